@@ -1,0 +1,134 @@
+//! `--set a.b.c=VALUE`.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use toml::{
+    Table, Value,
+    de::{DeTable, DeValue},
+};
+
+use crate::{
+    error::ConfigError,
+    layer::{self, Kind, Layer, Source, Spans},
+    path,
+};
+
+/// The name of the flag, for errors and origins.
+pub(crate) const FLAG: &str = "--set";
+
+/// Reads one assignment as a layer.
+pub(crate) fn parse(assignment: &str) -> Result<Layer, ConfigError> {
+    let source = Source {
+        name: FLAG.to_owned(),
+        text: assignment.to_owned(),
+        kind: Kind::Set,
+    };
+    let Some(equals) = find_equals(assignment) else {
+        return Err(ConfigError::new("expected KEY=VALUE")
+            .at(&source, &(0..assignment.len()), "")
+            .help("for example `--set memory.kind=matrix`".to_owned()));
+    };
+    let keys = parse_key(&source, equals)?;
+
+    let mut spans = BTreeMap::new();
+    let mut at = String::new();
+    for (key, span) in &keys {
+        at = path::join(&at, key);
+        let (key, value) = (span.clone(), span.clone());
+        spans.insert(at.clone(), Spans { key, value });
+    }
+    let value = parse_value(&source, equals + 1, &at, &mut spans)?;
+
+    let table = keys
+        .into_iter()
+        .rev()
+        .fold(value, |value, (key, _)| {
+            Value::Table(Table::from_iter([(key, value)]))
+        })
+        .try_into()
+        // There is at least one key, so this is a table.
+        .unwrap_or_default();
+    Ok(Layer {
+        source,
+        table,
+        spans,
+    })
+}
+
+/// The first `=` that is not part of a quoted key.
+fn find_equals(text: &str) -> Option<usize> {
+    let mut quote = None;
+    text.char_indices().find_map(|(offset, c)| {
+        match (quote, c) {
+            (None, '=') => return Some(offset),
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            _ => {}
+        }
+        None
+    })
+}
+
+/// The names in a dotted key and their spans.
+fn parse_key(source: &Source, end: usize) -> Result<Vec<(String, Range<usize>)>, ConfigError> {
+    let text = &source.text[..end];
+    // The key parser is reached by giving the key some value.
+    let document = format!("{text}=0");
+    let mut keys = Vec::new();
+    // On further lines there could be headers, and so more than one key.
+    if !text.contains('\n')
+        && let Ok(root) = DeTable::parse(&document)
+    {
+        let mut next = root.get_ref().iter().next();
+        while let Some((key, value)) = next {
+            keys.push((key.get_ref().to_string(), key.span()));
+            next = value.get_ref().as_table().and_then(|t| t.iter().next());
+        }
+    }
+    if keys.is_empty() {
+        let key = text.trim();
+        let start = text.len() - text.trim_start().len();
+        let message = if key.is_empty() {
+            "a key is missing before `=`".to_owned()
+        } else {
+            format!("`{key}` is no key")
+        };
+        return Err(ConfigError::new(message)
+            .at(source, &(start..start + key.len()), "")
+            .help("a key is names joined by dots, like `memory.kind`".to_owned()));
+    }
+    Ok(keys)
+}
+
+/// Reads the value that starts at `start` and notes its spans under `path`.
+fn parse_value(
+    source: &Source,
+    start: usize,
+    path: &str,
+    spans: &mut BTreeMap<String, Spans>,
+) -> Result<Value, ConfigError> {
+    let rest = &source.text[start..];
+    let text = rest.trim();
+    let start = start + rest.len() - rest.trim_start().len();
+    let span = start..start + text.len();
+    if text.is_empty() {
+        return Err(ConfigError::new("a value is missing after `=`").at(source, &span, path));
+    }
+    let key = spans.get(path).map_or(0..0, |spans| spans.key.clone());
+    match DeValue::parse(text) {
+        Ok(value) => {
+            layer::collect(&value, path, key, start, spans);
+            text.parse()
+                .map_err(|error| layer::syntax_error(source, &error, start))
+        }
+        // What opens like a value was meant as one; any other word is a string,
+        // because a shell eats the quotes that TOML wants.
+        Err(error) if text.starts_with(['"', '\'', '[', '{']) => {
+            Err(layer::syntax_error(source, &error, start))
+        }
+        Err(_) => {
+            spans.insert(path.to_owned(), Spans { key, value: span });
+            Ok(Value::String(text.to_owned()))
+        }
+    }
+}

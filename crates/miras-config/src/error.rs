@@ -1,0 +1,152 @@
+//! The one error type, drawn like a compiler's.
+
+use std::{fmt, ops::Range};
+
+use crate::layer::Source;
+
+/// A mistake in the configuration, with the line that holds it.
+///
+/// `Display` gives the whole report, from `error:` to the help line, without a
+/// newline at the end.
+#[derive(Debug, Clone)]
+pub struct ConfigError(Box<Report>);
+
+#[derive(Debug, Clone)]
+struct Report {
+    message: String,
+    place: Option<Place>,
+    help: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// A piece of some layer's text, and what it stands for.
+    Text { excerpt: Excerpt, subject: String },
+    /// A value that no layer wrote.
+    Default { path: String },
+}
+
+/// One line of a source, with a part of it underlined.
+#[derive(Debug, Clone)]
+struct Excerpt {
+    source: String,
+    number: usize,
+    text: String,
+    /// Characters before the underlined part.
+    before: usize,
+    underlined: usize,
+}
+
+impl ConfigError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(Box::new(Report {
+            message: message.into(),
+            place: None,
+            help: None,
+        }))
+    }
+
+    /// Points at a piece of text; `subject` says what it is, if that is known.
+    pub(crate) fn at(mut self, source: &Source, span: &Range<usize>, subject: &str) -> Self {
+        self.0.place = Some(Place::Text {
+            excerpt: Excerpt::new(source, span),
+            subject: subject.to_owned(),
+        });
+        self
+    }
+
+    /// Says that `path` was written nowhere.
+    pub(crate) fn at_default(mut self, path: &str) -> Self {
+        self.0.place = Some(Place::Default {
+            path: path.to_owned(),
+        });
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.0.help = help.into();
+        self
+    }
+
+    /// Gives help only where there is none yet.
+    pub(crate) fn or_help(self, help: impl FnOnce() -> String) -> Self {
+        if self.0.help.is_some() {
+            self
+        } else {
+            self.help(help())
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report {
+            message,
+            place,
+            help,
+        } = &*self.0;
+        write!(f, "error: {message}")?;
+        let mut margin = 1;
+        match place {
+            Some(Place::Text { excerpt, subject }) => {
+                margin = excerpt.number.to_string().len();
+                excerpt.draw(f, margin, subject)?;
+            }
+            Some(Place::Default { path }) => write!(f, "\n --> default value  ({path})")?,
+            None => {}
+        }
+        if let Some(help) = help {
+            write!(f, "\n{:margin$} = help: {help}", "")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Excerpt {
+    fn new(source: &Source, span: &Range<usize>) -> Self {
+        let text = &source.text;
+        // What is missing at the end of a text belongs to its last written line.
+        let start = text.floor_char_boundary(span.start.min(text.trim_end().len()));
+        let end = text.floor_char_boundary(span.end).max(start);
+        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = text[line_start..].lines().next().unwrap_or_default();
+        let end = end.min(line_start + line.len()).max(start);
+        Self {
+            source: source.name.clone(),
+            number: source.line(start),
+            text: line.to_owned(),
+            before: text[line_start..start].chars().count(),
+            underlined: text[start..end].chars().count().max(1),
+        }
+    }
+
+    fn draw(&self, f: &mut fmt::Formatter<'_>, margin: usize, subject: &str) -> fmt::Result {
+        let Self {
+            source,
+            number,
+            text,
+            before,
+            underlined,
+        } = self;
+        write!(f, "\n{:margin$}--> {source}:{number}:{}", "", before + 1)?;
+        if !subject.is_empty() {
+            write!(f, "  ({subject})")?;
+        }
+        // Tabs stay tabs, so that the carets line up however wide a tab is shown.
+        let indent: String = text
+            .chars()
+            .take(*before)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        let carets = "^".repeat(*underlined);
+        let line = format!("{number} | {text}");
+        let line = line.trim_end();
+        write!(
+            f,
+            "\n{:margin$} |\n{line}\n{:margin$} | {indent}{carets}",
+            "", ""
+        )
+    }
+}

@@ -1,0 +1,93 @@
+//! From a failure to read a value to an error with a place and help.
+
+use toml::Value;
+
+use crate::{
+    decode::{Failure, sort_of},
+    error::ConfigError,
+    marks::Marks,
+    path,
+    problem::Problem,
+    suggest,
+};
+
+/// `elsewhere` are keys of the table at the failure's path that its type does not
+/// know, because something else takes them.
+pub(crate) fn explain(failure: Failure, marks: &Marks, elsewhere: Vec<&str>) -> ConfigError {
+    let Failure { path, problem } = failure;
+    let message = problem.to_string();
+    match problem {
+        Problem::UnknownField { name, known } => {
+            unknown_field(&path, &name, known, elsewhere, marks)
+        }
+        Problem::UnknownVariant { name, known } => {
+            // In `{ name = ... }` it is a key, in `"name"` the value.
+            let key = path::join(&path, &name);
+            let error = if marks.get(&key).is_some() {
+                marks.key_error(&key, message)
+            } else {
+                marks.value_error(&path, message)
+            };
+            error.help(suggest::help(&name, known))
+        }
+        Problem::MissingField(name) => {
+            let table = match path.as_str() {
+                "" => "the top".to_owned(),
+                path => format!("`{path}`"),
+            };
+            let help = format!("add `{name} = ...` to {table}");
+            marks.value_error(&path, message).help(help)
+        }
+        Problem::Unfit {
+            expected,
+            is_scalar,
+            ..
+        } => {
+            let help = match expected.as_str() {
+                "a string" if is_scalar && marks.is_from_set(&path) => Some(format!(
+                    "quote it for TOML and for the shell: `--set '{path}=\"...\"'`"
+                )),
+                "a string" if is_scalar => Some("write it in quotes".to_owned()),
+                _ => None,
+            };
+            marks.value_error(&path, message).help(help)
+        }
+        Problem::Other(_) => marks.value_error(&path, message),
+    }
+}
+
+/// The error for another sort of value where a table has to be.
+pub(crate) fn not_a_table(value: &Value, path: &str, marks: &Marks) -> ConfigError {
+    let problem = Problem::unfit("a table", sort_of(value));
+    let help = value
+        .as_str()
+        .map(|name| format!("to choose a kind, write `{path}.kind = {name:?}`"));
+    marks.value_error(path, problem.to_string()).help(help)
+}
+
+/// Keys from `elsewhere` make good suggestions, and are listed if `known` is empty.
+fn unknown_field(
+    table: &str,
+    name: &str,
+    known: &[&str],
+    mut elsewhere: Vec<&str>,
+    marks: &Marks,
+) -> ConfigError {
+    elsewhere.sort_unstable();
+    elsewhere.dedup();
+    let listed = if known.is_empty() { &elsewhere } else { known };
+    let message = format!(
+        "unknown field `{name}`, expected {}",
+        suggest::one_of(listed)
+    );
+    let candidates = [known, &elsewhere].concat();
+    let path = path::join(table, name);
+    let error = marks
+        .key_error(&path, message)
+        .help(suggest::help(name, &candidates));
+    if name == "kind" && marks.is_from_set(&path) {
+        error.or_help(|| format!("a bare word for the table `{table}` names its kind"))
+    } else {
+        error
+    }
+}

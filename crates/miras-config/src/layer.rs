@@ -1,0 +1,142 @@
+//! One layer: a parsed text and where in it each key stands.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use toml::{
+    Spanned, Table,
+    de::{DeTable, DeValue},
+};
+
+use crate::{error::ConfigError, path};
+
+/// Where a text comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    BuiltIn,
+    File,
+    Set,
+}
+
+/// A text that errors can point into.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) text: String,
+    pub(crate) kind: Kind,
+}
+
+impl Source {
+    /// The number of the line, counted from 1, at a byte offset.
+    pub(crate) fn line(&self, offset: usize) -> usize {
+        let offset = self.text.floor_char_boundary(offset);
+        self.text[..offset].matches('\n').count() + 1
+    }
+}
+
+/// Where a key and its value stand in the text.
+#[derive(Debug, Clone)]
+pub(crate) struct Spans {
+    pub(crate) key: Range<usize>,
+    pub(crate) value: Range<usize>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub(crate) source: Source,
+    pub(crate) table: Table,
+    /// By path.
+    pub(crate) spans: BTreeMap<String, Spans>,
+}
+
+impl Layer {
+    pub(crate) fn parse(source: Source) -> Result<Self, ConfigError> {
+        // The first pass knows the spans, the second checks the values.
+        let mut spans = BTreeMap::new();
+        let table = DeTable::parse(&source.text)
+            .map(|table| collect_table(table.get_ref(), "", 0, &mut spans))
+            .and_then(|()| source.text.parse::<Table>())
+            .map_err(|error| syntax_error(&source, &error, 0))?;
+        Ok(Self {
+            source,
+            table,
+            spans,
+        })
+    }
+
+    /// An error at the value of `path`.
+    pub(crate) fn error(&self, path: &str, message: impl Into<String>) -> ConfigError {
+        let error = ConfigError::new(message);
+        match self.spans.get(path) {
+            Some(spans) => error.at(&self.source, &spans.value, path),
+            None => error,
+        }
+    }
+}
+
+/// Notes the spans of what stands in a table; `offset` is where its text starts.
+fn collect_table(
+    table: &DeTable<'_>,
+    at: &str,
+    offset: usize,
+    spans: &mut BTreeMap<String, Spans>,
+) {
+    for (key, value) in table {
+        let key_span = shift(&key.span(), offset);
+        collect(
+            value,
+            &path::join(at, key.get_ref()),
+            key_span,
+            offset,
+            spans,
+        );
+    }
+}
+
+/// Notes the spans of a value and of all in it.
+pub(crate) fn collect(
+    value: &Spanned<DeValue<'_>>,
+    path: &str,
+    key: Range<usize>,
+    offset: usize,
+    spans: &mut BTreeMap<String, Spans>,
+) {
+    let span = shift(&value.span(), offset);
+    spans.insert(path.to_owned(), Spans { key, value: span });
+    match value.get_ref() {
+        DeValue::Table(table) => collect_table(table, path, offset, spans),
+        DeValue::Array(items) => {
+            for (number, item) in items.iter().enumerate() {
+                let key = shift(&item.span(), offset);
+                collect(item, &path::index(path, number), key, offset, spans);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The parser's error with its place; the commonest messages are said in the
+/// words of somebody who wants a setting, not a grammar.
+pub(crate) fn syntax_error(source: &Source, error: &toml::de::Error, offset: usize) -> ConfigError {
+    let span = shift(&error.span().unwrap_or(0..0), offset);
+    let text = source.text.get(span.clone()).unwrap_or_default();
+    let message = error.message();
+    let unquoted =
+        message.starts_with("invalid boolean") || message.starts_with("string values must");
+    let report = if unquoted && text.is_empty() {
+        ConfigError::new("a value is missing here")
+    } else if unquoted {
+        ConfigError::new(format!("`{text}` is no TOML value"))
+            .help(format!("strings need quotes: `\"{text}\"`"))
+    } else if message == "duplicate key" {
+        ConfigError::new(format!("`{text}` is written twice in one table"))
+    } else if message.ends_with("expected any valid TOML value") {
+        ConfigError::new(format!("the integer {text} does not fit in 64 bits"))
+    } else {
+        ConfigError::new(message.trim_end_matches(", expected nothing"))
+    };
+    report.at(source, &span, "")
+}
+
+fn shift(span: &Range<usize>, offset: usize) -> Range<usize> {
+    span.start + offset..span.end + offset
+}

@@ -1,0 +1,159 @@
+//! Collecting layers and merging them.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use crate::{
+    assignment,
+    decode::sort_of,
+    error::ConfigError,
+    extends,
+    layer::{Kind, Layer, Source},
+    marks::Marks,
+    path,
+    tree::Tree,
+};
+
+/// Ordered layers of configuration; later ones win.
+///
+/// Tables are merged key by key; every other value replaces the one below. A
+/// table never replaces another sort of value, nor the reverse, except that
+/// `--set` may name a kind for a table (see [`Layers::set`]).
+#[derive(Debug, Default)]
+pub struct Layers {
+    layers: Vec<Layer>,
+}
+
+impl Layers {
+    /// No layers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a file and, before it, the files that its top-level `extends` names
+    /// (a path or a list of paths, relative to the file), and so on down.
+    pub fn file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        extends::load(path, &mut self.layers)
+    }
+
+    /// Adds a layer from memory, such as built-in defaults. It may not use
+    /// `extends`, for it has no folder. [`Tree::is_set`] does not count it.
+    pub fn text(&mut self, name: &str, text: &str) -> Result<(), ConfigError> {
+        self.add(Layer::parse(Source {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            kind: Kind::BuiltIn,
+        })?)
+    }
+
+    /// Adds one assignment, the `a.b.c=VALUE` of `--set a.b.c=VALUE`.
+    ///
+    /// The value is TOML; what is no TOML value is a string, so that names and
+    /// paths need no quotes. A string for a key that holds a table starts that
+    /// table afresh as `{ kind = "..." }`: `--set memory=mlp` drops whatever was
+    /// inherited for the memory.
+    pub fn set(&mut self, assignment: &str) -> Result<(), ConfigError> {
+        self.add(assignment::parse(assignment)?)
+    }
+
+    /// Merges the layers.
+    pub fn merge(self) -> Result<Tree, ConfigError> {
+        let mut table = Table::new();
+        let mut marks = Marks::default();
+        for mut layer in self.layers {
+            let new = std::mem::take(&mut layer.table);
+            merge_table(&mut table, new, "", &layer, &mut marks)?;
+            marks.close_layer(layer.source);
+        }
+        Ok(Tree::new(table, marks))
+    }
+
+    fn add(&mut self, layer: Layer) -> Result<(), ConfigError> {
+        if layer.table.contains_key(extends::KEY) {
+            return Err(layer.error(extends::KEY, "`extends` works in files only"));
+        }
+        self.layers.push(layer);
+        Ok(())
+    }
+}
+
+/// The table that a bare kind name stands for.
+pub(crate) fn kind_table(name: String) -> Table {
+    Table::from_iter([("kind".to_owned(), Value::String(name))])
+}
+
+fn merge_table(
+    old: &mut Table,
+    new: Table,
+    at: &str,
+    layer: &Layer,
+    marks: &mut Marks,
+) -> Result<(), ConfigError> {
+    for (key, value) in new {
+        let path = path::join(at, &key);
+        if let Some(below) = old.get_mut(&key) {
+            merge_value(below, value, &path, layer, marks)?;
+        } else {
+            marks.replace(&path, layer);
+            old.insert(key, value);
+        }
+    }
+    Ok(())
+}
+
+fn merge_value(
+    old: &mut Value,
+    new: Value,
+    path: &str,
+    layer: &Layer,
+    marks: &mut Marks,
+) -> Result<(), ConfigError> {
+    let is_set = layer.source.kind == Kind::Set;
+    if let (Value::String(name), Value::Table(_)) = (&*old, &new)
+        && marks.is_from_set(path)
+    {
+        // An earlier `--set memory=mlp` that found no table to start afresh.
+        *old = Value::Table(kind_table(name.clone()));
+        marks.add_kind(path);
+    }
+    match (old, new) {
+        (Value::Table(old), Value::Table(new)) => {
+            // `--set a.b=1` has no header for `a`: the one in a file says more.
+            if let Some(spans) = layer.spans.get(path).filter(|_| !is_set) {
+                marks.touch(path, spans.clone());
+            }
+            merge_table(old, new, path, layer, marks)
+        }
+        (old @ Value::Table(_), Value::String(name)) if is_set => {
+            *old = Value::Table(kind_table(name));
+            marks.replace(path, layer);
+            marks.add_kind(path);
+            Ok(())
+        }
+        (old, new) if old.is_table() != new.is_table() => {
+            let below = marks
+                .origin(path)
+                .map_or(String::new(), |origin| format!(" in {origin}"));
+            let message = format!(
+                "`{path}` is {}{below}, but is used as {} here",
+                sort_of(old),
+                sort_of(&new)
+            );
+            let help = new
+                .as_str()
+                .map(|name| format!("to choose a kind, write `{path}.kind = {name:?}`"));
+            Err(layer.error(path, message).help(help))
+        }
+        (old, new) => {
+            let unchanged = marks.get(path).map(|mark| mark.since);
+            let unchanged = unchanged.filter(|_| *old == new);
+            marks.replace(path, layer);
+            if let Some(since) = unchanged {
+                marks.backdate(path, since);
+            }
+            *old = new;
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Who wrote each key of the merged table, last.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use crate::{
+    error::ConfigError,
+    layer::{Kind, Layer, Source, Spans},
+    origin::Origin,
+    path,
+};
+
+/// The last writer of a key.
+#[derive(Debug, Clone)]
+pub(crate) struct Mark {
+    /// The number of the layer.
+    pub(crate) layer: usize,
+    /// The first layer since which the key has held its present value.
+    pub(crate) since: usize,
+    pub(crate) spans: Spans,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    sources: Vec<Source>,
+    by_path: BTreeMap<String, Mark>,
+}
+
+impl Marks {
+    /// Gives the next layer its number. Marks of it may only be made before.
+    pub(crate) fn close_layer(&mut self, source: Source) {
+        self.sources.push(source);
+    }
+
+    /// The number of the layer that is being merged.
+    pub(crate) fn open_layer(&self) -> usize {
+        self.sources.len()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Option<&Mark> {
+        self.by_path.get(path)
+    }
+
+    /// Marks `path` alone as written by the open layer.
+    pub(crate) fn touch(&mut self, path: &str, spans: Spans) {
+        let layer = self.open_layer();
+        let mark = Mark {
+            layer,
+            since: layer,
+            spans,
+        };
+        self.by_path.insert(path.to_owned(), mark);
+    }
+
+    /// Marks `path` and all in it as written by `layer`, the open one.
+    pub(crate) fn replace(&mut self, path: &str, layer: &Layer) {
+        self.forget(path);
+        for (inner, spans) in &layer.spans {
+            if path::is_at_or_inside(inner, path) {
+                self.touch(inner, spans.clone());
+            }
+        }
+    }
+
+    /// Says that the value of `path` is older than its last writer.
+    pub(crate) fn backdate(&mut self, path: &str, since: usize) {
+        if let Some(mark) = self.by_path.get_mut(path) {
+            mark.since = since;
+        }
+    }
+
+    /// Marks `PATH.kind` as written where `path` is.
+    pub(crate) fn add_kind(&mut self, path: &str) {
+        if let Some(mark) = self.by_path.get(path) {
+            self.by_path.insert(path::join(path, "kind"), mark.clone());
+        }
+    }
+
+    pub(crate) fn forget(&mut self, path: &str) {
+        self.by_path
+            .retain(|inner, _| !path::is_at_or_inside(inner, path));
+    }
+
+    pub(crate) fn is_from_set(&self, path: &str) -> bool {
+        self.get(path)
+            .is_some_and(|mark| self.sources.get(mark.layer).map(|s| s.kind) == Some(Kind::Set))
+    }
+
+    /// Whether a file or `--set` wrote `path` or something in it.
+    pub(crate) fn is_from_user(&self, path: &str) -> bool {
+        self.by_path.iter().any(|(inner, mark)| {
+            path::is_at_or_inside(inner, path) && self.sources[mark.layer].kind != Kind::BuiltIn
+        })
+    }
+
+    /// The line that wrote `path`.
+    pub(crate) fn origin(&self, path: &str) -> Option<Origin> {
+        self.get(path).map(|mark| self.origin_of(mark))
+    }
+
+    /// Every path with its origin.
+    pub(crate) fn origins(&self) -> BTreeMap<String, Origin> {
+        self.by_path
+            .iter()
+            .map(|(path, mark)| (path.clone(), self.origin_of(mark)))
+            .collect()
+    }
+
+    fn origin_of(&self, mark: &Mark) -> Origin {
+        let source = &self.sources[mark.layer];
+        match source.kind {
+            Kind::Set => Origin::Set,
+            Kind::BuiltIn | Kind::File => Origin::Line {
+                source: source.name.clone(),
+                line: source.line(mark.spans.key.start),
+            },
+        }
+    }
+
+    /// An error at the value of `path`.
+    pub(crate) fn value_error(&self, path: &str, message: impl Into<String>) -> ConfigError {
+        self.error(path, message, |spans| &spans.value)
+    }
+
+    /// An error at the key of `path`.
+    pub(crate) fn key_error(&self, path: &str, message: impl Into<String>) -> ConfigError {
+        self.error(path, message, |spans| &spans.key)
+    }
+
+    fn error(
+        &self,
+        path: &str,
+        message: impl Into<String>,
+        span: impl Fn(&Spans) -> &Range<usize>,
+    ) -> ConfigError {
+        let error = ConfigError::new(message);
+        if let Some(mark) = self.get(path) {
+            return error.at(&self.sources[mark.layer], span(&mark.spans), path);
+        }
+        let parent = self
+            .by_path
+            .iter()
+            .filter(|(parent, _)| path::is_inside(path, parent))
+            .max_by_key(|(parent, _)| parent.len());
+        match parent {
+            Some((_, mark)) => error.at(
+                &self.sources[mark.layer],
+                &mark.spans.value,
+                &format!("{path}, a default"),
+            ),
+            None => error.at_default(path),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Dotted paths such as `memory.init[2].scale`, the names of keys everywhere in
+//! this crate. Keys that are not bare in TOML are quoted, so a path is unique.
+
+use std::fmt::Write as _;
+
+/// The path of `key` inside the table at `at`; the top level is the empty path.
+pub(crate) fn join(at: &str, key: &str) -> String {
+    let key = quoted(key);
+    if at.is_empty() {
+        key
+    } else {
+        format!("{at}.{key}")
+    }
+}
+
+/// The path of an array element.
+pub(crate) fn index(at: &str, index: usize) -> String {
+    format!("{at}[{index}]")
+}
+
+/// Whether `path` lies strictly inside `parent`.
+pub(crate) fn is_inside(path: &str, parent: &str) -> bool {
+    parent.is_empty()
+        || path
+            .strip_prefix(parent)
+            .is_some_and(|rest| rest.starts_with(['.', '[']))
+}
+
+/// Whether `path` is `parent` or lies inside it.
+pub(crate) fn is_at_or_inside(path: &str, parent: &str) -> bool {
+    path == parent || is_inside(path, parent)
+}
+
+/// A key as TOML writes it: bare where that is allowed, else in quotes.
+pub(crate) fn quoted(key: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !key.is_empty() && key.chars().all(bare) {
+        return key.to_owned();
+    }
+    let mut text = String::from('"');
+    for c in key.chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            c if c.is_control() => {
+                // Writing into a string cannot fail.
+                let _ = write!(text, "\\u{:04X}", u32::from(c));
+            }
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+    text
+}

@@ -1,0 +1,79 @@
+//! Suggestions for words that are nearly right.
+
+/// Jaro-Winkler similarity from which a candidate reads as a slip of the same
+/// word. At 0.8 `expansoin` finds `expansion`, while `depth` and `width`, or
+/// `l2` and `lp`, stay apart.
+const THRESHOLD: f64 = 0.8;
+
+/// The candidate nearest to `word`, or `None` if nothing is close. Case and the
+/// choice between `-` and `_` do not count.
+pub fn did_you_mean<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let word = normal(word);
+    let mut best = None;
+    let mut best_score = THRESHOLD;
+    for candidate in candidates {
+        let score = similarity(&word, &normal(candidate));
+        // On a tie the first candidate stays, except that the threshold itself counts.
+        if score > best_score || (best.is_none() && score >= best_score) {
+            best = Some(candidate);
+            best_score = score;
+        }
+    }
+    best
+}
+
+/// "nothing here", "`a`", "`a` or `b`", "one of `a`, `b`, `c`".
+pub(crate) fn one_of(names: &[&str]) -> String {
+    match names {
+        [] => "nothing here".to_owned(),
+        [only] => format!("`{only}`"),
+        [first, second] => format!("`{first}` or `{second}`"),
+        many => format!("one of `{}`", many.join("`, `")),
+    }
+}
+
+/// The help line that goes with a misspelled word.
+pub(crate) fn help(word: &str, candidates: &[&str]) -> Option<String> {
+    did_you_mean(word, candidates.iter().copied()).map(|best| format!("did you mean `{best}`?"))
+}
+
+fn similarity(word: &str, candidate: &str) -> f64 {
+    let score = strsim::jaro_winkler(word, candidate);
+    // One slip weighs too much in a short word: `dmi` for `dim`. In one of two
+    // letters it makes another word.
+    let is_one_slip = word.len() > 2 && strsim::osa_distance(word, candidate) == 1;
+    if is_one_slip {
+        score.max(THRESHOLD)
+    } else {
+        score
+    }
+}
+
+fn normal(word: &str) -> String {
+    word.to_lowercase().replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::did_you_mean;
+
+    #[test]
+    fn finds_slips_and_leaves_other_words_alone() {
+        let kinds = ["matrix", "mlp", "gated_mlp", "expansion", "depth", "l2"];
+        for (word, expected) in [
+            ("expansoin", Some("expansion")),
+            ("MLP", Some("mlp")),
+            ("gated-mlp", Some("gated_mlp")),
+            ("matrx", Some("matrix")),
+            ("mpl", Some("mlp")),
+            ("width", None),
+            ("lp", None),
+            ("", None),
+        ] {
+            assert_eq!(did_you_mean(word, kinds), expected, "{word}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The crate as its users see it: what they read is compared letter by letter.
+
+mod annotated;
+mod files;
+mod flags;
+mod merging;
+mod names;
+mod support;
+mod syntax;
+mod values;

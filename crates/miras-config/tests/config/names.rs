@@ -1,0 +1,219 @@
+//! What is said about names that nothing knows.
+
+use crate::support::{flag, text};
+
+#[test]
+fn a_misspelled_key_is_shown_at_the_key_with_the_nearest_name() {
+    text(
+        "[memory]\nkind = \"mlp\"\ndepth = 2\nexpansoin = 4",
+        "
+error: unknown field `expansoin`, expected `depth` or `expansion`
+ --> run.toml:4:1  (memory.expansoin)
+  |
+4 | expansoin = 4
+  | ^^^^^^^^^
+  = help: did you mean `expansion`?",
+    );
+    text(
+        "[memory]\nkindd = \"matrix\"",
+        r#"
+error: unknown field `kindd`, expected `kind`
+ --> run.toml:2:1  (memory.kindd)
+  |
+2 | kindd = "matrix"
+  | ^^^^^
+  = help: did you mean `kind`?"#,
+    );
+    text(
+        "[model]\nheads = [{ size = 1 }, { size = 2, siez = 3 }]",
+        "
+error: unknown field `siez`, expected `size`
+ --> run.toml:2:36  (model.heads[1].siez)
+  |
+2 | heads = [{ size = 1 }, { size = 2, siez = 3 }]
+  |                                    ^^^^
+  = help: did you mean `size`?",
+    );
+    text(
+        "[model]\nschedule = { cosine = { warmpu = 2 } }",
+        "
+error: unknown field `warmpu`, expected `warmup`
+ --> run.toml:2:25  (model.schedule.cosine.warmpu)
+  |
+2 | schedule = { cosine = { warmpu = 2 } }
+  |                         ^^^^^^
+  = help: did you mean `warmup`?",
+    );
+    flag(
+        "memory.expansoin=4",
+        "
+error: unknown field `expansoin`, expected `depth` or `expansion`
+ --> --set:1:8  (memory.expansoin)
+  |
+1 | memory.expansoin=4
+  |        ^^^^^^^^^
+  = help: did you mean `expansion`?",
+    );
+    flag(
+        "model.heads=[{size=1},{siz=2}]",
+        "
+error: unknown field `siz`, expected `size`
+ --> --set:1:24  (model.heads[1].siz)
+  |
+1 | model.heads=[{size=1},{siz=2}]
+  |                        ^^^
+  = help: did you mean `size`?",
+    );
+}
+
+#[test]
+fn what_no_part_takes_is_an_error() {
+    text(
+        "[memroy]\nx = 1",
+        "
+error: unknown section `memroy`, expected one of `memory`, `model`, `seed`
+ --> run.toml:1:2  (memroy)
+  |
+1 | [memroy]
+  |  ^^^^^^
+  = help: did you mean `memory`?",
+    );
+    text(
+        "sede = 1",
+        "
+error: unknown field `sede`, expected one of `memory`, `model`, `seed`
+ --> run.toml:1:1  (sede)
+  |
+1 | sede = 1
+  | ^^^^
+  = help: did you mean `seed`?",
+    );
+    text(
+        "['ké y']\nx = 1",
+        r#"
+error: unknown section `ké y`, expected one of `memory`, `model`, `seed`
+ --> run.toml:1:2  ("ké y")
+  |
+1 | ['ké y']
+  |  ^^^^^^"#,
+    );
+    flag(
+        "depth=3",
+        "
+error: unknown field `depth`, expected one of `memory`, `model`, `seed`
+ --> --set:1:1  (depth)
+  |
+1 | depth=3
+  | ^^^^^",
+    );
+}
+
+#[test]
+fn an_unknown_enum_value_is_shown_at_the_value() {
+    text(
+        "[model]\nactivation = \"gleu\"",
+        r#"
+error: unknown value `gleu`, expected one of `gelu`, `silu`, `relu`
+ --> run.toml:2:14  (model.activation)
+  |
+2 | activation = "gleu"
+  |              ^^^^^^
+  = help: did you mean `gelu`?"#,
+    );
+    text(
+        "[model]\nschedule = { cosin = { warmup = 1 } }",
+        "
+error: unknown value `cosin`, expected `constant` or `cosine`
+ --> run.toml:2:14  (model.schedule.cosin)
+  |
+2 | schedule = { cosin = { warmup = 1 } }
+  |              ^^^^^
+  = help: did you mean `cosine`?",
+    );
+    flag(
+        "model.activation=glu",
+        "
+error: unknown value `glu`, expected one of `gelu`, `silu`, `relu`
+ --> --set:1:18  (model.activation)
+  |
+1 | model.activation=glu
+  |                  ^^^
+  = help: did you mean `gelu`?",
+    );
+}
+
+#[test]
+fn a_missing_field_names_the_key_to_add() {
+    text(
+        "[memory]\nkind = \"mlp\"",
+        "
+error: missing field `depth`
+ --> run.toml:1:1  (memory)
+  |
+1 | [memory]
+  | ^^^^^^^^
+  = help: add `depth = ...` to `memory`",
+    );
+    text(
+        "[[model.heads]]\nsize = 1\n[[model.heads]]",
+        "
+error: missing field `size`
+ --> run.toml:3:1  (model.heads[1])
+  |
+3 | [[model.heads]]
+  | ^^^^^^^^^^^^^^^
+  = help: add `size = ...` to `model.heads[1]`",
+    );
+    flag(
+        "memory=mlp",
+        "
+error: missing field `depth`
+ --> --set:1:8  (memory)
+  |
+1 | memory=mlp
+  |        ^^^
+  = help: add `depth = ...` to `memory`",
+    );
+}
+
+#[test]
+fn checks_of_the_program_point_at_the_value() {
+    text(
+        "[model]\ndim = 9",
+        "
+error: must be a multiple of 8
+ --> run.toml:2:7  (model.dim)
+  |
+2 | dim = 9
+  |       ^",
+    );
+    text(
+        "[memory]\nkind = \"matrx\"",
+        r#"
+error: unknown kind `matrx`
+ --> run.toml:2:8  (memory.kind)
+  |
+2 | kind = "matrx"
+  |        ^^^^^^^
+  = help: did you mean `matrix`?"#,
+    );
+    flag(
+        "memory.kind=matrx",
+        "
+error: unknown kind `matrx`
+ --> --set:1:13  (memory.kind)
+  |
+1 | memory.kind=matrx
+  |             ^^^^^
+  = help: did you mean `matrix`?",
+    );
+    flag(
+        "model.dim = 9",
+        "
+error: must be a multiple of 8
+ --> --set:1:13  (model.dim)
+  |
+1 | model.dim = 9
+  |             ^",
+    );
+}
