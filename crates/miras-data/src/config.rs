@@ -1,0 +1,161 @@
+use serde::Serialize;
+
+use crate::{BuiltinConfig, MqarConfig, TextConfig};
+
+/// A field and what is wrong with its value.
+pub type Problem = (&'static str, String);
+
+/// The longest row that is accepted, in tokens.
+const MAX_SEQ_LEN: usize = 1 << 24;
+
+/// Where batches come from.
+///
+/// It is written as the fields of its kind; the kind's name stands beside them, in the
+/// hands of the code that reads configurations.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum DataConfig {
+    /// The fixed corpus that needs no files.
+    Builtin(BuiltinConfig),
+    /// Bytes of files.
+    Text(TextConfig),
+    /// Multi-query associative recall.
+    Mqar(MqarConfig),
+}
+
+/// One kind of data.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Its name in a configuration.
+    pub name: &'static str,
+    /// One line for lists.
+    pub summary: &'static str,
+    /// The kind with all fields at their defaults.
+    pub default: fn() -> DataConfig,
+}
+
+/// All kinds, in the order of documentation and help.
+pub const KINDS: &[Kind] = &[
+    Kind {
+        name: "builtin",
+        summary: "fixed 1 MiB corpus of short stories that recall their own facts; needs no files",
+        default: || DataConfig::Builtin(BuiltinConfig::default()),
+    },
+    Kind {
+        name: "text",
+        summary: "bytes of text files, folders, patterns and .gz files",
+        default: || DataConfig::Text(TextConfig::default()),
+    },
+    Kind {
+        name: "mqar",
+        summary: "multi-query associative recall: key-value pairs first, keys asked after a gap",
+        default: || DataConfig::Mqar(MqarConfig::default()),
+    },
+];
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self::Builtin(BuiltinConfig::default())
+    }
+}
+
+impl DataConfig {
+    /// The kind's name, as in [`KINDS`].
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Builtin(_) => "builtin",
+            Self::Text(_) => "text",
+            Self::Mqar(_) => "mqar",
+        }
+    }
+
+    /// Tokens in a row.
+    pub fn seq_len(&self) -> usize {
+        match self {
+            Self::Builtin(config) => config.seq_len,
+            Self::Text(config) => config.seq_len,
+            Self::Mqar(config) => config.seq_len,
+        }
+    }
+
+    /// All problems that show without opening a file; empty if there are none.
+    pub fn validate(&self) -> Vec<Problem> {
+        match self {
+            Self::Builtin(config) => config.validate(),
+            Self::Text(config) => config.validate(),
+            Self::Mqar(config) => config.validate(),
+        }
+    }
+}
+
+/// The problem with a row length, if it has one.
+pub(crate) fn check_seq_len(seq_len: usize) -> Option<Problem> {
+    (!(1..=MAX_SEQ_LEN).contains(&seq_len)).then(|| {
+        (
+            "seq_len",
+            format!("must be from 1 to {MAX_SEQ_LEN} tokens, got {seq_len}"),
+        )
+    })
+}
+
+/// The problem with a validation share, if it has one.
+pub(crate) fn check_valid_fraction(fraction: f64) -> Option<Problem> {
+    (!(fraction > 0.0 && fraction < 1.0)).then(|| {
+        (
+            "valid_fraction",
+            format!("must lie between 0 and 1, both excluded, got {fraction}"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_have_unique_names_that_match_their_defaults() {
+        for (at, kind) in KINDS.iter().enumerate() {
+            assert_eq!((kind.default)().kind(), kind.name);
+            assert!(!kind.summary.is_empty());
+            assert!(KINDS[..at].iter().all(|other| other.name != kind.name));
+        }
+        assert_eq!(KINDS[0].name, DataConfig::default().kind());
+    }
+
+    #[test]
+    fn defaults_are_valid_except_that_text_needs_a_path() {
+        for kind in KINDS {
+            let problems = (kind.default)().validate();
+            let fields: Vec<_> = problems.iter().map(|(field, _)| *field).collect();
+            let expected: &[&str] = if kind.name == "text" { &["path"] } else { &[] };
+            assert_eq!(fields, expected, "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_refused() {
+        assert!(toml::from_str::<BuiltinConfig>("seq_length = 3").is_err());
+        assert!(toml::from_str::<TextConfig>("paths = 'x'").is_err());
+        assert!(toml::from_str::<MqarConfig>("pair = 3").is_err());
+    }
+
+    #[test]
+    fn every_kind_survives_a_round_trip() {
+        let text = toml::to_string(&MqarConfig::default()).unwrap();
+        assert_eq!(
+            toml::from_str::<MqarConfig>(&text).unwrap(),
+            MqarConfig::default()
+        );
+        let config = TextConfig {
+            path: ["a.txt", "b/*.gz"].into(),
+            ..TextConfig::default()
+        };
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<TextConfig>(&text).unwrap(), config);
+        let text = toml::to_string(&DataConfig::default()).unwrap();
+        assert_eq!(
+            toml::from_str::<BuiltinConfig>(&text).unwrap(),
+            BuiltinConfig::default()
+        );
+    }
+}

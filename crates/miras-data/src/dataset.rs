@@ -1,0 +1,49 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Batch, DataConfig, DataError, Description, builtin, mqar, text};
+
+/// How scored targets are reported, always beside the loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Tokens are bytes of text: loss divided by ln 2.
+    BitsPerByte,
+    /// Tokens are answers: the share of scored targets that the model ranks first.
+    Accuracy,
+}
+
+/// A source of training and evaluation batches.
+pub trait Dataset: Send + Sync {
+    /// Number of token values; every token is below it.
+    fn vocab(&self) -> usize;
+
+    /// What a scored target is called in metrics.
+    fn metric(&self) -> Metric;
+
+    /// Training batch number `index`, a pure function of the seed and `index`.
+    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError>;
+
+    /// Number of evaluation batches at this many rows; `None` if they are generated without end.
+    fn eval_batches(&self, rows: usize) -> Option<u64>;
+
+    /// Evaluation batch number `index`, the same at every evaluation.
+    ///
+    /// It always has `rows` rows; what the data does not fill has weight 0.
+    fn eval_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError>;
+
+    /// Name, size and fingerprint of the data.
+    fn describe(&self) -> Description;
+}
+
+/// Opens the data and checks all that can be checked before training.
+pub fn open(config: &DataConfig, seed: u64) -> Result<Box<dyn Dataset>, DataError> {
+    let problems = config.validate();
+    if !problems.is_empty() {
+        return Err(DataError::Config { problems });
+    }
+    Ok(match config {
+        DataConfig::Builtin(config) => Box::new(builtin::open(config, seed)?),
+        DataConfig::Text(config) => Box::new(text::open(config, seed, &text::cache_folders())?),
+        DataConfig::Mqar(config) => Box::new(mqar::Mqar::new(config, seed)?),
+    })
+}

@@ -1,0 +1,70 @@
+use std::path::PathBuf;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::Batch;
+
+/// What a run should remember of its data.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Description {
+    /// Kind of data, as in [`KINDS`](crate::KINDS).
+    pub kind: &'static str,
+    /// The data in a few words.
+    pub name: String,
+    /// Size of the training part in bytes; `None` if generated without end.
+    pub train_bytes: Option<u64>,
+    /// Size of the validation part in bytes; `None` if generated without end.
+    pub valid_bytes: Option<u64>,
+    /// Hash of the data; it does not depend on paths or dates.
+    ///
+    /// `sha256:` hashes every byte of the corpus, `sha256-sampled:` (large corpora) its size
+    /// and blocks spread over it, `sha256-generated:` the first batches.
+    pub fingerprint: String,
+    /// The same for a validation corpus of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid_fingerprint: Option<String>,
+    /// Number of files.
+    pub file_count: usize,
+    /// The first of these files, a hundred at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<DataFile>,
+}
+
+/// One file of a corpus.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DataFile {
+    /// Where it was found.
+    pub path: PathBuf,
+    /// Its size in bytes, after decompression.
+    pub bytes: u64,
+}
+
+/// The fingerprint of bytes held in memory.
+pub(crate) fn of_bytes(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex(&Sha256::digest(bytes)))
+}
+
+/// The fingerprint of generated batches.
+pub(crate) fn of_batches(batches: &[Batch]) -> String {
+    let mut hash = Sha256::new();
+    for batch in batches {
+        for token in batch.inputs.iter().chain(&batch.targets) {
+            hash.update(token.to_le_bytes());
+        }
+        for weight in &batch.weights {
+            hash.update(weight.to_le_bytes());
+        }
+    }
+    format!("sha256-generated:{}", hex(&hash.finalize()))
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

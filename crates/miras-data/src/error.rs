@@ -1,0 +1,180 @@
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+use crate::Problem;
+
+/// Why data cannot be opened or read.
+///
+/// The cause of an input or output failure is the error's source, not part of its text.
+#[derive(Debug, Error)]
+pub enum DataError {
+    /// Values that cannot work, all of them.
+    #[error("{}", list(problems))]
+    Config {
+        /// Each field with its problem.
+        problems: Vec<Problem>,
+    },
+
+    /// A path that is not there.
+    #[error("{field}: `{}` does not exist{hint}", path.display())]
+    Missing {
+        /// Field of the configuration.
+        field: &'static str,
+        /// The path as given.
+        path: PathBuf,
+        /// What to do, with its punctuation; may be empty.
+        hint: String,
+    },
+
+    /// A pattern that finds nothing.
+    #[error("{field}: no file matches the pattern `{pattern}`{hint}")]
+    NoMatch {
+        /// Field of the configuration.
+        field: &'static str,
+        /// The pattern as given.
+        pattern: String,
+        /// What to do, with its punctuation; may be empty.
+        hint: String,
+    },
+
+    /// A pattern that cannot be understood.
+    #[error("{field}: `{pattern}` is not a valid pattern: {reason}")]
+    Pattern {
+        /// Field of the configuration.
+        field: &'static str,
+        /// The pattern as given.
+        pattern: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
+    /// A file, folder or pattern without a single byte.
+    #[error("{field}: `{path}` is empty: there is nothing to train on")]
+    Empty {
+        /// Field of the configuration.
+        field: &'static str,
+        /// What was given.
+        path: String,
+    },
+
+    /// A pipe, socket or device.
+    #[error("{field}: `{}` is neither a file nor a folder; write its contents to a file first", path.display())]
+    NotAFile {
+        /// Field of the configuration.
+        field: &'static str,
+        /// The path.
+        path: PathBuf,
+    },
+
+    /// One file met twice.
+    #[error("`{}` is given twice, by `{first}` and by `{second}`: text used for both training and validation would spoil the measure", path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// What gave it first.
+        first: String,
+        /// What gave it again.
+        second: String,
+    },
+
+    /// A file that is not text.
+    #[error("{field}: `{}` holds NUL bytes, so it is binary and not UTF-8 text; set allow_binary = true to train on its bytes all the same", path.display())]
+    Binary {
+        /// Field of the configuration.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A file or folder that cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+
+    /// A damaged `.gz` file.
+    #[error("cannot decompress `{}`: it is damaged or not a gzip file", path.display())]
+    Gzip {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+
+    /// The decompressed copy of a `.gz` file cannot be kept.
+    #[error("cannot write a decompressed copy of `{}` to `{}`; set XDG_CACHE_HOME to a folder with room", path.display(), folder.display())]
+    Cache {
+        /// The compressed file.
+        path: PathBuf,
+        /// The cache folder.
+        folder: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+
+    /// A part of the corpus that does not fill one row.
+    #[error("the {part} part has {bytes} bytes, but seq_len = {seq_len} needs at least {}: {hint}", *seq_len as u64 + 1)]
+    TooShort {
+        /// `training` or `validation`.
+        part: &'static str,
+        /// Bytes in the part.
+        bytes: u64,
+        /// Tokens in a row.
+        seq_len: usize,
+        /// What to do.
+        hint: String,
+    },
+
+    /// A batch that is empty or too large.
+    #[error(
+        "a batch of {rows} rows of {len} tokens is not possible: rows must be from 1 to {most}"
+    )]
+    BatchSize {
+        /// Rows asked for.
+        rows: usize,
+        /// Tokens in a row.
+        len: usize,
+        /// The most rows of that length.
+        most: usize,
+    },
+
+    /// An evaluation batch past the end.
+    #[error(
+        "there is no evaluation batch {index}: the validation part gives {batches} batches, counted from 0"
+    )]
+    EvalIndex {
+        /// Batch asked for.
+        index: u64,
+        /// Batches there are.
+        batches: u64,
+    },
+}
+
+impl DataError {
+    /// The field of the configuration that the error is about, if it is about one.
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::Config { problems } => problems.first().map(|(field, _)| *field),
+            Self::Missing { field, .. }
+            | Self::NoMatch { field, .. }
+            | Self::Pattern { field, .. }
+            | Self::Empty { field, .. }
+            | Self::NotAFile { field, .. }
+            | Self::Binary { field, .. } => Some(field),
+            Self::TooShort { .. } => Some("seq_len"),
+            _ => None,
+        }
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    let lines: Vec<_> = problems
+        .iter()
+        .map(|(field, message)| format!("{field}: {message}"))
+        .collect();
+    lines.join("\n")
+}

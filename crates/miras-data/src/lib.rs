@@ -1,0 +1,34 @@
+//! Token batches for training and evaluation.
+//!
+//! A [`Dataset`] is a pure function of its configuration, a seed and a batch number:
+//! nothing has to be saved to resume a run, and two runs with one seed see the same data.
+//!
+//! | kind | what it gives | file |
+//! |---|---|---|
+//! | `builtin` | a fixed corpus of short stories, needs no files | `builtin/` |
+//! | `text` | bytes of files, folders, patterns and `.gz` files | `text/` |
+//! | `mqar` | multi-query associative recall, generated | `mqar.rs` |
+//!
+//! A new kind is one new file, a variant of [`DataConfig`] and a line in [`KINDS`].
+//! The crate does not know the tensor library and does not print.
+
+mod batch;
+mod builtin;
+mod config;
+mod dataset;
+mod describe;
+mod error;
+mod mqar;
+mod rng;
+mod text;
+mod windows;
+
+pub use batch::Batch;
+pub use builtin::BuiltinConfig;
+pub use config::{DataConfig, KINDS, Kind, Problem};
+pub use dataset::{Dataset, Metric, open};
+pub use describe::{DataFile, Description};
+pub use error::DataError;
+pub use mqar::{Filler, MqarConfig};
+pub use rng::Stream;
+pub use text::{Paths, TextConfig};

@@ -1,0 +1,274 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Batch, DataError, Dataset, Description, Metric, Problem, Stream, config::check_seq_len,
+    describe,
+};
+
+/// The token that means nothing.
+const BLANK: i32 = 0;
+
+/// The largest vocabulary that is accepted.
+const MAX_VOCAB: usize = 1 << 24;
+
+/// Multi-query associative recall.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct MqarConfig {
+    /// Number of token values (16 to 16777216). Keys come from the lower half, values from the
+    /// upper half.
+    pub vocab: usize,
+    /// Tokens in a row (1 to 16777216).
+    pub seq_len: usize,
+    /// Key-value pairs at the start of a row (1 or more).
+    pub pairs: usize,
+    /// Filler tokens, at least, between the last pair and the first query (0 or more).
+    pub gap: usize,
+    /// How often each key is asked in a training row (1 or more); once in an evaluation row.
+    pub queries: usize,
+    /// What stands between the queries.
+    pub filler: Filler,
+}
+
+/// Tokens where there is neither a pair nor a query.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Filler {
+    /// Token 0 everywhere.
+    Blank,
+    /// Random tokens of a range kept for them: the first eighth of the vocabulary after token 0.
+    Random,
+}
+
+impl Default for MqarConfig {
+    fn default() -> Self {
+        Self {
+            vocab: 256,
+            seq_len: 128,
+            pairs: 8,
+            gap: 33,
+            queries: 2,
+            filler: Filler::Blank,
+        }
+    }
+}
+
+impl MqarConfig {
+    /// All problems; empty if there are none.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = Vec::from_iter(check_seq_len(self.seq_len));
+        for (field, value) in [("pairs", self.pairs), ("queries", self.queries)] {
+            if value == 0 {
+                problems.push((field, "must be 1 or more, got 0".to_owned()));
+            }
+        }
+        if !(16..=MAX_VOCAB).contains(&self.vocab) {
+            let message = format!("must be from 16 to {MAX_VOCAB} tokens, got {}", self.vocab);
+            problems.push(("vocab", message));
+        } else if self.pairs > self.keys() {
+            problems.push(("pairs", self.too_few_keys()));
+        }
+        // The advice on room assumes that each number makes sense by itself.
+        if problems.is_empty() {
+            problems.extend(self.check_room());
+        }
+        problems
+    }
+
+    fn too_few_keys(&self) -> String {
+        format!(
+            "vocab = {} has {keys} keys, and the keys of a row are all different: the largest value that fits is {keys}, got {}",
+            self.vocab,
+            self.pairs,
+            keys = self.keys(),
+        )
+    }
+
+    fn check_room(&self) -> Option<Problem> {
+        let (pairs, gap, queries) = (self.pairs, self.gap, self.queries);
+        let needed = queries
+            .saturating_add(2)
+            .saturating_mul(pairs)
+            .saturating_add(gap);
+        if needed <= self.seq_len {
+            return None;
+        }
+        let most_pairs = self.seq_len.saturating_sub(gap) / queries.saturating_add(2);
+        let after_pairs = self.seq_len.saturating_sub(pairs.saturating_mul(2));
+        let most_queries = after_pairs.saturating_sub(gap) / pairs;
+        let most_gap = after_pairs.checked_sub(pairs.saturating_mul(queries));
+        let mut fits = Vec::new();
+        if most_pairs > 0 {
+            fits.push(("pairs", most_pairs));
+        }
+        if most_queries > 0 {
+            fits.push(("queries", most_queries));
+        }
+        if let Some(gap) = most_gap {
+            fits.push(("gap", gap));
+        }
+        // Nothing but a longer row can help if no single change is enough.
+        let field = fits.first().map_or("seq_len", |(field, _)| *field);
+        let mut ways: Vec<_> = fits
+            .iter()
+            .map(|(field, most)| format!("{field} = {most} or less"))
+            .collect();
+        ways.push(format!("seq_len = {needed} or more"));
+        let message = format!(
+            "2 x {pairs} pair tokens + gap {gap} + {pairs} x {queries} queries make {needed} tokens, more than seq_len = {}; what fits: {}",
+            self.seq_len,
+            ways.join(", or "),
+        );
+        Some((field, message))
+    }
+
+    /// Tokens kept for random filler; they follow the blank.
+    fn fillers(&self) -> usize {
+        match self.filler {
+            Filler::Blank => 0,
+            Filler::Random => self.vocab / 8,
+        }
+    }
+
+    /// The lowest key; the keys end where the values begin.
+    fn first_key(&self) -> usize {
+        1 + self.fillers()
+    }
+
+    fn first_value(&self) -> usize {
+        self.vocab / 2
+    }
+
+    fn keys(&self) -> usize {
+        self.first_value().saturating_sub(self.first_key())
+    }
+}
+
+/// Rows that state key-value pairs and later ask for the values.
+///
+/// A row is `k1 v1 ... kn vn`, then at least `gap` filler tokens, then queries at random
+/// places among filler. A query is a key as input with its value as target; the value does
+/// not follow in the input, so the next position holds filler or another query. Only
+/// queries have weight 1. The keys of a row are all different; its values are drawn
+/// independently and may repeat, so no value can be ruled out because another key has it.
+///
+/// # Reference
+/// Arora et al. 2023, Zoology, <https://arxiv.org/abs/2312.04927>.
+///
+/// # Notes
+/// The paper places queries by a power law and asks each key once; here places are
+/// uniform and training may ask a key several times.
+pub(crate) struct Mqar {
+    config: MqarConfig,
+    seed: u64,
+    fingerprint: String,
+}
+
+impl Mqar {
+    /// The configuration must be valid.
+    pub(crate) fn new(config: &MqarConfig, seed: u64) -> Result<Self, DataError> {
+        let mut mqar = Self {
+            config: config.clone(),
+            seed,
+            fingerprint: String::new(),
+        };
+        let first = [mqar.train_batch(0, 1)?, mqar.eval_batch(0, 1)?];
+        mqar.fingerprint = describe::of_batches(&first);
+        Ok(mqar)
+    }
+
+    fn batch(&self, purpose: &str, index: u64, rows: usize) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(rows, self.config.seq_len)?;
+        let queries = match purpose {
+            TRAIN => self.config.queries,
+            _ => 1,
+        };
+        for row in 0..rows {
+            let mut stream = Stream::new(self.seed, purpose, &[index, row as u64]);
+            self.fill(&mut batch, row, queries, &mut stream);
+        }
+        Ok(batch)
+    }
+
+    fn fill(&self, batch: &mut Batch, row: usize, queries: usize, stream: &mut Stream) {
+        let config = &self.config;
+        let first = row * batch.len;
+        let inputs = &mut batch.inputs[first..first + batch.len];
+        let (pairs, rest) = inputs.split_at_mut(2 * config.pairs);
+        for place in &mut *rest {
+            *place = match config.filler {
+                Filler::Blank => BLANK,
+                Filler::Random => token(1 + stream.index(config.fillers())),
+            };
+        }
+        let keys = stream.distinct(config.keys() as u64, config.pairs);
+        for (pair, key) in pairs.chunks_exact_mut(2).zip(keys) {
+            let value = config.first_value() + stream.index(config.vocab - config.first_value());
+            pair[0] = token(config.first_key() + key as usize);
+            pair[1] = token(value);
+        }
+        let room = rest.len() - config.gap;
+        let places = stream.distinct(room as u64, config.pairs * queries);
+        let asked = pairs.chunks_exact(2).cycle();
+        for (place, pair) in places.into_iter().zip(asked) {
+            let at = config.gap + place as usize;
+            rest[at] = pair[0];
+            let at = first + pairs.len() + at;
+            batch.targets[at] = pair[1];
+            batch.weights[at] = 1.0;
+        }
+    }
+}
+
+/// A token id; the largest vocabulary is far below the limit.
+fn token(id: usize) -> i32 {
+    i32::try_from(id).unwrap_or(i32::MAX)
+}
+
+/// Purpose of the streams that make training rows.
+const TRAIN: &str = "mqar train";
+/// Purpose of the streams that make evaluation rows.
+const EVAL: &str = "mqar eval";
+
+impl Dataset for Mqar {
+    fn vocab(&self) -> usize {
+        self.config.vocab
+    }
+
+    fn metric(&self) -> Metric {
+        Metric::Accuracy
+    }
+
+    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
+        self.batch(TRAIN, index, rows)
+    }
+
+    fn eval_batches(&self, _rows: usize) -> Option<u64> {
+        None
+    }
+
+    fn eval_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
+        self.batch(EVAL, index, rows)
+    }
+
+    fn describe(&self) -> Description {
+        let config = &self.config;
+        Description {
+            kind: "mqar",
+            name: format!(
+                "recall of {} pairs over a gap of {} tokens, {} tokens a row, vocabulary {}",
+                config.pairs, config.gap, config.seq_len, config.vocab
+            ),
+            train_bytes: None,
+            valid_bytes: None,
+            fingerprint: self.fingerprint.clone(),
+            valid_fingerprint: None,
+            file_count: 0,
+            files: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "mqar_tests.rs"]
+mod tests;

@@ -1,0 +1,212 @@
+use std::collections::{BTreeMap, HashSet};
+
+use super::*;
+
+fn mqar(change: impl FnOnce(&mut MqarConfig)) -> Mqar {
+    let mut config = MqarConfig::default();
+    change(&mut config);
+    assert_eq!(config.validate(), []);
+    Mqar::new(&config, 1).unwrap()
+}
+
+fn both_fillers() -> [Mqar; 2] {
+    [Filler::Blank, Filler::Random].map(|filler| mqar(|config| config.filler = filler))
+}
+
+/// Each query of a batch: its row, place and target.
+fn queries(batch: &Batch) -> Vec<(&[i32], usize, i32)> {
+    let mut found = Vec::new();
+    for (row, inputs) in batch.inputs.chunks(batch.len).enumerate() {
+        for at in 0..batch.len {
+            if batch.weights[row * batch.len + at] > 0.0 {
+                found.push((inputs, at, batch.targets[row * batch.len + at]));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_lookup_table_answers_every_query() {
+    for data in both_fillers() {
+        for batch in [
+            data.train_batch(5, 16).unwrap(),
+            data.eval_batch(5, 16).unwrap(),
+        ] {
+            for (row, at, target) in queries(&batch) {
+                let table: BTreeMap<_, _> =
+                    row[..16].chunks(2).map(|pair| (pair[0], pair[1])).collect();
+                assert_eq!(table.len(), 8, "keys are distinct");
+                assert_eq!(table[&row[at]], target);
+            }
+        }
+    }
+}
+
+#[test]
+fn recent_tokens_never_hold_the_answer() {
+    for data in both_fillers() {
+        let gap = data.config.gap;
+        for (row, at, target) in queries(&data.train_batch(0, 64).unwrap()) {
+            assert!(at >= 16 + gap);
+            assert!(!row[at - gap..].contains(&target));
+        }
+    }
+}
+
+#[test]
+fn a_table_from_key_to_value_across_rows_does_not_help() {
+    let data = mqar(|_| ());
+    let mut last = BTreeMap::new();
+    let (mut right, mut total) = (0, 0);
+    for index in 0..50 {
+        for (row, at, target) in queries(&data.eval_batch(index, 32).unwrap()) {
+            right += u32::from(last.insert(row[at], target) == Some(target));
+            total += 1;
+        }
+    }
+    assert!(right * 50 < total, "{right} of {total}");
+}
+
+#[test]
+fn training_asks_each_key_often_and_evaluation_once() {
+    let data = mqar(|config| config.queries = 3);
+    for (batch, times) in [
+        (data.train_batch(2, 4).unwrap(), 3),
+        (data.eval_batch(2, 4).unwrap(), 1),
+    ] {
+        for row in 0..4 {
+            let start = row * batch.len;
+            for pair in 0..8 {
+                let key = batch.inputs[start + 2 * pair];
+                let asked = (start..start + batch.len)
+                    .filter(|&at| batch.weights[at] > 0.0 && batch.inputs[at] == key);
+                assert_eq!(asked.count(), times);
+            }
+        }
+    }
+}
+
+#[test]
+fn weight_is_one_on_queries_and_zero_elsewhere() {
+    for data in both_fillers() {
+        let batch = data.train_batch(0, 8).unwrap();
+        let keys = data.config.first_key()..data.config.first_value();
+        for (at, &weight) in batch.weights.iter().enumerate() {
+            let is_key = keys.contains(&(batch.inputs[at] as usize));
+            let is_query = is_key && at % batch.len >= 16;
+            assert_eq!(weight.to_bits(), f32::from(is_query).to_bits());
+        }
+    }
+}
+
+#[test]
+fn keys_values_and_filler_keep_to_their_ranges() {
+    for data in both_fillers() {
+        let batch = data.train_batch(1, 32).unwrap();
+        for row in batch.inputs.chunks(batch.len) {
+            for pair in row[..16].chunks(2) {
+                let first_key = token(data.config.first_key());
+                assert!((first_key..128).contains(&pair[0]));
+                assert!((128..256).contains(&pair[1]));
+            }
+            let filler = &row[16..16 + data.config.gap];
+            match data.config.filler {
+                Filler::Blank => assert!(filler.iter().all(|&token| token == 0)),
+                Filler::Random => {
+                    assert!(filler.iter().all(|token| (1..=32).contains(token)));
+                    assert!(filler.iter().collect::<HashSet<_>>().len() > 5);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn batches_depend_on_seed_index_and_purpose_only() {
+    let config = MqarConfig::default();
+    let open = |seed| Mqar::new(&config, seed).unwrap();
+    let batch = open(1).train_batch(3, 4).unwrap();
+    assert_eq!(batch, open(1).train_batch(3, 4).unwrap());
+    assert_ne!(batch, open(2).train_batch(3, 4).unwrap());
+    assert_ne!(batch, open(1).train_batch(4, 4).unwrap());
+    assert_eq!(
+        batch.inputs,
+        open(1).train_batch(3, 9).unwrap().inputs[..4 * 128]
+    );
+    assert_eq!(open(1).describe(), open(1).describe());
+    assert_ne!(open(1).describe(), open(2).describe());
+}
+
+#[test]
+fn training_and_evaluation_share_no_row() {
+    let data = mqar(|config| config.queries = 1);
+    let mut seen = HashSet::new();
+    for index in 0..20 {
+        for batch in [
+            data.train_batch(index, 32).unwrap(),
+            data.eval_batch(index, 32).unwrap(),
+        ] {
+            for row in batch.inputs.chunks(128) {
+                assert!(seen.insert(row[..16].to_vec()));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_tightest_row_that_is_accepted_works() {
+    let data = mqar(|config| {
+        config.vocab = 18;
+        config.seq_len = 2 * 8 + 33 + 2 * 8;
+    });
+    assert_eq!(queries(&data.train_batch(0, 2).unwrap()).len(), 32);
+}
+
+fn problems(change: impl FnOnce(&mut MqarConfig)) -> String {
+    let mut config = MqarConfig::default();
+    change(&mut config);
+    let problems = config.validate();
+    let lines: Vec<_> = problems
+        .iter()
+        .map(|(field, message)| format!("{field}: {message}"))
+        .collect();
+    lines.join("\n")
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_what_would() {
+    assert_eq!(
+        problems(|config| config.pairs = 30),
+        "pairs: 2 x 30 pair tokens + gap 33 + 30 x 2 queries make 153 tokens, more than seq_len = 128; \
+         what fits: pairs = 23 or less, or queries = 1 or less, or gap = 8 or less, or seq_len = 153 or more"
+    );
+    assert_eq!(
+        problems(|config| config.gap = 200),
+        "gap: 2 x 8 pair tokens + gap 200 + 8 x 2 queries make 232 tokens, more than seq_len = 128; \
+         what fits: gap = 96 or less, or seq_len = 232 or more"
+    );
+    assert_eq!(
+        problems(|config| config.seq_len = 3),
+        "seq_len: 2 x 8 pair tokens + gap 33 + 8 x 2 queries make 65 tokens, more than seq_len = 3; \
+         what fits: seq_len = 65 or more"
+    );
+    assert_eq!(
+        problems(|config| config.vocab = 16),
+        "pairs: vocab = 16 has 7 keys, and the keys of a row are all different: \
+         the largest value that fits is 7, got 8"
+    );
+    assert_eq!(
+        problems(|config| (config.pairs, config.queries, config.vocab) = (0, 0, 4)),
+        "pairs: must be 1 or more, got 0\nqueries: must be 1 or more, got 0\n\
+         vocab: must be from 16 to 16777216 tokens, got 4"
+    );
+}
+
+#[test]
+fn absurd_numbers_are_refused_without_overflow() {
+    assert!(problems(|config| config.gap = usize::MAX).starts_with("gap: "));
+    assert!(problems(|config| config.queries = usize::MAX).starts_with("queries: "));
+    assert!(problems(|config| config.pairs = usize::MAX).starts_with("pairs: "));
+    assert!(problems(|config| config.seq_len = usize::MAX).starts_with("seq_len: "));
+}

@@ -1,0 +1,142 @@
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::{DataError, describe::hex};
+
+/// The folders to try for decompressed copies, in order.
+pub(crate) fn folders() -> Vec<PathBuf> {
+    candidates(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"))
+}
+
+fn candidates(cache: Option<OsString>, home: Option<OsString>) -> Vec<PathBuf> {
+    let cache = cache.map(PathBuf::from);
+    let home = home.map(|home| PathBuf::from(home).join(".cache"));
+    // The XDG rule: a relative path is not valid and counts as none.
+    [cache, home, Some(std::env::temp_dir())]
+        .into_iter()
+        .flatten()
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join("miras-rs"))
+        .collect()
+}
+
+/// True if the file's name says that it is compressed.
+pub(super) fn is_compressed(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"))
+}
+
+/// The decompressed copy of a `.gz` file, made if it is not there.
+///
+/// The copy's name depends on the file's place, size and date, so a changed file is
+/// decompressed anew.
+pub(super) fn decompressed(path: &Path, folders: &[PathBuf]) -> Result<PathBuf, DataError> {
+    let key = key(path).map_err(|source| DataError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let mut last = None;
+    for folder in folders {
+        let copy = folder.join(&key);
+        if copy.is_file() {
+            return Ok(copy);
+        }
+        // A folder that cannot be written leaves the next one.
+        match fs::create_dir_all(folder).and_then(|()| tempfile::NamedTempFile::new_in(folder)) {
+            Ok(part) => {
+                decompress(path, folder, part, &copy)?;
+                return Ok(copy);
+            }
+            Err(error) => last = Some((folder, error)),
+        }
+    }
+    let (folder, source) = last.map_or_else(
+        || (PathBuf::new(), io::ErrorKind::NotFound.into()),
+        |(folder, error)| (folder.clone(), error),
+    );
+    Err(DataError::Cache {
+        path: path.to_owned(),
+        folder,
+        source,
+    })
+}
+
+/// Decompresses into `part` and then gives it its name in one step, so that a copy that
+/// exists is whole.
+fn decompress(
+    path: &Path,
+    folder: &Path,
+    mut part: tempfile::NamedTempFile,
+    copy: &Path,
+) -> Result<(), DataError> {
+    let file = File::open(path).map_err(|source| DataError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let unwritten = |source| DataError::Cache {
+        path: path.to_owned(),
+        folder: folder.to_owned(),
+        source,
+    };
+    let mut decoder = MultiGzDecoder::new(file);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = match decoder.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(source) => {
+                let path = path.to_owned();
+                return Err(DataError::Gzip { path, source });
+            }
+        };
+        part.write_all(&buffer[..count]).map_err(unwritten)?;
+    }
+    part.as_file().sync_all().map_err(unwritten)?;
+    part.persist(copy).map_err(|error| unwritten(error.error))?;
+    Ok(())
+}
+
+fn key(path: &Path) -> io::Result<String> {
+    let path = fs::canonicalize(path)?;
+    let data = fs::metadata(&path)?;
+    let date = data
+        .modified()
+        .ok()
+        .and_then(|date| date.duration_since(UNIX_EPOCH).ok())
+        .unwrap_or_default();
+    let mut hash = Sha256::new();
+    hash.update(data.len().to_le_bytes());
+    hash.update(date.as_nanos().to_le_bytes());
+    hash.update(path.as_os_str().as_encoded_bytes());
+    Ok(format!("{}.bytes", hex(&hash.finalize()[..16])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_is_the_users_own_before_the_shared_one() {
+        let temp = std::env::temp_dir().join("miras-rs");
+        let found = |cache: Option<&str>, home: Option<&str>| {
+            candidates(cache.map(Into::into), home.map(Into::into))
+        };
+        let cache = PathBuf::from("/c/miras-rs");
+        let home = PathBuf::from("/h/.cache/miras-rs");
+        assert_eq!(
+            found(Some("/c"), Some("/h")),
+            [cache, home.clone(), temp.clone()]
+        );
+        assert_eq!(found(Some("relative"), Some("/h")), [home, temp.clone()]);
+        assert_eq!(found(None, None), [temp]);
+    }
+}

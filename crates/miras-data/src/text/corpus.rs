@@ -1,0 +1,194 @@
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{Paths, cache, find::Found};
+use crate::{DataError, describe::DataFile, describe::hex, windows::Bytes};
+
+/// So much of a file's start is searched for NUL bytes.
+const SNIFF: u64 = 64 << 10;
+/// So many files stay open; others are opened for each read.
+const OPEN_FILES: usize = 128;
+/// Up to this size the fingerprint covers every byte.
+const HASH_ALL: u64 = 64 << 20;
+/// Number and size of the blocks that the fingerprint of a larger corpus covers.
+const BLOCKS: u64 = 1024;
+const BLOCK: u64 = 4 << 10;
+
+/// Files one after another, read by position.
+pub(super) struct Corpus {
+    /// In order, none empty.
+    segments: Vec<Segment>,
+    len: u64,
+}
+
+struct Segment {
+    /// The file as the user knows it.
+    origin: PathBuf,
+    /// The file that is read: itself or its decompressed copy.
+    path: PathBuf,
+    file: Option<File>,
+    start: u64,
+    len: u64,
+}
+
+impl Corpus {
+    pub(super) fn open(
+        field: &'static str,
+        given: &Paths,
+        files: &[Found],
+        allow_binary: bool,
+        caches: &[PathBuf],
+    ) -> Result<Self, DataError> {
+        let mut corpus = Self {
+            segments: Vec::new(),
+            len: 0,
+        };
+        for found in files {
+            let mut segment = Segment::open(&found.path, caches)?;
+            if segment.len == 0 {
+                if found.named {
+                    let path = found.path.display().to_string();
+                    return Err(DataError::Empty { field, path });
+                }
+                continue;
+            }
+            if !allow_binary && segment.is_binary()? {
+                let path = segment.origin;
+                return Err(DataError::Binary { field, path });
+            }
+            if corpus.segments.len() >= OPEN_FILES {
+                segment.file = None;
+            }
+            segment.start = corpus.len;
+            corpus.len += segment.len;
+            corpus.segments.push(segment);
+        }
+        if corpus.len == 0 {
+            let path = given.to_string();
+            return Err(DataError::Empty { field, path });
+        }
+        Ok(corpus)
+    }
+
+    pub(super) fn files(&self) -> Vec<DataFile> {
+        self.segments
+            .iter()
+            .map(|segment| DataFile {
+                path: segment.origin.clone(),
+                bytes: segment.len,
+            })
+            .collect()
+    }
+
+    /// A hash of the bytes, or of blocks at even distances if there are very many.
+    pub(super) fn fingerprint(&self) -> Result<String, DataError> {
+        let mut hash = Sha256::new();
+        let mut block = Vec::new();
+        let mut add = |hash: &mut Sha256, offset: u64, len: u64| -> Result<(), DataError> {
+            block.resize(len as usize, 0);
+            self.read(offset, &mut block)?;
+            hash.update(&block);
+            Ok(())
+        };
+        if self.len <= HASH_ALL {
+            let step = 1 << 20;
+            for offset in (0..self.len).step_by(step as usize) {
+                add(&mut hash, offset, step.min(self.len - offset))?;
+            }
+            return Ok(format!("sha256:{}", hex(&hash.finalize())));
+        }
+        hash.update(self.len.to_le_bytes());
+        for number in 0..BLOCKS {
+            let offset = u128::from(self.len - BLOCK) * u128::from(number);
+            add(&mut hash, (offset / u128::from(BLOCKS - 1)) as u64, BLOCK)?;
+        }
+        Ok(format!("sha256-sampled:{}", hex(&hash.finalize())))
+    }
+}
+
+impl Bytes for Corpus {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError> {
+        let after = self
+            .segments
+            .partition_point(|segment| segment.start <= offset);
+        let mut rest = buffer;
+        let mut offset = offset;
+        for segment in &self.segments[after.saturating_sub(1)..] {
+            let inside = offset - segment.start;
+            let count = (segment.len - inside).min(rest.len() as u64);
+            let (now, later) = rest.split_at_mut(count as usize);
+            segment.read(inside, now)?;
+            offset += count;
+            rest = later;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Segment {
+    fn open(origin: &Path, caches: &[PathBuf]) -> Result<Self, DataError> {
+        let path = if cache::is_compressed(origin) {
+            cache::decompressed(origin, caches)?
+        } else {
+            origin.to_owned()
+        };
+        let unreadable = |source| DataError::Read {
+            path: origin.to_owned(),
+            source,
+        };
+        let file = File::open(&path).map_err(unreadable)?;
+        let len = file.metadata().map_err(unreadable)?.len();
+        Ok(Self {
+            origin: origin.to_owned(),
+            path,
+            file: Some(file),
+            start: 0,
+            len,
+        })
+    }
+
+    fn is_binary(&self) -> Result<bool, DataError> {
+        let mut head = vec![0; self.len.min(SNIFF) as usize];
+        self.read(0, &mut head)?;
+        Ok(head.contains(&0))
+    }
+
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError> {
+        let result = match &self.file {
+            Some(file) => read_at(file, &self.path, offset, buffer),
+            None => {
+                File::open(&self.path).and_then(|file| read_at(&file, &self.path, offset, buffer))
+            }
+        };
+        result.map_err(|source| DataError::Read {
+            path: self.origin.clone(),
+            source,
+        })
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, _path: &Path, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+/// An open file has one position, shared by all threads, so each read opens its own.
+#[cfg(not(unix))]
+fn read_at(_file: &File, path: &Path, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(buffer)
+}
