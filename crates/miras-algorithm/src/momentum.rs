@@ -1,0 +1,105 @@
+//! Gradient descent with momentum, the surprise of Titans.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use miras_core::{
+    Coefficients, GateMap, GateSpec, Gates, MOMENTUM, MapState, MemoryAlgorithm, Part, table_of,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::step_size::{STEP_KEYS, StepSize, check};
+
+pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
+    kind: "momentum",
+    summary: "Gradient descent with momentum: Titans' past and momentary surprise.",
+    formula: "S_t = eta_t S_{t-1} - theta_t G_t,   A_t = a_t A_{t-1} + S_t",
+    reference: "Titans, arXiv 2501.00663, Eq. 13-14",
+    keys: &[
+        STEP_KEYS[0],
+        STEP_KEYS[1],
+        (
+            "momentum",
+            "where the momentum gate eta = sigma(z) starts, in (0, 1)",
+        ),
+    ],
+    variants: &["", "step = 'fixed'\nstep_max = 0.2\nmomentum = 0.8"],
+    build: |tree, _| {
+        let momentum = tree.part::<Momentum>("algorithm", &["kind"])?;
+        check(tree, momentum.step_max)?;
+        if !(momentum.momentum > 0.0 && momentum.momentum < 1.0) {
+            let help = "algorithm.kind = \"gd\" is the rule without momentum".to_string();
+            let message = "momentum must be above 0 and below 1";
+            return Err(tree.error("algorithm.momentum", message, Some(help)));
+        }
+        Ok(Arc::new(momentum))
+    },
+};
+
+/// Gradient descent with momentum.
+///
+/// # Formula
+/// `S_t = η_t S_{t−1} − θ_t G_t`, `A_t = a_t A_{t−1} + S_t`. The gradient is not
+/// multiplied by `1 − η`, and the decay does not touch `S`.
+///
+/// # Reference
+/// Titans (arXiv 2501.00663), Eq. 13–14.
+///
+/// # Notes
+/// The paper gives no activation for η; σ starting at ½ is our choice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Momentum {
+    /// Largest inner step size, ≥ 0.
+    pub step_max: f64,
+    /// Whether it depends on the input.
+    pub step: StepSize,
+    /// Where the momentum gate starts, in (0, 1).
+    pub momentum: f64,
+}
+
+impl Default for Momentum {
+    fn default() -> Self {
+        Self {
+            step_max: 1.0,
+            step: StepSize::Input,
+            momentum: 0.5,
+        }
+    }
+}
+
+impl MemoryAlgorithm for Momentum {
+    fn gates(&self) -> Vec<GateSpec> {
+        let momentum = GateSpec {
+            name: MOMENTUM,
+            map: GateMap::LogSigmoid,
+            bias: (self.momentum / (1.0 - self.momentum)).ln(),
+        };
+        vec![self.step.gate(self.step_max), momentum]
+    }
+
+    fn slots(&self) -> usize {
+        1
+    }
+
+    fn step(&self, map: MapState, decay: Tensor<4>, write: Tensor<4>, gates: &Gates) -> MapState {
+        let [past] = <[_; 1]>::try_from(map.slots).expect("momentum keeps one slot");
+        let surprise = past * gates.get(MOMENTUM).exp() - write;
+        MapState {
+            weights: map.weights * decay + surprise.clone(),
+            slots: vec![surprise],
+        }
+    }
+
+    fn coefficients(&self, log_decay: Tensor<4>, gates: &Gates) -> Coefficients {
+        Coefficients::momentum(log_decay, gates.get(MOMENTUM))
+    }
+
+    fn damping(&self, gates: &Gates) -> Tensor<4> {
+        gates.get(MOMENTUM).exp().neg().add_scalar(1.0)
+    }
+
+    fn config(&self) -> toml::Table {
+        table_of(self)
+    }
+}

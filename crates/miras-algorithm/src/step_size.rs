@@ -1,0 +1,48 @@
+//! The inner step size θ, shared by the algorithms.
+
+use miras_config::{ConfigError, Tree};
+use miras_core::{GateMap, GateSpec, STEP};
+use serde::{Deserialize, Serialize};
+
+/// The start of an input-dependent step size as a share of its largest value:
+/// σ(−2), the value that trained best (`recipe.md` 2).
+const START: f64 = -2.0;
+
+/// Documentation of the keys, for the parts' lists.
+pub(crate) const STEP_KEYS: [(&str, &str); 2] = [
+    ("step_max", "largest inner step size, ≥ 0; 0 never writes"),
+    (
+        "step",
+        "\"input\": theta = step_max sigma(z); \"fixed\": theta = step_max",
+    ),
+];
+
+/// Whether the step size is a gate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepSize {
+    /// `θ_t = step_max · σ(z_t)`.
+    #[default]
+    Input,
+    /// `θ_t = step_max`.
+    Fixed,
+}
+
+impl StepSize {
+    pub(crate) fn gate(self, max: f64) -> GateSpec {
+        let (map, bias) = match self {
+            StepSize::Input => (GateMap::Sigmoid { max }, START),
+            StepSize::Fixed => (GateMap::Constant(max), 0.0),
+        };
+        let name = STEP;
+        GateSpec { name, map, bias }
+    }
+}
+
+pub(crate) fn check(tree: &Tree, step_max: f64) -> Result<(), ConfigError> {
+    if step_max >= 0.0 && step_max.is_finite() {
+        return Ok(());
+    }
+    let message = "step_max must be 0 or above";
+    Err(tree.error("algorithm.step_max", message, None))
+}

@@ -1,0 +1,50 @@
+//! Squared error.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use miras_core::{AttentionalBias, Gates, Part, table_of};
+use serde::{Deserialize, Serialize};
+
+pub(crate) const PART: Part<dyn AttentionalBias> = Part {
+    kind: "l2",
+    summary: "Squared error: the delta rule on a matrix, Titans' surprise on an MLP.",
+    formula: "l(y, v) = 1/2 |y - v|^2,   dl/dy = y - v",
+    reference: "Titans, arXiv 2501.00663, Eq. 12 (there without the 1/2)",
+    keys: &[],
+    variants: &[""],
+    build: |tree, _| Ok(Arc::new(tree.part::<L2>("bias", &["kind"])?)),
+};
+
+/// Squared error.
+///
+/// # Formula
+/// `ℓ(y, v) = ½‖y − v‖²`, `∂ℓ/∂y = y − v`.
+///
+/// # Reference
+/// Titans (arXiv 2501.00663), Eq. 12.
+///
+/// # Notes
+/// Titans prints `‖y − v‖²` (gradient twice as large) and its appendix C `½‖y − v‖²`;
+/// the ½ is kept here and a factor 2 belongs into the step size.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct L2 {}
+
+impl AttentionalBias for L2 {
+    fn gradient(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Tensor<4> {
+        y - v
+    }
+
+    fn loss(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Option<Tensor<4>> {
+        Some((y - v).powi_scalar(2).sum_dim(3).mul_scalar(0.5))
+    }
+
+    fn slope(&self) -> Option<f64> {
+        Some(1.0)
+    }
+
+    fn config(&self) -> toml::Table {
+        table_of(self)
+    }
+}

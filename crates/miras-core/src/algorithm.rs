@@ -1,0 +1,92 @@
+//! Axis 4: the inner optimiser.
+
+use std::fmt::Debug;
+
+use burn::tensor::Tensor;
+
+use crate::{ChunkEnd, Coefficients, GateSpec, Gates, STEP};
+
+/// A memory algorithm: how gradients become a new state.
+///
+/// It is stated twice: [`step`](Self::step), one token, the truth; and
+/// [`coefficients`](Self::coefficients), the weight of every token's write in
+/// every later state of a chunk, which makes chunks parallel.
+pub trait MemoryAlgorithm: Debug + Send + Sync {
+    /// The data-dependent gates it reads; [`STEP`] is always among them.
+    fn gates(&self) -> Vec<GateSpec>;
+
+    /// How many tensors of a map's shape it keeps beside the weights (0 for
+    /// gradient descent, 1 for momentum); they start at 0.
+    fn slots(&self) -> usize {
+        0
+    }
+
+    /// One token: `map` is the state before it, `decay` is `a_t` `[1, g, 1, 1]`, and
+    /// `write` is `θ_t ∇ℓ` `[1, g, d_in, d_out]`.
+    fn step(&self, map: MapState, decay: Tensor<4>, write: Tensor<4>, gates: &Gates) -> MapState;
+
+    /// The coefficients of chunks of `c` tokens; `log_decay` and gates are `[n, g, c, 1]`.
+    fn coefficients(&self, log_decay: Tensor<4>, gates: &Gates) -> Coefficients;
+
+    /// What the load of a token is divided by: the sum of the weights that one
+    /// write goes on adding (1 for gradient descent, `1 − η` with momentum), `[n, g, c, 1]`.
+    fn damping(&self, gates: &Gates) -> Tensor<4> {
+        gates.get(STEP).ones_like()
+    }
+
+    /// Whether the state moves at chunk ends only, by [`chunk_step`](Self::chunk_step);
+    /// the tokens of a chunk then read the chunk-start weights.
+    fn acts_at_chunk_end(&self) -> bool {
+        false
+    }
+
+    /// The state after a chunk, for an algorithm that
+    /// [acts at chunk ends](Self::acts_at_chunk_end): `carry` is the decay over the chunk
+    /// `[1, g, 1, 1]`, `write` the decayed sum of the chunk's writes `[1, g, d_in, d_out]`.
+    fn chunk_step(&self, map: MapState, carry: Tensor<4>, write: Tensor<4>) -> MapState {
+        MapState {
+            weights: map.weights * carry - write,
+            slots: map.slots,
+        }
+    }
+
+    /// The part's settings, complete, as they are written in TOML.
+    fn config(&self) -> toml::Table;
+}
+
+/// The state of one map: the dual state `A` and the algorithm's own tensors,
+/// each `[1, g, d_in, d_out]`.
+#[derive(Debug, Clone)]
+pub struct MapState {
+    /// `A`, from which the retention gate's link makes the weights.
+    pub weights: Tensor<4>,
+    /// The algorithm's slots, e.g. momentum.
+    pub slots: Vec<Tensor<4>>,
+}
+
+impl MapState {
+    /// The state after a chunk whose tokens wrote `x_iᵀ u_i` (`maths.md` 5.1, chunk end):
+    /// `A ← β_C A + Σ f_C S − Xᵀ(c_C ⊙ U)`, `S ← m_C S − Xᵀ(p_C ⊙ U)`.
+    #[must_use]
+    pub fn after_chunk(&self, end: &ChunkEnd, x: &Tensor<4>, u: &Tensor<4>) -> Self {
+        let written = |by: &Tensor<4>| {
+            x.clone().transpose().matmul(crate::rows::scale(u.clone(), by))
+        };
+        let mut weights = self.weights.clone() * end.carry.clone() - written(&end.writes);
+        let mut slots = Vec::with_capacity(self.slots.len());
+        for (slot, end) in self.slots.iter().zip(&end.slots) {
+            weights = weights + slot.clone() * end.share.clone();
+            slots.push(slot.clone() * end.carry.clone() - written(&end.writes));
+        }
+        Self { weights, slots }
+    }
+
+    /// The same state through `f`.
+    #[must_use]
+    pub fn map(&self, f: impl Fn(Tensor<4>) -> Tensor<4>) -> Self {
+        Self {
+            weights: f(self.weights.clone()),
+            slots: self.slots.iter().cloned().map(f).collect(),
+        }
+    }
+}

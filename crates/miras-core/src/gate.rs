@@ -1,0 +1,153 @@
+//! Data-dependent gates: what a part asks for, and their values.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Tensor, activation, s};
+
+/// Inner step size θ ≥ 0.
+pub const STEP: &str = "step";
+/// Retention a ∈ \[0, 1\] (keeps the past); values are `log a`.
+pub const RETENTION: &str = "retention";
+/// Momentum η ∈ \[0, 1\]; values are `log η`.
+pub const MOMENTUM: &str = "momentum";
+/// Threshold δ > 0 of a robust bias.
+pub const THRESHOLD: &str = "threshold";
+
+/// The smallest logarithm a gate may have, so that a gate of exactly 0 gives
+/// a product of about 1e-13 and not a NaN.
+const LOG_FLOOR: f64 = -30.0;
+
+/// A gate that a part needs: one value a token and head.
+///
+/// The layer owns the projection `z = x W + b`; the part says what becomes of `z`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GateSpec {
+    /// [`STEP`], [`RETENTION`], … or a name of the part's own.
+    pub name: &'static str,
+    /// From the projection to the gate's value.
+    pub map: GateMap,
+    /// Where the projection's bias starts.
+    pub bias: f64,
+}
+
+/// How a projection `z` becomes a gate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum GateMap {
+    /// The same value for every token, not learned; `z` is not projected.
+    Constant(f64),
+    /// `max · σ(z)`, in (0, max).
+    Sigmoid {
+        /// The upper end of the range.
+        max: f64,
+    },
+    /// `log σ(z)`: a gate in (0, 1) as its logarithm.
+    LogSigmoid,
+    /// `−exp(r) · softplus(z)` with `r` learned per head: the decay of Mamba-2
+    /// (arXiv 2405.21060) and Gated `DeltaNet` (arXiv 2412.06464) as its logarithm.
+    DecayRate,
+    /// `softplus(z)`, in (0, ∞).
+    Softplus,
+}
+
+impl GateMap {
+    /// Whether the layer projects the input for this gate.
+    pub fn is_projected(self) -> bool {
+        !matches!(self, GateMap::Constant(_))
+    }
+
+    /// Whether the gate has a learned rate per head beside its projection.
+    pub fn has_rate(self) -> bool {
+        matches!(self, GateMap::DecayRate)
+    }
+
+    /// The gate's value for the projection `z`; `rate` broadcasts against it
+    /// and is read by [`GateMap::DecayRate`] alone.
+    ///
+    /// # Shapes
+    /// `z` and the result: any, usually `[1, g, t, 1]`.
+    pub fn apply(self, z: Tensor<4>, rate: Option<Tensor<4>>) -> Tensor<4> {
+        match self {
+            GateMap::Constant(value) => z.zeros_like().add_scalar(value),
+            GateMap::Sigmoid { max } => activation::sigmoid(z).mul_scalar(max),
+            GateMap::LogSigmoid => activation::softplus(z.neg(), 1.0)
+                .neg()
+                .clamp_min(LOG_FLOOR),
+            GateMap::DecayRate => {
+                let speed = activation::softplus(z, 1.0);
+                let decay = match rate {
+                    Some(rate) => speed * rate.exp(),
+                    None => speed,
+                };
+                decay.neg().clamp_min(LOG_FLOOR)
+            }
+            GateMap::Softplus => activation::softplus(z, 1.0),
+        }
+    }
+
+    /// `log value` for a constant gate kept as a logarithm.
+    pub fn constant_log(value: f64) -> Self {
+        GateMap::Constant(value.ln().max(LOG_FLOOR))
+    }
+}
+
+/// Gate values by name, each `[n, g, t, 1]`.
+#[derive(Debug, Clone, Default)]
+pub struct Gates(BTreeMap<&'static str, Tensor<4>>);
+
+impl Gates {
+    /// No gates.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With one more gate.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Tensor<4>) -> Self {
+        self.0.insert(name, value);
+        self
+    }
+
+    /// The gate `name`.
+    ///
+    /// # Panics
+    /// If no part asked for it: a bug of the part that reads it, not of the user.
+    pub fn get(&self, name: &str) -> Tensor<4> {
+        match self.0.get(name) {
+            Some(value) => value.clone(),
+            None => panic!("gate `{name}` is read but no part declares it"),
+        }
+    }
+
+    /// The gate `name`, if a part asked for it.
+    pub fn find(&self, name: &str) -> Option<Tensor<4>> {
+        self.0.get(name).cloned()
+    }
+
+    /// Names and values, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Tensor<4>)> {
+        self.0.iter().map(|(name, value)| (*name, value))
+    }
+
+    /// The same gates, each value through `f`.
+    #[must_use]
+    pub fn map(&self, f: impl Fn(Tensor<4>) -> Tensor<4>) -> Self {
+        Self(self.0.iter().map(|(n, v)| (*n, f(v.clone()))).collect())
+    }
+
+    /// Tokens `start..end`.
+    #[must_use]
+    pub fn tokens(&self, start: usize, end: usize) -> Self {
+        self.map(|value| value.slice(s![.., .., start..end, ..]))
+    }
+
+    /// These tokens and then those of `later`, gate by gate.
+    #[must_use]
+    pub fn followed_by(self, later: Self) -> Self {
+        let joined = self.0.into_iter().zip(later.0);
+        Self(
+            joined
+                .map(|((name, first), (_, second))| (name, Tensor::cat(vec![first, second], 2)))
+                .collect(),
+        )
+    }
+}

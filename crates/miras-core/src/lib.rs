@@ -1,0 +1,36 @@
+//! The words every part of MIRAS-rs shares.
+//!
+//! A memory is described on four axes, each a trait here and a crate of its own:
+//!
+//! | axis | trait | crate |
+//! |---|---|---|
+//! | memory architecture | [`MemoryArchitecture`] | `miras-memory` |
+//! | attentional bias | [`AttentionalBias`] | `miras-bias` |
+//! | retention gate | [`RetentionGate`] | `miras-retention` |
+//! | memory algorithm | [`MemoryAlgorithm`] | `miras-algorithm` |
+//!
+//! A [`Part`] puts one implementation into its axis' list. Nothing here knows
+//! a concrete part, a layer or a model.
+//!
+//! # Shapes
+//!
+//! Everything of the inner loop has rank 4, named by letters:
+//! `n` chunks handled at once, `g` memories (batch × heads), `t` or `c` tokens
+//! (of a sequence, of a chunk), `d` features. Rows are tokens, `y = x W`.
+
+mod algorithm;
+mod bias;
+mod coefficients;
+mod gate;
+mod memory;
+mod part;
+mod retention;
+pub mod rows;
+
+pub use algorithm::{MapState, MemoryAlgorithm};
+pub use bias::AttentionalBias;
+pub use coefficients::{ChunkEnd, Coefficients, Rows, SlotEnd, decay_matrix, products, triangle};
+pub use gate::{GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD};
+pub use memory::{Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, Weights};
+pub use part::{Axis, Defaults, Part, table_of};
+pub use retention::{Order, RetentionGate};

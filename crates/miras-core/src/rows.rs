@@ -1,0 +1,53 @@
+//! Per-token numbers against tensors with R rows a token.
+
+use burn::tensor::Tensor;
+
+/// Repeats each entry of dimension `dim` `r` times in place: token numbers to row numbers.
+pub fn repeat(x: Tensor<4>, dim: usize, r: usize) -> Tensor<4> {
+    if r == 1 {
+        return x;
+    }
+    let mut shape = x.dims();
+    let mut split = [0; 5];
+    split[..=dim].copy_from_slice(&shape[..=dim]);
+    split[dim + 1] = 1;
+    split[dim + 2..].copy_from_slice(&shape[dim + 1..]);
+    shape[dim] *= r;
+    x.reshape(split).repeat_dim(dim + 1, r).reshape(shape)
+}
+
+/// `rows [n, g, c·R, d]` times a number per token, `by [n, g, c, 1]`.
+pub fn scale(rows: Tensor<4>, by: &Tensor<4>) -> Tensor<4> {
+    let r = rows.dims()[2] / by.dims()[2];
+    rows * repeat(by.clone(), 2, r)
+}
+
+/// The squared Frobenius norm of each token's gradient `Σ_r x_rᵀ d_r`,
+/// without writing the gradient out: `[n, g, c, 1]`.
+///
+/// # Shapes
+/// `x: [n, g, c·R, d_in]`, `d: [n, g, c·R, d_out]`.
+pub fn gradient_square_norm(x: Tensor<4>, d: Tensor<4>, r: usize) -> Tensor<4> {
+    if r == 1 {
+        return x.powi_scalar(2).sum_dim(3) * d.powi_scalar(2).sum_dim(3);
+    }
+    let [n, g, cr, _] = x.dims();
+    let gram = |z: Tensor<4>| {
+        let width = z.dims()[3];
+        let z = z.reshape([n * g, cr / r, r, width]);
+        z.clone().matmul(z.transpose())
+    };
+    (gram(x) * gram(d))
+        .reshape([n, g, cr / r, r * r])
+        .sum_dim(3)
+}
+
+/// `|⟨x_i, x_j⟩|` of the tokens of each chunk, a token being all its R rows: `[n, g, c, c]`.
+pub fn overlap(x: Tensor<4>, r: usize) -> Tensor<4> {
+    let [n, g, cr, d] = x.dims();
+    let x = x.reshape([n, g, cr / r, r * d]);
+    x.clone().matmul(x.transpose()).abs()
+}
+
+/// Added to squared norms, so that their root has a derivative at 0.
+pub const TINY: f64 = 1e-12;

@@ -1,0 +1,305 @@
+//! The chunk-parallel form: the same recurrence without per-token weights.
+//!
+//! A pass over `n` chunks has two halves. The *write* half walks through the
+//! chunks, for it needs each chunk's starting state: gradients there (or, in the
+//! exact form, solved for), and the state behind the chunk. The *read* half then
+//! runs all queries of all chunks at once. Whatever else needs no state
+//! (coefficients, solves) is computed for all chunks before the walk.
+
+use burn::tensor::Tensor;
+use miras_core::{ChunkEnd, Factor, MapState, STEP, SlotEnd, Weights, rows};
+
+use crate::{
+    Form, Initial, Open, Probe, Read, Rule, State, Tokens,
+    maps::DualMaps,
+    source::{Source, SpanTokens},
+    split::split,
+    steps::cap_state,
+};
+
+/// What [`forward`] gives back.
+pub struct Output {
+    /// `[1, g, t, d]`.
+    pub y: Tensor<4>,
+    /// The state after the last token.
+    pub state: State,
+    /// Diagnostics, if they were asked for.
+    pub probe: Option<Probe>,
+}
+
+/// Runs tokens through a memory, from `state` on.
+///
+/// Any number of tokens: an open chunk is filled first, whole chunks go in
+/// parallel, and what remains stays open in the state (chunk-start form). Equal
+/// to [`crate::recurrence::forward`] over everything since the state was new.
+///
+/// # Shapes
+/// See [`Tokens`] and [`Output`].
+pub fn forward(
+    rule: &Rule,
+    initial: &Initial,
+    state: State,
+    tokens: &Tokens,
+    probe: bool,
+) -> Output {
+    let (total, chunk) = (tokens.len(), rule.settings.chunk);
+    let mut state = state;
+    let mut outputs = Vec::new();
+    let mut seen = probe.then(Probe::default);
+    let mut at = 0;
+    while at < total {
+        let open = state.open_len();
+        let whole = (total - at) / chunk;
+        let (n, take) = if open == 0 && whole > 0 {
+            (whole, whole * chunk)
+        } else {
+            (1, (total - at).min(chunk - open))
+        };
+        let part = tokens.range(at, at + take);
+        let (y, next) = span(rule, initial, state, &part, n, seen.as_mut());
+        outputs.push(y);
+        state = next;
+        at += take;
+    }
+    let y = match outputs.len() {
+        1 => outputs.remove(0),
+        _ => Tensor::cat(outputs, 2),
+    };
+    Output {
+        y,
+        state,
+        probe: seen,
+    }
+}
+
+/// `n` chunks of equal length; the first may continue an open one (then `n` is 1).
+fn span(
+    rule: &Rule,
+    initial: &Initial,
+    state: State,
+    tokens: &Tokens,
+    n: usize,
+    probe: Option<&mut Probe>,
+) -> (Tensor<4>, State) {
+    let settings = &rule.settings;
+    let q = to_chunks(tokens.q.clone(), n);
+    let k = to_chunks(tokens.k.clone(), n);
+    let v = to_chunks(tokens.v.clone(), n);
+    let new_gates = tokens.gates.map(|gate| to_chunks(gate, n));
+    let (gates, earlier) = match state.open {
+        None => (new_gates.clone(), None),
+        Some(open) => (open.gates.followed_by(new_gates.clone()), Some(open.factors)),
+    };
+
+    let log_decay = rule.retention.log_decay(&gates, &gates.get(STEP));
+    let coefficients = rule.algorithm.coefficients(log_decay.clone(), &gates);
+    let span_tokens = SpanTokens {
+        k,
+        v,
+        gates: gates.clone(),
+        new_gates,
+        earlier,
+    };
+    let probe_tokens = probe.is_some().then(|| (span_tokens.k.clone(), span_tokens.v.clone()));
+    let source = Source::new(rule, initial, span_tokens, &log_decay, &coefficients);
+
+    // The write half.
+    let mut walk = Walk::default();
+    let mut maps = state.maps;
+    let mut factors = Vec::new();
+    let ends = split_end(&coefficients.end, n);
+    for (gradients, end) in source.into_chunks().into_iter().zip(ends) {
+        let step;
+        (factors, step) = gradients.at(rule, initial, &maps);
+        let writes: Vec<Factor> = (factors.iter())
+            .map(|Factor { x, d }| Factor {
+                x: x.clone(),
+                d: rows::scale(d.clone(), &step),
+            })
+            .collect();
+        let next = after_chunk(rule, &maps, &end, &writes);
+        walk.push(maps, writes, &factors, step, probe.is_some());
+        maps = next;
+    }
+
+    // The read half.
+    let chunk_len = coefficients.rows.carry.dims()[2];
+    let new_len = q.dims()[2];
+    let starts = walk.stack_starts();
+    let writes = walk.stack_writes();
+    let y = match settings.read {
+        Read::Exact => {
+            let rows = if new_len == chunk_len {
+                coefficients.rows.clone()
+            } else {
+                coefficients.rows.from_token(chunk_len - new_len)
+            };
+            let maps = DualMaps {
+                initial,
+                anchored: rule.retention.is_anchored(),
+                starts: &starts,
+                writes: &writes,
+                rows: &rows,
+            };
+            rule.memory.forward(&maps, q)
+        }
+        Read::Stale => {
+            let maps: Vec<Tensor<4>> = (starts.iter().zip(&initial.maps))
+                .map(|(map, initial)| rule.retention.link(map.weights.clone(), initial))
+                .collect();
+            let weights = Weights {
+                maps: &maps,
+                gains: &initial.gains,
+            };
+            rule.memory.forward(&weights, q)
+        }
+    };
+
+    if let (Some(probe), Some((k, v))) = (probe, probe_tokens) {
+        let before = coefficients.rows.exclusive(rule.retention.order(), log_decay.clone().exp());
+        let before = before.from_token(chunk_len - new_len);
+        let maps_before = DualMaps {
+            initial,
+            anchored: rule.retention.is_anchored(),
+            starts: &starts,
+            writes: &writes,
+            rows: &before,
+        };
+        let gates = gates.tokens(chunk_len - new_len, chunk_len);
+        let loss = rule.bias.loss(rule.memory.forward(&maps_before, k), v, &gates);
+        probe.record(&walk, &maps, loss, &log_decay, &gates.get(STEP), chunk_len - new_len, rule.memory.rows());
+    }
+
+    let closed = settings.form == Form::Exact || chunk_len == settings.chunk;
+    let state = if closed {
+        State { maps, open: None }
+    } else {
+        State {
+            maps: walk.starts.remove(0),
+            open: Some(Open { factors, gates }),
+        }
+    };
+    (from_chunks(y), state)
+}
+
+/// The state of every map after a chunk.
+fn after_chunk(
+    rule: &Rule,
+    maps: &[MapState],
+    end: &ChunkEnd,
+    writes: &[Factor],
+) -> Vec<MapState> {
+    (maps.iter().zip(writes))
+        .map(|(map, Factor { x, d: u })| {
+            let next = if rule.algorithm.acts_at_chunk_end() {
+                let write = x.clone().transpose();
+                let write = write.matmul(rows::scale(u.clone(), &end.writes));
+                (rule.algorithm).chunk_step(map.clone(), end.carry.clone(), write)
+            } else {
+                map.after_chunk(end, x, u)
+            };
+            cap_state(&rule.settings, next)
+        })
+        .collect()
+}
+
+/// What the walk over the chunks leaves for the read half and the probe.
+#[derive(Default)]
+pub(crate) struct Walk {
+    pub(crate) starts: Vec<Vec<MapState>>,
+    writes: Vec<Vec<Factor>>,
+    /// Unscaled factors and step sizes, for the probe.
+    pub(crate) factors: Vec<Vec<Factor>>,
+    pub(crate) steps: Vec<Tensor<4>>,
+}
+
+impl Walk {
+    fn push(
+        &mut self,
+        start: Vec<MapState>,
+        writes: Vec<Factor>,
+        factors: &[Factor],
+        step: Tensor<4>,
+        probe: bool,
+    ) {
+        self.starts.push(start);
+        self.writes.push(writes);
+        if probe {
+            self.factors.push(factors.to_vec());
+            self.steps.push(step);
+        }
+    }
+
+    /// Per map, all chunks' starting states along dimension 0.
+    fn stack_starts(&self) -> Vec<MapState> {
+        (0..self.starts[0].len())
+            .map(|l| MapState {
+                weights: stack(&self.starts, |maps| &maps[l].weights),
+                slots: (0..self.starts[0][l].slots.len())
+                    .map(|slot| stack(&self.starts, |maps| &maps[l].slots[slot]))
+                    .collect(),
+            })
+            .collect()
+    }
+
+    fn stack_writes(&self) -> Vec<Factor> {
+        stack_factors(&self.writes)
+    }
+}
+
+pub(crate) fn stack_factors(chunks: &[Vec<Factor>]) -> Vec<Factor> {
+    (0..chunks[0].len())
+        .map(|l| Factor {
+            x: stack(chunks, |factors| &factors[l].x),
+            d: stack(chunks, |factors| &factors[l].d),
+        })
+        .collect()
+}
+
+pub(crate) fn stack<T>(chunks: &[T], of: impl Fn(&T) -> &Tensor<4>) -> Tensor<4> {
+    match chunks {
+        [one] => of(one).clone(),
+        _ => Tensor::cat(chunks.iter().map(|chunk| of(chunk).clone()).collect(), 0),
+    }
+}
+
+/// The end coefficients of each chunk.
+fn split_end(end: &ChunkEnd, n: usize) -> Vec<ChunkEnd> {
+    let mut carry = split(end.carry.clone()).into_iter();
+    let mut writes = split(end.writes.clone()).into_iter();
+    let mut slots: Vec<_> = (end.slots.iter())
+        .map(|slot| {
+            (split(slot.share.clone()).into_iter())
+                .zip(split(slot.carry.clone()))
+                .zip(split(slot.writes.clone()))
+        })
+        .collect();
+    (0..n)
+        .map(|_| ChunkEnd {
+            carry: carry.next().expect("one per chunk"),
+            writes: writes.next().expect("one per chunk"),
+            slots: (slots.iter_mut().filter_map(Iterator::next))
+                .map(|((share, carry), writes)| SlotEnd {
+                    share,
+                    carry,
+                    writes,
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+/// `[1, g, n·c, d] → [n, g, c, d]`.
+fn to_chunks(x: Tensor<4>, n: usize) -> Tensor<4> {
+    let [_, g, t, d] = x.dims();
+    if n == 1 {
+        return x;
+    }
+    x.reshape([g, n, t / n, d]).swap_dims(0, 1)
+}
+
+/// `[n, g, c, d] → [1, g, n·c, d]`.
+fn from_chunks(x: Tensor<4>) -> Tensor<4> {
+    let [n, g, c, d] = x.dims();
+    x.swap_dims(0, 1).reshape([1, g, n * c, d])
+}

@@ -1,0 +1,25 @@
+//! The inner loop: what a memory does with a sequence.
+//!
+//! - [`recurrence`] is the truth: one token after the other, weights written out.
+//! - [`dual`] computes the same in parallel over chunks, without per-token weights.
+//!
+//! They agree in outputs and gradients for every valid combination of parts;
+//! `miras-registry/tests/contract.rs` holds them to it. This crate knows the
+//! traits of `miras-core` and no concrete part.
+
+pub mod dual;
+mod maps;
+mod probe;
+pub mod recurrence;
+mod rule;
+mod solve;
+mod source;
+mod split;
+mod state;
+mod steps;
+
+pub use probe::Probe;
+pub use rule::{Form, Read, Rule, Settings};
+pub use solve::unit_lower_inverse;
+pub use split::split;
+pub use state::{Initial, Open, State, Tokens};

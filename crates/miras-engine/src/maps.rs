@@ -1,0 +1,63 @@
+//! The linear maps of every token of a chunk, never written out (`maths.md` 5.3).
+
+use burn::tensor::Tensor;
+use miras_core::{Factor, MapState, Maps, Rows, rows};
+
+use crate::Initial;
+
+/// Row `t` goes through the weights of token `t`,
+/// `W_t = [W_init +] carry_t A_0 + Σ slots_t S_0 − Σ_i writes_ti x_iᵀ u_i`.
+pub(crate) struct DualMaps<'a> {
+    pub(crate) initial: &'a Initial,
+    /// Whether the state is the distance from the initial weights.
+    pub(crate) anchored: bool,
+    /// Chunk-start states, `[n, g, d_in, d_out]`.
+    pub(crate) starts: &'a [MapState],
+    /// Per map: inputs `x`, and gradients times step sizes `u` in the place of `d`.
+    pub(crate) writes: &'a [Factor],
+    pub(crate) rows: &'a Rows,
+}
+
+impl DualMaps<'_> {
+    /// `writes` against `z xᵀ`: entries repeated where a token has several rows.
+    fn weigh(&self, overlap: Tensor<4>) -> Tensor<4> {
+        let [_, _, tokens, chunk] = self.rows.writes.dims();
+        let [_, _, rows_out, rows_in] = overlap.dims();
+        let by = rows::repeat(self.rows.writes.clone(), 2, rows_out / tokens);
+        overlap * rows::repeat(by, 3, rows_in / chunk)
+    }
+}
+
+impl Maps for DualMaps<'_> {
+    fn apply(&self, l: usize, z: Tensor<4>) -> Tensor<4> {
+        let (start, Factor { x, d: u }) = (&self.starts[l], &self.writes[l]);
+        let through = |w: &Tensor<4>| z.clone().matmul(w.clone());
+
+        let mut y = rows::scale(through(&start.weights), &self.rows.carry);
+        for (slot, share) in start.slots.iter().zip(&self.rows.slots) {
+            y = y + rows::scale(through(slot), share);
+        }
+        if self.anchored {
+            y = y + through(&self.initial.maps[l]);
+        }
+        y - self.weigh(through(&x.clone().transpose())).matmul(u.clone())
+    }
+
+    fn apply_transposed(&self, l: usize, g: Tensor<4>) -> Tensor<4> {
+        let (start, Factor { x, d: u }) = (&self.starts[l], &self.writes[l]);
+        let through = |w: &Tensor<4>| g.clone().matmul(w.clone().transpose());
+
+        let mut y = rows::scale(through(&start.weights), &self.rows.carry);
+        for (slot, share) in start.slots.iter().zip(&self.rows.slots) {
+            y = y + rows::scale(through(slot), share);
+        }
+        if self.anchored {
+            y = y + through(&self.initial.maps[l]);
+        }
+        y - self.weigh(through(u)).matmul(x.clone())
+    }
+
+    fn gain(&self, i: usize) -> Tensor<4> {
+        self.initial.gains[i].clone()
+    }
+}

@@ -1,0 +1,76 @@
+//! Diagnostics of one memory layer, computed from what the pass has at hand.
+
+use burn::tensor::Tensor;
+use miras_core::{MapState, rows};
+
+use crate::{
+    dual::{Walk, stack, stack_factors},
+    steps::gradient_norm,
+};
+
+/// What a memory did with the tokens of one call. Tensors are detached.
+#[derive(Debug, Clone, Default)]
+pub struct Probe {
+    /// Inner loss of each token before its write, `[1, g, t]`, where the bias has one.
+    pub loss: Vec<f32>,
+    /// Norm of each token's inner gradient (its surprise).
+    pub surprise: Vec<f32>,
+    /// Norm of each token's write, step size and caps included.
+    pub write: Vec<f32>,
+    /// Retention `a_t`.
+    pub retention: Vec<f32>,
+    /// Step size after the caps over the one before.
+    pub capped: Vec<f32>,
+    /// Norm of the whole state at each chunk's end, averaged over the memories.
+    pub state: Vec<f32>,
+}
+
+impl Probe {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one caller, which has exactly these at hand"
+    )]
+    pub(crate) fn record(
+        &mut self,
+        walk: &Walk,
+        end: &[MapState],
+        loss: Option<Tensor<4>>,
+        log_decay: &Tensor<4>,
+        step: &Tensor<4>,
+        skip: usize,
+        r: usize,
+    ) {
+        let factors = stack_factors(&walk.factors);
+        let steps = stack(&walk.steps, |step| step);
+        let surprise = gradient_norm(&factors, r);
+        let write = surprise.clone() * steps.clone();
+        let new = |x: Tensor<4>| {
+            let c = x.dims()[2];
+            x.slice(burn::tensor::s![.., .., skip..c, ..])
+        };
+        let ratio = new(steps) / step.clone().add_scalar(rows::TINY);
+        for (into, values) in [
+            (&mut self.surprise, new(surprise)),
+            (&mut self.write, new(write)),
+            (&mut self.retention, new(log_decay.clone().exp())),
+            (&mut self.capped, ratio),
+        ] {
+            into.extend(numbers(values));
+        }
+        if let Some(loss) = loss {
+            self.loss.extend(numbers(loss));
+        }
+        let after_each = walk.starts[1..].iter().map(Vec::as_slice).chain([end]);
+        for maps in after_each {
+            let square = (maps.iter())
+                .map(|map| map.weights.clone().powi_scalar(2).sum_dim(3).sum_dim(2))
+                .reduce(|a, b| a + b)
+                .expect("a memory has a map");
+            self.state.extend(numbers(square.sqrt().mean_dim(1)));
+        }
+    }
+}
+
+fn numbers(x: Tensor<4>) -> Vec<f32> {
+    x.detach().into_data().convert::<f32>().try_into_vec().expect("converted to f32")
+}

@@ -1,0 +1,126 @@
+//! What goes into the inner loop and what it carries along.
+
+use burn::tensor::{Tensor, s};
+use miras_core::{Factor, Gates, MapState};
+
+use crate::Rule;
+
+/// Keys, values, queries and gates of one call.
+///
+/// # Shapes
+/// `q`, `k`, `v`: `[1, g, t, d]`; gates: `[1, g, t, 1]`.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    /// Queries.
+    pub q: Tensor<4>,
+    /// Keys.
+    pub k: Tensor<4>,
+    /// Values.
+    pub v: Tensor<4>,
+    /// Gates of all four parts.
+    pub gates: Gates,
+}
+
+impl Tokens {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.q.dims()[2]
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Tokens `start..end`.
+    #[must_use]
+    pub fn range(&self, start: usize, end: usize) -> Self {
+        if start == 0 && end == self.len() {
+            return self.clone();
+        }
+        let cut = |x: &Tensor<4>| x.clone().slice(s![.., .., start..end, ..]);
+        Self {
+            q: cut(&self.q),
+            k: cut(&self.k),
+            v: cut(&self.v),
+            gates: self.gates.tokens(start, end),
+        }
+    }
+}
+
+/// What the outer loop learned of a memory: the weights it starts a sequence with.
+#[derive(Debug, Clone)]
+pub struct Initial {
+    /// One `[1, g, d_in, d_out]` per map.
+    pub maps: Vec<Tensor<4>>,
+    /// One `[1, g, 1, d]` per gain.
+    pub gains: Vec<Tensor<4>>,
+}
+
+/// What a memory carries along a sequence.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Per map, as it stood at the start of the open chunk.
+    pub maps: Vec<MapState>,
+    /// The tokens of a chunk that is not yet full.
+    pub open: Option<Open>,
+}
+
+/// The written part of a chunk that is not yet full: gradients are kept as
+/// factors, so that later tokens of the chunk need no second look at these.
+#[derive(Debug, Clone)]
+pub struct Open {
+    /// Per map.
+    pub factors: Vec<Factor>,
+    /// `[1, g, p, 1]` each.
+    pub gates: Gates,
+}
+
+impl Open {
+    /// Tokens in it.
+    pub fn len(&self) -> usize {
+        let (_, gate) = self.gates.iter().next().expect("a step size is always there");
+        gate.dims()[2]
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl State {
+    /// The state at the beginning of a sequence.
+    pub fn new(rule: &Rule, initial: &Initial) -> Self {
+        let maps = (initial.maps.iter())
+            .map(|w| {
+                let weights = rule.retention.initial(w.clone());
+                let slots = vec![weights.zeros_like(); rule.algorithm.slots()];
+                MapState { weights, slots }
+            })
+            .collect();
+        Self { maps, open: None }
+    }
+
+    /// Tokens of the open chunk.
+    pub fn open_len(&self) -> usize {
+        self.open.as_ref().map_or(0, Open::len)
+    }
+
+    /// The same state, every tensor through `f` (detach, move, select memories).
+    #[must_use]
+    pub fn map(&self, f: impl Fn(Tensor<4>) -> Tensor<4>) -> Self {
+        Self {
+            maps: self.maps.iter().map(|map| map.map(&f)).collect(),
+            open: self.open.as_ref().map(|open| Open {
+                factors: (open.factors.iter())
+                    .map(|Factor { x, d }| Factor {
+                        x: f(x.clone()),
+                        d: f(d.clone()),
+                    })
+                    .collect(),
+                gates: open.gates.map(&f),
+            }),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Step sizes after the caps, and the caps of the state (chunk form).
+
+use burn::tensor::Tensor;
+use miras_core::{Factor, MapState, rows};
+
+use crate::Settings;
+
+/// What the caps need of a chunk beside its factors.
+pub(crate) struct Steps {
+    /// θ, `[1, g, c, 1]`.
+    pub(crate) step: Tensor<4>,
+    /// `1 − η`, or 1 without momentum, `[1, g, c, 1]`.
+    pub(crate) damping: Tensor<4>,
+    /// `A_tj`, `[1, g, c, c]`.
+    pub(crate) decay: Tensor<4>,
+}
+
+impl Steps {
+    /// θ after the caps: `[1, g, c, 1]`.
+    pub(crate) fn capped(self, settings: &Settings, factors: &[Factor], r: usize) -> Tensor<4> {
+        let mut step = self.step;
+        let mut capped = step.clone();
+        if let Some(cap) = settings.load_cap {
+            let feature = factors.last().expect("a memory has a map").x.clone();
+            let load = (rows::overlap(feature, r) * self.decay).matmul(step / self.damping);
+            let excess = load.div_scalar(cap).clamp_min(1.0);
+            capped = capped / (excess.clone() * excess);
+        }
+        step = capped;
+        if let Some(cap) = settings.grad_cap {
+            step = step * gradient_norm(factors, r).recip().mul_scalar(cap).clamp_max(1.0);
+        }
+        step
+    }
+}
+
+/// The norm of each token's gradient over all maps: `[n, g, c, 1]`.
+pub(crate) fn gradient_norm(factors: &[Factor], r: usize) -> Tensor<4> {
+    (factors.iter())
+        .map(|Factor { x, d }| rows::gradient_square_norm(x.clone(), d.clone(), r))
+        .reduce(|a, b| a + b)
+        .expect("a memory has a map")
+        .add_scalar(rows::TINY)
+        .sqrt()
+}
+
+/// The state cap: `A ← A · min(1, cap/‖A‖_F)`.
+pub(crate) fn cap_state(settings: &Settings, map: MapState) -> MapState {
+    match settings.state_cap {
+        None => map,
+        Some(cap) => {
+            let square = map.weights.clone().powi_scalar(2).sum_dim(3).sum_dim(2);
+            let norm = square.add_scalar(rows::TINY).sqrt();
+            MapState {
+                weights: map.weights * norm.recip().mul_scalar(cap).clamp_max(1.0),
+                slots: map.slots,
+            }
+        }
+    }
+}

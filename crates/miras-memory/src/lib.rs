@@ -1,0 +1,16 @@
+//! Axis 1, memory architecture: what stores the past.
+//!
+//! One file a part and one line in [`PARTS`]; `docs/architecture.md` says how to add one.
+
+mod activation;
+mod layer_norm;
+mod matrix;
+mod mlp;
+
+pub use activation::Activation;
+pub use matrix::Matrix;
+use miras_core::{MemoryArchitecture, Part};
+pub use mlp::Mlp;
+
+/// Every memory architecture, in the order of the documentation.
+pub const PARTS: &[Part<dyn MemoryArchitecture>] = &[matrix::PART, mlp::PART];

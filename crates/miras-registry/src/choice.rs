@@ -1,0 +1,118 @@
+//! A point of the design space, chosen by name.
+
+use std::sync::Arc;
+
+use miras_config::{ConfigError, Tree, did_you_mean};
+use miras_core::{Axis, Defaults, MemoryArchitecture, Part};
+use miras_engine::Rule;
+use toml::Table;
+
+use crate::{AlgorithmSettings, kinds, settings, validity};
+
+/// Four parts by name, built and found valid together.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// The parts and the form.
+    pub rule: Rule,
+    /// Width of each memory (keys and values per head); `None` is the model's width over its heads.
+    pub dim: Option<usize>,
+    kinds: [&'static str; 4],
+}
+
+impl Choice {
+    /// Takes `[memory]`, `[bias]`, `[retention]` and `[algorithm]` out of a config.
+    ///
+    /// What is left out is a Titans LMM: an MLP of depth 2, l2, decay, momentum.
+    pub fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
+        let dim = tree.value("memory.dim")?;
+        if dim == Some(0) {
+            return Err(tree.error("memory.dim", "a memory has at least 1 feature", None));
+        }
+        let first = Defaults::default();
+        let (memory_kind, memory) = part(tree, Axis::Memory, "mlp", miras_memory::PARTS, &first)?;
+        let memory: Arc<dyn MemoryArchitecture> = memory;
+        let asks = memory.defaults();
+        let (bias_kind, bias) = part(tree, Axis::Bias, "l2", miras_bias::PARTS, &asks)?;
+        let (retention_kind, retention) =
+            part(tree, Axis::Retention, "l2", miras_retention::PARTS, &asks)?;
+        let asked = AlgorithmSettings::take(tree)?;
+        let (algorithm_kind, algorithm) = part(
+            tree,
+            Axis::Algorithm,
+            "momentum",
+            miras_algorithm::PARTS,
+            &asks,
+        )?;
+
+        let mut rule = Rule {
+            memory,
+            bias,
+            retention,
+            algorithm,
+            settings: asked.resolve(false),
+        };
+        // An order that only the exact form has is a reason to choose it, not to refuse.
+        rule.settings = asked.resolve(rule.has_exact_form());
+        if let Err(refusal) = validity::check(&rule, &asked) {
+            return Err(tree.error(&refusal.key, refusal.reason, Some(refusal.instead)));
+        }
+        Ok(Self {
+            rule,
+            dim,
+            kinds: [memory_kind, bias_kind, retention_kind, algorithm_kind],
+        })
+    }
+
+    /// The name of the part on an axis.
+    pub fn kind(&self, axis: Axis) -> &'static str {
+        self.kinds[axis as usize]
+    }
+
+    /// The four tables, complete, as they would be written in a config.
+    pub fn tables(&self) -> Vec<(&'static str, Table)> {
+        let rule = &self.rule;
+        Axis::ALL
+            .map(|axis| {
+                let mut table = Table::new();
+                table.insert("kind".into(), self.kind(axis).into());
+                let own = match axis {
+                    Axis::Memory => rule.memory.config(),
+                    Axis::Bias => rule.bias.config(),
+                    Axis::Retention => rule.retention.config(),
+                    Axis::Algorithm => {
+                        table.extend(settings::to_table(&rule.settings));
+                        rule.algorithm.config()
+                    }
+                };
+                if let (Axis::Memory, Some(dim)) = (axis, self.dim) {
+                    table.insert("dim".into(), (dim as i64).into());
+                }
+                table.extend(own);
+                (axis.table(), table)
+            })
+            .into()
+    }
+}
+
+/// Finds and builds the part that `AXIS.kind` names.
+fn part<T: ?Sized>(
+    tree: &mut Tree,
+    axis: Axis,
+    default: &str,
+    parts: &[Part<T>],
+    defaults: &Defaults,
+) -> Result<(&'static str, Arc<T>), ConfigError> {
+    let key = format!("{}.kind", axis.table());
+    let kind = tree.value::<String>(&key)?.unwrap_or(default.to_string());
+    let Some(part) = parts.iter().find(|part| part.kind == kind) else {
+        let names = kinds(axis);
+        let message = format!(
+            "unknown {} `{kind}`, expected one of {}",
+            axis.table(),
+            names.join(", ")
+        );
+        let help = did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?"));
+        return Err(tree.error(&key, message, help));
+    };
+    Ok((part.kind, (part.build)(tree, defaults)?))
+}

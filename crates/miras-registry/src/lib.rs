@@ -1,0 +1,10 @@
+//! Names to parts: one view over the four lists, and which combinations are valid.
+
+mod choice;
+mod listing;
+mod settings;
+mod validity;
+
+pub use choice::Choice;
+pub use listing::{PartInfo, common_keys, find, kinds, parts};
+pub use settings::AlgorithmSettings;

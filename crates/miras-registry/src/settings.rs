@@ -1,0 +1,127 @@
+//! The keys of `[algorithm]` that every algorithm has.
+
+use miras_config::{ConfigError, Tree};
+use miras_engine::{Form, Read, Settings};
+use toml::Table;
+
+/// The common keys of `[algorithm]` as they are written; `None` is "not said".
+#[derive(Debug, Clone, Default)]
+pub struct AlgorithmSettings {
+    form: Option<Form>,
+    chunk: Option<usize>,
+    read: Option<Read>,
+    load_cap: Option<f64>,
+    grad_cap: Option<f64>,
+    state_cap: Option<f64>,
+}
+
+/// Their names and meanings.
+pub(crate) const KEYS: [(&str, &str); 6] = [
+    (
+        "form",
+        "\"exact\": every gradient at its own token's memory (default where an exact chunk form exists); \"chunk_start\": all of a chunk at the weights it began with",
+    ),
+    (
+        "chunk",
+        "tokens a chunk, 1 or more; part of the function in the chunk_start form, of the cost alone in the exact one",
+    ),
+    (
+        "read",
+        "\"exact\": tokens read the weights after their own write; \"stale\": those their chunk began with",
+    ),
+    (
+        "load_cap",
+        "kappa of the load cap, which shrinks steps that pile up in a chunk; 0 turns it off; chunk_start only (default 0.5)",
+    ),
+    (
+        "grad_cap",
+        "largest norm of one token's inner gradient; 0 (default) turns it off; chunk_start only",
+    ),
+    (
+        "state_cap",
+        "largest norm of a map's state at a chunk's end; 0 (default) turns it off; chunk_start only",
+    ),
+];
+
+/// 64 trained fastest per CPU second (`recipe.md` 2).
+const CHUNK: usize = 64;
+/// The load cap's default κ (`recipe.md` 1).
+const LOAD_CAP: f64 = 0.5;
+
+impl AlgorithmSettings {
+    pub(crate) fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
+        let settings = Self {
+            form: tree.value("algorithm.form")?,
+            chunk: tree.value("algorithm.chunk")?,
+            read: tree.value("algorithm.read")?,
+            load_cap: tree.value("algorithm.load_cap")?,
+            grad_cap: tree.value("algorithm.grad_cap")?,
+            state_cap: tree.value("algorithm.state_cap")?,
+        };
+        if settings.chunk == Some(0) {
+            let message = "a chunk has at least 1 token";
+            return Err(tree.error("algorithm.chunk", message, None));
+        }
+        for (key, value) in settings.caps() {
+            if value.is_some_and(|cap| !(cap >= 0.0 && cap.is_finite())) {
+                let message = format!("{key} must be 0 (off) or above");
+                return Err(tree.error(&format!("algorithm.{key}"), message, None));
+            }
+        }
+        Ok(settings)
+    }
+
+    pub(crate) fn caps(&self) -> [(&'static str, Option<f64>); 3] {
+        [
+            ("load_cap", self.load_cap),
+            ("grad_cap", self.grad_cap),
+            ("state_cap", self.state_cap),
+        ]
+    }
+
+    /// With every default filled in; `exact_exists` decides the form.
+    pub(crate) fn resolve(&self, exact_exists: bool) -> Settings {
+        let form = self.form.unwrap_or(if exact_exists {
+            Form::Exact
+        } else {
+            Form::ChunkStart
+        });
+        let load_cap = match form {
+            Form::Exact => 0.0,
+            Form::ChunkStart => LOAD_CAP,
+        };
+        let on = |cap: f64| (cap > 0.0).then_some(cap);
+        Settings {
+            form,
+            chunk: self.chunk.unwrap_or(CHUNK),
+            read: self.read.unwrap_or_default(),
+            load_cap: on(self.load_cap.unwrap_or(load_cap)),
+            grad_cap: on(self.grad_cap.unwrap_or(0.0)),
+            state_cap: on(self.state_cap.unwrap_or(0.0)),
+        }
+    }
+}
+
+/// As TOML, complete.
+pub(crate) fn to_table(settings: &Settings) -> Table {
+    let mut table = Table::new();
+    let form = match settings.form {
+        Form::Exact => "exact",
+        Form::ChunkStart => "chunk_start",
+    };
+    let read = match settings.read {
+        Read::Exact => "exact",
+        Read::Stale => "stale",
+    };
+    table.insert("form".into(), form.into());
+    table.insert("chunk".into(), (settings.chunk as i64).into());
+    table.insert("read".into(), read.into());
+    for (key, cap) in [
+        ("load_cap", settings.load_cap),
+        ("grad_cap", settings.grad_cap),
+        ("state_cap", settings.state_cap),
+    ] {
+        table.insert(key.into(), cap.unwrap_or(0.0).into());
+    }
+    table
+}

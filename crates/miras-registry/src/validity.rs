@@ -1,0 +1,92 @@
+//! Combinations that are invalid or degenerate (`maths.md` 6), refused with
+//! the reason and the nearest valid choice.
+
+use miras_core::Order;
+use miras_engine::{Form, Read, Rule};
+
+use crate::AlgorithmSettings;
+
+/// Why a combination is refused.
+pub(crate) struct Refusal {
+    /// The key to point at.
+    pub(crate) key: String,
+    pub(crate) reason: String,
+    pub(crate) instead: String,
+}
+
+fn refuse(key: &str, reason: &str, instead: &str) -> Result<(), Refusal> {
+    Err(Refusal {
+        key: key.into(),
+        reason: reason.into(),
+        instead: instead.into(),
+    })
+}
+
+/// Checks a rule whose settings are resolved; `asked` is what the config says itself.
+pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
+    let settings = &rule.settings;
+    if settings.form == Form::Exact {
+        if !rule.memory.is_linear() {
+            return refuse(
+                "algorithm.form",
+                "there is no exact chunk form for this memory: its gradients depend on weights that change with every token",
+                "use algorithm.form = \"chunk_start\" (algorithm.chunk = 1 is exact), or memory.kind = \"matrix\"",
+            );
+        }
+        if rule.bias.slope().is_none() {
+            return refuse(
+                "algorithm.form",
+                "there is no exact chunk form for this bias: its gradient is not affine in the output",
+                "use algorithm.form = \"chunk_start\" (algorithm.chunk = 1 is exact), or bias.kind = \"l2\"",
+            );
+        }
+        if rule.algorithm.acts_at_chunk_end() {
+            return refuse(
+                "algorithm.form",
+                "this algorithm moves the memory at chunk ends only",
+                "use algorithm.form = \"chunk_start\"",
+            );
+        }
+        for (key, cap) in asked.caps() {
+            if cap.is_some_and(|cap| cap > 0.0) {
+                return refuse(
+                    &format!("algorithm.{key}"),
+                    &format!("{key} acts on chunk-start gradients, and the exact form has none"),
+                    &format!("leave {key} out, or use algorithm.form = \"chunk_start\""),
+                );
+            }
+        }
+        if settings.read == Read::Stale {
+            return refuse(
+                "algorithm.read",
+                "the exact form does not know chunks, so no weights are stale",
+                "use algorithm.read = \"exact\", or algorithm.form = \"chunk_start\"",
+            );
+        }
+    } else if rule.retention.order() == Order::Before {
+        return refuse(
+            "retention.order",
+            "with order = \"before\" each gradient is taken at its token's decayed memory, which the chunk-start form does not have",
+            "use retention.order = \"after\", or memory.kind = \"matrix\" with bias.kind = \"l2\" and algorithm.form = \"exact\"",
+        );
+    }
+
+    if rule.algorithm.acts_at_chunk_end() && settings.read == Read::Exact {
+        return refuse(
+            "algorithm.read",
+            "this algorithm moves the memory at chunk ends only: within a chunk there is nothing newer to read",
+            "use algorithm.read = \"stale\"",
+        );
+    }
+
+    let unbounded = rule.bias.slope() == Some(0.0) && !rule.memory.is_linear();
+    let held = rule.retention.forgets() || rule.memory.is_bounded() || settings.state_cap.is_some();
+    if unbounded && !held {
+        return refuse(
+            "bias.kind",
+            "the dot-product bias on a deep memory has no minimum: without decay, norm or state cap it grows for ever",
+            "use retention.kind = \"l2\", memory.norm = true, or bias.kind = \"l2\"",
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! What every valid combination of parts must hold, generated over the registry's lists.
+//!
+//! All in float64 on the CPU. A new part is tested here without a line of its own.
+
+mod support;
+
+use burn::tensor::{Tensor, s};
+use miras_core::{Factor, Weights};
+use miras_engine::{Form, Initial, Rule, State, dual};
+use support::{
+    Case, D, G, Inputs, assert_same, cases, combinations, difference, numbers, run_dual,
+    run_recurrence,
+};
+
+const TOLERANCE: f64 = 1e-9;
+
+/// With `chunk` tokens a chunk.
+fn with_chunk(rule: &Rule, chunk: usize) -> Rule {
+    let mut rule = rule.clone();
+    rule.settings.chunk = chunk;
+    rule
+}
+
+/// Runs `check` over the cases on all cores; the first failure is the test's.
+fn for_all(cases: Vec<Case>, check: impl Fn(&Case) + Sync) {
+    assert!(!cases.is_empty());
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+                    check(case);
+                }
+            });
+        }
+    });
+}
+
+/// A chunked run's values compare with a recurrence that ended at the same token; where the last
+/// chunk is open the outputs and all gradients but the state's are compared.
+fn same_as_recurrence(case: &Case, rule: &Rule, t: usize) {
+    let inputs = Inputs::new(rule, t);
+    let truth = run_recurrence(rule, &inputs);
+    let run = run_dual(rule, &inputs, &[]);
+    assert_same(&case.name, &run, &truth, TOLERANCE);
+}
+
+#[test]
+fn chunk_start_form_equals_the_recurrence_anchored_at_chunk_starts() {
+    for_all(cases("form = 'chunk_start'\nchunk = 3\nload_cap = 0.3"), |case| {
+        same_as_recurrence(case, &case.rule, 9);
+    });
+}
+
+#[test]
+fn chunk_start_form_equals_the_recurrence_without_caps() {
+    for_all(cases("form = 'chunk_start'\nchunk = 4\nload_cap = 0"), |case| {
+        same_as_recurrence(case, &case.rule, 8);
+    });
+}
+
+#[test]
+fn chunk_start_form_equals_the_recurrence_with_all_caps_binding() {
+    let caps = "form = 'chunk_start'\nchunk = 4\nload_cap = 0.2\ngrad_cap = 0.5\nstate_cap = 0.6";
+    for_all(cases(caps), |case| same_as_recurrence(case, &case.rule, 8));
+}
+
+#[test]
+fn stale_reads_equal_the_recurrence() {
+    for_all(cases("form = 'chunk_start'\nchunk = 3\nread = 'stale'"), |case| {
+        same_as_recurrence(case, &case.rule, 6);
+    });
+}
+
+#[test]
+fn exact_form_equals_the_recurrence_at_any_chunk_size() {
+    for_all(cases("form = 'exact'"), |case| {
+        for chunk in [1, 2, 5, 8] {
+            same_as_recurrence(case, &with_chunk(&case.rule, chunk), 8);
+        }
+    });
+}
+
+#[test]
+fn chunk_start_form_at_chunk_one_is_the_exact_recurrence() {
+    let mut compared = 0;
+    for case in cases("form = 'chunk_start'\nchunk = 1\nload_cap = 0") {
+        if !case.rule.has_exact_form() {
+            continue;
+        }
+        let mut exact = case.rule.clone();
+        exact.settings.form = Form::Exact;
+        let inputs = Inputs::new(&exact, 6);
+        let truth = run_recurrence(&exact, &inputs);
+        assert_same(&case.name, &run_dual(&case.rule, &inputs, &[]), &truth, TOLERANCE);
+        compared += 1;
+    }
+    assert!(compared > 0);
+}
+
+#[test]
+fn any_split_with_carried_state_equals_one_pass() {
+    for form in ["form = 'chunk_start'\nchunk = 3", "form = 'exact'\nchunk = 3"] {
+        for_all(cases(form), |case| {
+            let inputs = Inputs::new(&case.rule, 9);
+            let whole = run_dual(&case.rule, &inputs, &[]);
+            for pieces in [&[1, 1, 5, 2][..], &[4, 5]] {
+                let split = run_dual(&case.rule, &inputs, pieces);
+                assert_same(&format!("{} in {pieces:?}", case.name), &split, &whole, TOLERANCE);
+            }
+        });
+    }
+}
+
+#[test]
+fn open_chunks_continue_token_by_token() {
+    for_all(cases("form = 'chunk_start'\nchunk = 4"), |case| {
+        let inputs = Inputs::new(&case.rule, 7);
+        let whole = run_dual(&case.rule, &inputs, &[]);
+        let split = run_dual(&case.rule, &inputs, &[1; 7]);
+        assert_same(&case.name, &split, &whole, TOLERANCE);
+    });
+}
+
+#[test]
+fn every_input_and_parameter_gets_a_finite_nonzero_gradient_over_three_chunks() {
+    for form in ["form = 'chunk_start'\nchunk = 3", "form = 'exact'\nchunk = 3"] {
+        for_all(cases(form), |case| {
+            let inputs = Inputs::new(&case.rule, 9);
+            for (name, gradient) in run_dual(&case.rule, &inputs, &[]).gradients {
+                let Some(gradient) = gradient else {
+                    panic!("{}: no gradient reaches {name}", case.name);
+                };
+                assert!(gradient.iter().all(|x| x.is_finite()), "{}: {name}", case.name);
+                assert!(gradient.iter().any(|x| *x != 0.0), "{}: {name} gets 0", case.name);
+            }
+        });
+    }
+}
+
+#[test]
+fn memories_do_not_see_each_other() {
+    for form in ["form = 'chunk_start'\nchunk = 3", "form = 'exact'\nchunk = 3"] {
+        for_all(cases(form), |case| {
+            let inputs = Inputs::new(&case.rule, 7);
+            let changed = inputs.map(|x| {
+                let first = x.clone().slice(s![.., 0..1, .., ..]).mul_scalar(0.7);
+                Tensor::cat(vec![first, x.slice(s![.., 1..G, .., ..])], 1)
+            });
+            let other = |inputs: &Inputs| {
+                numbers(run_dual(&case.rule, inputs, &[]).y.slice(s![.., 1..G, .., ..]))
+            };
+            assert!(other(&inputs) == other(&changed), "{}", case.name);
+        });
+    }
+}
+
+#[test]
+fn nothing_leaks_from_the_future() {
+    for form in ["form = 'chunk_start'\nchunk = 3", "form = 'exact'\nchunk = 3"] {
+        for_all(cases(form), |case| {
+            let t = 7;
+            let inputs = Inputs::new(&case.rule, t);
+            for from in 1..t {
+                let mut changed = inputs.clone();
+                let edit = |x: Tensor<4>| {
+                    let later = x.clone().slice(s![.., .., from.., ..]).mul_scalar(0.9);
+                    Tensor::cat(vec![x.slice(s![.., .., 0..from, ..]), later], 2)
+                };
+                changed.tokens.q = edit(changed.tokens.q);
+                changed.tokens.k = edit(changed.tokens.k);
+                changed.tokens.v = edit(changed.tokens.v);
+                changed.tokens.gates = changed.tokens.gates.map(edit);
+                let before = |inputs: &Inputs| {
+                    let state = State::new(&case.rule, &inputs.initial);
+                    let out = dual::forward(&case.rule, &inputs.initial, state, &inputs.tokens, false);
+                    numbers(out.y.slice(s![.., .., 0..from, ..]))
+                };
+                // Shapes are equal in both runs, so earlier rows go through the same arithmetic.
+                assert!(before(&inputs) == before(&changed), "{} at {from}", case.name);
+            }
+        });
+    }
+}
+
+#[test]
+fn inner_gradients_equal_finite_differences_of_the_inner_loss() {
+    let mut compared = 0;
+    for case in cases("form = 'chunk_start'") {
+        // Retention and algorithm play no part in the gradient.
+        if case.rule.retention.forgets() || case.rule.algorithm.slots() > 0 {
+            continue;
+        }
+        let Inputs { tokens, initial } = Inputs::new(&case.rule, 1);
+        let Rule { memory, bias, .. } = &case.rule;
+        let at = |initial: &Initial| {
+            let weights = Weights { maps: &initial.maps, gains: &initial.gains };
+            let y = memory.forward(&weights, tokens.k.clone());
+            bias.loss(y, tokens.v.clone(), &tokens.gates).map(numbers)
+        };
+        if at(&initial).is_none() {
+            continue;
+        }
+        let weights = Weights { maps: &initial.maps, gains: &initial.gains };
+        let factors = memory.factors(&weights, tokens.k.clone(), &mut |y| {
+            bias.gradient(y, tokens.v.clone(), &tokens.gates)
+        });
+        for (l, Factor { x, d }) in factors.into_iter().enumerate() {
+            let gradient = numbers(x.transpose().matmul(d));
+            let values = numbers(initial.maps[l].clone());
+            let shape = initial.maps[l].dims();
+            for i in 0..values.len() {
+                let memory_of_entry = i / (shape[2] * shape[3]);
+                let shifted = |by: f64| {
+                    let mut values = values.clone();
+                    values[i] += by;
+                    let mut initial = initial.clone();
+                    initial.maps[l] = support::tensor(values, shape);
+                    at(&initial).unwrap()[memory_of_entry]
+                };
+                let slope = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
+                let gap = (slope - gradient[i]).abs();
+                assert!(gap < 1e-7, "{}: map {l} entry {i} differs by {gap:e}", case.name);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 100);
+}
+
+#[test]
+fn a_zero_step_size_leaves_only_decay() {
+    for_all(cases("form = 'chunk_start'\nchunk = 3\nload_cap = 0"), |case| {
+        let mut inputs = Inputs::new(&case.rule, 6);
+        let zero = inputs.tokens.gates.get(miras_core::STEP).zeros_like();
+        inputs.tokens.gates = inputs.tokens.gates.with(miras_core::STEP, zero);
+        let run = run_dual(&case.rule, &inputs, &[]);
+        let log_decay = (case.rule.retention)
+            .log_decay(&inputs.tokens.gates, &inputs.tokens.gates.get(miras_core::STEP));
+        let kept = log_decay.sum_dim(2).exp();
+        for (l, map) in inputs.initial.maps.iter().enumerate() {
+            let expected = numbers(case.rule.retention.initial(map.clone()) * kept.clone());
+            let state = run.values.iter().find(|(name, _)| *name == format!("state {l}"));
+            assert!(difference(&state.unwrap().1, &expected) < TOLERANCE, "{}", case.name);
+        }
+    });
+}
+
+#[test]
+fn refused_combinations_say_why_and_what_to_choose() {
+    for form in ["", "form = 'exact'", "form = 'chunk_start'"] {
+        for refusal in combinations(form).into_iter().filter_map(Result::err) {
+            let text = refusal.to_string();
+            assert!(text.contains("= help: "), "{text}");
+        }
+    }
+}
+
+#[test]
+fn every_kind_is_named_once_and_documented() {
+    for axis in miras_core::Axis::ALL {
+        let mut kinds = miras_registry::kinds(axis);
+        let count = kinds.len();
+        kinds.sort_unstable();
+        kinds.dedup();
+        assert_eq!(kinds.len(), count, "{axis:?}");
+        for part in miras_registry::parts(axis) {
+            for text in [part.summary, part.formula, part.reference] {
+                assert!(!text.is_empty(), "{}", part.kind);
+            }
+            assert!(!part.variants.is_empty(), "{} is never tested", part.kind);
+            assert!(part.reference.contains("arXiv"), "{}", part.kind);
+        }
+    }
+    assert!(D > 1 && G > 1);
+}

@@ -1,0 +1,133 @@
+//! Decay: an l2 penalty, local and global, with its strength as a gate.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use miras_core::{GateMap, GateSpec, Gates, Order, Part, RETENTION, RetentionGate, table_of};
+use serde::{Deserialize, Serialize};
+
+pub(crate) const PART: Part<dyn RetentionGate> = Part {
+    kind: "l2",
+    summary: "Decay towards zero (or the initial weights), fixed or by a gate, before or after the gradient.",
+    formula: "after: W_t = a_t W_{t-1} - theta_t G(W_{t-1});   before: with W_{t-1} replaced by a_t W_{t-1} in G;   anchored: W_t = W_init + A_t, the decay on A_t",
+    reference: "Titans, arXiv 2501.00663, Eq. 13; MIRAS, arXiv 2504.13173, section 5.3; Gated DeltaNet, arXiv 2412.06464 (order = \"before\")",
+    keys: &[
+        (
+            "gate",
+            "\"sigmoid\": a = sigma(z); \"rate\": a = exp(-exp(r) softplus(z)), r learned per head (Mamba-2, Gated DeltaNet); \"fixed\": a = decay",
+        ),
+        (
+            "decay",
+            "a itself where it is fixed, else where the gate starts; in (0, 1]",
+        ),
+        ("order", "\"after\" the gradient (Titans) or \"before\" it (Gated DeltaNet)"),
+        (
+            "anchored",
+            "true: decay towards the initial weights; default true for memories of depth 3 and more",
+        ),
+    ],
+    variants: &[
+        "decay = 0.9",
+        "gate = 'fixed'\ndecay = 0.9",
+        "gate = 'rate'\ndecay = 0.9",
+        "order = 'before'\ndecay = 0.8",
+        "anchored = true\ndecay = 0.8",
+        "anchored = true\norder = 'before'\ndecay = 0.8",
+    ],
+    build: |tree, defaults| {
+        let mut l2 = tree.part::<L2>("retention", &["kind"])?;
+        let highest_is_open = l2.gate != Gate::Fixed;
+        if !(l2.decay > 0.0 && l2.decay <= 1.0) || highest_is_open && l2.decay == 1.0 {
+            let help = "retention.kind = \"none\" keeps everything".to_string();
+            let message = "decay is the share of the past that is kept: above 0 and below 1 (1 if fixed)";
+            return Err(tree.error("retention.decay", message, Some(help)));
+        }
+        l2.anchored.get_or_insert(defaults.anchored);
+        Ok(Arc::new(l2))
+    },
+};
+
+/// Decay.
+///
+/// # Formula
+/// From `½‖W − W'‖²/θ + ½‖W‖²/β`: `W_t = a_t W_{t−1} − θ_t ∇ℓ` with `a = β/(β+θ)`,
+/// then `a` and `θ` are gates of their own.
+///
+/// # Reference
+/// Titans (arXiv 2501.00663), Eq. 13; MIRAS (arXiv 2504.13173), §5.3.
+///
+/// # Notes
+/// - Here `a` *keeps*: Titans' α is `1 − a`.
+/// - Neither paper gives the gate's activation. `sigmoid` starting near 1 is our choice;
+///   `rate` is that of Mamba-2 and Gated `DeltaNet`.
+/// - `order` is the whole difference between linear Titans without momentum and
+///   Gated `DeltaNet` (`maths.md` 2.6).
+/// - Anchored decay is ours: it removes the blow-up of a normalised memory whose weights decay to 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct L2 {
+    /// Where `a_t` comes from.
+    pub gate: Gate,
+    /// The value of a fixed decay, the start of a gate; in (0, 1].
+    pub decay: f64,
+    /// Before or after the gradient.
+    pub order: Order,
+    /// Towards the initial weights rather than 0.
+    pub anchored: Option<bool>,
+}
+
+/// Where `a_t` comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// `σ(z_t)`.
+    Sigmoid,
+    /// `exp(−exp(r)·softplus(z_t))`, `r` learned per head.
+    Rate,
+    /// A constant.
+    Fixed,
+}
+
+impl Default for L2 {
+    fn default() -> Self {
+        Self {
+            gate: Gate::Sigmoid,
+            decay: 0.993,
+            order: Order::After,
+            anchored: None,
+        }
+    }
+}
+
+impl RetentionGate for L2 {
+    fn gates(&self) -> Vec<GateSpec> {
+        let (map, bias) = match self.gate {
+            // The bias at which the gate gives `decay`; the rate's own start is exp(0) = 1.
+            Gate::Sigmoid => (GateMap::LogSigmoid, (self.decay / (1.0 - self.decay)).ln()),
+            Gate::Rate => (GateMap::DecayRate, (-self.decay.ln()).exp_m1().ln()),
+            Gate::Fixed => (GateMap::constant_log(self.decay), 0.0),
+        };
+        let name = RETENTION;
+        vec![GateSpec { name, map, bias }]
+    }
+
+    fn log_decay(&self, gates: &Gates, _like: &Tensor<4>) -> Tensor<4> {
+        gates.get(RETENTION)
+    }
+
+    fn forgets(&self) -> bool {
+        self.gate != Gate::Fixed || self.decay < 1.0
+    }
+
+    fn order(&self) -> Order {
+        self.order
+    }
+
+    fn is_anchored(&self) -> bool {
+        self.anchored.unwrap_or(false)
+    }
+
+    fn config(&self) -> toml::Table {
+        table_of(self)
+    }
+}

@@ -1,0 +1,746 @@
+#!/usr/bin/env python3
+"""Reference recurrences of test-time memory models, and the golden files made from them.
+
+Everything here is a literal per-token loop in float64: every weight matrix of
+every token is formed, no chunk algebra, no automatic differentiation.  The
+golden files hold inputs, outputs, final state and the derivative of
+L = sum(y * cotangent) with respect to every input.
+
+Conventions
+  rows      activations are rows, a weight is [d_in, d_out], a layer is x @ W
+  step      theta_t, the inner step size (beta_t of Gated DeltaNet)
+  retention a_t, the factor that KEEPS the past (1 - alpha_t of Titans)
+  momentum  eta_t, the decay of the momentum
+
+Titans, arXiv 2501.00663, Eqs. 12-15, with the loss of App. C (1/2 |.|^2):
+  S_t = eta_t S_{t-1} - theta_t g_t
+  W_t = a_t W_{t-1} + S_t
+  y_t = M(W_t; q_t)
+where g_t is the gradient of token t's inner loss at the anchor: W_{t-1}
+("exact"), or the weights at the start of the chunk of C tokens that t is in
+("chunk_start", section 3.2, Eqs. 16-18).
+
+Usage
+  reference.py             self-checks, then write the golden files
+  reference.py --check     self-checks, then compare with the files on disk
+  reference.py --out DIR   use DIR instead of the default folder
+"""
+
+import argparse
+import json
+import math
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+
+DEFAULT_OUT = Path(__file__).resolve().parent.parent / "crates/miras-registry/tests/goldens"
+LN_EPS = 1e-5
+
+# Central differences: largest step, and how far two extrapolations may differ.
+FD_STEP = 1e-3
+FD_AGREE = 1e-8
+
+# --check: inputs and outputs are plain arithmetic; gradients carry the rounding
+# error of the difference quotients (about 1e-11 here), which another build of
+# numpy may change.
+CHECK_TOL = 1e-12
+CHECK_TOL_GRADIENT = 1e-10
+
+# How far data must stay from a kink (Huber threshold, load = kappa, |x.x'| = 0).
+KINK_MARGIN = 2e-2
+
+
+# ---------------------------------------------------------------- activations
+
+
+def erf(x):
+    return np.array([math.erf(v) for v in x])
+
+
+def gelu(x):
+    return 0.5 * x * (1.0 + erf(x / math.sqrt(2.0)))
+
+
+def gelu_slope(x):
+    cdf = 0.5 * (1.0 + erf(x / math.sqrt(2.0)))
+    density = np.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
+    return cdf + x * density
+
+
+def silu(x):
+    return x / (1.0 + np.exp(-x))
+
+
+def silu_slope(x):
+    s = 1.0 / (1.0 + np.exp(-x))
+    return s + x * s * (1.0 - s)
+
+
+ACTIVATIONS = {"gelu": (gelu, gelu_slope), "silu": (silu, silu_slope)}
+
+
+# ------------------------------------------------------------------ the memory
+
+
+def layer_norm(h):
+    """Normalised row and 1/std, population variance."""
+    centred = h - np.mean(h)
+    inverse_std = 1.0 / math.sqrt(np.mean(centred * centred) + LN_EPS)
+    return centred * inverse_std, inverse_std
+
+
+def layer_inputs(memory, weights, x):
+    """Inputs of every layer and outputs of every layer, for one row x."""
+    inputs, outputs = [], []
+    z = x
+    for layer, w in enumerate(weights):
+        if layer > 0:
+            activation, _ = ACTIVATIONS[memory["activation"]]
+            z = activation(outputs[-1])
+        inputs.append(z)
+        outputs.append(z @ w)
+    return inputs, outputs
+
+
+def read(memory, weights, gain, x):
+    """M(W; x): [x +] [LN] (... act(x W_1) ...) W_L [* gain]."""
+    _, outputs = layer_inputs(memory, weights, x)
+    y = outputs[-1]
+    if memory["norm"] == "layer":
+        y = layer_norm(y)[0] * gain
+    if memory["residual"]:
+        y = x + y
+    return y
+
+
+def inner_loss(bias, y, v):
+    e = y - v
+    if bias["kind"] == "dot":
+        return -float(y @ v)
+    if bias["kind"] == "l2":
+        return 0.5 * float(e @ e)
+    if bias["kind"] == "huber":
+        delta = bias["delta"]
+        sizes = [math.sqrt(float(e @ e))] if bias["variant"] == "norm" else np.abs(e)
+        return sum(0.5 * s * s if s <= delta else delta * (s - 0.5 * delta) for s in sizes)
+    raise ValueError(bias["kind"])
+
+
+def output_gradient(bias, y, v):
+    """d inner_loss / d y.  Huber: MIRAS, arXiv 2504.13173, Eqs. 14 and 15."""
+    e = y - v
+    if bias["kind"] == "dot":
+        return -v
+    if bias["kind"] == "l2":
+        return e
+    if bias["kind"] == "huber":
+        delta = bias["delta"]
+        if bias["variant"] == "coordinate":
+            return np.clip(e, -delta, delta)
+        size = math.sqrt(float(e @ e))
+        return e if size <= delta else e * (delta / size)
+    raise ValueError(bias["kind"])
+
+
+def inner_gradient(memory, bias, weights, gain, k, v):
+    """d inner_loss(M(W; k), v) / d W_l for every layer, by the chain rule."""
+    inputs, outputs = layer_inputs(memory, weights, k)
+    delta = output_gradient(bias, read(memory, weights, gain, k), v)
+    if memory["norm"] == "layer":
+        unit, inverse_std = layer_norm(outputs[-1])
+        d_unit = delta * gain
+        delta = inverse_std * (d_unit - np.mean(d_unit) - unit * np.mean(d_unit * unit))
+    gradients = [None] * len(weights)
+    for layer in reversed(range(len(weights))):
+        gradients[layer] = np.outer(inputs[layer], delta)
+        if layer > 0:
+            _, slope = ACTIVATIONS[memory["activation"]]
+            delta = (weights[layer] @ delta) * slope(outputs[layer - 1])
+    return gradients
+
+
+# ------------------------------------------------------------- the recurrences
+
+
+def chunk_length(spec):
+    """Tokens that share one anchor."""
+    algorithm = spec["algorithm"]
+    return algorithm["chunk"] if algorithm["form"] == "chunk_start" else 1
+
+
+def chunk_loads(spec, data, anchor, start, t):
+    """load_i for the tokens start..t of a chunk, i <= t.
+
+    load_i = sum_{j <= i} (beta_i / beta_j) theta_j / (1 - eta_j) |x_i . x_j|
+    x: input of the memory's last layer at the anchor; beta: running product
+    of a inside the chunk; theta before any capping.
+    """
+    x = {j: layer_inputs(spec["memory"], anchor, data["k"][j])[0][-1] for j in range(start, t + 1)}
+    loads = []
+    for i in range(start, t + 1):
+        load = 0.0
+        for j in range(start, i + 1):
+            kept = 1.0
+            for s in range(j + 1, i + 1):
+                kept *= data["retention"][s]
+            share = data["step"][j] / (1.0 - data["momentum"][j])
+            load += kept * share * abs(float(x[i] @ x[j]))
+        loads.append(load)
+    return loads
+
+
+LOAD_CAP_POWER = 2.0
+
+
+def titans(spec, data):
+    """Titans LMM: y, final weights, final momentum state."""
+    memory, bias = spec["memory"], spec["bias"]
+    gain = data.get("gain")
+    chunk = chunk_length(spec)
+    kappa = spec["algorithm"]["load_cap"]
+    initial = data["weights"]
+    layers = range(len(initial))
+    weights = [w.copy() for w in initial]
+    change = [np.zeros_like(w) for w in initial]
+    if "momentum_state" in data:
+        state = [s.copy() for s in data["momentum_state"]]
+    else:
+        state = [np.zeros_like(w) for w in initial]
+    ys = []
+    for t in range(len(data["q"])):
+        if t % chunk == 0:
+            start, anchor = t, [w.copy() for w in weights]
+        theta = data["step"][t]
+        if kappa is not None:
+            load = chunk_loads(spec, data, anchor, start, t)[-1]
+            theta = theta * max(1.0, load / kappa) ** -LOAD_CAP_POWER
+        g = inner_gradient(memory, bias, anchor, gain, data["k"][t], data["v"][t])
+        for l in layers:
+            state[l] = data["momentum"][t] * state[l] - theta * g[l]
+            if spec["retention"]["anchored"]:
+                change[l] = data["retention"][t] * change[l] + state[l]
+                weights[l] = initial[l] + change[l]
+            else:
+                weights[l] = data["retention"][t] * weights[l] + state[l]
+        ys.append(read(memory, weights, gain, data["q"][t]))
+    return np.array(ys), weights, state
+
+
+def gated_deltanet(spec, data):
+    """W~ = a_t W_{t-1};  W_t = W~ - k_t^T beta_t (k_t W~ - v_t);  y_t = q_t W_t."""
+    w = data["weights"][0].copy()
+    ys = []
+    for q, k, v, beta, a in zip(data["q"], data["k"], data["v"], data["step"], data["retention"]):
+        w = a * w
+        w = w - np.outer(k, beta * (k @ w - v))
+        ys.append(q @ w)
+    return np.array(ys), [w], None
+
+
+def linear_attention(spec, data):
+    """W_t = [a_t] W_{t-1} + k_t^T v_t theta_t;  y_t = q_t W_t."""
+    w = data["weights"][0].copy()
+    ys = []
+    for t in range(len(data["q"])):
+        if spec["retention"]["kind"] != "none":
+            w = data["retention"][t] * w
+        w = w + np.outer(data["k"][t], data["v"][t]) * data["step"][t]
+        ys.append(data["q"][t] @ w)
+    return np.array(ys), [w], None
+
+
+# ----------------------------------------------------------------- random data
+
+
+class Draw:
+    """Reproducible numbers; only random.random(), whose sequence is guaranteed."""
+
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+
+    def uniform(self, low, high, *shape):
+        n = math.prod(shape)
+        flat = [round(low + (high - low) * self.rng.random(), 4) for _ in range(n)]
+        return np.array(flat).reshape(shape)
+
+    def unit_rows(self, rows, width):
+        x = self.uniform(-1.0, 1.0, rows, width)
+        return np.array([r / math.sqrt(float(r @ r)) for r in x])
+
+
+def draw_inputs(seed, tokens, dims, step, momentum=None, retention=(0.8, 0.99), carried=False, gain=False,
+                spread=1.0):
+    """Inputs for layers of widths dims = [d, ..., d], and the cotangent."""
+    draw = Draw(seed)
+    width = dims[0]
+    data = {
+        "q": draw.unit_rows(tokens, width),
+        "k": draw.unit_rows(tokens, width),
+        "v": draw.uniform(-1.5, 1.5, tokens, dims[-1]),
+        "step": draw.uniform(*step, tokens),
+        "retention": np.ones(tokens) if retention is None else draw.uniform(*retention, tokens),
+    }
+    if momentum is not None:
+        data["momentum"] = draw.uniform(*momentum, tokens)
+    data["weights"] = []
+    for rows, columns in zip(dims, dims[1:]):
+        bound = spread * math.sqrt(3.0 / rows)
+        data["weights"].append(draw.uniform(-bound, bound, rows, columns))
+    if carried:
+        data["momentum_state"] = [draw.uniform(-0.2, 0.2, *w.shape) for w in data["weights"]]
+    if gain:
+        data["gain"] = draw.uniform(0.5, 1.5, dims[-1])
+    return data, draw.uniform(-1.0, 1.0, tokens, dims[-1])
+
+
+def repeat_token(data, source, targets):
+    """Give the tokens `targets` the key of `source` (their values stay)."""
+    for t in targets:
+        data["k"][t] = data["k"][source]
+
+
+# ----------------------------------------------------------------------- cases
+
+
+def mlp(depth, activation="gelu", residual=False, norm="none"):
+    return {
+        "kind": "mlp",
+        "depth": depth,
+        "expansion": 2,
+        "activation": activation,
+        "residual": residual,
+        "norm": norm,
+    }
+
+
+MATRIX = {
+    "kind": "matrix",
+    "depth": 1,
+    "expansion": 1,
+    "activation": "identity",
+    "residual": False,
+    "norm": "none",
+}
+L2 = {"kind": "l2"}
+DOT = {"kind": "dot"}
+
+
+def decay(order="after", anchored=False):
+    return {"kind": "l2", "order": order, "anchored": anchored}
+
+
+NO_RETENTION = {"kind": "none", "order": "after", "anchored": False}
+
+
+def algorithm(kind, form, chunk, load_cap=None):
+    return {"kind": kind, "form": form, "chunk": chunk, "load_cap": load_cap}
+
+
+TITANS = "Titans (arXiv 2501.00663) Eqs. 12-15, inner loss with 1/2 as in App. C"
+TITANS_CHUNK = TITANS + "; gradients at the chunk start, section 3.2, Eqs. 16-18"
+MIRAS = "MIRAS (arXiv 2504.13173)"
+
+
+def cases():
+    """[(spec, recurrence, data, cotangent)]"""
+    found = []
+
+    def add(name, source, memory, bias, retention, algo, recurrence, drawn):
+        spec = {
+            "name": name,
+            "source": source,
+            "memory": memory,
+            "bias": bias,
+            "retention": retention,
+            "algorithm": algo,
+        }
+        found.append((spec, recurrence, *drawn))
+
+    mlp2 = [4, 8, 4]
+    eta = (0.2, 0.8)
+
+    # One data set, two chunk lengths; 13 tokens, so the last chunk of 4 is partial.
+    drawn = draw_inputs(11, 13, mlp2, (0.05, 0.3), eta)
+    add("titans_mlp2_chunk1", TITANS_CHUNK, mlp(2), L2, decay(),
+        algorithm("momentum", "chunk_start", 1), titans, drawn)
+    add("titans_mlp2_chunk4", TITANS_CHUNK, mlp(2), L2, decay(),
+        algorithm("momentum", "chunk_start", 4), titans, drawn)
+    add("titans_mlp2_carried_chunk4", TITANS_CHUNK + "; S_0 carried in", mlp(2), L2, decay(),
+        algorithm("momentum", "chunk_start", 4), titans,
+        draw_inputs(12, 11, mlp2, (0.05, 0.3), eta, carried=True))
+
+    add("titans_mlp3_norm_residual_chunk4",
+        TITANS_CHUNK + "; memory k + LN(MLP(k)) * gain; retention anchored at W_init: "
+        "W_t = W_init + A_t, A_t = a_t A_{t-1} + S_t (anchoring is not in the papers)",
+        mlp(3, "silu", True, "layer"), L2, decay(anchored=True),
+        algorithm("momentum", "chunk_start", 4), titans,
+        draw_inputs(238, 12, [4, 8, 8, 4], (0.05, 0.2), eta, gain=True, spread=1.8))
+
+    # The seeds of the cases with kinks keep the data away from them; check_branches looks.
+    drawn = draw_inputs(111, 12, mlp2, (0.1, 0.9), eta)
+    repeat_token(drawn[0], 4, [5, 7])
+    add("titans_mlp2_loadcap_chunk4",
+        TITANS_CHUNK + "; causal load cap (not in the papers): theta_i * max(1, load_i / kappa)^-2, "
+        "load_i = sum_{j <= i in chunk} (beta_i / beta_j) theta_j / (1 - eta_j) |x_i . x_j|",
+        mlp(2), L2, decay(), algorithm("momentum", "chunk_start", 4, 0.5), titans, drawn)
+
+    add("titans_linear_momentum", TITANS + "; memory of one matrix", MATRIX, L2, decay(),
+        algorithm("momentum", "exact", 4), titans,
+        draw_inputs(15, 13, [5, 5], (0.1, 0.9), eta))
+
+    drawn = draw_inputs(16, 11, mlp2, (0.05, 0.4), eta)
+    add("titans_mlp2_huber_norm_chunk4", TITANS_CHUNK + "; bias of " + MIRAS + " Eq. 15",
+        mlp(2), {"kind": "huber", "variant": "norm", "delta": 1.5}, decay(),
+        algorithm("momentum", "chunk_start", 4), titans, drawn)
+    add("titans_mlp2_huber_coordinate_chunk4", TITANS_CHUNK + "; bias of " + MIRAS + " Eq. 14",
+        mlp(2), {"kind": "huber", "variant": "coordinate", "delta": 0.75}, decay(),
+        algorithm("momentum", "chunk_start", 4), titans, drawn)
+
+    # Tokens 2..4 share a key (inside and across chunks of 4), token 9 repeats it later.
+    drawn = draw_inputs(17, 12, [5, 5], (0.2, 0.98), retention=(0.7, 0.99))
+    repeat_token(drawn[0], 2, [3, 4, 9])
+    add("gated_deltanet",
+        "Gated DeltaNet (arXiv 2412.06464), the gated delta rule; step is beta_t, read without 1/sqrt(d)",
+        MATRIX, L2, decay(order="before"), algorithm("gd", "exact", 4), gated_deltanet, drawn)
+
+    add("linear_attention",
+        "Linear attention as in " + MIRAS + " Table 1 (no feature map, no normaliser), write scaled by step",
+        MATRIX, DOT, NO_RETENTION, algorithm("gd", "exact", 4), linear_attention,
+        draw_inputs(18, 11, [5, 5], (0.2, 1.0), retention=None))
+    add("mamba2",
+        "Mamba-2 (arXiv 2405.21060) as in " + MIRAS + " Table 1: scalar decay a_t, write scaled by step",
+        MATRIX, DOT, decay(), algorithm("gd", "exact", 4), linear_attention,
+        draw_inputs(19, 13, [5, 5], (0.2, 1.0)))
+    return found
+
+
+# ---------------------------------------------------------- numerical gradients
+
+
+def numerical_gradients(spec, recurrence, data, cotangent):
+    """dL/d(input) for every input, L = sum(y * cotangent).
+
+    Central differences with steps h, h/2, h/4; two Richardson extrapolations
+    (error h^4) must agree, their combination (error h^6) is returned.
+    """
+
+    def loss():
+        return float(np.sum(recurrence(spec, data)[0] * cotangent))
+
+    def derivative(array, index):
+        centre = array[index]
+
+        def slope(h):
+            array[index] = centre + h
+            up, above = array[index], loss()
+            array[index] = centre - h
+            down, below = array[index], loss()
+            array[index] = centre
+            return (above - below) / (up - down)
+
+        d1, d2, d4 = slope(FD_STEP), slope(FD_STEP / 2), slope(FD_STEP / 4)
+        coarse, fine = (4.0 * d2 - d1) / 3.0, (4.0 * d4 - d2) / 3.0
+        if abs(coarse - fine) > FD_AGREE * max(1.0, abs(fine)):
+            raise AssertionError(f"{spec['name']}: difference quotients disagree by {abs(coarse - fine):.1e}")
+        worst[0] = max(worst[0], abs(coarse - fine))
+        return (16.0 * fine - coarse) / 15.0
+
+    def gradient(array):
+        out = np.zeros_like(array)
+        for index in np.ndindex(array.shape):
+            out[index] = derivative(array, index)
+        return out
+
+    worst = [0.0]
+    gradients = {
+        key: [gradient(w) for w in value] if isinstance(value, list) else gradient(value)
+        for key, value in data.items()
+    }
+    return gradients, worst[0]
+
+
+# ------------------------------------------------------------------ self-checks
+
+
+class Checks:
+    def __init__(self):
+        self.failed = []
+
+    def check(self, what, error, tolerance=1e-12):
+        passed = bool(error <= tolerance)
+        print(f"{'ok  ' if passed else 'FAIL'} {what}: {error:.1e}")
+        if not passed:
+            self.failed.append(what)
+
+    def require(self, what, passed):
+        print(f"{'ok  ' if passed else 'FAIL'} {what}")
+        if not passed:
+            self.failed.append(what)
+
+
+def distance(a, b):
+    """Largest absolute difference of two arrays or lists of arrays."""
+    if isinstance(a, list):
+        return max(distance(x, y) for x, y in zip(a, b, strict=True))
+    return float(np.max(np.abs(a - b)))
+
+
+def with_parts(spec, **parts):
+    changed = dict(spec)
+    for key, value in parts.items():
+        changed[key] = {**spec[key], **value}
+    return changed
+
+
+def check_inner_gradients(checks):
+    """The chain rule by hand against differences of the inner loss."""
+    biases = [
+        L2,
+        DOT,
+        {"kind": "huber", "variant": "norm", "delta": 0.9},
+        {"kind": "huber", "variant": "norm", "delta": 9.0},
+        {"kind": "huber", "variant": "coordinate", "delta": 0.6},
+    ]
+    memories = [(MATRIX, [4, 4])]
+    for activation in ("gelu", "silu"):
+        memories += [
+            (mlp(2, activation), [4, 8, 4]),
+            (mlp(2, activation, True, "layer"), [4, 8, 4]),
+            (mlp(3, activation, True, "layer"), [4, 8, 8, 4]),
+            (mlp(3, activation, False, "none"), [4, 8, 8, 4]),
+        ]
+    worst, h = 0.0, 1e-4
+    for memory, dims in memories:
+        for bias in biases:
+            data, _ = draw_inputs(100, 1, dims, (0.1, 0.2), gain=True)
+            weights, gain, k, v = data["weights"], data["gain"], data["k"][0], data["v"][0]
+            by_hand = inner_gradient(memory, bias, weights, gain, k, v)
+            for w, g in zip(weights, by_hand):
+                for index in np.ndindex(w.shape):
+                    centre, values = w[index], []
+                    for shift in (2 * h, h, -h, -2 * h):
+                        w[index] = centre + shift
+                        values.append(inner_loss(bias, read(memory, weights, gain, k), v))
+                    w[index] = centre
+                    far, near = values[0] - values[3], values[1] - values[2]
+                    worst = max(worst, abs((8 * near - far) / (12 * h) - g[index]))
+    checks.check("inner gradients by hand = differences of the inner loss", worst, 1e-9)
+
+
+def check_identities(checks, by_name):
+    """Models that must coincide for reasons outside the code."""
+    # Gated DeltaNet and Titans without momentum: beta = theta / a, v' = a v.
+    spec, _, data, _ = by_name["gated_deltanet"]
+    data = {**data, "step": data["step"] * data["retention"]}
+    still = {**data, "momentum": np.zeros(len(data["q"]))}
+    y, w, _ = titans(with_parts(spec, retention={"order": "after"}), still)
+    mapped = {
+        **data,
+        "step": data["step"] / data["retention"],
+        "v": data["retention"][:, None] * data["v"],
+    }
+    y_gdn, w_gdn, _ = gated_deltanet(spec, mapped)
+    checks.check("gated_deltanet = titans without momentum under beta = theta / a, v' = a v",
+                 max(distance(y, y_gdn), distance(w, w_gdn)))
+    checks.require("... and not without the map", distance(y, gated_deltanet(spec, data)[0]) > 1e-3)
+
+    # A full step on a unit key overwrites what the key reads.
+    full = {**data, "step": np.ones(len(data["q"])), "q": data["k"]}
+    checks.check("gated_deltanet with beta = 1 reads back v", distance(gated_deltanet(spec, full)[0], data["v"]))
+
+    # The dot bias does not see the weights: Titans without momentum, any anchor.
+    for name in ("linear_attention", "mamba2"):
+        spec, recurrence, data, _ = by_name[name]
+        still = {**data, "momentum": np.zeros(len(data["q"]))}
+        y, w, _ = recurrence(spec, data)
+        chunked = with_parts(spec, algorithm={"form": "chunk_start", "chunk": 5})
+        y_titans, w_titans, _ = titans(chunked, still)
+        checks.check(f"{name} = titans with dot bias, no momentum", max(distance(y, y_titans), distance(w, w_titans)))
+    spec, _, data, _ = by_name["linear_attention"]
+    scores = np.tril(data["q"] @ data["k"].T) * data["step"][None, :]
+    attention = data["q"] @ data["weights"][0] + scores @ data["v"]
+    checks.check("linear_attention = causal scores times values", distance(linear_attention(spec, data)[0], attention))
+
+    # Chunks of one token are the exact recurrence; longer ones are not.
+    spec, _, data, _ = by_name["titans_mlp2_chunk1"]
+    exact = with_parts(spec, algorithm={"form": "exact", "chunk": 4})
+    y, w, s = titans(spec, data)
+    checks.check("chunk_start with C = 1 = exact", distance(titans(exact, data)[0], y), 0.0)
+    longer, _, _, _ = by_name["titans_mlp2_chunk4"]
+    checks.require("chunk_start with C = 4 differs from exact", distance(titans(longer, data)[0], y) > 1e-3)
+
+    # The state carries over a chunk boundary.
+    y, w, s = titans(longer, data)
+    per_token = ("q", "k", "v", "step", "retention", "momentum")
+    head = {key: x[:8] if key in per_token else x for key, x in data.items()}
+    y_head, w_head, s_head = titans(longer, head)
+    tail = {key: data[key][8:] for key in per_token}
+    y_tail, w_tail, s_tail = titans(longer, {**tail, "weights": w_head, "momentum_state": s_head})
+    checks.check("8 + 5 tokens with carried state = 13 tokens",
+                 max(distance(np.concatenate([y_head, y_tail]), y), distance(w_tail, w), distance(s_tail, s)), 0.0)
+
+    # Anchored retention is the plain one when nothing is forgotten, and only then.
+    spec, _, data, _ = by_name["titans_mlp3_norm_residual_chunk4"]
+    plain = with_parts(spec, retention={"anchored": False})
+    keep = {**data, "retention": np.ones(len(data["q"]))}
+    checks.check("anchored = plain retention at a = 1", distance(titans(spec, keep)[0], titans(plain, keep)[0]))
+    checks.require("anchored differs from plain at a < 1",
+                   distance(titans(spec, data)[0], titans(plain, data)[0]) > 1e-3)
+
+    # A cap that never binds, and a Huber threshold never reached, change nothing.
+    spec, _, data, _ = by_name["titans_mlp2_loadcap_chunk4"]
+    loose, uncapped = (with_parts(spec, algorithm={"load_cap": c}) for c in (1e9, None))
+    checks.check("load cap 1e9 = no cap", distance(titans(loose, data)[0], titans(uncapped, data)[0]), 0.0)
+    checks.require("load cap 0.5 changes the outputs",
+                   distance(titans(spec, data)[0], titans(uncapped, data)[0]) > 1e-3)
+    for variant in ("norm", "coordinate"):
+        spec, _, data, _ = by_name[f"titans_mlp2_huber_{variant}_chunk4"]
+        y = titans(with_parts(spec, bias={"delta": 1e9}), data)[0]
+        checks.check(f"huber {variant}, delta 1e9 = l2", distance(y, titans({**spec, "bias": L2}, data)[0]), 0.0)
+
+
+def anchors_of(spec, data):
+    """[(t, chunk start, weights at the anchor)], by running the prefixes."""
+    chunk, found = chunk_length(spec), []
+    per_token = ("q", "k", "v", "step", "retention", "momentum")
+    for t in range(len(data["q"])):
+        start = t - t % chunk
+        prefix = {key: x[:start] if key in per_token else x for key, x in data.items()}
+        found.append((t, start, titans(spec, prefix)[1]))
+    return found
+
+
+def check_branches(checks, by_name):
+    """The data must visit both sides of every kink, and stay away from the kink."""
+    spec, _, data, _ = by_name["titans_mlp2_loadcap_chunk4"]
+    kappa = spec["algorithm"]["load_cap"]
+    loads, products = [], []
+    for t, start, anchor in anchors_of(spec, data):
+        loads.append(chunk_loads(spec, data, anchor, start, t)[-1])
+        x = [layer_inputs(spec["memory"], anchor, data["k"][j])[0][-1] for j in range(start, t + 1)]
+        products += [abs(float(x[-1] @ other)) for other in x[:-1]]
+    print("     loads / kappa:", " ".join(f"{load / kappa:.2f}" for load in loads))
+    bound = sum(load > kappa for load in loads)
+    checks.require(f"load cap binds for {bound} of {len(loads)} tokens", 3 <= bound <= len(loads) - 3)
+    checks.require("loads stay away from kappa", min(abs(load / kappa - 1.0) for load in loads) > KINK_MARGIN)
+    checks.require("inner products stay away from 0", min(products) > KINK_MARGIN)
+
+    for variant in ("norm", "coordinate"):
+        spec, _, data, _ = by_name[f"titans_mlp2_huber_{variant}_chunk4"]
+        delta, sizes = spec["bias"]["delta"], []
+        for t, _, anchor in anchors_of(spec, data):
+            e = read(spec["memory"], anchor, None, data["k"][t]) - data["v"][t]
+            sizes += [math.sqrt(float(e @ e))] if variant == "norm" else list(np.abs(e))
+        above = sum(size > delta for size in sizes)
+        checks.require(f"huber {variant}: {above} of {len(sizes)} errors above delta", 3 <= above <= len(sizes) - 3)
+        checks.require(f"huber {variant}: errors stay away from delta",
+                       min(abs(size - delta) for size in sizes) > KINK_MARGIN)
+
+
+def self_checks(all_cases):
+    checks = Checks()
+    by_name = {case[0]["name"]: case for case in all_cases}
+    check_inner_gradients(checks)
+    check_identities(checks, by_name)
+    check_branches(checks, by_name)
+    for spec, _, data, _ in all_cases:
+        lengths = np.sqrt(np.sum(data["k"] ** 2, axis=1)), np.sqrt(np.sum(data["q"] ** 2, axis=1))
+        if max(distance(x, np.ones_like(x)) for x in lengths) > 1e-14:
+            checks.require(f"{spec['name']}: q and k have length 1", False)
+    return checks.failed
+
+
+# ---------------------------------------------------------------- golden files
+
+
+def plain(value):
+    """Arrays to nested lists of floats."""
+    if isinstance(value, dict):
+        return {key: plain(x) for key, x in value.items()}
+    if isinstance(value, list):
+        return [plain(x) for x in value]
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def golden(spec, recurrence, data, cotangent):
+    y, weights, state = recurrence(spec, data)
+    outputs = {"y": y, "weights": weights}
+    if state is not None:
+        outputs["momentum_state"] = state
+    gradients, disagreement = numerical_gradients(spec, recurrence, data, cotangent)
+    print(f"     {spec['name']}: |y| <= {np.max(np.abs(y)):.2f}, difference quotients agree to {disagreement:.1e}")
+    parts = {**spec, "inputs": data, "cotangent": cotangent, "outputs": outputs, "gradients": gradients}
+    return plain(parts)
+
+
+def render(value, indent=0):
+    """JSON with one row of numbers per line; repr keeps every bit of a float."""
+    pad = " " * (indent + 1)
+    if isinstance(value, dict) and any(isinstance(x, (dict, list)) for x in value.values()):
+        rows = [f"{pad}{json.dumps(key)}: {render(x, indent + 1)}" for key, x in value.items()]
+        return "{\n" + ",\n".join(rows) + "\n" + " " * indent + "}"
+    if isinstance(value, list) and isinstance(value[0], list):
+        rows = [pad + render(x, indent + 1) for x in value]
+        return "[\n" + ",\n".join(rows) + "\n" + " " * indent + "]"
+    return json.dumps(value, allow_nan=False)
+
+
+def differences(made, stored, path=""):
+    """Paths where two JSON values differ by more than the tolerance."""
+    numbers = (int, float)
+    if isinstance(made, dict) and isinstance(stored, dict) and made.keys() == stored.keys():
+        return [d for key in made for d in differences(made[key], stored[key], f"{path}/{key}")]
+    if isinstance(made, list) and isinstance(stored, list) and len(made) == len(stored):
+        return [d for i, (a, b) in enumerate(zip(made, stored)) for d in differences(a, b, f"{path}/{i}")]
+    if type(made) is float and type(stored) in numbers:
+        tolerance = CHECK_TOL_GRADIENT if path.startswith("/gradients/") else CHECK_TOL
+        close = abs(made - stored) <= tolerance * max(1.0, abs(made))
+        return [] if close else [f"{path}: {stored!r} on disk, {made!r} made"]
+    same = type(made) is type(stored) and made == stored
+    return [] if same else [f"{path}: differs"]
+
+
+def compare(made, folder):
+    found = []
+    on_disk = {p.name for p in folder.glob("*.json")}
+    found += [f"{name}: missing" for name in sorted(made.keys() - on_disk)]
+    found += [f"{name}: not made by this script" for name in sorted(on_disk - made.keys())]
+    for name in sorted(made.keys() & on_disk):
+        stored = json.loads((folder / name).read_text())
+        found += [f"{name}{d}" for d in differences(made[name], stored)]
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Make or check the golden files of the reference recurrences.")
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="folder of the golden files")
+    parser.add_argument("--check", action="store_true", help="compare with the files on disk, write nothing")
+    arguments = parser.parse_args()
+
+    failed = self_checks(cases())
+    if failed:
+        print(f"{len(failed)} self-checks failed")
+        return 1
+
+    made = {f"{case[0]['name']}.json": golden(*case) for case in cases()}
+    if arguments.check:
+        found = compare(made, arguments.out)
+        for line in found[:20]:
+            print(line)
+        print(f"{len(found)} differences in {len(made)} files")
+        return 1 if found else 0
+
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    total = 0
+    for name, content in made.items():
+        text = render(content) + "\n"
+        (arguments.out / name).write_text(text)
+        total += len(text)
+    print(f"{len(made)} files, {total} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
