@@ -1,0 +1,131 @@
+//! Files that grow by whole records, and files replaced as a whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::LogError;
+
+/// A file to which whole records are appended.
+pub(crate) struct AppendFile {
+    file: File,
+    path: PathBuf,
+    len: u64,
+}
+
+impl AppendFile {
+    /// An empty file at `path`; what was there is gone.
+    pub(crate) fn create(path: &Path) -> Result<Self, LogError> {
+        let opened = Self::open(path)?;
+        opened
+            .file
+            .set_len(0)
+            .map_err(|cause| LogError::io("create", path, cause))?;
+        Ok(Self { len: 0, ..opened })
+    }
+
+    /// A new file at `path`, or an error if there is one already.
+    pub(crate) fn create_new(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(path)?;
+        let path = path.to_path_buf();
+        Ok(Self { file, path, len: 0 })
+    }
+
+    /// The file at `path`, to go on at its end; it is made if missing.
+    pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
+        let failed = |cause| LogError::io("open", path, cause);
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(failed)?;
+        let len = file.metadata().map_err(failed)?.len();
+        let path = path.to_path_buf();
+        Ok(Self { file, path, len })
+    }
+
+    /// Appends one record in a single write, so that a killed run tears at most
+    /// the last one.
+    pub(crate) fn append(&mut self, record: &[u8]) -> Result<(), LogError> {
+        if let Err(cause) = self.file.write_all(record) {
+            // A full disk may have taken a part. If that part cannot be cut off
+            // either, the error below is still the one to report.
+            let _ = self.file.set_len(self.len);
+            return Err(LogError::io("write", &self.path, cause));
+        }
+        self.len += record.len() as u64;
+        Ok(())
+    }
+
+    /// Waits until everything is on the disk.
+    pub(crate) fn sync(&mut self) -> Result<(), LogError> {
+        self.file
+            .sync_data()
+            .map_err(|cause| LogError::io("flush", &self.path, cause))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Replaces the file at `path` by `bytes`; a crash leaves the old or the new
+/// file, never a mixture.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    // TensorBoard reads every file with `tfevents` in its name, so the name of
+    // the temporary file is not derived from `path`.
+    let folder = folder_of(path);
+    let temporary = folder.join(format!(".rewrite-{}.tmp", std::process::id()));
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|cause| LogError::io("write", &temporary, cause))?;
+    fs::rename(&temporary, path).map_err(|cause| LogError::io("replace", path, cause))?;
+    // Makes the rename itself durable where folders can be synced.
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+/// Makes the folder that `path` lies in.
+pub(crate) fn make_folder_of(path: &Path) -> Result<(), LogError> {
+    let folder = folder_of(path);
+    fs::create_dir_all(folder).map_err(|cause| LogError::io("create", folder, cause))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error() {
+        let mut file = AppendFile::open(Path::new("/dev/full")).unwrap();
+        let error = file.append(b"record").unwrap_err().to_string();
+        assert!(error.starts_with("cannot write `/dev/full`: "), "{error}");
+        assert_eq!(file.len, 0);
+    }
+
+    #[test]
+    fn create_drops_and_open_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        AppendFile::create(&path).unwrap().append(b"old").unwrap();
+        let mut file = AppendFile::create(&path).unwrap();
+        file.append(b"one").unwrap();
+        AppendFile::open(&path).unwrap().append(b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"onetwo");
+        assert!(AppendFile::create_new(&path).is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! What a whole folder of event files says.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::decode::decode;
+use super::record::{Fault, records};
+use super::{Event, What, event_files, read};
+use crate::append::replace;
+use crate::{HParam, Histogram, LogError, Status};
+
+/// Everything in the event files of one run, as TensorBoard shows it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Summary {
+    /// The points `(step, value)` of each series of numbers.
+    pub scalars: BTreeMap<String, Vec<(u64, f32)>>,
+    /// The texts `(step, Markdown)` of each tag.
+    pub texts: BTreeMap<String, Vec<(u64, String)>>,
+    /// The distributions `(step, counts)` of each tag.
+    pub histograms: BTreeMap<String, Vec<(u64, Histogram)>>,
+    /// Value of each hyperparameter.
+    pub hparams: BTreeMap<String, HParam>,
+    /// The group of runs that this one is averaged with.
+    pub group: Option<String>,
+    /// The metrics declared as columns of the HParams page.
+    pub metric_tags: Vec<String>,
+    /// How the run ended; `None` while it runs, or if it was interrupted.
+    pub status: Option<Status>,
+    /// Files that stop inside their last record.
+    pub truncated: Vec<PathBuf>,
+}
+
+/// Reads all event files of `folder` in TensorBoard's order and applies its
+/// rules: a resume drops the points that it repeats, and of the hyperparameters
+/// and the end of a session the first counts.
+///
+/// A torn last record is listed in [`Summary::truncated`]; a damaged record is
+/// an error.
+pub fn summary(folder: impl AsRef<Path>) -> Result<Summary, LogError> {
+    let mut summary = Summary::default();
+    for path in event_files(folder)? {
+        let events = match read(&path) {
+            Ok(events) => events,
+            Err(LogError::Truncated { path, events, .. }) => {
+                summary.truncated.push(path);
+                events
+            }
+            Err(error) => return Err(error),
+        };
+        for event in events {
+            summary.add(event);
+        }
+    }
+    Ok(summary)
+}
+
+impl Summary {
+    fn add(&mut self, event: Event) {
+        let step = event.step;
+        match event.what {
+            What::SessionStart => {
+                purge(&mut self.scalars, step);
+                purge(&mut self.texts, step);
+                purge(&mut self.histograms, step);
+            }
+            What::Scalar { tag, value } => {
+                self.scalars.entry(tag).or_default().push((step, value));
+            }
+            What::Text { tag, text } => {
+                self.texts.entry(tag).or_default().push((step, text));
+            }
+            What::Histogram { tag, histogram } => {
+                let series = self.histograms.entry(tag).or_default();
+                series.push((step, histogram));
+            }
+            What::Experiment { metric_tags, .. } => {
+                if self.metric_tags.is_empty() {
+                    self.metric_tags = metric_tags;
+                }
+            }
+            What::HParams { group, values } => {
+                if self.group.is_none() {
+                    self.group = Some(group);
+                    self.hparams = values;
+                }
+            }
+            What::SessionEnd(status) => self.status = self.status.or(status),
+            What::FileVersion(_) | What::Other => {}
+        }
+    }
+}
+
+fn purge<T>(all: &mut BTreeMap<String, Vec<(u64, T)>>, from: u64) {
+    for series in all.values_mut() {
+        series.retain(|(step, _)| *step < from);
+    }
+    all.retain(|_, series| !series.is_empty());
+}
+
+/// Takes out of an event file what a run resumed at `step` does not keep: later
+/// points, the end of the session and a torn last record.
+///
+/// All other records stay byte for byte. A damaged file is left as it is: what
+/// can still be read of it is worth more than a clean chart.
+pub(crate) fn trim(path: &Path, step: u64) -> Result<(), LogError> {
+    let bytes = fs::read(path).map_err(|cause| LogError::io("read", path, cause))?;
+    let mut kept = Vec::with_capacity(bytes.len());
+    for record in records(&bytes) {
+        let record = match record {
+            Ok(record) => record,
+            Err(Fault::Truncated { .. }) => break,
+            Err(Fault::Corrupt { .. }) => return Ok(()),
+        };
+        let Ok(events) = decode(record.payload) else {
+            return Ok(());
+        };
+        if events.iter().all(|event| survives(event, step)) {
+            kept.extend_from_slice(record.framed);
+        }
+    }
+    if kept == bytes {
+        return Ok(());
+    }
+    replace(path, &kept)
+}
+
+fn survives(event: &Event, step: u64) -> bool {
+    event.step <= step && !matches!(event.what, What::SessionEnd(_))
+}

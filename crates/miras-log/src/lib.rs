@@ -1,0 +1,37 @@
+//! Where a run writes down what happened: `metrics.jsonl`, TensorBoard event
+//! files and the console.
+//!
+//! - [`Tracker`] is what the training loop talks to; [`Trackers`] forwards to
+//!   several.
+//! - [`JsonLines`] writes one JSON object a line.
+//! - [`TensorBoard`] writes event files: scalars, histograms, text, and the
+//!   hyperparameters behind TensorBoard's HParams page.
+//! - [`events`] reads event files back and verifies every checksum.
+//! - [`Progress`] shows a bar on a terminal and plain lines elsewhere.
+//!
+//! Invariants: nothing here knows about tensors; no I/O error panics, each is a
+//! [`LogError`] that names its file; a file only ever grows by whole records.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "TensorBoard and HParams are names of products"
+)]
+
+mod append;
+mod error;
+pub mod events;
+mod histogram;
+mod hparam;
+mod json_lines;
+mod message;
+mod progress;
+mod tensorboard;
+mod tracker;
+
+pub use error::LogError;
+pub use histogram::Histogram;
+pub use hparam::HParam;
+pub use json_lines::JsonLines;
+pub use progress::{Console, Progress, ProgressMode, Span, Tick};
+pub use tensorboard::TensorBoard;
+pub use tracker::{Status, Tracker, Trackers};

@@ -1,0 +1,160 @@
+//! The protobuf messages that TensorBoard expects.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use protobuf::RepeatedField;
+use tensorboard_proto::api::{Experiment, HParamInfo, MetricInfo, MetricName};
+use tensorboard_proto::event::{Event, SessionLog, SessionLog_SessionStatus};
+use tensorboard_proto::plugin_hparams::{HParamsPluginData, SessionEndInfo, SessionStartInfo};
+use tensorboard_proto::summary::{
+    Summary, Summary_Value, SummaryMetadata, SummaryMetadata_PluginData,
+};
+use tensorboard_proto::tensor::TensorProto;
+use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
+use tensorboard_proto::types::DataType;
+
+use crate::{HParam, Histogram};
+
+/// The step at which hyperparameters and the end of a session are written, so
+/// that no resume purges them.
+pub(crate) const SESSION_STEP: u64 = 0;
+pub(crate) const TEXT_PLUGIN: &str = "text";
+pub(crate) const HPARAMS_PLUGIN: &str = "hparams";
+
+/// Seconds since 1970.
+pub(crate) fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// First record of every event file.
+pub(crate) fn file_version() -> Event {
+    let mut event = event_at(0);
+    event.set_file_version("brain.Event:2".to_owned());
+    event
+}
+
+/// Makes TensorBoard drop all points at `step` and later that it read before.
+pub(crate) fn session_start(step: u64) -> Event {
+    let mut log = SessionLog::new();
+    log.set_status(SessionLog_SessionStatus::START);
+    let mut event = event_at(step);
+    event.set_session_log(log);
+    event
+}
+
+pub(crate) fn values(step: u64, values: Vec<Summary_Value>) -> Event {
+    let mut summary = Summary::new();
+    summary.set_value(RepeatedField::from_vec(values));
+    let mut event = event_at(step);
+    event.set_summary(summary);
+    event
+}
+
+pub(crate) fn scalar(tag: &str, number: f64) -> Summary_Value {
+    let mut value = tagged(tag);
+    value.set_simple_value(number as f32);
+    value
+}
+
+pub(crate) fn histogram(tag: &str, histogram: &Histogram) -> Summary_Value {
+    let mut value = tagged(tag);
+    value.set_histo(histogram.to_proto());
+    value
+}
+
+/// A string of rank 0, which the text page renders as Markdown; rank 1 would be
+/// shown as a table.
+pub(crate) fn text(tag: &str, markdown: &str) -> Summary_Value {
+    let mut tensor = TensorProto::new();
+    tensor.set_dtype(DataType::DT_STRING);
+    tensor.set_tensor_shape(TensorShapeProto::new());
+    tensor.mut_string_val().push(markdown.as_bytes().to_vec());
+    let mut value = tagged(tag);
+    value.set_metadata(plugin(TEXT_PLUGIN, Vec::new()));
+    value.set_tensor(tensor);
+    value
+}
+
+/// Declares the columns of the HParams page.
+pub(crate) fn experiment(hparams: &[(String, HParam)], metric_tags: &[&str]) -> HParamsPluginData {
+    let columns = hparams.iter().map(|(name, value)| {
+        let mut info = HParamInfo::new();
+        info.set_name(name.clone());
+        info.set_field_type(value.data_type());
+        info
+    });
+    let metrics = metric_tags.iter().map(|tag| {
+        let mut name = MetricName::new();
+        name.set_tag((*tag).to_owned());
+        let mut info = MetricInfo::new();
+        info.set_name(name);
+        info
+    });
+    let mut experiment = Experiment::new();
+    experiment.set_time_created_secs(now());
+    experiment.set_hparam_infos(columns.collect());
+    experiment.set_metric_infos(metrics.collect());
+    let mut data = HParamsPluginData::new();
+    data.set_experiment(experiment);
+    data
+}
+
+/// The values of this run; runs with the same `group` are averaged.
+pub(crate) fn session_start_info(group: &str, hparams: &[(String, HParam)]) -> HParamsPluginData {
+    let values = hparams
+        .iter()
+        .map(|(name, value)| (name.clone(), value.to_proto()));
+    let mut info = SessionStartInfo::new();
+    info.set_hparams(values.collect());
+    info.set_group_name(group.to_owned());
+    info.set_start_time_secs(now());
+    let mut data = HParamsPluginData::new();
+    data.set_session_start_info(info);
+    data
+}
+
+pub(crate) fn session_end_info(status: tensorboard_proto::api::Status) -> HParamsPluginData {
+    let mut info = SessionEndInfo::new();
+    info.set_status(status);
+    info.set_end_time_secs(now());
+    let mut data = HParamsPluginData::new();
+    data.set_session_end_info(info);
+    data
+}
+
+/// Data of the HParams page: all of it is in the metadata, but TensorBoard's
+/// data server skips a value without a tensor, hence the empty one.
+pub(crate) fn hparams_value(tag: &str, content: Vec<u8>) -> Summary_Value {
+    let mut shape = TensorShapeProto::new();
+    shape.mut_dim().push(TensorShapeProto_Dim::new());
+    let mut tensor = TensorProto::new();
+    tensor.set_dtype(DataType::DT_FLOAT);
+    tensor.set_tensor_shape(shape);
+    let mut value = tagged(tag);
+    value.set_metadata(plugin(HPARAMS_PLUGIN, content));
+    value.set_tensor(tensor);
+    value
+}
+
+fn event_at(step: u64) -> Event {
+    let mut event = Event::new();
+    event.set_wall_time(now());
+    event.set_step(i64::try_from(step).unwrap_or(i64::MAX));
+    event
+}
+
+fn tagged(tag: &str) -> Summary_Value {
+    let mut value = Summary_Value::new();
+    value.set_tag(tag.to_owned());
+    value
+}
+
+fn plugin(name: &str, content: Vec<u8>) -> SummaryMetadata {
+    let mut data = SummaryMetadata_PluginData::new();
+    data.set_plugin_name(name.to_owned());
+    data.set_content(content);
+    let mut metadata = SummaryMetadata::new();
+    metadata.set_plugin_data(data);
+    metadata
+}
