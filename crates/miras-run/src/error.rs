@@ -1,0 +1,290 @@
+//! What can go wrong in a run folder, said with the path, the fact and the next thing to do.
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of this crate's functions.
+pub type Result<T, E = RunError> = std::result::Result<T, E>;
+
+/// A failure in the run folder.
+///
+/// Messages are complete on their own: an operating system's error is part of the text and
+/// not a separate `source`, so that it is not printed twice.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The name is not usable as a folder name.
+    #[error("`{name}` cannot name a run: {why}; use letters, digits, `-`, `_` and `.`")]
+    BadName {
+        /// The name that was asked for.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+
+    /// A new run was asked for, but its folder is there already.
+    #[error(
+        "run folder {path} exists already: continue it with `--resume` or choose another `--name`"
+    )]
+    Exists {
+        /// The run folder.
+        path: PathBuf,
+    },
+
+    /// There is no run of this name.
+    #[error("there is no run folder {path}{}", hint(nearest.as_deref()))]
+    NoRun {
+        /// The run folder that was asked for.
+        path: PathBuf,
+        /// The existing run whose name is closest, if any is close.
+        nearest: Option<String>,
+    },
+
+    /// The folder is there, but no run was ever set up in it.
+    #[error(
+        "{path} has no config.toml, so it is not a run or was stopped while it was set up: \
+         remove the folder, or choose another `--name`"
+    )]
+    NoConfig {
+        /// The run folder.
+        path: PathBuf,
+    },
+
+    /// The run has nothing to resume from.
+    #[error(
+        "{path} has no valid checkpoint{}: start again under another `--name`, or remove the folder",
+        skipped_list(skipped)
+    )]
+    NoCheckpoint {
+        /// The run folder.
+        path: PathBuf,
+        /// Checkpoints that are there but damaged.
+        skipped: Vec<Damaged>,
+    },
+
+    /// The run has checkpoints, but not of this step.
+    #[error(
+        "{path} has no checkpoint of step {step}: {}",
+        available_list(available)
+    )]
+    NoStep {
+        /// The run folder.
+        path: PathBuf,
+        /// The step that was asked for.
+        step: u64,
+        /// The steps that are there, ascending.
+        available: Vec<u64>,
+    },
+
+    /// A checkpoint is not what was saved.
+    #[error("{0}; use another step, or let `--resume` choose the newest valid one")]
+    Damaged(Box<Damaged>),
+
+    /// Another process trains in this folder.
+    #[error(
+        "{path} is in use by another training process{}: wait for it or stop it, or choose another `--name`",
+        pid.map_or(String::new(), |pid| format!(" (process {pid})"))
+    )]
+    Locked {
+        /// The run folder.
+        path: PathBuf,
+        /// The process that holds the lock, if it is known.
+        pid: Option<u32>,
+    },
+
+    /// The file system cannot lock files.
+    #[error("{path} is on a file system without file locks: keep the runs on a local disk")]
+    NoLocks {
+        /// The lock file.
+        path: PathBuf,
+    },
+
+    /// Something was to be written in a folder that was opened to be read.
+    #[error("{path} was opened to be read: open it with `RunFolder::open` to write in it")]
+    ReadOnly {
+        /// The run folder.
+        path: PathBuf,
+    },
+
+    /// The weights hold NaN or infinity.
+    #[error(
+        "{path}: step {step} is not saved because its weights are not finite: resume from an \
+         earlier checkpoint, for example with a lower learning rate"
+    )]
+    NonFinite {
+        /// The run folder.
+        path: PathBuf,
+        /// The step that was to be saved.
+        step: u64,
+    },
+
+    /// The caller's function that writes the checkpoint's files failed.
+    #[error(
+        "cannot write the checkpoint of step {step} in {path}: {}; earlier checkpoints are unchanged",
+        chain(cause.as_ref())
+    )]
+    Write {
+        /// The folder of the checkpoint.
+        path: PathBuf,
+        /// The step that was to be saved.
+        step: u64,
+        /// What the caller's function returned.
+        cause: Box<dyn Error + Send + Sync>,
+    },
+
+    /// The caller's function wrote something that a checkpoint cannot hold.
+    #[error("{path} cannot be part of a checkpoint: {why}; write plain files, at least one")]
+    BadContent {
+        /// The offending file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+
+    /// A file is not what this program writes.
+    #[error("cannot understand {path}: {cause}; restore it, or remove it")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says.
+        cause: String,
+    },
+
+    /// The operating system refused.
+    #[error("cannot {action} {path}: {cause}; {}", advice(cause.kind()))]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        cause: io::Error,
+    },
+}
+
+impl RunError {
+    /// For `map_err`: what was tried, and where.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |cause| Self::Io {
+            action,
+            path,
+            cause,
+        }
+    }
+}
+
+/// A checkpoint that fails its check, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("checkpoint {path} is damaged: {fault}")]
+pub struct Damaged {
+    /// The step in the folder's name.
+    pub step: u64,
+    /// The folder of the checkpoint.
+    pub path: PathBuf,
+    /// The first thing found wrong.
+    pub fault: Fault,
+}
+
+/// What is wrong with a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A file of the manifest, or the manifest, is not there.
+    #[error("`{file}` is missing")]
+    Missing {
+        /// Name inside the checkpoint.
+        file: String,
+    },
+    /// A file is shorter or longer than it was.
+    #[error("`{file}` has {found} bytes instead of {expected}")]
+    Size {
+        /// Name inside the checkpoint.
+        file: String,
+        /// Bytes when it was saved.
+        expected: u64,
+        /// Bytes now.
+        found: u64,
+    },
+    /// A file has the right size and other content.
+    #[error("the content of `{file}` changed since it was saved (SHA-256 differs)")]
+    Content {
+        /// Name inside the checkpoint.
+        file: String,
+    },
+    /// A file cannot be read or parsed.
+    #[error("`{file}` cannot be read: {cause}")]
+    Unreadable {
+        /// Name inside the checkpoint.
+        file: String,
+        /// What the parser or the operating system says.
+        cause: String,
+    },
+    /// The manifest is of another version of the format.
+    #[error("it has format version {found}, this program reads version {known}")]
+    Format {
+        /// Version in the manifest.
+        found: u32,
+        /// Version of this program.
+        known: u32,
+    },
+    /// The folder was renamed by hand.
+    #[error("its manifest is of step {found}")]
+    Step {
+        /// Step in the manifest.
+        found: u64,
+    },
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(name) => format!(": did you mean `{name}`?"),
+        None => ": `miras-train list` shows the runs there are".to_owned(),
+    }
+}
+
+fn skipped_list(skipped: &[Damaged]) -> String {
+    let each: Vec<_> = skipped
+        .iter()
+        .map(|damaged| format!("step {}: {}", damaged.step, damaged.fault))
+        .collect();
+    if each.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", each.join("; "))
+    }
+}
+
+fn available_list(available: &[u64]) -> String {
+    let steps: Vec<_> = available.iter().map(u64::to_string).collect();
+    if steps.is_empty() {
+        "it has no finished checkpoint at all".to_owned()
+    } else {
+        format!("choose one of {}", steps.join(", "))
+    }
+}
+
+/// The error and all that it names as its source, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+fn advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => "check the permissions of the folder",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some disk space",
+        io::ErrorKind::ReadOnlyFilesystem => "choose a runs folder on a writable disk",
+        io::ErrorKind::NotFound => "check that the path exists",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "something else has this name: move it away"
+        }
+        _ => "check the path and the disk",
+    }
+}

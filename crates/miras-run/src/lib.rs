@@ -1,0 +1,64 @@
+//! The run folder on disk: what a training run leaves behind and starts again from.
+//!
+//! ```text
+//! runs/<name>/
+//!   config.toml                  the resolved configuration
+//!   run.json                     each start of the run: code, command, device
+//!   metrics.jsonl                one line a logged step (written by the logger)
+//!   checkpoints/step-00000020/   weights, optimizer, state and a sealed manifest
+//!   summary.json                 how the run ended
+//!   lock                         held while a process trains in the folder
+//! ```
+//!
+//! Every file that this crate writes appears whole or not at all: it is written under
+//! another name, flushed to the disk and renamed. A process may be killed at any instant
+//! and the newest finished checkpoint is still there, whole.
+//!
+//! - [`RunFolder`] makes, opens and locks the folder.
+//! - [`Checkpoints`] saves, finds, verifies and prunes checkpoints.
+//! - [`RunRecord`] is `run.json`, [`Summary`] is `summary.json`.
+//! - [`RunError`] says for each failure where it happened and what to do.
+//!
+//! The crate knows nothing about tensors: the caller writes the files of a checkpoint.
+//!
+//! ```
+//! use miras_run::{CheckpointInfo, Checkpoints, Policy, RunError, RunFolder};
+//! # let top = tempfile::tempdir().expect("a folder for the example");
+//! # let runs_dir = top.path();
+//! let folder = RunFolder::create(runs_dir, "moneta")?;
+//! folder.write_config("steps = 20\n")?;
+//! let mut checkpoints = Checkpoints::new(&folder, Policy::default());
+//! checkpoints.save(
+//!     20,
+//!     |files| std::fs::write(files.join("model.safetensors"), b"weights"),
+//!     &CheckpointInfo::new(40_960),
+//! )?;
+//!
+//! let newest = checkpoints.latest_valid()?.require()?;
+//! assert_eq!(newest.step, 20);
+//! # Ok::<(), RunError>(())
+//! ```
+
+mod checkpoints;
+mod error;
+mod files;
+mod floats;
+mod folder;
+mod layout;
+mod lock;
+mod manifest;
+mod names;
+mod policy;
+mod provenance;
+mod summary;
+mod time;
+
+pub use checkpoints::{Checkpoint, Checkpoints, Latest, Saved};
+pub use error::{Damaged, Fault, Result, RunError};
+pub use files::write_atomic;
+pub use folder::RunFolder;
+pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest};
+pub use policy::Policy;
+pub use provenance::{Git, Provenance, RunRecord, Start, provenance};
+pub use summary::{Best, Status, Summary};
+pub use time::rfc3339;

@@ -1,0 +1,265 @@
+//! The manifest of a checkpoint: what it holds, and the check that it still does.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Fault, Result, RunError};
+use crate::files::{sync_folder, to_json, write_atomic};
+
+const NAME: &str = "manifest.json";
+const FORMAT: u32 = 1;
+
+/// Stands for the seal while the seal is computed.
+const BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What a saved checkpoint says about itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// SHA-256 of this file with the seal blanked. It is the first field, so that it is
+    /// also the first such text in the file.
+    seal: String,
+    /// Version of the layout of checkpoints.
+    pub format: u32,
+    /// Optimizer steps done.
+    pub step: u64,
+    /// What the trainer said.
+    pub info: CheckpointInfo,
+    /// Every file, sorted by name.
+    pub files: Vec<FileEntry>,
+}
+
+/// One file of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Path inside the checkpoint, with `/` between folders.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// What the trainer says about a checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointInfo {
+    /// Tokens seen so far.
+    pub tokens: u64,
+    /// The metric that decides which checkpoint is best, for example `eval/loss`.
+    pub metric: Option<String>,
+    /// Whether a lower or a higher value of it is better.
+    pub goal: Goal,
+    /// Its value at this step, if it was evaluated here.
+    pub eval: Option<f64>,
+    /// Its best value of the run so far.
+    pub best: Option<f64>,
+    /// Whether all weights are finite. Others are not saved.
+    pub finite: bool,
+}
+
+impl CheckpointInfo {
+    /// Finite weights and no evaluation.
+    pub fn new(tokens: u64) -> Self {
+        Self {
+            tokens,
+            metric: None,
+            goal: Goal::Lower,
+            eval: None,
+            best: None,
+            finite: true,
+        }
+    }
+}
+
+/// Which way a metric gets better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Goal {
+    /// Less is better, as for a loss.
+    #[default]
+    Lower,
+    /// More is better, as for an accuracy.
+    Higher,
+}
+
+impl Goal {
+    /// Whether `value` beats `leader`; equal does not.
+    pub fn is_better(self, value: f64, leader: f64) -> bool {
+        match self {
+            Self::Lower => value < leader,
+            Self::Higher => value > leader,
+        }
+    }
+}
+
+/// Flushes all files of a folder to the disk and writes the manifest about them.
+pub(crate) fn seal(folder: &Path, step: u64, info: &CheckpointInfo) -> Result<Manifest> {
+    let mut files = Vec::new();
+    flush_and_hash(folder, "", &mut files)?;
+    if files.is_empty() {
+        return Err(RunError::BadContent {
+            path: folder.to_owned(),
+            why: "it is empty",
+        });
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    let path = folder.join(NAME);
+    let mut manifest = Manifest {
+        seal: BLANK.to_owned(),
+        format: FORMAT,
+        step,
+        info: info.clone(),
+        files,
+    };
+    manifest.seal = hex_digest(&to_json(&path, &manifest)?);
+    write_atomic(&path, &to_json(&path, &manifest)?)?;
+    Ok(manifest)
+}
+
+/// Reads a manifest and checks it, but not the files that it lists.
+pub(crate) fn read(folder: &Path, step: u64) -> Result<Manifest, Fault> {
+    let unreadable = |cause| Fault::Unreadable {
+        file: NAME.to_owned(),
+        cause,
+    };
+    let text = match fs::read(folder.join(NAME)) {
+        Err(error) => return Err(fault_of(NAME, &error)),
+        Ok(bytes) => String::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?,
+    };
+    let version: Version =
+        serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    if version.format != FORMAT {
+        return Err(Fault::Format {
+            found: version.format,
+            known: FORMAT,
+        });
+    }
+    let manifest: Manifest =
+        serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    let blanked = text.replacen(&manifest.seal, BLANK, 1);
+    if hex_digest(blanked.as_bytes()) != manifest.seal {
+        return Err(Fault::Content {
+            file: NAME.to_owned(),
+        });
+    }
+    if manifest.step != step {
+        return Err(Fault::Step {
+            found: manifest.step,
+        });
+    }
+    Ok(manifest)
+}
+
+/// Reads a manifest and compares every file with it.
+pub(crate) fn verify(folder: &Path, step: u64) -> Result<Manifest, Fault> {
+    let manifest = read(folder, step)?;
+    for FileEntry { name, size, sha256 } in &manifest.files {
+        let file = || name.clone();
+        let path = folder.join(name);
+        let found = fs::metadata(&path)
+            .map_err(|error| fault_of(name, &error))?
+            .len();
+        if found != *size {
+            return Err(Fault::Size {
+                file: file(),
+                expected: *size,
+                found,
+            });
+        }
+        let digest = File::open(&path)
+            .and_then(|mut open| hash(&mut open))
+            .map_err(|error| fault_of(name, &error))?;
+        if digest != (*size, sha256.clone()) {
+            return Err(Fault::Content { file: file() });
+        }
+    }
+    Ok(manifest)
+}
+
+/// The one field that every version of the manifest has.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
+fn flush_and_hash(folder: &Path, prefix: &str, files: &mut Vec<FileEntry>) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(RunError::io("list", folder))? {
+        let path = entry.map_err(RunError::io("list", folder))?.path();
+        let refuse = |why| RunError::BadContent {
+            path: path.clone(),
+            why,
+        };
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            return Err(refuse("its name is not UTF-8"));
+        };
+        let name = format!("{prefix}{name}");
+        let kind = fs::symlink_metadata(&path)
+            .map_err(RunError::io("look at", &path))?
+            .file_type();
+        if name == NAME {
+            return Err(refuse("this name is for the list of the files"));
+        } else if kind.is_dir() {
+            flush_and_hash(&path, &format!("{name}/"), files)?;
+        } else if kind.is_file() {
+            let (size, sha256) =
+                flush_and_hash_file(&path).map_err(RunError::io("flush", &path))?;
+            files.push(FileEntry { name, size, sha256 });
+        } else {
+            return Err(refuse("it is a link or a device"));
+        }
+    }
+    sync_folder(folder)
+}
+
+fn flush_and_hash_file(path: &Path) -> io::Result<(u64, String)> {
+    // Windows flushes only what is open for writing.
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(cfg!(windows))
+        .open(path)?;
+    file.sync_all()?;
+    hash(&mut file)
+}
+
+/// Bytes read and their SHA-256.
+fn hash(file: &mut File) -> io::Result<(u64, String)> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut size = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((size, hex(&hasher.finalize()))),
+            Ok(count) => {
+                hasher.update(&buffer[..count]);
+                size += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn hex_digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(digest: &[u8]) -> String {
+    let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles
+        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
+        .collect()
+}
+
+fn fault_of(file: &str, error: &io::Error) -> Fault {
+    let file = file.to_owned();
+    match error.kind() {
+        io::ErrorKind::NotFound => Fault::Missing { file },
+        _ => Fault::Unreadable {
+            file,
+            cause: error.to_string(),
+        },
+    }
+}

@@ -1,0 +1,84 @@
+//! Names of runs: which are allowed, and which one was meant.
+
+use crate::error::{Result, RunError};
+
+/// A name is one folder name on every system, and cannot be taken for a flag.
+pub(crate) fn check(name: &str) -> Result<()> {
+    let why = if name.is_empty() {
+        "it is empty"
+    } else if name == "." || name == ".." {
+        "it is not a folder of its own"
+    } else if name.starts_with('-') {
+        "it starts with a dash and looks like a flag"
+    } else if name.contains(['/', '\\']) {
+        "it has a path separator"
+    } else if name.contains(char::is_control) {
+        "it has a control character"
+    } else {
+        return Ok(());
+    };
+    Err(RunError::BadName {
+        name: name.to_owned(),
+        why,
+    })
+}
+
+/// The name closest to the one that was typed, if it is close enough to be meant.
+pub(crate) fn nearest(typed: &str, names: &[String]) -> Option<String> {
+    let allowed = (typed.chars().count() / 3).max(1);
+    names
+        .iter()
+        .map(|name| (strsim::osa_distance(typed, name), name))
+        .filter(|&(distance, _)| distance <= allowed)
+        .min()
+        .map(|(_, name)| name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_names_pass() {
+        for name in [
+            "moneta",
+            "moneta-small_2",
+            "v1.5",
+            ".hidden",
+            "größe",
+            "a b",
+        ] {
+            assert!(check(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_folder_name_are_refused_with_the_reason() {
+        for (name, text) in [
+            (
+                "",
+                "`` cannot name a run: it is empty; use letters, digits, `-`, `_` and `.`",
+            ),
+            (".", "it is not a folder of its own"),
+            ("..", "it is not a folder of its own"),
+            ("-x", "it starts with a dash and looks like a flag"),
+            ("a/b", "it has a path separator"),
+            ("a\\b", "it has a path separator"),
+            ("/tmp", "it has a path separator"),
+            ("a\nb", "it has a control character"),
+            ("a\0b", "it has a control character"),
+        ] {
+            let error = check(name).unwrap_err().to_string();
+            assert!(error.contains(text), "{name:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn nearest_is_close_or_nothing() {
+        let names = ["moneta".to_owned(), "memora".to_owned(), "yaad".to_owned()];
+        assert_eq!(nearest("monetta", &names).as_deref(), Some("moneta"));
+        assert_eq!(nearest("yad", &names).as_deref(), Some("yaad"));
+        assert_eq!(nearest("transformer", &names), None);
+        assert_eq!(nearest("x", &[]), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! Where a run comes from: `run.json`.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::rfc3339;
+
+/// `run.json`: what the run is, and every start of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Seed of all random numbers of the run.
+    pub seed: u64,
+    /// What it trains on, in words.
+    pub data: String,
+    /// The first start, then each resume.
+    pub starts: Vec<Start>,
+}
+
+/// One start of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// Steps done before: 0 at first, the checkpoint's step at a resume.
+    pub step: u64,
+    /// The device, in words.
+    pub device: String,
+    /// Code, command and machine.
+    #[serde(flatten)]
+    pub provenance: Provenance,
+}
+
+/// Code, command and machine of one start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// When, in UTC, as RFC 3339.
+    pub time: String,
+    /// The command line, program first.
+    pub command: Vec<String>,
+    /// The git commit of the current folder; none outside a repository or without git.
+    pub git: Option<Git>,
+    /// Versions of the crates that matter, by name.
+    pub versions: BTreeMap<String, String>,
+    /// Operating system.
+    pub os: String,
+    /// Processor architecture.
+    pub arch: String,
+    /// Processors that may be used.
+    pub cpus: usize,
+}
+
+/// A commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Git {
+    /// Full hash.
+    pub hash: String,
+    /// Whether tracked files differ from it.
+    pub dirty: bool,
+}
+
+impl RunRecord {
+    /// The record of a new run.
+    pub fn new(seed: u64, data: impl Into<String>, first: Start) -> Self {
+        Self {
+            seed,
+            data: data.into(),
+            starts: vec![first],
+        }
+    }
+}
+
+/// Looks at the code, command and machine now. What cannot be found out is left empty.
+///
+/// Neither the environment nor the name of the host is recorded.
+pub fn provenance(versions: &[(&str, &str)]) -> Provenance {
+    Provenance {
+        time: rfc3339(SystemTime::now()),
+        command: std::env::args_os()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect(),
+        git: git(),
+        versions: versions
+            .iter()
+            .map(|&(name, text)| (name.to_owned(), text.to_owned()))
+            .collect(),
+        os: std::env::consts::OS.to_owned(),
+        arch: std::env::consts::ARCH.to_owned(),
+        cpus: thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+fn git() -> Option<Git> {
+    let hash = run_git(&["rev-parse", "--verify", "HEAD"])?
+        .trim()
+        .to_owned();
+    let changes = run_git(&["status", "--porcelain", "--untracked-files=no"])?;
+    Some(Git {
+        hash,
+        dirty: !changes.trim().is_empty(),
+    })
+}
+
+fn run_git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git")
+        .args(arguments)
+        // `status` would otherwise take the repository's lock to refresh its index.
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn provenance_describes_this_process() {
+        let now = provenance(&[("burn", "0.22.1"), ("miras-run", "0.1.0")]);
+        assert_eq!(now.time.len(), "2026-01-31T09:05:00Z".len());
+        assert_eq!(now.command.len(), std::env::args_os().count());
+        assert_eq!(now.versions["burn"], "0.22.1");
+        assert_eq!(now.os, std::env::consts::OS);
+        assert!(now.cpus > 0);
+        if let Some(git) = now.git {
+            assert!(git.hash.len() >= 40, "{}", git.hash);
+        }
+    }
+
+    #[test]
+    fn a_failing_git_is_none() {
+        assert_eq!(run_git(&["no-such-subcommand"]), None);
+    }
+
+    #[test]
+    fn a_record_keeps_every_start_and_reads_back_equal() {
+        let start = |step| Start {
+            step,
+            device: "cpu".into(),
+            provenance: provenance(&[]),
+        };
+        let mut record = RunRecord::new(7, "alice.txt, 163 kB, bytes", start(0));
+        record.starts.push(start(20));
+        let json = serde_json::to_value(&record).unwrap();
+        assert_eq!(json["seed"], 7);
+        assert_eq!(json["starts"][0]["step"], 0);
+        assert_eq!(json["starts"][1]["step"], 20);
+        for key in [
+            "time", "command", "git", "versions", "device", "os", "arch", "cpus",
+        ] {
+            assert!(json["starts"][1].get(key).is_some(), "{key}");
+        }
+        assert_eq!(serde_json::from_value::<RunRecord>(json).unwrap(), record);
+    }
+}

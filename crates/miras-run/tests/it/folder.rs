@@ -1,0 +1,243 @@
+//! Making, opening, naming and locking run folders.
+
+use std::fs;
+
+use miras_run::{CheckpointInfo, Provenance, provenance};
+use miras_run::{Checkpoints, Policy, RunError, RunFolder, RunRecord, Start, Status, Summary};
+
+use crate::{keep_all, new_run, save, write_files};
+
+#[test]
+fn create_makes_the_folder_and_refuses_it_the_second_time() {
+    let top = tempfile::tempdir().unwrap();
+    let runs = top.path().join("not").join("yet");
+    let folder = new_run(&runs, "a");
+    assert_eq!(
+        (folder.name(), folder.path()),
+        ("a", runs.join("a").as_path())
+    );
+    drop(folder);
+    assert!(matches!(
+        RunFolder::create(&runs, "a"),
+        Err(RunError::Exists { .. })
+    ));
+    fs::write(runs.join("file"), "").unwrap();
+    assert!(matches!(
+        RunFolder::create(&runs, "file"),
+        Err(RunError::Exists { .. })
+    ));
+}
+
+#[test]
+fn open_wants_a_folder_with_a_configuration() {
+    let runs = tempfile::tempdir().unwrap();
+    assert!(matches!(
+        RunFolder::open(runs.path(), "a"),
+        Err(RunError::NoRun { nearest: None, .. })
+    ));
+    drop(RunFolder::create(runs.path(), "bare").unwrap());
+    assert!(matches!(
+        RunFolder::open(runs.path(), "bare"),
+        Err(RunError::NoConfig { .. })
+    ));
+    drop(new_run(runs.path(), "moneta"));
+    let Err(RunError::NoRun { nearest, .. }) = RunFolder::open(runs.path(), "monetta") else {
+        panic!("there is no such run");
+    };
+    assert_eq!(nearest.as_deref(), Some("moneta"));
+    let folder = RunFolder::open(runs.path(), "moneta").unwrap();
+    assert_eq!(folder.read_config().unwrap(), "steps = 20\n");
+}
+
+#[test]
+fn every_way_in_checks_the_name() {
+    let runs = tempfile::tempdir().unwrap();
+    for name in ["", ".", "..", "-a", "a/b", "../a"] {
+        for result in [
+            RunFolder::create(runs.path(), name).map(drop),
+            RunFolder::open(runs.path(), name).map(drop),
+            RunFolder::open_to_read(runs.path(), name).map(drop),
+            RunFolder::unused_name(runs.path(), name).map(drop),
+        ] {
+            assert!(matches!(result, Err(RunError::BadName { .. })), "{name:?}");
+        }
+    }
+}
+
+#[test]
+fn unused_name_counts_up_past_whatever_is_there() {
+    let runs = tempfile::tempdir().unwrap();
+    let next = || RunFolder::unused_name(runs.path(), "moneta").unwrap();
+    assert_eq!(next(), "moneta");
+    drop(RunFolder::create(runs.path(), "moneta").unwrap());
+    assert_eq!(next(), "moneta-2");
+    fs::write(runs.path().join("moneta-2"), "a file").unwrap();
+    assert_eq!(next(), "moneta-3");
+    let nowhere = runs.path().join("nowhere");
+    assert_eq!(RunFolder::unused_name(&nowhere, "x").unwrap(), "x");
+}
+
+#[test]
+fn names_are_the_folders_with_a_configuration_in_order() {
+    let runs = tempfile::tempdir().unwrap();
+    for name in ["b", "a"] {
+        drop(new_run(runs.path(), name));
+    }
+    drop(RunFolder::create(runs.path(), "bare").unwrap());
+    fs::write(runs.path().join("file"), "").unwrap();
+    assert_eq!(RunFolder::names(runs.path()).unwrap(), ["a", "b"]);
+    assert!(
+        RunFolder::names(&runs.path().join("nowhere"))
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_second_trainer_is_locked_out_and_a_reader_is_not() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = new_run(runs.path(), "a");
+    let Err(RunError::Locked { pid, .. }) = RunFolder::open(runs.path(), "a") else {
+        panic!("the lock does not hold");
+    };
+    assert_eq!(pid, Some(std::process::id()));
+    RunFolder::open_to_read(runs.path(), "a").unwrap();
+    drop(folder);
+    RunFolder::open(runs.path(), "a").unwrap();
+}
+
+#[test]
+fn checkpoints_keep_the_lock_of_their_folder() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = new_run(runs.path(), "a");
+    let checkpoints = Checkpoints::new(&folder, Policy::default());
+    drop(folder);
+    assert!(matches!(
+        RunFolder::open(runs.path(), "a"),
+        Err(RunError::Locked { .. })
+    ));
+    drop(checkpoints);
+    RunFolder::open(runs.path(), "a").unwrap();
+}
+
+#[test]
+fn a_reader_cannot_write() {
+    let runs = tempfile::tempdir().unwrap();
+    drop(new_run(runs.path(), "a"));
+    let reader = RunFolder::open_to_read(runs.path(), "a").unwrap();
+    for result in [
+        reader.write_config(""),
+        reader.write_record(&record()),
+        reader.write_summary(&summary()),
+        reader.remove_summary(),
+    ] {
+        assert!(matches!(result, Err(RunError::ReadOnly { .. })));
+    }
+}
+
+#[test]
+fn a_resume_adds_a_start_to_the_record() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = new_run(runs.path(), "a");
+    folder.write_record(&record()).unwrap();
+    drop(folder);
+
+    let folder = RunFolder::open(runs.path(), "a").unwrap();
+    let mut known = folder.read_record().unwrap();
+    known.starts.push(start(20));
+    folder.write_record(&known).unwrap();
+    assert_eq!(folder.read_record().unwrap(), known);
+    let steps: Vec<_> = known.starts.iter().map(|start| start.step).collect();
+    assert_eq!(steps, [0, 20]);
+}
+
+#[test]
+fn a_summary_is_there_once_written_and_gone_once_removed() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = new_run(runs.path(), "a");
+    assert_eq!(folder.read_summary().unwrap(), None);
+    folder.remove_summary().unwrap();
+    folder.write_summary(&summary()).unwrap();
+    assert_eq!(folder.read_summary().unwrap(), Some(summary()));
+    folder.remove_summary().unwrap();
+    assert_eq!(folder.read_summary().unwrap(), None);
+}
+
+#[test]
+fn opening_clears_what_a_killed_writer_left() {
+    let runs = tempfile::tempdir().unwrap();
+    drop(new_run(runs.path(), "a"));
+    let half = runs.path().join("a").join("summary.json.1-0.tmp");
+    fs::write(&half, "{\"sta").unwrap();
+    let folder = RunFolder::open(runs.path(), "a").unwrap();
+    assert!(!half.exists());
+    assert_eq!(folder.read_summary().unwrap(), None);
+}
+
+#[test]
+fn a_run_without_a_checkpoint_opens_but_has_nothing_to_resume_from() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = new_run(runs.path(), "a");
+    let mut checkpoints = Checkpoints::new(&folder, keep_all());
+    let latest = checkpoints.latest_valid().unwrap();
+    assert!(matches!(
+        latest.require(),
+        Err(RunError::NoCheckpoint { .. })
+    ));
+    save(&mut checkpoints, 1);
+    assert_eq!(
+        checkpoints.latest_valid().unwrap().require().unwrap().step,
+        1
+    );
+}
+
+#[test]
+fn a_folder_opened_to_be_read_finds_but_never_saves() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = new_run(runs.path(), "a");
+    save(&mut Checkpoints::new(&folder, keep_all()), 10);
+    let reader = RunFolder::open_to_read(runs.path(), "a").unwrap();
+    let mut checkpoints = Checkpoints::new(&reader, keep_all());
+    assert_eq!(
+        checkpoints.latest_valid().unwrap().require().unwrap().step,
+        10
+    );
+    let error = checkpoints
+        .save(
+            20,
+            |folder| write_files(folder, 20),
+            &CheckpointInfo::new(0),
+        )
+        .unwrap_err();
+    assert!(matches!(error, RunError::ReadOnly { .. }), "{error}");
+    assert!(matches!(
+        checkpoints.remove_after(0),
+        Err(RunError::ReadOnly { .. })
+    ));
+    assert_eq!(checkpoints.list().unwrap(), [10]);
+}
+
+fn record() -> RunRecord {
+    RunRecord::new(1, "a text", start(0))
+}
+
+fn start(step: u64) -> Start {
+    let provenance: Provenance = provenance(&[("burn", "0.22.1")]);
+    Start {
+        step,
+        device: "cpu".into(),
+        provenance,
+    }
+}
+
+fn summary() -> Summary {
+    Summary {
+        status: Status::Time,
+        message: None,
+        steps: 1,
+        tokens: 2,
+        seconds: 3.0,
+        best: None,
+        metrics: [("train/loss".to_owned(), 0.25)].into(),
+    }
+}
