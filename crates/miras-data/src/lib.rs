@@ -19,7 +19,6 @@ mod dataset;
 mod describe;
 mod error;
 mod mqar;
-mod rng;
 mod text;
 mod windows;
 
@@ -30,5 +29,4 @@ pub use dataset::{Dataset, Metric, open};
 pub use describe::{DataFile, Description};
 pub use error::DataError;
 pub use mqar::{Filler, MqarConfig};
-pub use rng::Stream;
 pub use text::{Paths, TextConfig};

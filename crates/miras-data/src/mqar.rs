@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 
+use miras_random::Stream;
+
 use crate::{
-    Batch, DataError, Dataset, Description, Metric, Problem, Stream, config::check_seq_len,
+    Batch, DataError, Dataset, Description, Metric, Problem, config::check_seq_len,
     describe,
 };
 

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use crate::{Batch, DataError, Dataset, Description, Metric, Stream};
+use miras_random::Stream;
+
+use crate::{Batch, DataError, Dataset, Description, Metric};
 
 /// Bytes that can be read at any position.
 pub(crate) trait Bytes: Send + Sync {

@@ -1,3 +1,8 @@
+//! Random numbers as a function of seed, purpose and place.
+//!
+//! No generator state is ever saved: batches, initial weights and samples ask
+//! for the stream of their own seed, purpose and position.
+
 use std::collections::HashSet;
 
 /// The golden ratio in 64 bits, the step of `SplitMix64`.
@@ -64,6 +69,17 @@ impl Stream {
     /// An index into a list of `len` items; 0 if it is empty.
     pub fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
+    }
+
+    /// A number in [0, 1), of 53 random bits.
+    pub fn unit(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// A number from the normal distribution with mean 0 and deviation 1 (Box and Muller).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
     /// True once in `n` times on average.
@@ -167,6 +183,16 @@ mod tests {
             .filter(|_| stream.below(bound) < bound / 2)
             .count();
         assert!((4_800..5_200).contains(&low), "{low}");
+    }
+
+    #[test]
+    fn units_and_normals_have_their_moments() {
+        let mut stream = Stream::new(1, "test", &[]);
+        let count = 50_000;
+        let units: f64 = (0..count).map(|_| stream.unit()).sum();
+        assert!((units / f64::from(count) - 0.5).abs() < 0.01);
+        let squares: f64 = (0..count).map(|_| stream.normal().powi(2)).sum();
+        assert!((squares / f64::from(count) - 1.0).abs() < 0.03);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use miras_config::{ConfigError, Tree, did_you_mean};
 use miras_core::{Axis, Defaults, MemoryArchitecture, Part};
 use miras_engine::Rule;
+use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::{AlgorithmSettings, kinds, settings, validity};
@@ -16,7 +17,20 @@ pub struct Choice {
     pub rule: Rule,
     /// Width of each memory (keys and values per head); `None` is the model's width over its heads.
     pub dim: Option<usize>,
+    /// What a sequence starts with.
+    pub start: StartKind,
     kinds: [&'static str; 4],
+}
+
+/// What a memory holds when a sequence begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartKind {
+    /// Weights learned by the outer loop.
+    #[default]
+    Learned,
+    /// Zeros, as in linear attention and `DeltaNet`; a matrix only, for nothing reaches a deeper memory then.
+    Zero,
 }
 
 impl Choice {
@@ -28,9 +42,15 @@ impl Choice {
         if dim == Some(0) {
             return Err(tree.error("memory.dim", "a memory has at least 1 feature", None));
         }
+        let start = tree.value("memory.start")?.unwrap_or_default();
         let first = Defaults::default();
         let (memory_kind, memory) = part(tree, Axis::Memory, "mlp", miras_memory::PARTS, &first)?;
         let memory: Arc<dyn MemoryArchitecture> = memory;
+        if start == StartKind::Zero && !memory.is_linear() {
+            let message = "a deep memory that starts at zero never learns: its gradients are zero too";
+            let help = "use memory.start = \"learned\", or memory.kind = \"matrix\"".to_string();
+            return Err(tree.error("memory.start", message, Some(help)));
+        }
         let asks = memory.defaults();
         let (bias_kind, bias) = part(tree, Axis::Bias, "l2", miras_bias::PARTS, &asks)?;
         let (retention_kind, retention) =
@@ -51,7 +71,6 @@ impl Choice {
             algorithm,
             settings: asked.resolve(false),
         };
-        // An order that only the exact form has is a reason to choose it, not to refuse.
         rule.settings = asked.resolve(rule.has_exact_form());
         if let Err(refusal) = validity::check(&rule, &asked) {
             return Err(tree.error(&refusal.key, refusal.reason, Some(refusal.instead)));
@@ -59,6 +78,7 @@ impl Choice {
         Ok(Self {
             rule,
             dim,
+            start,
             kinds: [memory_kind, bias_kind, retention_kind, algorithm_kind],
         })
     }
@@ -84,8 +104,15 @@ impl Choice {
                         rule.algorithm.config()
                     }
                 };
-                if let (Axis::Memory, Some(dim)) = (axis, self.dim) {
-                    table.insert("dim".into(), (dim as i64).into());
+                if axis == Axis::Memory {
+                    if let Some(dim) = self.dim {
+                        table.insert("dim".into(), (dim as i64).into());
+                    }
+                    let start = match self.start {
+                        StartKind::Learned => "learned",
+                        StartKind::Zero => "zero",
+                    };
+                    table.insert("start".into(), start.into());
                 }
                 table.extend(own);
                 (axis.table(), table)

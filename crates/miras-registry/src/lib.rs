@@ -5,6 +5,6 @@ mod listing;
 mod settings;
 mod validity;
 
-pub use choice::Choice;
+pub use choice::{Choice, StartKind};
 pub use listing::{PartInfo, common_keys, find, kinds, parts};
 pub use settings::AlgorithmSettings;

@@ -55,10 +55,16 @@ pub fn find(axis: Axis, kind: &str) -> Option<PartInfo> {
 /// The keys that every part of an axis has beside `kind`.
 pub fn common_keys(axis: Axis) -> &'static [(&'static str, &'static str)] {
     match axis {
-        Axis::Memory => &[(
-            "dim",
-            "width of each head's keys and values; default model.dim / model.heads",
-        )],
+        Axis::Memory => &[
+            (
+                "dim",
+                "width of each head's keys and values; default model.dim / model.heads",
+            ),
+            (
+                "start",
+                "\"learned\" initial weights (default), or \"zero\" (a matrix only)",
+            ),
+        ],
         Axis::Algorithm => &crate::settings::KEYS,
         Axis::Bias | Axis::Retention => &[],
     }

@@ -4,7 +4,7 @@ use super::{
     facts::{Draw, KINDS, Kind},
     forms, words,
 };
-use crate::Stream;
+use miras_random::Stream;
 
 /// A name in braces and its value.
 type Slot = (&'static str, String);

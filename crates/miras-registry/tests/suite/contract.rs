@@ -2,12 +2,11 @@
 //!
 //! All in float64 on the CPU. A new part is tested here without a line of its own.
 
-mod support;
 
 use burn::tensor::{Tensor, s};
 use miras_core::{Factor, Weights};
 use miras_engine::{Form, Initial, Rule, State, dual};
-use support::{
+use crate::support::{
     Case, D, G, Inputs, assert_same, cases, combinations, difference, numbers, run_dual,
     run_recurrence,
 };
@@ -215,7 +214,7 @@ fn inner_gradients_equal_finite_differences_of_the_inner_loss() {
                     let mut values = values.clone();
                     values[i] += by;
                     let mut initial = initial.clone();
-                    initial.maps[l] = support::tensor(values, shape);
+                    initial.maps[l] = crate::support::tensor(values, shape);
                     at(&initial).unwrap()[memory_of_entry]
                 };
                 let slope = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;

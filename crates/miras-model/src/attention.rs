@@ -1,0 +1,105 @@
+//! Causal softmax attention, the mixer of Transformer++.
+
+use burn::{
+    module::Module,
+    nn::Linear,
+    tensor::{Tensor, TensorData, activation},
+};
+
+use crate::{
+    AttentionState, ModelSpec, ShortConv, init::Init, memory_mixer::convolve, rope::rotate,
+    state::Tails,
+};
+
+/// Multi-head causal attention with rotary positions.
+///
+/// # Formula
+/// `y_t = Σ_{j≤t} softmax_j(⟨R_t q_t, R_j k_j⟩/√d) v_j`, then the output projection.
+///
+/// # Reference
+/// Transformer++ as in the baselines of Titans (arXiv 2501.00663): pre-norm, rotary
+/// positions, no biases. The short convolution on q, k and v is ours, so that all
+/// models compared here start alike; `model.conv = 0` leaves it out.
+#[derive(Module, Debug)]
+pub struct AttentionMixer {
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    convs: Vec<ShortConv>,
+    output: Linear,
+    heads: usize,
+    rope_base: f64,
+}
+
+impl AttentionMixer {
+    pub(crate) fn new(init: &mut Init, name: &str, spec: &ModelSpec) -> Self {
+        let d = spec.config.dim;
+        let [q_name, k_name] = init.query_and_key(name);
+        Self {
+            q: init.linear(&q_name, d, d),
+            k: init.linear(&k_name, d, d),
+            v: init.linear(&format!("{name}.v"), d, d),
+            convs: init.convs(name, spec.config.conv, d),
+            output: init.linear(&format!("{name}.output"), d, d),
+            heads: spec.config.heads,
+            rope_base: spec.config.rope_base.expect("resolved for attention"),
+        }
+    }
+
+    /// Mixes tokens, from `state` on.
+    ///
+    /// # Shapes
+    /// `x`, result: `[b, t, d]`.
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        state: Option<AttentionState>,
+    ) -> (Tensor<3>, AttentionState) {
+        let [b, t, d] = x.dims();
+        let (tails, past) = match state {
+            Some(state) => (state.tails, Some((state.keys, state.values))),
+            None => (Tails::default(), None),
+        };
+        let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
+        let (convolved, tails) = convolve(&self.convs, projected, tails);
+        let per_head = |x: Tensor<3>| {
+            x.reshape([b, t, self.heads, d / self.heads]).swap_dims(1, 2)
+        };
+        let [q, k, v] = convolved.map(per_head);
+
+        let start = past.as_ref().map_or(0, |(keys, _)| keys.dims()[2]);
+        let q = rotate(q, start, self.rope_base);
+        let mut keys = rotate(k, start, self.rope_base);
+        let mut values = v;
+        if let Some((earlier_keys, earlier_values)) = past {
+            keys = Tensor::cat(vec![earlier_keys, keys], 2);
+            values = Tensor::cat(vec![earlier_values, values], 2);
+        }
+
+        let scale = ((d / self.heads) as f64).sqrt().recip();
+        let scores = q.matmul(keys.clone().transpose()).mul_scalar(scale);
+        let scores = scores + causal_mask(start, t, &x);
+        let y = activation::softmax(scores, 3).matmul(values.clone());
+        let y = y.swap_dims(1, 2).reshape([b, t, d]);
+        let state = AttentionState {
+            tails,
+            keys,
+            values,
+        };
+        (self.output.forward(y), state)
+    }
+}
+
+/// 0 where row `i` (position `start + i`) may see column `j`, else a large negative
+/// number: `[1, 1, t, start + t]`.
+fn causal_mask(start: usize, t: usize, like: &Tensor<3>) -> Tensor<4> {
+    let width = start + t;
+    let values: Vec<f32> = (0..t * width)
+        .map(|at| {
+            let (row, column) = (start + at / width, at % width);
+            if column <= row { 0.0 } else { -1e30 }
+        })
+        .collect();
+    let data = TensorData::new(values, [1, 1, t, width]);
+    Tensor::from_data(data, (&like.device(), like.dtype()))
+}

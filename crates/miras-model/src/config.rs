@@ -1,0 +1,172 @@
+//! `[model]`: size and shape of the network.
+
+use miras_config::{ConfigError, Tree};
+use miras_core::Axis;
+use miras_registry::Choice;
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+/// `[model]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// What mixes tokens: `"memory"` (the four axes) or `"attention"` (Transformer++).
+    pub mixer: MixerKind,
+    /// Width of the residual stream, 1 or more.
+    pub dim: usize,
+    /// Blocks, 1 or more.
+    pub layers: usize,
+    /// Memories (or attention heads) a layer, 1 or more.
+    pub heads: usize,
+    /// Hidden width of the `SwiGLU`; default 8/3 `dim`, rounded up to a multiple of 8.
+    pub ffn_dim: Option<usize>,
+    /// Taps of the causal depthwise convolution on queries, keys and values; 0 for none.
+    pub conv: usize,
+    /// How weights start: `"recall"` (keys like queries, convolutions near the identity) or `"standard"`.
+    pub init: InitKind,
+    /// Whether the output head is the embedding.
+    pub tie_head: bool,
+    /// Base of the rotary position encoding; attention only, default 10000.
+    pub rope_base: Option<f64>,
+}
+
+/// What mixes tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MixerKind {
+    /// A memory of the four axes.
+    Memory,
+    /// Causal softmax attention.
+    Attention,
+}
+
+/// How weights start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InitKind {
+    /// `W_k := W_q`, convolutions near the identity, keys that see the token before theirs:
+    /// decides whether recall is learned at all in a small budget (`recipe.md` 2).
+    Recall,
+    /// All projections and taps independent and uniform.
+    Standard,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            mixer: MixerKind::Memory,
+            dim: 128,
+            layers: 4,
+            heads: 4,
+            ffn_dim: None,
+            conv: 4,
+            init: InitKind::Recall,
+            tie_head: true,
+            rope_base: None,
+        }
+    }
+}
+
+/// The default base of the rotary encoding.
+const ROPE_BASE: f64 = 10_000.0;
+
+/// A model's configuration, checked: `[model]` and the four axes.
+#[derive(Debug, Clone)]
+pub struct ModelSpec {
+    /// `[model]` with every default filled in.
+    pub config: ModelConfig,
+    /// The memory, unless the mixer is attention.
+    pub choice: Option<Choice>,
+}
+
+impl ModelSpec {
+    /// Takes `[model]` and the tables of the axes out of a config.
+    pub fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
+        let mut config: ModelConfig = tree.section("model")?;
+        for (key, value) in [
+            ("dim", config.dim),
+            ("layers", config.layers),
+            ("heads", config.heads),
+            ("ffn_dim", config.ffn_dim.unwrap_or(1)),
+        ] {
+            if value == 0 {
+                let message = format!("{key} must be 1 or more");
+                return Err(tree.error(&format!("model.{key}"), message, None));
+            }
+        }
+        config.ffn_dim.get_or_insert((config.dim * 8).div_ceil(3).next_multiple_of(8));
+
+        let choice = match config.mixer {
+            MixerKind::Memory => Some(Choice::take(tree)?),
+            MixerKind::Attention => {
+                refuse_memory(tree)?;
+                None
+            }
+        };
+        check_heads(tree, &config, choice.as_ref())?;
+        match (config.mixer, config.rope_base) {
+            (MixerKind::Memory, Some(_)) => {
+                let help = "leave it out; memories have no position encoding".to_string();
+                let message = "rope_base belongs to model.mixer = \"attention\"";
+                return Err(tree.error("model.rope_base", message, Some(help)));
+            }
+            (MixerKind::Attention, Some(base)) if base.is_nan() || base <= 1.0 => {
+                let message = "rope_base must be above 1";
+                return Err(tree.error("model.rope_base", message, None));
+            }
+            (MixerKind::Attention, base) => config.rope_base = base.or(Some(ROPE_BASE)),
+            (MixerKind::Memory, None) => {}
+        }
+        Ok(Self { config, choice })
+    }
+
+    /// Width of each head's keys and values.
+    pub fn head_dim(&self) -> usize {
+        let dim = self.choice.as_ref().and_then(|choice| choice.dim);
+        dim.unwrap_or(self.config.dim / self.config.heads)
+    }
+
+    /// The tables as they would be written, complete.
+    pub fn tables(&self) -> Vec<(&'static str, Table)> {
+        let model = Table::try_from(&self.config).expect("settings are a TOML table");
+        let mut tables = vec![("model", model)];
+        if let Some(choice) = &self.choice {
+            tables.extend(choice.tables());
+        }
+        tables
+    }
+}
+
+fn refuse_memory(tree: &Tree) -> Result<(), ConfigError> {
+    for axis in Axis::ALL {
+        let table = axis.table();
+        if tree.is_set(table) {
+            let message = format!("a model with model.mixer = \"attention\" has no [{table}]");
+            let help = "leave the table out, or use model.mixer = \"memory\"".to_string();
+            return Err(tree.error(table, message, Some(help)));
+        }
+    }
+    Ok(())
+}
+
+fn check_heads(
+    tree: &Tree,
+    config: &ModelConfig,
+    choice: Option<&Choice>,
+) -> Result<(), ConfigError> {
+    let ModelConfig { dim, heads, .. } = *config;
+    if choice.is_none_or(|choice| choice.dim.is_none()) && dim % heads != 0 {
+        let near = (1..=dim).filter(|h| dim % h == 0).min_by_key(|h| h.abs_diff(heads));
+        let help = format!("the nearest number of heads that divides it is {}", near.unwrap_or(1));
+        let message = format!("model.dim = {dim} is not a multiple of model.heads = {heads}");
+        return Err(tree.error("model.heads", message, Some(help)));
+    }
+    if config.mixer == MixerKind::Attention && (dim / heads) % 2 != 0 {
+        let message = format!(
+            "rotary encoding needs an even width a head, and {dim} / {heads} = {} is odd",
+            dim / heads
+        );
+        return Err(tree.error("model.heads", message, None));
+    }
+    Ok(())
+}

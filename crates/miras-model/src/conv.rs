@@ -1,0 +1,81 @@
+//! The short causal convolution before a mixer.
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Tensor, s},
+};
+
+use crate::{InitKind, init::Init};
+
+/// A depthwise causal convolution: `y_t = Σ_j w_j ⊙ x_{t−j}`.
+#[derive(Module, Debug)]
+pub struct ShortConv {
+    /// `[taps, d]`; tap 0 is the current token's.
+    taps: Param<Tensor<2>>,
+}
+
+/// How far the taps of the recall initialisation stray from the identity.
+const SPREAD: f64 = 0.15;
+/// What keys see of the token before theirs: the shift from key to value that
+/// associative recall needs.
+const PREVIOUS: f64 = 0.7;
+
+impl ShortConv {
+    pub(crate) fn new(
+        init: &mut Init,
+        name: &str,
+        taps: usize,
+        d: usize,
+        sees_previous: bool,
+    ) -> Self {
+        let bound = match init.kind {
+            InitKind::Recall => SPREAD,
+            InitKind::Standard => 1.0 / (taps as f64).sqrt(),
+        };
+        let drawn = init.uniform(name, [taps, d], bound);
+        if init.kind == InitKind::Standard {
+            return Self { taps: drawn };
+        }
+        let mut offsets = vec![0.0; taps * d];
+        offsets[..d].fill(1.0);
+        if sees_previous && taps > 1 {
+            offsets[d..2 * d].fill(PREVIOUS);
+        }
+        let taps = drawn.map(|drawn| {
+            let shape = drawn.dims();
+            let data = burn::tensor::TensorData::new(offsets, shape).convert::<f32>();
+            let device = drawn.device();
+            (drawn.detach() + Tensor::from_data(data, &device)).require_grad()
+        });
+        Self { taps }
+    }
+
+    /// Convolves, given the `taps − 1` inputs before `x` (0 at a sequence's
+    /// start); gives back those before whatever comes next.
+    ///
+    /// # Shapes
+    /// `x`: `[b, t, d]`, `tail`: `[b, taps − 1, d]`.
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        tail: Option<Tensor<3>>,
+    ) -> (Tensor<3>, Option<Tensor<3>>) {
+        let weights = self.taps.val();
+        let [taps, _] = weights.dims();
+        let [b, t, d] = x.dims();
+        let tap = |j: usize| weights.clone().slice(s![j..=j, ..]).unsqueeze::<3>();
+        if taps == 1 {
+            return (x * tap(0), None);
+        }
+        let tail = tail.unwrap_or_else(|| Tensor::zeros([b, taps - 1, d], &x.device()));
+        let padded = Tensor::cat(vec![tail, x], 1);
+        let y = (0..taps)
+            .map(|j| {
+                let start = taps - 1 - j;
+                padded.clone().slice(s![.., start..start + t, ..]) * tap(j)
+            })
+            .reduce(|sum, term| sum + term)
+            .expect("there is a tap");
+        (y, Some(padded.slice(s![.., t.., ..])))
+    }
+}

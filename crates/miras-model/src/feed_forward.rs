@@ -1,0 +1,33 @@
+//! The feed-forward half of a block.
+
+use burn::{
+    module::Module,
+    nn::Linear,
+    tensor::{Tensor, activation},
+};
+
+use crate::init::Init;
+
+/// `SwiGLU`: `(SiLU(x W_gate) ⊙ x W_up) W_down` (Shazeer, arXiv 2002.05202).
+#[derive(Module, Debug)]
+pub struct SwiGlu {
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+}
+
+impl SwiGlu {
+    pub(crate) fn new(init: &mut Init, name: &str, d: usize, hidden: usize) -> Self {
+        Self {
+            gate: init.linear(&format!("{name}.gate"), d, hidden),
+            up: init.linear(&format!("{name}.up"), d, hidden),
+            down: init.linear(&format!("{name}.down"), hidden, d),
+        }
+    }
+
+    /// `[b, t, d] → [b, t, d]`.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let gate = activation::silu(self.gate.forward(x.clone()));
+        self.down.forward(gate * self.up.forward(x))
+    }
+}

@@ -1,0 +1,31 @@
+//! From `[b, t, h·d]` to one memory per batch row and head, and back.
+
+use burn::tensor::Tensor;
+
+/// `[b, t, h·d] → [1, b·h, t, d]`.
+pub(crate) fn to_memories(x: Tensor<3>, heads: usize) -> Tensor<4> {
+    let [b, t, width] = x.dims();
+    x.reshape([b, t, heads, width / heads])
+        .swap_dims(1, 2)
+        .reshape([1, b * heads, t, width / heads])
+}
+
+/// `[1, b·h, t, d] → [b, t, h, d]`.
+pub(crate) fn from_memories(x: Tensor<4>, heads: usize) -> Tensor<4> {
+    let [_, g, t, d] = x.dims();
+    x.reshape([g / heads, heads, t, d]).swap_dims(1, 2)
+}
+
+/// A parameter per head, `[h, …]`, for every batch row: `[1, b·h, …]`.
+pub(crate) fn per_memory(x: Tensor<3>, b: usize) -> Tensor<4> {
+    let [h, rows, columns] = x.dims();
+    x.unsqueeze::<4>()
+        .repeat_dim(0, b)
+        .reshape([1, b * h, rows, columns])
+}
+
+/// Rows divided by their Euclidean norm.
+pub(crate) fn unit_rows(x: Tensor<4>) -> Tensor<4> {
+    let norm = x.clone().powi_scalar(2).sum_dim(3).add_scalar(1e-6).sqrt();
+    x / norm
+}

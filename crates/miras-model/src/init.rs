@@ -1,0 +1,120 @@
+//! Initial weights, each a function of the seed and its own name: the same on
+//! every device, whatever is built before it.
+
+use burn::{
+    module::{Param, ParamId},
+    nn::{Linear, RmsNorm, RmsNormConfig},
+    tensor::{Device, Tensor, TensorData},
+};
+use miras_random::Stream;
+
+use crate::InitKind;
+
+/// Makes parameters, numbered in the order they are made: the numbers are the
+/// identifiers under which the optimiser's state is stored.
+pub(crate) struct Init<'a> {
+    pub(crate) kind: InitKind,
+    seed: u64,
+    device: &'a Device,
+    made: u64,
+}
+
+impl<'a> Init<'a> {
+    pub(crate) fn new(seed: u64, kind: InitKind, device: &'a Device) -> Self {
+        Self {
+            kind,
+            seed,
+            device,
+            made: 0,
+        }
+    }
+
+    pub(crate) fn values<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        values: Vec<f64>,
+    ) -> Param<Tensor<D>> {
+        self.made += 1;
+        let data = TensorData::new(values, shape).convert::<f32>();
+        let tensor = Tensor::from_data(data, self.device).require_grad();
+        Param::initialized(ParamId::from(self.made), tensor)
+    }
+
+    fn draw<const D: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; D],
+        draw: impl Fn(&mut Stream) -> f64,
+    ) -> Param<Tensor<D>> {
+        let mut stream = Stream::new(self.seed, &format!("init {name}"), &[]);
+        let values = (0..shape.iter().product()).map(|_| draw(&mut stream));
+        self.values(shape, values.collect())
+    }
+
+    /// Uniform in ±`bound`.
+    pub(crate) fn uniform<const D: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; D],
+        bound: f64,
+    ) -> Param<Tensor<D>> {
+        self.draw(name, shape, |stream| (2.0 * stream.unit() - 1.0) * bound)
+    }
+
+    /// Normal with mean 0.
+    pub(crate) fn normal<const D: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; D],
+        deviation: f64,
+    ) -> Param<Tensor<D>> {
+        self.draw(name, shape, |stream| stream.normal() * deviation)
+    }
+
+    pub(crate) fn constant<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        value: f64,
+    ) -> Param<Tensor<D>> {
+        self.values(shape, vec![value; shape.iter().product()])
+    }
+
+    /// A projection without bias, uniform in ±1/√`d_in`.
+    pub(crate) fn linear(&mut self, name: &str, d_in: usize, d_out: usize) -> Linear {
+        Linear {
+            weight: self.uniform(name, [d_in, d_out], 1.0 / (d_in as f64).sqrt()),
+            bias: None,
+        }
+    }
+
+    pub(crate) fn rms_norm(&mut self, d: usize) -> RmsNorm {
+        let mut norm = RmsNormConfig::new(d).init(self.device);
+        norm.gamma = self.constant([d], 1.0);
+        norm
+    }
+}
+
+impl Init<'_> {
+    /// Names for query and key projections: one name, hence equal weights, under
+    /// the recall initialisation.
+    pub(crate) fn query_and_key(&self, layer: &str) -> [String; 2] {
+        let query = format!("{layer}.q");
+        match self.kind {
+            InitKind::Recall => [query.clone(), query],
+            InitKind::Standard => [query, format!("{layer}.k")],
+        }
+    }
+
+    /// Convolutions on queries, keys and values; none for 0 taps.
+    pub(crate) fn convs(&mut self, layer: &str, taps: usize, d: usize) -> Vec<crate::ShortConv> {
+        if taps == 0 {
+            return Vec::new();
+        }
+        ["q", "k", "v"]
+            .map(|on| {
+                let name = format!("{layer}.conv.{on}");
+                crate::ShortConv::new(self, &name, taps, d, on == "k")
+            })
+            .into()
+    }
+}

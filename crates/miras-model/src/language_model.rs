@@ -1,0 +1,111 @@
+//! Embedding, blocks, head.
+
+use burn::{
+    module::{Module, Param},
+    nn::{Linear, RmsNorm},
+    tensor::{Device, Int, Tensor, activation},
+};
+use miras_engine::Probe;
+
+use crate::{Block, ModelSpec, ModelState, Pass, init::Init};
+
+/// A causal language model over any mixer.
+#[derive(Module, Debug)]
+pub struct LanguageModel {
+    /// `[vocab, d]`.
+    embedding: Param<Tensor<2>>,
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    /// `None` where the head is the embedding.
+    head: Option<Linear>,
+}
+
+/// What [`LanguageModel::forward`] gives back.
+pub struct ModelOutput {
+    /// `[b, t, vocab]`.
+    pub logits: Tensor<3>,
+    /// To go on with.
+    pub state: ModelState,
+    /// One a memory layer, if they were asked for.
+    pub probes: Vec<Probe>,
+}
+
+impl LanguageModel {
+    /// A model with the initial weights of `seed`, the same on every device.
+    pub fn new(spec: &ModelSpec, vocab: usize, seed: u64, device: &Device) -> Self {
+        let config = &spec.config;
+        let mut init = Init::new(seed, config.init, device);
+        Self {
+            embedding: init.normal("embedding", [vocab, config.dim], 1.0),
+            blocks: (0..config.layers)
+                .map(|layer| Block::new(&mut init, layer, spec))
+                .collect(),
+            norm: init.rms_norm(config.dim),
+            head: (!config.tie_head).then(|| init.linear("head", config.dim, vocab)),
+        }
+    }
+
+    /// The blocks.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Logits for the token after each of `tokens`, from `state` on.
+    ///
+    /// # Shapes
+    /// `tokens`: `[b, t]`.
+    pub fn forward(
+        &self,
+        tokens: Tensor<2, Int>,
+        state: Option<ModelState>,
+        pass: Pass,
+    ) -> ModelOutput {
+        let [b, t] = tokens.dims();
+        let embedding = self.embedding.val();
+        let [vocab, d] = embedding.dims();
+        let mut x = (embedding.clone())
+            .select(0, tokens.reshape([b * t]))
+            .reshape([b, t, d]);
+
+        let (mut earlier, position) = match state {
+            Some(state) => (state.layers.into_iter().map(Some).collect(), state.position),
+            None => (vec![None; self.blocks.len()], 0),
+        };
+        let mut layers = Vec::with_capacity(self.blocks.len());
+        let mut probes = Vec::new();
+        for (block, earlier) in self.blocks.iter().zip(earlier.drain(..)) {
+            let (y, state, probe) = block.forward(x, earlier, pass);
+            x = y;
+            layers.push(state);
+            probes.extend(probe);
+        }
+
+        let x = self.norm.forward(x);
+        let logits = match &self.head {
+            Some(head) => head.forward(x),
+            None => {
+                // Embeddings have deviation 1, so a tied head is scaled back.
+                let scaled = x.reshape([b * t, d]).div_scalar((d as f64).sqrt());
+                scaled.matmul(embedding.transpose()).reshape([b, t, vocab])
+            }
+        };
+        ModelOutput {
+            logits,
+            state: ModelState {
+                layers,
+                position: position + t,
+            },
+            probes,
+        }
+    }
+
+    /// The negative log-likelihood of `targets`, in nats: `[b, t]`.
+    pub fn token_losses(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
+        let [b, t, vocab] = logits.dims();
+        let log_p = activation::log_softmax(logits.reshape([b * t, vocab]), 1);
+        log_p
+            .gather(1, targets.reshape([b * t, 1]))
+            .neg()
+            .reshape([b, t])
+    }
+}

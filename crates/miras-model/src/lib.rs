@@ -1,0 +1,25 @@
+//! The language model around the inner loop: layers, blocks, state.
+//!
+//! Start with [`MemoryMixer`], the layer that turns a token's features into
+//! keys, values, queries and gates and hands them to `miras-engine`.
+
+mod attention;
+mod block;
+mod config;
+mod conv;
+mod feed_forward;
+mod heads;
+mod init;
+mod language_model;
+mod memory_mixer;
+mod rope;
+mod state;
+
+pub use attention::AttentionMixer;
+pub use block::{Block, Mixer};
+pub use config::{InitKind, MixerKind, ModelConfig, ModelSpec};
+pub use conv::ShortConv;
+pub use feed_forward::SwiGlu;
+pub use language_model::{LanguageModel, ModelOutput};
+pub use memory_mixer::MemoryMixer;
+pub use state::{Ablation, AttentionState, MemoryState, MixerState, ModelState, Pass};

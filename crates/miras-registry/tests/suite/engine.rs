@@ -1,0 +1,214 @@
+//! What the engine promises beyond the registry's parts: several gradient rows a
+//! token, algorithms that act at chunk ends, linear splitting, stable solves.
+
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData, s};
+use miras_core::{
+    Coefficients, Factor, GateMap, GateSpec, Gates, MapSpec, MapState, Maps, MemoryAlgorithm,
+    MemoryArchitecture, STEP,
+};
+use miras_engine::{Read, split, unit_lower_inverse};
+
+use crate::support::{
+    Inputs, assert_same, choose, device, difference, noise, numbers, run_dual, run_recurrence,
+    tensor,
+};
+
+/// Two halves of a token through one matrix: R = 2 gradient rows a token.
+#[derive(Debug)]
+struct SharedHalves;
+
+impl SharedHalves {
+    fn rows_of(x: Tensor<4>) -> Tensor<4> {
+        let [n, g, c, d] = x.dims();
+        x.reshape([n, g, 2 * c, d / 2])
+    }
+
+    fn tokens_of(x: Tensor<4>) -> Tensor<4> {
+        let [n, g, c, d] = x.dims();
+        x.reshape([n, g, c / 2, 2 * d])
+    }
+}
+
+impl MemoryArchitecture for SharedHalves {
+    fn maps(&self, d: usize) -> Vec<MapSpec> {
+        // An odd width is padded by the test's inputs, which are even.
+        let name = "w".to_string();
+        let half = d / 2;
+        vec![MapSpec { name, d_in: half, d_out: half }]
+    }
+
+    fn rows(&self) -> usize {
+        2
+    }
+
+    fn forward(&self, maps: &dyn Maps, x: Tensor<4>) -> Tensor<4> {
+        Self::tokens_of(maps.apply(0, Self::rows_of(x)))
+    }
+
+    fn factors(
+        &self,
+        maps: &dyn Maps,
+        keys: Tensor<4>,
+        output_gradient: &mut dyn FnMut(Tensor<4>) -> Tensor<4>,
+    ) -> Vec<Factor> {
+        let d = output_gradient(self.forward(maps, keys.clone()));
+        vec![Factor { x: Self::rows_of(keys), d: Self::rows_of(d) }]
+    }
+
+    fn config(&self) -> toml::Table {
+        toml::Table::new()
+    }
+}
+
+/// Moves every weight by a fixed amount against the sign of a chunk's summed write.
+#[derive(Debug)]
+struct SignDescent;
+
+impl MemoryAlgorithm for SignDescent {
+    fn gates(&self) -> Vec<GateSpec> {
+        let map = GateMap::Sigmoid { max: 1.0 };
+        vec![GateSpec { name: STEP, map, bias: 0.0 }]
+    }
+
+    fn step(&self, map: MapState, _: Tensor<4>, _: Tensor<4>, _: &Gates) -> MapState {
+        map
+    }
+
+    fn coefficients(&self, log_decay: Tensor<4>, _: &Gates) -> Coefficients {
+        Coefficients::decayed_sum(log_decay)
+    }
+
+    fn acts_at_chunk_end(&self) -> bool {
+        true
+    }
+
+    fn chunk_step(&self, map: MapState, carry: Tensor<4>, write: Tensor<4>) -> MapState {
+        let size = write.clone().abs().add_scalar(0.1);
+        MapState {
+            weights: map.weights * carry - (write / size).mul_scalar(0.2),
+            slots: map.slots,
+        }
+    }
+
+    fn config(&self) -> toml::Table {
+        toml::Table::new()
+    }
+}
+
+const CHUNK_START: &str = "[memory]\nkind = 'matrix'\n[bias]\nkind = 'huber'\ndelta = 0.7\n\
+    [retention]\nkind = 'l2'\n[algorithm]\nkind = 'momentum'\nform = 'chunk_start'\nchunk = 3\n\
+    load_cap = 0.2\ngrad_cap = 0.5";
+
+#[test]
+fn several_gradient_rows_a_token_equal_the_recurrence() {
+    let mut rule = choose(CHUNK_START).unwrap().rule;
+    let mut inputs = Inputs::new(&rule, 6);
+    rule.memory = Arc::new(SharedHalves);
+    // Four features make two halves of two.
+    let widen = |x: Tensor<4>| {
+        let first = x.clone().slice(s![.., .., .., 0..1]).mul_scalar(0.5);
+        Tensor::cat(vec![x, first], 3)
+    };
+    inputs.tokens.q = widen(inputs.tokens.q);
+    inputs.tokens.k = widen(inputs.tokens.k);
+    inputs.tokens.v = widen(inputs.tokens.v);
+    inputs.initial.maps = vec![tensor(noise("halves", 8), [1, 2, 2, 2])];
+    let truth = run_recurrence(&rule, &inputs);
+    assert_same("two rows", &run_dual(&rule, &inputs, &[]), &truth, 1e-9);
+    assert_same("two rows, split", &run_dual(&rule, &inputs, &[2, 4]), &truth, 1e-9);
+}
+
+#[test]
+fn an_algorithm_that_acts_at_chunk_ends_equals_the_recurrence() {
+    let mut rule = choose(CHUNK_START).unwrap().rule;
+    let inputs = Inputs::new(&rule, 9);
+    rule.algorithm = Arc::new(SignDescent);
+    rule.settings.read = Read::Stale;
+    let truth = run_recurrence(&rule, &inputs);
+    assert_same("sign", &run_dual(&rule, &inputs, &[]), &truth, 1e-9);
+    assert_same("sign, split", &run_dual(&rule, &inputs, &[1, 4, 4]), &truth, 1e-9);
+}
+
+#[test]
+fn pieces_of_a_split_carry_the_gradients_of_slices() {
+    let leaf = || tensor(noise("split", 5 * 2 * 3 * 2), [5, 2, 3, 2]).require_grad();
+    let weight = tensor(noise("weights", 5 * 2 * 3 * 2), [5, 2, 3, 2]);
+    // Piece 3 stays unused and piece 1 is used twice.
+    let loss = |pieces: Vec<Tensor<4>>, x: &Tensor<4>| {
+        let terms = [0, 1, 1, 2, 4].map(|i| {
+            let w = weight.clone().slice(s![i..=i, .., .., ..]);
+            (pieces[i].clone().powi_scalar(2) * w).sum()
+        });
+        let own = x.clone().sum().mul_scalar(0.5);
+        terms.into_iter().fold(own, |sum, term| sum + term)
+    };
+    let ours = leaf();
+    let gradient = ours.grad(&loss(split(ours.clone()), &ours).backward()).unwrap();
+    let plain = leaf();
+    let slices = (0..5_usize).map(|i| plain.clone().slice(s![i..=i, .., .., ..])).collect();
+    let expected = plain.grad(&loss(slices, &plain).backward()).unwrap();
+    assert!(difference(&numbers(gradient), &numbers(expected)) < 1e-15);
+}
+
+/// `I + M` times its inverse, in float32, for keys that are nearly or wholly equal:
+/// the powers of the nilpotent product overflow here.
+#[test]
+fn the_triangular_inverse_holds_for_repeated_keys_in_single_precision() {
+    let c = 64;
+    for correlation in [0.0, 0.7, 0.99, 1.0] {
+        let d = 16;
+        let common = noise("common", d);
+        let own = noise("own", c * d);
+        let keys: Vec<Vec<f64>> = (0..c)
+            .map(|t| {
+                let key: Vec<f64> = (0..d)
+                    .map(|i| correlation * common[i] + (1.0 - correlation) * own[t * d + i])
+                    .collect();
+                let norm = key.iter().map(|x| x * x).sum::<f64>().sqrt();
+                key.iter().map(|x| x / norm).collect()
+            })
+            .collect();
+        let gram: Vec<f32> = (0..c * c)
+            .map(|at| {
+                let (row, column) = (at / c, at % c);
+                let dot: f64 = keys[row].iter().zip(&keys[column]).map(|(a, b)| a * b).sum();
+                if column < row { dot as f32 } else { 0.0 }
+            })
+            .collect();
+        let m = Tensor::<4>::from_data(TensorData::new(gram, [1, 1, c, c]), &device());
+        let inverse = unit_lower_inverse(m.clone());
+        let product = numbers(inverse.clone() + m.matmul(inverse));
+        for (at, x) in product.iter().enumerate() {
+            let expected = f64::from(at / c == at % c);
+            assert!((x - expected).abs() < 1e-4, "correlation {correlation}: {x} at {at}");
+        }
+    }
+}
+
+#[test]
+fn the_triangular_inverse_has_the_derivative_of_an_inverse() {
+    let c = 5;
+    let values = noise("m", c * c);
+    let strict: Vec<f64> = (0..c * c)
+        .map(|at| if at % c < at / c { values[at] } else { 0.0 })
+        .collect();
+    let weight = tensor(noise("w", c * c), [1, 1, c, c]);
+    let loss = |values: Vec<f64>| {
+        let m = tensor(values, [1, 1, c, c]).require_grad();
+        let loss = (unit_lower_inverse(m.clone()) * weight.clone()).sum();
+        (m, loss)
+    };
+    let (m, value) = loss(strict.clone());
+    let gradient = numbers(m.grad(&value.backward()).unwrap());
+    for at in (0..c * c).filter(|at| at % c < at / c) {
+        let shifted = |by: f64| {
+            let mut values = strict.clone();
+            values[at] += by;
+            numbers(loss(values).1.reshape([1, 1, 1, 1]))[0]
+        };
+        let slope = (shifted(1e-6) - shifted(-1e-6)) / 2e-6;
+        assert!((slope - gradient[at]).abs() < 1e-7, "{slope} {}", gradient[at]);
+    }
+}
