@@ -32,21 +32,13 @@ impl ShortConv {
             InitKind::Recall => SPREAD,
             InitKind::Standard => 1.0 / (taps as f64).sqrt(),
         };
-        let drawn = init.uniform(name, [taps, d], bound);
-        if init.kind == InitKind::Standard {
-            return Self { taps: drawn };
+        let mut values = init.drawn(name, taps * d, |stream| (2.0 * stream.unit() - 1.0) * bound);
+        if init.kind == InitKind::Recall {
+            values[..d].iter_mut().for_each(|tap| *tap += 1.0);
+            let previous = if sees_previous { PREVIOUS } else { 0.0 };
+            values.iter_mut().skip(d).take(d).for_each(|tap| *tap += previous);
         }
-        let mut offsets = vec![0.0; taps * d];
-        offsets[..d].fill(1.0);
-        if sees_previous && taps > 1 {
-            offsets[d..2 * d].fill(PREVIOUS);
-        }
-        let taps = drawn.map(|drawn| {
-            let shape = drawn.dims();
-            let data = burn::tensor::TensorData::new(offsets, shape).convert::<f32>();
-            let device = drawn.device();
-            (drawn.detach() + Tensor::from_data(data, &device)).require_grad()
-        });
+        let taps = init.values([taps, d], values);
         Self { taps }
     }
 

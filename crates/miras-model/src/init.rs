@@ -36,7 +36,12 @@ impl<'a> Init<'a> {
     ) -> Param<Tensor<D>> {
         self.made += 1;
         let data = TensorData::new(values, shape).convert::<f32>();
-        let tensor = Tensor::from_data(data, self.device).require_grad();
+        let tensor = Tensor::from_data(data, self.device);
+        let tensor = if self.device.is_autodiff() {
+            tensor.require_grad()
+        } else {
+            tensor
+        };
         Param::initialized(ParamId::from(self.made), tensor)
     }
 
@@ -46,9 +51,19 @@ impl<'a> Init<'a> {
         shape: [usize; D],
         draw: impl Fn(&mut Stream) -> f64,
     ) -> Param<Tensor<D>> {
+        let values = self.drawn(name, shape.iter().product(), draw);
+        self.values(shape, values)
+    }
+
+    /// `count` numbers from the stream of the parameter `name`.
+    pub(crate) fn drawn(
+        &self,
+        name: &str,
+        count: usize,
+        draw: impl Fn(&mut Stream) -> f64,
+    ) -> Vec<f64> {
         let mut stream = Stream::new(self.seed, &format!("init {name}"), &[]);
-        let values = (0..shape.iter().product()).map(|_| draw(&mut stream));
-        self.values(shape, values.collect())
+        (0..count).map(|_| draw(&mut stream)).collect()
     }
 
     /// Uniform in ±`bound`.

@@ -1,0 +1,218 @@
+//! What a whole model holds: state, independence, gradients, stability, presets.
+
+use std::path::Path;
+
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Device, Gradients, Int, Tensor, TensorData},
+};
+use miras_config::Layers;
+use miras_model::{LanguageModel, ModelSpec, Pass};
+use miras_random::Stream;
+
+const VOCAB: usize = 256;
+
+const PRESETS: [&str; 3] = ["titans-lmm", "gated-deltanet", "transformer"];
+
+/// Reads a preset's model, with changes.
+fn preset(name: &str, changes: &[&str]) -> ModelSpec {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../configs/presets")
+        .join(name)
+        .with_extension("toml");
+    let mut layers = Layers::new();
+    layers.file(&file).unwrap();
+    for change in changes {
+        layers.set(change).unwrap();
+    }
+    ModelSpec::take(&mut layers.merge().unwrap()).unwrap()
+}
+
+const SMALL: [&str; 4] = [
+    "model.dim=16",
+    "model.heads=2",
+    "model.layers=2",
+    "model.ffn_dim=24",
+];
+
+fn small(name: &str) -> ModelSpec {
+    let chunk: &[&str] = if name == "transformer" { &[] } else { &["algorithm.chunk=4"] };
+    preset(name, &[&SMALL[..], chunk].concat())
+}
+
+fn model(spec: &ModelSpec, device: &Device) -> LanguageModel {
+    LanguageModel::new(spec, VOCAB, 1, device)
+}
+
+fn tokens(values: &[i32], rows: usize, device: &Device) -> Tensor<2, Int> {
+    let data = TensorData::new(values.to_vec(), [rows, values.len() / rows]);
+    Tensor::from_data(data, device)
+}
+
+fn random_bytes(count: usize, seed: u64) -> Vec<i32> {
+    let mut stream = Stream::new(seed, "tokens", &[]);
+    (0..count).map(|_| stream.below(256) as i32).collect()
+}
+
+fn numbers(x: Tensor<3>) -> Vec<f32> {
+    x.into_data().convert::<f32>().try_into_vec().unwrap()
+}
+
+fn largest_gap(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).fold(0.0, |worst, (a, b)| worst.max((a - b).abs()))
+}
+
+#[test]
+fn any_split_with_carried_state_equals_one_pass() {
+    let device = Device::flex();
+    for name in PRESETS {
+        let model = model(&small(name), &device);
+        let text = random_bytes(2 * 11, 1);
+        let all = tokens(&text, 2, &device);
+        let whole = numbers(model.forward(all.clone(), None, Pass::default()).logits);
+        for pieces in [&[1; 11][..], &[3, 1, 6, 1], &[5, 6]] {
+            let mut state = None;
+            let mut logits = Vec::new();
+            let mut at = 0;
+            for length in pieces {
+                let part = all.clone().slice(burn::tensor::s![.., at..at + length]);
+                let out = model.forward(part, state, Pass::default());
+                logits.push(out.logits);
+                at += length;
+                assert_eq!(out.state.position, at);
+                state = Some(out.state);
+            }
+            let gap = largest_gap(&numbers(Tensor::cat(logits, 1)), &whole);
+            assert!(gap < 2e-4, "{name} in {pieces:?}: {gap}");
+        }
+    }
+}
+
+#[test]
+fn batch_rows_are_independent_and_nothing_leaks_from_the_future() {
+    let device = Device::flex();
+    for name in PRESETS {
+        let model = model(&small(name), &device);
+        let t = 13;
+        let text = random_bytes(2 * t, 2);
+        let run = |text: &[i32]| {
+            let out = model.forward(tokens(text, 2, &device), None, Pass::default());
+            numbers(out.logits)
+        };
+        let truth = run(&text);
+        for from in [0, 1, 5, 12] {
+            let mut changed = text.clone();
+            for token in &mut changed[t + from..] {
+                *token = (*token + 7) % 256;
+            }
+            let seen = (t + from) * VOCAB;
+            assert!(run(&changed)[..seen] == truth[..seen], "{name} from {from}");
+            assert!(run(&changed)[seen..] != truth[seen..], "{name} from {from}");
+        }
+    }
+}
+
+struct Reached<'a> {
+    gradients: &'a Gradients,
+    path: Vec<String>,
+    seen: usize,
+}
+
+impl ModuleVisitor for Reached<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let path = self.path.join(".");
+        let gradient = param.val().grad(self.gradients);
+        let gradient = gradient.unwrap_or_else(|| panic!("no gradient reaches {path}"));
+        let values: Vec<f32> = gradient.into_data().convert::<f32>().try_into_vec().unwrap();
+        assert!(values.iter().all(|x| x.is_finite()), "{path}");
+        assert!(values.iter().any(|x| *x != 0.0), "{path} gets 0");
+        self.seen += 1;
+    }
+}
+
+#[test]
+fn every_parameter_gets_a_finite_nonzero_gradient_over_three_chunks() {
+    let device = Device::flex().autodiff();
+    for name in PRESETS {
+        for untie in [false, true] {
+            let untied = format!("model.tie_head={}", !untie);
+            let mut changes = SMALL.to_vec();
+            changes.push(&untied);
+            if name != "transformer" {
+                changes.push("algorithm.chunk=4");
+            }
+            let model = model(&preset(name, &changes), &device);
+            let text = tokens(&random_bytes(2 * 14, 3), 2, &device);
+            let out = model.forward(text.clone(), None, Pass::default());
+            let gradients = LanguageModel::token_losses(out.logits, text).mean().backward();
+            let mut reached = Reached { gradients: &gradients, path: Vec::new(), seen: 0 };
+            model.visit(&mut reached);
+            assert!(reached.seen > 10);
+        }
+    }
+}
+
+#[test]
+fn presets_have_matching_parameter_counts() {
+    let device = Device::flex();
+    let count = |name| model(&preset(name, &[]), &device).num_params();
+    let counts = PRESETS.map(count);
+    let mean = counts.iter().sum::<usize>() as f64 / counts.len() as f64;
+    for (name, count) in PRESETS.iter().zip(counts) {
+        assert!((1_000_000..=2_000_000).contains(&count), "{name}: {count}");
+        let gap = (count as f64 / mean - 1.0).abs();
+        assert!(gap < 0.01, "{name} has {count} parameters, the mean is {mean}");
+    }
+}
+
+#[test]
+fn initial_weights_depend_on_the_seed_alone() {
+    let device = Device::flex();
+    let spec = small("titans-lmm");
+    let run = |seed| {
+        let model = LanguageModel::new(&spec, VOCAB, seed, &device);
+        let text = tokens(&random_bytes(9, 4), 1, &device);
+        numbers(model.forward(text, None, Pass::default()).logits)
+    };
+    assert!(run(1) == run(1));
+    assert!(run(1) != run(2));
+}
+
+/// Default settings at each depth, untrained, on what breaks chunk-start
+/// gradients: a key that repeats for ever, and noise.
+#[test]
+fn long_constant_and_random_sequences_stay_bounded_at_every_depth() {
+    let device = Device::flex();
+    for depth in 1..=4 {
+        let depth = format!("memory.depth={depth}");
+        let spec = preset("titans-lmm", &[&SMALL[..], &[&depth, "model.layers=1"]].concat());
+        let model = model(&spec, &device);
+        for (what, text) in [
+            ("constant", vec![101; 4096]),
+            ("random", random_bytes(4096, 5)),
+        ] {
+            let pass = Pass { probe: true, ..Pass::default() };
+            let out = model.forward(tokens(&text, 1, &device), None, pass);
+            let probe = &out.probes[0];
+            for (values, name) in [
+                (&probe.state, "state"),
+                (&probe.surprise, "surprise"),
+                (&probe.write, "write"),
+                (&probe.loss, "loss"),
+            ] {
+                let largest = values.iter().fold(0.0_f32, |a, x| if x.is_nan() { f32::NAN } else { a.max(x.abs()) });
+                assert!(largest < 1000.0, "{depth}, {what}: {name} reaches {largest}");
+            }
+            assert!(numbers(out.logits).iter().all(|x| x.is_finite()));
+        }
+    }
+}
