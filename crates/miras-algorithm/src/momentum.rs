@@ -68,6 +68,9 @@ impl Default for Momentum {
     }
 }
 
+/// A saturated gate rounds to η = 1, whose writes would add for ever.
+const LEAST_DAMPING: f64 = 1e-3;
+
 impl MemoryAlgorithm for Momentum {
     fn gates(&self) -> Vec<GateSpec> {
         let momentum = GateSpec {
@@ -96,7 +99,8 @@ impl MemoryAlgorithm for Momentum {
     }
 
     fn damping(&self, gates: &Gates) -> Tensor<4> {
-        gates.get(MOMENTUM).exp().neg().add_scalar(1.0)
+        let lost = gates.get(MOMENTUM).exp().neg().add_scalar(1.0);
+        lost.clamp_min(LEAST_DAMPING)
     }
 
     fn config(&self) -> toml::Table {

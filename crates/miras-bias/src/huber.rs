@@ -13,7 +13,10 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
     reference: "MIRAS, arXiv 2504.13173, Eq. 14 (coordinate) and Eq. 15 (norm)",
     keys: &[
         ("scope", "\"norm\" (of the whole error) or \"coordinate\""),
-        ("delta", "threshold, > 0; where it starts if it is input-dependent"),
+        (
+            "delta",
+            "threshold, > 0; where it starts if it is input-dependent",
+        ),
         (
             "input_dependent",
             "true: delta = softplus(x W + b) per token and head",

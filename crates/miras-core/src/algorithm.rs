@@ -70,7 +70,9 @@ impl MapState {
     #[must_use]
     pub fn after_chunk(&self, end: &ChunkEnd, x: &Tensor<4>, u: &Tensor<4>) -> Self {
         let written = |by: &Tensor<4>| {
-            x.clone().transpose().matmul(crate::rows::scale(u.clone(), by))
+            x.clone()
+                .transpose()
+                .matmul(crate::rows::scale(u.clone(), by))
         };
         let mut weights = self.weights.clone() * end.carry.clone() - written(&end.writes);
         let mut slots = Vec::with_capacity(self.slots.len());

@@ -57,7 +57,7 @@ pub struct Part<T: ?Sized + 'static> {
     /// Settings (TOML of its table, without `kind`) under which the contract tests run it.
     pub variants: &'static [&'static str],
     /// Builds it from its table in a config.
-    pub build: fn(&mut Tree, &Defaults) -> Result<Arc<T>, ConfigError>,
+    pub build: fn(&mut Tree, Defaults) -> Result<Arc<T>, ConfigError>,
 }
 
 /// What an earlier axis asks of a later one where the config is silent.

@@ -6,8 +6,8 @@
 //! runs all queries of all chunks at once. Whatever else needs no state
 //! (coefficients, solves) is computed for all chunks before the walk.
 
-use burn::tensor::Tensor;
-use miras_core::{ChunkEnd, Factor, MapState, STEP, SlotEnd, Weights, rows};
+use burn::tensor::{Tensor, s};
+use miras_core::{ChunkEnd, Factor, Gates, MapState, Rows, STEP, SlotEnd, Weights, rows};
 
 use crate::{
     Form, Initial, Open, Probe, Read, Rule, State, Tokens,
@@ -88,7 +88,10 @@ fn span(
     let new_gates = tokens.gates.map(|gate| to_chunks(gate, n));
     let (gates, earlier) = match state.open {
         None => (new_gates.clone(), None),
-        Some(open) => (open.gates.followed_by(new_gates.clone()), Some(open.factors)),
+        Some(open) => (
+            open.gates.followed_by(new_gates.clone()),
+            Some(open.factors),
+        ),
     };
 
     let log_decay = rule.retention.log_decay(&gates, &gates.get(STEP));
@@ -100,7 +103,9 @@ fn span(
         new_gates,
         earlier,
     };
-    let probe_tokens = probe.is_some().then(|| (span_tokens.k.clone(), span_tokens.v.clone()));
+    let probe_tokens = probe
+        .is_some()
+        .then(|| (span_tokens.k.clone(), span_tokens.v.clone()));
     let source = Source::new(rule, initial, span_tokens, &log_decay, &coefficients);
 
     // The write half.
@@ -123,53 +128,28 @@ fn span(
     }
 
     // The read half.
-    let chunk_len = coefficients.rows.carry.dims()[2];
-    let new_len = q.dims()[2];
-    let starts = walk.stack_starts();
-    let writes = walk.stack_writes();
-    let y = match settings.read {
-        Read::Exact => {
-            let rows = if new_len == chunk_len {
-                coefficients.rows.clone()
-            } else {
-                coefficients.rows.from_token(chunk_len - new_len)
-            };
-            let maps = DualMaps {
-                initial,
-                anchored: rule.retention.is_anchored(),
-                starts: &starts,
-                writes: &writes,
-                rows: &rows,
-            };
-            rule.memory.forward(&maps, q)
-        }
-        Read::Stale => {
-            let maps: Vec<Tensor<4>> = (starts.iter().zip(&initial.maps))
-                .map(|(map, initial)| rule.retention.link(map.weights.clone(), initial))
-                .collect();
-            let weights = Weights {
-                maps: &maps,
-                gains: &initial.gains,
-            };
-            rule.memory.forward(&weights, q)
-        }
+    let read = ReadHalf {
+        rule,
+        initial,
+        starts: &walk.stack_starts(),
+        writes: &walk.stack_writes(),
+        first_new: coefficients.rows.carry.dims()[2] - q.dims()[2],
     };
-
+    let y = read.outputs(q, &coefficients.rows);
     if let (Some(probe), Some((k, v))) = (probe, probe_tokens) {
-        let before = coefficients.rows.exclusive(rule.retention.order(), log_decay.clone().exp());
-        let before = before.from_token(chunk_len - new_len);
-        let maps_before = DualMaps {
-            initial,
-            anchored: rule.retention.is_anchored(),
-            starts: &starts,
-            writes: &writes,
-            rows: &before,
-        };
-        let gates = gates.tokens(chunk_len - new_len, chunk_len);
-        let loss = rule.bias.loss(rule.memory.forward(&maps_before, k), v, &gates);
-        probe.record(&walk, &maps, loss, &log_decay, &gates.get(STEP), chunk_len - new_len, rule.memory.rows());
+        let loss = read.loss(k, v, &coefficients.rows, &log_decay, &gates);
+        probe.record(
+            &walk,
+            &maps,
+            loss,
+            &log_decay,
+            &gates.get(STEP),
+            read.first_new,
+            rule.memory.rows(),
+        );
     }
 
+    let chunk_len = coefficients.rows.carry.dims()[2];
     let closed = settings.form == Form::Exact || chunk_len == settings.chunk;
     let state = if closed {
         State { maps, open: None }
@@ -182,13 +162,66 @@ fn span(
     (from_chunks(y), state)
 }
 
+/// All queries of all chunks at once.
+struct ReadHalf<'a> {
+    rule: &'a Rule,
+    initial: &'a Initial,
+    starts: &'a [MapState],
+    writes: &'a [Factor],
+    /// The first token of the chunk that this call brought.
+    first_new: usize,
+}
+
+impl ReadHalf<'_> {
+    fn outputs(&self, q: Tensor<4>, rows: &Rows) -> Tensor<4> {
+        match self.rule.settings.read {
+            Read::Exact => self.through(&rows.from_token(self.first_new), q),
+            Read::Stale => {
+                let link = |map: &MapState, initial: &Tensor<4>| {
+                    self.rule.retention.link(map.weights.clone(), initial)
+                };
+                let maps: Vec<Tensor<4>> = (self.starts.iter().zip(&self.initial.maps))
+                    .map(|(map, initial)| link(map, initial))
+                    .collect();
+                let weights = Weights {
+                    maps: &maps,
+                    gains: &self.initial.gains,
+                };
+                self.rule.memory.forward(&weights, q)
+            }
+        }
+    }
+
+    /// The inner loss of each token before its own write.
+    fn loss(
+        &self,
+        k: Tensor<4>,
+        v: Tensor<4>,
+        rows: &Rows,
+        log_decay: &Tensor<4>,
+        gates: &Gates,
+    ) -> Option<Tensor<4>> {
+        let before = rows.exclusive(self.rule.retention.order(), log_decay.clone().exp());
+        let y = self.through(&before.from_token(self.first_new), k);
+        let gates = gates.map(|gate| gate.slice(s![.., .., self.first_new.., ..]));
+        self.rule.bias.loss(y, v, &gates)
+    }
+
+    /// The memory with each row through the weights that `rows` describes for it.
+    fn through(&self, rows: &Rows, x: Tensor<4>) -> Tensor<4> {
+        let maps = DualMaps {
+            initial: self.initial,
+            anchored: self.rule.retention.is_anchored(),
+            starts: self.starts,
+            writes: self.writes,
+            rows,
+        };
+        self.rule.memory.forward(&maps, x)
+    }
+}
+
 /// The state of every map after a chunk.
-fn after_chunk(
-    rule: &Rule,
-    maps: &[MapState],
-    end: &ChunkEnd,
-    writes: &[Factor],
-) -> Vec<MapState> {
+fn after_chunk(rule: &Rule, maps: &[MapState], end: &ChunkEnd, writes: &[Factor]) -> Vec<MapState> {
     (maps.iter().zip(writes))
         .map(|(map, Factor { x, d: u })| {
             let next = if rule.algorithm.acts_at_chunk_end() {

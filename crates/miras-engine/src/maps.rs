@@ -40,7 +40,9 @@ impl Maps for DualMaps<'_> {
         if self.anchored {
             y = y + through(&self.initial.maps[l]);
         }
-        y - self.weigh(through(&x.clone().transpose())).matmul(u.clone())
+        y - self
+            .weigh(through(&x.clone().transpose()))
+            .matmul(u.clone())
     }
 
     fn apply_transposed(&self, l: usize, g: Tensor<4>) -> Tensor<4> {

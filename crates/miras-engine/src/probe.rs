@@ -72,5 +72,9 @@ impl Probe {
 }
 
 fn numbers(x: Tensor<4>) -> Vec<f32> {
-    x.detach().into_data().convert::<f32>().try_into_vec().expect("converted to f32")
+    x.detach()
+        .into_data()
+        .convert::<f32>()
+        .try_into_vec()
+        .expect("converted to f32")
 }

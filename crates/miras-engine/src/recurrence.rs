@@ -25,7 +25,7 @@ pub fn forward(
 ) -> (Tensor<4>, Vec<MapState>) {
     let settings = &rule.settings;
     let mut maps = state.maps.clone();
-    let mut chunk = Chunk::new(rule, &maps);
+    let mut chunk = Chunk::new(&maps);
     let mut outputs = Vec::new();
 
     for t in 0..tokens.len() {
@@ -33,7 +33,7 @@ pub fn forward(
         let gates = &token.gates;
         let decay = rule.retention.log_decay(gates, &gates.get(STEP)).exp();
         if settings.form == Form::Exact {
-            chunk = Chunk::new(rule, &maps);
+            chunk = Chunk::new(&maps);
         }
 
         let anchor: Vec<MapState> = match rule.retention.order() {
@@ -76,7 +76,7 @@ pub fn forward(
 
         if settings.form == Form::ChunkStart && (t + 1) % settings.chunk == 0 {
             maps = chunk.close(rule, maps);
-            chunk = Chunk::new(rule, &maps);
+            chunk = Chunk::new(&maps);
         }
     }
     (Tensor::cat(outputs, 2), maps)
@@ -101,7 +101,7 @@ struct Chunk {
 }
 
 impl Chunk {
-    fn new(_rule: &Rule, maps: &[MapState]) -> Self {
+    fn new(maps: &[MapState]) -> Self {
         let first = maps[0].weights.clone().slice(s![.., .., 0..1, 0..1]);
         Self {
             anchor: maps.to_vec(),
@@ -111,7 +111,7 @@ impl Chunk {
         }
     }
 
-    /// θ_t after the caps.
+    /// `θ_t` after the caps.
     fn step_size(
         &mut self,
         rule: &Rule,

@@ -40,7 +40,9 @@ fn below_pairs(c: usize, size: usize, like: &Tensor<4>) -> Tensor<4> {
 }
 
 fn pattern(c: usize, like: &Tensor<4>, is_one: impl Fn(usize, usize) -> bool) -> Tensor<4> {
-    let ones: Vec<f32> = (0..c * c).map(|at| f32::from(is_one(at / c, at % c))).collect();
+    let ones: Vec<f32> = (0..c * c)
+        .map(|at| f32::from(is_one(at / c, at % c)))
+        .collect();
     let data = TensorData::new(ones, [1, 1, c, c]);
     Tensor::from_data(data, (&like.device(), like.dtype()))
 }

@@ -46,15 +46,22 @@ pub fn split(x: Tensor<4>) -> Vec<Tensor<4>> {
 pub(crate) struct Buffer(Arc<AtomicBool>);
 
 /// The operation behind [`split`].
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "cube"), LibTorch: cfg(feature = "tch"))]
 pub(crate) trait Pieces: Backend {
     /// Slice `at` along the first dimension, kept as a dimension of 1.
-    fn piece(x: FloatTensor<Self>, at: usize, _buffer: Buffer) -> FloatTensor<Self> {
+    fn piece(x: FloatTensor<Self>, at: usize, buffer: Buffer) -> FloatTensor<Self> {
+        drop(buffer);
         Self::float_slice(x, &[index(at)])
     }
 }
 
 impl Pieces for Flex {}
+
+#[cfg(feature = "cube")]
+impl Pieces for burn_cubecl::CubeBackend {}
+
+#[cfg(feature = "tch")]
+impl Pieces for burn::backend::LibTorch {}
 
 impl<B: Pieces, C: CheckpointStrategy> Pieces for Autodiff<B, C> {
     fn piece(x: FloatTensor<Self>, at: usize, buffer: Buffer) -> FloatTensor<Self> {
@@ -101,6 +108,9 @@ impl<B: Backend> Backward<B, 1> for Piece {
             let dtype = burn::backend::TensorMetadata::dtype(&gradient);
             B::float_zeros(shape, &device, dtype.into())
         };
-        grads.register::<B>(parent.id, B::float_slice_assign(whole, &[index(at)], gradient));
+        grads.register::<B>(
+            parent.id,
+            B::float_slice_assign(whole, &[index(at)], gradient),
+        );
     }
 }

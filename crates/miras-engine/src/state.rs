@@ -79,7 +79,11 @@ pub struct Open {
 impl Open {
     /// Tokens in it.
     pub fn len(&self) -> usize {
-        let (_, gate) = self.gates.iter().next().expect("a step size is always there");
+        let (_, gate) = self
+            .gates
+            .iter()
+            .next()
+            .expect("a step size is always there");
         gate.dims()[2]
     }
 

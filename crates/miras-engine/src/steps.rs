@@ -28,7 +28,11 @@ impl Steps {
         }
         step = capped;
         if let Some(cap) = settings.grad_cap {
-            step = step * gradient_norm(factors, r).recip().mul_scalar(cap).clamp_max(1.0);
+            step = step
+                * gradient_norm(factors, r)
+                    .recip()
+                    .mul_scalar(cap)
+                    .clamp_max(1.0);
         }
         step
     }

@@ -15,9 +15,15 @@ pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
     reference: "Titans, arXiv 2501.00663, section 3.1 (depth 1-4); MIRAS, arXiv 2504.13173, section 5.3 (depth 2, residual, norm)",
     keys: &[
         ("depth", "number of linear maps, 1 or more"),
-        ("expansion", "hidden width as a multiple of memory.dim, 1 or more"),
+        (
+            "expansion",
+            "hidden width as a multiple of memory.dim, 1 or more",
+        ),
         ("activation", "\"gelu\", \"silu\" or \"relu_squared\""),
-        ("residual", "add the input to the output; default true from depth 3 on"),
+        (
+            "residual",
+            "add the input to the output; default true from depth 3 on",
+        ),
         (
             "norm",
             "layer norm on the output, its gain learned by the outer loop; default true from depth 3 on",

@@ -63,7 +63,8 @@ impl AttentionMixer {
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
         let (convolved, tails) = convolve(&self.convs, projected, tails);
         let per_head = |x: Tensor<3>| {
-            x.reshape([b, t, self.heads, d / self.heads]).swap_dims(1, 2)
+            x.reshape([b, t, self.heads, d / self.heads])
+                .swap_dims(1, 2)
         };
         let [q, k, v] = convolved.map(per_head);
 

@@ -94,7 +94,9 @@ impl ModelSpec {
                 return Err(tree.error(&format!("model.{key}"), message, None));
             }
         }
-        config.ffn_dim.get_or_insert((config.dim * 8).div_ceil(3).next_multiple_of(8));
+        config
+            .ffn_dim
+            .get_or_insert((config.dim * 8).div_ceil(3).next_multiple_of(8));
 
         let choice = match config.mixer {
             MixerKind::Memory => Some(Choice::take(tree)?),
@@ -137,7 +139,8 @@ impl ModelSpec {
     }
 }
 
-fn refuse_memory(tree: &Tree) -> Result<(), ConfigError> {
+/// Tables of a user are refused; those of the built-in default go with the mixer they belong to.
+fn refuse_memory(tree: &mut Tree) -> Result<(), ConfigError> {
     for axis in Axis::ALL {
         let table = axis.table();
         if tree.is_set(table) {
@@ -145,6 +148,7 @@ fn refuse_memory(tree: &Tree) -> Result<(), ConfigError> {
             let help = "leave the table out, or use model.mixer = \"memory\"".to_string();
             return Err(tree.error(table, message, Some(help)));
         }
+        tree.section::<Table>(table)?;
     }
     Ok(())
 }
@@ -156,8 +160,13 @@ fn check_heads(
 ) -> Result<(), ConfigError> {
     let ModelConfig { dim, heads, .. } = *config;
     if choice.is_none_or(|choice| choice.dim.is_none()) && dim % heads != 0 {
-        let near = (1..=dim).filter(|h| dim % h == 0).min_by_key(|h| h.abs_diff(heads));
-        let help = format!("the nearest number of heads that divides it is {}", near.unwrap_or(1));
+        let near = (1..=dim)
+            .filter(|h| dim % h == 0)
+            .min_by_key(|h| h.abs_diff(heads));
+        let help = format!(
+            "the nearest number of heads that divides it is {}",
+            near.unwrap_or(1)
+        );
         let message = format!("model.dim = {dim} is not a multiple of model.heads = {heads}");
         return Err(tree.error("model.heads", message, Some(help)));
     }

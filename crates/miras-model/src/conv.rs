@@ -36,7 +36,11 @@ impl ShortConv {
         if init.kind == InitKind::Recall {
             values[..d].iter_mut().for_each(|tap| *tap += 1.0);
             let previous = if sees_previous { PREVIOUS } else { 0.0 };
-            values.iter_mut().skip(d).take(d).for_each(|tap| *tap += previous);
+            values
+                .iter_mut()
+                .skip(d)
+                .take(d)
+                .for_each(|tap| *tap += previous);
         }
         let taps = init.values([taps, d], values);
         Self { taps }
@@ -47,11 +51,7 @@ impl ShortConv {
     ///
     /// # Shapes
     /// `x`: `[b, t, d]`, `tail`: `[b, taps − 1, d]`.
-    pub fn forward(
-        &self,
-        x: Tensor<3>,
-        tail: Option<Tensor<3>>,
-    ) -> (Tensor<3>, Option<Tensor<3>>) {
+    pub fn forward(&self, x: Tensor<3>, tail: Option<Tensor<3>>) -> (Tensor<3>, Option<Tensor<3>>) {
         let weights = self.taps.val();
         let [taps, _] = weights.dims();
         let [b, t, d] = x.dims();

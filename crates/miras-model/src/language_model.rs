@@ -81,13 +81,12 @@ impl LanguageModel {
         }
 
         let x = self.norm.forward(x);
-        let logits = match &self.head {
-            Some(head) => head.forward(x),
-            None => {
-                // Embeddings have deviation 1, so a tied head is scaled back.
-                let scaled = x.reshape([b * t, d]).div_scalar((d as f64).sqrt());
-                scaled.matmul(embedding.transpose()).reshape([b, t, vocab])
-            }
+        let logits = if let Some(head) = &self.head {
+            head.forward(x)
+        } else {
+            // Embeddings have deviation 1, so a tied head is scaled back.
+            let scaled = x.reshape([b * t, d]).div_scalar((d as f64).sqrt());
+            scaled.matmul(embedding.transpose()).reshape([b, t, vocab])
         };
         ModelOutput {
             logits,

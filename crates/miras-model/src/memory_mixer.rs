@@ -144,7 +144,10 @@ impl MemoryMixer {
         if pass.ablation == Ablation::ReadZero {
             y = y.zeros_like();
         }
-        let y = self.norm.forward(y).reshape([b, t, self.heads * self.head_dim]);
+        let y = self
+            .norm
+            .forward(y)
+            .reshape([b, t, self.heads * self.head_dim]);
         let y = y * activation::silu(self.output_gate.forward(x));
         let state = MemoryState {
             tails,
@@ -169,7 +172,11 @@ impl MemoryMixer {
                 }
                 _ => Tensor::zeros([1, g, t, 1], &x.device()),
             };
-            let rate = if spec.map.has_rate() { rates.next() } else { None };
+            let rate = if spec.map.has_rate() {
+                rates.next()
+            } else {
+                None
+            };
             let rate = rate.map(|rate| per_memory(rate.val().reshape([h, 1, 1]), b));
             gates = gates.with(spec.name, spec.map.apply(z, rate));
         }

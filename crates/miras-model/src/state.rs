@@ -14,6 +14,10 @@ pub struct ModelState {
 
 /// The state of one mixer.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one a layer; the variants hold handles"
+)]
 pub enum MixerState {
     /// Of a memory.
     Memory(MemoryState),

@@ -36,7 +36,11 @@ const SMALL: [&str; 4] = [
 ];
 
 fn small(name: &str) -> ModelSpec {
-    let chunk: &[&str] = if name == "transformer" { &[] } else { &["algorithm.chunk=4"] };
+    let chunk: &[&str] = if name == "transformer" {
+        &[]
+    } else {
+        &["algorithm.chunk=4"]
+    };
     preset(name, &[&SMALL[..], chunk].concat())
 }
 
@@ -60,7 +64,9 @@ fn numbers(x: Tensor<3>) -> Vec<f32> {
 
 fn largest_gap(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    a.iter().zip(b).fold(0.0, |worst, (a, b)| worst.max((a - b).abs()))
+    a.iter()
+        .zip(b)
+        .fold(0.0, |worst, (a, b)| worst.max((a - b).abs()))
 }
 
 #[test]
@@ -132,7 +138,11 @@ impl ModuleVisitor for Reached<'_> {
         let path = self.path.join(".");
         let gradient = param.val().grad(self.gradients);
         let gradient = gradient.unwrap_or_else(|| panic!("no gradient reaches {path}"));
-        let values: Vec<f32> = gradient.into_data().convert::<f32>().try_into_vec().unwrap();
+        let values: Vec<f32> = gradient
+            .into_data()
+            .convert::<f32>()
+            .try_into_vec()
+            .unwrap();
         assert!(values.iter().all(|x| x.is_finite()), "{path}");
         assert!(values.iter().any(|x| *x != 0.0), "{path} gets 0");
         self.seen += 1;
@@ -153,8 +163,14 @@ fn every_parameter_gets_a_finite_nonzero_gradient_over_three_chunks() {
             let model = model(&preset(name, &changes), &device);
             let text = tokens(&random_bytes(2 * 14, 3), 2, &device);
             let out = model.forward(text.clone(), None, Pass::default());
-            let gradients = LanguageModel::token_losses(out.logits, text).mean().backward();
-            let mut reached = Reached { gradients: &gradients, path: Vec::new(), seen: 0 };
+            let gradients = LanguageModel::token_losses(out.logits, text)
+                .mean()
+                .backward();
+            let mut reached = Reached {
+                gradients: &gradients,
+                path: Vec::new(),
+                seen: 0,
+            };
             model.visit(&mut reached);
             assert!(reached.seen > 10);
         }
@@ -170,7 +186,10 @@ fn presets_have_matching_parameter_counts() {
     for (name, count) in PRESETS.iter().zip(counts) {
         assert!((1_000_000..=2_000_000).contains(&count), "{name}: {count}");
         let gap = (count as f64 / mean - 1.0).abs();
-        assert!(gap < 0.01, "{name} has {count} parameters, the mean is {mean}");
+        assert!(
+            gap < 0.01,
+            "{name} has {count} parameters, the mean is {mean}"
+        );
     }
 }
 
@@ -194,13 +213,19 @@ fn long_constant_and_random_sequences_stay_bounded_at_every_depth() {
     let device = Device::flex();
     for depth in 1..=4 {
         let depth = format!("memory.depth={depth}");
-        let spec = preset("titans-lmm", &[&SMALL[..], &[&depth, "model.layers=1"]].concat());
+        let spec = preset(
+            "titans-lmm",
+            &[&SMALL[..], &[&depth, "model.layers=1"]].concat(),
+        );
         let model = model(&spec, &device);
         for (what, text) in [
             ("constant", vec![101; 4096]),
             ("random", random_bytes(4096, 5)),
         ] {
-            let pass = Pass { probe: true, ..Pass::default() };
+            let pass = Pass {
+                probe: true,
+                ..Pass::default()
+            };
             let out = model.forward(tokens(&text, 1, &device), None, pass);
             let probe = &out.probes[0];
             for (values, name) in [
@@ -209,8 +234,15 @@ fn long_constant_and_random_sequences_stay_bounded_at_every_depth() {
                 (&probe.write, "write"),
                 (&probe.loss, "loss"),
             ] {
-                let largest = values.iter().fold(0.0_f32, |a, x| if x.is_nan() { f32::NAN } else { a.max(x.abs()) });
-                assert!(largest < 1000.0, "{depth}, {what}: {name} reaches {largest}");
+                let largest =
+                    values.iter().fold(
+                        0.0_f32,
+                        |a, x| if x.is_nan() { f32::NAN } else { a.max(x.abs()) },
+                    );
+                assert!(
+                    largest < 1000.0,
+                    "{depth}, {what}: {name} reaches {largest}"
+                );
             }
             assert!(numbers(out.logits).iter().all(|x| x.is_finite()));
         }

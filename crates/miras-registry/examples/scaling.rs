@@ -49,7 +49,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if lengths.is_empty() {
         lengths = vec![1024, 4096, 16384];
     }
-    println!("{:28} {:>7} {:>10} {:>10} {:>14}", "rule", "length", "forward s", "both s", "both us/token");
+    println!(
+        "{:28} {:>7} {:>10} {:>10} {:>14}",
+        "rule", "length", "forward s", "both s", "both us/token"
+    );
     for (name, text) in RULES.into_iter().filter(|(name, _)| name.contains(&only)) {
         let mut layers = Layers::new();
         layers.text("rule", text)?;
@@ -72,7 +75,11 @@ fn median(run: impl Fn() -> f64) -> f64 {
 }
 
 fn run(rule: &Rule, t: usize, backward: bool) -> f64 {
-    let device = if backward { Device::flex().autodiff() } else { Device::flex() };
+    let device = if backward {
+        Device::flex().autodiff()
+    } else {
+        Device::flex()
+    };
     let random = |name: &str, shape: [usize; 4], low: f64, high: f64| {
         let mut stream = Stream::new(0, name, &[]);
         let values: Vec<f64> = (0..shape.iter().product())
@@ -90,13 +97,19 @@ fn run(rule: &Rule, t: usize, backward: bool) -> f64 {
         v: row("v"),
         gates: Gates::new()
             .with(STEP, random("step", [1, G, t, 1], 0.05, 0.2))
-            .with(RETENTION, random("retention", [1, G, t, 1], -0.002, -0.0001))
+            .with(
+                RETENTION,
+                random("retention", [1, G, t, 1], -0.002, -0.0001),
+            )
             .with(MOMENTUM, random("momentum", [1, G, t, 1], -1.0, -0.1)),
     };
     let maps = (rule.memory.maps(D).into_iter())
         .map(|map| random(&map.name, [1, G, map.d_in, map.d_out], -bound, bound))
         .collect();
-    let initial = Initial { maps, gains: Vec::new() };
+    let initial = Initial {
+        maps,
+        gains: Vec::new(),
+    };
     let start = Instant::now();
     let state = State::new(rule, &initial);
     let y = dual::forward(rule, &initial, state, &tokens, false).y;

@@ -44,24 +44,25 @@ impl Choice {
         }
         let start = tree.value("memory.start")?.unwrap_or_default();
         let first = Defaults::default();
-        let (memory_kind, memory) = part(tree, Axis::Memory, "mlp", miras_memory::PARTS, &first)?;
+        let (memory_kind, memory) = part(tree, Axis::Memory, "mlp", miras_memory::PARTS, first)?;
         let memory: Arc<dyn MemoryArchitecture> = memory;
         if start == StartKind::Zero && !memory.is_linear() {
-            let message = "a deep memory that starts at zero never learns: its gradients are zero too";
+            let message =
+                "a deep memory that starts at zero never learns: its gradients are zero too";
             let help = "use memory.start = \"learned\", or memory.kind = \"matrix\"".to_string();
             return Err(tree.error("memory.start", message, Some(help)));
         }
         let asks = memory.defaults();
-        let (bias_kind, bias) = part(tree, Axis::Bias, "l2", miras_bias::PARTS, &asks)?;
+        let (bias_kind, bias) = part(tree, Axis::Bias, "l2", miras_bias::PARTS, asks)?;
         let (retention_kind, retention) =
-            part(tree, Axis::Retention, "l2", miras_retention::PARTS, &asks)?;
+            part(tree, Axis::Retention, "l2", miras_retention::PARTS, asks)?;
         let asked = AlgorithmSettings::take(tree)?;
         let (algorithm_kind, algorithm) = part(
             tree,
             Axis::Algorithm,
             "momentum",
             miras_algorithm::PARTS,
-            &asks,
+            asks,
         )?;
 
         let mut rule = Rule {
@@ -127,7 +128,7 @@ fn part<T: ?Sized>(
     axis: Axis,
     default: &str,
     parts: &[Part<T>],
-    defaults: &Defaults,
+    defaults: Defaults,
 ) -> Result<(&'static str, Arc<T>), ConfigError> {
     let key = format!("{}.kind", axis.table());
     let kind = tree.value::<String>(&key)?.unwrap_or(default.to_string());

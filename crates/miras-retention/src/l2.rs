@@ -20,7 +20,10 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
             "decay",
             "a itself where it is fixed, else where the gate starts; in (0, 1]",
         ),
-        ("order", "\"after\" the gradient (Titans) or \"before\" it (Gated DeltaNet)"),
+        (
+            "order",
+            "\"after\" the gradient (Titans) or \"before\" it (Gated DeltaNet)",
+        ),
         (
             "anchored",
             "true: decay towards the initial weights; default true for memories of depth 3 and more",
@@ -36,10 +39,14 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
     ],
     build: |tree, defaults| {
         let mut l2 = tree.part::<L2>("retention", &["kind"])?;
-        let highest_is_open = l2.gate != Gate::Fixed;
-        if !(l2.decay > 0.0 && l2.decay <= 1.0) || highest_is_open && l2.decay == 1.0 {
+        let below = match l2.gate {
+            Gate::Fixed => l2.decay <= 1.0,
+            Gate::Sigmoid | Gate::Rate => l2.decay < 1.0,
+        };
+        if l2.decay.is_nan() || l2.decay <= 0.0 || !below {
             let help = "retention.kind = \"none\" keeps everything".to_string();
-            let message = "decay is the share of the past that is kept: above 0 and below 1 (1 if fixed)";
+            let message =
+                "decay is the share of the past that is kept: above 0 and below 1 (1 if fixed)";
             return Err(tree.error("retention.decay", message, Some(help)));
         }
         l2.anchored.get_or_insert(defaults.anchored);

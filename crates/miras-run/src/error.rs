@@ -240,7 +240,7 @@ pub enum Fault {
 fn hint(nearest: Option<&str>) -> String {
     match nearest {
         Some(name) => format!(": did you mean `{name}`?"),
-        None => ": `miras-train list` shows the runs there are".to_owned(),
+        None => ": look into the runs folder for the names there are".to_owned(),
     }
 }
 

@@ -2,14 +2,13 @@
 //!
 //! All in float64 on the CPU. A new part is tested here without a line of its own.
 
-
-use burn::tensor::{Tensor, s};
-use miras_core::{Factor, Weights};
-use miras_engine::{Form, Initial, Rule, State, dual};
 use crate::support::{
     Case, D, G, Inputs, assert_same, cases, combinations, difference, numbers, run_dual,
     run_recurrence,
 };
+use burn::tensor::{Tensor, s};
+use miras_core::{Factor, Weights};
+use miras_engine::{Form, Initial, Rule, State, dual};
 
 const TOLERANCE: f64 = 1e-9;
 
@@ -27,7 +26,9 @@ fn for_all(cases: Vec<Case>, check: impl Fn(&Case) + Sync) {
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+                while let Some(case) =
+                    cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+                {
                     check(case);
                 }
             });
@@ -46,16 +47,22 @@ fn same_as_recurrence(case: &Case, rule: &Rule, t: usize) {
 
 #[test]
 fn chunk_start_form_equals_the_recurrence_anchored_at_chunk_starts() {
-    for_all(cases("form = 'chunk_start'\nchunk = 3\nload_cap = 0.3"), |case| {
-        same_as_recurrence(case, &case.rule, 9);
-    });
+    for_all(
+        cases("form = 'chunk_start'\nchunk = 3\nload_cap = 0.3"),
+        |case| {
+            same_as_recurrence(case, &case.rule, 9);
+        },
+    );
 }
 
 #[test]
 fn chunk_start_form_equals_the_recurrence_without_caps() {
-    for_all(cases("form = 'chunk_start'\nchunk = 4\nload_cap = 0"), |case| {
-        same_as_recurrence(case, &case.rule, 8);
-    });
+    for_all(
+        cases("form = 'chunk_start'\nchunk = 4\nload_cap = 0"),
+        |case| {
+            same_as_recurrence(case, &case.rule, 8);
+        },
+    );
 }
 
 #[test]
@@ -66,9 +73,12 @@ fn chunk_start_form_equals_the_recurrence_with_all_caps_binding() {
 
 #[test]
 fn stale_reads_equal_the_recurrence() {
-    for_all(cases("form = 'chunk_start'\nchunk = 3\nread = 'stale'"), |case| {
-        same_as_recurrence(case, &case.rule, 6);
-    });
+    for_all(
+        cases("form = 'chunk_start'\nchunk = 3\nread = 'stale'"),
+        |case| {
+            same_as_recurrence(case, &case.rule, 6);
+        },
+    );
 }
 
 #[test]
@@ -91,7 +101,12 @@ fn chunk_start_form_at_chunk_one_is_the_exact_recurrence() {
         exact.settings.form = Form::Exact;
         let inputs = Inputs::new(&exact, 6);
         let truth = run_recurrence(&exact, &inputs);
-        assert_same(&case.name, &run_dual(&case.rule, &inputs, &[]), &truth, TOLERANCE);
+        assert_same(
+            &case.name,
+            &run_dual(&case.rule, &inputs, &[]),
+            &truth,
+            TOLERANCE,
+        );
         compared += 1;
     }
     assert!(compared > 0);
@@ -99,13 +114,21 @@ fn chunk_start_form_at_chunk_one_is_the_exact_recurrence() {
 
 #[test]
 fn any_split_with_carried_state_equals_one_pass() {
-    for form in ["form = 'chunk_start'\nchunk = 3", "form = 'exact'\nchunk = 3"] {
+    for form in [
+        "form = 'chunk_start'\nchunk = 3",
+        "form = 'exact'\nchunk = 3",
+    ] {
         for_all(cases(form), |case| {
             let inputs = Inputs::new(&case.rule, 9);
             let whole = run_dual(&case.rule, &inputs, &[]);
             for pieces in [&[1, 1, 5, 2][..], &[4, 5]] {
                 let split = run_dual(&case.rule, &inputs, pieces);
-                assert_same(&format!("{} in {pieces:?}", case.name), &split, &whole, TOLERANCE);
+                assert_same(
+                    &format!("{} in {pieces:?}", case.name),
+                    &split,
+                    &whole,
+                    TOLERANCE,
+                );
             }
         });
     }
@@ -123,15 +146,26 @@ fn open_chunks_continue_token_by_token() {
 
 #[test]
 fn every_input_and_parameter_gets_a_finite_nonzero_gradient_over_three_chunks() {
-    for form in ["form = 'chunk_start'\nchunk = 3", "form = 'exact'\nchunk = 3"] {
+    for form in [
+        "form = 'chunk_start'\nchunk = 3",
+        "form = 'exact'\nchunk = 3",
+    ] {
         for_all(cases(form), |case| {
             let inputs = Inputs::new(&case.rule, 9);
             for (name, gradient) in run_dual(&case.rule, &inputs, &[]).gradients {
                 let Some(gradient) = gradient else {
                     panic!("{}: no gradient reaches {name}", case.name);
                 };
-                assert!(gradient.iter().all(|x| x.is_finite()), "{}: {name}", case.name);
-                assert!(gradient.iter().any(|x| *x != 0.0), "{}: {name} gets 0", case.name);
+                assert!(
+                    gradient.iter().all(|x| x.is_finite()),
+                    "{}: {name}",
+                    case.name
+                );
+                assert!(
+                    gradient.iter().any(|x| *x != 0.0),
+                    "{}: {name} gets 0",
+                    case.name
+                );
             }
         });
     }
@@ -139,7 +173,10 @@ fn every_input_and_parameter_gets_a_finite_nonzero_gradient_over_three_chunks() 
 
 #[test]
 fn memories_do_not_see_each_other() {
-    for form in ["form = 'chunk_start'\nchunk = 3", "form = 'exact'\nchunk = 3"] {
+    for form in [
+        "form = 'chunk_start'\nchunk = 3",
+        "form = 'exact'\nchunk = 3",
+    ] {
         for_all(cases(form), |case| {
             let inputs = Inputs::new(&case.rule, 7);
             let changed = inputs.map(|x| {
@@ -147,7 +184,11 @@ fn memories_do_not_see_each_other() {
                 Tensor::cat(vec![first, x.slice(s![.., 1..G, .., ..])], 1)
             });
             let other = |inputs: &Inputs| {
-                numbers(run_dual(&case.rule, inputs, &[]).y.slice(s![.., 1..G, .., ..]))
+                numbers(
+                    run_dual(&case.rule, inputs, &[])
+                        .y
+                        .slice(s![.., 1..G, .., ..]),
+                )
             };
             assert!(other(&inputs) == other(&changed), "{}", case.name);
         });
@@ -156,7 +197,10 @@ fn memories_do_not_see_each_other() {
 
 #[test]
 fn nothing_leaks_from_the_future() {
-    for form in ["form = 'chunk_start'\nchunk = 3", "form = 'exact'\nchunk = 3"] {
+    for form in [
+        "form = 'chunk_start'\nchunk = 3",
+        "form = 'exact'\nchunk = 3",
+    ] {
         for_all(cases(form), |case| {
             let t = 7;
             let inputs = Inputs::new(&case.rule, t);
@@ -172,11 +216,16 @@ fn nothing_leaks_from_the_future() {
                 changed.tokens.gates = changed.tokens.gates.map(edit);
                 let before = |inputs: &Inputs| {
                     let state = State::new(&case.rule, &inputs.initial);
-                    let out = dual::forward(&case.rule, &inputs.initial, state, &inputs.tokens, false);
+                    let out =
+                        dual::forward(&case.rule, &inputs.initial, state, &inputs.tokens, false);
                     numbers(out.y.slice(s![.., .., 0..from, ..]))
                 };
                 // Shapes are equal in both runs, so earlier rows go through the same arithmetic.
-                assert!(before(&inputs) == before(&changed), "{} at {from}", case.name);
+                assert!(
+                    before(&inputs) == before(&changed),
+                    "{} at {from}",
+                    case.name
+                );
             }
         });
     }
@@ -193,14 +242,20 @@ fn inner_gradients_equal_finite_differences_of_the_inner_loss() {
         let Inputs { tokens, initial } = Inputs::new(&case.rule, 1);
         let Rule { memory, bias, .. } = &case.rule;
         let at = |initial: &Initial| {
-            let weights = Weights { maps: &initial.maps, gains: &initial.gains };
+            let weights = Weights {
+                maps: &initial.maps,
+                gains: &initial.gains,
+            };
             let y = memory.forward(&weights, tokens.k.clone());
             bias.loss(y, tokens.v.clone(), &tokens.gates).map(numbers)
         };
         if at(&initial).is_none() {
             continue;
         }
-        let weights = Weights { maps: &initial.maps, gains: &initial.gains };
+        let weights = Weights {
+            maps: &initial.maps,
+            gains: &initial.gains,
+        };
         let factors = memory.factors(&weights, tokens.k.clone(), &mut |y| {
             bias.gradient(y, tokens.v.clone(), &tokens.gates)
         });
@@ -219,7 +274,11 @@ fn inner_gradients_equal_finite_differences_of_the_inner_loss() {
                 };
                 let slope = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
                 let gap = (slope - gradient[i]).abs();
-                assert!(gap < 1e-7, "{}: map {l} entry {i} differs by {gap:e}", case.name);
+                assert!(
+                    gap < 1e-7,
+                    "{}: map {l} entry {i} differs by {gap:e}",
+                    case.name
+                );
                 compared += 1;
             }
         }
@@ -229,20 +288,32 @@ fn inner_gradients_equal_finite_differences_of_the_inner_loss() {
 
 #[test]
 fn a_zero_step_size_leaves_only_decay() {
-    for_all(cases("form = 'chunk_start'\nchunk = 3\nload_cap = 0"), |case| {
-        let mut inputs = Inputs::new(&case.rule, 6);
-        let zero = inputs.tokens.gates.get(miras_core::STEP).zeros_like();
-        inputs.tokens.gates = inputs.tokens.gates.with(miras_core::STEP, zero);
-        let run = run_dual(&case.rule, &inputs, &[]);
-        let log_decay = (case.rule.retention)
-            .log_decay(&inputs.tokens.gates, &inputs.tokens.gates.get(miras_core::STEP));
-        let kept = log_decay.sum_dim(2).exp();
-        for (l, map) in inputs.initial.maps.iter().enumerate() {
-            let expected = numbers(case.rule.retention.initial(map.clone()) * kept.clone());
-            let state = run.values.iter().find(|(name, _)| *name == format!("state {l}"));
-            assert!(difference(&state.unwrap().1, &expected) < TOLERANCE, "{}", case.name);
-        }
-    });
+    for_all(
+        cases("form = 'chunk_start'\nchunk = 3\nload_cap = 0"),
+        |case| {
+            let mut inputs = Inputs::new(&case.rule, 6);
+            let zero = inputs.tokens.gates.get(miras_core::STEP).zeros_like();
+            inputs.tokens.gates = inputs.tokens.gates.with(miras_core::STEP, zero);
+            let run = run_dual(&case.rule, &inputs, &[]);
+            let log_decay = (case.rule.retention).log_decay(
+                &inputs.tokens.gates,
+                &inputs.tokens.gates.get(miras_core::STEP),
+            );
+            let kept = log_decay.sum_dim(2).exp();
+            for (l, map) in inputs.initial.maps.iter().enumerate() {
+                let expected = numbers(case.rule.retention.initial(map.clone()) * kept.clone());
+                let state = run
+                    .values
+                    .iter()
+                    .find(|(name, _)| *name == format!("state {l}"));
+                assert!(
+                    difference(&state.unwrap().1, &expected) < TOLERANCE,
+                    "{}",
+                    case.name
+                );
+            }
+        },
+    );
 }
 
 #[test]

@@ -36,7 +36,11 @@ impl MemoryArchitecture for SharedHalves {
         // An odd width is padded by the test's inputs, which are even.
         let name = "w".to_string();
         let half = d / 2;
-        vec![MapSpec { name, d_in: half, d_out: half }]
+        vec![MapSpec {
+            name,
+            d_in: half,
+            d_out: half,
+        }]
     }
 
     fn rows(&self) -> usize {
@@ -54,7 +58,10 @@ impl MemoryArchitecture for SharedHalves {
         output_gradient: &mut dyn FnMut(Tensor<4>) -> Tensor<4>,
     ) -> Vec<Factor> {
         let d = output_gradient(self.forward(maps, keys.clone()));
-        vec![Factor { x: Self::rows_of(keys), d: Self::rows_of(d) }]
+        vec![Factor {
+            x: Self::rows_of(keys),
+            d: Self::rows_of(d),
+        }]
     }
 
     fn config(&self) -> toml::Table {
@@ -69,7 +76,11 @@ struct SignDescent;
 impl MemoryAlgorithm for SignDescent {
     fn gates(&self) -> Vec<GateSpec> {
         let map = GateMap::Sigmoid { max: 1.0 };
-        vec![GateSpec { name: STEP, map, bias: 0.0 }]
+        vec![GateSpec {
+            name: STEP,
+            map,
+            bias: 0.0,
+        }]
     }
 
     fn step(&self, map: MapState, _: Tensor<4>, _: Tensor<4>, _: &Gates) -> MapState {
@@ -117,7 +128,12 @@ fn several_gradient_rows_a_token_equal_the_recurrence() {
     inputs.initial.maps = vec![tensor(noise("halves", 8), [1, 2, 2, 2])];
     let truth = run_recurrence(&rule, &inputs);
     assert_same("two rows", &run_dual(&rule, &inputs, &[]), &truth, 1e-9);
-    assert_same("two rows, split", &run_dual(&rule, &inputs, &[2, 4]), &truth, 1e-9);
+    assert_same(
+        "two rows, split",
+        &run_dual(&rule, &inputs, &[2, 4]),
+        &truth,
+        1e-9,
+    );
 }
 
 #[test]
@@ -128,7 +144,12 @@ fn an_algorithm_that_acts_at_chunk_ends_equals_the_recurrence() {
     rule.settings.read = Read::Stale;
     let truth = run_recurrence(&rule, &inputs);
     assert_same("sign", &run_dual(&rule, &inputs, &[]), &truth, 1e-9);
-    assert_same("sign, split", &run_dual(&rule, &inputs, &[1, 4, 4]), &truth, 1e-9);
+    assert_same(
+        "sign, split",
+        &run_dual(&rule, &inputs, &[1, 4, 4]),
+        &truth,
+        1e-9,
+    );
 }
 
 #[test]
@@ -145,9 +166,13 @@ fn pieces_of_a_split_carry_the_gradients_of_slices() {
         terms.into_iter().fold(own, |sum, term| sum + term)
     };
     let ours = leaf();
-    let gradient = ours.grad(&loss(split(ours.clone()), &ours).backward()).unwrap();
+    let gradient = ours
+        .grad(&loss(split(ours.clone()), &ours).backward())
+        .unwrap();
     let plain = leaf();
-    let slices = (0..5_usize).map(|i| plain.clone().slice(s![i..=i, .., .., ..])).collect();
+    let slices = (0..5_usize)
+        .map(|i| plain.clone().slice(s![i..=i, .., .., ..]))
+        .collect();
     let expected = plain.grad(&loss(slices, &plain).backward()).unwrap();
     assert!(difference(&numbers(gradient), &numbers(expected)) < 1e-15);
 }
@@ -173,7 +198,11 @@ fn the_triangular_inverse_holds_for_repeated_keys_in_single_precision() {
         let gram: Vec<f32> = (0..c * c)
             .map(|at| {
                 let (row, column) = (at / c, at % c);
-                let dot: f64 = keys[row].iter().zip(&keys[column]).map(|(a, b)| a * b).sum();
+                let dot: f64 = keys[row]
+                    .iter()
+                    .zip(&keys[column])
+                    .map(|(a, b)| a * b)
+                    .sum();
                 if column < row { dot as f32 } else { 0.0 }
             })
             .collect();
@@ -182,7 +211,10 @@ fn the_triangular_inverse_holds_for_repeated_keys_in_single_precision() {
         let product = numbers(inverse.clone() + m.matmul(inverse));
         for (at, x) in product.iter().enumerate() {
             let expected = f64::from(at / c == at % c);
-            assert!((x - expected).abs() < 1e-4, "correlation {correlation}: {x} at {at}");
+            assert!(
+                (x - expected).abs() < 1e-4,
+                "correlation {correlation}: {x} at {at}"
+            );
         }
     }
 }
@@ -209,6 +241,10 @@ fn the_triangular_inverse_has_the_derivative_of_an_inverse() {
             numbers(loss(values).1.reshape([1, 1, 1, 1]))[0]
         };
         let slope = (shifted(1e-6) - shifted(-1e-6)) / 2e-6;
-        assert!((slope - gradient[at]).abs() < 1e-7, "{slope} {}", gradient[at]);
+        assert!(
+            (slope - gradient[at]).abs() < 1e-7,
+            "{slope} {}",
+            gradient[at]
+        );
     }
 }

@@ -1,14 +1,13 @@
 //! The engine against numbers from `scripts/reference.py`: naive per-token
 //! loops in numpy, written from the papers, with gradients by central differences.
 
-
 use std::{collections::BTreeMap, fs, path::Path};
 
+use crate::support::{choose, difference, numbers, tensor};
 use burn::tensor::Tensor;
 use miras_core::{Gates, MOMENTUM, MapState, RETENTION, STEP, THRESHOLD};
 use miras_engine::{Initial, Rule, State, Tokens, dual, recurrence};
 use serde_json::Value;
-use crate::support::{choose, difference, numbers, tensor};
 
 /// Values agree to rounding; gradients to the accuracy of a difference quotient.
 const VALUES: f64 = 1e-11;
@@ -105,7 +104,13 @@ fn column(value: &Value) -> Tensor<4> {
 
 fn compare(name: &str, golden: &Value, rule: &Rule, by_chunks: bool) {
     let inputs = &golden["inputs"];
-    let list = |key: &str| inputs.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let list = |key: &str| {
+        inputs
+            .get(key)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
     let maps: Vec<Tensor<4>> = list("weights").iter().map(matrix).collect();
     let momentum: Vec<Tensor<4>> = list("momentum_state").iter().map(matrix).collect();
     let gain = inputs.get("gain").map(matrix);
@@ -152,16 +157,32 @@ fn compare(name: &str, golden: &Value, rule: &Rule, by_chunks: bool) {
     check("y", numbers(y.clone()), &outputs["y"], VALUES);
     for (l, MapState { weights, slots }) in end.into_iter().enumerate() {
         let weights = rule.retention.link(weights, &maps[l]);
-        check("final weights", numbers(weights), &outputs["weights"][l], VALUES);
+        check(
+            "final weights",
+            numbers(weights),
+            &outputs["weights"][l],
+            VALUES,
+        );
         for slot in slots {
-            check("final momentum", numbers(slot), &outputs["momentum_state"][l], VALUES);
+            check(
+                "final momentum",
+                numbers(slot),
+                &outputs["momentum_state"][l],
+                VALUES,
+            );
         }
     }
 
     let cotangent = matrix(&golden["cotangent"]).detach();
     let gradients = (y * cotangent).sum().backward();
     let mut leaves: BTreeMap<&str, Vec<Tensor<4>>> = BTreeMap::new();
-    for (key, leaf) in [("q", q), ("k", k), ("v", v), ("step", step), ("retention", retention)] {
+    for (key, leaf) in [
+        ("q", q),
+        ("k", k),
+        ("v", v),
+        ("step", step),
+        ("retention", retention),
+    ] {
         leaves.insert(key, vec![leaf]);
     }
     leaves.insert("weights", maps);
@@ -172,7 +193,9 @@ fn compare(name: &str, golden: &Value, rule: &Rule, by_chunks: bool) {
         for (l, leaf) in leaves[key.as_str()].iter().enumerate() {
             let is_list = matches!(key.as_str(), "weights" | "momentum_state");
             let expected = if is_list { &expected[l] } else { expected };
-            let ours = leaf.grad(&gradients).map_or_else(|| vec![0.0; floats(expected).len()], numbers);
+            let ours = leaf
+                .grad(&gradients)
+                .map_or_else(|| vec![0.0; floats(expected).len()], numbers);
             check(&format!("gradient of {key}"), ours, expected, GRADIENTS);
         }
     }

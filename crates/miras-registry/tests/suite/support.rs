@@ -269,7 +269,11 @@ pub(crate) fn difference(a: &[f64], b: &[f64]) -> f64 {
     let scale = b.iter().fold(1.0_f64, |s, x| s.max(x.abs()));
     (a.iter().zip(b)).fold(0.0, |worst: f64, (a, b)| {
         let gap = (a - b).abs() / scale;
-        if gap.is_nan() { f64::INFINITY } else { worst.max(gap) }
+        if gap.is_nan() {
+            f64::INFINITY
+        } else {
+            worst.max(gap)
+        }
     })
 }
 
@@ -293,6 +297,9 @@ pub(crate) fn assert_same(name: &str, run: &Run, truth: &Run, tolerance: f64) {
             ),
         };
         let gap = difference(&a, &b);
-        assert!(gap < tolerance, "{name}: gradient of {what} differs by {gap:e}");
+        assert!(
+            gap < tolerance,
+            "{name}: gradient of {what} differs by {gap:e}"
+        );
     }
 }

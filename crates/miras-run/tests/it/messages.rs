@@ -63,7 +63,7 @@ fn errors_about_the_folder_say_where_what_and_what_to_do() {
                 path: path.clone(),
                 nearest: None,
             },
-            "there is no run folder runs/a: `miras-train list` shows the runs there are",
+            "there is no run folder runs/a: look into the runs folder for the names there are",
         ),
         (
             RunError::NoConfig { path: path.clone() },

@@ -1,0 +1,206 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use miras_log::ProgressMode;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed (a file, a disk, a device)
+  2    wrong usage or configuration
+  3    stopped because a number became infinite or NaN
+  130  interrupted, the state is saved";
+
+/// Train sequence models that learn at test time, from one TOML file.
+///
+/// Without a command: `run` with the built-in configuration, a small model on a small
+/// corpus that needs no files.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+impl Args {
+    /// The command that was typed or, without one, `run`.
+    pub(crate) fn asked(self) -> Command {
+        self.command
+            .unwrap_or_else(|| Command::Run(RunArgs::default()))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a model, or continue a run with `--resume`.
+    Run(RunArgs),
+    /// Check configurations as `run` would read them, without training.
+    Check(CheckArgs),
+    /// Show the settled configuration, each key with the line it comes from.
+    Show(ShowArgs),
+    /// List the parts that a configuration can choose from, or explain one.
+    Parts(PartsArgs),
+    /// Report on this machine and this build.
+    Doctor(DoctorArgs),
+    /// Print the completions of a shell.
+    Completions(CompletionsArgs),
+}
+
+/// What `run` is asked for.
+#[derive(Debug, Default, ClapArgs)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct RunArgs {
+    /// The TOML file; without one the built-in configuration or, with --resume, the run's own.
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) set: Set,
+
+    /// Name of the run's folder [default: the file's name without .toml, then NAME-2, ...].
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+
+    /// Where the folders of the runs are [default: runs].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runs: Option<PathBuf>,
+
+    /// Continue a run, from its newest checkpoint or from that of STEP.
+    #[arg(long, value_name = "STEP", num_args = 0..=1, require_equals = true,
+          default_missing_value = "latest", value_parser = resume)]
+    pub(crate) resume: Option<ResumeArg>,
+
+    /// The device to train on; `miras-train doctor` lists them.
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+
+    /// How progress is shown on the error stream.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) progress: Progress,
+}
+
+/// Assignments on top of the files.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct Set {
+    /// Set one key, for example `--set optim.lr=1e-3`; may be repeated, the last one wins.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CheckArgs {
+    /// The TOML files.
+    #[arg(required = true, value_name = "CONFIG")]
+    pub(crate) configs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) set: Set,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ShowArgs {
+    /// The TOML file; without one the built-in configuration.
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) set: Set,
+
+    /// Leave the origins out.
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PartsArgs {
+    /// One list: memory, bias, retention, algorithm or data.
+    pub(crate) axis: Option<String>,
+
+    /// One part of that list, in full.
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DoctorArgs {
+    /// Print JSON, for a program or a bug report.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    pub(crate) shell: Shell,
+}
+
+/// `--resume` or `--resume=STEP`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ResumeArg {
+    Latest,
+    Step(u64),
+}
+
+fn resume(text: &str) -> Result<ResumeArg, String> {
+    if text == "latest" {
+        return Ok(ResumeArg::Latest);
+    }
+    text.parse()
+        .map(ResumeArg::Step)
+        .map_err(|_| "give a step, as in --resume=200, or --resume alone for the newest".to_owned())
+}
+
+/// `--progress`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Progress {
+    /// A bar on a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    /// A bar, terminal or not.
+    Bar,
+    /// A line now and then.
+    Plain,
+    /// Nothing but errors.
+    Quiet,
+}
+
+impl From<Progress> for ProgressMode {
+    fn from(progress: Progress) -> Self {
+        match progress {
+            Progress::Auto => Self::Auto,
+            Progress::Bar => Self::Bar,
+            Progress::Plain => Self::Plain,
+            Progress::Quiet => Self::Quiet,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn resume_takes_its_step_after_an_equals_sign_only() {
+        let resume = |words: &[&str]| match Args::try_parse_from(words).unwrap().asked() {
+            Command::Run(args) => (args.config, args.resume),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(resume(&["t"]), (None, None));
+        assert_eq!(
+            resume(&["t", "run", "--resume", "a.toml"]),
+            (Some("a.toml".into()), Some(ResumeArg::Latest))
+        );
+        assert_eq!(
+            resume(&["t", "run", "--resume=20"]),
+            (None, Some(ResumeArg::Step(20)))
+        );
+        assert!(Args::try_parse_from(["t", "run", "--resume=soon"]).is_err());
+    }
+}

@@ -1,0 +1,32 @@
+//! `check`: configurations, read and refused as `run` would.
+
+use std::path::Path;
+
+use miras_config::ConfigError;
+use miras_trainer::RunConfig;
+
+use crate::{
+    args::CheckArgs,
+    exit::Ending,
+    layers::layers,
+    out::{Out, tell},
+};
+
+pub(crate) fn check(args: &CheckArgs, out: &mut Out) -> anyhow::Result<Ending> {
+    let mut ending = Ending::Done;
+    for file in &args.configs {
+        match check_one(file, &args.set.set) {
+            Ok(()) => out.text(&format!("ok: {}", file.display()))?,
+            Err(error) => {
+                tell(error);
+                ending = Ending::Usage;
+            }
+        }
+    }
+    Ok(ending)
+}
+
+fn check_one(file: &Path, set: &[String]) -> Result<(), ConfigError> {
+    RunConfig::load_and_open(layers(Some(file), set)?)?;
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! `doctor`: this machine and this build.
+
+use std::{
+    env::consts::{ARCH, OS},
+    fmt::Write as _,
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use burn::tensor::{Device, Distribution, Tensor};
+use miras_trainer::device::{self, DeviceInfo, KNOWN};
+use serde_json::{Value, json};
+
+use crate::{args::DoctorArgs, out::Out};
+
+/// The version of the tensor library, as pinned in the workspace.
+const BURN: &str = "0.22.1";
+/// Rows and columns of the timed product.
+const SIZE: usize = 512;
+const PRODUCTS: u32 = 8;
+const GIB: f64 = (1_u64 << 30) as f64;
+
+pub(crate) fn doctor(args: &DoctorArgs, out: &mut Out) -> anyhow::Result<()> {
+    let report = Report::new();
+    if args.json {
+        out.text(&serde_json::to_string_pretty(&report.json())?)
+    } else {
+        out.text(&report.text())
+    }
+}
+
+struct Report {
+    cpus: usize,
+    memory: Option<Memory>,
+    simd: Vec<&'static str>,
+    devices: Vec<(DeviceInfo, State)>,
+    /// One product of two matrices on the CPU.
+    product: Option<Duration>,
+}
+
+/// Bytes.
+struct Memory {
+    total: u64,
+    available: u64,
+}
+
+/// Whether a device can be used.
+enum State {
+    Opens,
+    Fails(String),
+    NotCompiled,
+}
+
+impl Report {
+    fn new() -> Self {
+        let state = |info: &DeviceInfo| match device::open(info.name) {
+            _ if !info.compiled => State::NotCompiled,
+            Ok(_) => State::Opens,
+            Err(error) => State::Fails(error.to_string()),
+        };
+        Self {
+            cpus: thread::available_parallelism().map_or(1, usize::from),
+            memory: memory(),
+            simd: simd(),
+            devices: KNOWN.iter().map(|info| (*info, state(info))).collect(),
+            product: device::open("cpu").ok().as_ref().map(time_product),
+        }
+    }
+
+    fn text(&self) -> String {
+        let memory = self.memory.as_ref().map_or("unknown".to_owned(), |memory| {
+            let gib = |bytes: u64| bytes as f64 / GIB;
+            let (total, available) = (gib(memory.total), gib(memory.available));
+            format!("{total:.1} GiB, {available:.1} GiB available")
+        });
+        let product = self.product.map_or("failed".to_owned(), |time| {
+            let milliseconds = time.as_secs_f64() * 1e3;
+            let speed = gflops(time);
+            format!("{SIZE} x {SIZE} in {milliseconds:.2} ms, {speed:.0} GFLOP/s")
+        });
+        let mut text = format!(
+            "miras-train  {}\nburn         {BURN}\nsystem       {OS} {ARCH}, {} CPUs, SIMD: {}\n\
+             memory       {memory}\nCPU matmul   {product}\n\ndevices\n",
+            env!("CARGO_PKG_VERSION"),
+            self.cpus,
+            if self.simd.is_empty() {
+                "unknown".to_owned()
+            } else {
+                self.simd.join(" ")
+            },
+        );
+        for (info, state) in &self.devices {
+            let DeviceInfo { name, summary, .. } = info;
+            let state = match state {
+                State::Opens => "ok".to_owned(),
+                State::Fails(error) => error.clone(),
+                State::NotCompiled => {
+                    format!(
+                        "not in this build: --features {}",
+                        info.feature.unwrap_or(name)
+                    )
+                }
+            };
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {name:4}  {summary}: {state}");
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let devices: Vec<_> = self
+            .devices
+            .iter()
+            .map(|(info, state)| {
+                json!({
+                    "name": info.name,
+                    "feature": info.feature,
+                    "compiled": info.compiled,
+                    "opens": matches!(state, State::Opens),
+                    "error": match state {
+                        State::Fails(error) => Some(error),
+                        _ => None,
+                    },
+                })
+            })
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "burn": BURN,
+            "os": OS,
+            "arch": ARCH,
+            "cpus": self.cpus,
+            "simd": self.simd,
+            "memory_bytes": self.memory.as_ref().map(|memory| memory.total),
+            "memory_available_bytes": self.memory.as_ref().map(|memory| memory.available),
+            "cpu_matmul": self.product.map(|time| json!({
+                "size": SIZE,
+                "seconds": time.as_secs_f64(),
+                "gflops": gflops(time),
+            })),
+            "devices": devices,
+        })
+    }
+}
+
+/// What Linux says; other systems have no such file.
+fn memory() -> Option<Memory> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let bytes = |name: &str| -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kib * 1024)
+    };
+    Some(Memory {
+        total: bytes("MemTotal:")?,
+        available: bytes("MemAvailable:")?,
+    })
+}
+
+/// The instruction sets that decide the speed of the CPU's tensors.
+#[cfg(target_arch = "x86_64")]
+fn simd() -> Vec<&'static str> {
+    let all = [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+    ];
+    let there = all.into_iter().filter(|(_, there)| *there);
+    there.map(|(name, _)| name).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn simd() -> Vec<&'static str> {
+    Vec::new()
+}
+
+fn time_product(device: &Device) -> Duration {
+    let matrix = Tensor::<2>::random([SIZE, SIZE], Distribution::Default, device);
+    let product = || matrix.clone().matmul(matrix.clone()).into_data();
+    // The first one starts threads; the fastest was disturbed least.
+    product();
+    let times = (0..PRODUCTS).map(|_| {
+        let start = Instant::now();
+        product();
+        start.elapsed()
+    });
+    times.min().unwrap_or_default()
+}
+
+fn gflops(time: Duration) -> f64 {
+    2.0 * (SIZE as f64).powi(3) / time.as_secs_f64().max(1e-9) / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_burn_is_the_pinned_one() {
+        let workspace = include_str!("../../../Cargo.toml");
+        let pin = format!("burn = {{ version = \"={BURN}\"");
+        assert!(workspace.contains(&pin), "BURN must follow Cargo.toml");
+    }
+}

@@ -1,0 +1,163 @@
+//! How the program can end.
+
+use std::{
+    any::Any,
+    backtrace::{Backtrace, BacktraceStatus},
+    fmt, io, panic,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use miras_config::ConfigError;
+use miras_run::RunError;
+use miras_trainer::{TrainError, device::DeviceError};
+
+use crate::out::{Closed, tell};
+
+/// An end and, as its number, its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Ending {
+    /// All is done.
+    Done = 0,
+    /// Something outside the program's hands went wrong.
+    Failed = 1,
+    /// The command line or the configuration cannot be obeyed.
+    Usage = 2,
+    /// A number became infinite or NaN.
+    NonFinite = 3,
+    /// A signal came, and the state is saved.
+    Interrupted = 130,
+}
+
+impl Ending {
+    pub(crate) fn code(self) -> ExitCode {
+        ExitCode::from(self as u8)
+    }
+}
+
+/// A mistake on the command line that the parser of arguments cannot see.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    message: String,
+    help: Option<String>,
+}
+
+impl Usage {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.help = help.into();
+        self
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "\n  = help: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Prints help, the version or what is wrong with the arguments.
+pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
+    // Nobody is left to be told that this could not be printed.
+    let _ = error.print();
+    if error.use_stderr() {
+        Ending::Usage.code()
+    } else {
+        Ending::Done.code()
+    }
+}
+
+/// Prints an error and says which end it is.
+pub(crate) fn of_error(error: &anyhow::Error) -> ExitCode {
+    if let Some(Closed(cause)) = error.downcast_ref()
+        && cause.kind() == io::ErrorKind::BrokenPipe
+    {
+        // `miras-train parts | head -1` got what it wanted.
+        return Ending::Done.code();
+    }
+    if let Some(error) = error.downcast_ref::<ConfigError>() {
+        tell(error);
+        return Ending::Usage.code();
+    }
+    tell(format_args!("error: {error:#}"));
+    ending_of(error).code()
+}
+
+fn ending_of(error: &anyhow::Error) -> Ending {
+    let is_usage = error.is::<Usage>()
+        || error.downcast_ref().is_some_and(is_run_usage)
+        || error.downcast_ref().is_some_and(is_train_usage);
+    if is_usage {
+        Ending::Usage
+    } else {
+        Ending::Failed
+    }
+}
+
+/// Whether another command line or configuration is what helps.
+fn is_train_usage(error: &TrainError) -> bool {
+    match error {
+        TrainError::Run(error) => is_run_usage(error),
+        TrainError::Device(error) => !matches!(error, DeviceError::Absent { .. }),
+        TrainError::Stored(_) | TrainError::Changed { .. } | TrainError::OtherData { .. } => true,
+        _ => false,
+    }
+}
+
+fn is_run_usage(error: &RunError) -> bool {
+    matches!(
+        error,
+        RunError::BadName { .. }
+            | RunError::Exists { .. }
+            | RunError::NoRun { .. }
+            | RunError::NoConfig { .. }
+            | RunError::NoCheckpoint { .. }
+            | RunError::NoStep { .. }
+    )
+}
+
+/// Does the work; a panic, in whatever library, becomes an error like any other.
+pub(crate) fn catch_panics(work: impl FnOnce() -> ExitCode) -> ExitCode {
+    // Libraries catch some of their panics, so nothing is printed before all is lost.
+    let last = Arc::new(Mutex::new(String::new()));
+    let noted = Arc::clone(&last);
+    panic::set_hook(Box::new(move |info| {
+        let place = info
+            .location()
+            .map_or(String::new(), |at| format!(" ({at})"));
+        let trace = Backtrace::capture();
+        let trace = match trace.status() {
+            BacktraceStatus::Captured => format!("\n{trace}"),
+            _ => String::new(),
+        };
+        let report = format!("{}{place}{trace}", said(info.payload()));
+        *noted.lock().unwrap_or_else(PoisonError::into_inner) = report;
+    }));
+    panic::catch_unwind(panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let report = last.lock().unwrap_or_else(PoisonError::into_inner);
+        tell(format_args!(
+            "error: this should not happen: {report}\n  = help: please report it, with the \
+             command and what `miras-train doctor` prints"
+        ));
+        Ending::Failed.code()
+    })
+}
+
+fn said(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without words")
+}

@@ -1,0 +1,51 @@
+//! The command line: one TOML file becomes a trained, resumable model.
+//!
+//! `args` says what may be typed, one file for each subcommand does it, and `exit` turns
+//! every end into a message and an exit code. Only this crate prints and ends the process.
+
+mod args;
+mod check;
+mod completions;
+mod doctor;
+mod exit;
+mod layers;
+mod out;
+mod parts;
+mod run;
+mod show;
+mod signals;
+
+use std::process::ExitCode;
+
+use args::Command;
+use clap::Parser;
+use exit::Ending;
+use out::Out;
+
+/// It keeps freed blocks, which the tensors of the next step then fit into.
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return exit::of_arguments(&error),
+    };
+    exit::catch_panics(|| match obey(args.asked()) {
+        Ok(ending) => ending.code(),
+        Err(error) => exit::of_error(&error),
+    })
+}
+
+fn obey(command: Command) -> anyhow::Result<Ending> {
+    let mut out = Out::new();
+    match command {
+        Command::Run(args) => return run::run(args),
+        Command::Check(args) => return check::check(&args, &mut out),
+        Command::Show(args) => show::show(&args, &mut out)?,
+        Command::Parts(args) => parts::parts(&args, &mut out)?,
+        Command::Doctor(args) => doctor::doctor(&args, &mut out)?,
+        Command::Completions(args) => completions::completions(&args, &mut out)?,
+    }
+    Ok(Ending::Done)
+}

@@ -1,0 +1,45 @@
+//! The output stream.
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+/// Standard output; what cannot be written is a [`Closed`] error, never a panic.
+pub(crate) struct Out(io::StdoutLock<'static>);
+
+/// Nobody takes the output any more, or the disk under it is full.
+#[derive(Debug)]
+pub(crate) struct Closed(pub(crate) io::Error);
+
+impl Out {
+    pub(crate) fn new() -> Self {
+        Self(io::stdout().lock())
+    }
+
+    /// Writes text and ends the line, if the text does not end it itself.
+    pub(crate) fn text(&mut self, text: &str) -> anyhow::Result<()> {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        writeln!(self.0, "{text}")
+            .and_then(|()| self.0.flush())
+            .map_err(|error| Closed(error).into())
+    }
+}
+
+/// Writes a line on the error stream. If that is closed, there is nobody to tell.
+pub(crate) fn tell(text: impl fmt::Display) {
+    // In one write, so that lines of several processes do not mix.
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot write to the output")
+    }
+}
+
+impl std::error::Error for Closed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}

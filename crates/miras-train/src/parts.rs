@@ -1,0 +1,165 @@
+//! `parts`: what a configuration can choose from.
+
+use std::fmt::Write as _;
+
+use anyhow::Context;
+use miras_config::did_you_mean;
+use miras_core::Axis;
+use miras_registry::{PartInfo, common_keys};
+
+use crate::{args::PartsArgs, exit::Usage, out::Out};
+
+/// Lines are broken before this column.
+const WIDTH: usize = 96;
+/// The fifth list, beside the four axes.
+const DATA: &str = "data";
+const DATA_TITLE: &str = "what is trained on";
+
+pub(crate) fn parts(args: &PartsArgs, out: &mut Out) -> anyhow::Result<()> {
+    let Some(list) = &args.axis else {
+        let mut lists: Vec<String> = Axis::ALL.map(axis_list).into();
+        lists.push(data_list());
+        lists.push(
+            "`miras-train parts AXIS NAME` explains a part, as in `parts memory mlp`.".into(),
+        );
+        return out.text(&lists.join("\n"));
+    };
+    let axis = Axis::ALL.into_iter().find(|axis| axis.table() == list);
+    let text = match (axis, &args.name) {
+        (Some(axis), None) => axis_list(axis),
+        (Some(axis), Some(name)) => explain_part(axis, name)?,
+        (None, None) if list == DATA => data_list(),
+        (None, Some(name)) if list == DATA => explain_data(name)?,
+        (None, _) => {
+            let lists = Axis::ALL.iter().map(|axis| axis.table()).chain([DATA]);
+            return Err(unknown("axis", list, &lists.collect::<Vec<_>>()).into());
+        }
+    };
+    out.text(&text)
+}
+
+fn axis_list(axis: Axis) -> String {
+    let parts = miras_registry::parts(axis);
+    let rows: Vec<_> = parts.iter().map(|part| (part.kind, part.summary)).collect();
+    format!("[{}]  {}\n{}", axis.table(), axis.title(), table(&rows))
+}
+
+fn data_list() -> String {
+    let rows: Vec<_> = miras_data::KINDS
+        .iter()
+        .map(|kind| (kind.name, kind.summary))
+        .collect();
+    format!("[{DATA}]  {DATA_TITLE}\n{}", table(&rows))
+}
+
+fn explain_part(axis: Axis, name: &str) -> Result<String, Usage> {
+    let table_name = axis.table();
+    let Some(part) = miras_registry::find(axis, name) else {
+        return Err(unknown(table_name, name, &miras_registry::kinds(axis)));
+    };
+    let PartInfo {
+        summary,
+        formula,
+        reference,
+        keys,
+        ..
+    } = part;
+    let mut text = format!("{table_name}.kind = {name:?}\n\n{}", wrapped("", summary));
+    for (title, body) in [("Formula", formula), ("Reference", reference)] {
+        let lines: String = body.lines().map(|line| wrapped("  ", line)).collect();
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{title}\n{lines}");
+    }
+    let own = if keys.is_empty() {
+        "  none\n".to_owned()
+    } else {
+        table(keys)
+    };
+    let _ = write!(text, "\nKeys\n{own}");
+    let common = common_keys(axis);
+    if !common.is_empty() {
+        let _ = write!(text, "\nKeys of every {table_name}\n{}", table(common));
+    }
+    Ok(text)
+}
+
+fn explain_data(name: &str) -> anyhow::Result<String> {
+    let kinds = miras_data::KINDS;
+    let Some(kind) = kinds.iter().find(|kind| kind.name == name) else {
+        let names: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
+        return Err(unknown(DATA, name, &names).into());
+    };
+    let defaults = toml::to_string(&(kind.default)()).context("cannot write the defaults")?;
+    let lines: String = defaults.lines().map(|line| wrapped("  ", line)).collect();
+    Ok(format!(
+        "data.kind = {name:?}\n\n{}\nKeys with their defaults\n{lines}",
+        wrapped("", kind.summary)
+    ))
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> Usage {
+    let message = format!(
+        "unknown {what} `{name}`, expected one of {}",
+        known.join(", ")
+    );
+    let nearest = did_you_mean(name, known.iter().copied());
+    Usage::new(message).help(nearest.map(|name| format!("did you mean `{name}`?")))
+}
+
+/// Names in one column, texts in the next.
+fn table(rows: &[(&str, &str)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let row = |(name, text): &(&str, &str)| wrapped(&format!("  {name:width$}  "), text);
+    rows.iter().map(row).collect()
+}
+
+/// Breaks a text into lines; those after the first are indented as deep as `start` is long.
+fn wrapped(start: &str, text: &str) -> String {
+    let mut lines = start.to_owned();
+    let mut column = start.len();
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if column > start.len() && column + 1 + width > WIDTH {
+            let _ = write!(lines, "\n{:indent$}", "", indent = start.len());
+            column = start.len();
+        } else if column > start.len() {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += width;
+    }
+    lines.push('\n');
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_is_explained_and_no_line_is_long() {
+        for axis in Axis::ALL {
+            for kind in miras_registry::kinds(axis) {
+                let text = explain_part(axis, kind).unwrap();
+                assert!(
+                    text.contains("Formula") && text.contains("Reference"),
+                    "{text}"
+                );
+                let widest = text.lines().map(|line| line.chars().count()).max();
+                assert!(widest <= Some(WIDTH + 20), "{text}");
+            }
+        }
+        for kind in miras_data::KINDS {
+            assert!(explain_data(kind.name).unwrap().contains("seq_len"));
+        }
+    }
+
+    #[test]
+    fn long_texts_hang_under_their_start() {
+        let text = wrapped("  key  ", &"word ".repeat(30));
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines.len() > 1);
+        assert!(lines[1].starts_with("       word"), "{text}");
+    }
+}

@@ -1,0 +1,124 @@
+//! `run`: trains, or goes on training.
+
+use std::{env, path::Path};
+
+use miras_log::Console;
+use miras_run::{RunFolder, Status};
+use miras_trainer::{Outcome, Resume, RunConfig, RunRequest};
+
+use crate::{
+    args::{Progress, ResumeArg, RunArgs},
+    exit::{Ending, Usage},
+    layers::{layers, stem},
+    out::tell,
+    signals,
+};
+
+const RUNS: &str = "runs";
+
+pub(crate) fn run(args: RunArgs) -> anyhow::Result<Ending> {
+    let resume_command = resume_command(&args);
+    let runs = args.runs.unwrap_or_else(|| RUNS.into());
+    let stem = stem(args.config.as_deref());
+    let mut file = args.config;
+    let mut name = args.name;
+    if args.resume.is_some() {
+        let run = match name {
+            Some(name) => name,
+            None => only_run(&runs, &stem)?,
+        };
+        if file.is_none() {
+            file = Some(RunFolder::open_to_read(&runs, &run)?.config_path());
+        }
+        name = Some(run);
+    }
+
+    let layers = layers(file.as_deref(), &args.set.set)?;
+    let (config, _, data) = RunConfig::load_and_open(layers)?;
+    let is_quiet = args.progress == Progress::Quiet;
+    let logs = runs.clone();
+    let request = RunRequest {
+        runs,
+        name,
+        stem,
+        resume: args.resume.map(|from| match from {
+            ResumeArg::Latest => Resume::Latest,
+            ResumeArg::Step(step) => Resume::Step(step),
+        }),
+        device: args.device,
+        progress: args.progress.into(),
+        console: Console::stderr(),
+        stop: signals::stop_flag()?,
+        resume_command,
+    };
+    let outcome = miras_trainer::run_on(config, data, request)?;
+    match (outcome.status, &outcome.message) {
+        (Status::Finished, _) if !is_quiet => tell(format_args!(
+            "results in {}, curves with `tensorboard --logdir {}`",
+            outcome.folder.display(),
+            quoted(&logs.to_string_lossy())
+        )),
+        // Without progress nobody has said it yet.
+        (Status::Nonfinite, Some(message)) if is_quiet => tell(format_args!("error: {message}")),
+        _ => {}
+    }
+    Ok(end(&outcome))
+}
+
+/// The run that `--resume` means where no name is given.
+fn only_run(runs: &Path, stem: &str) -> anyhow::Result<String> {
+    let mut meant = RunFolder::names(runs)?;
+    meant.retain(|name| {
+        name.strip_prefix(stem).is_some_and(|rest| {
+            let number = rest.strip_prefix('-').unwrap_or_default();
+            rest.is_empty() || number.parse::<u64>().is_ok()
+        })
+    });
+    match &*meant {
+        // With none, the error of the folder that is not there says more.
+        [] => Ok(stem.to_owned()),
+        [only] => Ok(only.clone()),
+        many => {
+            let message = format!("`--resume` could mean one of {}", many.join(", "));
+            Err(Usage::new(message)
+                .help("choose one with `--name`".to_owned())
+                .into())
+        }
+    }
+}
+
+/// A command that continues the run with its stored configuration, whatever this one was
+/// started with; the trainer adds `--name NAME --resume`.
+fn resume_command(args: &RunArgs) -> String {
+    let program = env::args_os()
+        .next()
+        .unwrap_or_else(|| "miras-train".into());
+    let mut words = vec![program.to_string_lossy().into_owned(), "run".to_owned()];
+    if let Some(runs) = &args.runs {
+        words.extend(["--runs".to_owned(), runs.to_string_lossy().into_owned()]);
+    }
+    if let Some(device) = &args.device {
+        words.extend(["--device".to_owned(), device.clone()]);
+    }
+    let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,+@\\".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn end(outcome: &Outcome) -> Ending {
+    match outcome.status {
+        Status::Nonfinite => Ending::NonFinite,
+        Status::Interrupted => Ending::Interrupted,
+        Status::Failed => Ending::Failed,
+        Status::Finished | Status::Time => Ending::Done,
+    }
+}

@@ -1,0 +1,17 @@
+//! `show`: the settled configuration.
+
+use miras_config::{Origins, annotated};
+use miras_trainer::RunConfig;
+
+use crate::{args::ShowArgs, layers::layers, out::Out};
+
+pub(crate) fn show(args: &ShowArgs, out: &mut Out) -> anyhow::Result<()> {
+    let layers = layers(args.config.as_deref(), &args.set.set)?;
+    let (config, origins) = RunConfig::load(layers)?;
+    let origins = if args.plain {
+        Origins::default()
+    } else {
+        origins
+    };
+    out.text(&annotated(&config.to_table(), &origins))
+}

@@ -1,0 +1,13 @@
+//! The program as a user meets it: words in, text, files and an exit code out.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod combinations;
+mod commands;
+mod mistakes;
+mod presets;
+mod resuming;
+#[cfg(unix)]
+mod signals;
+mod support;
+mod training;

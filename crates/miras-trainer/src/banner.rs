@@ -1,0 +1,70 @@
+//! What a run says about itself before it starts.
+
+use miras_core::Axis;
+use miras_data::Dataset;
+use miras_model::LanguageModel;
+use miras_run::RunFolder;
+
+use crate::RunConfig;
+use crate::parameters::{Group, parameters};
+use crate::snapshot::State;
+use crate::start::in_words;
+
+/// The lines of the banner.
+pub(crate) fn lines(
+    config: &RunConfig,
+    folder: &RunFolder,
+    model: &LanguageModel,
+    data: &dyn Dataset,
+    state: &State,
+) -> Vec<String> {
+    let RunConfig { train, optim, .. } = config;
+    let model_config = &config.model.config;
+    let parts = match &config.model.choice {
+        Some(choice) => Axis::ALL
+            .map(|axis| format!("{} {}", axis.table(), choice.kind(axis)))
+            .join(", "),
+        None => "attention".to_owned(),
+    };
+    let all = parameters(model);
+    let count = |of_memory: bool| -> usize {
+        (all.iter())
+            .filter(|one| !of_memory || Group::of(&one.name) == Group::Memory)
+            .map(|one| one.values.dims()[0])
+            .sum()
+    };
+    let tokens = train.batch * train.accumulate * config.data.seq_len();
+    let from = if state.step > 0 {
+        format!(" from step {}", state.step)
+    } else {
+        String::new()
+    };
+    let mut lines = vec![
+        format!("run      {} in {}", folder.name(), folder.path().display()),
+        format!("device   {}", train.device),
+        format!(
+            "model    {parts}; {} layers of width {}, {} heads",
+            model_config.layers, model_config.dim, model_config.heads
+        ),
+        format!(
+            "weights  {} parameters, {} of them the memories' own",
+            count(false),
+            count(true)
+        ),
+        format!("data     {}", in_words(&data.describe())),
+        format!(
+            "training {} steps{from} of {tokens} tokens ({} x {} sequences of {})",
+            train.steps,
+            train.accumulate,
+            train.batch,
+            config.data.seq_len()
+        ),
+    ];
+    if optim.decay_steps != train.steps {
+        lines.push(format!(
+            "note     the learning rate reaches its end at optim.decay_steps = {}, train.steps = {}",
+            optim.decay_steps, train.steps
+        ));
+    }
+    lines
+}

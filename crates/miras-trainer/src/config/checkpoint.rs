@@ -1,0 +1,52 @@
+use miras_config::{ConfigError, Tree};
+use miras_run::Policy;
+use serde::{Deserialize, Serialize};
+
+use super::require;
+
+/// `[checkpoint]`. One that any of the rules wants stays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckpointConfig {
+    /// Steps between checkpoints; 0 saves at the end alone.
+    pub every: u64,
+    /// How many of the newest stay, 1 or more.
+    pub keep_last: usize,
+    /// Those whose step is a multiple of this stay for good; 0 is off.
+    pub keep_every: u64,
+    /// Whether the one with the lowest `eval/loss` stays.
+    pub keep_best: bool,
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self {
+            every: 200,
+            keep_last: 2,
+            keep_every: 0,
+            keep_best: true,
+        }
+    }
+}
+
+impl CheckpointConfig {
+    pub(super) fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
+        let config: Self = tree.section("checkpoint")?;
+        require(
+            tree,
+            "checkpoint.keep_last",
+            config.keep_last > 0,
+            "1 or more",
+            config.keep_last,
+        )?;
+        Ok(config)
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            keep_last: self.keep_last,
+            keep_every: self.keep_every,
+            keep_best: self.keep_best,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use std::error::Error;
+
+use miras_config::{ConfigError, Tree, did_you_mean};
+use miras_data::{DataConfig, Dataset, KINDS};
+use toml::{Table, Value};
+
+/// Takes `[data]`: its kind, then the fields of that kind.
+pub(super) fn take(tree: &mut Tree) -> Result<DataConfig, ConfigError> {
+    let kind: Option<String> = tree.value("data.kind")?;
+    let kind = kind.unwrap_or_else(|| DataConfig::default().kind().to_owned());
+    let Some(known) = KINDS.iter().find(|known| known.name == kind) else {
+        let names: Vec<&str> = KINDS.iter().map(|known| known.name).collect();
+        let message = format!(
+            "unknown data `{kind}`, expected one of {}",
+            names.join(", ")
+        );
+        let help = did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?"));
+        return Err(tree.error("data.kind", message, help));
+    };
+    let also_known = &["kind"];
+    let config = match (known.default)() {
+        DataConfig::Builtin(_) => DataConfig::Builtin(tree.part("data", also_known)?),
+        DataConfig::Text(_) => DataConfig::Text(tree.part("data", also_known)?),
+        DataConfig::Mqar(_) => DataConfig::Mqar(tree.part("data", also_known)?),
+    };
+    match config.validate().into_iter().next() {
+        Some((field, problem)) => {
+            let path = format!("data.{field}");
+            Err(tree.error(&path, format!("{path}: {problem}"), None))
+        }
+        None => Ok(config),
+    }
+}
+
+/// Opens the data; a mistake is shown at the key that is about it.
+pub(super) fn open(
+    tree: &Tree,
+    config: &DataConfig,
+    seed: u64,
+) -> Result<Box<dyn Dataset>, ConfigError> {
+    miras_data::open(config, seed).map_err(|error| {
+        let path = error
+            .field()
+            .map_or_else(|| "data".to_owned(), |field| format!("data.{field}"));
+        let cause = error.source().map(|cause| format!(": {cause}"));
+        let message = format!("{error}{}", cause.unwrap_or_default());
+        tree.error(&path, message, None)
+    })
+}
+
+pub(super) fn to_table(config: &DataConfig) -> Table {
+    let mut table = Table::new();
+    table.insert("kind".into(), Value::String(config.kind().to_owned()));
+    table.extend(super::section(config));
+    table
+}

@@ -1,0 +1,120 @@
+//! The whole configuration of a run, from its layers to one checked value.
+
+mod checkpoint;
+mod data;
+mod eval;
+mod log;
+mod optim;
+mod train;
+
+use miras_config::{ConfigError, Layers, Origins, Tree};
+use miras_data::{DataConfig, Dataset};
+use miras_model::ModelSpec;
+use toml::{Table, Value};
+
+pub use checkpoint::CheckpointConfig;
+pub use eval::{Control, EvalConfig};
+pub use log::LogConfig;
+pub use optim::OptimConfig;
+pub use train::{OnNonfinite, TrainConfig};
+
+/// Everything that defines a run, checked.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// `[model]` and the tables of the four axes.
+    pub model: ModelSpec,
+    /// `[data]`.
+    pub data: DataConfig,
+    /// `[train]`.
+    pub train: TrainConfig,
+    /// `[optim]`.
+    pub optim: OptimConfig,
+    /// `[eval]`.
+    pub eval: EvalConfig,
+    /// `[checkpoint]`.
+    pub checkpoint: CheckpointConfig,
+    /// `[log]`.
+    pub log: LogConfig,
+}
+
+impl RunConfig {
+    /// The one loader behind `run`, `check` and `show`: every key and every
+    /// combination is checked, and the error is the first mistake with its line.
+    ///
+    /// Nothing is read from the disk: see [`load_and_open`](Self::load_and_open) for the data.
+    pub fn load(layers: Layers) -> Result<(Self, Origins), ConfigError> {
+        let mut tree = layers.merge()?;
+        let config = Self::take(&mut tree)?;
+        Ok((config, tree.finish()?))
+    }
+
+    /// Like [`load`](Self::load), and opens the data too: a file that is not there is then
+    /// an error at the line that names it.
+    pub fn load_and_open(layers: Layers) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
+        let mut tree = layers.merge()?;
+        let config = Self::take(&mut tree)?;
+        let opened = data::open(&tree, &config.data, config.train.seed);
+        // An unknown key may be the reason why a file is not found, so it goes first.
+        let origins = tree.finish()?;
+        Ok((config, origins, opened?))
+    }
+
+    /// Complete, in the order in which a reader wants it; loading it again gives
+    /// the same configuration.
+    pub fn to_table(&self) -> Table {
+        let mut table = Table::new();
+        for (name, section) in self.model.tables() {
+            table.insert(name.into(), Value::Table(section));
+        }
+        table.insert("data".into(), Value::Table(data::to_table(&self.data)));
+        for (name, section) in [
+            ("train", section(&self.train)),
+            ("optim", section(&self.optim)),
+            ("eval", section(&self.eval)),
+            ("checkpoint", section(&self.checkpoint)),
+            ("log", section(&self.log)),
+        ] {
+            table.insert(name.into(), Value::Table(section));
+        }
+        table
+    }
+
+    fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
+        let model = ModelSpec::take(tree)?;
+        let data = data::take(tree)?;
+        let train = TrainConfig::take(tree, &data)?;
+        let optim = OptimConfig::take(tree)?;
+        let eval = EvalConfig::take(tree, &model)?;
+        let checkpoint = CheckpointConfig::take(tree)?;
+        let log = LogConfig::take(tree)?;
+        Ok(Self {
+            model,
+            data,
+            train,
+            optim,
+            eval,
+            checkpoint,
+            log,
+        })
+    }
+}
+
+/// Plain settings of this crate as a table.
+fn section(settings: &impl serde::Serialize) -> Table {
+    Table::try_from(settings).expect("settings are a TOML table")
+}
+
+/// Refuses a value at `section.key` unless it is `fine`.
+fn require(
+    tree: &Tree,
+    path: &str,
+    fine: bool,
+    must: &str,
+    found: impl std::fmt::Display,
+) -> Result<(), ConfigError> {
+    if fine {
+        return Ok(());
+    }
+    let message = format!("{path} must be {must}, got {found}");
+    Err(tree.error(path, message, None))
+}

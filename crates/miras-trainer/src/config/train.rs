@@ -1,0 +1,117 @@
+use miras_config::{ConfigError, Tree};
+use miras_data::DataConfig;
+use serde::{Deserialize, Serialize};
+
+use super::require;
+use crate::device;
+
+/// The most tokens that one batch of `miras-data` may hold.
+const MOST_TOKENS: usize = 1 << 28;
+/// Skips in a row that are let pass by default.
+const MAX_SKIPS: u64 = 10;
+
+/// `[train]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Optimiser steps after which the run is done, 1 or more. May change at a resume.
+    pub steps: u64,
+    /// Minutes of training and evaluation after which this process evaluates, saves and
+    /// ends, above 0; none by default. May change at a resume.
+    pub max_minutes: Option<f64>,
+    /// Seed of initial weights and data, 0 or more.
+    pub seed: u64,
+    /// Sequences a micro-batch, 1 or more; also the rows of an evaluation batch.
+    pub batch: usize,
+    /// Micro-batches a step, 1 or more; the gradient is that of their mean over scored tokens.
+    pub accumulate: usize,
+    /// Where to compute: `"cpu"`, `"auto"`, or a device whose cargo feature is on. May change
+    /// at a resume.
+    pub device: String,
+    /// What happens when a loss or gradient is NaN or infinite: `"stop"`, or `"skip"` the step.
+    pub on_nonfinite: OnNonfinite,
+    /// Steps skipped in a row after which the run stops, 1 or more; default 10; belongs to
+    /// `on_nonfinite = "skip"`.
+    pub max_skips: Option<u64>,
+}
+
+/// What happens when a loss or gradient is NaN or infinite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnNonfinite {
+    /// The run stops and says where it began.
+    Stop,
+    /// The step changes nothing and is counted.
+    Skip,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            steps: 1000,
+            max_minutes: None,
+            seed: 1,
+            batch: 8,
+            accumulate: 1,
+            device: "cpu".to_owned(),
+            on_nonfinite: OnNonfinite::Stop,
+            max_skips: None,
+        }
+    }
+}
+
+impl TrainConfig {
+    pub(super) fn take(tree: &mut Tree, data: &DataConfig) -> Result<Self, ConfigError> {
+        let mut config: Self = tree.section("train")?;
+        let most = MOST_TOKENS / data.seq_len().max(1);
+        let minutes = config.max_minutes.unwrap_or(1.0);
+        require(
+            tree,
+            "train.steps",
+            config.steps > 0,
+            "1 or more",
+            config.steps,
+        )?;
+        require(
+            tree,
+            "train.max_minutes",
+            minutes > 0.0 && minutes.is_finite(),
+            "above 0",
+            minutes,
+        )?;
+        require(
+            tree,
+            "train.batch",
+            (1..=most).contains(&config.batch),
+            &format!(
+                "from 1 to {most} sequences of data.seq_len = {}",
+                data.seq_len()
+            ),
+            config.batch,
+        )?;
+        require(
+            tree,
+            "train.accumulate",
+            config.accumulate > 0,
+            "1 or more",
+            config.accumulate,
+        )?;
+        if let Err(error) = device::check(&config.device) {
+            return Err(tree.error("train.device", error.to_string(), None));
+        }
+        match (config.on_nonfinite, config.max_skips) {
+            (OnNonfinite::Stop, Some(_)) => {
+                let message = "max_skips belongs to train.on_nonfinite = \"skip\"";
+                let help = "leave it out, or set train.on_nonfinite = \"skip\"".to_owned();
+                return Err(tree.error("train.max_skips", message, Some(help)));
+            }
+            (OnNonfinite::Stop, None) => {}
+            (OnNonfinite::Skip, skips) => {
+                let skips = skips.unwrap_or(MAX_SKIPS);
+                require(tree, "train.max_skips", skips > 0, "1 or more", skips)?;
+                config.max_skips = Some(skips);
+            }
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,182 @@
+//! Devices by name.
+
+use burn::tensor::Device;
+use miras_config::did_you_mean;
+
+/// A device that this program knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// Its name in `train.device` and `--device`.
+    pub name: &'static str,
+    /// What it is.
+    pub summary: &'static str,
+    /// The cargo feature it needs; none for the CPU.
+    pub feature: Option<&'static str>,
+    /// Whether it is compiled in.
+    pub compiled: bool,
+}
+
+/// All devices, compiled in or not. Beside them there is `auto`: a GPU that is
+/// compiled in and present, else the CPU.
+pub const KNOWN: &[DeviceInfo] = &[
+    DeviceInfo {
+        name: "cpu",
+        summary: "the CPU, in Rust; always there",
+        feature: None,
+        compiled: true,
+    },
+    DeviceInfo {
+        name: "wgpu",
+        summary: "the default GPU, through Vulkan, Metal or DirectX 12",
+        feature: Some("wgpu"),
+        compiled: cfg!(feature = "wgpu"),
+    },
+    DeviceInfo {
+        name: "cuda",
+        summary: "the first NVIDIA GPU",
+        feature: Some("cuda"),
+        compiled: cfg!(feature = "cuda"),
+    },
+    DeviceInfo {
+        name: "tch",
+        summary: "the CPU, through LibTorch",
+        feature: Some("tch"),
+        compiled: cfg!(feature = "tch"),
+    },
+];
+
+/// The name that stands for the best device there is.
+const AUTO: &str = "auto";
+
+/// Why there is no such device.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DeviceError {
+    /// No device has this name.
+    #[error("unknown device `{name}`, expected one of {}{}", names(), hint(*nearest))]
+    Unknown {
+        /// The name as given.
+        name: String,
+        /// The name that was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// It exists, and this program was built without it.
+    #[error(
+        "this program was built without the device `{name}`: \
+         use `cargo run -p miras-train --features {feature}`, or --device cpu"
+    )]
+    NotCompiled {
+        /// The device.
+        name: &'static str,
+        /// The cargo feature that brings it.
+        feature: &'static str,
+    },
+    /// It is compiled in, and this machine has none.
+    #[error("this machine has no `{name}` device: use --device cpu")]
+    Absent {
+        /// The device.
+        name: &'static str,
+    },
+}
+
+/// The devices that are compiled in.
+pub fn compiled() -> Vec<DeviceInfo> {
+    (KNOWN.iter().copied())
+        .filter(|known| known.compiled)
+        .collect()
+}
+
+/// The device called `name`, without gradients.
+pub fn open(name: &str) -> Result<Device, DeviceError> {
+    let Some(known) = find(name)? else {
+        return Ok(best());
+    };
+    if let (false, Some(feature)) = (known.compiled, known.feature) {
+        return Err(DeviceError::NotCompiled {
+            name: known.name,
+            feature,
+        });
+    }
+    get(known.name).ok_or(DeviceError::Absent { name: known.name })
+}
+
+/// Whether `name` is the name of a device, compiled in or not.
+pub(crate) fn check(name: &str) -> Result<(), DeviceError> {
+    find(name).map(|_| ())
+}
+
+/// None for `auto`.
+fn find(name: &str) -> Result<Option<&'static DeviceInfo>, DeviceError> {
+    if name == AUTO {
+        return Ok(None);
+    }
+    let known = KNOWN.iter().find(|known| known.name == name);
+    known.map(Some).ok_or_else(|| DeviceError::Unknown {
+        name: name.to_owned(),
+        nearest: did_you_mean(name, all()),
+    })
+}
+
+fn best() -> Device {
+    ["cuda", "wgpu"]
+        .into_iter()
+        .find_map(get)
+        .unwrap_or_else(Device::flex)
+}
+
+/// None if it is not compiled in or this machine has none.
+fn get(name: &str) -> Option<Device> {
+    match name {
+        "cpu" => Some(Device::flex()),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => first(burn::tensor::DeviceType::Wgpu)
+            .map(|_| Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+        #[cfg(feature = "cuda")]
+        "cuda" => first(burn::tensor::DeviceType::Cuda),
+        #[cfg(feature = "tch")]
+        "tch" => Some(Device::libtorch()),
+        _ => None,
+    }
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn first(kind: burn::tensor::DeviceType) -> Option<Device> {
+    Device::enumerate(kind).into_vec().into_iter().next()
+}
+
+fn all() -> impl Iterator<Item = &'static str> {
+    [AUTO]
+        .into_iter()
+        .chain(KNOWN.iter().map(|known| known.name))
+}
+
+fn names() -> String {
+    all().collect::<Vec<_>>().join(", ")
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(": did you mean `{name}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_is_always_there_and_auto_finds_something() {
+        assert!(open("cpu").is_ok());
+        assert!(open("auto").is_ok());
+        assert_eq!(compiled()[0].name, "cpu");
+    }
+
+    #[test]
+    fn other_names_say_what_to_do() {
+        let unknown = open("cdua").unwrap_err().to_string();
+        let expected = "unknown device `cdua`, expected one of auto, cpu, wgpu, cuda, tch: did you mean `cuda`?";
+        assert_eq!(unknown, expected);
+        for device in KNOWN.iter().filter(|known| !known.compiled) {
+            let error = open(device.name).unwrap_err().to_string();
+            let feature = format!("--features {}", device.feature.unwrap());
+            assert!(error.contains(&feature), "{error}");
+        }
+    }
+}

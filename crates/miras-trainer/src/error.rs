@@ -1,0 +1,110 @@
+//! Why a run cannot be carried out.
+
+use std::path::PathBuf;
+
+use miras_config::ConfigError;
+use miras_data::DataError;
+use miras_log::LogError;
+use miras_run::RunError;
+
+use crate::device::DeviceError;
+
+/// Why a run cannot be carried out. Messages are complete on their own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The data cannot be opened or read.
+    #[error("{}{}", at_key(.0), with_cause(.0))]
+    Data(DataError),
+    /// There is no such device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The run folder refuses.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The device cannot be read from.
+    #[error("the device failed: {0}")]
+    Compute(String),
+    /// Metrics cannot be written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The stored configuration of a run that is to be continued cannot be read.
+    #[error("the stored configuration cannot be used any more\n{0}")]
+    Stored(ConfigError),
+    /// The configuration differs from that of the run that is to be continued.
+    #[error("{}", changed(.name, .keys))]
+    Changed {
+        /// The run.
+        name: String,
+        /// Each key that differs.
+        keys: Vec<ChangedKey>,
+    },
+    /// The data is not what the run was started with.
+    #[error(
+        "the data of run `{name}` changed: it was {stored}, now it is {now}; restore it, or start a new run"
+    )]
+    OtherData {
+        /// The run.
+        name: String,
+        /// Fingerprint at the checkpoint.
+        stored: String,
+        /// Fingerprint now.
+        now: String,
+    },
+    /// A file of a checkpoint is not what this program expects.
+    #[error("cannot load {}: {cause}; resume from another step with `--resume STEP`", path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
+}
+
+/// A key whose value differs from the stored one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedKey {
+    /// Dotted path.
+    pub key: String,
+    /// The stored value as TOML; none if it was not there.
+    pub stored: Option<String>,
+    /// The value now as TOML; none if it is not there.
+    pub now: Option<String>,
+}
+
+impl From<DataError> for TrainError {
+    fn from(error: DataError) -> Self {
+        Self::Data(error)
+    }
+}
+
+fn at_key(error: &DataError) -> String {
+    match error.field() {
+        // Its message begins with its field.
+        Some(_) if matches!(error, DataError::Config { .. }) => format!("[data] {error}"),
+        Some(field) => {
+            let text = error.to_string();
+            let rest = text.strip_prefix(&format!("{field}: ")).unwrap_or(&text);
+            format!("data.{field}: {rest}")
+        }
+        None => format!("[data] {error}"),
+    }
+}
+
+fn with_cause(error: &DataError) -> String {
+    let cause = std::error::Error::source(error);
+    cause.map_or_else(String::new, |cause| format!(": {cause}"))
+}
+
+fn changed(name: &str, keys: &[ChangedKey]) -> String {
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+    let lines = keys.iter().map(|changed| {
+        let (stored, now) = (value(&changed.stored), value(&changed.now));
+        format!("\n  {}: stored {stored}, now {now}", changed.key)
+    });
+    format!(
+        "run `{name}` cannot be continued with another configuration:{}\n\
+         only train.steps, train.max_minutes and train.device may change; start a new run for the rest",
+        lines.collect::<String>()
+    )
+}

@@ -1,0 +1,76 @@
+//! Evaluation on held-out batches.
+
+use burn::tensor::{Device, Tensor};
+use miras_data::{Dataset, Metric};
+use miras_model::{Ablation, LanguageModel, Pass};
+
+use crate::TrainError;
+use crate::read::{Tokens, read, weight_of};
+
+/// What the held-out data say about a model.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Evaluation {
+    /// Mean over scored tokens, in nats.
+    pub(crate) loss: f64,
+    /// Share of scored targets ranked first.
+    pub(crate) accuracy: f64,
+    /// The first batch whose loss is NaN or infinite.
+    pub(crate) nonfinite: Option<u64>,
+}
+
+/// Evaluates a model without gradients on the first `batches` batches, or all if there are fewer.
+pub(crate) fn evaluate(
+    model: &LanguageModel,
+    data: &dyn Dataset,
+    (batches, rows): (u64, usize),
+    ablation: Ablation,
+    device: &Device,
+) -> Result<Evaluation, TrainError> {
+    let batches = data
+        .eval_batches(rows)
+        .map_or(batches, |all| all.min(batches));
+    let pass = Pass {
+        probe: false,
+        ablation,
+    };
+    let (mut loss, mut hits, mut weight) = (0.0, 0.0, 0.0);
+    let mut nonfinite = None;
+    for index in 0..batches {
+        let batch = data.eval_batch(index, rows)?;
+        let tokens = Tokens::new(&batch, device);
+        let logits = model.forward(tokens.inputs.clone(), None, pass).logits;
+        let right = tokens.hits(logits.clone());
+        let losses = LanguageModel::token_losses(logits, tokens.targets);
+        let sum = (losses * tokens.weights).sum();
+        let numbers = read(Tensor::cat(vec![sum, right], 0))?;
+        if !numbers[0].is_finite() {
+            nonfinite = nonfinite.or(Some(index));
+        }
+        loss += f64::from(numbers[0]);
+        hits += f64::from(numbers[1]);
+        weight += weight_of(&batch);
+    }
+    Ok(Evaluation {
+        loss: loss / weight,
+        accuracy: hits / weight,
+        nonfinite,
+    })
+}
+
+/// The tag that goes beside `<prefix>/loss`, and its value.
+pub(crate) fn beside_loss(metric: Metric, prefix: &str, loss: f64, accuracy: f64) -> (String, f64) {
+    let name = beside(metric);
+    let value = match metric {
+        Metric::BitsPerByte => loss / std::f64::consts::LN_2,
+        Metric::Accuracy => accuracy,
+    };
+    (format!("{prefix}/{name}"), value)
+}
+
+/// What a metric is called in tags.
+pub(crate) fn beside(metric: Metric) -> &'static str {
+    match metric {
+        Metric::BitsPerByte => "bits_per_byte",
+        Metric::Accuracy => "accuracy",
+    }
+}

@@ -1,0 +1,220 @@
+//! Evaluations, checkpoints, and how a run ends.
+
+use miras_log::Tracker;
+use miras_model::Ablation;
+use miras_run::{Best, CheckpointInfo, Goal, Status, Summary};
+
+use crate::evaluate::{Evaluation, beside_loss, evaluate};
+use crate::parameters::{first_nonfinite, parameters};
+use crate::session::{End, Session};
+use crate::{OnNonfinite, Outcome, TrainError, snapshot};
+
+/// The metric that decides which checkpoint is best.
+const METRIC: &str = "eval/loss";
+
+impl Session {
+    /// Trains to the end, and writes how it ended whatever happens.
+    pub(crate) fn run(mut self) -> Result<Outcome, TrainError> {
+        let result = self.steps().and_then(|end| self.finish(end));
+        if let Err(error) = &result {
+            // The error that ended the run is the one to report.
+            let _ = self.summarize(Status::Failed, Some(error.to_string()));
+            let _ = self.trackers.finish(miras_log::Status::Failure);
+        }
+        self.progress.finish();
+        result
+    }
+
+    fn finish(&mut self, end: End) -> Result<Outcome, TrainError> {
+        let end = self.complete(end)?;
+        let (status, logged, message) = match end {
+            End::Finished => (Status::Finished, miras_log::Status::Success, None),
+            End::Time => {
+                let message = self.how_to_go_on("the time is up");
+                (Status::Time, miras_log::Status::Interrupted, Some(message))
+            }
+            End::Interrupted => {
+                let message = self.how_to_go_on("interrupted");
+                (
+                    Status::Interrupted,
+                    miras_log::Status::Interrupted,
+                    Some(message),
+                )
+            }
+            End::Nonfinite(place) => {
+                let message = format!("{place}; {}", self.last_finite());
+                (Status::Nonfinite, miras_log::Status::Failure, Some(message))
+            }
+        };
+        self.summarize(status, message.clone())?;
+        self.trackers.finish(logged)?;
+        let line = format!("{status} at step {}", self.state.step);
+        self.progress.line(&match &message {
+            Some(message) => format!("{line}: {message}"),
+            None => line,
+        });
+        Ok(Outcome {
+            status,
+            name: self.folder.name().to_owned(),
+            folder: self.folder.path().to_owned(),
+            step: self.state.step,
+            tokens: self.state.tokens,
+            checkpoint: self.saved,
+            eval_loss: self.evaluated.map(|(_, loss)| loss),
+            message,
+        })
+    }
+
+    /// What is left to do after the last step.
+    fn complete(&mut self, end: End) -> Result<End, TrainError> {
+        if matches!(end, End::Nonfinite(_)) {
+            return Ok(end);
+        }
+        let is_over = matches!(end, End::Finished | End::Time);
+        let step = self.state.step;
+        let mut is_saved = self.saved == Some(step);
+        if is_over && self.evaluated.is_none_or(|(at, _)| at != step) {
+            if let Some(place) = self.evaluate()? {
+                return Ok(End::Nonfinite(place));
+            }
+            // A checkpoint of this step does not know of this evaluation yet.
+            is_saved = false;
+        }
+        if !is_saved && let Some(place) = self.save()? {
+            return Ok(End::Nonfinite(place));
+        }
+        if is_over {
+            self.controls()?;
+        }
+        Ok(end)
+    }
+
+    /// Evaluates and logs; the place of the first non-finite value if the run has to stop.
+    pub(crate) fn evaluate(&mut self) -> Result<Option<String>, TrainError> {
+        let found = self.measure(Ablation::None)?;
+        let step = self.state.step;
+        let mut values = vec![(METRIC.to_owned(), found.loss)];
+        values.push(beside_loss(
+            self.data.metric(),
+            "eval",
+            found.loss,
+            found.accuracy,
+        ));
+        self.log(step, &values)?;
+        self.evaluated = Some((step, found.loss));
+        let text: Vec<String> = (values.iter())
+            .map(|(tag, value)| format!("{tag} {value:.4}"))
+            .collect();
+        self.progress
+            .line(&format!("step {step}  {}", text.join("  ")));
+
+        let is_best = (self.state.best.as_ref())
+            .is_none_or(|best| Goal::Lower.is_better(found.loss, best.value));
+        if is_best && found.loss.is_finite() {
+            self.state.best = Some(Best {
+                metric: METRIC.to_owned(),
+                value: found.loss,
+                step,
+            });
+        }
+        match found.nonfinite {
+            Some(index) if self.config.train.on_nonfinite == OnNonfinite::Stop => {
+                let batch = self.data.eval_batch(index, self.config.train.batch)?;
+                let place = self.place(&[batch])?;
+                let place = place.unwrap_or_else(|| "the loss itself".to_owned());
+                Ok(Some(format!(
+                    "step {step}: eval/loss is {}; first non-finite: {place}",
+                    found.loss
+                )))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn controls(&mut self) -> Result<(), TrainError> {
+        for control in self.config.eval.controls.clone() {
+            let found = self.measure(control.ablation())?;
+            let prefix = format!("control/{}", control.name());
+            let values = [
+                (format!("{prefix}/loss"), found.loss),
+                beside_loss(self.data.metric(), &prefix, found.loss, found.accuracy),
+            ];
+            self.log(self.state.step, &values)?;
+            self.progress
+                .line(&format!("{prefix}/loss {:.4}", found.loss));
+        }
+        Ok(())
+    }
+
+    fn measure(&self, ablation: Ablation) -> Result<Evaluation, TrainError> {
+        let size = (self.config.eval.batches, self.config.train.batch);
+        let model = self.learner.frozen();
+        evaluate(&model, self.data.as_ref(), size, ablation, &self.device)
+    }
+
+    /// Saves a checkpoint; the place of the first non-finite weight instead, if there is one.
+    pub(crate) fn save(&mut self) -> Result<Option<String>, TrainError> {
+        let step = self.state.step;
+        if let Some(name) = first_nonfinite(&parameters(&self.learner.model))? {
+            return Ok(Some(format!(
+                "step {step}: the weights are not finite after it; first non-finite: parameter `{name}`"
+            )));
+        }
+        // What a checkpoint knows of must not be missing from the metrics.
+        self.trackers.flush()?;
+        let state = snapshot::State {
+            seconds: self.seconds(),
+            ..self.state.clone()
+        };
+        let info = CheckpointInfo {
+            metric: Some(METRIC.to_owned()),
+            eval: self
+                .evaluated
+                .filter(|(at, _)| *at == step)
+                .map(|(_, loss)| loss),
+            best: state.best.as_ref().map(|best| best.value),
+            ..CheckpointInfo::new(state.tokens)
+        };
+        let learner = &self.learner;
+        let saved =
+            (self.checkpoints).save(step, |files| snapshot::save(files, learner, &state), &info)?;
+        self.saved = Some(step);
+        if let Some(error) = saved.not_pruned {
+            self.progress.line(&format!("warning: {error}"));
+        }
+        Ok(None)
+    }
+
+    fn summarize(&self, status: Status, message: Option<String>) -> Result<(), TrainError> {
+        self.folder.write_summary(&Summary {
+            status,
+            message,
+            steps: self.state.step,
+            tokens: self.state.tokens,
+            seconds: self.seconds(),
+            best: self.state.best.clone(),
+            metrics: self.metrics.clone(),
+        })?;
+        Ok(())
+    }
+
+    /// Seconds of training, all starts together.
+    fn seconds(&self) -> f64 {
+        self.state.seconds + self.training().as_secs_f64()
+    }
+
+    fn how_to_go_on(&self, what: &str) -> String {
+        let name = self.folder.name();
+        format!(
+            "{what}; go on with: {} --name {name} --resume",
+            self.resume_command
+        )
+    }
+
+    fn last_finite(&self) -> String {
+        match self.saved {
+            Some(step) => format!("the checkpoint of step {step} is finite"),
+            None => "no checkpoint was saved before".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! A model and its optimiser: gradients of a step, then the update.
+
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+use miras_data::Batch;
+use miras_model::{LanguageModel, Pass};
+
+use crate::parameters::{self, Group, parameters};
+use crate::read::{Tokens, read, weight_of};
+use crate::{OptimConfig, RunConfig, TrainError};
+
+/// A model and its optimiser.
+pub(crate) struct Learner {
+    pub(crate) model: LanguageModel,
+    pub(crate) optimizer: ModuleOptimizer,
+    device: Device,
+}
+
+/// What the batches of one step say about the weights.
+pub(crate) struct Gradients {
+    values: GradientsParams,
+    /// Mean over the scored tokens of the step, in nats.
+    pub(crate) loss: f64,
+    /// Norm of the whole gradient.
+    pub(crate) norm: f64,
+    /// Share of scored targets ranked first, if it was asked for.
+    pub(crate) accuracy: Option<f64>,
+    /// The parameter nearest to the loss whose gradient has no finite norm.
+    pub(crate) nonfinite: Option<String>,
+}
+
+impl Gradients {
+    pub(crate) fn is_finite(&self) -> bool {
+        self.loss.is_finite() && self.norm.is_finite()
+    }
+}
+
+impl Learner {
+    /// Initial weights and a fresh optimiser.
+    pub(crate) fn new(config: &RunConfig, vocab: usize, device: &Device) -> Self {
+        let with_gradients = device.clone().autodiff();
+        let model = LanguageModel::new(&config.model, vocab, config.train.seed, &with_gradients);
+        Self {
+            optimizer: optimizer(&config.optim, &model),
+            model,
+            device: device.clone(),
+        }
+    }
+
+    /// The model without gradients.
+    pub(crate) fn frozen(&self) -> LanguageModel {
+        self.model.valid()
+    }
+
+    /// The gradient of the mean loss over all scored tokens of `batches`.
+    pub(crate) fn gradients(
+        &self,
+        batches: &[Batch],
+        wants_accuracy: bool,
+    ) -> Result<Gradients, TrainError> {
+        let total: f64 = batches.iter().map(weight_of).sum();
+        // Nothing scored gives no gradient, not 0/0.
+        let total = if total > 0.0 { total } else { 1.0 };
+        let mut sum = GradientsAccumulator::new();
+        let mut numbers = Vec::new();
+        for batch in batches {
+            let tokens = Tokens::new(batch, &self.device.clone().autodiff());
+            let output = self
+                .model
+                .forward(tokens.inputs.clone(), None, Pass::default());
+            if wants_accuracy {
+                numbers.push(tokens.hits(output.logits.clone()).inner().div_scalar(total));
+            }
+            let losses = LanguageModel::token_losses(output.logits, tokens.targets);
+            let loss = (losses * tokens.weights).sum().div_scalar(total);
+            numbers.push(loss.clone().inner());
+            let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
+            sum.accumulate(&self.model, gradients);
+        }
+        let values = sum.grads();
+        let gradients = parameters::gradients(&self.model, &values);
+        let squares = gradients
+            .iter()
+            .map(|one| one.values.clone().square().sum());
+        numbers.extend(squares);
+
+        // One read-back a step: each waits for the device.
+        let numbers = read(Tensor::cat(numbers, 0))?;
+        let (of_batches, squares) = numbers.split_at(numbers.len() - gradients.len());
+        let every = if wants_accuracy { 2 } else { 1 };
+        let sum_of = |at: usize| -> f64 {
+            let values = of_batches.iter().skip(at).step_by(every);
+            values.copied().map(f64::from).sum()
+        };
+        // The backward pass comes from the last parameter to the first.
+        let first = squares.iter().rposition(|square| !square.is_finite());
+        Ok(Gradients {
+            values,
+            loss: sum_of(every - 1),
+            accuracy: wants_accuracy.then(|| sum_of(0)),
+            norm: squares.iter().copied().map(f64::from).sum::<f64>().sqrt(),
+            nonfinite: first.map(|at| gradients[at].name.clone()),
+        })
+    }
+
+    /// One step of the optimiser, the whole gradient clipped to norm `clip` (0 = off).
+    pub(crate) fn update(&mut self, gradients: Gradients, lr: f64, clip: f64) {
+        let Gradients { values, norm, .. } = gradients;
+        let values = if clip > 0.0 && norm > clip {
+            scaled(&self.model, values, clip / norm)
+        } else {
+            values
+        };
+        self.model = self.optimizer.step(lr, self.model.clone(), values);
+    }
+}
+
+/// `AdamW` without weight decay where [`Group::decays`] says so.
+pub(crate) fn optimizer(config: &OptimConfig, model: &LanguageModel) -> ModuleOptimizer {
+    let with_decay = |weight_decay: f64| {
+        AdamWConfig::new()
+            .with_beta_1(config.beta1 as f32)
+            .with_beta_2(config.beta2 as f32)
+            .with_epsilon(config.epsilon as f32)
+            .with_weight_decay(weight_decay as f32)
+    };
+    let spared = (parameters(model).into_iter())
+        .filter(|parameter| !Group::of(&parameter.name).decays())
+        .map(|parameter| parameter.id);
+    with_decay(config.weight_decay).init().with_group(
+        ParamGroup::from_ids(spared.collect()),
+        with_decay(0.0).build(),
+        None,
+    )
+}
+
+fn scaled(model: &LanguageModel, values: GradientsParams, by: f64) -> GradientsParams {
+    let mut scaler = Scaler { values, by };
+    model.visit(&mut scaler);
+    scaler.values
+}
+
+struct Scaler {
+    values: GradientsParams,
+    by: f64,
+}
+
+impl ModuleVisitor for Scaler {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.values.remove::<D>(param.id) {
+            self.values.register(param.id, gradient.mul_scalar(self.by));
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "learner_tests.rs"]
+mod tests;

@@ -1,0 +1,33 @@
+//! Training: one configuration in, a run folder out.
+//!
+//! - [`RunConfig`] is the whole configuration, read from TOML and checked.
+//! - [`run()`] carries it out: steps, evaluations, checkpoints, metrics, and resuming.
+//! - [`device`] finds a device by name.
+
+mod banner;
+mod compare;
+mod config;
+pub mod device;
+mod diagnostics;
+mod error;
+mod evaluate;
+mod finish;
+mod learner;
+mod nonfinite;
+mod parameters;
+mod read;
+mod request;
+mod run;
+mod schedule;
+mod session;
+mod snapshot;
+mod start;
+mod trackers;
+
+pub use config::{
+    CheckpointConfig, Control, EvalConfig, LogConfig, OnNonfinite, OptimConfig, RunConfig,
+    TrainConfig,
+};
+pub use error::{ChangedKey, TrainError};
+pub use request::{Outcome, Resume, RunRequest};
+pub use run::{run, run_on};

@@ -1,0 +1,176 @@
+//! Where a pass turns non-finite.
+
+use burn::tensor::{Device, Tensor};
+use miras_data::Batch;
+use miras_engine::Probe;
+use miras_model::{LanguageModel, MixerState, ModelSpec, Pass};
+
+use crate::TrainError;
+use crate::parameters::{first_nonfinite, parameters};
+use crate::read::{Tokens, read};
+
+/// The first place with NaN or infinity, in words: a parameter, or layer, chunk and tensor of
+/// the pass over `batch`; none if that pass is finite.
+pub(crate) fn first_place(
+    model: &LanguageModel,
+    spec: &ModelSpec,
+    batch: &Batch,
+    device: &Device,
+) -> Result<Option<String>, TrainError> {
+    if let Some(name) = first_nonfinite(&parameters(model))? {
+        return Ok(Some(format!("parameter `{name}`")));
+    }
+    let tokens = Tokens::new(batch, device);
+    let pass = Pass {
+        probe: true,
+        ..Pass::default()
+    };
+    let output = model.forward(tokens.inputs, None, pass);
+    if let Some(choice) = &spec.choice {
+        let memories = batch.rows * spec.config.heads;
+        let per_chunk = memories * choice.rule.settings.chunk;
+        for (layer, probe) in output.probes.iter().enumerate() {
+            if let Some((chunk, tensor)) = in_probe(probe, per_chunk) {
+                return Ok(Some(format!("layer {layer}, chunk {chunk}, {tensor}")));
+            }
+        }
+    }
+    for (layer, state) in output.state.layers.iter().enumerate() {
+        if let MixerState::Attention(state) = state {
+            for (name, tensor) in [("keys", &state.keys), ("values", &state.values)] {
+                if !is_finite(tensor.clone())? {
+                    return Ok(Some(format!("layer {layer}, attention {name}")));
+                }
+            }
+        }
+    }
+    if is_finite(output.logits)? {
+        Ok(None)
+    } else {
+        let last = spec.config.layers - 1;
+        Ok(Some(format!("logits, behind layer {last}")))
+    }
+}
+
+/// The first chunk with a non-finite value, and the first tensor in the order of computation.
+fn in_probe(probe: &Probe, per_chunk: usize) -> Option<(usize, &'static str)> {
+    [
+        ("retention gate", &probe.retention, per_chunk),
+        ("inner gradient (surprise)", &probe.surprise, per_chunk),
+        ("step size after caps", &probe.capped, per_chunk),
+        ("write", &probe.write, per_chunk),
+        ("memory state", &probe.state, 1),
+        ("inner loss", &probe.loss, per_chunk),
+    ]
+    .into_iter()
+    .filter_map(|(name, values, per_chunk)| {
+        let first = values.iter().position(|value| !value.is_finite())?;
+        Some((first / per_chunk, name))
+    })
+    // The first of equals is kept, which is the earliest in the order above.
+    .min_by_key(|(chunk, _)| *chunk)
+}
+
+fn is_finite<const D: usize>(tensor: Tensor<D>) -> Result<bool, TrainError> {
+    Ok(read(tensor.mul_scalar(0.0).sum())?[0].is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::{Module, ModuleMapper, Param};
+    use miras_config::Layers;
+
+    use super::*;
+    use crate::RunConfig;
+
+    /// Sets every value of one parameter.
+    struct Fill {
+        number: u64,
+        value: f64,
+    }
+
+    impl ModuleMapper for Fill {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if param.id.val() != self.number {
+                return param;
+            }
+            param.map(|tensor| tensor.zeros_like().add_scalar(self.value))
+        }
+    }
+
+    /// What is found after every value of the parameter `name` became `value`.
+    fn place(text: &str, name: &str, value: f64) -> Option<String> {
+        let mut layers = Layers::new();
+        layers.text("test", text).unwrap();
+        layers.set("data.seq_len=16").unwrap();
+        let (config, _, data) = RunConfig::load_and_open(layers).unwrap();
+        let device = Device::flex();
+        let learner = crate::learner::Learner::new(&config, data.vocab(), &device);
+        let model = learner.frozen();
+        let number = parameters(&model)
+            .into_iter()
+            .find(|one| one.name == name)
+            .unwrap()
+            .id
+            .val();
+        let model = model.map(&mut Fill { number, value });
+        let batch = data.train_batch(0, 2).unwrap();
+        first_place(&model, &config.model, &batch, &device).unwrap()
+    }
+
+    #[test]
+    fn a_pass_is_searched_from_its_beginning() {
+        let memory = "[model]\nlayers = 2\ndim = 8\nheads = 2\n[algorithm]\nchunk = 4";
+        let attention = "[model]\nlayers = 2\ndim = 8\nheads = 2\nmixer = 'attention'";
+        for (text, name, value, expected) in [
+            (memory, "norm.gamma", 1.0, None),
+            (
+                memory,
+                "norm.gamma",
+                f64::NAN,
+                Some("parameter `norm.gamma`"),
+            ),
+            (memory, "norm.gamma", 3e38, Some("logits, behind layer 1")),
+            (
+                memory,
+                "blocks.1.mixer.v.weight",
+                3e38,
+                Some("layer 1, chunk 0, inner gradient (surprise)"),
+            ),
+            (
+                attention,
+                "blocks.1.mixer.k.weight",
+                3e38,
+                Some("layer 1, attention keys"),
+            ),
+            (
+                attention,
+                "blocks.0.mixer.v.weight",
+                3e38,
+                Some("layer 0, attention values"),
+            ),
+        ] {
+            assert_eq!(place(text, name, value).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_earliest_chunk_wins_then_the_order_of_computation() {
+        // 2 memories, chunks of 3 tokens: 6 values a chunk.
+        let fine = vec![1.0; 15];
+        let mut probe = Probe {
+            loss: fine.clone(),
+            surprise: fine.clone(),
+            write: fine.clone(),
+            retention: fine.clone(),
+            capped: fine,
+            state: vec![1.0; 3],
+        };
+        assert_eq!(in_probe(&probe, 6), None);
+        probe.surprise[14] = f32::NAN;
+        assert_eq!(in_probe(&probe, 6), Some((2, "inner gradient (surprise)")));
+        probe.write[11] = f32::INFINITY;
+        probe.state[1] = f32::NAN;
+        assert_eq!(in_probe(&probe, 6), Some((1, "write")));
+    }
+}

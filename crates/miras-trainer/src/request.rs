@@ -1,0 +1,63 @@
+//! What is asked of a run, and what comes of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use miras_log::{Console, ProgressMode};
+use miras_run::Status;
+
+/// How a run is to be carried out, beside its configuration.
+pub struct RunRequest {
+    /// The folder that holds the folders of runs, usually `runs`.
+    pub runs: PathBuf,
+    /// The run's name (`--name`). Without one a new run takes the first of `stem`, `stem-2`, …
+    /// that is free, and a resume takes `stem`.
+    pub name: Option<String>,
+    /// What a name is derived from, usually the config file's name without `.toml`.
+    pub stem: String,
+    /// Continue an existing run.
+    pub resume: Option<Resume>,
+    /// Takes the place of `train.device` (`--device`).
+    pub device: Option<String>,
+    /// How progress is shown.
+    pub progress: ProgressMode,
+    /// Where messages and progress go.
+    pub console: Console,
+    /// Set by a signal handler: the run finishes its step, saves and ends.
+    pub stop: Arc<AtomicBool>,
+    /// The command line up to the config and its `--set`s, such as
+    /// `miras-train run configs/x.toml`; `--name N --resume` is added for messages.
+    pub resume_command: String,
+}
+
+/// Where to continue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resume {
+    /// At the newest valid checkpoint; later ones that are damaged are passed over.
+    Latest,
+    /// At the checkpoint of this step; later ones are removed.
+    Step(u64),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Why it ended: `Finished`, `Interrupted`, `Nonfinite` or `Time`; failures are errors.
+    pub status: Status,
+    /// The run's name.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Tokens trained on.
+    pub tokens: u64,
+    /// The step of the newest checkpoint; none if nothing could be saved.
+    pub checkpoint: Option<u64>,
+    /// The last `eval/loss`, in nats a scored token; none if it was never evaluated.
+    pub eval_loss: Option<f64>,
+    /// What there is to say: where something turned non-finite, or how to go on. The console
+    /// has it already, unless progress is quiet.
+    pub message: Option<String>,
+}

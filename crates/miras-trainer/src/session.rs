@@ -1,0 +1,267 @@
+//! One process' share of a run: the loop over steps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use miras_data::{Batch, Dataset, Metric};
+use miras_log::{Progress, Span, Tick, Tracker, Trackers};
+use miras_run::{Checkpoints, RunFolder};
+
+use crate::evaluate::beside_loss;
+use crate::learner::{Gradients, Learner};
+use crate::schedule::learning_rate;
+use crate::snapshot::State;
+use crate::start::Started;
+use crate::{OnNonfinite, RunConfig, RunRequest, TrainError, banner, nonfinite, trackers};
+
+/// A run in progress.
+pub(crate) struct Session {
+    pub(crate) config: RunConfig,
+    pub(crate) data: Box<dyn Dataset>,
+    pub(crate) device: Device,
+    pub(crate) learner: Learner,
+    pub(crate) folder: RunFolder,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) state: State,
+    pub(crate) trackers: Trackers,
+    pub(crate) progress: Progress,
+    /// Without `--name N --resume`.
+    pub(crate) resume_command: String,
+    /// The last value of each metric.
+    pub(crate) metrics: BTreeMap<String, f64>,
+    /// The step of the newest checkpoint.
+    pub(crate) saved: Option<u64>,
+    /// The step and loss of the latest evaluation of this process.
+    pub(crate) evaluated: Option<(u64, f64)>,
+    stop: Arc<AtomicBool>,
+    begun: Instant,
+    /// What this process has spent on steps.
+    training: Duration,
+    /// Tokens and training time at the latest line of metrics.
+    logged: (u64, Duration),
+}
+
+/// Why the loop ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum End {
+    /// All steps are done.
+    Finished,
+    /// The time is up.
+    Time,
+    /// The stop flag was set.
+    Interrupted,
+    /// Something is not finite, and where.
+    Nonfinite(String),
+}
+
+impl Session {
+    pub(crate) fn open(
+        config: RunConfig,
+        data: Box<dyn Dataset>,
+        device: Device,
+        request: RunRequest,
+        started: Started,
+    ) -> Result<Self, TrainError> {
+        let state = started.state;
+        let resumed_at = started.resumed.then_some(state.step);
+        let table = config.to_table();
+        let trackers = trackers::open(&started.folder, &table, data.metric(), resumed_at)?;
+        let span = Span {
+            start: state.step,
+            start_tokens: state.tokens,
+            total: config.train.steps,
+            every: config.log.every,
+        };
+        let mut progress = Progress::new(request.progress, request.console, span);
+        let model = &started.learner.model;
+        let banner = banner::lines(&config, &started.folder, model, data.as_ref(), &state);
+        for line in started.notes.into_iter().chain(banner) {
+            progress.line(&line);
+        }
+        Ok(Self {
+            logged: (state.tokens, Duration::ZERO),
+            learner: started.learner,
+            folder: started.folder,
+            checkpoints: started.checkpoints,
+            saved: started.checkpoint,
+            evaluated: None,
+            metrics: BTreeMap::new(),
+            resume_command: request.resume_command,
+            stop: request.stop,
+            begun: Instant::now(),
+            training: Duration::ZERO,
+            config,
+            data,
+            device,
+            state,
+            trackers,
+            progress,
+        })
+    }
+
+    /// Steps until the end, with evaluations and checkpoints when they are due.
+    pub(crate) fn steps(&mut self) -> Result<End, TrainError> {
+        let due = |every: u64, step: u64| every > 0 && step.is_multiple_of(every);
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(End::Interrupted);
+            }
+            if self.state.step >= self.config.train.steps {
+                return Ok(End::Finished);
+            }
+            if self.is_out_of_time() {
+                return Ok(End::Time);
+            }
+            if let Some(place) = self.step()? {
+                return Ok(End::Nonfinite(place));
+            }
+            let step = self.state.step;
+            if due(self.config.eval.every, step)
+                && let Some(place) = self.evaluate()?
+            {
+                return Ok(End::Nonfinite(place));
+            }
+            if due(self.config.checkpoint.every, step)
+                && step < self.config.train.steps
+                && let Some(place) = self.save()?
+            {
+                return Ok(End::Nonfinite(place));
+            }
+        }
+    }
+
+    /// One step; the place of the first non-finite value if the run has to stop for it.
+    fn step(&mut self) -> Result<Option<String>, TrainError> {
+        let step = self.state.step + 1;
+        let is_logged =
+            step.is_multiple_of(self.config.log.every) || step == self.config.train.steps;
+        let wants_accuracy = is_logged && self.data.metric() == Metric::Accuracy;
+
+        let begun = Instant::now();
+        let batches = self.batches()?;
+        let gradients = self.learner.gradients(&batches, wants_accuracy)?;
+        self.training += begun.elapsed();
+
+        let lr = learning_rate(&self.config.optim, self.state.step);
+        let (loss, norm) = (gradients.loss, gradients.norm);
+        let mut values = vec![("train/loss".to_owned(), loss)];
+        // Without an accuracy nobody asks for it.
+        let accuracy = gradients.accuracy.unwrap_or(f64::NAN);
+        values.push(beside_loss(self.data.metric(), "train", loss, accuracy));
+        values.push(("optim/lr".to_owned(), lr));
+        values.push(("optim/grad_norm".to_owned(), norm));
+
+        if gradients.is_finite() {
+            let probed = self.probe(step, is_logged, &batches[0])?;
+            let begun = Instant::now();
+            self.learner.update(gradients, lr, self.config.optim.clip);
+            self.training += begun.elapsed();
+            self.state.skipped_in_a_row = 0;
+            if is_logged {
+                values.push(("perf/tokens_per_s".to_owned(), self.speed(&batches)));
+                values.extend(probed);
+            }
+        } else if let Some(place) = self.skip_or_stop(&batches, &gradients)? {
+            self.log(step, &values)?;
+            return Ok(Some(place));
+        }
+        if self.config.train.on_nonfinite == OnNonfinite::Skip {
+            values.push(("train/skipped".to_owned(), self.state.skipped as f64));
+        }
+
+        self.state.step = step;
+        self.state.tokens += tokens_of(&batches);
+        if is_logged {
+            self.log(step, &values)?;
+            self.logged = (self.state.tokens, self.training);
+        }
+        self.progress.tick(&Tick {
+            step,
+            tokens: self.state.tokens,
+            loss,
+            training: self.training,
+        });
+        Ok(None)
+    }
+
+    fn batches(&self) -> Result<Vec<Batch>, TrainError> {
+        let train = &self.config.train;
+        let first = self.state.step * train.accumulate as u64;
+        (first..first + train.accumulate as u64)
+            .map(|index| Ok(self.data.train_batch(index, train.batch)?))
+            .collect()
+    }
+
+    /// Counts a skipped step, or names the place if the run has to stop.
+    fn skip_or_stop(
+        &mut self,
+        batches: &[Batch],
+        gradients: &Gradients,
+    ) -> Result<Option<String>, TrainError> {
+        self.state.skipped += 1;
+        self.state.skipped_in_a_row += 1;
+        let train = &self.config.train;
+        let is_skip = train.on_nonfinite == OnNonfinite::Skip;
+        if is_skip && self.state.skipped_in_a_row < train.max_skips.unwrap_or(u64::MAX) {
+            return Ok(None);
+        }
+        let what = if gradients.loss.is_finite() {
+            format!("the gradient norm is {}", gradients.norm)
+        } else {
+            format!("the loss is {}", gradients.loss)
+        };
+        let place = self.place(batches)?.or_else(|| {
+            let name = gradients.nonfinite.as_ref()?;
+            Some(format!("gradient of parameter `{name}`"))
+        });
+        let place = place.unwrap_or_else(|| "the loss itself".to_owned());
+        let again = match self.state.skipped_in_a_row {
+            1 => String::new(),
+            times => format!(", {times} steps in a row"),
+        };
+        let step = self.state.step + 1;
+        Ok(Some(format!(
+            "step {step}: {what}{again}; first non-finite: {place}"
+        )))
+    }
+
+    /// The first non-finite place in the passes over these batches.
+    pub(crate) fn place(&self, batches: &[Batch]) -> Result<Option<String>, TrainError> {
+        let model = self.learner.frozen();
+        for batch in batches {
+            let place = nonfinite::first_place(&model, &self.config.model, batch, &self.device)?;
+            if place.is_some() {
+                return Ok(place);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tokens a second of training since the latest line of metrics.
+    fn speed(&self, batches: &[Batch]) -> f64 {
+        let (tokens, training) = self.logged;
+        let tokens = self.state.tokens + tokens_of(batches) - tokens;
+        tokens as f64 / self.training.saturating_sub(training).as_secs_f64()
+    }
+
+    pub(crate) fn log(&mut self, step: u64, values: &[(String, f64)]) -> Result<(), TrainError> {
+        self.metrics.extend(values.iter().cloned());
+        Ok(self.trackers.scalars(step, self.state.tokens, values)?)
+    }
+
+    pub(crate) fn training(&self) -> Duration {
+        self.training
+    }
+
+    fn is_out_of_time(&self) -> bool {
+        let minutes = self.config.train.max_minutes;
+        minutes.is_some_and(|minutes| self.begun.elapsed().as_secs_f64() >= minutes * 60.0)
+    }
+}
+
+fn tokens_of(batches: &[Batch]) -> u64 {
+    batches.iter().map(|batch| batch.inputs.len() as u64).sum()
+}

@@ -1,0 +1,117 @@
+//! The files of a checkpoint.
+//!
+//! | file | content |
+//! |---|---|
+//! | `model.safetensors` | weights under their plain names |
+//! | `optimizer.bpk` | moments of the optimiser by parameter number (burnpack) |
+//! | `state.json` | [`State`] |
+//!
+//! The data's position, the schedule and every random number follow from the step and the
+//! seed. Equal runs give equal files, apart from the seconds in `state.json`.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::fs;
+use std::path::Path;
+
+use burn::optim::ModuleOptimizer;
+use burn::store::burn_pack::{Reader, Writer};
+use burn::store::{ModuleSnapshot, SafetensorsStore};
+use burn::tensor::Bytes;
+use miras_run::Best;
+use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
+use crate::learner::Learner;
+
+const MODEL: &str = "model.safetensors";
+const OPTIMIZER: &str = "optimizer.bpk";
+const STATE: &str = "state.json";
+
+/// What a run carries from step to step beside weights and optimiser.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// Optimiser steps done, skipped ones included.
+    pub(crate) step: u64,
+    /// Tokens trained on.
+    pub(crate) tokens: u64,
+    /// Steps skipped so far because something was not finite.
+    pub(crate) skipped: u64,
+    /// Steps skipped since the last one that was not.
+    pub(crate) skipped_in_a_row: u64,
+    /// The best evaluation so far.
+    pub(crate) best: Option<Best>,
+    /// Seconds of training, all starts together.
+    pub(crate) seconds: f64,
+    /// Fingerprints of the data.
+    pub(crate) data: String,
+}
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Writes the files of a checkpoint into an empty folder.
+pub(crate) fn save(folder: &Path, learner: &Learner, state: &State) -> Result<(), Failure> {
+    // Through memory: a file that burn writes itself is readable by its owner alone.
+    let mut weights = store(None);
+    learner.frozen().save_into(&mut weights)?;
+    fs::write(folder.join(MODEL), weights.get_bytes()?)?;
+    fs::write(folder.join(OPTIMIZER), optimizer_bytes(&learner.optimizer)?)?;
+    let mut json = serde_json::to_vec_pretty(state)?;
+    json.push(b'\n');
+    fs::write(folder.join(STATE), json)?;
+    Ok(())
+}
+
+/// Reads what [`save`] wrote.
+pub(crate) fn load(folder: &Path, mut learner: Learner) -> Result<(Learner, State), TrainError> {
+    let path = folder.join(STATE);
+    let json = fs::read(&path).map_err(failed(&path))?;
+    let state = serde_json::from_slice(&json).map_err(failed(&path))?;
+
+    let path = folder.join(MODEL);
+    let bytes = fs::read(&path).map_err(failed(&path))?;
+    let result = (learner.model.load_from(&mut store(Some(bytes)))).map_err(failed(&path))?;
+    if let Some(name) = result.unused.first() {
+        return Err(failed(&path)(format!(
+            "the model has no parameter `{name}`"
+        )));
+    }
+
+    let path = folder.join(OPTIMIZER);
+    let bytes = fs::read(&path).map_err(failed(&path))?;
+    let bytes = Bytes::from_bytes_vec(bytes);
+    learner.optimizer = (learner.optimizer.from_bytes(bytes)).map_err(failed(&path))?;
+    Ok((learner, state))
+}
+
+fn store(bytes: Option<Vec<u8>>) -> SafetensorsStore {
+    // The default metadata are written in random order, which would make equal weights
+    // different files. One entry has one order; other tools look for this one.
+    SafetensorsStore::from_bytes(bytes)
+        .skip_enum_variants(true)
+        .clear_metadata()
+        .metadata("format", "pt")
+}
+
+/// The optimiser's record, its tensors in the order of their names: burn leaves them in the
+/// random order of a hash map.
+fn optimizer_bytes(optimizer: &ModuleOptimizer) -> Result<Vec<u8>, Failure> {
+    let reader = Reader::from_bytes(optimizer.into_bytes()?)?;
+    let scalars = reader.scalars().clone();
+    let metadata = reader.metadata().clone();
+    let mut writer = Writer::new(reader.into_tensors()?);
+    for (name, value) in scalars {
+        writer = writer.with_scalar(&name, value);
+    }
+    for (name, text) in metadata {
+        writer = writer.with_metadata(&name, &text);
+    }
+    Ok(writer.into_bytes()?.to_vec())
+}
+
+fn failed<E: Display>(path: &Path) -> impl Fn(E) -> TrainError {
+    move |cause| TrainError::Load {
+        path: path.to_owned(),
+        cause: cause.to_string(),
+    }
+}

@@ -1,0 +1,221 @@
+//! The first moments of a run: its folder, fresh or found again.
+
+use std::io::ErrorKind;
+
+use miras_config::Layers;
+use miras_data::{Dataset, Description};
+use miras_run::{Checkpoint, Checkpoints, RunError, RunFolder, RunRecord, Start, provenance};
+
+use crate::compare::changed_keys;
+use crate::learner::Learner;
+use crate::snapshot::{self, State};
+use crate::trackers::plain;
+use crate::{Resume, RunConfig, RunRequest, TrainError};
+
+/// Versions that `run.json` records.
+const VERSIONS: &[(&str, &str)] = &[("miras-trainer", env!("CARGO_PKG_VERSION")), ("burn", BURN)];
+/// The version that the workspace pins.
+const BURN: &str = "0.22.1";
+
+/// A run that is ready to train.
+pub(crate) struct Started {
+    pub(crate) folder: RunFolder,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) learner: Learner,
+    pub(crate) state: State,
+    /// Whether it goes on.
+    pub(crate) resumed: bool,
+    /// The step of the checkpoint it goes on from.
+    pub(crate) checkpoint: Option<u64>,
+    /// What the user should know.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Makes the folder of a new run.
+pub(crate) fn fresh(
+    config: &RunConfig,
+    data: &dyn Dataset,
+    request: &RunRequest,
+    learner: Learner,
+) -> Result<Started, TrainError> {
+    let name = match &request.name {
+        Some(name) => name.clone(),
+        None => RunFolder::unused_name(&request.runs, &request.stem)?,
+    };
+    let description = data.describe();
+    // Looked up beforehand, so that a kill finds the folder without its files as seldom as can be.
+    let first = this_start(0, config);
+    let record = RunRecord::new(config.train.seed, in_words(&description), first);
+    let folder = RunFolder::create(&request.runs, &name)?;
+    folder.write_config(&plain(&config.to_table()))?;
+    folder.write_record(&record)?;
+    Ok(Started {
+        checkpoints: Checkpoints::new(&folder, config.checkpoint.policy()),
+        folder,
+        learner,
+        state: first_state(&description),
+        resumed: false,
+        checkpoint: None,
+        notes: Vec::new(),
+    })
+}
+
+/// Finds an existing run and takes it back to where it goes on.
+///
+/// Everything is checked and loaded before anything in the folder changes.
+pub(crate) fn again(
+    config: &RunConfig,
+    data: &dyn Dataset,
+    request: &RunRequest,
+    at: Resume,
+    learner: Learner,
+) -> Result<Started, TrainError> {
+    let name = request.name.as_ref().unwrap_or(&request.stem);
+    let folder = RunFolder::open(&request.runs, name)?;
+    refuse_changes(&folder, config)?;
+    let mut checkpoints = Checkpoints::new(&folder, config.checkpoint.policy());
+    let mut notes = Vec::new();
+    let found = find(&checkpoints, at, &mut notes)?;
+    let description = data.describe();
+    let (learner, state) = match &found {
+        Some(checkpoint) => snapshot::load(&checkpoint.path, learner)?,
+        None => (learner, first_state(&description)),
+    };
+    let now = fingerprints(&description);
+    if state.data != now {
+        return Err(TrainError::OtherData {
+            name: name.clone(),
+            stored: state.data,
+            now,
+        });
+    }
+
+    let removed = checkpoints.remove_after(state.step)?;
+    if !removed.is_empty() {
+        notes.push(format!(
+            "removed the checkpoints of later steps: {}",
+            list(&removed)
+        ));
+    }
+    folder.remove_summary()?;
+    folder.write_config(&plain(&config.to_table()))?;
+    let start = this_start(state.step, config);
+    // A kill right after the configuration was written leaves a run without a record.
+    let record = match folder.read_record() {
+        Ok(mut record) => {
+            record.starts.push(start);
+            record
+        }
+        Err(RunError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => {
+            RunRecord::new(config.train.seed, in_words(&description), start)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    folder.write_record(&record)?;
+    Ok(Started {
+        folder,
+        checkpoints,
+        learner,
+        checkpoint: found.map(|checkpoint| checkpoint.step),
+        state,
+        resumed: true,
+        notes,
+    })
+}
+
+fn refuse_changes(folder: &RunFolder, config: &RunConfig) -> Result<(), TrainError> {
+    let mut layers = Layers::new();
+    let stored = (layers.file(&folder.config_path()))
+        .and_then(|()| RunConfig::load(layers))
+        .map_err(TrainError::Stored)?;
+    let keys = changed_keys(&stored.0.to_table(), &config.to_table());
+    if keys.is_empty() {
+        return Ok(());
+    }
+    Err(TrainError::Changed {
+        name: folder.name().to_owned(),
+        keys,
+    })
+}
+
+/// None stands for the very beginning: a run that was stopped before its first checkpoint
+/// starts again, which its configuration determines entirely.
+fn find(
+    checkpoints: &Checkpoints,
+    at: Resume,
+    notes: &mut Vec<String>,
+) -> Result<Option<Checkpoint>, TrainError> {
+    match at {
+        Resume::Step(step) => Ok(Some(checkpoints.at(step)?)),
+        Resume::Latest => {
+            let latest = checkpoints.latest_valid()?;
+            if latest.checkpoint.is_none() && latest.skipped.is_empty() {
+                notes.push("there is no checkpoint yet: starting from step 0".to_owned());
+                return Ok(None);
+            }
+            notes.extend(
+                latest
+                    .skipped
+                    .iter()
+                    .map(|damaged| format!("warning: {damaged}")),
+            );
+            Ok(Some(latest.require()?))
+        }
+    }
+}
+
+fn this_start(step: u64, config: &RunConfig) -> Start {
+    Start {
+        step,
+        device: config.train.device.clone(),
+        provenance: provenance(VERSIONS),
+    }
+}
+
+fn first_state(description: &Description) -> State {
+    State {
+        step: 0,
+        tokens: 0,
+        skipped: 0,
+        skipped_in_a_row: 0,
+        best: None,
+        seconds: 0.0,
+        data: fingerprints(description),
+    }
+}
+
+fn fingerprints(description: &Description) -> String {
+    match &description.valid_fingerprint {
+        Some(valid) => format!("{} {valid}", description.fingerprint),
+        None => description.fingerprint.clone(),
+    }
+}
+
+/// Name, size and fingerprint of the data.
+pub(crate) fn in_words(description: &Description) -> String {
+    let size = match (description.train_bytes, description.valid_bytes) {
+        (Some(train), Some(valid)) => {
+            format!("{train} bytes for training, {valid} for validation")
+        }
+        _ => "generated without end".to_owned(),
+    };
+    format!(
+        "{}; {size}; {}",
+        description.name,
+        fingerprints(description)
+    )
+}
+
+fn list(steps: &[u64]) -> String {
+    let steps: Vec<String> = steps.iter().map(u64::to_string).collect();
+    steps.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_recorded_version_of_burn_is_the_pinned_one() {
+        let manifest = include_str!("../../../Cargo.toml");
+        assert!(manifest.contains(&format!("version = \"={}\"", super::BURN)));
+    }
+}

@@ -1,0 +1,334 @@
+//! What the loader takes and what it refuses.
+
+use miras_config::{Layers, Origins, annotated};
+use miras_trainer::RunConfig;
+
+use crate::support::{ATTENTION, MEMORY, RECALL, config, layers};
+
+fn load_text(text: &str) -> RunConfig {
+    config(text, &[])
+}
+
+#[test]
+fn a_resolved_configuration_loads_as_itself() {
+    let all: &[(&str, &[&str])] = &[
+        ("", &[]),
+        (MEMORY, &[]),
+        (MEMORY, RECALL),
+        (ATTENTION, &[]),
+        (
+            MEMORY,
+            &["train.on_nonfinite=skip", "train.max_minutes=2.5"],
+        ),
+        (MEMORY, &["eval.controls=['read_zero', 'step_zero']"]),
+        (
+            MEMORY,
+            &[
+                "data.kind=text",
+                "data.path=['a.txt', 'b']",
+                "data.valid_path='c'",
+            ],
+        ),
+        (
+            MEMORY,
+            &[
+                "memory.kind=matrix",
+                "memory.dim=4",
+                "train.seed=9007199254740993",
+            ],
+        ),
+    ];
+    for (text, sets) in all {
+        let first = config(text, sets);
+        let written = annotated(&first.to_table(), &Origins::default());
+        let again = load_text(&written);
+        assert_eq!(again.to_table(), first.to_table(), "{written}");
+        assert_eq!(annotated(&again.to_table(), &Origins::default()), written);
+    }
+}
+
+#[test]
+fn sections_come_in_a_readable_order() {
+    let names: Vec<String> = load_text("").to_table().keys().cloned().collect();
+    let expected = [
+        "model",
+        "memory",
+        "bias",
+        "retention",
+        "algorithm",
+        "data",
+        "train",
+        "optim",
+        "eval",
+        "checkpoint",
+        "log",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let table = load_text("").to_table();
+    for (key, value) in [
+        ("steps", "1000"),
+        ("seed", "1"),
+        ("batch", "8"),
+        ("accumulate", "1"),
+        ("device", "\"cpu\""),
+        ("on_nonfinite", "\"stop\""),
+    ] {
+        assert_eq!(table["train"][key].to_string(), value, "{key}");
+    }
+    assert_eq!(table["data"]["kind"].as_str(), Some("builtin"));
+    let skip = config("", &["train.on_nonfinite=skip"]);
+    assert_eq!(skip.train.max_skips, Some(10));
+}
+
+/// Text, and pieces of its error. Every check of this crate is here.
+const REFUSED: &[(&str, &[&str])] = &[
+    (
+        "[train]\nsteps = 0",
+        &["train.steps must be 1 or more, got 0", "test.toml:2:9", "^"],
+    ),
+    (
+        "[train]\nmax_minutes = 0.0",
+        &["train.max_minutes must be above 0, got 0", "test.toml:2:15"],
+    ),
+    (
+        "[train]\nmax_minutes = nan",
+        &["train.max_minutes must be above 0"],
+    ),
+    (
+        "[train]\nmax_minutes = inf",
+        &["train.max_minutes must be above 0"],
+    ),
+    (
+        "[train]\nseed = -1",
+        &[
+            "expected an integer of at least 0, found the integer -1",
+            "test.toml:2:8",
+        ],
+    ),
+    (
+        "[train]\nbatch = 0",
+        &["train.batch must be from 1 to 1048576 sequences of data.seq_len = 256, got 0"],
+    ),
+    (
+        "[train]\nbatch = 1048577",
+        &["train.batch must be from 1 to 1048576", "test.toml:2:9"],
+    ),
+    (
+        "[train]\naccumulate = 0",
+        &["train.accumulate must be 1 or more, got 0"],
+    ),
+    (
+        "[train]\ndevice = 'cdua'",
+        &[
+            "unknown device `cdua`",
+            "did you mean `cuda`?",
+            "test.toml:2:10",
+        ],
+    ),
+    (
+        "[train]\non_nonfinite = 'skp'",
+        &["unknown value `skp`", "did you mean `skip`?"],
+    ),
+    (
+        "[train]\nmax_skips = 3",
+        &[
+            "max_skips belongs to train.on_nonfinite = \"skip\"",
+            "test.toml:2:13",
+            "help: leave it out",
+        ],
+    ),
+    (
+        "[train]\non_nonfinite = 'skip'\nmax_skips = 0",
+        &["train.max_skips must be 1 or more, got 0", "test.toml:3:13"],
+    ),
+    (
+        "[train]\nstpes = 3",
+        &[
+            "unknown field `stpes`",
+            "did you mean `steps`?",
+            "test.toml:2:1",
+        ],
+    ),
+    (
+        "[optim]\nlr = 0.0",
+        &["optim.lr must be above 0, got 0", "test.toml:2:6"],
+    ),
+    ("[optim]\nlr = -1.0", &["optim.lr must be above 0, got -1"]),
+    ("[optim]\nlr = nan", &["optim.lr must be above 0, got NaN"]),
+    (
+        "[optim]\nlr = 'fast'",
+        &["expected a number", "test.toml:2:6"],
+    ),
+    (
+        "[optim]\nweight_decay = -0.1",
+        &["optim.weight_decay must be 0 or more, got -0.1"],
+    ),
+    (
+        "[optim]\nbeta1 = 1.0",
+        &["optim.beta1 must be from 0 to below 1, got 1"],
+    ),
+    (
+        "[optim]\nbeta2 = -0.5",
+        &["optim.beta2 must be from 0 to below 1, got -0.5"],
+    ),
+    (
+        "[optim]\nepsilon = 0.0",
+        &["optim.epsilon must be above 0, got 0"],
+    ),
+    (
+        "[optim]\nepsilon = 1e-60",
+        &["optim.epsilon must be above 0"],
+    ),
+    (
+        "[optim]\nwarmup = 20\ndecay_steps = 10",
+        &[
+            "optim.decay_steps = 10 ends before the warm-up, which takes optim.warmup = 20 steps",
+            "test.toml:3:15",
+            "counts from the first step",
+        ],
+    ),
+    (
+        "[optim]\nmin_lr = 1.5",
+        &["optim.min_lr must be from 0 to 1, a share of optim.lr, got 1.5"],
+    ),
+    (
+        "[optim]\nclip = -1.0",
+        &["optim.clip must be 0 (off) or above, got -1"],
+    ),
+    (
+        "[eval]\nbatches = 0",
+        &["eval.batches must be 1 or more, got 0"],
+    ),
+    (
+        "[eval]\ncontrols = ['read_zer']",
+        &[
+            "unknown value `read_zer`",
+            "did you mean `read_zero`?",
+            "test.toml:2:13",
+        ],
+    ),
+    (
+        "[eval]\ncontrols = ['read_zero', 'read_zero']",
+        &["eval.controls names \"read_zero\" twice"],
+    ),
+    (
+        "[model]\nmixer = 'attention'\n[eval]\ncontrols = ['read_zero']",
+        &["attention has none", "test.toml:4:12", "help: leave it out"],
+    ),
+    (
+        "[checkpoint]\nkeep_last = 0",
+        &["checkpoint.keep_last must be 1 or more, got 0"],
+    ),
+    (
+        "[checkpoint]\nevery = -1",
+        &["expected an integer of at least 0"],
+    ),
+    ("[log]\nevery = 0", &["log.every must be 1 or more, got 0"]),
+    (
+        "[log]\nsurprise_threshold = -1.0",
+        &["log.surprise_threshold must be 0 or more, got -1"],
+    ),
+    (
+        "[data]\nkind = 'buitin'",
+        &[
+            "unknown data `buitin`, expected one of builtin, text, mqar",
+            "did you mean `builtin`?",
+            "test.toml:2:8",
+        ],
+    ),
+    (
+        "[data]\nseq_length = 3",
+        &["unknown field `seq_length`", "did you mean `seq_len`?"],
+    ),
+    (
+        "[data]\nseq_len = 0",
+        &["data.seq_len: must be from 1 to", "test.toml:2:11"],
+    ),
+    (
+        "[data]\nkind = 'text'",
+        &["data.path: must name a file", "test.toml:1:1"],
+    ),
+    (
+        "[data]\nkind = 'mqar'\npairs = 0",
+        &["data.pairs: must be 1 or more", "test.toml:3:9"],
+    ),
+    (
+        "[data]\nvalid_fraction = 1.0",
+        &["data.valid_fraction: must lie between 0 and 1"],
+    ),
+    (
+        "[trian]\nsteps = 3",
+        &[
+            "unknown section `trian`",
+            "did you mean `train`?",
+            "test.toml:1:2",
+        ],
+    ),
+    (
+        "[model]\nlayers = 0",
+        &["layers must be 1 or more", "test.toml:2:10"],
+    ),
+    ("[retention]\nknid = 'l2'", &["unknown field `knid`"]),
+];
+
+#[test]
+fn every_mistake_is_shown_where_it_is() {
+    for (text, pieces) in REFUSED {
+        let Err(error) = RunConfig::load(layers(text, &[])) else {
+            panic!("{text} is accepted");
+        };
+        let shown = error.to_string();
+        for piece in *pieces {
+            assert!(shown.contains(piece), "{text}\nlacks {piece}\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn the_most_sequences_are_those_that_the_data_can_give() {
+    let config = config("", &[]);
+    let data = miras_data::open(&config.data, 1).unwrap();
+    let error = data.train_batch(0, 1_048_577).unwrap_err().to_string();
+    assert!(error.contains("rows must be from 1 to 1048576"), "{error}");
+}
+
+#[test]
+fn data_that_cannot_be_opened_are_shown_where_they_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.toml");
+    std::fs::write(&file, "[data]\nkind = 'text'\npath = 'no/such/file.txt'\n").unwrap();
+    let load = |open: bool| {
+        let mut layers = Layers::new();
+        layers.file(&file).unwrap();
+        if open {
+            RunConfig::load_and_open(layers).map(|_| ())
+        } else {
+            RunConfig::load(layers).map(|_| ())
+        }
+    };
+    load(false).unwrap();
+    let error = load(true).unwrap_err().to_string();
+    for piece in [
+        "`no/such/file.txt` does not exist",
+        "run.toml:3:8",
+        "(data.path)",
+    ] {
+        assert!(error.contains(piece), "{piece}\n{error}");
+    }
+}
+
+#[test]
+fn a_device_that_is_not_compiled_in_can_be_configured_and_not_opened() {
+    for device in miras_trainer::device::KNOWN
+        .iter()
+        .filter(|known| !known.compiled)
+    {
+        let set = format!("train.device={}", device.name);
+        let config = config("", &[&set]);
+        assert!(miras_trainer::device::open(&config.train.device).is_err());
+    }
+}

@@ -1,0 +1,168 @@
+//! NaN and infinity.
+
+use miras_run::Status;
+use miras_trainer::Resume;
+
+use crate::support::{ATTENTION, Bench, MEMORY, Mischief, config};
+
+#[test]
+fn a_run_that_turns_non_finite_stops_and_says_where() {
+    for (text, lr, what, place) in [
+        (
+            MEMORY,
+            "optim.lr=1e30",
+            "the loss is NaN",
+            "layer 0, chunk 0, ",
+        ),
+        (
+            ATTENTION,
+            "optim.lr=1e30",
+            "the gradient norm is NaN",
+            "gradient of parameter `",
+        ),
+    ] {
+        let bench = Bench::new();
+        let sets = [lr, "optim.warmup=0", "checkpoint.every=1", "train.steps=9"];
+        let outcome = bench.run("run", config(text, &sets));
+        assert_eq!(outcome.status, Status::Nonfinite, "{outcome:?}");
+        let message = outcome.message.unwrap();
+        assert!(
+            message.starts_with(&format!("step {}: {what}", outcome.step + 1)),
+            "{message}"
+        );
+        assert!(message.contains(place), "{message}");
+        let saved = outcome.checkpoint.unwrap();
+        assert!(
+            message.ends_with(&format!("the checkpoint of step {saved} is finite")),
+            "{message}"
+        );
+
+        let summary = bench.json("run", "summary.json");
+        assert_eq!(summary["status"], "nonfinite");
+        assert_eq!(summary["message"], message);
+        let last = bench.lines("run").pop().unwrap();
+        let bad = if what.contains("loss") {
+            "train/loss"
+        } else {
+            "optim/grad_norm"
+        };
+        assert_eq!(last[bad], "NaN");
+        assert!(summary["metrics"][bad].is_null());
+        let kept = bench.checkpoints("run").pop().unwrap();
+        assert_eq!(kept, format!("step-{saved:08}"));
+        let again = bench
+            .try_run("run", config(text, &sets), Some(Resume::Latest))
+            .unwrap();
+        assert_eq!(
+            (again.status, again.step),
+            (Status::Nonfinite, outcome.step)
+        );
+    }
+}
+
+#[test]
+fn weights_that_are_not_finite_are_not_saved() {
+    // The overflow of an update is met by the next one, by an evaluation or by a save.
+    let overflow = ["optim.lr=1e38", "optim.warmup=0", "optim.weight_decay=1e30"];
+    for (sets, step, place) in [
+        (
+            ["train.steps=2", "checkpoint.every=0"],
+            1,
+            "the loss is NaN",
+        ),
+        (
+            ["train.steps=1", "checkpoint.every=0"],
+            1,
+            "eval/loss is NaN",
+        ),
+        (
+            ["train.steps=2", "checkpoint.every=1"],
+            1,
+            "the weights are not finite after it",
+        ),
+    ] {
+        let bench = Bench::new();
+        let outcome = bench.run("run", config(MEMORY, &[&overflow[..], &sets].concat()));
+        assert_eq!((outcome.status, outcome.step), (Status::Nonfinite, step));
+        let message = outcome.message.unwrap();
+        for piece in [
+            place,
+            "first non-finite: parameter `embedding`",
+            "no checkpoint was saved",
+        ] {
+            assert!(message.contains(piece), "{piece}\n{message}");
+        }
+        assert_eq!(bench.checkpoints("run"), [""; 0]);
+    }
+}
+
+#[test]
+fn skipping_leaves_out_the_step_and_counts_it() {
+    let bench = Bench::new();
+    let sets = [
+        "train.on_nonfinite=skip",
+        "train.max_skips=2",
+        "train.steps=6",
+    ];
+    let poison = |batches: &[u64]| Mischief {
+        poisoned: batches.to_vec(),
+        ..Mischief::default()
+    };
+    let outcome = bench.run_with("some", config(MEMORY, &sets), None, poison(&[1, 3]));
+    assert_eq!((outcome.status, outcome.step), (Status::Finished, 6));
+    let skipped: Vec<f64> = bench
+        .values("some", "train/skipped")
+        .iter()
+        .map(|one| one.1)
+        .collect();
+    assert_eq!(skipped, [0.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
+    let state = bench.json("some", "checkpoints/step-00000006/state.json");
+    assert_eq!(
+        (&state["skipped"], &state["skipped_in_a_row"]),
+        (&2.into(), &0.into())
+    );
+
+    let outcome = bench.run_with("many", config(MEMORY, &sets), None, poison(&[2, 3]));
+    assert_eq!((outcome.status, outcome.step), (Status::Nonfinite, 3));
+    let message = outcome.message.unwrap();
+    assert!(
+        message.contains("the loss is NaN, 2 steps in a row"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_skipped_step_changes_no_weight() {
+    let bench = Bench::new();
+    let sets = ["train.on_nonfinite=skip", "train.steps=2"];
+    let poisoned = Mischief {
+        poisoned: vec![1],
+        ..Mischief::default()
+    };
+    bench.run_with("skips", config(MEMORY, &sets), None, poisoned);
+    bench.run("one", config(MEMORY, &["train.steps=1"]));
+    assert_eq!(
+        bench.file("skips", 2, "model.safetensors"),
+        bench.file("one", 1, "model.safetensors")
+    );
+}
+
+#[test]
+fn by_default_a_poisoned_batch_stops_the_run() {
+    let bench = Bench::new();
+    let poisoned = Mischief {
+        poisoned: vec![1],
+        ..Mischief::default()
+    };
+    let sets = ["checkpoint.every=1"];
+    let outcome = bench.run_with("run", config(MEMORY, &sets), None, poisoned);
+    assert_eq!(
+        (outcome.status, outcome.step, outcome.checkpoint),
+        (Status::Nonfinite, 1, Some(1))
+    );
+    // The model is innocent, so going on with clean data works.
+    assert_eq!(
+        bench.resume("run", config(MEMORY, &sets)).status,
+        Status::Finished
+    );
+}

@@ -1,0 +1,322 @@
+//! A folder for runs, and ways to run.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use miras_config::Layers;
+use miras_data::{Batch, DataError, Dataset, Description, Metric};
+use miras_log::{Console, ProgressMode};
+use miras_trainer::{Outcome, Resume, RunConfig, RunRequest, TrainError, run_on};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// One memory layer; every step is logged.
+pub(crate) const MEMORY: &str = "
+[model]
+dim = 16
+layers = 1
+heads = 2
+ffn_dim = 16
+[algorithm]
+chunk = 8
+[data]
+seq_len = 32
+[train]
+steps = 4
+batch = 2
+[optim]
+warmup = 2
+decay_steps = 30
+[eval]
+every = 0
+batches = 1
+[checkpoint]
+every = 0
+[log]
+every = 1
+histograms = 0
+";
+
+/// The same with attention.
+pub(crate) const ATTENTION: &str = "
+[model]
+mixer = 'attention'
+dim = 16
+layers = 2
+heads = 2
+ffn_dim = 16
+[data]
+seq_len = 32
+[train]
+steps = 4
+batch = 2
+[eval]
+every = 0
+batches = 1
+[checkpoint]
+every = 0
+[log]
+every = 1
+histograms = 0
+";
+
+/// Associative recall with the memory of [`MEMORY`].
+pub(crate) const RECALL: &[&str] =
+    &["data={ kind = 'mqar', vocab = 32, seq_len = 32, pairs = 2, gap = 4, queries = 2 }"];
+
+pub(crate) fn layers(text: &str, sets: &[&str]) -> Layers {
+    let mut layers = Layers::new();
+    layers.text("test.toml", text).unwrap();
+    for set in sets {
+        layers.set(set).unwrap();
+    }
+    layers
+}
+
+pub(crate) fn config(text: &str, sets: &[&str]) -> RunConfig {
+    match RunConfig::load(layers(text, sets)) {
+        Ok((config, _)) => config,
+        Err(error) => panic!("{sets:?}\n{error}"),
+    }
+}
+
+/// The configurations of `configs/presets` by name, each shrunk to a size for tests.
+pub(crate) fn presets() -> Vec<(String, RunConfig)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/presets");
+    let mut files: Vec<PathBuf> = (std::fs::read_dir(folder).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect();
+    files.sort();
+    files
+        .iter()
+        .map(|path| (path.display().to_string(), small(path)))
+        .collect()
+}
+
+fn small(path: &Path) -> RunConfig {
+    let load = |sets: &[&str]| {
+        let mut layers = Layers::new();
+        layers.file(path).unwrap();
+        for set in sets {
+            layers.set(set).unwrap();
+        }
+        RunConfig::load(layers)
+            .unwrap_or_else(|error| panic!("{error}"))
+            .0
+    };
+    let chunk = load(&[]).model.choice.map(|_| "algorithm.chunk=8");
+    let sets = [
+        "model.dim=16",
+        "model.ffn_dim=16",
+        "model.layers=2",
+        "model.heads=2",
+        "data={ kind = 'builtin', seq_len = 20 }",
+        "train.batch=2",
+        "eval.batches=1",
+        "eval.every=2",
+        "log.every=1",
+    ];
+    load(&sets.into_iter().chain(chunk).collect::<Vec<_>>())
+}
+
+/// A folder for runs.
+pub(crate) struct Bench {
+    folder: TempDir,
+    said: Said,
+    stop: Arc<AtomicBool>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            said: Said::default(),
+            stop: Arc::default(),
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn request(&self, name: &str, resume: Option<Resume>) -> RunRequest {
+        RunRequest {
+            runs: self.folder.path().to_owned(),
+            name: Some(name.to_owned()),
+            stem: "stem".to_owned(),
+            resume,
+            device: None,
+            progress: ProgressMode::Plain,
+            console: Console::writer(self.said.clone()),
+            stop: Arc::clone(&self.stop),
+            resume_command: "miras-train run x.toml".to_owned(),
+        }
+    }
+
+    pub(crate) fn try_run(
+        &self,
+        name: &str,
+        config: RunConfig,
+        resume: Option<Resume>,
+    ) -> Result<Outcome, TrainError> {
+        self.stop.store(false, Ordering::Relaxed);
+        miras_trainer::run(config, self.request(name, resume))
+    }
+
+    pub(crate) fn run(&self, name: &str, config: RunConfig) -> Outcome {
+        self.try_run(name, config, None).unwrap()
+    }
+
+    pub(crate) fn resume(&self, name: &str, config: RunConfig) -> Outcome {
+        self.try_run(name, config, Some(Resume::Latest)).unwrap()
+    }
+
+    /// Runs on data that do something at certain batches.
+    pub(crate) fn run_with(
+        &self,
+        name: &str,
+        config: RunConfig,
+        resume: Option<Resume>,
+        mischief: Mischief,
+    ) -> Outcome {
+        self.try_run_with(name, config, resume, mischief).unwrap()
+    }
+
+    pub(crate) fn try_run_with(
+        &self,
+        name: &str,
+        config: RunConfig,
+        resume: Option<Resume>,
+        mischief: Mischief,
+    ) -> Result<Outcome, TrainError> {
+        self.stop.store(false, Ordering::Relaxed);
+        let data = Mischievous {
+            inner: miras_data::open(&config.data, config.train.seed).unwrap(),
+            mischief,
+            stop: Arc::clone(&self.stop),
+        };
+        run_on(config, Box::new(data), self.request(name, resume))
+    }
+
+    /// Everything printed so far.
+    pub(crate) fn said(&self) -> String {
+        self.said.text()
+    }
+
+    pub(crate) fn lines(&self, name: &str) -> Vec<BTreeMap<String, Value>> {
+        let text = std::fs::read_to_string(self.path(name).join("metrics.jsonl")).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The values of a tag by step.
+    pub(crate) fn values(&self, name: &str, tag: &str) -> Vec<(u64, f64)> {
+        (self.lines(name).iter())
+            .filter_map(|line| Some((line["step"].as_u64()?, line.get(tag)?.as_f64()?)))
+            .collect()
+    }
+
+    pub(crate) fn checkpoints(&self, name: &str) -> Vec<String> {
+        let Ok(found) = std::fs::read_dir(self.path(name).join("checkpoints")) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = found
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) fn file(&self, name: &str, step: u64, file: &str) -> Vec<u8> {
+        let folder = self.path(name).join(format!("checkpoints/step-{step:08}"));
+        std::fs::read(folder.join(file)).unwrap()
+    }
+
+    pub(crate) fn json(&self, name: &str, file: &str) -> Value {
+        read_json(&self.path(name).join(file))
+    }
+}
+
+pub(crate) fn read_json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// What the data do beside giving batches.
+#[derive(Clone, Default)]
+pub(crate) struct Mischief {
+    /// Sets the stop flag with this training batch.
+    pub(crate) stop_at: Option<u64>,
+    /// Training batches whose loss is NaN.
+    pub(crate) poisoned: Vec<u64>,
+    /// A training batch that cannot be read.
+    pub(crate) missing: Option<u64>,
+}
+
+struct Mischievous {
+    inner: Box<dyn Dataset>,
+    mischief: Mischief,
+    stop: Arc<AtomicBool>,
+}
+
+impl Dataset for Mischievous {
+    fn vocab(&self) -> usize {
+        self.inner.vocab()
+    }
+
+    fn metric(&self) -> Metric {
+        self.inner.metric()
+    }
+
+    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
+        if self.mischief.stop_at == Some(index) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        if self.mischief.missing == Some(index) {
+            return Err(DataError::EvalIndex { index, batches: 0 });
+        }
+        let mut batch = self.inner.train_batch(index, rows)?;
+        if self.mischief.poisoned.contains(&index) {
+            batch.weights[0] = f32::NAN;
+        }
+        Ok(batch)
+    }
+
+    fn eval_batches(&self, rows: usize) -> Option<u64> {
+        self.inner.eval_batches(rows)
+    }
+
+    fn eval_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
+        self.inner.eval_batch(index, rows)
+    }
+
+    fn describe(&self) -> Description {
+        self.inner.describe()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Said {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
