@@ -3,6 +3,11 @@
 //! Eight memories of width 64; seconds for forward, and for forward and backward,
 //! the median of three runs after one that is not counted.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "a program that prints its measurements"
+)]
+
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};

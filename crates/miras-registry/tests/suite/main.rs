@@ -1,5 +1,7 @@
 //! What every valid combination of parts holds, in one test program.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 mod contract;
 mod engine;
 mod goldens;

@@ -11,7 +11,7 @@ fn a_run_that_turns_non_finite_stops_and_says_where() {
         (
             MEMORY,
             "optim.lr=1e30",
-            "the loss is NaN",
+            "the gradient norm is NaN",
             "layer 0, chunk 0, ",
         ),
         (
