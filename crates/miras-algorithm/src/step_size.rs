@@ -10,7 +10,10 @@ const START: f64 = -2.0;
 
 /// Documentation of the keys, for the parts' lists.
 pub(crate) const STEP_KEYS: [(&str, &str); 2] = [
-    ("step_max", "largest inner step size, ≥ 0; 0 never writes"),
+    (
+        "step_max",
+        "largest inner step size, 0 (never writes) or above; default 1, less for memories of depth 3 and more",
+    ),
     (
         "step",
         "\"input\": theta = step_max sigma(z); \"fixed\": theta = step_max",
@@ -39,10 +42,13 @@ impl StepSize {
     }
 }
 
+/// Steps beyond this are nobody's intention.
+const LARGEST: f64 = 1e6;
+
 pub(crate) fn check(tree: &Tree, step_max: f64) -> Result<(), ConfigError> {
-    if step_max >= 0.0 && step_max.is_finite() {
+    if (0.0..=LARGEST).contains(&step_max) {
         return Ok(());
     }
-    let message = "step_max must be 0 or above";
+    let message = format!("step_max must be from 0 to {LARGEST}");
     Err(tree.error("algorithm.step_max", message, None))
 }

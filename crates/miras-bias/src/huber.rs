@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use miras_core::{AttentionalBias, GateMap, GateSpec, Gates, Part, THRESHOLD, table_of};
+use miras_core::{
+    AttentionalBias, GateMap, GateSpec, Gates, Part, THRESHOLD, inverse_softplus, table_of,
+};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const PART: Part<dyn AttentionalBias> = Part {
@@ -29,9 +31,10 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
     ],
     build: |tree, _| {
         let huber = tree.part::<Huber>("bias", &["kind"])?;
-        if huber.delta.is_nan() || huber.delta <= 0.0 {
+        if !(SMALLEST..=LARGEST).contains(&huber.delta) {
+            let message = format!("delta must be from {SMALLEST} to {LARGEST}");
             let help = "bias.kind = \"l2\" is the limit of a large delta";
-            return Err(tree.error("bias.delta", "delta must be above 0", Some(help.into())));
+            return Err(tree.error("bias.delta", message, Some(help.into())));
         }
         Ok(Arc::new(huber))
     },
@@ -86,6 +89,10 @@ impl Default for Huber {
     }
 }
 
+/// The range of a threshold: beyond it float32 has no room for its square.
+const SMALLEST: f64 = 1e-6;
+const LARGEST: f64 = 1e6;
+
 /// Below this a norm counts as 0, so that its derivative exists.
 const TINY: f64 = 1e-12;
 
@@ -102,8 +109,7 @@ fn huber(r: Tensor<4>, delta: Tensor<4>) -> Tensor<4> {
 impl AttentionalBias for Huber {
     fn gates(&self) -> Vec<GateSpec> {
         let (map, bias) = if self.input_dependent {
-            // The bias at which softplus gives delta.
-            (GateMap::Softplus, self.delta.exp_m1().ln())
+            (GateMap::Softplus, inverse_softplus(self.delta))
         } else {
             (GateMap::Constant(self.delta), 0.0)
         };

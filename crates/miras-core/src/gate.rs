@@ -90,6 +90,11 @@ impl GateMap {
     }
 }
 
+/// The `z` at which `softplus(z)` is `y > 0`.
+pub fn inverse_softplus(y: f64) -> f64 {
+    y + (-(-y).exp_m1()).ln()
+}
+
 /// Gate values by name, each `[n, g, t, 1]`.
 #[derive(Debug, Clone, Default)]
 pub struct Gates(BTreeMap<&'static str, Tensor<4>>);

@@ -61,11 +61,23 @@ pub struct Part<T: ?Sized + 'static> {
 }
 
 /// What an earlier axis asks of a later one where the config is silent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Defaults {
     /// Deep memories stay bounded only if they decay towards their initial
     /// weights (`recipe.md` 1).
     pub anchored: bool,
+    /// The largest inner step at which a chain of chunks does not amplify
+    /// gradients: the deeper the memory, the smaller.
+    pub step_max: f64,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            anchored: false,
+            step_max: 1.0,
+        }
+    }
 }
 
 /// A part's settings as a TOML table, for `config()`.

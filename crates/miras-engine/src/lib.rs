@@ -4,7 +4,7 @@
 //! - [`dual`] computes the same in parallel over chunks, without per-token weights.
 //!
 //! They agree in outputs and gradients for every valid combination of parts;
-//! `miras-registry/tests/contract.rs` holds them to it. This crate knows the
+//! `miras-registry/tests/suite` holds them to it. This crate knows the
 //! traits of `miras-core` and no concrete part.
 
 pub mod dual;

@@ -11,7 +11,7 @@ use crate::{
 /// What a memory did with the tokens of one call. Tensors are detached.
 #[derive(Debug, Clone, Default)]
 pub struct Probe {
-    /// Inner loss of each token before its write, `[1, g, t]`, where the bias has one.
+    /// Inner loss of each token before its write, chunk by chunk `[n, g, c]`, where the bias has one.
     pub loss: Vec<f32>,
     /// Norm of each token's inner gradient (its surprise).
     pub surprise: Vec<f32>,
@@ -19,7 +19,7 @@ pub struct Probe {
     pub write: Vec<f32>,
     /// Retention `a_t`.
     pub retention: Vec<f32>,
-    /// Step size after the caps over the one before.
+    /// Step size after the caps over the one before (1 where nothing is capped, or written).
     pub capped: Vec<f32>,
     /// Norm of the whole state at each chunk's end, averaged over the memories.
     pub state: Vec<f32>,
@@ -48,7 +48,8 @@ impl Probe {
             let c = x.dims()[2];
             x.slice(burn::tensor::s![.., .., skip..c, ..])
         };
-        let ratio = new(steps) / step.clone().add_scalar(rows::TINY);
+        let asked = new(step.clone()).add_scalar(rows::TINY);
+        let ratio = new(steps).add_scalar(rows::TINY) / asked;
         for (into, values) in [
             (&mut self.surprise, new(surprise)),
             (&mut self.write, new(write)),

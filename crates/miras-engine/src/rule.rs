@@ -25,6 +25,7 @@ impl Rule {
     /// gradient and an algorithm that acts on every token.
     pub fn has_exact_form(&self) -> bool {
         self.memory.is_linear()
+            && self.memory.rows() == 1
             && self.bias.slope().is_some()
             && !self.algorithm.acts_at_chunk_end()
     }

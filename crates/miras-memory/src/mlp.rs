@@ -39,8 +39,8 @@ pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
     build: |tree, _| {
         let mut mlp = tree.part::<Mlp>("memory", &["kind", "dim"])?;
         for (key, value) in [("depth", mlp.depth), ("expansion", mlp.expansion)] {
-            if value == 0 {
-                let message = format!("{key} must be 1 or more");
+            if !(1..=LARGEST).contains(&value) {
+                let message = format!("{key} must be from 1 to {LARGEST}");
                 return Err(tree.error(&format!("memory.{key}"), message, None));
             }
         }
@@ -50,6 +50,9 @@ pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
         Ok(Arc::new(mlp))
     },
 };
+
+/// The largest depth and expansion.
+const LARGEST: usize = 1024;
 
 /// A multi-layer perceptron.
 ///
@@ -66,6 +69,9 @@ pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
 /// # Notes
 /// The layer norm's gain is learned by the outer loop alone, which neither paper says.
 /// Depths from 3 on stay bounded only with residual and norm, hence their defaults.
+/// Behind a norm the gradient grows as the weights decay, so retention is anchored there by
+/// default; and the default `algorithm.step_max` falls with depth (0.1 at 3, 0.03 at 4): with 1
+/// the state stays bounded, but outer gradients over 4,096 tokens reach 1e10 and more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mlp {
@@ -136,7 +142,13 @@ impl MemoryArchitecture for Mlp {
 
     fn defaults(&self) -> Defaults {
         Defaults {
-            anchored: self.is_deep(),
+            anchored: self.is_deep() || self.has_norm(),
+            step_max: match self.depth {
+                0..=2 => 1.0,
+                3 => 0.1,
+                4 => 0.03,
+                _ => 0.01,
+            },
         }
     }
 

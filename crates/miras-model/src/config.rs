@@ -94,6 +94,7 @@ impl ModelSpec {
                 return Err(tree.error(&format!("model.{key}"), message, None));
             }
         }
+        check_sizes(tree, &config)?;
         config
             .ffn_dim
             .get_or_insert((config.dim * 8).div_ceil(3).next_multiple_of(8));
@@ -119,7 +120,9 @@ impl ModelSpec {
             (MixerKind::Attention, base) => config.rope_base = base.or(Some(ROPE_BASE)),
             (MixerKind::Memory, None) => {}
         }
-        Ok(Self { config, choice })
+        let spec = Self { config, choice };
+        check_parameters(tree, &spec)?;
+        Ok(spec)
     }
 
     /// Width of each head's keys and values.
@@ -137,6 +140,48 @@ impl ModelSpec {
         }
         tables
     }
+}
+
+/// The largest value of a size: beyond it nothing fits any machine, and products overflow.
+const LARGEST: usize = 1 << 20;
+
+fn check_sizes(tree: &Tree, config: &ModelConfig) -> Result<(), ConfigError> {
+    for (key, value) in [
+        ("dim", config.dim),
+        ("layers", config.layers),
+        ("heads", config.heads),
+        ("ffn_dim", config.ffn_dim.unwrap_or(1)),
+        ("conv", config.conv),
+    ] {
+        if value > LARGEST {
+            let message = format!("{key} = {value} is more than the largest size, {LARGEST}");
+            return Err(tree.error(&format!("model.{key}"), message, None));
+        }
+    }
+    Ok(())
+}
+
+/// The most parameters that a model may have here.
+const MOST_PARAMETERS: f64 = 1e11;
+
+/// Refuses what no machine holds, before anything is built.
+fn check_parameters(tree: &Tree, spec: &ModelSpec) -> Result<(), ConfigError> {
+    let ModelConfig { dim, layers, .. } = spec.config;
+    let ffn = spec.config.ffn_dim.unwrap_or(0);
+    let inner = (spec.config.heads * spec.head_dim()) as f64;
+    let memory: f64 = spec.choice.as_ref().map_or(0.0, |choice| {
+        (choice.rule.memory.maps(spec.head_dim()).iter())
+            .map(|map| map.d_in as f64 * map.d_out as f64 * spec.config.heads as f64)
+            .sum()
+    });
+    let layer = dim as f64 * (5.0 * inner + 3.0 * ffn as f64) + memory;
+    let total = layer * layers as f64;
+    if total <= MOST_PARAMETERS {
+        return Ok(());
+    }
+    let message = format!("this model has about {total:.1e} parameters");
+    let help = "use a smaller model.dim, model.layers, memory.depth or memory.expansion";
+    Err(tree.error("model.dim", message, Some(help.to_string())))
 }
 
 /// Tables of a user are refused; those of the built-in default go with the mixer they belong to.

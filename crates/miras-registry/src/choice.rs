@@ -33,14 +33,18 @@ pub enum StartKind {
     Zero,
 }
 
+/// The largest width of a memory.
+const LARGEST: usize = 1 << 16;
+
 impl Choice {
     /// Takes `[memory]`, `[bias]`, `[retention]` and `[algorithm]` out of a config.
     ///
     /// What is left out is a Titans LMM: an MLP of depth 2, l2, decay, momentum.
     pub fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
         let dim = tree.value("memory.dim")?;
-        if dim == Some(0) {
-            return Err(tree.error("memory.dim", "a memory has at least 1 feature", None));
+        if dim.is_some_and(|dim| !(1..=LARGEST).contains(&dim)) {
+            let message = format!("a memory has from 1 to {LARGEST} features");
+            return Err(tree.error("memory.dim", message, None));
         }
         let start = tree.value("memory.start")?.unwrap_or_default();
         let first = Defaults::default();

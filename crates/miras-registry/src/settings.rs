@@ -39,12 +39,14 @@ pub(crate) const KEYS: [(&str, &str); 6] = [
     ),
     (
         "state_cap",
-        "largest norm of a map's state at a chunk's end; 0 (default) turns it off; chunk_start only",
+        "largest norm of a map's state at the end of each full chunk; 0 (default) turns it off; chunk_start only",
     ),
 ];
 
 /// 64 trained fastest per CPU second (`recipe.md` 2).
 const CHUNK: usize = 64;
+/// The largest chunk: a chunk costs the square of its length.
+const LARGEST: usize = 1 << 16;
 /// The load cap's default κ (`recipe.md` 1).
 const LOAD_CAP: f64 = 0.5;
 
@@ -58,8 +60,11 @@ impl AlgorithmSettings {
             grad_cap: tree.value("algorithm.grad_cap")?,
             state_cap: tree.value("algorithm.state_cap")?,
         };
-        if settings.chunk == Some(0) {
-            let message = "a chunk has at least 1 token";
+        if settings
+            .chunk
+            .is_some_and(|chunk| !(1..=LARGEST).contains(&chunk))
+        {
+            let message = format!("a chunk has from 1 to {LARGEST} tokens");
             return Err(tree.error("algorithm.chunk", message, None));
         }
         for (key, value) in settings.caps() {

@@ -1,7 +1,7 @@
 //! Combinations that are invalid or degenerate (`maths.md` 6), refused with
 //! the reason and the nearest valid choice.
 
-use miras_core::Order;
+use miras_core::{GateMap, Order, STEP};
 use miras_engine::{Form, Read, Rule};
 
 use crate::AlgorithmSettings;
@@ -20,6 +20,19 @@ fn refuse(key: &str, reason: &str, instead: &str) -> Result<(), Refusal> {
         reason: reason.into(),
         instead: instead.into(),
     })
+}
+
+/// `θ|k|² < 2`, or `2(1 + η)` with momentum (`maths.md` 5.8), for the largest θ the gate can give.
+fn is_stable(rule: &Rule) -> bool {
+    let bound = if rule.algorithm.slots() > 0 { 4.0 } else { 2.0 };
+    rule.bias.slope() == Some(0.0)
+        || rule.algorithm.gates().iter().all(|gate| {
+            gate.name != STEP
+                || match gate.map {
+                    GateMap::Constant(step) | GateMap::Sigmoid { max: step } => step < bound,
+                    GateMap::LogSigmoid | GateMap::DecayRate | GateMap::Softplus => true,
+                }
+        })
 }
 
 /// Checks a rule whose settings are resolved; `asked` is what the config says itself.
@@ -61,6 +74,13 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
                 "algorithm.read",
                 "the exact form does not know chunks, so no weights are stale",
                 "use algorithm.read = \"exact\", or algorithm.form = \"chunk_start\"",
+            );
+        }
+        if !is_stable(rule) {
+            return refuse(
+                "algorithm.step_max",
+                "with unit keys the exact rule diverges from a step size of 2 on (4 with momentum), and nothing caps it",
+                "use algorithm.step_max = 1, or algorithm.form = \"chunk_start\" with its load cap",
             );
         }
     } else if rule.retention.order() == Order::Before {

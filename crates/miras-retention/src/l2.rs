@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use miras_core::{GateMap, GateSpec, Gates, Order, Part, RETENTION, RetentionGate, table_of};
+use miras_core::{
+    GateMap, GateSpec, Gates, Order, Part, RETENTION, RetentionGate, inverse_softplus, table_of,
+};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const PART: Part<dyn RetentionGate> = Part {
@@ -26,7 +28,7 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
         ),
         (
             "anchored",
-            "true: decay towards the initial weights; default true for memories of depth 3 and more",
+            "true: decay towards the initial weights; default true for memories of depth 3 and more, or with a norm",
         ),
     ],
     variants: &[
@@ -43,16 +45,19 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
             Gate::Fixed => l2.decay <= 1.0,
             Gate::Sigmoid | Gate::Rate => l2.decay < 1.0,
         };
-        if l2.decay.is_nan() || l2.decay <= 0.0 || !below {
+        if l2.decay.is_nan() || l2.decay < SMALLEST || !below {
             let help = "retention.kind = \"none\" keeps everything".to_string();
             let message =
-                "decay is the share of the past that is kept: above 0 and below 1 (1 if fixed)";
+                "decay is the share of the past that is kept: from 1e-9 to below 1 (1 if fixed)";
             return Err(tree.error("retention.decay", message, Some(help)));
         }
         l2.anchored.get_or_insert(defaults.anchored);
         Ok(Arc::new(l2))
     },
 };
+
+/// The least share of the past a gate may keep: the floor of its logarithm is near.
+const SMALLEST: f64 = 1e-9;
 
 /// Decay.
 ///
@@ -111,7 +116,7 @@ impl RetentionGate for L2 {
         let (map, bias) = match self.gate {
             // The bias at which the gate gives `decay`; the rate's own start is exp(0) = 1.
             Gate::Sigmoid => (GateMap::LogSigmoid, (self.decay / (1.0 - self.decay)).ln()),
-            Gate::Rate => (GateMap::DecayRate, (-self.decay.ln()).exp_m1().ln()),
+            Gate::Rate => (GateMap::DecayRate, inverse_softplus(-self.decay.ln())),
             Gate::Fixed => (GateMap::constant_log(self.decay), 0.0),
         };
         let name = RETENTION;

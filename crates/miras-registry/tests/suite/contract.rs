@@ -94,9 +94,6 @@ fn exact_form_equals_the_recurrence_at_any_chunk_size() {
 fn chunk_start_form_at_chunk_one_is_the_exact_recurrence() {
     let mut compared = 0;
     for case in cases("form = 'chunk_start'\nchunk = 1\nload_cap = 0") {
-        if !case.rule.has_exact_form() {
-            continue;
-        }
         let mut exact = case.rule.clone();
         exact.settings.form = Form::Exact;
         let inputs = Inputs::new(&exact, 6);

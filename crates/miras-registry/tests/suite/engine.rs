@@ -8,7 +8,7 @@ use miras_core::{
     Coefficients, Factor, GateMap, GateSpec, Gates, MapSpec, MapState, Maps, MemoryAlgorithm,
     MemoryArchitecture, STEP,
 };
-use miras_engine::{Read, split, unit_lower_inverse};
+use miras_engine::{Read, State, dual, split, unit_lower_inverse};
 
 use crate::support::{
     Inputs, assert_same, choose, device, difference, noise, numbers, run_dual, run_recurrence,
@@ -246,5 +246,48 @@ fn the_triangular_inverse_has_the_derivative_of_an_inverse() {
             "{slope} {}",
             gradient[at]
         );
+    }
+}
+
+#[test]
+fn diagnostics_of_pieces_are_those_of_one_pass() {
+    for form in ["form = 'chunk_start'\nload_cap = 0.2", "form = 'exact'"] {
+        let text = format!("[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4\n{form}");
+        let rule = choose(&text).unwrap().rule;
+        let inputs = Inputs::new(&rule, 8);
+        let probe = |pieces: &[usize]| {
+            let mut state = State::new(&rule, &inputs.initial);
+            let mut seen: Vec<Vec<f32>> = vec![Vec::new(); 4];
+            let mut at = 0;
+            for length in pieces {
+                let tokens = inputs.tokens.range(at, at + length);
+                let out = dual::forward(&rule, &inputs.initial, state, &tokens, true);
+                let probe = out.probe.unwrap();
+                // [chunks, memories, tokens] of each call, as [memories, tokens].
+                for (all, new) in
+                    (seen.iter_mut()).zip([probe.loss, probe.surprise, probe.write, probe.capped])
+                {
+                    assert_eq!(new.len(), 2 * length);
+                    all.extend(new);
+                }
+                state = out.state;
+                at += length;
+            }
+            for all in &mut seen {
+                all.sort_by(f32::total_cmp);
+            }
+            seen
+        };
+        let whole = probe(&[8]);
+        assert!(whole[3].iter().all(|ratio| *ratio <= 1.0 + 1e-6));
+        for pieces in [&[6, 2][..], &[4, 1, 3]] {
+            for (a, b) in probe(pieces).iter().zip(&whole) {
+                let gap = a
+                    .iter()
+                    .zip(b)
+                    .fold(0.0_f32, |w, (a, b)| w.max((a - b).abs()));
+                assert!(gap < 1e-6, "{form} in {pieces:?}: {gap}");
+            }
+        }
     }
 }
