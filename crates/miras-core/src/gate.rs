@@ -156,3 +156,101 @@ impl Gates {
         )
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    fn tensor<const N: usize>(values: [f64; N], shape: [usize; 4]) -> Tensor<4> {
+        let data = TensorData::new(values.to_vec(), shape).convert::<f32>();
+        Tensor::from_data(data, &Device::flex())
+    }
+
+    fn assert_values(what: &str, got: Tensor<4>, expected: &[f64]) {
+        let got: Vec<f64> = got.into_data().convert::<f64>().try_into_vec().unwrap();
+        assert_eq!(got.len(), expected.len(), "{what}");
+        for (got, expected) in got.iter().zip(expected) {
+            let gap = (got - expected).abs();
+            assert!(
+                gap < 1e-12 + 1e-6 * expected.abs(),
+                "{what}: {got}, expected {expected}"
+            );
+        }
+    }
+
+    const LN_2: f64 = std::f64::consts::LN_2;
+    /// σ(ln 3) = 3/4 and σ(−ln 3) = 1/4.
+    const LN_3: f64 = 1.098_612_288_668_109_8;
+    /// `softplus(ln(e − 1)) = 1`.
+    const UNIT: f64 = 0.541_324_854_612_918_1;
+
+    #[test]
+    fn maps_have_the_values_of_their_formulas() {
+        let sigmoid = GateMap::Sigmoid { max: 2.0 };
+        for (map, z, rate, expected) in [
+            (GateMap::Constant(0.3), 0.0, None, 0.3),
+            (GateMap::Constant(0.3), -7.0, None, 0.3),
+            (sigmoid, 0.0, None, 1.0),
+            (sigmoid, LN_3, None, 1.5),
+            (sigmoid, -LN_3, None, 0.5),
+            (sigmoid, -2.0, None, 0.238_405_844_044_235_1),
+            (GateMap::LogSigmoid, 0.0, None, -LN_2),
+            (GateMap::LogSigmoid, LN_3, None, -0.287_682_072_451_780_9),
+            (GateMap::LogSigmoid, -LN_3, None, -2.0 * LN_2),
+            (GateMap::LogSigmoid, -100.0, None, -30.0),
+            (GateMap::DecayRate, 0.0, None, -LN_2),
+            (GateMap::DecayRate, UNIT, None, -1.0),
+            (GateMap::DecayRate, UNIT, Some(0.0), -1.0),
+            (GateMap::DecayRate, UNIT, Some(LN_2), -2.0),
+            (GateMap::DecayRate, 0.0, Some(-LN_2), -0.5 * LN_2),
+            (GateMap::DecayRate, 100.0, Some(0.0), -30.0),
+            (GateMap::Softplus, 0.0, None, LN_2),
+            (GateMap::Softplus, UNIT, None, 1.0),
+            (GateMap::Softplus, -20.0, None, 2.061_153_620_314_381e-9),
+            (GateMap::Softplus, 50.0, None, 50.0),
+        ] {
+            let one = [1, 1, 1, 1];
+            let rate_of = rate.map(|rate| tensor([rate], one));
+            let value = map.apply(tensor([z], one), rate_of);
+            assert_values(
+                &format!("{map:?} at {z}, rate {rate:?}"),
+                value,
+                &[expected],
+            );
+        }
+    }
+
+    #[test]
+    fn a_rate_is_that_of_its_head_for_all_tokens() {
+        let z = tensor([0.0, UNIT, UNIT, 0.0, UNIT, 0.0], [1, 2, 3, 1]);
+        let rate = tensor([LN_2, -LN_2], [1, 2, 1, 1]);
+        let expected = [-2.0 * LN_2, -2.0, -2.0, -0.5 * LN_2, -0.5, -0.5 * LN_2];
+        let values = GateMap::DecayRate.apply(z, Some(rate));
+        assert_values("decay rate", values, &expected);
+    }
+
+    #[test]
+    fn a_constant_kept_as_a_logarithm_has_a_floor() {
+        assert_eq!(GateMap::constant_log(1.0), GateMap::Constant(0.0));
+        assert_eq!(GateMap::constant_log(0.5), GateMap::Constant(-LN_2));
+        assert_eq!(GateMap::constant_log(0.0), GateMap::Constant(-30.0));
+    }
+
+    #[test]
+    fn only_constants_are_not_projected_and_only_decay_has_a_rate() {
+        let sigmoid = GateMap::Sigmoid { max: 1.0 };
+        for (map, is_projected, has_rate) in [
+            (GateMap::Constant(0.3), false, false),
+            (sigmoid, true, false),
+            (GateMap::LogSigmoid, true, false),
+            (GateMap::DecayRate, true, true),
+            (GateMap::Softplus, true, false),
+        ] {
+            assert_eq!(map.is_projected(), is_projected, "{map:?}");
+            assert_eq!(map.has_rate(), has_rate, "{map:?}");
+        }
+    }
+}

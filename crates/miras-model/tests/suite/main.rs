@@ -1,0 +1,7 @@
+//! Layers and whole models, in one test program.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod layers;
+mod model;
+mod naive;
