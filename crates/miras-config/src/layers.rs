@@ -52,7 +52,8 @@ impl Layers {
     /// The value is TOML; what is no TOML value is a string, so that names and
     /// paths need no quotes. A string for a key that holds a table starts that
     /// table afresh as `{ kind = "..." }`: `--set memory=mlp` drops whatever was
-    /// inherited for the memory.
+    /// inherited for the memory. What an earlier `--set` wrote there is not dropped: that is
+    /// an error.
     pub fn set(&mut self, assignment: &str) -> Result<(), ConfigError> {
         self.add(assignment::parse(assignment)?)
     }
@@ -81,6 +82,11 @@ impl Layers {
 /// The table that a bare kind name stands for.
 pub(crate) fn kind_table(name: String) -> Table {
     Table::from_iter([("kind".to_owned(), Value::String(name))])
+}
+
+/// Says that one `--set` leaves nothing of another.
+pub(crate) fn discards(later: &str, earlier: &str) -> String {
+    format!("`--set {later}` discards the earlier `--set {earlier}`")
 }
 
 fn merge_table(
@@ -126,6 +132,11 @@ fn merge_value(
             merge_table(old, new, path, layer, marks)
         }
         (old @ Value::Table(_), Value::String(name)) if is_set => {
+            if let Some(earlier) = marks.set_inside(path, &path::join(path, "kind")) {
+                let message = discards(&layer.source.text, earlier);
+                let help = format!("put it first, or choose the kind alone with `{path}.kind`");
+                return Err(layer.error(path, message).help(help));
+            }
             *old = Value::Table(kind_table(name));
             marks.replace(path, layer);
             marks.add_kind(path);

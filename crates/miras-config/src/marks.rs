@@ -85,6 +85,21 @@ impl Marks {
             .is_some_and(|mark| self.sources.get(mark.layer).map(|s| s.kind) == Some(Kind::Set))
     }
 
+    /// The text of a `--set` that wrote something in `path`, `but` aside.
+    pub(crate) fn set_inside(&self, path: &str, but: &str) -> Option<&str> {
+        let inside = self.by_path.iter().find(|(inner, mark)| {
+            path::is_inside(inner, path)
+                && *inner != but
+                && self.sources[mark.layer].kind == Kind::Set
+        });
+        inside.map(|(_, mark)| &*self.sources[mark.layer].text)
+    }
+
+    /// The text of the layer that wrote `path`.
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+        (self.get(path)).map(|mark| &*self.sources[mark.layer].text)
+    }
+
     /// Whether a file or `--set` wrote `path` or something in it.
     pub(crate) fn is_from_user(&self, path: &str) -> bool {
         self.by_path.iter().any(|(inner, mark)| {

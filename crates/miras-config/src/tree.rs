@@ -9,7 +9,7 @@ use crate::{
     decode::{Failure, decode},
     error::ConfigError,
     explain::{explain, not_a_table},
-    layers::kind_table,
+    layers::{discards, kind_table},
     marks::Marks,
     origin::Origins,
     path,
@@ -57,8 +57,8 @@ impl Tree {
     /// `kind`, which [`value`](Self::value) has removed already.
     ///
     /// Keys that `T` does not know are dropped if they are older than the
-    /// present kind, for they belonged to another; from the layer that chose
-    /// the kind on they are errors. `also_known` names keys that others take
+    /// present kind, for they belonged to another, unless `--set` wrote them; from
+    /// the layer that chose the kind on they are errors. `also_known` names keys that others take
     /// from this table, for suggestions.
     pub fn part<T: DeserializeOwned>(
         &mut self,
@@ -78,6 +78,12 @@ impl Tree {
             let at = unknown.as_ref().unwrap_or(&failure.path);
             if at == path || !self.is_older_than_kind(at, path) {
                 return Err(self.explain(path, failure, also_known));
+            }
+            if self.marks.is_from_set(at) {
+                let text = |path: &str| self.marks.text(path).unwrap_or_default().to_owned();
+                let message = discards(&text(&path::join(path, "kind")), &text(at));
+                let help = "leave the earlier one out: it belongs to another kind";
+                return Err(self.error(at, message, Some(help.to_owned())));
             }
             match unknown {
                 Some(unknown) if remove(&mut value, path, &unknown) => self.marks.forget(&unknown),

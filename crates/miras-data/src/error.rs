@@ -79,12 +79,14 @@ pub enum DataError {
     },
 
     /// A file that is not text.
-    #[error("{field}: `{}` holds NUL bytes, so it is binary and not UTF-8 text; set allow_binary = true to train on its bytes all the same", path.display())]
+    #[error("{field}: `{}` {why}; set allow_binary = true to train on its bytes all the same", path.display())]
     Binary {
         /// Field of the configuration.
         field: &'static str,
         /// The file.
         path: PathBuf,
+        /// How it shows.
+        why: &'static str,
     },
 
     /// A file or folder that cannot be read.

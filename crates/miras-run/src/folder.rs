@@ -3,9 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process;
 
 use crate::error::{Result, RunError};
-use crate::files::{is_taken, read_json, remove_unfinished, sync_folder, write_atomic, write_json};
+use crate::files::{
+    UNFINISHED, is_taken, read_json, remove_unfinished, sync_folder, write_atomic, write_json,
+};
 use crate::lock::{self, Lock};
 use crate::names;
 use crate::provenance::RunRecord;
@@ -29,18 +32,35 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes and locks the folder of a new run. An existing folder is an error.
-    pub fn create(runs_dir: &Path, name: &str) -> Result<Self> {
+    /// Makes and locks the folder of a new run, with its resolved configuration and its
+    /// `run.json`. An existing folder is an error.
+    ///
+    /// The folder takes its name only when both files are in it: a kill at any instant leaves
+    /// no run at all or one that can be continued. What it may leave beside is a folder
+    /// `.new-….tmp`, which is no run and may be removed.
+    pub fn create(runs_dir: &Path, name: &str, config: &str, record: &RunRecord) -> Result<Self> {
         names::check(name)?;
         fs::create_dir_all(runs_dir).map_err(RunError::io("make", runs_dir))?;
         let path = runs_dir.join(name);
-        match fs::create_dir(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(RunError::Exists { path });
-            }
-            result => result.map_err(RunError::io("make", &path))?,
+        // A rename would take the place of an empty folder.
+        if is_taken(&path)? {
+            return Err(RunError::Exists { path });
         }
+        let unfinished = make_unfinished(runs_dir)?;
+        let made = write_atomic(&unfinished.join(CONFIG), config.as_bytes())
+            .and_then(|()| write_json(&unfinished.join(RECORD), record))
+            .and_then(|()| match fs::rename(&unfinished, &path) {
+                // Another process was faster.
+                Err(_) if is_taken(&path)? => Err(RunError::Exists { path: path.clone() }),
+                result => result.map_err(RunError::io("make", &path)),
+            });
+        if made.is_err() {
+            // The first failure is the one to report.
+            let _ = fs::remove_dir_all(&unfinished);
+        }
+        made?;
         sync_folder(runs_dir)?;
+        // Locked under its final name, for not every system renames a folder with open files.
         let lock = Some(lock::acquire(&path)?);
         Ok(Self {
             name: name.to_owned(),
@@ -101,6 +121,7 @@ impl RunFolder {
             let entry = entry.map_err(RunError::io("list", runs_dir))?;
             if entry.path().join(CONFIG).is_file()
                 && let Ok(name) = entry.file_name().into_string()
+                && names::check(&name).is_ok()
             {
                 names.push(name);
             }
@@ -129,7 +150,7 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
-    /// Writes the resolved configuration. From then on the folder counts as a run.
+    /// Writes the resolved configuration.
     pub fn write_config(&self, toml: &str) -> Result<()> {
         self.writable()?;
         write_atomic(&self.config_path(), toml.as_bytes())
@@ -193,6 +214,23 @@ impl RunFolder {
             None => Err(RunError::ReadOnly {
                 path: self.path.clone(),
             }),
+        }
+    }
+}
+
+/// Makes an empty folder for what is going to be a run. Process numbers come again, so the
+/// remains of a killed process may have the first names.
+fn make_unfinished(runs_dir: &Path) -> Result<PathBuf> {
+    let mut count = 0_u64;
+    loop {
+        let name = format!(".new-{}-{count}{UNFINISHED}", process::id());
+        let path = runs_dir.join(name);
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => count += 1,
+            result => {
+                result.map_err(RunError::io("make", &path))?;
+                return Ok(path);
+            }
         }
     }
 }

@@ -23,10 +23,16 @@
 //!
 //! ```
 //! use miras_run::{CheckpointInfo, Checkpoints, Policy, RunError, RunFolder};
+//! use miras_run::{RunRecord, Start, provenance};
 //! # let top = tempfile::tempdir().expect("a folder for the example");
 //! # let runs_dir = top.path();
-//! let folder = RunFolder::create(runs_dir, "moneta")?;
-//! folder.write_config("steps = 20\n")?;
+//! let start = Start {
+//!     step: 0,
+//!     device: "cpu".to_owned(),
+//!     provenance: provenance(&[], None),
+//! };
+//! let record = RunRecord::new(1, "a text", start);
+//! let folder = RunFolder::create(runs_dir, "moneta", "steps = 20\n", &record)?;
 //! let mut checkpoints = Checkpoints::new(&folder, Policy::default());
 //! checkpoints.save(
 //!     20,
@@ -50,6 +56,7 @@ mod manifest;
 mod names;
 mod policy;
 mod provenance;
+mod shell;
 mod summary;
 mod time;
 
@@ -59,6 +66,7 @@ pub use files::write_atomic;
 pub use folder::RunFolder;
 pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest};
 pub use policy::Policy;
-pub use provenance::{Git, Provenance, RunRecord, Start, provenance};
+pub use provenance::{Provenance, RunRecord, SourceTree, Start, provenance};
+pub use shell::shell_word;
 pub use summary::{Best, Status, Summary};
 pub use time::rfc3339;

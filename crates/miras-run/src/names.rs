@@ -1,6 +1,7 @@
 //! Names of runs: which are allowed, and which one was meant.
 
 use crate::error::{Result, RunError};
+use crate::files::UNFINISHED;
 
 /// A name is one folder name on every system, and cannot be taken for a flag.
 pub(crate) fn check(name: &str) -> Result<()> {
@@ -14,6 +15,8 @@ pub(crate) fn check(name: &str) -> Result<()> {
         "it has a path separator"
     } else if name.contains(char::is_control) {
         "it has a control character"
+    } else if name.ends_with(UNFINISHED) {
+        "it ends like the name of something unfinished, in `.tmp`"
     } else {
         return Ok(());
     };
@@ -67,6 +70,7 @@ mod tests {
             ("/tmp", "it has a path separator"),
             ("a\nb", "it has a control character"),
             ("a\0b", "it has a control character"),
+            (".a.tmp", "it ends like the name of something unfinished"),
         ] {
             let error = check(name).unwrap_err().to_string();
             assert!(error.contains(text), "{name:?}: {error}");

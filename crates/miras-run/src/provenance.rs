@@ -1,7 +1,6 @@
 //! Where a run comes from: `run.json`.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::SystemTime;
 
@@ -39,8 +38,8 @@ pub struct Provenance {
     pub time: String,
     /// The command line, program first.
     pub command: Vec<String>,
-    /// The git commit of the current folder; none outside a repository or without git.
-    pub git: Option<Git>,
+    /// The source tree that the program was built from; none if it was not known then.
+    pub built_from: Option<SourceTree>,
     /// Versions of the crates that matter, by name.
     pub versions: BTreeMap<String, String>,
     /// Operating system.
@@ -51,12 +50,12 @@ pub struct Provenance {
     pub cpus: usize,
 }
 
-/// A commit.
+/// A git working tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Git {
-    /// Full hash.
-    pub hash: String,
-    /// Whether tracked files differ from it.
+pub struct SourceTree {
+    /// Full hash of the commit.
+    pub commit: String,
+    /// Whether files differ from the commit or are not in it, ignored ones aside.
     pub dirty: bool,
 }
 
@@ -71,16 +70,16 @@ impl RunRecord {
     }
 }
 
-/// Looks at the code, command and machine now. What cannot be found out is left empty.
+/// Looks at the command and machine now; the program itself knows what it was built from.
 ///
 /// Neither the environment nor the name of the host is recorded.
-pub fn provenance(versions: &[(&str, &str)]) -> Provenance {
+pub fn provenance(versions: &[(&str, &str)], built_from: Option<SourceTree>) -> Provenance {
     Provenance {
         time: rfc3339(SystemTime::now()),
         command: std::env::args_os()
             .map(|word| word.to_string_lossy().into_owned())
             .collect(),
-        git: git(),
+        built_from,
         versions: versions
             .iter()
             .map(|&(name, text)| (name.to_owned(), text.to_owned()))
@@ -91,60 +90,31 @@ pub fn provenance(versions: &[(&str, &str)]) -> Provenance {
     }
 }
 
-fn git() -> Option<Git> {
-    let hash = run_git(&["rev-parse", "--verify", "HEAD"])?
-        .trim()
-        .to_owned();
-    let changes = run_git(&["status", "--porcelain", "--untracked-files=no"])?;
-    Some(Git {
-        hash,
-        dirty: !changes.trim().is_empty(),
-    })
-}
-
-fn run_git(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git")
-        .args(arguments)
-        // `status` would otherwise take the repository's lock to refresh its index.
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn provenance_describes_this_process() {
-        let now = provenance(&[("burn", "0.22.1"), ("miras-run", "0.1.0")]);
+        let now = provenance(&[("burn", "0.22.1"), ("miras-run", "0.1.0")], None);
         assert_eq!(now.time.len(), "2026-01-31T09:05:00Z".len());
         assert_eq!(now.command.len(), std::env::args_os().count());
         assert_eq!(now.versions["burn"], "0.22.1");
         assert_eq!(now.os, std::env::consts::OS);
         assert!(now.cpus > 0);
-        if let Some(git) = now.git {
-            assert!(git.hash.len() >= 40, "{}", git.hash);
-        }
-    }
-
-    #[test]
-    fn a_failing_git_is_none() {
-        assert_eq!(run_git(&["no-such-subcommand"]), None);
+        assert_eq!(now.built_from, None);
     }
 
     #[test]
     fn a_record_keeps_every_start_and_reads_back_equal() {
+        let tree = SourceTree {
+            commit: "0123456789abcdef".to_owned(),
+            dirty: true,
+        };
         let start = |step| Start {
             step,
             device: "cpu".into(),
-            provenance: provenance(&[]),
+            provenance: provenance(&[], Some(tree.clone())),
         };
         let mut record = RunRecord::new(7, "alice.txt, 163 kB, bytes", start(0));
         record.starts.push(start(20));
@@ -153,7 +123,14 @@ mod tests {
         assert_eq!(json["starts"][0]["step"], 0);
         assert_eq!(json["starts"][1]["step"], 20);
         for key in [
-            "time", "command", "git", "versions", "device", "os", "arch", "cpus",
+            "time",
+            "command",
+            "built_from",
+            "versions",
+            "device",
+            "os",
+            "arch",
+            "cpus",
         ] {
             assert!(json["starts"][1].get(key).is_some(), "{key}");
         }

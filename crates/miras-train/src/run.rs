@@ -3,7 +3,7 @@
 use std::{env, path::Path};
 
 use miras_log::Console;
-use miras_run::{RunFolder, Status};
+use miras_run::{RunFolder, SourceTree, Status, shell_word};
 use miras_trainer::{Outcome, Resume, RunConfig, RunRequest};
 
 use crate::{
@@ -50,13 +50,14 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<Ending> {
         console: Console::stderr(),
         stop: signals::stop_flag()?,
         resume_command,
+        built_from: built_from(),
     };
     let outcome = miras_trainer::run_on(config, data, request)?;
     match (outcome.status, &outcome.message) {
         (Status::Finished, _) if !is_quiet => tell(format_args!(
             "results in {}, curves with `tensorboard --logdir {}`",
             outcome.folder.display(),
-            quoted(&logs.to_string_lossy())
+            shell_word(&logs.to_string_lossy())
         )),
         // Without progress nobody has said it yet.
         (Status::Nonfinite, Some(message)) if is_quiet => tell(format_args!("error: {message}")),
@@ -93,25 +94,23 @@ fn resume_command(args: &RunArgs) -> String {
     let program = env::args_os()
         .next()
         .unwrap_or_else(|| "miras-train".into());
-    let mut words = vec![program.to_string_lossy().into_owned(), "run".to_owned()];
+    let mut words = vec![shell_word(&program.to_string_lossy()), "run".to_owned()];
+    // With `=`, for a value may begin with a dash.
     if let Some(runs) = &args.runs {
-        words.extend(["--runs".to_owned(), runs.to_string_lossy().into_owned()]);
+        words.push(format!("--runs={}", shell_word(&runs.to_string_lossy())));
     }
     if let Some(device) = &args.device {
-        words.extend(["--device".to_owned(), device.clone()]);
+        words.push(format!("--device={}", shell_word(device)));
     }
-    let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
     words.join(" ")
 }
 
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,+@\\".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+/// What `build.rs` found out.
+fn built_from() -> Option<SourceTree> {
+    Some(SourceTree {
+        commit: option_env!("MIRAS_SOURCE_COMMIT")?.to_owned(),
+        dirty: option_env!("MIRAS_SOURCE_DIRTY")? == "true",
+    })
 }
 
 fn end(outcome: &Outcome) -> Ending {

@@ -2,7 +2,7 @@
 
 use miras_log::Tracker;
 use miras_model::Ablation;
-use miras_run::{Best, CheckpointInfo, Goal, Status, Summary};
+use miras_run::{Best, CheckpointInfo, Goal, Status, Summary, shell_word};
 
 use crate::evaluate::{Evaluation, beside_loss, evaluate};
 use crate::parameters::{first_nonfinite, parameters};
@@ -10,7 +10,7 @@ use crate::session::{End, Session};
 use crate::{OnNonfinite, Outcome, TrainError, snapshot};
 
 /// The metric that decides which checkpoint is best.
-const METRIC: &str = "eval/loss";
+pub(crate) const METRIC: &str = "eval/loss";
 
 impl Session {
     /// Trains to the end, and writes how it ended whatever happens.
@@ -133,8 +133,11 @@ impl Session {
 
     fn controls(&mut self) -> Result<(), TrainError> {
         for control in self.config.eval.controls.clone() {
-            let found = self.measure(control.ablation())?;
             let prefix = format!("control/{}", control.name());
+            if self.known.is_at(self.state.step, &format!("{prefix}/loss")) {
+                continue;
+            }
+            let found = self.measure(control.ablation())?;
             let values = [
                 (format!("{prefix}/loss"), found.loss),
                 beside_loss(self.data.metric(), &prefix, found.loss, found.accuracy),
@@ -204,7 +207,7 @@ impl Session {
     }
 
     fn how_to_go_on(&self, what: &str) -> String {
-        let name = self.folder.name();
+        let name = shell_word(self.folder.name());
         format!(
             "{what}; go on with: {} --name {name} --resume",
             self.resume_command

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use miras_log::{Console, ProgressMode};
-use miras_run::Status;
+use miras_run::{SourceTree, Status};
 
 /// How a run is to be carried out, beside its configuration.
 pub struct RunRequest {
@@ -27,8 +27,11 @@ pub struct RunRequest {
     /// Set by a signal handler: the run finishes its step, saves and ends.
     pub stop: Arc<AtomicBool>,
     /// The command line up to the config and its `--set`s, such as
-    /// `miras-train run configs/x.toml`; `--name N --resume` is added for messages.
+    /// `miras-train run configs/x.toml`, quoted for a shell; `--name N --resume` is added for
+    /// messages.
     pub resume_command: String,
+    /// The source tree that the program was built from, for `run.json`.
+    pub built_from: Option<SourceTree>,
 }
 
 /// Where to continue.

@@ -11,10 +11,12 @@ use miras_log::{Progress, Span, Tick, Tracker, Trackers};
 use miras_run::{Checkpoints, RunFolder};
 
 use crate::evaluate::beside_loss;
+use crate::finish::METRIC;
 use crate::learner::{Gradients, Learner};
 use crate::schedule::learning_rate;
 use crate::snapshot::State;
 use crate::start::Started;
+use crate::trackers::Known;
 use crate::{OnNonfinite, RunConfig, RunRequest, TrainError, banner, nonfinite, trackers};
 
 /// A run in progress.
@@ -34,8 +36,11 @@ pub(crate) struct Session {
     pub(crate) metrics: BTreeMap<String, f64>,
     /// The step of the newest checkpoint.
     pub(crate) saved: Option<u64>,
-    /// The step and loss of the latest evaluation of this process.
+    /// The step and loss of the latest evaluation, if this process made it or the checkpoint
+    /// that it goes on from knows of it.
     pub(crate) evaluated: Option<(u64, f64)>,
+    /// What an earlier process logged at the step where this one goes on.
+    pub(crate) known: Known,
     stop: Arc<AtomicBool>,
     begun: Instant,
     /// What this process has spent on steps.
@@ -69,6 +74,13 @@ impl Session {
         let resumed_at = started.resumed.then_some(state.step);
         let table = config.to_table();
         let trackers = trackers::open(&started.folder, &table, data.metric(), resumed_at)?;
+        let (metrics, known) = match resumed_at {
+            Some(step) => trackers::logged(&started.folder, step)?,
+            None => Default::default(),
+        };
+        let evaluated = (started.eval)
+            .filter(|_| known.has(METRIC))
+            .map(|loss| (state.step, loss));
         let span = Span {
             start: state.step,
             start_tokens: state.tokens,
@@ -87,8 +99,9 @@ impl Session {
             folder: started.folder,
             checkpoints: started.checkpoints,
             saved: started.checkpoint,
-            evaluated: None,
-            metrics: BTreeMap::new(),
+            evaluated,
+            metrics,
+            known,
             resume_command: request.resume_command,
             stop: request.stop,
             begun: Instant::now(),
@@ -247,9 +260,18 @@ impl Session {
         tokens as f64 / self.training.saturating_sub(training).as_secs_f64()
     }
 
+    /// Logs what has no point at this step yet.
     pub(crate) fn log(&mut self, step: u64, values: &[(String, f64)]) -> Result<(), TrainError> {
-        self.metrics.extend(values.iter().cloned());
-        Ok(self.trackers.scalars(step, self.state.tokens, values)?)
+        let new: Vec<_> = (values.iter())
+            .filter(|(tag, _)| !self.known.is_at(step, tag))
+            .cloned()
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.trackers.scalars(step, self.state.tokens, &new)?;
+        self.metrics.extend(new);
+        Ok(())
     }
 
     pub(crate) fn training(&self) -> Duration {

@@ -27,6 +27,8 @@ pub(crate) struct Started {
     pub(crate) resumed: bool,
     /// The step of the checkpoint it goes on from.
     pub(crate) checkpoint: Option<u64>,
+    /// The loss of the evaluation that this checkpoint knows of.
+    pub(crate) eval: Option<f64>,
     /// What the user should know.
     pub(crate) notes: Vec<String>,
 }
@@ -43,12 +45,10 @@ pub(crate) fn fresh(
         None => RunFolder::unused_name(&request.runs, &request.stem)?,
     };
     let description = data.describe();
-    // Looked up beforehand, so that a kill finds the folder without its files as seldom as can be.
-    let first = this_start(0, config);
+    let first = this_start(0, config, request);
     let record = RunRecord::new(config.train.seed, in_words(&description), first);
-    let folder = RunFolder::create(&request.runs, &name)?;
-    folder.write_config(&plain(&config.to_table()))?;
-    folder.write_record(&record)?;
+    let text = plain(&config.to_table());
+    let folder = RunFolder::create(&request.runs, &name, &text, &record)?;
     Ok(Started {
         checkpoints: Checkpoints::new(&folder, config.checkpoint.policy()),
         folder,
@@ -56,6 +56,7 @@ pub(crate) fn fresh(
         state: first_state(&description),
         resumed: false,
         checkpoint: None,
+        eval: None,
         notes: Vec::new(),
     })
 }
@@ -99,8 +100,8 @@ pub(crate) fn again(
     }
     folder.remove_summary()?;
     folder.write_config(&plain(&config.to_table()))?;
-    let start = this_start(state.step, config);
-    // A kill right after the configuration was written leaves a run without a record.
+    let start = this_start(state.step, config, request);
+    // A run without its record is made up for.
     let record = match folder.read_record() {
         Ok(mut record) => {
             record.starts.push(start);
@@ -116,6 +117,7 @@ pub(crate) fn again(
         folder,
         checkpoints,
         learner,
+        eval: (found.as_ref()).and_then(|checkpoint| checkpoint.manifest.info.eval),
         checkpoint: found.map(|checkpoint| checkpoint.step),
         state,
         resumed: true,
@@ -164,11 +166,11 @@ fn find(
     }
 }
 
-fn this_start(step: u64, config: &RunConfig) -> Start {
+fn this_start(step: u64, config: &RunConfig, request: &RunRequest) -> Start {
     Start {
         step,
         device: config.train.device.clone(),
-        provenance: provenance(VERSIONS),
+        provenance: provenance(VERSIONS, request.built_from.clone()),
     }
 }
 

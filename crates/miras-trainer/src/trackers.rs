@@ -1,9 +1,12 @@
 //! Where the metrics of a run go.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
 use miras_config::{Origins, annotated};
 use miras_data::Metric;
 use miras_log::{HParam, JsonLines, TensorBoard, Tracker, Trackers};
-use miras_run::RunFolder;
+use miras_run::{RunError, RunFolder};
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
@@ -38,6 +41,62 @@ pub(crate) fn open(
     let text = format!("    {}", plain(config).trim_end().replace('\n', "\n    "));
     board.text(resumed_at.unwrap_or(0), "config", &text)?;
     Ok(Trackers(vec![Box::new(lines), Box::new(board)]))
+}
+
+/// The tags that have a point at one step already.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    step: u64,
+    tags: BTreeSet<String>,
+}
+
+impl Known {
+    pub(crate) fn has(&self, tag: &str) -> bool {
+        self.tags.contains(tag)
+    }
+
+    pub(crate) fn is_at(&self, step: u64, tag: &str) -> bool {
+        self.step == step && self.has(tag)
+    }
+}
+
+/// What `metrics.jsonl` holds, once it was cut off after `step`: the last value of each tag,
+/// and the tags at that step.
+pub(crate) fn logged(
+    folder: &RunFolder,
+    step: u64,
+) -> Result<(BTreeMap<String, f64>, Known), TrainError> {
+    let path = folder.metrics_path();
+    let text = fs::read(&path).map_err(|cause| RunError::Io {
+        action: "read",
+        path,
+        cause,
+    })?;
+    let mut last = BTreeMap::new();
+    let mut tags = BTreeSet::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        // A line that somebody edited is none of ours.
+        let Ok(line) = serde_json::from_slice::<BTreeMap<String, serde_json::Value>>(line) else {
+            continue;
+        };
+        let at = line.get("step").and_then(serde_json::Value::as_u64);
+        for (tag, value) in line {
+            if tag == "step" || tag == "tokens" {
+                continue;
+            }
+            let value = match &value {
+                // Numbers that JSON lacks are written as their names.
+                serde_json::Value::String(name) => name.parse().ok(),
+                other => other.as_f64(),
+            };
+            let Some(value) = value else { continue };
+            if at == Some(step) {
+                tags.insert(tag.clone());
+            }
+            last.insert(tag, value);
+        }
+    }
+    Ok((last, Known { step, tags }))
 }
 
 /// A configuration as plain TOML text.

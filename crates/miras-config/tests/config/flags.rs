@@ -1,6 +1,6 @@
 //! What is said about `--set` and about layers that do not fit together.
 
-use crate::support::{flag, text};
+use crate::support::{flag, report, text};
 
 #[test]
 fn a_set_flag_that_is_no_assignment_says_so() {
@@ -145,6 +145,43 @@ error: `model` is a table in base.toml:1, but is used as an integer here
 1 | model=3
   |       ^",
     );
+}
+
+#[test]
+fn a_flag_that_leaves_nothing_of_another_says_so() {
+    let base = [("base.toml", "[memory]\nkind = \"mlp\"\ndepth = 2\n")];
+    let expected = "
+error: `--set memory=matrix` discards the earlier `--set memory.depth=3`
+ --> --set:1:8  (memory)
+  |
+1 | memory=matrix
+  |        ^^^^^^
+  = help: put it first, or choose the kind alone with `memory.kind`";
+    for texts in [&base[..], &[]] {
+        assert_eq!(
+            report(texts, &["memory.depth=3", "memory=matrix"]),
+            expected.trim_start()
+        );
+    }
+    let expected = "
+error: `--set memory.kind=matrix` discards the earlier `--set memory.depth=3`
+ --> --set:1:14  (memory.depth)
+  |
+1 | memory.depth=3
+  |              ^
+  = help: leave the earlier one out: it belongs to another kind";
+    assert_eq!(
+        report(&base, &["memory.depth=3", "memory.kind=matrix"]),
+        expected.trim_start()
+    );
+    for flags in [
+        ["memory=mlp", "memory=matrix"],
+        ["memory.kind=mlp", "memory=matrix"],
+        ["memory=matrix", "memory=matrix"],
+        ["model.dim=8", "model.dim=16"],
+    ] {
+        assert_eq!(report(&base, &flags), "ok", "{flags:?}");
+    }
 }
 
 #[test]

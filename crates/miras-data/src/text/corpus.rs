@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{Paths, cache, find::Found};
 use crate::{DataError, describe::DataFile, describe::hex, windows::Bytes};
 
-/// So much of a file's start is searched for NUL bytes.
+/// So much of a file's start is checked for being text.
 const SNIFF: u64 = 64 << 10;
 /// So many files stay open; others are opened for each read.
 const OPEN_FILES: usize = 128;
@@ -57,9 +57,9 @@ impl Corpus {
                 }
                 continue;
             }
-            if !allow_binary && segment.is_binary()? {
+            if !allow_binary && let Some(why) = segment.is_no_text()? {
                 let path = segment.origin;
-                return Err(DataError::Binary { field, path });
+                return Err(DataError::Binary { field, path, why });
             }
             if corpus.segments.len() >= OPEN_FILES {
                 segment.file = None;
@@ -159,10 +159,19 @@ impl Segment {
         })
     }
 
-    fn is_binary(&self) -> Result<bool, DataError> {
+    /// Why the file's start is no text, if it is none.
+    fn is_no_text(&self) -> Result<Option<&'static str>, DataError> {
         let mut head = vec![0; self.len.min(SNIFF) as usize];
         self.read(0, &mut head)?;
-        Ok(head.contains(&0))
+        if head.contains(&0) {
+            return Ok(Some("holds NUL bytes, so it is no text"));
+        }
+        // A last character may be cut off, here or where the file was cut.
+        let is_text = match str::from_utf8(&head) {
+            Ok(_) => true,
+            Err(error) => error.error_len().is_none(),
+        };
+        Ok((!is_text).then_some("is not UTF-8 text"))
     }
 
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError> {

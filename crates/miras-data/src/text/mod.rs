@@ -38,7 +38,7 @@ pub struct TextConfig {
     /// Files for validation, in the same forms as `path`; the whole of `path` is then for training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_path: Option<Paths>,
-    /// Accept files with NUL bytes, which are not text.
+    /// Accept files that are not text: with NUL bytes, or not UTF-8, in their first 64 KiB.
     pub allow_binary: bool,
 }
 

@@ -2,10 +2,9 @@
 
 use std::fs;
 
-use miras_run::{CheckpointInfo, Provenance, provenance};
-use miras_run::{Checkpoints, Policy, RunError, RunFolder, RunRecord, Start, Status, Summary};
+use miras_run::{CheckpointInfo, Checkpoints, Policy, RunError, RunFolder, Status, Summary};
 
-use crate::{keep_all, new_run, save, write_files};
+use crate::{keep_all, new_run, record, save, start, try_new_run, write_files};
 
 #[test]
 fn create_makes_the_folder_and_refuses_it_the_second_time() {
@@ -18,14 +17,36 @@ fn create_makes_the_folder_and_refuses_it_the_second_time() {
     );
     drop(folder);
     assert!(matches!(
-        RunFolder::create(&runs, "a"),
+        try_new_run(&runs, "a"),
         Err(RunError::Exists { .. })
     ));
     fs::write(runs.join("file"), "").unwrap();
     assert!(matches!(
-        RunFolder::create(&runs, "file"),
+        try_new_run(&runs, "file"),
         Err(RunError::Exists { .. })
     ));
+    fs::create_dir(runs.join("empty")).unwrap();
+    assert!(matches!(
+        try_new_run(&runs, "empty"),
+        Err(RunError::Exists { .. })
+    ));
+    let names = fs::read_dir(&runs).unwrap();
+    assert_eq!(names.count(), 3, "nothing unfinished is left");
+}
+
+#[test]
+fn a_new_run_is_whole_from_the_first_instant() {
+    let runs = tempfile::tempdir().unwrap();
+    // As processes of the same number that were killed leave it.
+    for count in 0..2 {
+        let name = format!(".new-{}-{count}.tmp", std::process::id());
+        fs::create_dir(runs.path().join(&name)).unwrap();
+        fs::write(runs.path().join(&name).join("config.toml"), "").unwrap();
+    }
+    let folder = new_run(runs.path(), "a");
+    assert_eq!(folder.read_config().unwrap(), "steps = 20\n");
+    assert_eq!(folder.read_record().unwrap(), record());
+    assert_eq!(RunFolder::names(runs.path()).unwrap(), ["a"]);
 }
 
 #[test]
@@ -35,7 +56,7 @@ fn open_wants_a_folder_with_a_configuration() {
         RunFolder::open(runs.path(), "a"),
         Err(RunError::NoRun { nearest: None, .. })
     ));
-    drop(RunFolder::create(runs.path(), "bare").unwrap());
+    fs::create_dir(runs.path().join("bare")).unwrap();
     assert!(matches!(
         RunFolder::open(runs.path(), "bare"),
         Err(RunError::NoConfig { .. })
@@ -54,7 +75,7 @@ fn every_way_in_checks_the_name() {
     let runs = tempfile::tempdir().unwrap();
     for name in ["", ".", "..", "-a", "a/b", "../a"] {
         for result in [
-            RunFolder::create(runs.path(), name).map(drop),
+            try_new_run(runs.path(), name).map(drop),
             RunFolder::open(runs.path(), name).map(drop),
             RunFolder::open_to_read(runs.path(), name).map(drop),
             RunFolder::unused_name(runs.path(), name).map(drop),
@@ -69,7 +90,7 @@ fn unused_name_counts_up_past_whatever_is_there() {
     let runs = tempfile::tempdir().unwrap();
     let next = || RunFolder::unused_name(runs.path(), "moneta").unwrap();
     assert_eq!(next(), "moneta");
-    drop(RunFolder::create(runs.path(), "moneta").unwrap());
+    drop(new_run(runs.path(), "moneta"));
     assert_eq!(next(), "moneta-2");
     fs::write(runs.path().join("moneta-2"), "a file").unwrap();
     assert_eq!(next(), "moneta-3");
@@ -83,7 +104,7 @@ fn names_are_the_folders_with_a_configuration_in_order() {
     for name in ["b", "a"] {
         drop(new_run(runs.path(), name));
     }
-    drop(RunFolder::create(runs.path(), "bare").unwrap());
+    fs::create_dir(runs.path().join("bare")).unwrap();
     fs::write(runs.path().join("file"), "").unwrap();
     assert_eq!(RunFolder::names(runs.path()).unwrap(), ["a", "b"]);
     assert!(
@@ -215,19 +236,6 @@ fn a_folder_opened_to_be_read_finds_but_never_saves() {
         Err(RunError::ReadOnly { .. })
     ));
     assert_eq!(checkpoints.list().unwrap(), [10]);
-}
-
-fn record() -> RunRecord {
-    RunRecord::new(1, "a text", start(0))
-}
-
-fn start(step: u64) -> Start {
-    let provenance: Provenance = provenance(&[("burn", "0.22.1")]);
-    Start {
-        step,
-        device: "cpu".into(),
-        provenance,
-    }
 }
 
 fn summary() -> Summary {

@@ -11,13 +11,27 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use miras_run::{CheckpointInfo, Checkpoints, Policy, RunFolder, Saved};
+use miras_run::{CheckpointInfo, Checkpoints, Policy, RunError, RunFolder, Saved};
+use miras_run::{RunRecord, Start, provenance};
 
-/// A new run that has its configuration.
 fn new_run(runs: &Path, name: &str) -> RunFolder {
-    let folder = RunFolder::create(runs, name).unwrap();
-    folder.write_config("steps = 20\n").unwrap();
-    folder
+    try_new_run(runs, name).unwrap()
+}
+
+fn try_new_run(runs: &Path, name: &str) -> Result<RunFolder, RunError> {
+    RunFolder::create(runs, name, "steps = 20\n", &record())
+}
+
+fn record() -> RunRecord {
+    RunRecord::new(1, "a text", start(0))
+}
+
+fn start(step: u64) -> Start {
+    Start {
+        step,
+        device: "cpu".into(),
+        provenance: provenance(&[("burn", "0.22.1")], None),
+    }
 }
 
 fn keep_all() -> Policy {

@@ -80,10 +80,13 @@ fn a_value_of_the_wrong_type_is_underlined() {
 fn values_out_of_range_are_refused() {
     let dir = Dir::tiny();
     for (set, message) in [
-        ("train.steps=0", "train.steps must be 1 or more, got 0"),
+        (
+            "train.steps=0",
+            "train.steps must be from 1 to 1000000000000, got 0",
+        ),
         ("optim.lr=-1", "optim.lr must be above 0, got -1"),
         ("model.dim=0", "dim must be 1 or more"),
-        ("algorithm.chunk=0", "a chunk has at least 1 token"),
+        ("algorithm.chunk=0", "a chunk has from 1 to 65536 tokens"),
     ] {
         let expected = format!("error: {message}\n --> --set:1:[..]");
         dir.run(&format!("check tiny.toml --set {set}"))
@@ -149,7 +152,7 @@ fn data_that_cannot_be_used_is_shown_at_its_key() {
             ),
             (
                 "binary.txt",
-                "error: path: `binary.txt` holds NUL bytes, so it is binary and not UTF-8 text; set allow_binary = true to train on its bytes all the same\n --> --set:1:11  (data.path)[..]",
+                "error: path: `binary.txt` holds NUL bytes, so it is no text; set allow_binary = true to train on its bytes all the same\n --> --set:1:11  (data.path)[..]",
             ),
             (
                 "short.txt",

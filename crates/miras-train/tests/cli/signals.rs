@@ -15,8 +15,15 @@ const ENDLESS: &str = "--set train.steps=1000000 --set log.every=1";
 #[test]
 fn sigterm_saves_and_the_printed_command_goes_on() {
     let dir = Dir::tiny();
-    let child = start(&dir, &format!("run tiny.toml --name mine {ENDLESS}"));
-    wait_for(&child, &dir.at("runs/mine/metrics.jsonl"));
+    let name = "it's mine";
+    let folder = format!(r"-odd \ runs/{name}");
+    let child = dir
+        .command(&format!("run tiny.toml {ENDLESS}"))
+        .args(["--name", name, r"--runs=-odd \ runs"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for(&child, &dir.at(&format!("{folder}/metrics.jsonl")));
     let output = stop(child, &["TERM"]);
     let ran = Ran::new("run", &output, dir.path()).ended(130);
     assert!(
@@ -26,16 +33,13 @@ fn sigterm_saves_and_the_printed_command_goes_on() {
     );
 
     let summary: serde_json::Value =
-        serde_json::from_str(&dir.read("runs/mine/summary.json")).unwrap();
+        serde_json::from_str(&dir.read(&format!("{folder}/summary.json"))).unwrap();
     assert_eq!(summary["status"], "interrupted");
     let step = summary["steps"].as_u64().unwrap();
-    let saved = format!("runs/mine/checkpoints/step-{step:08}");
+    let saved = format!("{folder}/checkpoints/step-{step:08}");
     assert!(dir.at(&saved).is_dir(), "{saved}");
 
-    let line = ran
-        .err
-        .lines()
-        .find(|line| line.contains("--name mine --resume"));
+    let line = ran.err.lines().find(|line| line.contains("go on with: "));
     let line = line.unwrap_or_else(|| panic!("no command in {}", ran.err));
     let program = env!("CARGO_BIN_EXE_miras-train");
     let command = &line[line.find(program).unwrap()..].trim_end_matches(['`', '.']);
@@ -45,7 +49,7 @@ fn sigterm_saves_and_the_printed_command_goes_on() {
         .output()
         .unwrap();
     Ran::new(command, &output, dir.path()).done();
-    let summary = dir.read("runs/mine/summary.json");
+    let summary = dir.read(&format!("{folder}/summary.json"));
     assert!(summary.contains("finished"), "{summary}");
 }
 
@@ -94,12 +98,9 @@ fn a_run_that_is_killed_at_any_moment_goes_on() {
     let steps = "--set train.steps=1000000 --set checkpoint.every=1 --set eval.every=0";
     let mut last = 0;
     for round in 0..8_u64 {
-        let is_started = newest(&dir) > 0;
-        let words = if is_started {
+        let words = if dir.at("runs/mine").exists() {
             format!("run --name mine --resume {steps}")
         } else {
-            // Killed before its first checkpoint, it has nothing to go on from.
-            let _ = fs::remove_dir_all(dir.at("runs/mine"));
             format!("run tiny.toml --name mine {steps}")
         };
         let mut child = start(&dir, &words);

@@ -7,6 +7,9 @@ use crate::device;
 
 /// The most tokens that one batch of `miras-data` may hold.
 const MOST_TOKENS: usize = 1 << 28;
+/// So many steps of so many micro-batches can still be counted.
+const MOST_STEPS: u64 = 1_000_000_000_000;
+const MOST_MICRO_BATCHES: usize = 1_000_000;
 /// Skips in a row that are let pass by default.
 const MAX_SKIPS: u64 = 10;
 
@@ -14,7 +17,7 @@ const MAX_SKIPS: u64 = 10;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Optimiser steps after which the run is done, 1 or more. May change at a resume.
+    /// Optimiser steps after which the run is done, from 1 to 10^12. May change at a resume.
     pub steps: u64,
     /// Minutes of training and evaluation after which this process evaluates, saves and
     /// ends, above 0; none by default. May change at a resume.
@@ -23,7 +26,7 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Sequences a micro-batch, 1 or more; also the rows of an evaluation batch.
     pub batch: usize,
-    /// Micro-batches a step, 1 or more; the gradient is that of their mean over scored tokens.
+    /// Micro-batches a step, from 1 to 1000000; the gradient is that of their mean over scored tokens.
     pub accumulate: usize,
     /// Where to compute: `"cpu"`, `"auto"`, or a device whose cargo feature is on. May change
     /// at a resume.
@@ -68,8 +71,8 @@ impl TrainConfig {
         require(
             tree,
             "train.steps",
-            config.steps > 0,
-            "1 or more",
+            (1..=MOST_STEPS).contains(&config.steps),
+            &format!("from 1 to {MOST_STEPS}"),
             config.steps,
         )?;
         require(
@@ -92,8 +95,8 @@ impl TrainConfig {
         require(
             tree,
             "train.accumulate",
-            config.accumulate > 0,
-            "1 or more",
+            (1..=MOST_MICRO_BATCHES).contains(&config.accumulate),
+            &format!("from 1 to {MOST_MICRO_BATCHES}"),
             config.accumulate,
         )?;
         if let Err(error) = device::check(&config.device) {

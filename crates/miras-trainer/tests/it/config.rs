@@ -88,7 +88,11 @@ fn the_defaults_are_the_documented_ones() {
 const REFUSED: &[(&str, &[&str])] = &[
     (
         "[train]\nsteps = 0",
-        &["train.steps must be 1 or more, got 0", "test.toml:2:9", "^"],
+        &[
+            "train.steps must be from 1 to 1000000000000, got 0",
+            "test.toml:2:9",
+            "^",
+        ],
     ),
     (
         "[train]\nmax_minutes = 0.0",
@@ -119,7 +123,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "[train]\naccumulate = 0",
-        &["train.accumulate must be 1 or more, got 0"],
+        &["train.accumulate must be from 1 to 1000000, got 0"],
     ),
     (
         "[train]\ndevice = 'cdua'",

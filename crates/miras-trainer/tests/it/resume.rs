@@ -209,11 +209,13 @@ fn a_damaged_checkpoint_is_passed_over() {
 }
 
 #[test]
-fn a_finished_run_is_evaluated_again_and_nothing_else() {
+fn a_finished_run_stays_as_it_is() {
     let bench = Bench::new();
     let sets = ["eval.controls=['read_zero']"];
-    bench.run("run", config(MEMORY, &sets));
+    let first = bench.run("run", config(MEMORY, &sets));
     let weights = bench.file("run", 4, "model.safetensors");
+    let lines = bench.lines("run");
+    let summary = bench.json("run", "summary.json");
     let fewer = config(MEMORY, &[&sets[..], &["train.steps=2"]].concat());
     let outcome = bench.resume("run", fewer);
     assert_eq!(
@@ -221,11 +223,29 @@ fn a_finished_run_is_evaluated_again_and_nothing_else() {
         ("finished", 4)
     );
     assert_eq!(bench.file("run", 4, "model.safetensors"), weights);
+    assert_eq!(outcome.eval_loss, first.eval_loss);
+    assert_eq!(bench.lines("run"), lines);
+    let again = bench.json("run", "summary.json");
+    assert_eq!(again["metrics"], summary["metrics"]);
+    let events = miras_log::events::summary(bench.path("run")).unwrap();
     for tag in ["eval/loss", "control/read_zero/loss"] {
-        let values = bench.values("run", tag);
-        assert_eq!(values.len(), 2, "{tag}");
-        assert_eq!(values[0], values[1], "{tag}");
+        assert_eq!(events.scalars[tag].len(), 1, "{tag}");
     }
+}
+
+#[test]
+fn what_a_kill_after_the_last_save_left_out_is_made_up_for() {
+    let bench = Bench::new();
+    let sets = ["eval.controls=['read_zero']"];
+    bench.run("run", config(MEMORY, &sets));
+    let whole = bench.lines("run");
+    let path = bench.path("run/metrics.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    // The controls come last, in a line of their own.
+    let (kept, _) = text.trim_end().rsplit_once('\n').unwrap();
+    std::fs::write(&path, format!("{kept}\n")).unwrap();
+    bench.resume("run", config(MEMORY, &sets));
+    assert_eq!(bench.lines("run"), whole);
 }
 
 #[test]

@@ -157,6 +157,7 @@ impl Bench {
             console: Console::writer(self.said.clone()),
             stop: Arc::clone(&self.stop),
             resume_command: "miras-train run x.toml".to_owned(),
+            built_from: None,
         }
     }
 
