@@ -34,10 +34,10 @@ pub(crate) fn lines(
             .sum()
     };
     let tokens = train.batch * train.accumulate * config.data.seq_len();
-    let from = if state.step > 0 {
-        format!(" from step {}", state.step)
-    } else {
-        String::new()
+    let plan = match state.step {
+        0 => format!("{} steps", train.steps),
+        at if at >= train.steps => format!("nothing: step {at} is the last"),
+        at => format!("from step {at} to step {}", train.steps),
     };
     let mut lines = vec![
         format!("run      {} in {}", folder.name(), folder.path().display()),
@@ -53,16 +53,20 @@ pub(crate) fn lines(
         ),
         format!("data     {}", in_words(&data.describe())),
         format!(
-            "training {} steps{from} of {tokens} tokens ({} x {} sequences of {})",
-            train.steps,
+            "training {plan}, {tokens} tokens a step ({} x {} sequences of {})",
             train.accumulate,
             train.batch,
             config.data.seq_len()
         ),
     ];
     if optim.decay_steps != train.steps {
+        let when = if optim.decay_steps < train.steps {
+            "stays at its end from there on"
+        } else {
+            "is still falling at the end"
+        };
         lines.push(format!(
-            "note     the learning rate reaches its end at optim.decay_steps = {}, train.steps = {}",
+            "note     the learning rate falls until optim.decay_steps = {}; with train.steps = {} it {when}",
             optim.decay_steps, train.steps
         ));
     }

@@ -278,8 +278,8 @@ fn the_banner_says_what_is_trained() {
         "model    attention; 2 layers of width 16, 2 heads",
         "of them the memories' own",
         "data     built-in stories, version 1;",
-        "training 4 steps of 64 tokens (1 x 2 sequences of 32)",
-        "note     the learning rate reaches its end at optim.decay_steps = 30, train.steps = 4",
+        "training 4 steps, 64 tokens a step (1 x 2 sequences of 32)",
+        "note     the learning rate falls until optim.decay_steps = 30; with train.steps = 4 it is still falling at the end",
         "step 4/4 (100%)  loss",
         "finished at step 4",
     ] {
