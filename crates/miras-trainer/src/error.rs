@@ -104,7 +104,8 @@ fn changed(name: &str, keys: &[ChangedKey]) -> String {
     });
     format!(
         "run `{name}` cannot be continued with another configuration:{}\n\
-         only train.steps, train.max_minutes and train.device may change; start a new run for the rest",
+         only train.steps, train.max_minutes and train.device may change; start a new run for the rest, \
+         or leave CONFIG and --set out to go on as stored",
         lines.collect::<String>()
     )
 }
