@@ -123,11 +123,6 @@ impl Gates {
         }
     }
 
-    /// The gate `name`, if a part asked for it.
-    pub fn find(&self, name: &str) -> Option<Tensor<4>> {
-        self.0.get(name).cloned()
-    }
-
     /// Names and values, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Tensor<4>)> {
         self.0.iter().map(|(name, value)| (*name, value))

@@ -12,9 +12,10 @@ use miras_core::{ChunkEnd, Factor, Gates, MapState, Rows, STEP, SlotEnd, Weights
 use crate::{
     Form, Initial, Open, Probe, Read, Rule, State, Tokens,
     maps::DualMaps,
-    source::{Source, SpanTokens},
+    source::{Gradients, SpanTokens},
     split::split,
     steps::cap_state,
+    walk::Walk,
 };
 
 /// What [`forward`] gives back.
@@ -106,14 +107,14 @@ fn span(
     let probe_tokens = probe
         .is_some()
         .then(|| (span_tokens.k.clone(), span_tokens.v.clone()));
-    let source = Source::new(rule, initial, span_tokens, &log_decay, &coefficients);
+    let source = Gradients::of_span(rule, initial, span_tokens, &log_decay, &coefficients);
 
     // The write half.
     let mut walk = Walk::default();
     let mut maps = state.maps;
     let mut factors = Vec::new();
     let ends = split_end(&coefficients.end, n);
-    for (gradients, end) in source.into_chunks().into_iter().zip(ends) {
+    for (gradients, end) in source.into_iter().zip(ends) {
         let step;
         (factors, step) = gradients.at(rule, initial, &maps);
         let writes: Vec<Factor> = (factors.iter())
@@ -234,66 +235,6 @@ fn after_chunk(rule: &Rule, maps: &[MapState], end: &ChunkEnd, writes: &[Factor]
             cap_state(&rule.settings, next)
         })
         .collect()
-}
-
-/// What the walk over the chunks leaves for the read half and the probe.
-#[derive(Default)]
-pub(crate) struct Walk {
-    pub(crate) starts: Vec<Vec<MapState>>,
-    writes: Vec<Vec<Factor>>,
-    /// Unscaled factors and step sizes, for the probe.
-    pub(crate) factors: Vec<Vec<Factor>>,
-    pub(crate) steps: Vec<Tensor<4>>,
-}
-
-impl Walk {
-    fn push(
-        &mut self,
-        start: Vec<MapState>,
-        writes: Vec<Factor>,
-        factors: &[Factor],
-        step: Tensor<4>,
-        probe: bool,
-    ) {
-        self.starts.push(start);
-        self.writes.push(writes);
-        if probe {
-            self.factors.push(factors.to_vec());
-            self.steps.push(step);
-        }
-    }
-
-    /// Per map, all chunks' starting states along dimension 0.
-    fn stack_starts(&self) -> Vec<MapState> {
-        (0..self.starts[0].len())
-            .map(|l| MapState {
-                weights: stack(&self.starts, |maps| &maps[l].weights),
-                slots: (0..self.starts[0][l].slots.len())
-                    .map(|slot| stack(&self.starts, |maps| &maps[l].slots[slot]))
-                    .collect(),
-            })
-            .collect()
-    }
-
-    fn stack_writes(&self) -> Vec<Factor> {
-        stack_factors(&self.writes)
-    }
-}
-
-pub(crate) fn stack_factors(chunks: &[Vec<Factor>]) -> Vec<Factor> {
-    (0..chunks[0].len())
-        .map(|l| Factor {
-            x: stack(chunks, |factors| &factors[l].x),
-            d: stack(chunks, |factors| &factors[l].d),
-        })
-        .collect()
-}
-
-pub(crate) fn stack<T>(chunks: &[T], of: impl Fn(&T) -> &Tensor<4>) -> Tensor<4> {
-    match chunks {
-        [one] => of(one).clone(),
-        _ => Tensor::cat(chunks.iter().map(|chunk| of(chunk).clone()).collect(), 0),
-    }
 }
 
 /// The end coefficients of each chunk.

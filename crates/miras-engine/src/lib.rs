@@ -17,6 +17,7 @@ mod source;
 mod split;
 mod state;
 mod steps;
+mod walk;
 
 pub use probe::Probe;
 pub use rule::{Form, Read, Rule, Settings};

@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 use miras_core::{MapState, rows};
 
 use crate::{
-    dual::{Walk, stack, stack_factors},
     steps::gradient_norm,
+    walk::{Walk, stack, stack_factors},
 };
 
 /// What a memory did with the tokens of one call. Tensors are detached.

@@ -5,14 +5,12 @@ use miras_core::{Coefficients, Factor, Gates, MapState, STEP, Weights};
 
 use crate::{Form, Initial, Rule, split::split, steps::Steps};
 
-/// Gradients of the chunks of a span, given one chunk-start state after the other.
-///
-/// All work that does not need the state is done beforehand, for all chunks at once.
-pub(crate) enum Source {
+/// The gradients of one chunk, but for the state they are taken in.
+pub(crate) enum Gradients {
     /// At the anchor, by the memory's own backward pass.
-    ChunkStart(Vec<Chunk>),
+    ChunkStart(Chunk),
     /// At each token's own weights: affine in the state, after a triangular solve.
-    Exact(Vec<Solved>),
+    Exact(Solved),
 }
 
 /// One chunk in the chunk-start form.
@@ -43,21 +41,22 @@ pub(crate) struct SpanTokens {
     pub(crate) earlier: Option<Vec<Factor>>,
 }
 
-impl Source {
-    pub(crate) fn new(
+impl Gradients {
+    /// Those of all chunks of a span. What needs no state is computed here, for all at once.
+    pub(crate) fn of_span(
         rule: &Rule,
         initial: &Initial,
         tokens: SpanTokens,
         log_decay: &Tensor<4>,
         coefficients: &Coefficients,
-    ) -> Self {
+    ) -> Vec<Self> {
         match rule.settings.form {
             Form::Exact => Self::exact(rule, initial, tokens, log_decay, coefficients),
             Form::ChunkStart => Self::chunk_start(rule, tokens, coefficients),
         }
     }
 
-    fn chunk_start(rule: &Rule, tokens: SpanTokens, coefficients: &Coefficients) -> Self {
+    fn chunk_start(rule: &Rule, tokens: SpanTokens, coefficients: &Coefficients) -> Vec<Self> {
         let n = tokens.k.dims()[0];
         let mut gates: Vec<Gates> = vec![Gates::new(); n];
         for (name, value) in tokens.new_gates.iter() {
@@ -69,7 +68,7 @@ impl Source {
         let mut damping = split(rule.algorithm.damping(&tokens.gates)).into_iter();
         let mut decay = split(coefficients.decay.clone()).into_iter();
         let mut earlier = tokens.earlier;
-        let chunks = (split(tokens.k).into_iter().zip(split(tokens.v)))
+        (split(tokens.k).into_iter().zip(split(tokens.v)))
             .zip(gates)
             .map(|((k, v), gates)| Chunk {
                 k,
@@ -82,8 +81,8 @@ impl Source {
                 },
                 earlier: earlier.take(),
             })
-            .collect();
-        Source::ChunkStart(chunks)
+            .map(Gradients::ChunkStart)
+            .collect()
     }
 
     /// `maths.md` 5.5, for the gradients `d_t` rather than the writes `u_t = θ_t d_t`:
@@ -95,7 +94,7 @@ impl Source {
         tokens: SpanTokens,
         log_decay: &Tensor<4>,
         coefficients: &Coefficients,
-    ) -> Self {
+    ) -> Vec<Self> {
         let SpanTokens { k, v, gates, .. } = tokens;
         let step = gates.get(STEP);
         let slope = (rule.bias.slope()).expect("the registry admits no other bias here");
@@ -133,7 +132,7 @@ impl Source {
         let mut steps = split(step).into_iter();
         let mut targets = split(target).into_iter();
         let mut keys = split(k).into_iter();
-        let chunks = (0..n)
+        (0..n)
             .map(|_| Solved {
                 k: keys.next().expect("one per chunk"),
                 step: steps.next().expect("one per chunk"),
@@ -141,27 +140,10 @@ impl Source {
                 by_slots: by_slots.iter_mut().filter_map(Iterator::next).collect(),
                 target: targets.next().expect("one per chunk"),
             })
-            .collect();
-        Source::Exact(chunks)
+            .map(Gradients::Exact)
+            .collect()
     }
 
-    /// Removes the next chunk's gradients, taken from the state `maps`: per map the
-    /// factors, and the step sizes `[1, g, c, 1]`.
-    pub(crate) fn into_chunks(self) -> Vec<Gradients> {
-        match self {
-            Source::ChunkStart(chunks) => chunks.into_iter().map(Gradients::ChunkStart).collect(),
-            Source::Exact(chunks) => chunks.into_iter().map(Gradients::Exact).collect(),
-        }
-    }
-}
-
-/// One chunk of a [`Source`].
-pub(crate) enum Gradients {
-    ChunkStart(Chunk),
-    Exact(Solved),
-}
-
-impl Gradients {
     /// Factors per map and step sizes `[1, g, c, 1]` for the chunk that starts in `maps`.
     pub(crate) fn at(
         self,

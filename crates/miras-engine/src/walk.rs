@@ -1,0 +1,64 @@
+//! What the walk over the chunks leaves behind, and stacking it for the read half.
+
+use burn::tensor::Tensor;
+use miras_core::{Factor, MapState};
+
+/// What the walk over the chunks leaves for the read half and the probe.
+#[derive(Default)]
+pub(crate) struct Walk {
+    pub(crate) starts: Vec<Vec<MapState>>,
+    writes: Vec<Vec<Factor>>,
+    /// Unscaled factors and step sizes, for the probe.
+    pub(crate) factors: Vec<Vec<Factor>>,
+    pub(crate) steps: Vec<Tensor<4>>,
+}
+
+impl Walk {
+    pub(crate) fn push(
+        &mut self,
+        start: Vec<MapState>,
+        writes: Vec<Factor>,
+        factors: &[Factor],
+        step: Tensor<4>,
+        probe: bool,
+    ) {
+        self.starts.push(start);
+        self.writes.push(writes);
+        if probe {
+            self.factors.push(factors.to_vec());
+            self.steps.push(step);
+        }
+    }
+
+    /// Per map, all chunks' starting states along dimension 0.
+    pub(crate) fn stack_starts(&self) -> Vec<MapState> {
+        (0..self.starts[0].len())
+            .map(|l| MapState {
+                weights: stack(&self.starts, |maps| &maps[l].weights),
+                slots: (0..self.starts[0][l].slots.len())
+                    .map(|slot| stack(&self.starts, |maps| &maps[l].slots[slot]))
+                    .collect(),
+            })
+            .collect()
+    }
+
+    pub(crate) fn stack_writes(&self) -> Vec<Factor> {
+        stack_factors(&self.writes)
+    }
+}
+
+pub(crate) fn stack_factors(chunks: &[Vec<Factor>]) -> Vec<Factor> {
+    (0..chunks[0].len())
+        .map(|l| Factor {
+            x: stack(chunks, |factors| &factors[l].x),
+            d: stack(chunks, |factors| &factors[l].d),
+        })
+        .collect()
+}
+
+pub(crate) fn stack<T>(chunks: &[T], of: impl Fn(&T) -> &Tensor<4>) -> Tensor<4> {
+    match chunks {
+        [one] => of(one).clone(),
+        _ => Tensor::cat(chunks.iter().map(|chunk| of(chunk).clone()).collect(), 0),
+    }
+}
