@@ -5,6 +5,7 @@ use toml::Value;
 use crate::{
     decode::{Failure, sort_of},
     error::ConfigError,
+    hints::Hints,
     marks::Marks,
     path,
     problem::Problem,
@@ -13,12 +14,17 @@ use crate::{
 
 /// `elsewhere` are keys of the table at the failure's path that its type does not
 /// know, because something else takes them.
-pub(crate) fn explain(failure: Failure, marks: &Marks, elsewhere: Vec<&str>) -> ConfigError {
+pub(crate) fn explain(
+    failure: Failure,
+    marks: &Marks,
+    hints: &Hints,
+    elsewhere: Vec<&str>,
+) -> ConfigError {
     let Failure { path, problem } = failure;
     let message = problem.to_string();
     match problem {
         Problem::UnknownField { name, known } => {
-            unknown_field(&path, &name, known, elsewhere, marks)
+            unknown_field((&path, &name), known, elsewhere, marks, hints)
         }
         Problem::UnknownVariant { name, known } => {
             // In `{ name = ... }` it is a key, in `"name"` the value.
@@ -67,11 +73,11 @@ pub(crate) fn not_a_table(value: &Value, path: &str, marks: &Marks) -> ConfigErr
 
 /// Keys from `elsewhere` make good suggestions, and are listed if `known` is empty.
 fn unknown_field(
-    table: &str,
-    name: &str,
+    (table, name): (&str, &str),
     known: &[&str],
     mut elsewhere: Vec<&str>,
     marks: &Marks,
+    hints: &Hints,
 ) -> ConfigError {
     elsewhere.sort_unstable();
     elsewhere.dedup();
@@ -84,7 +90,7 @@ fn unknown_field(
     let path = path::join(table, name);
     let error = marks
         .key_error(&path, message)
-        .help(suggest::help(name, &candidates));
+        .help(hints.help(&path, name, &candidates));
     if name == "kind" && marks.is_from_set(&path) {
         error.or_help(|| format!("a bare word for the table `{table}` names its kind"))
     } else {

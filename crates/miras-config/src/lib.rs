@@ -43,6 +43,8 @@ mod decode;
 mod error;
 mod explain;
 mod extends;
+mod fields;
+mod hints;
 mod layer;
 mod layers;
 mod marks;
@@ -54,6 +56,7 @@ mod tree;
 
 pub use annotate::annotated;
 pub use error::ConfigError;
+pub use fields::fields_of;
 pub use layers::Layers;
 pub use origin::{Origin, Origins};
 pub use suggest::did_you_mean;

@@ -45,11 +45,17 @@ fn similarity(word: &str, candidate: &str) -> f64 {
     // One slip weighs too much in a short word: `dmi` for `dim`. In one of two
     // letters it makes another word.
     let is_one_slip = word.len() > 2 && strsim::osa_distance(word, candidate) == 1;
-    if is_one_slip {
+    if is_one_slip || is_short_for(word, candidate) || is_short_for(candidate, word) {
         score.max(THRESHOLD)
     } else {
         score
     }
+}
+
+/// `lr` for `learning_rate`.
+fn is_short_for(short: &str, long: &str) -> bool {
+    let initials = long.split('_').filter_map(|part| part.chars().next());
+    long.contains('_') && initials.eq(short.chars())
 }
 
 fn normal(word: &str) -> String {
@@ -62,13 +68,24 @@ mod tests {
 
     #[test]
     fn finds_slips_and_leaves_other_words_alone() {
-        let kinds = ["matrix", "mlp", "gated_mlp", "expansion", "depth", "l2"];
+        let kinds = [
+            "matrix",
+            "mlp",
+            "gated_mlp",
+            "expansion",
+            "depth",
+            "l2",
+            "lr",
+            "weight_decay",
+        ];
         for (word, expected) in [
             ("expansoin", Some("expansion")),
             ("MLP", Some("mlp")),
             ("gated-mlp", Some("gated_mlp")),
             ("matrx", Some("matrix")),
             ("mpl", Some("mlp")),
+            ("learning_rate", Some("lr")),
+            ("wd", Some("weight_decay")),
             ("width", None),
             ("lp", None),
             ("", None),

@@ -9,6 +9,7 @@ use crate::{
     decode::{Failure, decode},
     error::ConfigError,
     explain::{explain, not_a_table},
+    hints::Hints,
     layers::{discards, kind_table},
     marks::Marks,
     origin::Origins,
@@ -28,6 +29,7 @@ pub struct Tree {
     table: Table,
     marks: Marks,
     taken: BTreeSet<String>,
+    hints: Hints,
 }
 
 impl Tree {
@@ -36,6 +38,7 @@ impl Tree {
             table,
             marks,
             taken: BTreeSet::new(),
+            hints: Hints::default(),
         }
     }
 
@@ -96,6 +99,20 @@ impl Tree {
         }
     }
 
+    /// Names what would take the key at `path`, such as `memory.kind = "mlp"`: the error says so
+    /// if nobody takes it.
+    pub fn belongs(&mut self, path: &str, owner: impl Into<String>) {
+        self.hints.own(path, owner.into());
+    }
+
+    /// Names keys that there are, as paths: an unknown key of the same name elsewhere gets them
+    /// as suggestions.
+    pub fn suggest(&mut self, paths: impl IntoIterator<Item = String>) {
+        for path in paths {
+            self.hints.know(path);
+        }
+    }
+
     /// An error at the value of `path`. If no layer wrote it, it is shown at the
     /// table that would hold it, or without a line, and is called a default.
     pub fn error(
@@ -135,7 +152,7 @@ impl Tree {
                     Some(
                         self.marks
                             .key_error(&path, message)
-                            .help(suggest::help(key, &known)),
+                            .help(self.hints.help(&path, key, &known)),
                     )
                 }
             }
@@ -201,7 +218,7 @@ impl Tree {
     fn explain(&self, base: &str, failure: Failure, also_known: &[&str]) -> ConfigError {
         let mut elsewhere = self.taken_in(&failure.path);
         elsewhere.extend(also_known.iter().filter(|_| failure.path == base));
-        explain(failure, &self.marks, elsewhere)
+        explain(failure, &self.marks, &self.hints, elsewhere)
     }
 }
 

@@ -1,3 +1,5 @@
+use std::io;
+
 use serde::Serialize;
 
 use crate::{BuiltinConfig, MqarConfig, TextConfig};
@@ -44,7 +46,7 @@ pub const KINDS: &[Kind] = &[
     Kind {
         name: "text",
         summary: "bytes of text files, folders, patterns and .gz files",
-        default: || DataConfig::Text(TextConfig::default()),
+        default: || DataConfig::Text(TextConfig::default().settled()),
     },
     Kind {
         name: "mqar",
@@ -76,6 +78,17 @@ impl DataConfig {
             Self::Text(config) => config.seq_len,
             Self::Mqar(config) => config.seq_len,
         }
+    }
+
+    /// The same data from whatever working directory: with absolute paths.
+    ///
+    /// # Errors
+    /// If there is no working directory.
+    pub fn absolute(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Text(config) => Self::Text(config.absolute()?),
+            Self::Builtin(_) | Self::Mqar(_) => self.clone(),
+        })
     }
 
     /// All problems that show without opening a file; empty if there are none.

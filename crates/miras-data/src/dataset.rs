@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Batch, DataConfig, DataError, Description, builtin, mqar, text};
@@ -22,6 +24,23 @@ pub trait Dataset: Send + Sync {
 
     /// Training batch number `index`, a pure function of the seed and `index`.
     fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError>;
+
+    /// Steps in which a stream of `rows` rows goes through the training part once.
+    ///
+    /// The part is cut into as many equal stretches, and each row follows its own from the
+    /// beginning. An error for data without order.
+    fn stream_steps(&self, rows: usize) -> Result<u64, DataError> {
+        let _ = rows;
+        Err(DataError::NoOrder)
+    }
+
+    /// What the rows `rows` of a stream of `of` rows read at step `step`, counted from 0: where
+    /// they stopped at the step before, or, at multiples of [`stream_steps`](Self::stream_steps),
+    /// the beginning of their stretches.
+    fn stream_batch(&self, step: u64, rows: Range<usize>, of: usize) -> Result<Batch, DataError> {
+        let _ = (step, rows, of);
+        Err(DataError::NoOrder)
+    }
 
     /// Number of evaluation batches at this many rows; `None` if they are generated without end.
     fn eval_batches(&self, rows: usize) -> Option<u64>;

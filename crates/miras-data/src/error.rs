@@ -131,6 +131,23 @@ pub enum DataError {
         hint: String,
     },
 
+    /// A stream from data whose rows are independent of each other.
+    #[error("the rows of these data are independent: there is no order to follow")]
+    NoOrder,
+
+    /// A training part that gives the rows of a stream too little each.
+    #[error(
+        "the training part has {bytes} bytes, which gives each of the {rows} sequences of a step a stretch of {}, but two steps of seq_len = {seq_len} in a row need at least {}: give more text, or make seq_len or the number of sequences smaller", *bytes / (*rows).max(1) as u64, 2 * *seq_len as u64 + 1
+    )]
+    ShortStretch {
+        /// Bytes of the training part.
+        bytes: u64,
+        /// Rows of the stream.
+        rows: usize,
+        /// Tokens in a row.
+        seq_len: usize,
+    },
+
     /// A batch that is empty or too large.
     #[error(
         "a batch of {rows} rows of {len} tokens is not possible: rows must be from 1 to {most}"

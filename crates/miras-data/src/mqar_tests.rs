@@ -210,3 +210,17 @@ fn absurd_numbers_are_refused_without_overflow() {
     assert!(problems(|config| config.pairs = usize::MAX).starts_with("pairs: "));
     assert!(problems(|config| config.seq_len = usize::MAX).starts_with("seq_len: "));
 }
+
+#[test]
+fn there_is_no_order_to_follow() {
+    let data = mqar(|_| ());
+    for error in [
+        data.stream_steps(2).unwrap_err(),
+        data.stream_batch(0, 0..2, 2).unwrap_err(),
+    ] {
+        assert_eq!(
+            error.to_string(),
+            "the rows of these data are independent: there is no order to follow"
+        );
+    }
+}

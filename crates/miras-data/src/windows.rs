@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use miras_random::Stream;
 
@@ -73,7 +73,7 @@ pub(crate) fn train_bytes(total: u64, valid_fraction: f64) -> u64 {
 
 /// Byte-level language modelling: the target of each byte is the next one.
 ///
-/// Training rows start at random places. Evaluation rows follow one another from the start
+/// Training rows start at random places, or follow a stretch each. Evaluation rows follow one another from the start
 /// of the validation part and score each of its bytes once, except the first, which
 /// nothing precedes.
 pub(crate) struct Windows {
@@ -110,6 +110,11 @@ impl Windows {
         })
     }
 
+    /// Bytes that each row of a stream follows.
+    fn stretch(&self, rows: usize) -> u64 {
+        self.train.len / rows.max(1) as u64
+    }
+
     /// Scored bytes of the validation part.
     fn scored(&self) -> u64 {
         self.valid.len - 1
@@ -130,6 +135,29 @@ impl Dataset for Windows {
         let starts = self.train.len - self.seq_len as u64;
         for row in 0..rows {
             let offset = Stream::new(self.seed, "train", &[index, row as u64]).below(starts);
+            fill(&mut batch, row, &self.train, (offset, self.seq_len))?;
+        }
+        Ok(batch)
+    }
+
+    fn stream_steps(&self, rows: usize) -> Result<u64, DataError> {
+        // The last target of a stretch is still its own.
+        let steps = self.stretch(rows).saturating_sub(1) / self.seq_len as u64;
+        if steps < 2 {
+            return Err(DataError::ShortStretch {
+                bytes: self.train.len,
+                rows,
+                seq_len: self.seq_len,
+            });
+        }
+        Ok(steps)
+    }
+
+    fn stream_batch(&self, step: u64, rows: Range<usize>, of: usize) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(rows.len(), self.seq_len)?;
+        let inside = step % self.stream_steps(of)? * self.seq_len as u64;
+        for (row, stretch) in rows.enumerate() {
+            let offset = stretch as u64 * self.stretch(of) + inside;
             fill(&mut batch, row, &self.train, (offset, self.seq_len))?;
         }
         Ok(batch)

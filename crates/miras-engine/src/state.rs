@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, s};
 use miras_core::{Factor, Gates, MapState};
 
-use crate::Rule;
+use crate::{Form, Rule};
 
 /// Keys, values, queries and gates of one call.
 ///
@@ -104,6 +104,52 @@ impl State {
             })
             .collect();
         Self { maps, open: None }
+    }
+
+    /// Tokens of the open chunk, `tokens` after the beginning of a sequence.
+    pub fn open_after(rule: &Rule, tokens: usize) -> usize {
+        match rule.settings.form {
+            Form::Exact => 0,
+            Form::ChunkStart => tokens % rule.settings.chunk,
+        }
+    }
+
+    /// The memories of several states, one after the other; all have seen equally many tokens.
+    ///
+    /// # Panics
+    /// If there is no state, or one belongs to another rule.
+    #[must_use]
+    pub fn cat(states: &[Self]) -> Self {
+        let cat = |of: &dyn Fn(&Self) -> Tensor<4>| Tensor::cat(states.iter().map(of).collect(), 1);
+        let first = &states[0];
+        let maps = (first.maps.iter().enumerate())
+            .map(|(at, map)| MapState {
+                weights: cat(&|state| state.maps[at].weights.clone()),
+                slots: (0..map.slots.len())
+                    .map(|slot| cat(&|state| state.maps[at].slots[slot].clone()))
+                    .collect(),
+            })
+            .collect();
+        let cat = |of: &dyn Fn(&Open) -> Tensor<4>| {
+            cat(&|state| {
+                of(state
+                    .open
+                    .as_ref()
+                    .expect("a chunk is open in all or in none"))
+            })
+        };
+        let open = first.open.as_ref().map(|open| Open {
+            factors: (0..open.factors.len())
+                .map(|at| Factor {
+                    x: cat(&|open| open.factors[at].x.clone()),
+                    d: cat(&|open| open.factors[at].d.clone()),
+                })
+                .collect(),
+            gates: (open.gates.iter()).fold(Gates::new(), |gates, (name, _)| {
+                gates.with(name, cat(&|open| open.gates.get(name)))
+            }),
+        });
+        Self { maps, open }
     }
 
     /// Tokens of the open chunk.

@@ -25,9 +25,10 @@ pub struct AttentionMixer {
     q: Linear,
     k: Linear,
     v: Linear,
-    convs: Vec<ShortConv>,
+    pub(crate) convs: Vec<ShortConv>,
     output: Linear,
-    heads: usize,
+    pub(crate) heads: usize,
+    pub(crate) head_dim: usize,
     rope_base: f64,
 }
 
@@ -42,6 +43,7 @@ impl AttentionMixer {
             convs: init.convs(name, spec.config.conv, d),
             output: init.linear(&format!("{name}.output"), d, d),
             heads: spec.config.heads,
+            head_dim: spec.head_dim(),
             rope_base: spec.config.rope_base.expect("resolved for attention"),
         }
     }
@@ -62,10 +64,7 @@ impl AttentionMixer {
         };
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
         let (convolved, tails) = convolve(&self.convs, projected, tails);
-        let per_head = |x: Tensor<3>| {
-            x.reshape([b, t, self.heads, d / self.heads])
-                .swap_dims(1, 2)
-        };
+        let per_head = |x: Tensor<3>| x.reshape([b, t, self.heads, self.head_dim]).swap_dims(1, 2);
         let [q, k, v] = convolved.map(per_head);
 
         let start = past.as_ref().map_or(0, |(keys, _)| keys.dims()[2]);
@@ -77,7 +76,7 @@ impl AttentionMixer {
             values = Tensor::cat(vec![earlier_values, values], 2);
         }
 
-        let scale = ((d / self.heads) as f64).sqrt().recip();
+        let scale = (self.head_dim as f64).sqrt().recip();
         let scores = q.matmul(keys.clone().transpose()).mul_scalar(scale);
         let scores = scores + causal_mask(start, t, &x);
         let y = activation::softmax(scores, 3).matmul(values.clone());

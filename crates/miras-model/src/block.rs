@@ -60,6 +60,20 @@ impl Block {
         state: Option<MixerState>,
         pass: Pass,
     ) -> (Tensor<3>, MixerState, Option<Probe>) {
+        let (x, state, probe) = self.mix(x, state, pass);
+        (self.feed(x), state, probe)
+    }
+
+    /// The first half: `x + mixer(RMSNorm(x))`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn mix(
+        &self,
+        x: Tensor<3>,
+        state: Option<MixerState>,
+        pass: Pass,
+    ) -> (Tensor<3>, MixerState, Option<Probe>) {
         let normed = self.mixer_norm.forward(x.clone());
         let (mixed, state, probe) = match (&self.mixer, state) {
             (Mixer::Memory(mixer), None) => memory(mixer.forward(normed, None, pass)),
@@ -72,9 +86,12 @@ impl Block {
             }
             _ => panic!("the state is that of another model"),
         };
-        let x = x + mixed;
-        let x = x.clone() + self.ffn.forward(self.ffn_norm.forward(x));
-        (x, state, probe)
+        (x + mixed, state, probe)
+    }
+
+    /// The second half: `x + SwiGLU(RMSNorm(x))`.
+    pub fn feed(&self, x: Tensor<3>) -> Tensor<3> {
+        x.clone() + self.ffn.forward(self.ffn_norm.forward(x))
     }
 }
 

@@ -46,6 +46,12 @@ impl ShortConv {
         Self { taps }
     }
 
+    /// The shape of the inputs it carries along for `rows` rows; none for a single tap.
+    pub(crate) fn tail(&self, rows: usize) -> Option<[usize; 3]> {
+        let [taps, d] = self.taps.dims();
+        (taps > 1).then(|| [rows, taps - 1, d])
+    }
+
     /// Convolves, given the `taps − 1` inputs before `x` (0 at a sequence's
     /// start); gives back those before whatever comes next.
     ///

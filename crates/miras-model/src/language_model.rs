@@ -45,9 +45,43 @@ impl LanguageModel {
         }
     }
 
+    /// Where its weights are.
+    pub fn device(&self) -> Device {
+        self.embedding.val().device()
+    }
+
     /// The blocks.
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
+    }
+
+    /// What the first block gets.
+    ///
+    /// # Shapes
+    /// `tokens`: `[b, t]`; result: `[b, t, d]`.
+    pub fn embed(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
+        let [b, t] = tokens.dims();
+        let embedding = self.embedding.val();
+        let d = embedding.dims()[1];
+        embedding
+            .select(0, tokens.reshape([b * t]))
+            .reshape([b, t, d])
+    }
+
+    /// What comes of the last block's output.
+    ///
+    /// # Shapes
+    /// `x`: `[b, t, d]`; result: `[b, t, vocab]`.
+    pub fn logits(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = self.norm.forward(x);
+        if let Some(head) = &self.head {
+            return head.forward(x);
+        }
+        // Embeddings have deviation 1, so a tied head is scaled back.
+        let embedding = self.embedding.val();
+        let ([b, t, d], [vocab, _]) = (x.dims(), embedding.dims());
+        let scaled = x.reshape([b * t, d]).div_scalar((d as f64).sqrt());
+        scaled.matmul(embedding.transpose()).reshape([b, t, vocab])
     }
 
     /// Logits for the token after each of `tokens`, from `state` on.
@@ -61,12 +95,7 @@ impl LanguageModel {
         pass: Pass,
     ) -> ModelOutput {
         let [b, t] = tokens.dims();
-        let embedding = self.embedding.val();
-        let [vocab, d] = embedding.dims();
-        let mut x = (embedding.clone())
-            .select(0, tokens.reshape([b * t]))
-            .reshape([b, t, d]);
-
+        let mut x = self.embed(tokens);
         let (mut earlier, position) = match state {
             Some(state) => (state.layers.into_iter().map(Some).collect(), state.position),
             None => (vec![None; self.blocks.len()], 0),
@@ -80,18 +109,12 @@ impl LanguageModel {
             probes.extend(probe);
         }
 
-        let x = self.norm.forward(x);
-        let logits = if let Some(head) = &self.head {
-            head.forward(x)
-        } else {
-            // Embeddings have deviation 1, so a tied head is scaled back.
-            let scaled = x.reshape([b * t, d]).div_scalar((d as f64).sqrt());
-            scaled.matmul(embedding.transpose()).reshape([b, t, vocab])
-        };
+        let logits = self.logits(x);
         ModelOutput {
             logits,
             state: ModelState {
                 layers,
+                rows: b,
                 position: position + t,
             },
             probes,

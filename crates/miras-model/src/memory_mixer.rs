@@ -35,7 +35,7 @@ pub struct MemoryMixer {
     k: Linear,
     v: Linear,
     /// On queries, keys and values; empty without convolution.
-    convs: Vec<ShortConv>,
+    pub(crate) convs: Vec<ShortConv>,
     /// All projected gates side by side, `[d, gates·h]`.
     gates: Option<Linear>,
     /// Learned rates per head, `[h]`, of the gates that have one.
@@ -50,9 +50,9 @@ pub struct MemoryMixer {
     #[module(skip)]
     rule: Rule,
     #[module(skip)]
-    specs: Vec<GateSpec>,
-    heads: usize,
-    head_dim: usize,
+    pub(crate) specs: Vec<GateSpec>,
+    pub(crate) heads: usize,
+    pub(crate) head_dim: usize,
 }
 
 impl MemoryMixer {

@@ -8,6 +8,8 @@ use miras_engine::State;
 pub struct ModelState {
     /// One a layer.
     pub layers: Vec<MixerState>,
+    /// Batch rows.
+    pub rows: usize,
     /// Tokens seen.
     pub position: usize,
 }
@@ -50,22 +52,50 @@ impl ModelState {
     /// The same values cut off from the graph: gradients do not go back beyond this point.
     #[must_use]
     pub fn detach(self) -> Self {
-        let tails = |tails: Tails| tails.map(|tail| tail.map(Tensor::detach));
+        self.map(&Each {
+            rows: &Tensor::detach,
+            heads: &Tensor::detach,
+            memories: &Tensor::detach,
+        })
+    }
+
+    /// The same values for a model without gradients.
+    #[must_use]
+    pub fn inner(self) -> Self {
+        self.map(&Each {
+            rows: &Tensor::inner,
+            heads: &Tensor::inner,
+            memories: &Tensor::inner,
+        })
+    }
+
+    pub(crate) fn map(self, each: &Each) -> Self {
+        let tails = |tails: Tails| tails.map(|tail| tail.map(each.rows));
         let layers = (self.layers.into_iter())
             .map(|layer| match layer {
                 MixerState::Memory(state) => MixerState::Memory(MemoryState {
                     tails: tails(state.tails),
-                    memory: state.memory.map(Tensor::detach),
+                    memory: state.memory.map(each.memories),
                 }),
                 MixerState::Attention(state) => MixerState::Attention(AttentionState {
                     tails: tails(state.tails),
-                    keys: state.keys.detach(),
-                    values: state.values.detach(),
+                    keys: (each.heads)(state.keys),
+                    values: (each.heads)(state.values),
                 }),
             })
             .collect();
         Self { layers, ..self }
     }
+}
+
+/// What becomes of each tensor, by what its dimensions are.
+pub(crate) struct Each<'a> {
+    /// `[b, …]`.
+    pub(crate) rows: &'a dyn Fn(Tensor<3>) -> Tensor<3>,
+    /// `[b, h, …]`.
+    pub(crate) heads: &'a dyn Fn(Tensor<4>) -> Tensor<4>,
+    /// `[1, b·h, …]`.
+    pub(crate) memories: &'a dyn Fn(Tensor<4>) -> Tensor<4>,
 }
 
 /// How a pass through the model is made.

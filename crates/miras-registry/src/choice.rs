@@ -8,7 +8,7 @@ use miras_engine::Rule;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::{AlgorithmSettings, kinds, settings, validity};
+use crate::{AlgorithmSettings, kinds, listing::keys_of_others, settings, validity};
 
 /// Four parts by name, built and found valid together.
 #[derive(Debug, Clone)]
@@ -146,5 +146,8 @@ fn part<T: ?Sized>(
         let help = did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?"));
         return Err(tree.error(&key, message, help));
     };
+    for (key, choices) in keys_of_others(axis, part.kind) {
+        tree.belongs(&format!("{}.{key}", axis.table()), choices);
+    }
     Ok((part.kind, (part.build)(tree, defaults)?))
 }

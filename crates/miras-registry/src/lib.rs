@@ -6,5 +6,5 @@ mod settings;
 mod validity;
 
 pub use choice::{Choice, StartKind};
-pub use listing::{PartInfo, common_keys, find, kinds, parts};
+pub use listing::{PartInfo, common_keys, find, key_paths, kinds, parts};
 pub use settings::AlgorithmSettings;

@@ -33,12 +33,14 @@ pub enum RunError {
     },
 
     /// There is no run of this name.
-    #[error("there is no run folder {path}{}", hint(nearest.as_deref()))]
+    #[error("there is no run folder {path}: {}", hint(nearest.as_deref(), names))]
     NoRun {
         /// The run folder that was asked for.
         path: PathBuf,
         /// The existing run whose name is closest, if any is close.
         nearest: Option<String>,
+        /// All runs that there are, sorted.
+        names: Vec<String>,
     },
 
     /// The folder is there, but no run was ever set up in it.
@@ -237,10 +239,18 @@ pub enum Fault {
     },
 }
 
-fn hint(nearest: Option<&str>) -> String {
-    match nearest {
-        Some(name) => format!(": did you mean `{name}`?"),
-        None => ": look into the runs folder for the names there are".to_owned(),
+/// So many runs are named in a message.
+const NAMED: usize = 8;
+
+fn hint(nearest: Option<&str>, names: &[String]) -> String {
+    if let Some(name) = nearest {
+        return format!("did you mean `{name}`?");
+    }
+    let (first, rest) = names.split_at(names.len().min(NAMED));
+    match (first, rest.len()) {
+        ([], _) => "there is no run at all beside it".to_owned(),
+        (first, 0) => format!("the runs there are {}", first.join(", ")),
+        (first, more) => format!("the runs there are {} and {more} more", first.join(", ")),
     }
 }
 

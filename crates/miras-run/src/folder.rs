@@ -3,16 +3,14 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process;
 
 use crate::error::{Result, RunError};
-use crate::files::{
-    UNFINISHED, is_taken, read_json, remove_unfinished, sync_folder, write_atomic, write_json,
-};
+use crate::files::{is_taken, read_json, remove_unfinished, sync_folder, write_atomic, write_json};
 use crate::lock::{self, Lock};
 use crate::names;
 use crate::provenance::RunRecord;
 use crate::summary::Summary;
+use crate::unborn;
 
 const CONFIG: &str = "config.toml";
 const RECORD: &str = "run.json";
@@ -37,7 +35,7 @@ impl RunFolder {
     ///
     /// The folder takes its name only when both files are in it: a kill at any instant leaves
     /// no run at all or one that can be continued. What it may leave beside is a folder
-    /// `.new-….tmp`, which is no run and may be removed.
+    /// `.new-….tmp`, which is no run; [`open`](Self::open) removes those that are an hour old.
     pub fn create(runs_dir: &Path, name: &str, config: &str, record: &RunRecord) -> Result<Self> {
         names::check(name)?;
         fs::create_dir_all(runs_dir).map_err(RunError::io("make", runs_dir))?;
@@ -46,7 +44,7 @@ impl RunFolder {
         if is_taken(&path)? {
             return Err(RunError::Exists { path });
         }
-        let unfinished = make_unfinished(runs_dir)?;
+        let unfinished = unborn::make(runs_dir)?;
         let made = write_atomic(&unfinished.join(CONFIG), config.as_bytes())
             .and_then(|()| write_json(&unfinished.join(RECORD), record))
             .and_then(|()| match fs::rename(&unfinished, &path) {
@@ -76,6 +74,7 @@ impl RunFolder {
         for file in [CONFIG, RECORD, SUMMARY] {
             remove_unfinished(&folder.path.join(file))?;
         }
+        unborn::remove_left(runs_dir, &[CONFIG, RECORD]);
         Ok(folder)
     }
 
@@ -85,8 +84,13 @@ impl RunFolder {
         names::check(name)?;
         let path = runs_dir.join(name);
         if !path.is_dir() {
-            let nearest = names::nearest(name, &Self::names(runs_dir)?);
-            return Err(RunError::NoRun { path, nearest });
+            let names = Self::names(runs_dir)?;
+            let nearest = names::nearest(name, &names);
+            return Err(RunError::NoRun {
+                path,
+                nearest,
+                names,
+            });
         }
         if !path.join(CONFIG).is_file() {
             return Err(RunError::NoConfig { path });
@@ -214,23 +218,6 @@ impl RunFolder {
             None => Err(RunError::ReadOnly {
                 path: self.path.clone(),
             }),
-        }
-    }
-}
-
-/// Makes an empty folder for what is going to be a run. Process numbers come again, so the
-/// remains of a killed process may have the first names.
-fn make_unfinished(runs_dir: &Path) -> Result<PathBuf> {
-    let mut count = 0_u64;
-    loop {
-        let name = format!(".new-{}-{count}{UNFINISHED}", process::id());
-        let path = runs_dir.join(name);
-        match fs::create_dir(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => count += 1,
-            result => {
-                result.map_err(RunError::io("make", &path))?;
-                return Ok(path);
-            }
         }
     }
 }

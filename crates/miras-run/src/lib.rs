@@ -59,6 +59,7 @@ mod provenance;
 mod shell;
 mod summary;
 mod time;
+mod unborn;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Latest, Saved};
 pub use error::{Damaged, Fault, Result, RunError};

@@ -141,6 +141,14 @@ pub(crate) enum ResumeArg {
     Step(u64),
 }
 
+/// Help for `--resume 57`, whose step would be taken for a configuration.
+pub(crate) fn resume_slip(words: impl IntoIterator<Item = String>) -> Option<String> {
+    let words: Vec<String> = words.into_iter().collect();
+    (words.windows(2))
+        .find(|pair| pair[0] == "--resume" && pair[1].parse::<u64>().is_ok())
+        .map(|pair| format!("to go on from a step, write `--resume={}`", pair[1]))
+}
+
 fn resume(text: &str) -> Result<ResumeArg, String> {
     if text == "latest" {
         return Ok(ResumeArg::Latest);
@@ -184,6 +192,22 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_step_that_stands_apart_is_noticed() {
+        let help = |words: &str| resume_slip(words.split(' ').map(str::to_owned));
+        assert_eq!(
+            help("t run a.toml --resume 57").as_deref(),
+            Some("to go on from a step, write `--resume=57`")
+        );
+        for words in [
+            "t run --resume=57",
+            "t run --resume a.toml",
+            "t run 57 --resume",
+        ] {
+            assert_eq!(help(words), None, "{words}");
+        }
     }
 
     #[test]

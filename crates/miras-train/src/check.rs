@@ -16,7 +16,12 @@ pub(crate) fn check(args: &CheckArgs, out: &mut Out) -> anyhow::Result<Ending> {
     let mut ending = Ending::Done;
     for file in &args.configs {
         match check_one(file, &args.set.set) {
-            Ok(()) => out.text(&format!("ok: {}", file.display()))?,
+            Ok(notes) => {
+                out.text(&format!("ok: {}", file.display()))?;
+                for note in notes {
+                    out.text(&format!("note: {note}"))?;
+                }
+            }
             Err(error) => {
                 tell(error);
                 ending = Ending::Usage;
@@ -26,7 +31,7 @@ pub(crate) fn check(args: &CheckArgs, out: &mut Out) -> anyhow::Result<Ending> {
     Ok(ending)
 }
 
-fn check_one(file: &Path, set: &[String]) -> Result<(), ConfigError> {
-    RunConfig::load_and_open(layers(Some(file), set)?)?;
-    Ok(())
+fn check_one(file: &Path, set: &[String]) -> Result<Vec<String>, ConfigError> {
+    let (config, ..) = RunConfig::load_and_open(layers(Some(file), set)?)?;
+    Ok(config.notes())
 }

@@ -3,16 +3,20 @@
 use std::{
     any::Any,
     backtrace::{Backtrace, BacktraceStatus},
-    fmt, io, panic,
+    env, fmt, io, panic,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use clap::error::ErrorKind;
 use miras_config::ConfigError;
 use miras_run::RunError;
 use miras_trainer::{TrainError, device::DeviceError};
 
-use crate::out::{Closed, tell};
+use crate::{
+    args::resume_slip,
+    out::{Closed, tell},
+};
 
 /// An end and, as its number, its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +77,12 @@ impl std::error::Error for Usage {}
 pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
     // Nobody is left to be told that this could not be printed.
     let _ = error.print();
+    let words = env::args_os().map(|word| word.to_string_lossy().into_owned());
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(help) = resume_slip(words)
+    {
+        tell(format_args!("  = help: {help}"));
+    }
     if error.use_stderr() {
         Ending::Usage.code()
     } else {

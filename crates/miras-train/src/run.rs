@@ -7,7 +7,7 @@ use miras_run::{RunFolder, SourceTree, Status, shell_word};
 use miras_trainer::{Outcome, Resume, RunConfig, RunRequest};
 
 use crate::{
-    args::{Progress, ResumeArg, RunArgs},
+    args::{Progress, ResumeArg, RunArgs, resume_slip},
     exit::{Ending, Usage},
     layers::{layers, stem},
     out::tell,
@@ -23,6 +23,7 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<Ending> {
     let mut file = args.config;
     let mut name = args.name;
     if args.resume.is_some() {
+        refuse_slip(file.as_deref())?;
         let run = match name {
             Some(name) => name,
             None => only_run(&runs, &stem)?,
@@ -60,10 +61,27 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<Ending> {
             shell_word(&logs.to_string_lossy())
         )),
         // Without progress nobody has said it yet.
-        (Status::Nonfinite, Some(message)) if is_quiet => tell(format_args!("error: {message}")),
+        (Status::Nonfinite, Some(message)) if is_quiet => {
+            tell(format_args!("error: {message}"));
+            if let Some(help) = &outcome.help {
+                tell(format_args!("  = help: {help}"));
+            }
+        }
         _ => {}
     }
     Ok(end(&outcome))
+}
+
+/// `--resume 57` names a file `57`, which is hardly ever there.
+fn refuse_slip(file: Option<&Path>) -> Result<(), Usage> {
+    let words = env::args_os().map(|word| word.to_string_lossy().into_owned());
+    match (file, resume_slip(words)) {
+        (Some(file), Some(help)) if !file.exists() => {
+            let message = format!("there is no file `{}`", file.display());
+            Err(Usage::new(message).help(help))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The run that `--resume` means where no name is given.

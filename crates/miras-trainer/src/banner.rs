@@ -18,7 +18,7 @@ pub(crate) fn lines(
     data: &dyn Dataset,
     state: &State,
 ) -> Vec<String> {
-    let RunConfig { train, optim, .. } = config;
+    let train = &config.train;
     let model_config = &config.model.config;
     let parts = match &config.model.choice {
         Some(choice) => Axis::ALL
@@ -33,7 +33,7 @@ pub(crate) fn lines(
             .map(|one| one.values.dims()[0])
             .sum()
     };
-    let tokens = train.batch * train.accumulate * config.data.seq_len();
+    let tokens = train.sequences() * config.data.seq_len();
     let plan = match state.step {
         0 => format!("{} steps", train.steps),
         at if at >= train.steps => format!("nothing: step {at} is the last"),
@@ -59,16 +59,7 @@ pub(crate) fn lines(
             config.data.seq_len()
         ),
     ];
-    if optim.decay_steps != train.steps {
-        let when = if optim.decay_steps < train.steps {
-            "stays at its end from there on"
-        } else {
-            "is still falling at the end"
-        };
-        lines.push(format!(
-            "note     the learning rate falls until optim.decay_steps = {}; with train.steps = {} it {when}",
-            optim.decay_steps, train.steps
-        ));
-    }
+    let notes = config.notes();
+    lines.extend(notes.iter().map(|note| format!("note     {note}")));
     lines
 }

@@ -7,7 +7,13 @@ use toml::{Table, Value};
 use crate::ChangedKey;
 
 /// What may change when a run is continued.
-const FREE: [&str; 3] = ["train.steps", "train.max_minutes", "train.device"];
+pub(crate) const FREE: [&str; 5] = [
+    "train.steps",
+    "train.max_minutes",
+    "train.device",
+    "train.on_nonfinite",
+    "train.max_skips",
+];
 
 /// The keys that differ and may not, sorted.
 pub(crate) fn changed_keys(stored: &Table, now: &Table) -> Vec<ChangedKey> {

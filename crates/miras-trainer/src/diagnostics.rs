@@ -13,7 +13,7 @@ use crate::read::{Tokens, read};
 use crate::session::Session;
 
 impl Session {
-    /// What the memories do with a batch, when it is due: scalars to log; histograms are
+    /// What the memories do with the first batch of a step, when it is due: scalars to log; histograms are
     /// written right away.
     pub(crate) fn probe(
         &mut self,
@@ -22,6 +22,8 @@ impl Session {
         batch: &Batch,
     ) -> Result<Vec<(String, f64)>, TrainError> {
         let log = &self.config.log;
+        // Without a memory there is none, and no probe either.
+        let threshold = log.surprise_threshold.unwrap_or(f64::INFINITY);
         let wants_histograms = log.histograms > 0 && step.is_multiple_of(log.histograms);
         if wants_histograms {
             self.weight_histograms(step)?;
@@ -34,10 +36,12 @@ impl Session {
             ..Pass::default()
         };
         let inputs = Tokens::new(batch, &self.device).inputs;
-        let probes = self.learner.frozen().forward(inputs, None, pass).probes;
+        let earlier = self.learner.frozen_state(0);
+        let probes = (self.learner.frozen())
+            .forward(inputs, earlier, pass)
+            .probes;
         let mut scalars = Vec::new();
         for (layer, probe) in probes.iter().enumerate() {
-            let threshold = self.config.log.surprise_threshold;
             scalars.extend(scalars_of(layer, probe, threshold));
             if wants_histograms {
                 for (tag, values) in histograms_of(layer, probe) {

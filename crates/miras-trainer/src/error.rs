@@ -7,6 +7,7 @@ use miras_data::DataError;
 use miras_log::LogError;
 use miras_run::RunError;
 
+use crate::compare::FREE;
 use crate::device::DeviceError;
 
 /// Why a run cannot be carried out. Messages are complete on their own.
@@ -51,8 +52,11 @@ pub enum TrainError {
         /// Fingerprint now.
         now: String,
     },
+    /// Relative paths start nowhere.
+    #[error("cannot tell the working directory, from which data.path starts: {0}")]
+    NoFolder(std::io::Error),
     /// A file of a checkpoint is not what this program expects.
-    #[error("cannot load {}: {cause}; resume from another step with `--resume STEP`", path.display())]
+    #[error("cannot load {}: {cause}; resume from another step with `--resume=STEP`", path.display())]
     Load {
         /// The file.
         path: PathBuf,
@@ -104,8 +108,9 @@ fn changed(name: &str, keys: &[ChangedKey]) -> String {
     });
     format!(
         "run `{name}` cannot be continued with another configuration:{}\n\
-         only train.steps, train.max_minutes and train.device may change; start a new run for the rest, \
+         only {} may change; start a new run for the rest, \
          or leave CONFIG and --set out to go on as stored",
-        lines.collect::<String>()
+        lines.collect::<String>(),
+        FREE.join(", ")
     )
 }

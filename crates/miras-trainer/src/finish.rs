@@ -7,7 +7,7 @@ use miras_run::{Best, CheckpointInfo, Goal, Status, Summary, shell_word};
 use crate::evaluate::{Evaluation, beside_loss, evaluate};
 use crate::parameters::{first_nonfinite, parameters};
 use crate::session::{End, Session};
-use crate::{OnNonfinite, Outcome, TrainError, snapshot};
+use crate::{OnNonfinite, Outcome, TrainError, advice, snapshot};
 
 /// The metric that decides which checkpoint is best.
 pub(crate) const METRIC: &str = "eval/loss";
@@ -46,6 +46,10 @@ impl Session {
                 (Status::Nonfinite, miras_log::Status::Failure, Some(message))
             }
         };
+        let help = (status == Status::Nonfinite).then(|| {
+            let go_on = self.saved.map(|_| self.go_on());
+            advice::after_nonfinite(&self.config, go_on.as_deref())
+        });
         self.summarize(status, message.clone())?;
         self.trackers.finish(logged)?;
         let line = format!("{status} at step {}", self.state.step);
@@ -53,6 +57,9 @@ impl Session {
             Some(message) => format!("{line}: {message}"),
             None => line,
         });
+        if let Some(help) = &help {
+            self.progress.line(&format!("  = help: {help}"));
+        }
         Ok(Outcome {
             status,
             name: self.folder.name().to_owned(),
@@ -62,6 +69,7 @@ impl Session {
             checkpoint: self.saved,
             eval_loss: self.evaluated.map(|(_, loss)| loss),
             message,
+            help,
         })
     }
 
@@ -120,7 +128,7 @@ impl Session {
         match found.nonfinite {
             Some(index) if self.config.train.on_nonfinite == OnNonfinite::Stop => {
                 let batch = self.data.eval_batch(index, self.config.train.batch)?;
-                let place = self.place(&[batch])?;
+                let place = self.place(&[batch], |_, _| None)?;
                 let place = place.unwrap_or_else(|| "the loss itself".to_owned());
                 Ok(Some(format!(
                     "step {step}: eval/loss is {}; first non-finite: {place}",
@@ -207,11 +215,13 @@ impl Session {
     }
 
     fn how_to_go_on(&self, what: &str) -> String {
+        format!("{what}; go on with: {}", self.go_on())
+    }
+
+    /// The command that continues this run.
+    fn go_on(&self) -> String {
         let name = shell_word(self.folder.name());
-        format!(
-            "{what}; go on with: {} --name {name} --resume",
-            self.resume_command
-        )
+        format!("{} --name {name} --resume", self.resume_command)
     }
 
     fn last_finite(&self) -> String {

@@ -4,8 +4,9 @@ use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use miras_data::Batch;
-use miras_model::{LanguageModel, Pass};
+use miras_model::{LanguageModel, ModelState, Pass};
 
+use crate::carried::Carried;
 use crate::parameters::{self, Group, parameters};
 use crate::read::{Tokens, read, weight_of};
 use crate::{OptimConfig, RunConfig, TrainError};
@@ -14,6 +15,8 @@ use crate::{OptimConfig, RunConfig, TrainError};
 pub(crate) struct Learner {
     pub(crate) model: LanguageModel,
     pub(crate) optimizer: ModuleOptimizer,
+    /// What memories keep from step to step, if they do.
+    pub(crate) carried: Option<Carried>,
     device: Device,
 }
 
@@ -28,11 +31,15 @@ pub(crate) struct Gradients {
     pub(crate) accuracy: Option<f64>,
     /// The parameter nearest to the loss whose gradient has no finite norm.
     pub(crate) nonfinite: Option<String>,
+    /// The states behind the batches, cut off from the graph, if they are to be carried.
+    states: Vec<ModelState>,
+    /// Whether these are finite.
+    pub(crate) has_finite_states: bool,
 }
 
 impl Gradients {
     pub(crate) fn is_finite(&self) -> bool {
-        self.loss.is_finite() && self.norm.is_finite()
+        self.loss.is_finite() && self.norm.is_finite() && self.has_finite_states
     }
 }
 
@@ -44,6 +51,7 @@ impl Learner {
         Self {
             optimizer: optimizer(&config.optim, &model),
             model,
+            carried: Carried::new(&config.train),
             device: device.clone(),
         }
     }
@@ -53,7 +61,21 @@ impl Learner {
         self.model.valid()
     }
 
-    /// The gradient of the mean loss over all scored tokens of `batches`.
+    /// What a micro-batch of the next step goes on from, for [`frozen`](Self::frozen).
+    pub(crate) fn frozen_state(&self, micro_batch: usize) -> Option<ModelState> {
+        let state = self.carried.as_ref()?.state(micro_batch)?;
+        Some(state.inner())
+    }
+
+    /// The next step starts from the initial memory.
+    pub(crate) fn forget(&mut self) {
+        if let Some(carried) = &mut self.carried {
+            carried.forget();
+        }
+    }
+
+    /// The gradient of the mean loss over all scored tokens of `batches`, from the carried
+    /// states on.
     pub(crate) fn gradients(
         &self,
         batches: &[Batch],
@@ -64,11 +86,16 @@ impl Learner {
         let total = if total > 0.0 { total } else { 1.0 };
         let mut sum = GradientsAccumulator::new();
         let mut numbers = Vec::new();
-        for batch in batches {
+        let mut states = Vec::new();
+        for (at, batch) in batches.iter().enumerate() {
             let tokens = Tokens::new(batch, &self.device.clone().autodiff());
+            let earlier = (self.carried.as_ref()).and_then(|carried| carried.state(at));
             let output = self
                 .model
-                .forward(tokens.inputs.clone(), None, Pass::default());
+                .forward(tokens.inputs.clone(), earlier, Pass::default());
+            if self.carried.is_some() {
+                states.push(output.state.detach());
+            }
             if wants_accuracy {
                 numbers.push(tokens.hits(output.logits.clone()).inner().div_scalar(total));
             }
@@ -84,9 +111,11 @@ impl Learner {
             .iter()
             .map(|one| one.values.clone().square().sum());
         numbers.extend(squares);
+        numbers.extend(states.iter().map(|state| state.finiteness().inner()));
 
         // One read-back a step: each waits for the device.
         let numbers = read(Tensor::cat(numbers, 0))?;
+        let (numbers, of_states) = numbers.split_at(numbers.len() - states.len());
         let (of_batches, squares) = numbers.split_at(numbers.len() - gradients.len());
         let every = if wants_accuracy { 2 } else { 1 };
         let sum_of = |at: usize| -> f64 {
@@ -101,12 +130,23 @@ impl Learner {
             accuracy: wants_accuracy.then(|| sum_of(0)),
             norm: squares.iter().copied().map(f64::from).sum::<f64>().sqrt(),
             nonfinite: first.map(|at| gradients[at].name.clone()),
+            has_finite_states: of_states.iter().all(|value| value.is_finite()),
+            states,
         })
     }
 
-    /// One step of the optimiser, the whole gradient clipped to norm `clip` (0 = off).
+    /// One step of the optimiser, the whole gradient clipped to norm `clip` (0 = off); the next
+    /// step goes on from the states behind this one.
     pub(crate) fn update(&mut self, gradients: Gradients, lr: f64, clip: f64) {
-        let Gradients { values, norm, .. } = gradients;
+        let Gradients {
+            values,
+            norm,
+            states,
+            ..
+        } = gradients;
+        if let Some(carried) = &mut self.carried {
+            carried.set(states);
+        }
         let values = if clip > 0.0 && norm > clip {
             scaled(&self.model, values, clip / norm)
         } else {

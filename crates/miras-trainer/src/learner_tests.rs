@@ -39,6 +39,8 @@ fn weight_decay_acts_on_the_listed_parameters_alone() {
         norm: 0.0,
         accuracy: None,
         nonfinite: None,
+        states: Vec::new(),
+        has_finite_states: true,
     };
     learner.update(gradients, 0.1, 1.0);
     let mut decayed = Vec::new();
@@ -193,4 +195,146 @@ fn the_norm_is_that_of_all_gradients() {
         parameters(&learner.model).len(),
         "every parameter has a gradient"
     );
+}
+
+/// The losses of steps that carry their memories, without changing any weight.
+fn carried_losses(learner: &mut Learner, steps: &[Vec<Batch>]) -> Vec<f64> {
+    (steps.iter())
+        .map(|batches| {
+            let gradients = learner.gradients(batches, false).unwrap();
+            assert!(gradients.is_finite());
+            let loss = gradients.loss;
+            learner.update(gradients, 0.0, 1.0);
+            loss
+        })
+        .collect()
+}
+
+/// Three steps of two micro-batches of two rows.
+fn stream(data: &dyn Dataset) -> Vec<Vec<Batch>> {
+    let batch = |step, rows| data.stream_batch(step, rows, 4).unwrap();
+    (0..3)
+        .map(|step| vec![batch(step, 0..2), batch(step, 2..4)])
+        .collect()
+}
+
+const CARRY: [&str; 3] = ["train.state=carry", "train.batch=2", "train.accumulate=2"];
+
+#[test]
+fn steps_that_carry_are_one_long_sequence_wherever_chunks_end() {
+    for changes in [
+        &["data.seq_len=16"][..],
+        &["data.seq_len=18"],
+        &["data.seq_len=7", "model.layers=2"],
+        &["data.seq_len=3"],
+        &["data.seq_len=7", "model.conv=0", "retention.anchored=true"],
+        &["data.seq_len=7", "memory={ kind = 'matrix' }"],
+    ] {
+        let (mut learner, data, _) = small(&[&CARRY[..], changes].concat());
+        let steps = stream(data.as_ref());
+        let losses = carried_losses(&mut learner, &steps);
+        let model = learner.frozen();
+        let mut expected = vec![0.0; steps.len()];
+        for at in 0..2 {
+            let parts: Vec<Tokens> = (steps.iter())
+                .map(|batches| Tokens::new(&batches[at], &Device::flex()))
+                .collect();
+            let join = |of: &dyn Fn(&Tokens) -> Tensor<2, burn::tensor::Int>| {
+                Tensor::cat(parts.iter().map(of).collect(), 1)
+            };
+            let inputs = join(&|tokens| tokens.inputs.clone());
+            let targets = join(&|tokens| tokens.targets.clone());
+            let logits = model.forward(inputs, None, Pass::default()).logits;
+            let all = LanguageModel::token_losses(logits, targets);
+            for (part, sum) in all.chunk(steps.len(), 1).into_iter().zip(&mut expected) {
+                *sum += f64::from(read(part.mean()).unwrap()[0]) / 2.0;
+            }
+        }
+        for (step, (loss, expected)) in losses.iter().zip(&expected).enumerate() {
+            let gap = (loss - expected).abs();
+            assert!(
+                gap < 1e-4,
+                "{changes:?}, step {step}: {loss}, not {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_carried_changes_the_loss_behind_the_first_step() {
+    let (mut learner, data, _) = small(&CARRY);
+    let steps = stream(data.as_ref());
+    let carried = carried_losses(&mut learner, &steps);
+    let fresh: Vec<f64> = (steps.iter())
+        .map(|batches| {
+            learner.forget();
+            learner.gradients(batches, false).unwrap().loss
+        })
+        .collect();
+    assert!((carried[0] - fresh[0]).abs() < 1e-9);
+    for step in 1..steps.len() {
+        let gap = (carried[step] - fresh[step]).abs();
+        assert!(gap > 1e-5, "step {step}: {carried:?} {fresh:?}");
+    }
+}
+
+#[test]
+fn gradients_do_not_go_back_to_the_step_before() {
+    let of_initial = |learner: &Learner, batches: &[Batch]| {
+        let gradients = learner.gradients(batches, false).unwrap();
+        (parameters::gradients(&learner.model, &gradients.values).iter())
+            .filter(|one| one.name.contains("initial"))
+            .count()
+    };
+    // A decay towards the initial memory meets it at every step.
+    for (anchored, count) in [
+        ("retention.anchored=false", 0),
+        ("retention.anchored=true", 2),
+    ] {
+        let (mut learner, data, _) = small(&[&CARRY[..], &[anchored]].concat());
+        let steps = stream(data.as_ref());
+        assert_eq!(of_initial(&learner, &steps[0]), 2);
+        carried_losses(&mut learner, &steps[..1]);
+        assert_eq!(of_initial(&learner, &steps[1]), count, "{anchored}");
+    }
+}
+
+#[test]
+fn a_memory_that_is_not_finite_makes_the_step_so() {
+    let (learner, data, _) = small(&CARRY);
+    let steps = stream(data.as_ref());
+    let mut gradients = learner.gradients(&steps[0], false).unwrap();
+    assert!(gradients.has_finite_states && gradients.is_finite());
+    gradients.has_finite_states = false;
+    assert!(!gradients.is_finite());
+}
+
+#[test]
+fn a_stored_memory_of_other_rows_or_another_model_is_refused() {
+    let (mut learner, data, _) = small(&CARRY);
+    let stored = |learner: &Learner| learner.carried.as_ref().unwrap().to_bytes().unwrap();
+    assert_eq!(stored(&learner), None);
+    carried_losses(&mut learner, &stream(data.as_ref()));
+    let bytes = stored(&learner).unwrap();
+    for (change, expected) in [
+        ("train.accumulate=3", "the state has 4 rows instead of 6"),
+        (
+            "model.layers=2",
+            "the state lacks the tensor `layers.1.tails.q`",
+        ),
+    ] {
+        let (other, ..) = small(&[&CARRY[..], &[change]].concat());
+        let error = other.carried.unwrap().load(&bytes, &other.model);
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    let (mut again, ..) = small(&CARRY);
+    let model = again.model.clone();
+    again
+        .carried
+        .as_mut()
+        .unwrap()
+        .load(&bytes, &model)
+        .unwrap();
+    assert_eq!(stored(&again).unwrap(), bytes);
 }

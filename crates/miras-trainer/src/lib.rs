@@ -4,7 +4,9 @@
 //! - [`run()`] carries it out: steps, evaluations, checkpoints, metrics, and resuming.
 //! - [`device`] finds a device by name.
 
+mod advice;
 mod banner;
+mod carried;
 mod compare;
 mod config;
 pub mod device;
@@ -26,7 +28,7 @@ mod trackers;
 
 pub use config::{
     CheckpointConfig, Control, EvalConfig, LogConfig, OnNonfinite, OptimConfig, RunConfig,
-    TrainConfig,
+    StateRule, TrainConfig,
 };
 pub use error::{ChangedKey, TrainError};
 pub use request::{Outcome, Resume, RunRequest};

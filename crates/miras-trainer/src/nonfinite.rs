@@ -3,18 +3,19 @@
 use burn::tensor::{Device, Tensor};
 use miras_data::Batch;
 use miras_engine::Probe;
-use miras_model::{LanguageModel, MixerState, ModelSpec, Pass};
+use miras_model::{AttentionState, LanguageModel, MixerState, ModelSpec, ModelState, Pass};
 
 use crate::TrainError;
 use crate::parameters::{first_nonfinite, parameters};
 use crate::read::{Tokens, read};
 
-/// The first place with NaN or infinity, in words: a parameter, or layer, chunk and tensor of
-/// the pass over `batch`; none if that pass is finite.
+/// The first place with NaN or infinity, in words: a parameter, or layer and tensor (in a memory
+/// also the chunk) of the pass over the batch from the state on; none if that pass is finite. Chunks count from
+/// the one that the state left open, if it did.
 pub(crate) fn first_place(
     model: &LanguageModel,
     spec: &ModelSpec,
-    batch: &Batch,
+    (batch, earlier): (&Batch, Option<ModelState>),
     device: &Device,
 ) -> Result<Option<String>, TrainError> {
     if let Some(name) = first_nonfinite(&parameters(model))? {
@@ -25,26 +26,42 @@ pub(crate) fn first_place(
         probe: true,
         ..Pass::default()
     };
-    let output = model.forward(tokens.inputs, None, pass);
-    if let Some(choice) = &spec.choice {
-        let memories = batch.rows * spec.config.heads;
-        let per_chunk = memories * choice.rule.settings.chunk;
-        for (layer, probe) in output.probes.iter().enumerate() {
-            if let Some((chunk, tensor)) = in_probe(probe, per_chunk) {
-                return Ok(Some(format!("layer {layer}, chunk {chunk}, {tensor}")));
+    let open = earlier.as_ref().map_or(0, open_len);
+    let mut earlier = earlier
+        .map_or_else(Vec::new, |state| state.layers)
+        .into_iter();
+    // Embeddings are parameters, and those are finite.
+    let mut x = model.embed(tokens.inputs);
+    for (layer, block) in model.blocks().iter().enumerate() {
+        let (mixed, state, probe) = block.mix(x, earlier.next(), pass);
+        let inside = match (&spec.choice, probe, state) {
+            (Some(choice), Some(probe), _) => {
+                let memories = batch.rows * spec.config.heads;
+                let per_chunk = memories * choice.rule.settings.chunk;
+                in_probe(&probe, per_chunk, memories * open)
+                    .map(|(chunk, tensor)| format!("chunk {chunk}, {tensor}"))
             }
+            (_, _, MixerState::Attention(state)) => in_attention(state)?,
+            _ => None,
+        };
+        let mixer = match spec.choice {
+            Some(_) => "memory output",
+            None => "attention output",
+        };
+        let inside = match inside {
+            None if !is_finite(mixed.clone())? => Some(mixer.to_owned()),
+            inside => inside,
+        };
+        x = block.feed(mixed);
+        let place = match inside {
+            None if !is_finite(x.clone())? => Some("feed-forward output".to_owned()),
+            inside => inside,
+        };
+        if let Some(place) = place {
+            return Ok(Some(format!("layer {layer}, {place}")));
         }
     }
-    for (layer, state) in output.state.layers.iter().enumerate() {
-        if let MixerState::Attention(state) = state {
-            for (name, tensor) in [("keys", &state.keys), ("values", &state.values)] {
-                if !is_finite(tensor.clone())? {
-                    return Ok(Some(format!("layer {layer}, attention {name}")));
-                }
-            }
-        }
-    }
-    if is_finite(output.logits)? {
+    if is_finite(model.logits(x))? {
         Ok(None)
     } else {
         let last = spec.config.layers - 1;
@@ -52,8 +69,26 @@ pub(crate) fn first_place(
     }
 }
 
-/// The first chunk with a non-finite value, and the first tensor in the order of computation.
-fn in_probe(probe: &Probe, per_chunk: usize) -> Option<(usize, &'static str)> {
+fn in_attention(state: AttentionState) -> Result<Option<String>, TrainError> {
+    for (name, tensor) in [("keys", state.keys), ("values", state.values)] {
+        if !is_finite(tensor)? {
+            return Ok(Some(format!("attention {name}")));
+        }
+    }
+    Ok(None)
+}
+
+/// Tokens of the chunk that a state left open.
+fn open_len(state: &ModelState) -> usize {
+    match state.layers.first() {
+        Some(MixerState::Memory(state)) => state.memory.open_len(),
+        _ => 0,
+    }
+}
+
+/// The first chunk with a non-finite value, and the first tensor in the order of computation;
+/// `before` values of the first chunk belong to an earlier pass.
+fn in_probe(probe: &Probe, per_chunk: usize, before: usize) -> Option<(usize, &'static str)> {
     [
         ("retention gate", &probe.retention, per_chunk),
         ("inner gradient (surprise)", &probe.surprise, per_chunk),
@@ -65,7 +100,8 @@ fn in_probe(probe: &Probe, per_chunk: usize) -> Option<(usize, &'static str)> {
     .into_iter()
     .filter_map(|(name, values, per_chunk)| {
         let first = values.iter().position(|value| !value.is_finite())?;
-        Some((first / per_chunk, name))
+        let before = if per_chunk == 1 { 0 } else { before };
+        Some(((first + before) / per_chunk, name))
     })
     // The first of equals is kept, which is the earliest in the order above.
     .min_by_key(|(chunk, _)| *chunk)
@@ -115,7 +151,7 @@ mod tests {
             .val();
         let model = model.map(&mut Fill { number, value });
         let batch = data.train_batch(0, 2).unwrap();
-        first_place(&model, &config.model, &batch, &device).unwrap()
+        first_place(&model, &config.model, (&batch, None), &device).unwrap()
     }
 
     #[test]
@@ -136,6 +172,36 @@ mod tests {
                 "blocks.1.mixer.v.weight",
                 3e38,
                 Some("layer 1, chunk 0, inner gradient (surprise)"),
+            ),
+            (
+                memory,
+                "blocks.0.mixer.output.weight",
+                3e38,
+                Some("layer 0, memory output"),
+            ),
+            (
+                memory,
+                "blocks.0.ffn.down.weight",
+                3e38,
+                Some("layer 0, feed-forward output"),
+            ),
+            (
+                attention,
+                "blocks.1.mixer.output.weight",
+                3e38,
+                Some("layer 1, attention output"),
+            ),
+            (
+                attention,
+                "blocks.0.ffn.gate.weight",
+                f64::MAX,
+                Some("parameter `blocks.0.ffn.gate.weight`"),
+            ),
+            (
+                attention,
+                "blocks.0.ffn.up.weight",
+                3e38,
+                Some("layer 0, feed-forward output"),
             ),
             (
                 attention,
@@ -166,11 +232,20 @@ mod tests {
             capped: fine,
             state: vec![1.0; 3],
         };
-        assert_eq!(in_probe(&probe, 6), None);
+        assert_eq!(in_probe(&probe, 6, 0), None);
         probe.surprise[14] = f32::NAN;
-        assert_eq!(in_probe(&probe, 6), Some((2, "inner gradient (surprise)")));
+        assert_eq!(
+            in_probe(&probe, 6, 0),
+            Some((2, "inner gradient (surprise)"))
+        );
         probe.write[11] = f32::INFINITY;
         probe.state[1] = f32::NAN;
-        assert_eq!(in_probe(&probe, 6), Some((1, "write")));
+        assert_eq!(in_probe(&probe, 6, 0), Some((1, "write")));
+        // A token of each memory was there before.
+        assert_eq!(in_probe(&probe, 6, 2), Some((1, "memory state")));
+        probe.state[1] = 1.0;
+        probe.surprise[14] = 1.0;
+        assert_eq!(in_probe(&probe, 6, 0), Some((1, "write")));
+        assert_eq!(in_probe(&probe, 6, 2), Some((2, "write")));
     }
 }

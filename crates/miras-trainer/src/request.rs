@@ -63,4 +63,6 @@ pub struct Outcome {
     /// What there is to say: where something turned non-finite, or how to go on. The console
     /// has it already, unless progress is quiet.
     pub message: Option<String>,
+    /// What to try if something turned non-finite; shown where the message is.
+    pub help: Option<String>,
 }

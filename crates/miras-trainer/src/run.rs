@@ -4,7 +4,7 @@ use miras_data::Dataset;
 
 use crate::learner::Learner;
 use crate::session::Session;
-use crate::{Outcome, RunConfig, RunRequest, TrainError, device, start};
+use crate::{Outcome, RunConfig, RunRequest, StateRule, TrainError, device, start};
 
 /// Trains as configured, or goes on training, and leaves everything in the run's folder.
 pub fn run(config: RunConfig, request: RunRequest) -> Result<Outcome, TrainError> {
@@ -20,6 +20,9 @@ pub fn run_on(
 ) -> Result<Outcome, TrainError> {
     if let Some(device) = &request.device {
         config.train.device.clone_from(device);
+    }
+    if config.train.state == StateRule::Carry {
+        data.stream_steps(config.train.sequences())?;
     }
     let device = device::open(&config.train.device)?;
     let learner = Learner::new(&config, data.vocab(), &device);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use miras_data::{Batch, Dataset, Metric};
 use miras_log::{Progress, Span, Tick, Tracker, Trackers};
+use miras_model::ModelState;
 use miras_run::{Checkpoints, RunFolder};
 
 use crate::evaluate::beside_loss;
@@ -17,7 +18,9 @@ use crate::schedule::learning_rate;
 use crate::snapshot::State;
 use crate::start::Started;
 use crate::trackers::Known;
-use crate::{OnNonfinite, RunConfig, RunRequest, TrainError, banner, nonfinite, trackers};
+use crate::{
+    OnNonfinite, RunConfig, RunRequest, StateRule, TrainError, banner, nonfinite, trackers,
+};
 
 /// A run in progress.
 pub(crate) struct Session {
@@ -154,6 +157,9 @@ impl Session {
         let wants_accuracy = is_logged && self.data.metric() == Metric::Accuracy;
 
         let begun = Instant::now();
+        if self.is_at_stretch_start()? {
+            self.learner.forget();
+        }
         let batches = self.batches()?;
         let gradients = self.learner.gradients(&batches, wants_accuracy)?;
         self.training += begun.elapsed();
@@ -180,6 +186,9 @@ impl Session {
         } else if let Some(place) = self.skip_or_stop(&batches, &gradients)? {
             self.log(step, &values)?;
             return Ok(Some(place));
+        } else {
+            // What made the step non-finite may be in the memories themselves.
+            self.learner.forget();
         }
         if self.config.train.on_nonfinite == OnNonfinite::Skip {
             values.push(("train/skipped".to_owned(), self.state.skipped as f64));
@@ -201,11 +210,34 @@ impl Session {
     }
 
     fn batches(&self) -> Result<Vec<Batch>, TrainError> {
-        let train = &self.config.train;
-        let first = self.state.step * train.accumulate as u64;
-        (first..first + train.accumulate as u64)
-            .map(|index| Ok(self.data.train_batch(index, train.batch)?))
+        let (train, step) = (&self.config.train, self.state.step);
+        (0..train.accumulate)
+            .map(|at| {
+                let batch = match train.state {
+                    StateRule::Reset => {
+                        let index = step * train.accumulate as u64 + at as u64;
+                        self.data.train_batch(index, train.batch)
+                    }
+                    StateRule::Carry => {
+                        let rows = at * train.batch..(at + 1) * train.batch;
+                        self.data.stream_batch(step, rows, train.sequences())
+                    }
+                };
+                Ok(batch?)
+            })
             .collect()
+    }
+
+    /// Whether the next step reads the beginning of every row's stretch of the text.
+    fn is_at_stretch_start(&self) -> Result<bool, TrainError> {
+        let train = &self.config.train;
+        Ok(match train.state {
+            StateRule::Reset => false,
+            StateRule::Carry => {
+                let steps = self.data.stream_steps(train.sequences())?;
+                self.state.step.is_multiple_of(steps)
+            }
+        })
     }
 
     /// Counts a skipped step, or names the place if the run has to stop.
@@ -221,16 +253,21 @@ impl Session {
         if is_skip && self.state.skipped_in_a_row < train.max_skips.unwrap_or(u64::MAX) {
             return Ok(None);
         }
-        let what = if gradients.loss.is_finite() {
-            format!("the gradient norm is {}", gradients.norm)
+        let (what, otherwise) = if !gradients.loss.is_finite() {
+            let what = format!("the loss is {}", gradients.loss);
+            (what, "the loss itself")
+        } else if !gradients.norm.is_finite() {
+            let what = format!("the gradient norm is {}", gradients.norm);
+            (what, "the loss itself")
         } else {
-            format!("the loss is {}", gradients.loss)
+            let what = "the carried memory is not finite".to_owned();
+            (what, "the memory behind the last token")
         };
-        let place = self.place(batches)?.or_else(|| {
+        let place = self.place(batches, Learner::frozen_state)?.or_else(|| {
             let name = gradients.nonfinite.as_ref()?;
             Some(format!("gradient of parameter `{name}`"))
         });
-        let place = place.unwrap_or_else(|| "the loss itself".to_owned());
+        let place = place.unwrap_or_else(|| otherwise.to_owned());
         let again = match self.state.skipped_in_a_row {
             1 => String::new(),
             times => format!(", {times} steps in a row"),
@@ -241,11 +278,17 @@ impl Session {
         )))
     }
 
-    /// The first non-finite place in the passes over these batches.
-    pub(crate) fn place(&self, batches: &[Batch]) -> Result<Option<String>, TrainError> {
+    /// The first non-finite place in the passes over these batches, each from the state that
+    /// `earlier` gives for it.
+    pub(crate) fn place(
+        &self,
+        batches: &[Batch],
+        earlier: impl Fn(&Learner, usize) -> Option<ModelState>,
+    ) -> Result<Option<String>, TrainError> {
         let model = self.learner.frozen();
-        for batch in batches {
-            let place = nonfinite::first_place(&model, &self.config.model, batch, &self.device)?;
+        for (at, batch) in batches.iter().enumerate() {
+            let pass = (batch, earlier(&self.learner, at));
+            let place = nonfinite::first_place(&model, &self.config.model, pass, &self.device)?;
             if place.is_some() {
                 return Ok(place);
             }

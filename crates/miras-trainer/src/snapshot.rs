@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `model.safetensors` | weights under their plain names |
 //! | `optimizer.bpk` | moments of the optimiser by parameter number (burnpack) |
+//! | `memory.safetensors` | the memories of all rows, where `train.state = "carry"` keeps them; not there before the first step and right behind a skipped one |
 //! | `state.json` | [`State`] |
 //!
 //! The data's position, the schedule and every random number follow from the step and the
@@ -26,6 +27,7 @@ use crate::learner::Learner;
 
 const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.bpk";
+const MEMORY: &str = "memory.safetensors";
 const STATE: &str = "state.json";
 
 /// What a run carries from step to step beside weights and optimiser.
@@ -56,6 +58,11 @@ pub(crate) fn save(folder: &Path, learner: &Learner, state: &State) -> Result<()
     learner.frozen().save_into(&mut weights)?;
     fs::write(folder.join(MODEL), weights.get_bytes()?)?;
     fs::write(folder.join(OPTIMIZER), optimizer_bytes(&learner.optimizer)?)?;
+    if let Some(carried) = &learner.carried
+        && let Some(bytes) = carried.to_bytes()?
+    {
+        fs::write(folder.join(MEMORY), bytes)?;
+    }
     let mut json = serde_json::to_vec_pretty(state)?;
     json.push(b'\n');
     fs::write(folder.join(STATE), json)?;
@@ -81,6 +88,14 @@ pub(crate) fn load(folder: &Path, mut learner: Learner) -> Result<(Learner, Stat
     let bytes = fs::read(&path).map_err(failed(&path))?;
     let bytes = Bytes::from_bytes_vec(bytes);
     learner.optimizer = (learner.optimizer.from_bytes(bytes)).map_err(failed(&path))?;
+
+    let path = folder.join(MEMORY);
+    if let Some(carried) = &mut learner.carried
+        && path.exists()
+    {
+        let bytes = fs::read(&path).map_err(failed(&path))?;
+        (carried.load(&bytes, &learner.model)).map_err(failed(&path))?;
+    }
     Ok((learner, state))
 }
 

@@ -6,6 +6,8 @@ use miras_config::Layers;
 use miras_data::{Dataset, Description};
 use miras_run::{Checkpoint, Checkpoints, RunError, RunFolder, RunRecord, Start, provenance};
 
+use toml::Table;
+
 use crate::compare::changed_keys;
 use crate::learner::Learner;
 use crate::snapshot::{self, State};
@@ -47,7 +49,7 @@ pub(crate) fn fresh(
     let description = data.describe();
     let first = this_start(0, config, request);
     let record = RunRecord::new(config.train.seed, in_words(&description), first);
-    let text = plain(&config.to_table());
+    let text = plain(&stored(config)?);
     let folder = RunFolder::create(&request.runs, &name, &text, &record)?;
     Ok(Started {
         checkpoints: Checkpoints::new(&folder, config.checkpoint.policy()),
@@ -99,7 +101,7 @@ pub(crate) fn again(
         ));
     }
     folder.remove_summary()?;
-    folder.write_config(&plain(&config.to_table()))?;
+    folder.write_config(&plain(&stored(config)?))?;
     let start = this_start(state.step, config, request);
     // A run without its record is made up for.
     let record = match folder.read_record() {
@@ -125,12 +127,22 @@ pub(crate) fn again(
     })
 }
 
+/// A configuration as a run folder keeps it: it means the same wherever the run is continued.
+fn stored(config: &RunConfig) -> Result<Table, TrainError> {
+    let data = config.data.absolute().map_err(TrainError::NoFolder)?;
+    let config = RunConfig {
+        data,
+        ..config.clone()
+    };
+    Ok(config.to_table())
+}
+
 fn refuse_changes(folder: &RunFolder, config: &RunConfig) -> Result<(), TrainError> {
     let mut layers = Layers::new();
-    let stored = (layers.file(&folder.config_path()))
+    let (before, _) = (layers.file(&folder.config_path()))
         .and_then(|()| RunConfig::load(layers))
         .map_err(TrainError::Stored)?;
-    let keys = changed_keys(&stored.0.to_table(), &config.to_table());
+    let keys = changed_keys(&stored(&before)?, &stored(config)?);
     if keys.is_empty() {
         return Ok(());
     }

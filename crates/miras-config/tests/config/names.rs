@@ -1,6 +1,8 @@
 //! What is said about names that nothing knows.
 
-use crate::support::{flag, text};
+use miras_config::Layers;
+
+use crate::support::{Model, flag, text};
 
 #[test]
 fn a_misspelled_key_is_shown_at_the_key_with_the_nearest_name() {
@@ -216,4 +218,50 @@ error: must be a multiple of 8
 1 | model.dim = 9
   |             ^",
     );
+}
+
+#[test]
+fn a_key_in_the_wrong_place_is_told_where_it_belongs() {
+    let error = |text: &str, takes_model: bool| {
+        let mut layers = Layers::new();
+        layers.text("run.toml", text).unwrap();
+        let mut tree = layers.merge().unwrap();
+        tree.belongs("model.decay", "retention.kind = \"l2\"");
+        let known = [
+            "optim.lr",
+            "eval.every",
+            "log.every",
+            "a.x",
+            "b.x",
+            "c.x",
+            "d.x",
+        ];
+        tree.suggest(known.map(str::to_owned));
+        let read = if takes_model {
+            tree.section::<Model>("model").map(drop)
+        } else {
+            Ok(())
+        };
+        read.and_then(|()| tree.finish()).unwrap_err().to_string()
+    };
+    for (text, takes_model, help) in [
+        (
+            "[model]\ndecay = 1",
+            true,
+            Some("`decay` belongs to retention.kind = \"l2\""),
+        ),
+        (
+            "[model]\nevery = 1",
+            true,
+            Some("did you mean `eval.every` or `log.every`?"),
+        ),
+        ("lr = 1", false, Some("did you mean `optim.lr`?")),
+        // In too many places, in none, or misspelled: as ever.
+        ("[model]\nx = 1", true, None),
+        ("[model]\ndmi = 1", true, Some("did you mean `dim`?")),
+    ] {
+        let shown = error(text, takes_model);
+        let found = shown.split_once("= help: ").map(|(_, help)| help);
+        assert_eq!(found, help, "{shown}");
+    }
 }

@@ -262,7 +262,7 @@ fn impossible_values_are_refused_all_at_once() {
     let config = TextConfig {
         path: Paths::default(),
         seq_len: 0,
-        valid_fraction: 1.5,
+        valid_fraction: Some(1.5),
         valid_path: Some(" ".into()),
         allow_binary: false,
     };
@@ -275,6 +275,8 @@ fn impossible_values_are_refused_all_at_once() {
         "path: must name a file, a folder or a pattern such as `books/*.txt`\n\
          valid_path: must name a file, a folder or a pattern such as `books/*.txt`\n\
          seq_len: must be from 1 to 16777216 tokens, got 0\n\
+         valid_fraction: has no effect beside valid_path, which is the whole validation part: \
+         leave one of them out\n\
          valid_fraction: must lie between 0 and 1, both excluded, got 1.5"
     );
 }

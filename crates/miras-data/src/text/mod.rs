@@ -5,7 +5,7 @@ mod corpus;
 mod find;
 mod paths;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -32,9 +32,10 @@ pub struct TextConfig {
     pub path: Paths,
     /// Tokens, that is bytes, in a row (1 to 16777216).
     pub seq_len: usize,
-    /// Share of the corpus kept for validation, at its end (between 0 and 1); without effect if
-    /// `valid_path` is given.
-    pub valid_fraction: f64,
+    /// Share of the corpus kept for validation, at its end (between 0 and 1); default 0.1; not
+    /// beside `valid_path`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid_fraction: Option<f64>,
     /// Files for validation, in the same forms as `path`; the whole of `path` is then for training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_path: Option<Paths>,
@@ -47,14 +48,35 @@ impl Default for TextConfig {
         Self {
             path: Paths::default(),
             seq_len: 256,
-            valid_fraction: 0.1,
+            valid_fraction: None,
             valid_path: None,
             allow_binary: false,
         }
     }
 }
 
+/// What is kept for validation where nothing is said.
+const VALID_FRACTION: f64 = 0.1;
+
 impl TextConfig {
+    /// With the default of `valid_fraction` filled in, where there is one.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        if self.valid_path.is_none() {
+            self.valid_fraction.get_or_insert(VALID_FRACTION);
+        }
+        self
+    }
+
+    /// The same with paths that do not depend on the working directory.
+    pub(crate) fn absolute(&self) -> io::Result<Self> {
+        Ok(Self {
+            path: self.path.absolute()?,
+            valid_path: self.valid_path.as_ref().map(Paths::absolute).transpose()?,
+            ..self.clone()
+        })
+    }
+
     /// All problems that show without opening a file; empty if there are none.
     pub fn validate(&self) -> Vec<Problem> {
         let missing = "must name a file, a folder or a pattern such as `books/*.txt`";
@@ -66,7 +88,12 @@ impl TextConfig {
             problems.push(("valid_path", missing.to_owned()));
         }
         problems.extend(check_seq_len(self.seq_len));
-        problems.extend(check_valid_fraction(self.valid_fraction));
+        if self.valid_path.is_some() && self.valid_fraction.is_some() {
+            let message = "has no effect beside valid_path, which is the whole validation part: \
+                           leave one of them out";
+            problems.push(("valid_fraction", message.to_owned()));
+        }
+        problems.extend(self.valid_fraction.and_then(check_valid_fraction));
         problems
     }
 }
@@ -95,9 +122,11 @@ pub(crate) fn open(
     let fingerprint = train.fingerprint()?;
     let valid_fingerprint = valid.as_ref().map(Corpus::fingerprint).transpose()?;
 
-    let (train, valid) = match valid {
-        Some(valid) => (Span::whole(Arc::new(train)), Span::whole(Arc::new(valid))),
-        None => Span::split(Arc::new(train), config.valid_fraction),
+    let (train, valid) = if let Some(valid) = valid {
+        (Span::whole(Arc::new(train)), Span::whole(Arc::new(valid)))
+    } else {
+        let fraction = config.valid_fraction.unwrap_or(VALID_FRACTION);
+        Span::split(Arc::new(train), fraction)
     };
     let description = Description {
         kind: "text",
@@ -114,6 +143,8 @@ pub(crate) fn open(
 
 #[cfg(test)]
 mod error_tests;
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod testkit;
 #[cfg(test)]

@@ -249,7 +249,7 @@ fn a_corpus_larger_than_memory_is_read_by_position() {
     write_at(&file, size - 1000, &text(1000));
     let mut config = place.config(&["huge.bin"]);
     config.allow_binary = true;
-    config.valid_fraction = 1e-6;
+    config.valid_fraction = Some(1e-6);
 
     let start = Instant::now();
     let data = place.open(&config, 0).unwrap();

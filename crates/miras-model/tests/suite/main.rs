@@ -5,3 +5,4 @@
 mod layers;
 mod model;
 mod naive;
+mod state;

@@ -12,10 +12,10 @@ use miras_random::Stream;
 
 const VOCAB: usize = 256;
 
-const PRESETS: [&str; 3] = ["titans-lmm", "gated-deltanet", "transformer"];
+pub(crate) const PRESETS: [&str; 3] = ["titans-lmm", "gated-deltanet", "transformer"];
 
 /// Reads a preset's model, with changes.
-fn preset(name: &str, changes: &[&str]) -> ModelSpec {
+pub(crate) fn preset(name: &str, changes: &[&str]) -> ModelSpec {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../configs/presets")
         .join(name)
@@ -28,14 +28,14 @@ fn preset(name: &str, changes: &[&str]) -> ModelSpec {
     ModelSpec::take(&mut layers.merge().unwrap()).unwrap()
 }
 
-const SMALL: [&str; 4] = [
+pub(crate) const SMALL: [&str; 4] = [
     "model.dim=16",
     "model.heads=2",
     "model.layers=2",
     "model.ffn_dim=24",
 ];
 
-fn small(name: &str) -> ModelSpec {
+pub(crate) fn small(name: &str) -> ModelSpec {
     let chunk: &[&str] = if name == "transformer" {
         &[]
     } else {
@@ -44,21 +44,21 @@ fn small(name: &str) -> ModelSpec {
     preset(name, &[&SMALL[..], chunk].concat())
 }
 
-fn model(spec: &ModelSpec, device: &Device) -> LanguageModel {
+pub(crate) fn model(spec: &ModelSpec, device: &Device) -> LanguageModel {
     LanguageModel::new(spec, VOCAB, 1, device)
 }
 
-fn tokens(values: &[i32], rows: usize, device: &Device) -> Tensor<2, Int> {
+pub(crate) fn tokens(values: &[i32], rows: usize, device: &Device) -> Tensor<2, Int> {
     let data = TensorData::new(values.to_vec(), [rows, values.len() / rows]);
     Tensor::from_data(data, device)
 }
 
-fn random_bytes(count: usize, seed: u64) -> Vec<i32> {
+pub(crate) fn random_bytes(count: usize, seed: u64) -> Vec<i32> {
     let mut stream = Stream::new(seed, "tokens", &[]);
     (0..count).map(|_| stream.below(256) as i32).collect()
 }
 
-fn numbers(x: Tensor<3>) -> Vec<f32> {
+pub(crate) fn numbers(x: Tensor<3>) -> Vec<f32> {
     x.into_data().convert::<f32>().try_into_vec().unwrap()
 }
 

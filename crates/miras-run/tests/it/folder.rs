@@ -1,6 +1,7 @@
 //! Making, opening, naming and locking run folders.
 
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 use miras_run::{CheckpointInfo, Checkpoints, Policy, RunError, RunFolder, Status, Summary};
 
@@ -248,4 +249,49 @@ fn summary() -> Summary {
         best: None,
         metrics: [("train/loss".to_owned(), 0.25)].into(),
     }
+}
+
+#[test]
+fn a_resume_removes_what_a_kill_left_of_new_runs_and_nothing_else() {
+    let runs = tempfile::tempdir().unwrap();
+    drop(new_run(runs.path(), "a"));
+    let make = |name: &str, files: &[&str], hours: u64| {
+        let folder = runs.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        for file in files {
+            fs::write(folder.join(file), "x").unwrap();
+        }
+        let then = SystemTime::now() - Duration::from_hours(hours);
+        fs::File::open(&folder).unwrap().set_modified(then).unwrap();
+    };
+    make(".new-1-0.tmp", &[], 2);
+    make(".new-1-1.tmp", &["config.toml", "run.json.1-0.tmp"], 2);
+    make(".new-2-0.tmp", &["config.toml"], 0);
+    make(".new-3-0.tmp", &["config.toml", "mine.txt"], 2);
+    make(".new-mine.tmp", &["config.toml"], 2);
+    fs::write(runs.path().join(".new-4-0.tmp"), "a file").unwrap();
+
+    let left = || {
+        let entries = fs::read_dir(runs.path()).unwrap();
+        let mut names: Vec<_> = (entries)
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let before = left();
+    RunFolder::open_to_read(runs.path(), "a").unwrap();
+    assert_eq!(left(), before, "a reader removes nothing");
+    RunFolder::open(runs.path(), "a").unwrap();
+    assert_eq!(
+        left(),
+        [
+            ".new-2-0.tmp",
+            ".new-3-0.tmp",
+            ".new-4-0.tmp",
+            ".new-mine.tmp",
+            "a"
+        ]
+    );
+    assert!(runs.path().join(".new-3-0.tmp/config.toml").is_file());
 }

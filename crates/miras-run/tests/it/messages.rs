@@ -55,6 +55,7 @@ fn errors_about_the_folder_say_where_what_and_what_to_do() {
             RunError::NoRun {
                 path: path.clone(),
                 nearest: Some("b".into()),
+                names: vec!["b".into(), "c".into()],
             },
             "there is no run folder runs/a: did you mean `b`?",
         ),
@@ -62,8 +63,25 @@ fn errors_about_the_folder_say_where_what_and_what_to_do() {
             RunError::NoRun {
                 path: path.clone(),
                 nearest: None,
+                names: Vec::new(),
             },
-            "there is no run folder runs/a: look into the runs folder for the names there are",
+            "there is no run folder runs/a: there is no run at all beside it",
+        ),
+        (
+            RunError::NoRun {
+                path: path.clone(),
+                nearest: None,
+                names: ["long", "other"].map(Into::into).into(),
+            },
+            "there is no run folder runs/a: the runs there are long, other",
+        ),
+        (
+            RunError::NoRun {
+                path: path.clone(),
+                nearest: None,
+                names: (10..20).map(|at| format!("r-{at}")).collect(),
+            },
+            "there is no run folder runs/a: the runs there are r-10, r-11, r-12, r-13, r-14, r-15, r-16, r-17 and 2 more",
         ),
         (
             RunError::NoConfig { path: path.clone() },

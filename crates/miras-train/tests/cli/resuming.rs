@@ -58,6 +58,8 @@ fn nothing_to_resume_is_said_clearly() {
             .refused("error: there is no run folder runs/[..]");
     }
     dir.run("run tiny.toml --name mine").done();
+    dir.run("run --name other --resume")
+        .refused("error: there is no run folder runs/other: the runs there are mine");
     dir.run("run --name mien --resume")
         .refused("error: there is no run folder runs/mien: did you mean `mine`?");
     assert_eq!(fs::read_dir(dir.at("runs")).unwrap().count(), 1);
@@ -105,6 +107,52 @@ fn a_stored_configuration_that_was_edited_is_shown_with_its_line() {
     );
     dir.run("run tiny.toml --resume")
         .refused("error: [..]runs/tiny/config.toml:1:1[..]");
+}
+
+#[test]
+fn a_step_without_an_equals_sign_is_corrected() {
+    let dir = Dir::tiny();
+    let help = "  = help: to go on from a step, write `--resume=57`";
+    for command in ["run --resume 57", "run --name tiny --resume 57"] {
+        dir.run(command)
+            .refused(&format!("error: there is no file `57`\n{help}"));
+    }
+    dir.run("run tiny.toml --resume 57").refused(&format!(
+        "error: unexpected argument '57' found[..]\n{help}"
+    ));
+}
+
+#[test]
+fn a_run_on_files_goes_on_from_another_folder() {
+    let dir = Dir::tiny();
+    dir.file("sub/corpus.txt", "The text of a corpus. ".repeat(200));
+    dir.file("sub/v1.txt", "Some other text. ".repeat(100));
+    let sub = dir.at("sub");
+    let mut first = dir.command(
+        "run ../tiny.toml --runs=../runs --name mine --set data=text --set data.path=./corpus.txt --set data.valid_path=v*.txt",
+    );
+    let output = first.current_dir(&sub).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+
+    let config = dir.read("runs/mine/config.toml");
+    let sub = fs::canonicalize(&sub).unwrap();
+    for (key, file) in [("path", "corpus.txt"), ("valid_path", "v*.txt")] {
+        let line = format!("{key} = {:?}", sub.join(file).to_str().unwrap());
+        assert!(
+            config.lines().any(|found| found == line),
+            "{line}\n{config}"
+        );
+    }
+    dir.run("run --name mine --resume --set train.steps=5")
+        .done();
+    assert!(dir.at("runs/mine/checkpoints/step-00000005").is_dir());
+
+    // From where it began, the file and its relative path are the same configuration.
+    let mut again = dir.command(
+        "run ../tiny.toml --runs=../runs --name mine --resume --set data=text --set data.path=corpus.txt --set data.valid_path=v*.txt --set train.steps=6",
+    );
+    let output = again.current_dir(dir.at("sub")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 fn model(dir: &Dir, run: &str) -> Vec<u8> {

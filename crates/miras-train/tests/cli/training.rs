@@ -97,7 +97,9 @@ fn quiet_is_quiet() {
         .run(&format!("run tiny.toml --progress quiet {diverging}"))
         .ended(3);
     assert!(ran.err.starts_with("error: step "), "{}", ran.err);
-    assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+    let lines: Vec<&str> = ran.err.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", ran.err);
+    assert!(lines[1].starts_with("  = help: try a new run with a lower optim.lr (now 1e30)"));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 use std::error::Error;
 
-use miras_config::{ConfigError, Tree, did_you_mean};
-use miras_data::{DataConfig, Dataset, KINDS};
+use miras_config::{ConfigError, Tree, did_you_mean, fields_of};
+use miras_data::{BuiltinConfig, DataConfig, Dataset, KINDS, MqarConfig, TextConfig};
 use toml::{Table, Value};
+
+use super::{StateRule, TrainConfig};
 
 /// Takes `[data]`: its kind, then the fields of that kind.
 pub(super) fn take(tree: &mut Tree) -> Result<DataConfig, ConfigError> {
@@ -18,9 +20,20 @@ pub(super) fn take(tree: &mut Tree) -> Result<DataConfig, ConfigError> {
         return Err(tree.error("data.kind", message, help));
     };
     let also_known = &["kind"];
+    let own = keys(&(known.default)());
+    for other in KINDS.iter().filter(|other| other.name != known.name) {
+        for key in keys(&(other.default)()) {
+            if !own.contains(key) {
+                let owner = format!("data.kind = {:?}", other.name);
+                tree.belongs(&format!("data.{key}"), owner);
+            }
+        }
+    }
     let config = match (known.default)() {
         DataConfig::Builtin(_) => DataConfig::Builtin(tree.part("data", also_known)?),
-        DataConfig::Text(_) => DataConfig::Text(tree.part("data", also_known)?),
+        DataConfig::Text(_) => {
+            DataConfig::Text(tree.part::<TextConfig>("data", also_known)?.settled())
+        }
         DataConfig::Mqar(_) => DataConfig::Mqar(tree.part("data", also_known)?),
     };
     match config.validate().into_iter().next() {
@@ -32,20 +45,36 @@ pub(super) fn take(tree: &mut Tree) -> Result<DataConfig, ConfigError> {
     }
 }
 
+/// The keys of a kind.
+pub(super) fn keys(kind: &DataConfig) -> &'static [&'static str] {
+    match kind {
+        DataConfig::Builtin(_) => fields_of::<BuiltinConfig>(),
+        DataConfig::Text(_) => fields_of::<TextConfig>(),
+        DataConfig::Mqar(_) => fields_of::<MqarConfig>(),
+    }
+}
+
 /// Opens the data; a mistake is shown at the key that is about it.
 pub(super) fn open(
     tree: &Tree,
     config: &DataConfig,
-    seed: u64,
+    train: &TrainConfig,
 ) -> Result<Box<dyn Dataset>, ConfigError> {
-    miras_data::open(config, seed).map_err(|error| {
+    let data = miras_data::open(config, train.seed).map_err(|error| {
         let path = error
             .field()
             .map_or_else(|| "data".to_owned(), |field| format!("data.{field}"));
         let cause = error.source().map(|cause| format!(": {cause}"));
         let message = format!("{error}{}", cause.unwrap_or_default());
         tree.error(&path, message, None)
-    })
+    })?;
+    if train.state == StateRule::Carry
+        && let Err(error) = data.stream_steps(train.sequences())
+    {
+        let message = format!("train.state = \"carry\": {error}");
+        return Err(tree.error("train.state", message, None));
+    }
+    Ok(data)
 }
 
 pub(super) fn to_table(config: &DataConfig) -> Table {

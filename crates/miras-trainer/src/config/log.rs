@@ -1,4 +1,5 @@
 use miras_config::{ConfigError, Tree};
+use miras_model::{MixerKind, ModelSpec};
 use serde::{Deserialize, Serialize};
 
 use super::require;
@@ -12,8 +13,8 @@ pub struct LogConfig {
     /// Steps between histograms; 0 is off.
     pub histograms: u64,
     /// Norm of a token's inner gradient above which it counts in
-    /// `memory/<layer>/surprise_share`, 0 or more.
-    pub surprise_threshold: f64,
+    /// `memory/<layer>/surprise_share`, 0 or more; default 1. A model of memories only.
+    pub surprise_threshold: Option<f64>,
 }
 
 impl Default for LogConfig {
@@ -21,15 +22,27 @@ impl Default for LogConfig {
         Self {
             every: 10,
             histograms: 100,
-            surprise_threshold: 1.0,
+            surprise_threshold: None,
         }
     }
 }
 
+/// A surprise that stands out, where nothing is said.
+const SURPRISE_THRESHOLD: f64 = 1.0;
+
 impl LogConfig {
-    pub(super) fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
-        let config: Self = tree.section("log")?;
-        let threshold = config.surprise_threshold;
+    pub(super) fn take(tree: &mut Tree, model: &ModelSpec) -> Result<Self, ConfigError> {
+        let mut config: Self = tree.section("log")?;
+        if model.config.mixer == MixerKind::Attention {
+            if config.surprise_threshold.is_some() {
+                let message = "log.surprise_threshold is about memories, and attention has none";
+                let help = "leave it out, or use model.mixer = \"memory\"".to_owned();
+                return Err(tree.error("log.surprise_threshold", message, Some(help)));
+            }
+        } else {
+            config.surprise_threshold.get_or_insert(SURPRISE_THRESHOLD);
+        }
+        let threshold = config.surprise_threshold.unwrap_or(SURPRISE_THRESHOLD);
         require(
             tree,
             "log.every",

@@ -3,7 +3,9 @@
 mod checkpoint;
 mod data;
 mod eval;
+mod keys;
 mod log;
+mod notes;
 mod optim;
 mod train;
 
@@ -16,7 +18,7 @@ pub use checkpoint::CheckpointConfig;
 pub use eval::{Control, EvalConfig};
 pub use log::LogConfig;
 pub use optim::OptimConfig;
-pub use train::{OnNonfinite, TrainConfig};
+pub use train::{OnNonfinite, StateRule, TrainConfig};
 
 /// Everything that defines a run, checked.
 #[derive(Debug, Clone)]
@@ -53,7 +55,7 @@ impl RunConfig {
     pub fn load_and_open(layers: Layers) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
         let mut tree = layers.merge()?;
         let config = Self::take(&mut tree)?;
-        let opened = data::open(&tree, &config.data, config.train.seed);
+        let opened = data::open(&tree, &config.data, &config.train);
         // An unknown key may be the reason why a file is not found, so it goes first.
         let origins = tree.finish()?;
         Ok((config, origins, opened?))
@@ -80,13 +82,14 @@ impl RunConfig {
     }
 
     fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
+        tree.suggest(keys::all());
         let model = ModelSpec::take(tree)?;
         let data = data::take(tree)?;
-        let train = TrainConfig::take(tree, &data)?;
+        let train = TrainConfig::take(tree, &data, &model)?;
         let optim = OptimConfig::take(tree)?;
         let eval = EvalConfig::take(tree, &model)?;
         let checkpoint = CheckpointConfig::take(tree)?;
-        let log = LogConfig::take(tree)?;
+        let log = LogConfig::take(tree, &model)?;
         Ok(Self {
             model,
             data,

@@ -1,5 +1,6 @@
 use miras_config::{ConfigError, Tree};
 use miras_data::DataConfig;
+use miras_model::{MixerKind, ModelSpec};
 use serde::{Deserialize, Serialize};
 
 use super::require;
@@ -28,6 +29,9 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Micro-batches a step, from 1 to 1000000; the gradient is that of their mean over scored tokens.
     pub accumulate: usize,
+    /// The memory that a training sequence starts from: `"reset"`, the learned initial one, or
+    /// `"carry"`, that at the end of the sequence before, on text that is read in order.
+    pub state: StateRule,
     /// Where to compute: `"cpu"`, `"auto"`, or a device whose cargo feature is on. May change
     /// at a resume.
     pub device: String,
@@ -36,6 +40,17 @@ pub struct TrainConfig {
     /// Steps skipped in a row after which the run stops, 1 or more; default 10; belongs to
     /// `on_nonfinite = "skip"`.
     pub max_skips: Option<u64>,
+}
+
+/// The memory that a training sequence starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateRule {
+    /// The learned initial one; sequences come from random places.
+    Reset,
+    /// That at the end of the sequence before in the same row, cut off from its gradients
+    /// (truncated backpropagation through time); every row follows its own stretch of the text.
+    Carry,
 }
 
 /// What happens when a loss or gradient is NaN or infinite.
@@ -56,6 +71,7 @@ impl Default for TrainConfig {
             seed: 1,
             batch: 8,
             accumulate: 1,
+            state: StateRule::Reset,
             device: "cpu".to_owned(),
             on_nonfinite: OnNonfinite::Stop,
             max_skips: None,
@@ -64,7 +80,16 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    pub(super) fn take(tree: &mut Tree, data: &DataConfig) -> Result<Self, ConfigError> {
+    /// Sequences a step.
+    pub(crate) fn sequences(&self) -> usize {
+        self.batch * self.accumulate
+    }
+
+    pub(super) fn take(
+        tree: &mut Tree,
+        data: &DataConfig,
+        model: &ModelSpec,
+    ) -> Result<Self, ConfigError> {
         let mut config: Self = tree.section("train")?;
         let most = MOST_TOKENS / data.seq_len().max(1);
         let minutes = config.max_minutes.unwrap_or(1.0);
@@ -99,6 +124,9 @@ impl TrainConfig {
             &format!("from 1 to {MOST_MICRO_BATCHES}"),
             config.accumulate,
         )?;
+        if config.state == StateRule::Carry {
+            can_carry(tree, data, model)?;
+        }
         if let Err(error) = device::check(&config.device) {
             return Err(tree.error("train.device", error.to_string(), None));
         }
@@ -117,4 +145,25 @@ impl TrainConfig {
         }
         Ok(config)
     }
+}
+
+fn can_carry(tree: &Tree, data: &DataConfig, model: &ModelSpec) -> Result<(), ConfigError> {
+    let refused = |why: &str, instead: &str| {
+        let message = format!("train.state = \"carry\" {why}");
+        let help = format!("set train.state = \"reset\", or {instead}");
+        Err(tree.error("train.state", message, Some(help)))
+    };
+    if matches!(data, DataConfig::Mqar(_)) {
+        return refused(
+            "needs data in order, but the sequences of data.kind = \"mqar\" are independent",
+            "data.kind = \"text\" or \"builtin\"",
+        );
+    }
+    if model.config.mixer == MixerKind::Attention {
+        return refused(
+            "needs a state of constant size, but that of model.mixer = \"attention\" grows with every token",
+            "model.mixer = \"memory\"",
+        );
+    }
+    Ok(())
 }

@@ -1,6 +1,8 @@
 //! What the loader takes and what it refuses.
 
 use miras_config::{Layers, Origins, annotated};
+use miras_core::Axis;
+use miras_registry::parts;
 use miras_trainer::RunConfig;
 
 use crate::support::{ATTENTION, MEMORY, RECALL, config, layers};
@@ -20,6 +22,7 @@ fn a_resolved_configuration_loads_as_itself() {
             MEMORY,
             &["train.on_nonfinite=skip", "train.max_minutes=2.5"],
         ),
+        (MEMORY, &["train.state=carry"]),
         (MEMORY, &["eval.controls=['read_zero', 'step_zero']"]),
         (
             MEMORY,
@@ -74,6 +77,7 @@ fn the_defaults_are_the_documented_ones() {
         ("seed", "1"),
         ("batch", "8"),
         ("accumulate", "1"),
+        ("state", "\"reset\""),
         ("device", "\"cpu\""),
         ("on_nonfinite", "\"stop\""),
     ] {
@@ -124,6 +128,30 @@ const REFUSED: &[(&str, &[&str])] = &[
     (
         "[train]\naccumulate = 0",
         &["train.accumulate must be from 1 to 1000000, got 0"],
+    ),
+    (
+        "[train]\nstate = 'cary'",
+        &[
+            "unknown value `cary`",
+            "did you mean `carry`?",
+            "test.toml:2:9",
+        ],
+    ),
+    (
+        "[train]\nstate = 'carry'\n[data]\nkind = 'mqar'",
+        &[
+            "train.state = \"carry\" needs data in order, but the sequences of data.kind = \"mqar\" are independent",
+            "test.toml:2:9",
+            "help: set train.state = \"reset\", or data.kind = \"text\" or \"builtin\"",
+        ],
+    ),
+    (
+        "[model]\nmixer = 'attention'\n[train]\nstate = 'carry'",
+        &[
+            "train.state = \"carry\" needs a state of constant size, but that of model.mixer = \"attention\" grows with every token",
+            "test.toml:4:9",
+            "help: set train.state = \"reset\", or model.mixer = \"memory\"",
+        ],
     ),
     (
         "[train]\ndevice = 'cdua'",
@@ -277,7 +305,121 @@ const REFUSED: &[(&str, &[&str])] = &[
         &["layers must be 1 or more", "test.toml:2:10"],
     ),
     ("[retention]\nknid = 'l2'", &["unknown field `knid`"]),
+    (
+        "[train]\nsteps = 1000000000001",
+        &["train.steps must be from 1 to 1000000000000, got 1000000000001"],
+    ),
+    (
+        "[train]\nsteps = 9223372036854775807",
+        &["train.steps must be from 1 to 1000000000000, got 9223372036854775807"],
+    ),
+    (
+        "[train]\naccumulate = 1000001",
+        &["train.accumulate must be from 1 to 1000000, got 1000001"],
+    ),
+    (
+        "[train]\naccumulate = 9223372036854775807",
+        &["train.accumulate must be from 1 to 1000000, got 9223372036854775807"],
+    ),
+    (
+        "[log]\nsurprise_threshold = 1.0\n[model]\nmixer = 'attention'",
+        &[
+            "log.surprise_threshold is about memories, and attention has none",
+            "test.toml:2:22",
+        ],
+    ),
+    (
+        "[data]\nkind = 'text'\npath = 'a'\nvalid_path = 'b'\nvalid_fraction = 0.2",
+        &[
+            "data.valid_fraction: has no effect beside valid_path",
+            "test.toml:5:18",
+        ],
+    ),
+    (
+        "[retention]\nkind = 'none'\ndecay = 0.9",
+        &[
+            "unknown field `decay`",
+            "help: `decay` belongs to retention.kind = \"l2\"",
+            "test.toml:3:1",
+        ],
+    ),
+    (
+        "[data]\npairs = 3",
+        &[
+            "unknown field `pairs`",
+            "help: `pairs` belongs to data.kind = \"mqar\"",
+        ],
+    ),
+    (
+        "lr = 1.0",
+        &["unknown field `lr`", "help: did you mean `optim.lr`?"],
+    ),
+    (
+        "[train]\nlr = 1.0",
+        &["unknown field `lr`", "help: did you mean `optim.lr`?"],
+    ),
+    (
+        "[optim]\nlearning_rate = 1.0",
+        &["unknown field `learning_rate`", "help: did you mean `lr`?"],
+    ),
+    ("depth = 3", &["help: did you mean `memory.depth`?"]),
+    (
+        "[model]\nevery = 3",
+        &["help: did you mean one of `checkpoint.every`, `eval.every`, `log.every`?"],
+    ),
 ];
+
+#[test]
+fn the_largest_numbers_that_can_be_counted_are_accepted() {
+    let all = ["train.steps=1000000000000", "train.accumulate=1000000"];
+    let train = config("", &all).train;
+    assert_eq!(
+        (train.steps, train.accumulate),
+        (1_000_000_000_000, 1_000_000)
+    );
+    assert!(train.steps.checked_mul(train.accumulate as u64).is_some());
+    // TOML itself ends here.
+    let text = "[train]\nsteps = 9223372036854775808";
+    let error = Layers::new()
+        .text("test.toml", text)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("too large") && error.contains("test.toml:2:9"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_key_of_another_kind_is_said_to_belong_there() {
+    for axis in Axis::ALL {
+        for here in parts(axis) {
+            for (other, key) in (parts(axis).iter())
+                .filter(|other| other.kind != here.kind)
+                .flat_map(|other| other.keys.iter().map(|(key, _)| (other.kind, *key)))
+                .filter(|(_, key)| here.keys.iter().all(|(own, _)| own != key))
+            {
+                let table = axis.table();
+                let text = format!("[{table}]\nkind = '{}'\n{key} = 1", here.kind);
+                let error = RunConfig::load(layers(&text, &[])).unwrap_err().to_string();
+                let start = format!("help: `{key}` belongs to {table}.kind = ");
+                let (_, kinds) = error
+                    .split_once(&start)
+                    .unwrap_or_else(|| panic!("{error}"));
+                assert!(kinds.contains(&format!("{other:?}")), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_chunk_that_holds_more_than_a_sequence_is_noted() {
+    let notes = |sets: &[&str]| config(MEMORY, sets).notes().join("\n");
+    let note = "algorithm.chunk = 33 is more than data.seq_len = 32: each sequence is one chunk";
+    assert!(notes(&["algorithm.chunk=33"]).contains(note));
+    assert!(!notes(&["algorithm.chunk=32"]).contains("chunk"));
+    assert!(!config(ATTENTION, &[]).notes().join("\n").contains("chunk"));
+}
 
 #[test]
 fn every_mistake_is_shown_where_it_is() {

@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
+mod carry;
 mod config;
 mod controls;
 mod effects;
+mod effects_of_data;
+mod effects_of_parts;
 mod limits;
 mod metrics;
 mod nonfinite;
 mod resume;
 mod support;
+mod values;

@@ -166,3 +166,32 @@ fn by_default_a_poisoned_batch_stops_the_run() {
         Status::Finished
     );
 }
+
+#[test]
+fn the_advice_after_a_stop_is_one_that_can_be_followed() {
+    let bench = Bench::new();
+    let poisoned = || Mischief {
+        poisoned: vec![1],
+        ..Mischief::default()
+    };
+    let sets = ["checkpoint.every=1"];
+    let stopped = bench.run_with("run", config(MEMORY, &sets), None, poisoned());
+    let help = stopped.help.unwrap();
+    for piece in [
+        "a lower optim.lr (now 0.003) or algorithm.step_max (now 1.0) or algorithm.load_cap",
+        "miras-train run x.toml --name run --resume --set train.on_nonfinite=skip",
+    ] {
+        assert!(help.contains(piece), "{piece}\n{help}");
+        assert!(bench.said().contains(piece));
+    }
+    let skipping = [sets[0], "train.on_nonfinite=skip"];
+    let more = bench.run_with(
+        "run",
+        config(MEMORY, &skipping),
+        Some(Resume::Latest),
+        poisoned(),
+    );
+    assert_eq!((more.status, more.step), (Status::Finished, 4));
+    assert_eq!(bench.values("run", "train/skipped").pop(), Some((4, 1.0)));
+    assert_eq!(more.help, None);
+}

@@ -21,6 +21,32 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
             ],
         ),
         ("recall", MEMORY, RECALL.to_vec()),
+        ("carried", MEMORY, vec!["train.state=carry"]),
+        (
+            "carried, open chunks, accumulated",
+            MEMORY,
+            vec![
+                "train.state=carry",
+                "train.accumulate=3",
+                "data.seq_len=21",
+                "model.layers=2",
+            ],
+        ),
+        (
+            "carried, anchored",
+            MEMORY,
+            vec![
+                "train.state=carry",
+                "data.seq_len=21",
+                "retention.anchored=true",
+                "algorithm.read=stale",
+            ],
+        ),
+        (
+            "carried matrix",
+            MEMORY,
+            vec!["train.state=carry", "memory.kind=matrix", "data.seq_len=21"],
+        ),
     ]
 }
 
@@ -41,6 +67,11 @@ fn assert_same_end(bench: &Bench, name: &str, other: &str, step: u64) {
         let same = bench.file(name, step, file) == bench.file(other, step, file);
         assert!(same, "{file} of {name} and {other}");
     }
+    let memories = [name, other].map(|run| {
+        let file = format!("{run}/checkpoints/step-{step:08}/memory.safetensors");
+        std::fs::read(bench.path(&file)).ok()
+    });
+    assert!(memories[0] == memories[1], "memories of {name} and {other}");
 }
 
 #[test]
@@ -53,6 +84,8 @@ fn a_run_in_two_parts_is_bit_for_bit_the_run_in_one() {
         let outcome = bench.resume("parts", with("train.steps=6"));
         assert_eq!((outcome.step, outcome.checkpoint), (6, Some(6)), "{name}");
         assert_same_end(&bench, "whole", "parts", 6);
+        let memories = bench.path("parts/checkpoints/step-00000006/memory.safetensors");
+        assert_eq!(memories.exists(), name.starts_with("carried"), "{name}");
         assert_eq!(losses(&bench, "whole"), losses(&bench, "parts"), "{name}");
         let ends = ["whole", "parts"].map(|run| bench.values(run, "eval/loss").pop());
         assert_eq!(ends[0], ends[1], "{name}");
@@ -286,7 +319,7 @@ fn only_steps_minutes_and_device_may_change() {
         "  optim.lr: stored 0.003, now 0.5",
         "  retention.kind: stored \"l2\", now \"none\"",
         "  train.seed: stored 1, now 2",
-        "only train.steps, train.max_minutes and train.device may change",
+        "only train.steps, train.max_minutes, train.device, train.on_nonfinite, train.max_skips may change",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -255,7 +256,7 @@ pub(crate) fn read_json(path: &Path) -> Value {
 pub(crate) struct Mischief {
     /// Sets the stop flag with this training batch.
     pub(crate) stop_at: Option<u64>,
-    /// Training batches whose loss is NaN.
+    /// Training batches, or steps of a stream, whose loss is NaN.
     pub(crate) poisoned: Vec<u64>,
     /// A training batch that cannot be read.
     pub(crate) missing: Option<u64>,
@@ -285,6 +286,18 @@ impl Dataset for Mischievous {
         }
         let mut batch = self.inner.train_batch(index, rows)?;
         if self.mischief.poisoned.contains(&index) {
+            batch.weights[0] = f32::NAN;
+        }
+        Ok(batch)
+    }
+
+    fn stream_steps(&self, rows: usize) -> Result<u64, DataError> {
+        self.inner.stream_steps(rows)
+    }
+
+    fn stream_batch(&self, step: u64, rows: Range<usize>, of: usize) -> Result<Batch, DataError> {
+        let mut batch = self.inner.stream_batch(step, rows, of)?;
+        if self.mischief.poisoned.contains(&step) {
             batch.weights[0] = f32::NAN;
         }
         Ok(batch)

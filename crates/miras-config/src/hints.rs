@@ -1,0 +1,43 @@
+//! Where a key belongs that was written in the wrong place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::suggest;
+
+/// So many places are named at once.
+const MOST: usize = 3;
+
+/// What is known beyond the tables that are read.
+#[derive(Debug, Default)]
+pub(crate) struct Hints {
+    /// What would take the key at a path.
+    owners: BTreeMap<String, String>,
+    /// All keys there are, as paths.
+    keys: BTreeSet<String>,
+}
+
+impl Hints {
+    pub(crate) fn own(&mut self, path: &str, owner: String) {
+        self.owners.insert(path.to_owned(), owner);
+    }
+
+    pub(crate) fn know(&mut self, path: String) {
+        self.keys.insert(path);
+    }
+
+    /// The help line for the unknown key `name` at `path`, where `nearby` are the keys that
+    /// would be known beside it.
+    pub(crate) fn help(&self, path: &str, name: &str, nearby: &[&str]) -> Option<String> {
+        if let Some(owner) = self.owners.get(path) {
+            return Some(format!("`{name}` belongs to {owner}"));
+        }
+        let last = |path: &str| path.rsplit('.').next() == Some(name);
+        let places: Vec<&str> = (self.keys.iter().map(String::as_str))
+            .filter(|key| *key != path && last(key))
+            .collect();
+        match places.len() {
+            1..=MOST => Some(format!("did you mean {}?", suggest::one_of(&places))),
+            _ => suggest::help(name, nearby),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Why stored values are no state of a model.
+
+/// Why stored values are no state of a model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// A tensor that the model needs is not there.
+    #[error(
+        "the state lacks the tensor `{0}`, which this model needs; it may be that of another model"
+    )]
+    Missing(String),
+    /// A tensor that the model has no place for.
+    #[error(
+        "the state has a tensor `{0}`, for which this model has no place; it may be that of another model"
+    )]
+    Unknown(String),
+    /// A tensor of another shape.
+    #[error("the tensor `{name}` has the shape {found:?}, but this model needs {needed:?}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape that the model, the rows and the position ask for.
+        needed: Vec<usize>,
+    },
+    /// Another number of batch rows.
+    #[error("the state has {found} rows instead of {needed}")]
+    Rows {
+        /// Its rows.
+        found: usize,
+        /// The rows that it goes on with.
+        needed: usize,
+    },
+    /// A file that is not one of a state.
+    #[error("this is not the file of a state: {0}")]
+    File(String),
+    /// The device cannot be read from.
+    #[error("the device failed: {0}")]
+    Device(String),
+}

@@ -1,0 +1,219 @@
+//! States as values and files, and their rows.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use miras_model::{LanguageModel, ModelState, NamedState, Pass};
+
+use crate::model::{PRESETS, SMALL, model, numbers, preset, random_bytes, small, tokens};
+
+const ROWS: usize = 2;
+/// Tokens of the longest state, and of what follows it.
+const LONGEST: usize = 9;
+const MORE: usize = 6;
+
+/// The presets, and one whose state has every kind of tensor or none of the optional ones.
+fn models(device: &Device) -> Vec<(&'static str, LanguageModel)> {
+    let mut models: Vec<_> = PRESETS
+        .map(|name| (name, model(&small(name), device)))
+        .into();
+    let bare = [&SMALL[..], &["model.conv=0", "algorithm.chunk=4"]].concat();
+    let one_tap = [&SMALL[..], &["model.conv=1", "algorithm.kind=gd"]].concat();
+    models.push((
+        "no convolution",
+        model(&preset("titans-lmm", &bare), device),
+    ));
+    models.push(("no slots", model(&preset("titans-lmm", &one_tap), device)));
+    models
+}
+
+fn text(device: &Device) -> Tensor<2, Int> {
+    tokens(&random_bytes(ROWS * (LONGEST + MORE), 1), ROWS, device)
+}
+
+fn after(model: &LanguageModel, text: &Tensor<2, Int>, rows: usize, length: usize) -> ModelState {
+    let part = text.clone().slice(burn::tensor::s![..rows, ..length]);
+    model.forward(part, None, Pass::default()).state
+}
+
+fn next(model: &LanguageModel, text: &Tensor<2, Int>, state: ModelState) -> Vec<f32> {
+    let at = state.position;
+    let rows = state.rows;
+    let part = (text.clone()).slice(burn::tensor::s![..rows, at..at + MORE]);
+    numbers(model.forward(part, Some(state), Pass::default()).logits)
+}
+
+fn through_a_file(state: ModelState) -> NamedState {
+    let named = state.into_named().unwrap();
+    let bytes = named.to_bytes().unwrap();
+    assert_eq!(bytes, named.to_bytes().unwrap());
+    let read = NamedState::from_bytes(&bytes).unwrap();
+    assert_eq!(read, named);
+    read
+}
+
+#[test]
+fn a_state_from_a_file_goes_on_bit_for_bit_wherever_the_chunk_stands() {
+    let device = Device::flex();
+    let text = text(&device);
+    for (name, model) in models(&device) {
+        for length in 1..=LONGEST {
+            let state = after(&model, &text, ROWS, length);
+            let expected = next(&model, &text, state.clone());
+            let read = through_a_file(state);
+            assert_eq!((read.rows, read.position), (ROWS, length));
+            let state = read.into_state(&model).unwrap();
+            assert!(next(&model, &text, state) == expected, "{name} at {length}");
+        }
+    }
+}
+
+#[test]
+fn a_file_of_a_model_in_training_is_that_of_the_frozen_one() {
+    let (plain, training) = (Device::flex(), Device::flex().autodiff());
+    let spec = small("titans-lmm");
+    let files = [plain, training].map(|device| {
+        let model = model(&spec, &device);
+        through_a_file(after(&model, &text(&device), ROWS, 6).detach())
+    });
+    assert_eq!(files[0], files[1]);
+}
+
+#[test]
+fn rows_taken_out_and_put_together_are_the_rows_alone_and_the_whole() {
+    let device = Device::flex();
+    let text = text(&device);
+    for (name, model) in models(&device) {
+        for length in [4, 6] {
+            let whole = after(&model, &text, ROWS, length);
+            let parts = [0..1, 1..2].map(|rows| whole.clone().select_rows(rows));
+            let together = ModelState::cat(&parts).into_named().unwrap();
+            assert_eq!(together, whole.into_named().unwrap(), "{name}");
+            let alone = next(&model, &text, after(&model, &text, 1, length));
+            let [first, _] = parts;
+            for (a, b) in next(&model, &text, first).iter().zip(&alone) {
+                assert!((a - b).abs() < 1e-4, "{name}: {a}, alone {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let device = Device::flex();
+    let model_of = |changes: &[&str]| {
+        let changes = [&SMALL[..], &["algorithm.chunk=4"], changes].concat();
+        model(&preset("titans-lmm", &changes), &device)
+    };
+    let titans = model_of(&[]);
+    let named = after(&titans, &text(&device), ROWS, 6)
+        .into_named()
+        .unwrap();
+    let error = |model: &LanguageModel, change: &dyn Fn(&mut NamedState)| {
+        let mut named = named.clone();
+        change(&mut named);
+        named.into_state(model).unwrap_err().to_string()
+    };
+    let keep = |_: &mut NamedState| ();
+    let attention = model(&small("transformer"), &device);
+    for (found, expected) in [
+        (
+            error(&model_of(&["model.layers=3"]), &keep),
+            "the state lacks the tensor `layers.2.tails.q`, which this model needs; it may be \
+             that of another model",
+        ),
+        (
+            error(&model_of(&["model.layers=1"]), &keep),
+            "the state has a tensor `layers.1.maps.0.slots.0`, for which this model has no \
+             place; it may be that of another model",
+        ),
+        (
+            error(&model_of(&["model.dim=32"]), &keep),
+            "the tensor `layers.0.tails.q` has the shape [2, 3, 16], but this model needs \
+             [2, 3, 32]",
+        ),
+        (
+            error(&attention, &keep),
+            "the state lacks the tensor `layers.0.keys`, which this model needs; it may be that \
+             of another model",
+        ),
+        (
+            error(&titans, &|named| named.rows = 3),
+            "the tensor `layers.0.tails.q` has the shape [2, 3, 16], but this model needs \
+             [3, 3, 16]",
+        ),
+        (
+            error(&titans, &|named| named.position = 7),
+            "the tensor `layers.0.open.maps.0.x` has the shape [1, 4, 2, 8], but this model \
+             needs [1, 4, 3, 8]",
+        ),
+        (
+            error(&titans, &|named| named.position = 8),
+            "the state has a tensor `layers.0.open.gates.momentum`, for which this model has no \
+             place; it may be that of another model",
+        ),
+        (
+            error(&titans, &|named| named.rows = usize::MAX),
+            "the tensor `layers.0.tails.q` has the shape [2, 3, 16], but this model needs \
+             [18446744073709551615, 3, 16]",
+        ),
+    ] {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn what_is_not_the_file_of_a_state_is_refused() {
+    let device = Device::flex();
+    let model = model(&small("gated-deltanet"), &device);
+    let named = after(&model, &text(&device), ROWS, 4).into_named().unwrap();
+    let good = named.to_bytes().unwrap();
+    let torn = good[..good.len() - 4].to_vec();
+    let header = |text: &str| {
+        let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(text.as_bytes());
+        bytes
+    };
+    for (bytes, expected) in [
+        (b"no such thing".to_vec(), ""),
+        (torn, ""),
+        (header("{}"), "its metadata have no `miras_state`"),
+        (
+            header(r#"{"__metadata__":{"miras_state":"rows = 2"}}"#),
+            "missing field `position`",
+        ),
+        (
+            [
+                header(
+                    r#"{"__metadata__":{"miras_state":"rows = 2\nposition = 4"},"x":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}"#,
+                ),
+                vec![0; 4],
+            ]
+            .concat(),
+            "`x` is of type I32, not F32",
+        ),
+    ] {
+        let error = NamedState::from_bytes(&bytes).unwrap_err().to_string();
+        let start = "this is not the file of a state: ";
+        assert!(error.starts_with(start) && error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn one_value_that_is_not_finite_shows() {
+    let device = Device::flex();
+    for (name, model) in models(&device) {
+        let state = after(&model, &text(&device), ROWS, 6);
+        let probe = |state: ModelState| state.finiteness().into_scalar::<f32>();
+        assert!(probe(state.clone()) == 0.0, "{name}");
+        let named = state.into_named().unwrap();
+        for tensor in named.tensors.keys() {
+            let mut broken = named.clone();
+            let data = broken.tensors.remove(tensor).unwrap();
+            let shape = data.shape().to_vec();
+            let mut values: Vec<f32> = data.try_into_vec().unwrap();
+            *values.last_mut().unwrap() = f32::INFINITY;
+            (broken.tensors).insert(tensor.clone(), TensorData::new(values, shape));
+            let state = broken.into_state(&model).unwrap();
+            assert!(probe(state).is_nan(), "{name}: {tensor}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What to try after a stop.
+
+use miras_engine::Form;
+
+use crate::{OnNonfinite, RunConfig};
+
+/// What may keep a run finite that was not, with the present values; `go_on` is the command that
+/// resumes it, if there is a checkpoint to go on from.
+pub(crate) fn after_nonfinite(config: &RunConfig, go_on: Option<&str>) -> String {
+    let mut lower = vec![format!("optim.lr (now {:?})", config.optim.lr)];
+    let mut more = "";
+    if let Some(choice) = &config.model.choice {
+        let algorithm = choice.rule.algorithm.config();
+        let step_max = algorithm.get("step_max").and_then(toml::Value::as_float);
+        lower.extend(step_max.map(|now| format!("algorithm.step_max (now {now:?})")));
+        let settings = &choice.rule.settings;
+        match settings.load_cap {
+            Some(now) => lower.push(format!("algorithm.load_cap (now {now:?})")),
+            None if settings.form == Form::ChunkStart => {
+                more = ", or with algorithm.load_cap = 0.5 (now off)";
+            }
+            None => {}
+        }
+    }
+    let skip = match (config.train.on_nonfinite, go_on) {
+        (OnNonfinite::Skip, _) => String::new(),
+        (OnNonfinite::Stop, Some(command)) => {
+            format!("; {SKIP}: {command} --set train.on_nonfinite=skip")
+        }
+        (OnNonfinite::Stop, None) => format!("; {SKIP}: train.on_nonfinite = \"skip\""),
+    };
+    let lower = lower.join(" or ");
+    format!("try a new run with a lower {lower}{more}{skip}")
+}
+
+const SKIP: &str = "if single batches are bad, leave them out";
+
+#[cfg(test)]
+mod tests {
+    use miras_config::Layers;
+
+    use super::*;
+
+    fn advice(text: &str, go_on: Option<&str>) -> String {
+        let mut layers = Layers::new();
+        layers.text("test", text).unwrap();
+        after_nonfinite(&RunConfig::load(layers).unwrap().0, go_on)
+    }
+
+    #[test]
+    fn it_names_the_keys_that_the_run_has() {
+        for (text, go_on, expected) in [
+            (
+                "",
+                Some("miras-train run --name a --resume"),
+                "try a new run with a lower optim.lr (now 0.003) or algorithm.step_max (now 1.0) or \
+                 algorithm.load_cap (now 0.5); if single batches are bad, leave them out: \
+                 miras-train run --name a --resume --set train.on_nonfinite=skip",
+            ),
+            (
+                "[algorithm]\nload_cap = 0",
+                None,
+                "try a new run with a lower optim.lr (now 0.003) or algorithm.step_max (now 1.0), \
+                 or with algorithm.load_cap = 0.5 (now off); if single batches are bad, leave \
+                 them out: train.on_nonfinite = \"skip\"",
+            ),
+            (
+                "[memory]\nkind = 'matrix'\n[train]\non_nonfinite = 'skip'",
+                None,
+                "try a new run with a lower optim.lr (now 0.003) or algorithm.step_max (now 1.0)",
+            ),
+            (
+                "[model]\nmixer = 'attention'\n[train]\non_nonfinite = 'skip'",
+                None,
+                "try a new run with a lower optim.lr (now 0.003)",
+            ),
+        ] {
+            assert_eq!(advice(text, go_on), expected, "{text}");
+        }
+    }
+}

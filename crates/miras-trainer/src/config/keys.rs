@@ -1,0 +1,25 @@
+use miras_config::fields_of;
+use miras_data::KINDS;
+use miras_model::ModelConfig;
+
+use super::{CheckpointConfig, EvalConfig, LogConfig, OptimConfig, TrainConfig, data};
+
+/// Every key that a configuration can have, whatever its kinds, as a path.
+pub(super) fn all() -> Vec<String> {
+    let mut paths = miras_registry::key_paths();
+    for (section, keys) in [
+        ("model", fields_of::<ModelConfig>()),
+        ("train", fields_of::<TrainConfig>()),
+        ("optim", fields_of::<OptimConfig>()),
+        ("eval", fields_of::<EvalConfig>()),
+        ("checkpoint", fields_of::<CheckpointConfig>()),
+        ("log", fields_of::<LogConfig>()),
+    ] {
+        paths.extend(keys.iter().map(|key| format!("{section}.{key}")));
+    }
+    for kind in KINDS {
+        let keys = data::keys(&(kind.default)());
+        paths.extend(keys.iter().map(|key| format!("data.{key}")));
+    }
+    paths
+}

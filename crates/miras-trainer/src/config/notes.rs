@@ -1,0 +1,27 @@
+use super::RunConfig;
+
+impl RunConfig {
+    /// What is allowed and may not be meant, a sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let seq_len = self.data.seq_len();
+        let chunk = (self.model.choice.as_ref()).map(|choice| choice.rule.settings.chunk);
+        if let Some(chunk) = chunk.filter(|chunk| *chunk > seq_len) {
+            notes.push(format!(
+                "algorithm.chunk = {chunk} is more than data.seq_len = {seq_len}: each sequence is one chunk"
+            ));
+        }
+        let (decay_steps, steps) = (self.optim.decay_steps, self.train.steps);
+        if decay_steps != steps {
+            let when = if decay_steps < steps {
+                "stays at its end from there on"
+            } else {
+                "is still falling at the end"
+            };
+            notes.push(format!(
+                "the learning rate falls until optim.decay_steps = {decay_steps}; with train.steps = {steps} it {when}"
+            ));
+        }
+        notes
+    }
+}

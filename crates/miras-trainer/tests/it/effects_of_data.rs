@@ -1,0 +1,122 @@
+//! No key of the data without an effect, of whatever kind they are.
+
+use std::collections::BTreeSet;
+
+use miras_data::KINDS;
+use miras_trainer::RunConfig;
+use toml::{Table, Value};
+
+use crate::support::layers;
+use crate::values::{alternatives, names};
+
+/// Keys that change nothing somewhere, and why they are accepted all the same.
+const EXCEPTIONS: &[(&str, &str)] = &[(
+    "allow_binary",
+    "it lets files pass that are refused without it, and leaves others as they are",
+)];
+
+/// Files to train on, in a folder of their own.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        let files = Self(tempfile::tempdir().unwrap());
+        let words = |word: &str| format!("{word} and more of it. ").repeat(100);
+        for (name, bytes) in [
+            ("a.txt", words("something").into_bytes()),
+            ("b.txt", words("another thing").into_bytes()),
+            ("c.bin", [0, 1, 2, 3, 4].repeat(200)),
+        ] {
+            std::fs::write(files.0.path().join(name), bytes).unwrap();
+        }
+        files
+    }
+
+    fn path(&self, name: &str) -> Value {
+        self.0.path().join(name).to_str().unwrap().into()
+    }
+
+    /// Every kind as it is, and more where files are named.
+    fn bases(&self) -> Vec<Table> {
+        let mut bases = Vec::new();
+        for kind in KINDS {
+            let mut base = Table::new();
+            base.insert("kind".into(), kind.name.into());
+            let default = Table::try_from((kind.default)()).unwrap();
+            if !default.contains_key("path") {
+                bases.push(base);
+                continue;
+            }
+            let with = |key: &str, value: Value, file: &str| {
+                let mut base = base.clone();
+                base.insert("path".into(), self.path(file));
+                base.insert(key.into(), value);
+                base
+            };
+            bases.push(with("path", self.path("a.txt"), "a.txt"));
+            bases.push(with("valid_path", self.path("b.txt"), "a.txt"));
+            bases.push(with("allow_binary", true.into(), "c.bin"));
+        }
+        bases
+    }
+}
+
+fn load(base: &Table, sets: &[&str]) -> Result<RunConfig, String> {
+    let text = format!("[data]\n{base}");
+    let loaded = RunConfig::load(layers(&text, sets));
+    loaded.map(|(config, _)| config).map_err(|e| e.to_string())
+}
+
+/// What is trained and evaluated on, or why nothing is.
+fn batches(config: &RunConfig) -> String {
+    let data = match miras_data::open(&config.data, 1) {
+        Ok(data) => data,
+        Err(error) => return error.to_string(),
+    };
+    let count = data.eval_batches(2);
+    let last = count.map_or(1, |count| count - 1);
+    let train = data.train_batch(0, 2).unwrap();
+    let eval = [0, last].map(|at| data.eval_batch(at, 2).unwrap());
+    format!("{} {count:?} {train:?} {eval:?}", data.vocab())
+}
+
+#[test]
+fn every_key_of_every_kind_of_data_has_an_effect() {
+    let files = Files::new();
+    let mut working = BTreeSet::new();
+    let mut known = BTreeSet::new();
+    let mut excused = BTreeSet::new();
+    for base in files.bases() {
+        let config = load(&base, &[]).unwrap();
+        let all = config.to_table()["data"].clone();
+        let before = batches(&config);
+        let kind = config.data.kind();
+        for key in names("field", &load(&base, &["data.no_such_key=0"]).unwrap_err()) {
+            known.insert((kind, key.clone()));
+            let refusal = load(&base, &[&format!("data.{key}='no such name'")]).err();
+            let extra = if key.ends_with("path") {
+                vec![files.path("b.txt")]
+            } else {
+                Vec::new()
+            };
+            let accepted: Vec<String> = alternatives(all.get(&key), refusal.as_deref(), &extra)
+                .values
+                .iter()
+                .map(|value| format!("data.{key}={value}"))
+                .filter(|set| load(&base, &[set]).is_ok())
+                .collect();
+            let works = |set: &String| batches(&load(&base, &[set]).unwrap()) != before;
+            if accepted.iter().any(works) {
+                working.insert((kind, key));
+            } else if !accepted.is_empty() {
+                let is_excused = EXCEPTIONS.iter().any(|(name, _)| *name == key);
+                assert!(is_excused, "{accepted:?} change nothing in\n{base}");
+                excused.insert(key);
+            }
+        }
+    }
+    assert_eq!(working, known, "a key is refused everywhere");
+    for (key, why) in EXCEPTIONS {
+        assert!(excused.contains(*key), "no exception for {key}: {why}");
+    }
+}

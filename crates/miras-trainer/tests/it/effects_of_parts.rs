@@ -1,0 +1,318 @@
+//! No key of a model without an effect, whatever parts it is made of.
+//!
+//! Parts, variants and keys come from the lists, and the values to try from a rule: a new part
+//! is held to this without a line of its own.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+use miras_core::Axis;
+use miras_model::{LanguageModel, Pass};
+use miras_registry::{common_keys, kinds, parts};
+use miras_trainer::RunConfig;
+use toml::{Table, Value};
+
+use crate::support::layers;
+use crate::values::{Alternatives, alternatives, names};
+
+/// Every key is seen at work in a model like this; 12 tokens are four chunks.
+const MODEL: &str = "
+[model]
+dim = 8
+layers = 1
+heads = 2
+ffn_dim = 8
+conv = 2
+";
+const CHUNK: &str = "chunk = 3\n";
+const TOKENS: [usize; 2] = [2, 12];
+const VOCAB: usize = 24;
+
+/// A key, when it changes nothing, and why it is accepted all the same.
+type Exception = (&'static str, fn(&Table) -> bool, &'static str);
+
+const EXCEPTIONS: &[Exception] = &[
+    (
+        "memory.kind",
+        |all| is(all, "memory", "depth", 1),
+        "a single map without residual and norm is the matrix",
+    ),
+    (
+        "memory.expansion",
+        |all| is(all, "memory", "depth", 1),
+        "a single map has no hidden width; a sweep over depths needs it accepted",
+    ),
+    (
+        "memory.activation",
+        |all| is(all, "memory", "depth", 1),
+        "nothing is between the maps of a single one; a sweep over depths needs it accepted",
+    ),
+    (
+        "retention.anchored",
+        |all| is(all, "memory", "start", "zero"),
+        "the initial weights are zero, so both say the same",
+    ),
+];
+
+fn is(all: &Table, section: &str, key: &str, value: impl Into<Value>) -> bool {
+    all[section].get(key) == Some(&value.into())
+}
+
+/// What a model does to a few tokens: its size, its outputs and what it says of its memories.
+struct Deed {
+    size: usize,
+    numbers: Vec<f32>,
+}
+
+impl Deed {
+    fn of(config: &RunConfig) -> Self {
+        let device = Device::flex();
+        let model = LanguageModel::new(&config.model, VOCAB, 1, &device);
+        let [rows, len] = TOKENS;
+        // Few different tokens, so that keys come again.
+        let tokens: Vec<i32> = (0..rows * len).map(|at| (at * at % 11) as i32).collect();
+        let tokens = Tensor::<1, Int>::from_ints(tokens.as_slice(), &device).reshape(TOKENS);
+        let pass = Pass {
+            probe: true,
+            ..Pass::default()
+        };
+        let output = model.forward(tokens, None, pass);
+        let mut numbers = output.logits.try_into_vec_as::<f32>().unwrap();
+        for probe in output.probes {
+            numbers.extend(
+                [
+                    probe.loss,
+                    probe.surprise,
+                    probe.write,
+                    probe.retention,
+                    probe.capped,
+                    probe.state,
+                ]
+                .concat(),
+            );
+        }
+        Self {
+            size: model.num_params(),
+            numbers,
+        }
+    }
+
+    /// More than by rounding.
+    fn differs(&self, other: &Self) -> bool {
+        let pairs = || self.numbers.iter().zip(&other.numbers);
+        self.size != other.size
+            || self.numbers.len() != other.numbers.len()
+            || pairs().any(|(a, b)| (a - b).abs() > 1e-5 * (1.0 + a.abs()))
+    }
+}
+
+fn load(text: &str, sets: &[&str]) -> Result<RunConfig, String> {
+    let loaded = RunConfig::load(layers(text, sets));
+    loaded.map(|(config, _)| config).map_err(|e| e.to_string())
+}
+
+/// What every memory and every algorithm is tried with.
+const STARTS: [&str; 2] = ["", "start = 'zero'"];
+const WAYS: [&str; 6] = [
+    "",
+    "read = 'stale'",
+    "form = 'exact'",
+    "form = 'exact'\nread = 'stale'",
+    "form = 'chunk_start'",
+    "form = 'chunk_start'\nread = 'stale'",
+];
+
+/// Every variant of every part, beside each memory, and each start, form and read.
+fn of_parts() -> BTreeSet<String> {
+    let mut bases = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    for axis in Axis::ALL {
+        for part in parts(axis) {
+            for variant in part.variants {
+                let own = format!("kind = '{}'\n{variant}", part.kind);
+                let mut accepted = false;
+                for kind in kinds(Axis::Memory) {
+                    for start in STARTS {
+                        for way in WAYS {
+                            let text = text((axis, &own), (kind, start), way);
+                            let Ok(config) = load(&text, &[]) else {
+                                continue;
+                            };
+                            accepted = true;
+                            if seen.insert(config.to_table().to_string()) {
+                                bases.insert(text);
+                            }
+                        }
+                    }
+                }
+                assert!(accepted, "no model takes {} with\n{own}", axis.table());
+            }
+        }
+    }
+    bases
+}
+
+/// A table for each axis, `own` in the place of one of them.
+fn text(own: (Axis, &str), (memory, start): (&str, &str), way: &str) -> String {
+    let table = |axis: Axis| {
+        let kind = match axis {
+            axis if axis == own.0 => own.1.to_owned(),
+            Axis::Memory => format!("kind = '{memory}'"),
+            _ => String::new(),
+        };
+        let more = match axis {
+            Axis::Memory => start.to_owned(),
+            Axis::Algorithm => format!("{CHUNK}{way}"),
+            Axis::Bias | Axis::Retention => String::new(),
+        };
+        format!("[{}]\n{kind}\n{more}\n", axis.table())
+    };
+    MODEL.to_owned() + &Axis::ALL.map(table).concat()
+}
+
+/// The keys to try in a table: those it has, those its type has, and those that the lists name.
+fn keys(base: &str, all: &Table, table: &str) -> BTreeSet<String> {
+    let mut found: BTreeSet<String> = all[table].as_table().unwrap().keys().cloned().collect();
+    let refusal = load(base, &[&format!("{table}.no_such_key=0")]).unwrap_err();
+    found.extend(names("field", &refusal));
+    if let Some(axis) = Axis::ALL.into_iter().find(|axis| axis.table() == table) {
+        let kind = all[table]["kind"].as_str().unwrap();
+        let own = miras_registry::find(axis, kind).unwrap().keys;
+        let listed = own.iter().chain(common_keys(axis));
+        found.extend(listed.map(|(key, _)| (*key).to_owned()));
+    }
+    found
+}
+
+/// Values that variants give to a key of a part.
+fn from_variants(table: &str, kind: Option<&str>, key: &str) -> Vec<Value> {
+    let axis = Axis::ALL.into_iter().find(|axis| axis.table() == table);
+    let Some(part) = axis
+        .zip(kind)
+        .and_then(|(axis, kind)| miras_registry::find(axis, kind))
+    else {
+        return Vec::new();
+    };
+    (part.variants.iter())
+        .filter_map(|text| text.parse::<Table>().unwrap().get(key).cloned())
+        .collect()
+}
+
+/// What trying a key of a base has shown.
+enum Finding {
+    Works,
+    Refused,
+    Nothing(String),
+}
+
+fn try_key(base: &str, all: &Table, before: &Deed, table: &str, key: &str) -> Finding {
+    let value = all[table].get(key);
+    let path = format!("{table}.{key}");
+    let kind = all[table].get("kind").and_then(Value::as_str);
+    let refusal = load(base, &[&format!("{path}='no such name'")]).err();
+    let mut extra = from_variants(table, kind, key);
+    if key == "kind" {
+        let axis = Axis::ALL.into_iter().find(|axis| axis.table() == table);
+        extra = kinds(axis.unwrap()).into_iter().map(Value::from).collect();
+    }
+    let Alternatives { values, need_all } = alternatives(value, refusal.as_deref(), &extra);
+    let mut finding = Finding::Refused;
+    for value in values {
+        let set = format!("{path}={value}");
+        let Ok(config) = load(base, &[&set]) else {
+            continue;
+        };
+        let works = before.differs(&Deed::of(&config));
+        match (works, need_all) {
+            (true, false) => return Finding::Works,
+            (true, true) => finding = Finding::Works,
+            (false, true) => return Finding::Nothing(set),
+            (false, false) => finding = Finding::Nothing(set),
+        }
+    }
+    finding
+}
+
+/// What has been seen at work, over all models.
+#[derive(Default)]
+struct Seen {
+    /// Key and kind.
+    working: BTreeSet<(String, String)>,
+    /// What was accepted and changed nothing, without an exception.
+    silent: Vec<String>,
+    /// The keys that an exception was needed for.
+    excused: BTreeSet<&'static str>,
+}
+
+/// Tries every key of a model; one that is accepted and changes nothing has to be an exception.
+fn try_all(base: &str, seen: &Mutex<Seen>) {
+    let config = load(base, &[]).unwrap();
+    let all = config.to_table();
+    let before = Deed::of(&config);
+    let tables = ["model"].into_iter().chain(Axis::ALL.map(Axis::table));
+    for table in tables.filter(|table| all.contains_key(*table)) {
+        let kind = all[table].get("kind").and_then(Value::as_str);
+        for key in keys(base, &all, table) {
+            let path = format!("{table}.{key}");
+            match try_key(base, &all, &before, table, &key) {
+                Finding::Works => {
+                    let kind = kind.unwrap_or_default().to_owned();
+                    seen.lock().unwrap().working.insert((path, kind));
+                }
+                Finding::Refused => {}
+                Finding::Nothing(set) => {
+                    let exception =
+                        (EXCEPTIONS.iter()).find(|(key, when, _)| *key == path && when(&all));
+                    let mut seen = seen.lock().unwrap();
+                    match exception {
+                        Some((key, _, _)) => seen.excused.extend([*key]),
+                        None => seen
+                            .silent
+                            .push(format!("{set} changes nothing in\n{base}")),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_key_of_every_part_has_an_effect() {
+    let attention = MODEL.replace("[model]", "[model]\nmixer = 'attention'");
+    let bases: Vec<String> = of_parts().into_iter().chain([attention]).collect();
+    let next = AtomicUsize::new(0);
+    let seen = Mutex::new(Seen::default());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(base) = bases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    try_all(base, &seen);
+                }
+            });
+        }
+    });
+
+    let seen = seen.into_inner().unwrap();
+    assert!(seen.silent.is_empty(), "{}", seen.silent.join("\n"));
+    // A key that is refused everywhere would be one without an effect as well.
+    for axis in Axis::ALL {
+        for part in parts(axis) {
+            for (key, _) in part.keys.iter().chain(common_keys(axis)) {
+                let pair = (format!("{}.{key}", axis.table()), part.kind.to_owned());
+                assert!(
+                    seen.working.contains(&pair),
+                    "{pair:?} is never seen at work"
+                );
+            }
+        }
+    }
+    for (key, _, why) in EXCEPTIONS {
+        assert!(
+            seen.excused.contains(key),
+            "no exception is needed for {key}: {why}"
+        );
+    }
+}
