@@ -5,6 +5,7 @@
 mod dot;
 mod huber;
 mod l2;
+mod sign;
 
 pub use dot::Dot;
 pub use huber::{Huber, Scope};
