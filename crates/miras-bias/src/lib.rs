@@ -5,12 +5,14 @@
 mod dot;
 mod huber;
 mod l2;
+mod lp;
 mod sign;
 
 pub use dot::Dot;
 pub use huber::{Huber, Scope};
 pub use l2::L2;
+pub use lp::{Lp, LpForm};
 use miras_core::{AttentionalBias, Part};
 
 /// Every attentional bias, in the order of the documentation.
-pub const PARTS: &[Part<dyn AttentionalBias>] = &[dot::PART, l2::PART, huber::PART];
+pub const PARTS: &[Part<dyn AttentionalBias>] = &[dot::PART, l2::PART, lp::PART, huber::PART];
