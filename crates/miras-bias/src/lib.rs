@@ -4,15 +4,18 @@
 
 mod dot;
 mod huber;
+mod l1;
 mod l2;
 mod lp;
 mod sign;
 
 pub use dot::Dot;
 pub use huber::{Huber, Scope};
+pub use l1::L1;
 pub use l2::L2;
 pub use lp::{Lp, LpForm};
 use miras_core::{AttentionalBias, Part};
 
 /// Every attentional bias, in the order of the documentation.
-pub const PARTS: &[Part<dyn AttentionalBias>] = &[dot::PART, l2::PART, lp::PART, huber::PART];
+pub const PARTS: &[Part<dyn AttentionalBias>] =
+    &[dot::PART, l2::PART, lp::PART, l1::PART, huber::PART];
