@@ -7,6 +7,7 @@ mod huber;
 mod l1;
 mod l2;
 mod lp;
+mod robust;
 mod sign;
 
 pub use dot::Dot;
@@ -15,7 +16,14 @@ pub use l1::L1;
 pub use l2::L2;
 pub use lp::{Lp, LpForm};
 use miras_core::{AttentionalBias, Part};
+pub use robust::Robust;
 
 /// Every attentional bias, in the order of the documentation.
-pub const PARTS: &[Part<dyn AttentionalBias>] =
-    &[dot::PART, l2::PART, lp::PART, l1::PART, huber::PART];
+pub const PARTS: &[Part<dyn AttentionalBias>] = &[
+    dot::PART,
+    l2::PART,
+    lp::PART,
+    l1::PART,
+    huber::PART,
+    robust::PART,
+];
