@@ -4,6 +4,7 @@
 
 mod dot;
 mod huber;
+mod kl;
 mod l1;
 mod l2;
 mod lp;
@@ -12,6 +13,7 @@ mod sign;
 
 pub use dot::Dot;
 pub use huber::{Huber, Scope};
+pub use kl::Kl;
 pub use l1::L1;
 pub use l2::L2;
 pub use lp::{Lp, LpForm};
@@ -26,4 +28,5 @@ pub const PARTS: &[Part<dyn AttentionalBias>] = &[
     l1::PART,
     huber::PART,
     robust::PART,
+    kl::PART,
 ];
