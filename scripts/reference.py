@@ -20,6 +20,9 @@ where g_t is the gradient of token t's inner loss at the anchor: W_{t-1}
 ("exact"), or the weights at the start of the chunk of C tokens that t is in
 ("chunk_start", section 3.2, Eqs. 16-18).
 
+MIRAS, arXiv 2504.13173, section 5.3: a_t keeps and theta_t steps as above, no
+momentum, W_t = a_t W_{t-1} - theta_t g_t, with the biases of its section 5.1.
+
 Usage
   reference.py             self-checks, then write the golden files
   reference.py --check     self-checks, then compare with the files on disk
@@ -38,8 +41,9 @@ import numpy as np
 DEFAULT_OUT = Path(__file__).resolve().parent.parent / "crates/miras-registry/tests/goldens"
 LN_EPS = 1e-5
 
-# Central differences: largest step, and how far two extrapolations may differ.
-FD_STEP = 1e-3
+# Central differences: largest step (the second where the first is too coarse), and how far
+# two extrapolations may differ.
+FD_STEPS = (1e-3, 2.5e-4)
 FD_AGREE = 1e-8
 
 # --check: inputs and outputs are plain arithmetic; gradients carry the rounding
@@ -121,7 +125,9 @@ def inner_loss(bias, y, v):
         return -float(y @ v)
     if bias["kind"] == "l2":
         return 0.5 * float(e @ e)
-    if bias["kind"] == "huber":
+    if bias["kind"] == "lp":
+        return sum((float(x) ** 2 + bias["epsilon"]) ** (bias["p"] / 2) for x in e)
+    if bias["kind"] == "huber" and bias["variant"] != "mix":
         delta = bias["delta"]
         sizes = [math.sqrt(float(e @ e))] if bias["variant"] == "norm" else np.abs(e)
         return sum(0.5 * s * s if s <= delta else delta * (s - 0.5 * delta) for s in sizes)
@@ -129,7 +135,11 @@ def inner_loss(bias, y, v):
 
 
 def output_gradient(bias, y, v):
-    """d inner_loss / d y.  Huber: MIRAS, arXiv 2504.13173, Eqs. 14 and 15."""
+    """d inner_loss / d y, or what stands for it where there is no loss.
+
+    MIRAS, arXiv 2504.13173: Huber Eqs. 14 (coordinate) and 15 (norm); mix (YAAD) Eq. 26 with
+    the smooth sign of Remark 5; lp Eq. 11 (MONETA) as the gradient of sum (e^2 + epsilon)^(p/2).
+    """
     e = y - v
     if bias["kind"] == "dot":
         return -v
@@ -140,7 +150,11 @@ def output_gradient(bias, y, v):
         if bias["variant"] == "coordinate":
             return np.clip(e, -delta, delta)
         size = math.sqrt(float(e @ e))
+        if bias["variant"] == "mix":
+            return e if size <= delta else delta * np.tanh(bias["sharpness"] * e)
         return e if size <= delta else e * (delta / size)
+    if bias["kind"] == "lp":
+        return bias["p"] * e * (e * e + bias["epsilon"]) ** (bias["p"] / 2 - 1)
     raise ValueError(bias["kind"])
 
 
@@ -226,6 +240,12 @@ def titans(spec, data):
                 weights[l] = data["retention"][t] * weights[l] + state[l]
         ys.append(read(memory, weights, gain, data["q"][t]))
     return np.array(ys), weights, state
+
+
+def descent(spec, data):
+    """MIRAS, section 5.3: W_t = a_t W_{t-1} - theta_t g_t, which is Titans without momentum."""
+    ys, weights, _ = titans(spec, {**data, "momentum": np.zeros(len(data["q"]))})
+    return ys, weights, None
 
 
 def gated_deltanet(spec, data):
@@ -398,6 +418,19 @@ def cases():
         mlp(2), {"kind": "huber", "variant": "coordinate", "delta": 0.75}, decay(),
         algorithm("momentum", "chunk_start", 4), titans, drawn)
 
+    # The memory of MIRAS, x + LN(MLP(x)), its hidden layer narrower; decay as its Eqs. 24 and 26.
+    mix = {"kind": "huber", "variant": "mix", "delta": 1.5, "sharpness": 10.0}
+    add("yaad_mlp2_norm_residual_chunk4",
+        MIRAS + " Eq. 26 (YAAD) with the smooth sign of Remark 5; fixed threshold; gradients at the chunk start",
+        mlp(2, "gelu", True, "layer"), mix, decay(), algorithm("gd", "chunk_start", 4), descent,
+        draw_inputs(50, 12, mlp2, (0.02, 0.2), retention=(0.9, 0.99), gain=True, spread=1.8))
+    cubic = {"kind": "lp", "form": "smooth", "p": 3.0, "epsilon": 1e-6}
+    add("moneta_mlp2_norm_residual_identity_link_chunk4",
+        MIRAS + " Eqs. 24 and 25 (MONETA, p = 3) with q = 2, where W_t = A_t; gradient of sum (e^2 + epsilon)^(3/2); "
+        "gradients at the chunk start",
+        mlp(2, "gelu", True, "layer"), cubic, decay(), algorithm("gd", "chunk_start", 4), descent,
+        draw_inputs(39, 12, mlp2, (0.01, 0.05), retention=(0.9, 0.99), gain=True, spread=1.8))
+
     # Tokens 2..4 share a key (inside and across chunks of 4), token 9 repeats it later.
     drawn = draw_inputs(17, 12, [5, 5], (0.2, 0.98), retention=(0.7, 0.99))
     repeat_token(drawn[0], 2, [3, 4, 9])
@@ -440,9 +473,13 @@ def numerical_gradients(spec, recurrence, data, cotangent):
             array[index] = centre
             return (above - below) / (up - down)
 
-        d1, d2, d4 = slope(FD_STEP), slope(FD_STEP / 2), slope(FD_STEP / 4)
-        coarse, fine = (4.0 * d2 - d1) / 3.0, (4.0 * d4 - d2) / 3.0
-        if abs(coarse - fine) > FD_AGREE * max(1.0, abs(fine)):
+        for step in FD_STEPS:
+            d1, d2, d4 = slope(step), slope(step / 2), slope(step / 4)
+            coarse, fine = (4.0 * d2 - d1) / 3.0, (4.0 * d4 - d2) / 3.0
+            agree = abs(coarse - fine) <= FD_AGREE * max(1.0, abs(fine))
+            if agree:
+                break
+        if not agree:
             raise AssertionError(f"{spec['name']}: difference quotients disagree by {abs(coarse - fine):.1e}")
         worst[0] = max(worst[0], abs(coarse - fine))
         return (16.0 * fine - coarse) / 15.0
@@ -502,6 +539,8 @@ def check_inner_gradients(checks):
         {"kind": "huber", "variant": "norm", "delta": 0.9},
         {"kind": "huber", "variant": "norm", "delta": 9.0},
         {"kind": "huber", "variant": "coordinate", "delta": 0.6},
+        {"kind": "lp", "form": "smooth", "p": 3.0, "epsilon": 1e-6},
+        {"kind": "lp", "form": "smooth", "p": 1.5, "epsilon": 1e-1},
     ]
     memories = [(MATRIX, [4, 4])]
     for activation in ("gelu", "silu"):
@@ -600,15 +639,35 @@ def check_identities(checks, by_name):
         y = titans(with_parts(spec, bias={"delta": 1e9}), data)[0]
         checks.check(f"huber {variant}, delta 1e9 = l2", distance(y, titans({**spec, "bias": L2}, data)[0]), 0.0)
 
+    # YAAD is l2 below the threshold, and beyond it a step along signs.
+    spec, _, data, _ = by_name["yaad_mlp2_norm_residual_chunk4"]
+    y, y_l2 = descent(spec, data)[0], descent({**spec, "bias": L2}, data)[0]
+    far = with_parts(spec, bias={"delta": 1e9})
+    checks.check("huber mix, delta 1e9 = l2", distance(descent(far, data)[0], y_l2), 0.0)
+    checks.require("huber mix differs from l2", distance(y, y_l2) > 1e-3)
+    e = np.array([3.0, -4.0, 5.0])
+    sharp = {**spec["bias"], "sharpness": 1e9}
+    checks.check("huber mix beyond delta = delta sign(e)",
+                 distance(output_gradient(sharp, e, 0.0 * e), sharp["delta"] * np.sign(e)))
+
+    # lp with p = 2 is l2 with twice the step, and p = 3 is 3 sign(e) e^2.
+    spec, _, data, _ = by_name["moneta_mlp2_norm_residual_identity_link_chunk4"]
+    twice = {**data, "step": 2.0 * data["step"]}
+    checks.check("lp, p = 2 = l2 with twice the step",
+                 distance(descent(with_parts(spec, bias={"p": 2.0}), data)[0], descent({**spec, "bias": L2}, twice)[0]))
+    cubic = {**spec["bias"], "epsilon": 1e-18}
+    checks.check("lp, p = 3 = 3 sign(e) e^2", distance(output_gradient(cubic, e, 0.0 * e), 3.0 * np.sign(e) * e * e))
+
 
 def anchors_of(spec, data):
     """[(t, chunk start, weights at the anchor)], by running the prefixes."""
+    run = titans if "momentum" in data else descent
     chunk, found = chunk_length(spec), []
     per_token = ("q", "k", "v", "step", "retention", "momentum")
     for t in range(len(data["q"])):
         start = t - t % chunk
         prefix = {key: x[:start] if key in per_token else x for key, x in data.items()}
-        found.append((t, start, titans(spec, prefix)[1]))
+        found.append((t, start, run(spec, prefix)[1]))
     return found
 
 
@@ -627,16 +686,25 @@ def check_branches(checks, by_name):
     checks.require("loads stay away from kappa", min(abs(load / kappa - 1.0) for load in loads) > KINK_MARGIN)
     checks.require("inner products stay away from 0", min(products) > KINK_MARGIN)
 
-    for variant in ("norm", "coordinate"):
-        spec, _, data, _ = by_name[f"titans_mlp2_huber_{variant}_chunk4"]
-        delta, sizes = spec["bias"]["delta"], []
-        for t, _, anchor in anchors_of(spec, data):
-            e = read(spec["memory"], anchor, None, data["k"][t]) - data["v"][t]
-            sizes += [math.sqrt(float(e @ e))] if variant == "norm" else list(np.abs(e))
+    def errors(spec, data):
+        return [read(spec["memory"], anchor, data.get("gain"), data["k"][t]) - data["v"][t]
+                for t, _, anchor in anchors_of(spec, data)]
+
+    for name in ("titans_mlp2_huber_norm_chunk4", "titans_mlp2_huber_coordinate_chunk4",
+                 "yaad_mlp2_norm_residual_chunk4"):
+        spec, _, data, _ = by_name[name]
+        variant, delta, sizes = spec["bias"]["variant"], spec["bias"]["delta"], []
+        for e in errors(spec, data):
+            sizes += list(np.abs(e)) if variant == "coordinate" else [math.sqrt(float(e @ e))]
         above = sum(size > delta for size in sizes)
         checks.require(f"huber {variant}: {above} of {len(sizes)} errors above delta", 3 <= above <= len(sizes) - 3)
         checks.require(f"huber {variant}: errors stay away from delta",
                        min(abs(size - delta) for size in sizes) > KINK_MARGIN)
+
+    # Third powers are smooth on the scale of sqrt(epsilon) only, finer than the difference quotients.
+    spec, _, data, _ = by_name["moneta_mlp2_norm_residual_identity_link_chunk4"]
+    sizes = np.abs(np.array(errors(spec, data)))
+    checks.require("lp: errors stay away from 0", float(np.min(sizes)) > KINK_MARGIN)
 
 
 def self_checks(all_cases):

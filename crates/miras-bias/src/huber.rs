@@ -8,13 +8,18 @@ use miras_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::sign::{SHARPNESS, only_with, smooth_sign};
+
 pub(crate) const PART: Part<dyn AttentionalBias> = Part {
     kind: "huber",
     summary: "Huber loss: as l2 up to a threshold, linear beyond it, so that outliers write little.",
-    formula: "norm: dl/dy = e min(1, delta/|e|);   coordinate: dl/dy = clip(e, -delta, delta);   e = y - v",
-    reference: "MIRAS, arXiv 2504.13173, Eq. 14 (coordinate) and Eq. 15 (norm)",
+    formula: "norm: dl/dy = e min(1, delta/|e|);   coordinate: dl/dy = clip(e, -delta, delta);   mix: e where |e| <= delta, else delta tanh(nu e), the gradient of no loss;   e = y - v",
+    reference: "MIRAS, arXiv 2504.13173, Eq. 14 (coordinate), Eq. 15 (norm), Eqs. 16 and 26 (mix: YAAD)",
     keys: &[
-        ("scope", "\"norm\" (of the whole error) or \"coordinate\""),
+        (
+            "scope",
+            "\"norm\" (of the whole error, default), \"coordinate\", or \"mix\" (norm inside, sign of each coordinate beyond)",
+        ),
         (
             "delta",
             "threshold, > 0; where it starts if it is input-dependent",
@@ -23,19 +28,26 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
             "input_dependent",
             "true: delta = softplus(x W + b) per token and head",
         ),
+        (
+            "sharpness",
+            "nu of tanh(nu e), which stands for the sign in scope = \"mix\"; from 0.001 to 1000 (default 10)",
+        ),
     ],
     variants: &[
         "delta = 0.7",
         "scope = 'coordinate'\ndelta = 0.3",
         "delta = 0.7\ninput_dependent = true",
+        "scope = 'mix'\ndelta = 0.7\ninput_dependent = true",
     ],
     build: |tree, _| {
-        let huber = tree.part::<Huber>("bias", &["kind"])?;
+        let mut huber = tree.part::<Huber>("bias", &["kind"])?;
         if !(SMALLEST..=LARGEST).contains(&huber.delta) {
             let message = format!("delta must be from {SMALLEST} to {LARGEST}");
             let help = "bias.kind = \"l2\" is the limit of a large delta";
             return Err(tree.error("bias.delta", message, Some(help.into())));
         }
+        let is_mix = huber.scope == Scope::Mix;
+        huber.sharpness = only_with(tree, huber.sharpness, "scope = \"mix\"", is_mix)?;
         Ok(Arc::new(huber))
     },
 };
@@ -46,6 +58,7 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
 /// With `e = y − v`:
 /// - norm: `H_δ(‖e‖₂)`, `∂ℓ/∂y = e · min(1, δ/‖e‖₂)`;
 /// - coordinate: `Σ_j H_δ(e_j)`, `∂ℓ/∂y = clip(e, −δ, δ)`;
+/// - mix: `e` where `‖e‖₂ ≤ δ`, else `δ tanh(ν e)`, which is the gradient of no loss,
 ///
 /// where `H_δ(r) = ½r²` for `|r| ≤ δ` and `δ(|r| − ½δ)` beyond.
 ///
@@ -53,11 +66,17 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
 /// The threshold is one value per token and head, `[n, g, c, 1]`.
 ///
 /// # Reference
-/// MIRAS (arXiv 2504.13173), Eq. 14 and 15.
+/// MIRAS (arXiv 2504.13173), Eq. 14 (coordinate), Eq. 15 (norm), Eqs. 16 and 26 (mix, the
+/// bias of YAAD), Remark 5 (the smooth sign).
 ///
 /// # Notes
 /// The paper calls δ channel-wise but compares it with a norm; a value per head is
-/// the reading taken here. Its activation is not given; softplus is our choice.
+/// the reading taken here. Its activation is not given; softplus is our choice. Nor is the
+/// sharpness ν of the sign, which is 10 here.
+///
+/// The mix jumps at the threshold: across it the gradient's norm goes from δ to up to `δ√d`.
+/// Its δ is learned through the tokens beyond the threshold alone, never through which
+/// tokens those are. The norm scope has the same threshold and no jump.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Huber {
@@ -67,6 +86,9 @@ pub struct Huber {
     pub delta: f64,
     /// Whether the threshold is a gate, starting at `delta`.
     pub input_dependent: bool,
+    /// ν of the smooth sign, > 0; read by [`Scope::Mix`] alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sharpness: Option<f64>,
 }
 
 /// What is compared with the threshold.
@@ -77,6 +99,8 @@ pub enum Scope {
     Norm,
     /// Each coordinate of the error.
     Coordinate,
+    /// The norm of the error, and beyond the threshold only signs are written.
+    Mix,
 }
 
 impl Default for Huber {
@@ -85,6 +109,7 @@ impl Default for Huber {
             scope: Scope::Norm,
             delta: 1.0,
             input_dependent: false,
+            sharpness: None,
         }
     }
 }
@@ -126,19 +151,25 @@ impl AttentionalBias for Huber {
                 let delta = delta.expand(e.dims());
                 e.min_pair(delta.clone()).max_pair(delta.neg())
             }
+            Scope::Mix => {
+                let inside = norm(e.clone()).lower_equal(delta.clone()).expand(e.dims());
+                let sign = smooth_sign(e.clone(), self.sharpness.unwrap_or(SHARPNESS));
+                (delta * sign).mask_where(inside, e)
+            }
         }
     }
 
     fn loss(&self, y: Tensor<4>, v: Tensor<4>, gates: &Gates) -> Option<Tensor<4>> {
         let delta = gates.get(THRESHOLD);
         let e = y - v;
-        Some(match self.scope {
-            Scope::Norm => huber(norm(e), delta),
+        match self.scope {
+            Scope::Norm => Some(huber(norm(e), delta)),
             Scope::Coordinate => {
                 let delta = delta.expand(e.dims());
-                huber(e.abs(), delta).sum_dim(3)
+                Some(huber(e.abs(), delta).sum_dim(3))
             }
-        })
+            Scope::Mix => None,
+        }
     }
 
     fn config(&self) -> toml::Table {

@@ -4,12 +4,29 @@
 
 mod dot;
 mod huber;
+mod kl;
+mod l1;
 mod l2;
+mod lp;
+mod robust;
+mod sign;
 
 pub use dot::Dot;
 pub use huber::{Huber, Scope};
+pub use kl::Kl;
+pub use l1::L1;
 pub use l2::L2;
+pub use lp::{Lp, LpForm};
 use miras_core::{AttentionalBias, Part};
+pub use robust::Robust;
 
 /// Every attentional bias, in the order of the documentation.
-pub const PARTS: &[Part<dyn AttentionalBias>] = &[dot::PART, l2::PART, huber::PART];
+pub const PARTS: &[Part<dyn AttentionalBias>] = &[
+    dot::PART,
+    l2::PART,
+    lp::PART,
+    l1::PART,
+    huber::PART,
+    robust::PART,
+    kl::PART,
+];

@@ -20,7 +20,7 @@ fn outputs_states_and_gradients_equal_the_numpy_reference() {
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
-    assert!(files.len() >= 11, "goldens are missing");
+    assert!(files.len() >= 13, "goldens are missing");
     for file in files {
         let golden: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         let name = golden["name"].as_str().unwrap();
@@ -48,10 +48,21 @@ fn config(golden: &Value) -> String {
     };
     let bias = &golden["bias"];
     let bias = match bias["kind"].as_str().unwrap() {
-        "huber" => format!(
-            "[bias]\nkind = 'huber'\nscope = '{}'\ndelta = {}",
-            text(&bias["variant"]),
-            bias["delta"]
+        "huber" => {
+            let sharpness = (bias.get("sharpness")).map_or_else(String::new, |sharpness| {
+                format!("\nsharpness = {sharpness}")
+            });
+            format!(
+                "[bias]\nkind = 'huber'\nscope = '{}'\ndelta = {}{sharpness}",
+                text(&bias["variant"]),
+                bias["delta"]
+            )
+        }
+        "lp" => format!(
+            "[bias]\nkind = 'lp'\nform = '{}'\np = {}\nepsilon = {}",
+            text(&bias["form"]),
+            bias["p"],
+            bias["epsilon"]
         ),
         kind => format!("[bias]\nkind = '{kind}'"),
     };
