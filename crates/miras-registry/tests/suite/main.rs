@@ -5,4 +5,5 @@
 mod contract;
 mod engine;
 mod goldens;
+mod links;
 mod support;
