@@ -131,6 +131,10 @@ impl AttentionalBias for Lp {
         (self.form == LpForm::Smooth).then(|| square.powf_scalar(0.5 * self.p).sum_dim(3))
     }
 
+    fn is_superlinear(&self) -> bool {
+        self.p > 2.0
+    }
+
     fn config(&self) -> toml::Table {
         table_of(self)
     }

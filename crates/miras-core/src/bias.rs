@@ -28,6 +28,12 @@ pub trait AttentionalBias: Debug + Send + Sync {
         None
     }
 
+    /// Whether the gradient grows faster than the error: then far errors write without bound, and
+    /// gradients are capped by default.
+    fn is_superlinear(&self) -> bool {
+        false
+    }
+
     /// The part's settings, complete, as they are written in TOML.
     fn config(&self) -> toml::Table;
 }

@@ -33,4 +33,4 @@ pub use coefficients::{ChunkEnd, Coefficients, Rows, SlotEnd, decay_matrix, prod
 pub use gate::{GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD, inverse_softplus};
 pub use memory::{Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, Weights};
 pub use part::{Axis, Defaults, Part, table_of};
-pub use retention::{Order, RetentionGate};
+pub use retention::{LinkKind, Order, RetentionGate};

@@ -66,6 +66,8 @@ pub struct Defaults {
     /// Deep memories stay bounded only if they decay towards their initial
     /// weights (`recipe.md` 1).
     pub anchored: bool,
+    /// Weights of one sign are of use only behind a norm that removes the mean.
+    pub signed: bool,
     /// The largest inner step at which a chain of chunks does not amplify
     /// gradients: the deeper the memory, the smaller.
     pub step_max: f64,
@@ -75,6 +77,7 @@ impl Default for Defaults {
     fn default() -> Self {
         Self {
             anchored: false,
+            signed: true,
             step_max: 1.0,
         }
     }

@@ -19,6 +19,18 @@ pub enum Order {
     Before,
 }
 
+/// What a link can be, as far as a chunk is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    /// `Λ(A) = A`. Only then are the weights of every token known without writing them out,
+    /// and only then do exact chunk forms exist for gradients that depend on the weights.
+    Identity,
+    /// `Λ(A) = s(A) A` with a number `s`, which can be frozen for a chunk.
+    Scale,
+    /// Anything else.
+    General,
+}
+
 /// A retention gate: the decay of the dual state, and the link from that state to weights.
 ///
 /// The state of a map is `A`, always a linear recurrence `A_t = a_t A_{t−1} + S_t`;
@@ -42,13 +54,34 @@ pub trait RetentionGate: Debug + Send + Sync {
         Order::After
     }
 
-    /// Whether `A` is the distance from the initial weights, `W = W_init + A`,
-    /// rather than the weights, `W = A`.
+    /// Whether `A` is the distance from the initial weights, `W = W_init + Λ(A)`,
+    /// rather than the weights themselves.
     fn is_anchored(&self) -> bool {
         false
     }
 
-    /// The state of the initial weights, `Λ(A_0) = W_init`.
+    /// What kind of function the link `Λ` is.
+    fn link_kind(&self) -> LinkKind {
+        LinkKind::Identity
+    }
+
+    /// The weights of a state, `Λ(A)`, to which the caller adds the initial ones where the
+    /// gate is [anchored](Self::is_anchored). Works on any number of chunks or tokens at once.
+    ///
+    /// # Shapes
+    /// `[n, g, d_in, d_out]`, in and out.
+    fn link(&self, state: Tensor<4>) -> Tensor<4> {
+        state
+    }
+
+    /// `s(A)` of a link that is a [number times the state](LinkKind::Scale), `[n, g, 1, 1]`.
+    fn scale(&self, state: &Tensor<4>) -> Tensor<4> {
+        state.clone().sum_dim(3).sum_dim(2).ones_like()
+    }
+
+    /// The state a sequence starts with, from what the outer loop learned: `Λ(A_0) = W_init`
+    /// where every `W_init` has such a state; else the learned tensor is read as the state
+    /// itself, and the part says so.
     fn initial(&self, weights: Tensor<4>) -> Tensor<4> {
         if self.is_anchored() {
             weights.zeros_like()
@@ -57,13 +90,9 @@ pub trait RetentionGate: Debug + Send + Sync {
         }
     }
 
-    /// The weights of a state, `W = Λ(A)`.
-    fn link(&self, state: Tensor<4>, initial: &Tensor<4>) -> Tensor<4> {
-        if self.is_anchored() {
-            state + initial.clone()
-        } else {
-            state
-        }
+    /// Why a memory may not start at zero, if it may not.
+    fn refuses_zero(&self) -> Option<&'static str> {
+        None
     }
 
     /// The part's settings, complete, as they are written in TOML.

@@ -11,7 +11,7 @@ use miras_core::{ChunkEnd, Factor, Gates, MapState, Rows, STEP, SlotEnd, Weights
 
 use crate::{
     Form, Initial, Open, Probe, Read, Rule, State, Tokens,
-    maps::DualMaps,
+    maps::{DualMaps, token_maps},
     source::{Gradients, SpanTokens},
     split::split,
     steps::cap_state,
@@ -89,10 +89,7 @@ fn span(
     let new_gates = tokens.gates.map(|gate| to_chunks(gate, n));
     let (gates, earlier) = match state.open {
         None => (new_gates.clone(), None),
-        Some(open) => (
-            open.gates.followed_by(new_gates.clone()),
-            Some(open.factors),
-        ),
+        Some(open) => (open.gates.followed_by(new_gates.clone()), Some(open.sweeps)),
     };
 
     let log_decay = rule.retention.log_decay(&gates, &gates.get(STEP));
@@ -112,19 +109,14 @@ fn span(
     // The write half.
     let mut walk = Walk::default();
     let mut maps = state.maps;
-    let mut factors = Vec::new();
+    let mut sweeps = Vec::new();
     let ends = split_end(&coefficients.end, n);
     for (gradients, end) in source.into_iter().zip(ends) {
-        let step;
-        (factors, step) = gradients.at(rule, initial, &maps);
-        let writes: Vec<Factor> = (factors.iter())
-            .map(|Factor { x, d }| Factor {
-                x: x.clone(),
-                d: rows::scale(d.clone(), &step),
-            })
-            .collect();
+        sweeps = gradients.at(rule, initial, &maps);
+        let last = sweeps.last().expect("a chunk has gradients");
+        let writes = last.writes();
         let next = after_chunk(rule, &maps, &end, &writes);
-        walk.push(maps, writes, &factors, step, probe.is_some());
+        walk.push(maps, writes, last, probe.is_some());
         maps = next;
     }
 
@@ -157,7 +149,10 @@ fn span(
     } else {
         State {
             maps: walk.starts.remove(0),
-            open: Some(Open { factors, gates }),
+            open: Some(Open {
+                sweeps: sweeps.into_iter().map(|sweep| sweep.factors).collect(),
+                gates,
+            }),
         }
     };
     (from_chunks(y), state)
@@ -175,22 +170,8 @@ struct ReadHalf<'a> {
 
 impl ReadHalf<'_> {
     fn outputs(&self, q: Tensor<4>, rows: &Rows) -> Tensor<4> {
-        match self.rule.settings.read {
-            Read::Exact => self.through(&rows.from_token(self.first_new), q),
-            Read::Stale => {
-                let link = |map: &MapState, initial: &Tensor<4>| {
-                    self.rule.retention.link(map.weights.clone(), initial)
-                };
-                let maps: Vec<Tensor<4>> = (self.starts.iter().zip(&self.initial.maps))
-                    .map(|(map, initial)| link(map, initial))
-                    .collect();
-                let weights = Weights {
-                    maps: &maps,
-                    gains: &self.initial.gains,
-                };
-                self.rule.memory.forward(&weights, q)
-            }
-        }
+        let rows = rows.from_token(self.first_new);
+        self.through(self.rule.settings.read, &rows, q)
     }
 
     /// The inner loss of each token before its own write.
@@ -203,21 +184,51 @@ impl ReadHalf<'_> {
         gates: &Gates,
     ) -> Option<Tensor<4>> {
         let before = rows.exclusive(self.rule.retention.order(), log_decay.clone().exp());
-        let y = self.through(&before.from_token(self.first_new), k);
+        // Weights behind a linear link cost nothing to know better.
+        let read = if self.rule.has_identity_link() {
+            Read::Exact
+        } else {
+            self.rule.settings.read
+        };
+        let y = self.through(read, &before.from_token(self.first_new), k);
         let gates = gates.map(|gate| gate.slice(s![.., .., self.first_new.., ..]));
         self.rule.bias.loss(y, v, &gates)
     }
 
-    /// The memory with each row through the weights that `rows` describes for it.
-    fn through(&self, rows: &Rows, x: Tensor<4>) -> Tensor<4> {
-        let maps = DualMaps {
-            initial: self.initial,
-            anchored: self.rule.retention.is_anchored(),
-            starts: self.starts,
-            writes: self.writes,
-            rows,
-        };
-        self.rule.memory.forward(&maps, x)
+    /// The memory with each row through the weights that `rows` describes for it, as far as
+    /// the read rule looks at them.
+    fn through(&self, read: Read, rows: &Rows, x: Tensor<4>) -> Tensor<4> {
+        let Self {
+            rule,
+            initial,
+            starts,
+            writes,
+            ..
+        } = self;
+        match read {
+            Read::Exact => {
+                let maps = token_maps(rule, initial, starts, writes, rows);
+                rule.memory.forward(&*maps, x)
+            }
+            Read::Frozen => {
+                let maps = DualMaps {
+                    initial,
+                    anchored: rule.retention.is_anchored(),
+                    scales: Some(rule.scales(starts)),
+                    starts,
+                    writes,
+                    rows,
+                };
+                rule.memory.forward(&maps, x)
+            }
+            Read::Stale => {
+                let weights = Weights {
+                    maps: &rule.weights(starts, initial),
+                    gains: &initial.gains,
+                };
+                rule.memory.forward(&weights, x)
+            }
+        }
     }
 }
 

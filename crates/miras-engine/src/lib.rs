@@ -7,17 +7,21 @@
 //! `miras-registry/tests/suite` holds them to it. This crate knows the
 //! traits of `miras-core` and no concrete part.
 
+mod chunk_start;
 pub mod dual;
 mod maps;
 mod probe;
 pub mod recurrence;
 mod rule;
 mod solve;
+mod solved;
 mod source;
 mod split;
 mod state;
 mod steps;
+mod substituted;
 mod walk;
+mod written;
 
 pub use probe::Probe;
 pub use rule::{Form, Read, Rule, Settings};

@@ -3,14 +3,38 @@
 use burn::tensor::Tensor;
 use miras_core::{Factor, MapState, Maps, Rows, rows};
 
-use crate::Initial;
+use crate::{Initial, Rule, written::WrittenMaps};
 
-/// Row `t` goes through the weights of token `t`,
-/// `W_t = [W_init +] carry_t A_0 + Σ slots_t S_0 − Σ_i writes_ti x_iᵀ u_i`.
+/// Every token's own weights, `[W_init +] Λ(A_t)`: never written out where the link is linear.
+pub(crate) fn token_maps<'a>(
+    rule: &Rule,
+    initial: &'a Initial,
+    starts: &'a [MapState],
+    writes: &'a [Factor],
+    rows: &'a Rows,
+) -> Box<dyn Maps + 'a> {
+    if rule.has_identity_link() {
+        Box::new(DualMaps {
+            initial,
+            anchored: rule.retention.is_anchored(),
+            scales: None,
+            starts,
+            writes,
+            rows,
+        })
+    } else {
+        Box::new(WrittenMaps::new(rule, initial, starts, writes, rows))
+    }
+}
+
+/// Row `t` goes through the weights of token `t`, `W_t = [W_init +] [s ·] A_t` with
+/// `A_t = carry_t A_0 + Σ slots_t S_0 − Σ_i writes_ti x_iᵀ u_i`.
 pub(crate) struct DualMaps<'a> {
     pub(crate) initial: &'a Initial,
     /// Whether the state is the distance from the initial weights.
     pub(crate) anchored: bool,
+    /// Per map the link's scale frozen at the chunk's start, `[n, g, 1, 1]`; none for 1.
+    pub(crate) scales: Option<Vec<Tensor<4>>>,
     /// Chunk-start states, `[n, g, d_in, d_out]`.
     pub(crate) starts: &'a [MapState],
     /// Per map: inputs `x`, and gradients times step sizes `u` in the place of `d`.
@@ -26,6 +50,25 @@ impl DualMaps<'_> {
         let by = rows::repeat(self.rows.writes.clone(), 2, rows_out / tokens);
         overlap * rows::repeat(by, 3, rows_in / chunk)
     }
+
+    /// What a map of the state gives, as one of the weights gives it: `through` is the row's
+    /// way through a fixed matrix.
+    fn linked(
+        &self,
+        l: usize,
+        through_state: Tensor<4>,
+        through: impl Fn(&Tensor<4>) -> Tensor<4>,
+    ) -> Tensor<4> {
+        let y = match &self.scales {
+            Some(scales) => through_state * scales[l].clone(),
+            None => through_state,
+        };
+        if self.anchored {
+            y + through(&self.initial.maps[l])
+        } else {
+            y
+        }
+    }
 }
 
 impl Maps for DualMaps<'_> {
@@ -37,12 +80,8 @@ impl Maps for DualMaps<'_> {
         for (slot, share) in start.slots.iter().zip(&self.rows.slots) {
             y = y + rows::scale(through(slot), share);
         }
-        if self.anchored {
-            y = y + through(&self.initial.maps[l]);
-        }
-        y - self
-            .weigh(through(&x.clone().transpose()))
-            .matmul(u.clone())
+        y = y - (self.weigh(through(&x.clone().transpose()))).matmul(u.clone());
+        self.linked(l, y, through)
     }
 
     fn apply_transposed(&self, l: usize, g: Tensor<4>) -> Tensor<4> {
@@ -53,10 +92,8 @@ impl Maps for DualMaps<'_> {
         for (slot, share) in start.slots.iter().zip(&self.rows.slots) {
             y = y + rows::scale(through(slot), share);
         }
-        if self.anchored {
-            y = y + through(&self.initial.maps[l]);
-        }
-        y - self.weigh(through(u)).matmul(x.clone())
+        y = y - self.weigh(through(u)).matmul(x.clone());
+        self.linked(l, y, through)
     }
 
     fn gain(&self, i: usize) -> Tensor<4> {
@@ -65,51 +102,5 @@ impl Maps for DualMaps<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use burn::tensor::{Device, TensorData};
-
-    use super::*;
-
-    fn tensor(from: f32, shape: [usize; 4]) -> Tensor<4> {
-        let count = shape.iter().product::<usize>();
-        let values: Vec<f32> = (0..count).map(|i| (from + i as f32 * 0.7).sin()).collect();
-        Tensor::from_data(TensorData::new(values, shape), &Device::flex())
-    }
-
-    /// `⟨g, z W_t⟩ = ⟨g W_tᵀ, z⟩` for every row: the two maps are each other's transpose.
-    #[test]
-    fn the_transposed_map_is_the_transpose() {
-        let (n, g, c, d_in, d_out) = (2, 3, 4, 5, 6);
-        let initial = Initial {
-            maps: vec![tensor(0.1, [1, g, d_in, d_out])],
-            gains: Vec::new(),
-        };
-        let starts = [MapState {
-            weights: tensor(0.2, [n, g, d_in, d_out]),
-            slots: vec![tensor(0.3, [n, g, d_in, d_out])],
-        }];
-        let writes = [Factor {
-            x: tensor(0.4, [n, g, c, d_in]),
-            d: tensor(0.5, [n, g, c, d_out]),
-        }];
-        let rows = Rows {
-            carry: tensor(0.6, [n, g, c, 1]),
-            slots: vec![tensor(0.7, [n, g, c, 1])],
-            writes: tensor(0.8, [n, g, c, c]),
-        };
-        for anchored in [false, true] {
-            let maps = DualMaps {
-                initial: &initial,
-                anchored,
-                starts: &starts,
-                writes: &writes,
-                rows: &rows,
-            };
-            let (z, dual) = (tensor(0.9, [n, g, c, d_in]), tensor(1.0, [n, g, c, d_out]));
-            let forward = (maps.apply(0, z.clone()) * dual.clone()).sum_dim(3);
-            let backward = (maps.apply_transposed(0, dual) * z).sum_dim(3);
-            let gap = (forward - backward).abs().max().into_scalar::<f32>();
-            assert!(gap < 1e-4, "anchored {anchored}: {gap}");
-        }
-    }
-}
+#[path = "maps_tests.rs"]
+mod tests;

@@ -3,8 +3,12 @@
 //! ```text
 //! g_t = ∇ℓ(Λ(A_anchor); k_t, v_t)         anchor: this token's memory (exact form), or the chunk's start
 //! A_t, S_t = algorithm.step(A_{t−1}, S_{t−1}, a_t, θ_t g_t)
-//! y_t = M(Λ(A_t); q_t)                    or Λ(A_chunk start) with the stale read
+//! y_t = M(Λ(A_t); q_t)                    with Λ frozen at the chunk's start, or A too, as the read rule says
 //! ```
+//!
+//! With `r` sweeps there are `r + 1` copies of the memory. They start every chunk alike; copy 0
+//! takes its gradients at the anchor, copy `s` at the state that copy `s − 1` has before the
+//! token. The last copy is the memory that is read and goes on.
 //!
 //! Slow, and kept readable on purpose: every other form is tested against it.
 
@@ -24,8 +28,8 @@ pub fn forward(
     tokens: &Tokens,
 ) -> (Tensor<4>, Vec<MapState>) {
     let settings = &rule.settings;
-    let mut maps = state.maps.clone();
-    let mut chunk = Chunk::new(&maps);
+    let last = settings.sweeps;
+    let mut chunk = Chunk::new(rule, state.maps.clone());
     let mut outputs = Vec::new();
 
     for t in 0..tokens.len() {
@@ -33,65 +37,80 @@ pub fn forward(
         let gates = &token.gates;
         let decay = rule.retention.log_decay(gates, &gates.get(STEP)).exp();
         if settings.form == Form::Exact {
-            chunk = Chunk::new(&maps);
+            chunk = Chunk::new(rule, chunk.copies.swap_remove(last).maps);
         }
 
-        let anchor: Vec<MapState> = match rule.retention.order() {
-            Order::After => chunk.anchor.clone(),
-            Order::Before => (chunk.anchor.iter())
-                .map(|map| MapState {
-                    weights: map.weights.clone() * decay.clone(),
-                    slots: map.slots.clone(),
-                })
+        // From the last copy to the first: each still finds the one before it as it was.
+        for s in (0..=last).rev() {
+            let point = match s {
+                0 => &chunk.anchor,
+                _ => &chunk.copies[s - 1].maps,
+            };
+            let point = match rule.retention.order() {
+                Order::After => point.clone(),
+                Order::Before => decayed(point, &decay),
+            };
+            let weights = Weights {
+                maps: &rule.weights(&point, initial),
+                gains: &initial.gains,
+            };
+            let factors = (rule.memory).factors(&weights, token.k.clone(), &mut |y| {
+                rule.bias.gradient(y, token.v.clone(), gates)
+            });
+            chunk.copies[s].write(rule, &factors, &decay, gates);
+        }
+
+        let maps = &chunk.copies[last].maps;
+        let weights = match settings.read {
+            Read::Exact => rule.weights(maps, initial),
+            Read::Stale => rule.weights(&chunk.anchor, initial),
+            Read::Frozen => (maps.iter().zip(rule.scales(&chunk.anchor)))
+                .map(|(map, scale)| map.weights.clone() * scale)
                 .collect(),
         };
-        let factors = rule.memory.factors(
-            &Weights {
-                maps: &weights(rule, initial, &anchor),
-                gains: &initial.gains,
-            },
-            token.k,
-            &mut |y| rule.bias.gradient(y, token.v.clone(), gates),
-        );
-
-        let step = chunk.step_size(rule, &factors, &decay, gates);
-        for (l, Factor { x, d }) in factors.into_iter().enumerate() {
-            let write = x.transpose().matmul(d) * step.clone();
-            if rule.algorithm.acts_at_chunk_end() {
-                chunk.postpone(l, &decay, write);
-            } else {
-                maps[l] = (rule.algorithm).step(maps[l].clone(), decay.clone(), write, gates);
-            }
-        }
-
-        let read = match settings.read {
-            Read::Exact => &maps,
-            Read::Stale => &chunk.anchor,
-        };
         let weights = Weights {
-            maps: &weights(rule, initial, read),
+            maps: &weights,
             gains: &initial.gains,
         };
         outputs.push(rule.memory.forward(&weights, token.q));
 
         if settings.form == Form::ChunkStart && (t + 1) % settings.chunk == 0 {
-            maps = chunk.close(rule, maps);
-            chunk = Chunk::new(&maps);
+            chunk = Chunk::new(rule, chunk.copies.swap_remove(last).close(rule));
         }
     }
+    let maps = chunk.copies.swap_remove(last).maps;
     (Tensor::cat(outputs, 2), maps)
 }
 
-/// `W = Λ(A)` for every map.
-fn weights(rule: &Rule, initial: &Initial, maps: &[MapState]) -> Vec<Tensor<4>> {
-    (maps.iter().zip(&initial.maps))
-        .map(|(map, initial)| rule.retention.link(map.weights.clone(), initial))
+fn decayed(maps: &[MapState], decay: &Tensor<4>) -> Vec<MapState> {
+    (maps.iter())
+        .map(|map| MapState {
+            weights: map.weights.clone() * decay.clone(),
+            slots: map.slots.clone(),
+        })
         .collect()
 }
 
 /// What the tokens of a chunk share.
 struct Chunk {
     anchor: Vec<MapState>,
+    copies: Vec<Copy>,
+}
+
+impl Chunk {
+    fn new(rule: &Rule, maps: Vec<MapState>) -> Self {
+        Self {
+            copies: (0..=rule.settings.sweeps)
+                .map(|_| Copy::new(&maps))
+                .collect(),
+            anchor: maps,
+        }
+    }
+}
+
+/// The memory as one sweep has it.
+struct Copy {
+    maps: Vec<MapState>,
     /// Decay since the chunk began, and the decayed sum of its writes per map:
     /// for algorithms that act at chunk ends.
     carry: Tensor<4>,
@@ -100,14 +119,31 @@ struct Chunk {
     loads: Vec<(Tensor<4>, Tensor<4>)>,
 }
 
-impl Chunk {
+impl Copy {
     fn new(maps: &[MapState]) -> Self {
         let first = maps[0].weights.clone().slice(s![.., .., 0..1, 0..1]);
         Self {
-            anchor: maps.to_vec(),
+            maps: maps.to_vec(),
             carry: first.ones_like(),
             pending: maps.iter().map(|map| map.weights.zeros_like()).collect(),
             loads: Vec::new(),
+        }
+    }
+
+    /// One token's write, or its share in the chunk's.
+    fn write(&mut self, rule: &Rule, factors: &[Factor], decay: &Tensor<4>, gates: &Gates) {
+        let step = self.step_size(rule, factors, decay, gates);
+        if rule.algorithm.acts_at_chunk_end() {
+            self.carry = self.carry.clone() * decay.clone();
+        }
+        for (l, Factor { x, d }) in factors.iter().enumerate() {
+            let write = x.clone().transpose().matmul(d.clone()) * step.clone();
+            if rule.algorithm.acts_at_chunk_end() {
+                self.pending[l] = self.pending[l].clone() * decay.clone() + write;
+            } else {
+                let map = self.maps[l].clone();
+                self.maps[l] = (rule.algorithm).step(map, decay.clone(), write, gates);
+            }
         }
     }
 
@@ -151,18 +187,17 @@ impl Chunk {
         step
     }
 
-    fn postpone(&mut self, l: usize, decay: &Tensor<4>, write: Tensor<4>) {
-        if l == 0 {
-            self.carry = self.carry.clone() * decay.clone();
-        }
-        self.pending[l] = self.pending[l].clone() * decay.clone() + write;
-    }
-
     /// The state a full chunk leaves behind.
-    fn close(&self, rule: &Rule, mut maps: Vec<MapState>) -> Vec<MapState> {
+    fn close(self, rule: &Rule) -> Vec<MapState> {
+        let Self {
+            mut maps,
+            carry,
+            pending,
+            ..
+        } = self;
         if rule.algorithm.acts_at_chunk_end() {
-            for (map, write) in maps.iter_mut().zip(&self.pending) {
-                *map = (rule.algorithm).chunk_step(map.clone(), self.carry.clone(), write.clone());
+            for (map, write) in maps.iter_mut().zip(pending) {
+                *map = (rule.algorithm).chunk_step(map.clone(), carry.clone(), write);
             }
         }
         if let Some(cap) = rule.settings.state_cap {

@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
-use miras_core::{AttentionalBias, MemoryAlgorithm, MemoryArchitecture, RetentionGate};
+use burn::tensor::Tensor;
+use miras_core::{
+    AttentionalBias, LinkKind, MapState, MemoryAlgorithm, MemoryArchitecture, RetentionGate,
+};
 use serde::{Deserialize, Serialize};
+
+use crate::Initial;
 
 /// Four parts and the settings of the chunk form: everything that defines the recurrence.
 #[derive(Debug, Clone)]
@@ -21,13 +26,40 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether the exact chunk form exists (`maths.md` 5.5): a matrix, a bias with an affine
-    /// gradient and an algorithm that acts on every token.
+    /// Whether an exact chunk form exists: a matrix, an algorithm that acts on every token, and
+    /// gradients that follow from products of keys, that is a linear link or a gradient
+    /// that does not depend on the weights at all (`maths.md` 5.5).
     pub fn has_exact_form(&self) -> bool {
         self.memory.is_linear()
             && self.memory.rows() == 1
-            && self.bias.slope().is_some()
             && !self.algorithm.acts_at_chunk_end()
+            && (self.has_identity_link() || self.bias.slope() == Some(0.0))
+    }
+
+    /// Whether the weights are the state (and the initial weights).
+    pub fn has_identity_link(&self) -> bool {
+        self.retention.link_kind() == LinkKind::Identity
+    }
+
+    /// The weights of every map's state: `W = [W_init +] Λ(A)`.
+    pub fn weights(&self, maps: &[MapState], initial: &Initial) -> Vec<Tensor<4>> {
+        (maps.iter().zip(&initial.maps))
+            .map(|(map, initial)| {
+                let weights = self.retention.link(map.weights.clone());
+                if self.retention.is_anchored() {
+                    weights + initial.clone()
+                } else {
+                    weights
+                }
+            })
+            .collect()
+    }
+
+    /// The link's scale at every map's state.
+    pub fn scales(&self, maps: &[MapState]) -> Vec<Tensor<4>> {
+        (maps.iter())
+            .map(|map| self.retention.scale(&map.weights))
+            .collect()
     }
 }
 
@@ -38,6 +70,10 @@ pub struct Settings {
     pub form: Form,
     /// Tokens a chunk. Part of the recurrence in the chunk-start form, of its cost alone in the exact one.
     pub chunk: usize,
+    /// Picard sweeps over a chunk's gradients after the chunk-start ones: sweep `s` takes each
+    /// gradient at the memory that the writes of sweep `s − 1` make of the tokens before it.
+    /// After `r` sweeps the first `r + 1` tokens of a chunk are exact (`maths.md` 5.6).
+    pub sweeps: usize,
     /// Which weights a token reads.
     pub read: Read,
     /// κ of the load cap: a token's step shrinks by `max(1, load/κ)^−2` as the steps of its
@@ -55,7 +91,7 @@ pub struct Settings {
 pub enum Form {
     /// Each at the memory its own token meets.
     Exact,
-    /// All of a chunk at the weights the chunk began with (Titans §3.2).
+    /// All of a chunk at the weights the chunk began with (Titans §3.2), then swept.
     ChunkStart,
 }
 
@@ -63,9 +99,13 @@ pub enum Form {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Read {
-    /// Those after its own write (Titans Eq. 15).
+    /// Those after its own write (Titans Eq. 15). Behind a nonlinear link every token's weights
+    /// are written out: `d_in · d_out` numbers a token, map and head.
     #[default]
     Exact,
+    /// The state after its own write through the link's scale at the chunk's start, for links
+    /// that are a number times the state (`maths.md` 5.7).
+    Frozen,
     /// Those the chunk began with ("apply, then update": `LaCT`, TNT's global memory).
     Stale,
 }

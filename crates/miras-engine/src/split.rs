@@ -23,6 +23,7 @@ use burn::{
     },
     tensor::{Shape, Slice, Tensor},
 };
+use miras_core::{Gates, Rows};
 
 /// The `n` slices `[1, …]` of `x [n, g, c, d]`.
 pub fn split(x: Tensor<4>) -> Vec<Tensor<4>> {
@@ -37,6 +38,31 @@ pub fn split(x: Tensor<4>) -> Vec<Tensor<4>> {
         .map(|at| {
             let piece = <burn::backend::Dispatch as Pieces>::piece(x.clone(), at, buffer.clone());
             Tensor::from_dispatch(piece)
+        })
+        .collect()
+}
+
+/// The gates of each of `n` chunks.
+pub(crate) fn split_gates(gates: &Gates, n: usize) -> Vec<Gates> {
+    let mut chunks: Vec<Gates> = vec![Gates::new(); n];
+    for (name, value) in gates.iter() {
+        for (chunk, value) in chunks.iter_mut().zip(split(value.clone())) {
+            *chunk = std::mem::take(chunk).with(name, value);
+        }
+    }
+    chunks
+}
+
+/// The rows of each chunk.
+pub(crate) fn split_rows(rows: Rows) -> Vec<Rows> {
+    let mut slots: Vec<_> = (rows.slots.into_iter())
+        .map(|slot| split(slot).into_iter())
+        .collect();
+    (split(rows.carry).into_iter().zip(split(rows.writes)))
+        .map(|(carry, writes)| Rows {
+            carry,
+            slots: slots.iter_mut().filter_map(Iterator::next).collect(),
+            writes,
         })
         .collect()
 }

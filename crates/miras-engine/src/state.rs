@@ -70,8 +70,8 @@ pub struct State {
 /// factors, so that later tokens of the chunk need no second look at these.
 #[derive(Debug, Clone)]
 pub struct Open {
-    /// Per map.
-    pub factors: Vec<Factor>,
+    /// Per sweep and map; without sweeps, of the gradients at the anchor alone.
+    pub sweeps: Vec<Vec<Factor>>,
     /// `[1, g, p, 1]` each.
     pub gates: Gates,
 }
@@ -139,10 +139,14 @@ impl State {
             })
         };
         let open = first.open.as_ref().map(|open| Open {
-            factors: (0..open.factors.len())
-                .map(|at| Factor {
-                    x: cat(&|open| open.factors[at].x.clone()),
-                    d: cat(&|open| open.factors[at].d.clone()),
+            sweeps: (open.sweeps.iter().enumerate())
+                .map(|(sweep, factors)| {
+                    (0..factors.len())
+                        .map(|at| Factor {
+                            x: cat(&|open| open.sweeps[sweep][at].x.clone()),
+                            d: cat(&|open| open.sweeps[sweep][at].d.clone()),
+                        })
+                        .collect()
                 })
                 .collect(),
             gates: (open.gates.iter()).fold(Gates::new(), |gates, (name, _)| {
@@ -163,10 +167,14 @@ impl State {
         Self {
             maps: self.maps.iter().map(|map| map.map(&f)).collect(),
             open: self.open.as_ref().map(|open| Open {
-                factors: (open.factors.iter())
-                    .map(|Factor { x, d }| Factor {
-                        x: f(x.clone()),
-                        d: f(d.clone()),
+                sweeps: (open.sweeps.iter())
+                    .map(|factors| {
+                        (factors.iter())
+                            .map(|Factor { x, d }| Factor {
+                                x: f(x.clone()),
+                                d: f(d.clone()),
+                            })
+                            .collect()
                     })
                     .collect(),
                 gates: open.gates.map(&f),

@@ -17,24 +17,32 @@ pub(crate) struct Steps {
 
 impl Steps {
     /// θ after the caps: `[1, g, c, 1]`.
-    pub(crate) fn capped(self, settings: &Settings, factors: &[Factor], r: usize) -> Tensor<4> {
-        let mut step = self.step;
-        let mut capped = step.clone();
+    pub(crate) fn capped(&self, settings: &Settings, factors: &[Factor], r: usize) -> Tensor<4> {
+        let mut step = self.step.clone();
         if let Some(cap) = settings.load_cap {
             let feature = factors.last().expect("a memory has a map").x.clone();
-            let load = (rows::overlap(feature, r) * self.decay).matmul(step / self.damping);
+            let share = step.clone() / self.damping.clone();
+            let load = (rows::overlap(feature, r) * self.decay.clone()).matmul(share);
             let excess = load.div_scalar(cap).clamp_min(1.0);
-            capped = capped / (excess.clone() * excess);
+            step = step / (excess.clone() * excess);
         }
-        step = capped;
-        if let Some(cap) = settings.grad_cap {
-            step = step
-                * gradient_norm(factors, r)
-                    .recip()
-                    .mul_scalar(cap)
-                    .clamp_max(1.0);
+        grad_capped(step, settings.grad_cap, factors, r)
+    }
+}
+
+/// θ after the gradient cap: `θ · min(1, cap/‖g‖_F)`.
+pub(crate) fn grad_capped(
+    step: Tensor<4>,
+    cap: Option<f64>,
+    factors: &[Factor],
+    r: usize,
+) -> Tensor<4> {
+    match cap {
+        None => step,
+        Some(cap) => {
+            let shrink = gradient_norm(factors, r).recip().mul_scalar(cap);
+            step * shrink.clamp_max(1.0)
         }
-        step
     }
 }
 

@@ -3,6 +3,8 @@
 use burn::tensor::Tensor;
 use miras_core::{Factor, MapState};
 
+use crate::source::Sweep;
+
 /// What the walk over the chunks leaves for the read half and the probe.
 #[derive(Default)]
 pub(crate) struct Walk {
@@ -18,15 +20,14 @@ impl Walk {
         &mut self,
         start: Vec<MapState>,
         writes: Vec<Factor>,
-        factors: &[Factor],
-        step: Tensor<4>,
+        sweep: &Sweep,
         probe: bool,
     ) {
         self.starts.push(start);
         self.writes.push(writes);
         if probe {
-            self.factors.push(factors.to_vec());
-            self.steps.push(step);
+            self.factors.push(sweep.factors.clone());
+            self.steps.push(sweep.step.clone());
         }
     }
 

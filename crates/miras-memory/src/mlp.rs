@@ -143,6 +143,7 @@ impl MemoryArchitecture for Mlp {
     fn defaults(&self) -> Defaults {
         Defaults {
             anchored: self.is_deep() || self.has_norm(),
+            signed: !self.has_norm(),
             step_max: match self.depth {
                 0..=2 => 1.0,
                 3 => 0.1,

@@ -17,7 +17,7 @@ use crate::{
 /// |---|---|
 /// | `layers.L.tails.q`, `k`, `v` | `[rows, taps − 1, width]` |
 /// | `layers.L.maps.M.weights`, `layers.L.maps.M.slots.S` | `[1, rows·heads, d_in, d_out]` |
-/// | `layers.L.open.maps.M.x`, `d` | `[1, rows·heads, p·R, d_in]`, `d_out`: the gradients of the `p` tokens of an open chunk |
+/// | `layers.L.open.sweeps.S.maps.M.x`, `d` | `[1, rows·heads, p·R, d_in]`, `d_out`: the gradients of the `p` tokens of an open chunk |
 /// | `layers.L.open.gates.NAME` | `[1, rows·heads, p, 1]` |
 /// | `layers.L.keys`, `values` | `[rows, heads, position, width of a head]` |
 ///
@@ -108,9 +108,11 @@ impl List {
             }
         }
         let Some(open) = &state.open else { return };
-        for (at, Factor { x, d }) in open.factors.iter().enumerate() {
-            self.push(&format!("open.maps.{at}.x"), x);
-            self.push(&format!("open.maps.{at}.d"), d);
+        for (sweep, factors) in open.sweeps.iter().enumerate() {
+            for (at, Factor { x, d }) in factors.iter().enumerate() {
+                self.push(&format!("open.sweeps.{sweep}.maps.{at}.x"), x);
+                self.push(&format!("open.sweeps.{sweep}.maps.{at}.d"), d);
+            }
         }
         for (gate, values) in open.gates.iter() {
             self.push(&format!("open.gates.{gate}"), values);
@@ -211,19 +213,24 @@ impl Places {
             None
         } else {
             let rows = tokens * rule.memory.rows();
-            let mut factors = Vec::with_capacity(specs.len());
-            for (at, map) in specs.iter().enumerate() {
-                factors.push(Factor {
-                    x: self.take(&format!("open.maps.{at}.x"), [1, g, rows, map.d_in])?,
-                    d: self.take(&format!("open.maps.{at}.d"), [1, g, rows, map.d_out])?,
-                });
+            let mut sweeps = Vec::new();
+            for sweep in 0..=rule.settings.sweeps {
+                let mut factors = Vec::with_capacity(specs.len());
+                for (at, map) in specs.iter().enumerate() {
+                    let name = format!("open.sweeps.{sweep}.maps.{at}");
+                    factors.push(Factor {
+                        x: self.take(&format!("{name}.x"), [1, g, rows, map.d_in])?,
+                        d: self.take(&format!("{name}.d"), [1, g, rows, map.d_out])?,
+                    });
+                }
+                sweeps.push(factors);
             }
             let mut gates = Gates::new();
             for spec in &mixer.specs {
                 let values = self.take(&format!("open.gates.{}", spec.name), [1, g, tokens, 1])?;
                 gates = gates.with(spec.name, values);
             }
-            Some(Open { factors, gates })
+            Some(Open { sweeps, gates })
         };
         Ok(MemoryState {
             tails,

@@ -60,6 +60,12 @@ impl Choice {
         let (bias_kind, bias) = part(tree, Axis::Bias, "l2", miras_bias::PARTS, asks)?;
         let (retention_kind, retention) =
             part(tree, Axis::Retention, "l2", miras_retention::PARTS, asks)?;
+        if let Some(reason) = retention.refuses_zero()
+            && start == StartKind::Zero
+        {
+            let help = "use memory.start = \"learned\"".to_string();
+            return Err(tree.error("memory.start", reason, Some(help)));
+        }
         let asked = AlgorithmSettings::take(tree)?;
         let (algorithm_kind, algorithm) = part(
             tree,
@@ -74,9 +80,9 @@ impl Choice {
             bias,
             retention,
             algorithm,
-            settings: asked.resolve(false),
+            settings: AlgorithmSettings::UNSET,
         };
-        rule.settings = asked.resolve(rule.has_exact_form());
+        rule.settings = asked.resolve(&rule);
         if let Err(refusal) = validity::check(&rule, &asked) {
             return Err(tree.error(&refusal.key, refusal.reason, Some(refusal.instead)));
         }

@@ -1,7 +1,8 @@
 //! The keys of `[algorithm]` that every algorithm has.
 
 use miras_config::{ConfigError, Tree};
-use miras_engine::{Form, Read, Settings};
+use miras_core::LinkKind;
+use miras_engine::{Form, Read, Rule, Settings};
 use toml::Table;
 
 /// The common keys of `[algorithm]` as they are written; `None` is "not said".
@@ -9,6 +10,7 @@ use toml::Table;
 pub struct AlgorithmSettings {
     form: Option<Form>,
     chunk: Option<usize>,
+    sweeps: Option<usize>,
     read: Option<Read>,
     load_cap: Option<f64>,
     grad_cap: Option<f64>,
@@ -16,7 +18,7 @@ pub struct AlgorithmSettings {
 }
 
 /// Their names and meanings.
-pub(crate) const KEYS: [(&str, &str); 6] = [
+pub(crate) const KEYS: [(&str, &str); 7] = [
     (
         "form",
         "\"exact\": every gradient at its own token's memory (default where an exact chunk form exists); \"chunk_start\": all of a chunk at the weights it began with",
@@ -26,8 +28,12 @@ pub(crate) const KEYS: [(&str, &str); 6] = [
         "tokens a chunk, 1 or more; part of the function in the chunk_start form, of the cost alone in the exact one",
     ),
     (
+        "sweeps",
+        "Picard sweeps that take chunk-start gradients towards the exact ones, which chunk - 1 of them reach; each costs one more forward and backward of the memory; default 0",
+    ),
+    (
         "read",
-        "\"exact\": tokens read the weights after their own write; \"stale\": those their chunk began with",
+        "\"exact\": tokens read the weights after their own write (default for linear links; behind others it writes every token's weights out); \"frozen\": the same with the link's scale as the chunk began (default where the link is a number times the state); \"stale\": the weights their chunk began with",
     ),
     (
         "load_cap",
@@ -35,7 +41,7 @@ pub(crate) const KEYS: [(&str, &str); 6] = [
     ),
     (
         "grad_cap",
-        "largest norm of one token's inner gradient; 0 (default) turns it off; chunk_start only",
+        "largest norm of one token's inner gradient; 0 (default, but for biases whose gradient grows faster than the error: 3) turns it off; not with exact solves, that is form = \"exact\" with bias \"dot\" or \"l2\"",
     ),
     (
         "state_cap",
@@ -50,11 +56,15 @@ const LARGEST: usize = 1 << 16;
 /// The load cap's default κ (`recipe.md` 1).
 const LOAD_CAP: f64 = 0.5;
 
+/// The gradient cap's default where gradients grow faster than errors (`recipe.md` 3).
+const GRAD_CAP: f64 = 3.0;
+
 impl AlgorithmSettings {
     pub(crate) fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
         let settings = Self {
             form: tree.value("algorithm.form")?,
             chunk: tree.value("algorithm.chunk")?,
+            sweeps: tree.value("algorithm.sweeps")?,
             read: tree.value("algorithm.read")?,
             load_cap: tree.value("algorithm.load_cap")?,
             grad_cap: tree.value("algorithm.grad_cap")?,
@@ -66,6 +76,15 @@ impl AlgorithmSettings {
         {
             let message = format!("a chunk has from 1 to {LARGEST} tokens");
             return Err(tree.error("algorithm.chunk", message, None));
+        }
+        let chunk = settings.chunk.unwrap_or(CHUNK);
+        if settings.sweeps.is_some_and(|sweeps| sweeps >= chunk) {
+            let message = format!(
+                "{} sweeps are exact for a chunk of {chunk}: more change nothing",
+                chunk - 1
+            );
+            let help = format!("use algorithm.sweeps = {} or less", chunk - 1);
+            return Err(tree.error("algorithm.sweeps", message, Some(help)));
         }
         for (key, value) in settings.caps() {
             if value.is_some_and(|cap| !(cap >= 0.0 && cap.is_finite())) {
@@ -84,9 +103,20 @@ impl AlgorithmSettings {
         ]
     }
 
-    /// With every default filled in; `exact_exists` decides the form.
-    pub(crate) fn resolve(&self, exact_exists: bool) -> Settings {
-        let form = self.form.unwrap_or(if exact_exists {
+    /// What a rule has before its own settings are known.
+    pub(crate) const UNSET: Settings = Settings {
+        form: Form::ChunkStart,
+        chunk: CHUNK,
+        sweeps: 0,
+        read: Read::Exact,
+        load_cap: None,
+        grad_cap: None,
+        state_cap: None,
+    };
+
+    /// With every default filled in, for the parts of a rule.
+    pub(crate) fn resolve(&self, rule: &Rule) -> Settings {
+        let form = self.form.unwrap_or(if rule.has_exact_form() {
             Form::Exact
         } else {
             Form::ChunkStart
@@ -95,14 +125,35 @@ impl AlgorithmSettings {
             Form::Exact => 0.0,
             Form::ChunkStart => LOAD_CAP,
         };
+        let grad_cap = if rule.bias.is_superlinear() {
+            GRAD_CAP
+        } else {
+            0.0
+        };
         let on = |cap: f64| (cap > 0.0).then_some(cap);
         Settings {
             form,
             chunk: self.chunk.unwrap_or(CHUNK),
-            read: self.read.unwrap_or_default(),
+            sweeps: self.sweeps.unwrap_or(0),
+            read: self.read.unwrap_or_else(|| default_read(rule, form)),
             load_cap: on(self.load_cap.unwrap_or(load_cap)),
-            grad_cap: on(self.grad_cap.unwrap_or(0.0)),
+            grad_cap: on(self.grad_cap.unwrap_or(grad_cap)),
             state_cap: on(self.state_cap.unwrap_or(0.0)),
+        }
+    }
+}
+
+/// The most exact read that costs no weights a token, but where only the exact one is defined.
+fn default_read(rule: &Rule, form: Form) -> Read {
+    if rule.algorithm.acts_at_chunk_end() {
+        Read::Stale
+    } else if form == Form::Exact {
+        Read::Exact
+    } else {
+        match rule.retention.link_kind() {
+            LinkKind::Identity => Read::Exact,
+            LinkKind::Scale => Read::Frozen,
+            LinkKind::General => Read::Stale,
         }
     }
 }
@@ -116,10 +167,12 @@ pub(crate) fn to_table(settings: &Settings) -> Table {
     };
     let read = match settings.read {
         Read::Exact => "exact",
+        Read::Frozen => "frozen",
         Read::Stale => "stale",
     };
     table.insert("form".into(), form.into());
     table.insert("chunk".into(), (settings.chunk as i64).into());
+    table.insert("sweeps".into(), (settings.sweeps as i64).into());
     table.insert("read".into(), read.into());
     for (key, cap) in [
         ("load_cap", settings.load_cap),

@@ -1,7 +1,7 @@
 //! Combinations that are invalid or degenerate (`maths.md` 6), refused with
 //! the reason and the nearest valid choice.
 
-use miras_core::{GateMap, Order, STEP};
+use miras_core::{GateMap, LinkKind, Order, STEP};
 use miras_engine::{Form, Read, Rule};
 
 use crate::AlgorithmSettings;
@@ -43,14 +43,7 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
             return refuse(
                 "algorithm.form",
                 "there is no exact chunk form for this memory: its gradients depend on weights that change with every token",
-                "use algorithm.form = \"chunk_start\" (algorithm.chunk = 1 is exact), or memory.kind = \"matrix\"",
-            );
-        }
-        if rule.bias.slope().is_none() {
-            return refuse(
-                "algorithm.form",
-                "there is no exact chunk form for this bias: its gradient is not affine in the output",
-                "use algorithm.form = \"chunk_start\" (algorithm.chunk = 1 is exact), or bias.kind = \"l2\"",
+                "use algorithm.form = \"chunk_start\" (algorithm.sweeps takes it towards the exact one), or memory.kind = \"matrix\"",
             );
         }
         if rule.algorithm.acts_at_chunk_end() {
@@ -60,19 +53,34 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
                 "use algorithm.form = \"chunk_start\"",
             );
         }
+        if !rule.has_exact_form() {
+            return refuse(
+                "algorithm.form",
+                "there is no exact chunk form behind this retention's link: the weights of a token are no sum over the ones before it",
+                "use algorithm.form = \"chunk_start\" (algorithm.sweeps takes it towards the exact one), retention.kind = \"l2\", or bias.kind = \"dot\"",
+            );
+        }
         for (key, cap) in asked.caps() {
-            if cap.is_some_and(|cap| cap > 0.0) {
+            let is_local = key == "grad_cap" && rule.bias.slope().is_none();
+            if cap.is_some_and(|cap| cap > 0.0) && !is_local {
                 return refuse(
                     &format!("algorithm.{key}"),
-                    &format!("{key} acts on chunk-start gradients, and the exact form has none"),
+                    &format!("{key} acts on chunk-start gradients, and this exact form has none"),
                     &format!("leave {key} out, or use algorithm.form = \"chunk_start\""),
                 );
             }
         }
-        if settings.read == Read::Stale {
+        if settings.sweeps > 0 {
+            return refuse(
+                "algorithm.sweeps",
+                "sweeps correct chunk-start gradients, and the exact form has none",
+                "leave sweeps out, or use algorithm.form = \"chunk_start\"",
+            );
+        }
+        if settings.read != Read::Exact {
             return refuse(
                 "algorithm.read",
-                "the exact form does not know chunks, so no weights are stale",
+                "the exact form does not know chunks, so no weights are stale and no scale is frozen",
                 "use algorithm.read = \"exact\", or algorithm.form = \"chunk_start\"",
             );
         }
@@ -91,7 +99,31 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
         );
     }
 
-    if rule.algorithm.acts_at_chunk_end() && settings.read == Read::Exact {
+    if settings.read == Read::Frozen && rule.retention.link_kind() != LinkKind::Scale {
+        return refuse(
+            "algorithm.read",
+            "this retention's link is not a number times the state, so there is no scale to freeze",
+            "use algorithm.read = \"exact\" or \"stale\", or retention.kind = \"lq\" with link = \"paper\"",
+        );
+    }
+
+    if settings.sweeps > 0 && rule.memory.is_linear() && rule.bias.slope() == Some(0.0) {
+        return refuse(
+            "algorithm.sweeps",
+            "the gradients of this bias on a matrix do not depend on its weights: they are exact already",
+            "leave algorithm.sweeps out",
+        );
+    }
+
+    if rule.algorithm.acts_at_chunk_end() && settings.sweeps > 0 {
+        return refuse(
+            "algorithm.sweeps",
+            "this algorithm moves the memory at chunk ends only: within a chunk all gradients are exact already",
+            "leave algorithm.sweeps out",
+        );
+    }
+
+    if rule.algorithm.acts_at_chunk_end() && settings.read != Read::Stale {
         return refuse(
             "algorithm.read",
             "this algorithm moves the memory at chunk ends only: within a chunk there is nothing newer to read",

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use miras_core::{
-    GateMap, GateSpec, Gates, Order, Part, RETENTION, RetentionGate, inverse_softplus, table_of,
-};
+use miras_core::{GateSpec, Gates, Order, Part, RETENTION, RetentionGate, table_of};
 use serde::{Deserialize, Serialize};
+
+use crate::decay::{DECAY, DECAY_KEY, GATE_KEY, Gate};
 
 pub(crate) const PART: Part<dyn RetentionGate> = Part {
     kind: "l2",
@@ -14,14 +14,8 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
     formula: "after: W_t = a_t W_{t-1} - theta_t G(W_{t-1});   before: with W_{t-1} replaced by a_t W_{t-1} in G;   anchored: W_t = W_init + A_t, the decay on A_t",
     reference: "Titans, arXiv 2501.00663, Eq. 13; MIRAS, arXiv 2504.13173, section 5.3; Gated DeltaNet, arXiv 2412.06464 (order = \"before\")",
     keys: &[
-        (
-            "gate",
-            "\"sigmoid\": a = sigma(z); \"rate\": a = exp(-exp(r) softplus(z)), r learned per head (Mamba-2, Gated DeltaNet); \"fixed\": a = decay",
-        ),
-        (
-            "decay",
-            "a itself where it is fixed, else where the gate starts; in (0, 1]",
-        ),
+        GATE_KEY,
+        DECAY_KEY,
         (
             "order",
             "\"after\" the gradient (Titans) or \"before\" it (Gated DeltaNet)",
@@ -41,23 +35,11 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
     ],
     build: |tree, defaults| {
         let mut l2 = tree.part::<L2>("retention", &["kind"])?;
-        let below = match l2.gate {
-            Gate::Fixed => l2.decay <= 1.0,
-            Gate::Sigmoid | Gate::Rate => l2.decay < 1.0,
-        };
-        if l2.decay.is_nan() || l2.decay < SMALLEST || !below {
-            let help = "retention.kind = \"none\" keeps everything".to_string();
-            let message =
-                "decay is the share of the past that is kept: from 1e-9 to below 1 (1 if fixed)";
-            return Err(tree.error("retention.decay", message, Some(help)));
-        }
+        l2.gate.check(tree, l2.decay)?;
         l2.anchored.get_or_insert(defaults.anchored);
         Ok(Arc::new(l2))
     },
 };
-
-/// The least share of the past a gate may keep: the floor of its logarithm is near.
-const SMALLEST: f64 = 1e-9;
 
 /// Decay.
 ///
@@ -88,23 +70,11 @@ pub struct L2 {
     pub anchored: Option<bool>,
 }
 
-/// Where `a_t` comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Gate {
-    /// `σ(z_t)`.
-    Sigmoid,
-    /// `exp(−exp(r)·softplus(z_t))`, `r` learned per head.
-    Rate,
-    /// A constant.
-    Fixed,
-}
-
 impl Default for L2 {
     fn default() -> Self {
         Self {
             gate: Gate::Sigmoid,
-            decay: 0.993,
+            decay: DECAY,
             order: Order::After,
             anchored: None,
         }
@@ -113,14 +83,7 @@ impl Default for L2 {
 
 impl RetentionGate for L2 {
     fn gates(&self) -> Vec<GateSpec> {
-        let (map, bias) = match self.gate {
-            // The bias at which the gate gives `decay`; the rate's own start is exp(0) = 1.
-            Gate::Sigmoid => (GateMap::LogSigmoid, (self.decay / (1.0 - self.decay)).ln()),
-            Gate::Rate => (GateMap::DecayRate, inverse_softplus(-self.decay.ln())),
-            Gate::Fixed => (GateMap::constant_log(self.decay), 0.0),
-        };
-        let name = RETENTION;
-        vec![GateSpec { name, map, bias }]
+        vec![self.gate.spec(self.decay)]
     }
 
     fn log_decay(&self, gates: &Gates, _like: &Tensor<4>) -> Tensor<4> {
@@ -128,7 +91,7 @@ impl RetentionGate for L2 {
     }
 
     fn forgets(&self) -> bool {
-        self.gate != Gate::Fixed || self.decay < 1.0
+        self.gate.forgets(self.decay)
     }
 
     fn order(&self) -> Order {

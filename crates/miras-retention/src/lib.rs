@@ -2,12 +2,21 @@
 //!
 //! One file a part and one line in [`PARTS`]; `docs/architecture.md` says how to add one.
 
+mod decay;
+mod elastic_net;
+mod kl;
 mod l2;
+mod lq;
 mod none;
 
-pub use l2::{Gate, L2};
+pub use decay::Gate;
+pub use elastic_net::ElasticNet;
+pub use kl::Kl;
+pub use l2::L2;
+pub use lq::{Link, Lq};
 use miras_core::{Part, RetentionGate};
 pub use none::Keep;
 
 /// Every retention gate, in the order of the documentation.
-pub const PARTS: &[Part<dyn RetentionGate>] = &[none::PART, l2::PART];
+pub const PARTS: &[Part<dyn RetentionGate>] =
+    &[none::PART, l2::PART, lq::PART, kl::PART, elastic_net::PART];

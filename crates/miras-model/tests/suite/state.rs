@@ -142,7 +142,7 @@ fn what_does_not_fit_is_named() {
         ),
         (
             error(&titans, &|named| named.position = 7),
-            "the tensor `layers.0.open.maps.0.x` has the shape [1, 4, 2, 8], but this model \
+            "the tensor `layers.0.open.sweeps.0.maps.0.x` has the shape [1, 4, 2, 8], but this model \
              needs [1, 4, 3, 8]",
         ),
         (

@@ -12,6 +12,14 @@ use miras_engine::{Form, Initial, Rule, State, dual};
 
 const TOLERANCE: f64 = 1e-9;
 
+/// Every way through the engine: gradients at the chunk's start, swept with the weights of every
+/// token written out where the link asks for it, and exact.
+const FORMS: [&str; 3] = [
+    "form = 'chunk_start'\nchunk = 3",
+    "form = 'chunk_start'\nchunk = 3\nsweeps = 1\nread = 'exact'",
+    "form = 'exact'\nchunk = 3",
+];
+
 /// With `chunk` tokens a chunk.
 fn with_chunk(rule: &Rule, chunk: usize) -> Rule {
     let mut rule = rule.clone();
@@ -82,6 +90,67 @@ fn stale_reads_equal_the_recurrence() {
 }
 
 #[test]
+fn frozen_reads_equal_the_recurrence() {
+    for_all(
+        cases("form = 'chunk_start'\nchunk = 3\nread = 'frozen'"),
+        |case| {
+            same_as_recurrence(case, &case.rule, 6);
+        },
+    );
+}
+
+#[test]
+fn swept_gradients_with_exact_reads_equal_the_recurrence() {
+    for_all(
+        cases("form = 'chunk_start'\nchunk = 4\nsweeps = 2\nread = 'exact'"),
+        |case| same_as_recurrence(case, &case.rule, 8),
+    );
+}
+
+#[test]
+fn as_many_sweeps_as_a_chunk_has_later_tokens_are_the_exact_recurrence() {
+    for_all(
+        cases("form = 'chunk_start'\nchunk = 4\nsweeps = 3\nread = 'exact'\nload_cap = 0"),
+        |case| {
+            let mut exact = case.rule.clone();
+            exact.settings.form = Form::Exact;
+            exact.settings.sweeps = 0;
+            let inputs = Inputs::new(&exact, 8);
+            let truth = run_recurrence(&exact, &inputs);
+            let run = run_dual(&case.rule, &inputs, &[]);
+            assert_same(&case.name, &run, &truth, TOLERANCE);
+        },
+    );
+}
+
+#[test]
+fn the_first_tokens_of_a_chunk_are_exact_after_as_many_sweeps_less_one() {
+    for sweeps in [1, 2] {
+        let form = format!(
+            "form = 'chunk_start'\nchunk = 8\nsweeps = {sweeps}\nread = 'exact'\nload_cap = 0"
+        );
+        for_all(cases(&form), |case| {
+            let mut exact = case.rule.clone();
+            exact.settings.form = Form::Exact;
+            exact.settings.sweeps = 0;
+            let inputs = Inputs::new(&exact, 8);
+            let first = |y: Tensor<4>| numbers(y.slice(s![.., .., 0..sweeps + 1, ..]));
+            let truth = first(run_recurrence(&exact, &inputs).y);
+            let swept = first(run_dual(&case.rule, &inputs, &[]).y);
+            let gap = difference(&swept, &truth);
+            assert!(gap < TOLERANCE, "{}: {gap:e}", case.name);
+        });
+    }
+}
+
+#[test]
+fn exact_form_under_the_gradient_cap_equals_the_recurrence() {
+    for_all(cases("form = 'exact'\nchunk = 5\ngrad_cap = 0.4"), |case| {
+        same_as_recurrence(case, &case.rule, 8);
+    });
+}
+
+#[test]
 fn exact_form_equals_the_recurrence_at_any_chunk_size() {
     for_all(cases("form = 'exact'"), |case| {
         for chunk in [1, 2, 5, 8] {
@@ -111,10 +180,7 @@ fn chunk_start_form_at_chunk_one_is_the_exact_recurrence() {
 
 #[test]
 fn any_split_with_carried_state_equals_one_pass() {
-    for form in [
-        "form = 'chunk_start'\nchunk = 3",
-        "form = 'exact'\nchunk = 3",
-    ] {
+    for form in FORMS {
         for_all(cases(form), |case| {
             let inputs = Inputs::new(&case.rule, 9);
             let whole = run_dual(&case.rule, &inputs, &[]);
@@ -143,10 +209,7 @@ fn open_chunks_continue_token_by_token() {
 
 #[test]
 fn every_input_and_parameter_gets_a_finite_nonzero_gradient_over_three_chunks() {
-    for form in [
-        "form = 'chunk_start'\nchunk = 3",
-        "form = 'exact'\nchunk = 3",
-    ] {
+    for form in FORMS {
         for_all(cases(form), |case| {
             let inputs = Inputs::new(&case.rule, 9);
             for (name, gradient) in run_dual(&case.rule, &inputs, &[]).gradients {
@@ -170,10 +233,7 @@ fn every_input_and_parameter_gets_a_finite_nonzero_gradient_over_three_chunks() 
 
 #[test]
 fn memories_do_not_see_each_other() {
-    for form in [
-        "form = 'chunk_start'\nchunk = 3",
-        "form = 'exact'\nchunk = 3",
-    ] {
+    for form in FORMS {
         for_all(cases(form), |case| {
             let inputs = Inputs::new(&case.rule, 7);
             let changed = inputs.map(|x| {
@@ -194,10 +254,7 @@ fn memories_do_not_see_each_other() {
 
 #[test]
 fn nothing_leaks_from_the_future() {
-    for form in [
-        "form = 'chunk_start'\nchunk = 3",
-        "form = 'exact'\nchunk = 3",
-    ] {
+    for form in FORMS {
         for_all(cases(form), |case| {
             let t = 7;
             let inputs = Inputs::new(&case.rule, t);
@@ -315,7 +372,13 @@ fn a_zero_step_size_leaves_only_decay() {
 
 #[test]
 fn refused_combinations_say_why_and_what_to_choose() {
-    for form in ["", "form = 'exact'", "form = 'chunk_start'"] {
+    for form in [
+        "",
+        "form = 'exact'",
+        "form = 'chunk_start'",
+        "form = 'chunk_start'\nread = 'frozen'",
+        "form = 'exact'\nsweeps = 1",
+    ] {
         for refusal in combinations(form).into_iter().filter_map(Result::err) {
             let text = refusal.to_string();
             assert!(text.contains("= help: "), "{text}");

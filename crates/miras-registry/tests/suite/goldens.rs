@@ -82,7 +82,7 @@ fn config(golden: &Value) -> String {
         (cap, _) => format!("load_cap = {cap}"),
     };
     let algorithm = format!(
-        "[algorithm]\nkind = '{}'\nform = '{}'\nchunk = {}\n{cap}",
+        "[algorithm]\nkind = '{}'\nform = '{}'\nchunk = {}\n{cap}\ngrad_cap = 0",
         text(&algorithm["kind"]),
         text(&algorithm["form"]),
         algorithm["chunk"],
@@ -166,8 +166,8 @@ fn compare(name: &str, golden: &Value, rule: &Rule, by_chunks: bool) {
         assert!(gap < tolerance, "{name}: {what} differs by {gap:e}");
     };
     check("y", numbers(y.clone()), &outputs["y"], VALUES);
-    for (l, MapState { weights, slots }) in end.into_iter().enumerate() {
-        let weights = rule.retention.link(weights, &maps[l]);
+    let linked = rule.weights(&end, &initial);
+    for (l, (weights, MapState { slots, .. })) in linked.into_iter().zip(end).enumerate() {
         check(
             "final weights",
             numbers(weights),

@@ -5,5 +5,6 @@
 mod contract;
 mod engine;
 mod goldens;
+mod links;
 mod oracles;
 mod support;

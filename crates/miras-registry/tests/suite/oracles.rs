@@ -292,7 +292,7 @@ fn recall_error(bias: &str, seed: usize, outlier: usize, factor: f64) -> f64 {
     let (t, d) = (8, 16);
     let text = format!(
         "[memory]\nkind = 'matrix'\n[bias]\n{bias}\n[retention]\nkind = 'none'\n\
-         [algorithm]\nkind = 'gd'\nform = 'chunk_start'\nchunk = 1\nload_cap = 0"
+         [algorithm]\nkind = 'gd'\nform = 'chunk_start'\nchunk = 1\nload_cap = 0\ngrad_cap = 0"
     );
     let rule = choose(&text).unwrap().rule;
     let random = |what: &str| tensor(noise(&format!("{what} {seed}"), t * d), [1, 1, t, d]);

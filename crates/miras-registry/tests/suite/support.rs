@@ -22,36 +22,52 @@ pub(crate) fn choose(text: &str) -> Result<Choice, ConfigError> {
     Choice::take(&mut layers.merge()?)
 }
 
-/// All variants of all parts of one axis, as TOML tables.
-fn tables(axis: Axis) -> Vec<(String, String)> {
+/// The parts of one axis, each with its variants as TOML tables.
+fn tables(axis: Axis) -> Vec<Vec<(String, String)>> {
     (parts(axis).into_iter())
-        .flat_map(|part| {
-            (part.variants.iter()).map(move |variant| {
-                let name = format!("{} {}", part.kind, variant.replace('\n', ", "));
-                let text = format!("[{}]\nkind = '{}'\n{variant}\n", axis.table(), part.kind);
-                (name, text)
-            })
+        .map(|part| {
+            (part.variants.iter())
+                .map(|variant| {
+                    let name = format!("{} {}", part.kind, variant.replace('\n', ", "));
+                    let text = format!("[{}]\nkind = '{}'\n{variant}\n", axis.table(), part.kind);
+                    (name, text)
+                })
+                .collect()
         })
         .collect()
 }
 
-/// Every combination of variants, each with `algorithm` added to its algorithm's table:
-/// the valid ones as cases, the others as errors.
+/// Every combination of kinds, as often as it takes for every variant of each of its parts to
+/// have its turn, each with `algorithm` added to its algorithm's table: the valid ones as cases,
+/// the others as errors.
+///
+/// In step, variants of the same number would always meet; so each axis begins one further on
+/// for every combination of kinds.
 pub(crate) fn combinations(algorithm: &str) -> Vec<Result<Case, ConfigError>> {
+    let axes = Axis::ALL.map(tables);
     let mut all = Vec::new();
-    for (memory, memory_text) in tables(Axis::Memory) {
-        for (bias, bias_text) in tables(Axis::Bias) {
-            for (retention, retention_text) in tables(Axis::Retention) {
-                for (algo, algo_text) in tables(Axis::Algorithm) {
-                    let text = [&memory_text, &bias_text, &retention_text, &algo_text];
-                    let text = text.map(String::as_str).concat() + algorithm;
-                    let name = format!("{memory} | {bias} | {retention} | {algo} | {algorithm}");
-                    all.push(choose(&text).map(|choice| Case {
-                        name,
-                        rule: choice.rule,
-                    }));
-                }
-            }
+    let counts = axes.each_ref().map(Vec::len);
+    for at in 0..counts.iter().product() {
+        let mut rest = at;
+        let kinds: Vec<_> = (axes.iter().zip(counts))
+            .map(|(kinds, count)| {
+                let variants = &kinds[rest % count];
+                rest /= count;
+                variants
+            })
+            .collect();
+        let turns = kinds.iter().map(|variants| variants.len()).max();
+        for turn in 0..turns.unwrap_or(0) {
+            let chosen: Vec<_> = (kinds.iter().enumerate())
+                .map(|(axis, variants)| &variants[(turn + at * axis) % variants.len()])
+                .collect();
+            let names: Vec<_> = chosen.iter().map(|(name, _)| name.as_str()).collect();
+            let texts: Vec<_> = chosen.iter().map(|(_, text)| text.as_str()).collect();
+            let name = format!("{} | {algorithm}", names.join(" | "));
+            all.push(choose(&(texts.concat() + algorithm)).map(|choice| Case {
+                name,
+                rule: choice.rule,
+            }));
         }
     }
     all

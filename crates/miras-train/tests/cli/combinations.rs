@@ -35,7 +35,7 @@ fn a_deep_memory_has_no_exact_form() {
   |
 1 | algorithm.form=exact
   |                ^^^^^
-  = help: use algorithm.form = "chunk_start" (algorithm.chunk = 1 is exact), or memory.kind = "matrix""#,
+  = help: use algorithm.form = "chunk_start" (algorithm.sweeps takes it towards the exact one), or memory.kind = "matrix""#,
     );
 }
 
@@ -56,7 +56,7 @@ fn the_load_cap_does_not_act_on_exact_gradients() {
     Dir::tiny()
         .run("check tiny.toml --set memory=matrix --set algorithm.load_cap=1")
         .refused(
-            r#"error: load_cap acts on chunk-start gradients, and the exact form has none
+            r#"error: load_cap acts on chunk-start gradients, and this exact form has none
  --> --set:1:20  (algorithm.load_cap)
   |
 1 | algorithm.load_cap=1

@@ -1,4 +1,5 @@
 use super::RunConfig;
+use crate::StateRule;
 
 impl RunConfig {
     /// What is allowed and may not be meant, a sentence each.
@@ -6,7 +7,8 @@ impl RunConfig {
         let mut notes = Vec::new();
         let seq_len = self.data.seq_len();
         let chunk = (self.model.choice.as_ref()).map(|choice| choice.rule.settings.chunk);
-        if let Some(chunk) = chunk.filter(|chunk| *chunk > seq_len) {
+        let carries = self.train.state == StateRule::Carry;
+        if let Some(chunk) = chunk.filter(|chunk| *chunk > seq_len && !carries) {
             notes.push(format!(
                 "algorithm.chunk = {chunk} is more than data.seq_len = {seq_len}: each sequence is one chunk"
             ));

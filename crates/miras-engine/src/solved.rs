@@ -1,0 +1,92 @@
+//! Exact gradients of a matrix whose bias has an affine gradient: one triangular solve a chunk.
+
+use burn::tensor::Tensor;
+use miras_core::{Factor, MapState, Rows, STEP};
+
+use crate::{
+    Initial, Rule,
+    source::{SpanTokens, Sweep},
+    split::split,
+    unit_lower_inverse,
+};
+
+/// One chunk, `D = by_state A_0 + Σ by_slots S_0 − target`.
+pub(crate) struct Solved {
+    k: Tensor<4>,
+    step: Tensor<4>,
+    by_state: Option<Tensor<4>>,
+    by_slots: Vec<Tensor<4>>,
+    target: Tensor<4>,
+}
+
+impl Solved {
+    /// `maths.md` 5.5, for the gradients `d_t` rather than the writes `u_t = θ_t d_t`:
+    /// `(I + σ (writes⁻ ⊙ K Kᵀ) diag(θ)) D = σ (carry⁻ ⊙ K A_0 + Σ slots⁻ ⊙ K S_0) − V`,
+    /// with `⁻` the state each gradient is taken in (`before`) and σ the bias' slope.
+    pub(crate) fn of_span(
+        rule: &Rule,
+        initial: &Initial,
+        tokens: SpanTokens,
+        slope: f64,
+        before: impl Fn() -> Rows,
+    ) -> Vec<Self> {
+        let SpanTokens { k, v, gates, .. } = tokens;
+        let step = gates.get(STEP);
+        let n = k.dims()[0];
+
+        let (by_state, by_slots, target) = if slope == 0.0 {
+            (None, Vec::new(), v)
+        } else {
+            let before = before();
+            let overlap = k.clone().matmul(k.clone().transpose());
+            let coupling = before.writes * overlap * step.clone().transpose();
+            let inverse = unit_lower_inverse(coupling.mul_scalar(slope));
+            let solve = |rhs: Tensor<4>| inverse.clone().matmul(rhs);
+
+            let target = if rule.retention.is_anchored() {
+                v - k.clone().matmul(initial.maps[0].clone()).mul_scalar(slope)
+            } else {
+                v
+            };
+            let keys = k.clone().mul_scalar(slope);
+            (
+                Some(solve(keys.clone() * before.carry)),
+                (before.slots.into_iter())
+                    .map(|share| solve(keys.clone() * share))
+                    .collect(),
+                solve(target),
+            )
+        };
+
+        let mut by_state = by_state.map(|x| split(x).into_iter());
+        let mut by_slots: Vec<_> = (by_slots.into_iter())
+            .map(|x| split(x).into_iter())
+            .collect();
+        let mut steps = split(step).into_iter();
+        let mut targets = split(target).into_iter();
+        let mut keys = split(k).into_iter();
+        (0..n)
+            .map(|_| Self {
+                k: keys.next().expect("one per chunk"),
+                step: steps.next().expect("one per chunk"),
+                by_state: by_state.as_mut().and_then(Iterator::next),
+                by_slots: by_slots.iter_mut().filter_map(Iterator::next).collect(),
+                target: targets.next().expect("one per chunk"),
+            })
+            .collect()
+    }
+
+    pub(crate) fn at(self, map: &MapState) -> Sweep {
+        let mut d = self.target.neg();
+        if let Some(by_state) = self.by_state {
+            d = d + by_state.matmul(map.weights.clone());
+        }
+        for (by_slot, slot) in self.by_slots.into_iter().zip(&map.slots) {
+            d = d + by_slot.matmul(slot.clone());
+        }
+        Sweep {
+            factors: vec![Factor { x: self.k, d }],
+            step: self.step,
+        }
+    }
+}

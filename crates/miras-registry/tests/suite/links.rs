@@ -1,0 +1,196 @@
+//! What the links of retention gates are known to be (`maths.md` 7, oracles 12 to 14).
+
+use burn::tensor::{Tensor, activation, s};
+use miras_core::{Factor, STEP, Weights};
+use miras_engine::{Rule, State, recurrence};
+
+use crate::support::{G, Inputs, choose, difference, noise, numbers, run_recurrence, tensor};
+
+/// A matrix, gradient descent and every gradient at its own token's memory, under `retention`.
+fn rule(retention: &str) -> Rule {
+    let text = format!(
+        "[memory]\nkind = 'matrix'\n[bias]\nkind = 'l2'\n[retention]\n{retention}\n\
+         [algorithm]\nkind = 'gd'\nform = 'chunk_start'\nchunk = 1\nload_cap = 0\nread = 'exact'"
+    );
+    choose(&text).unwrap().rule
+}
+
+fn weights(name: &str) -> Tensor<4> {
+    tensor(noise(name, G * 12), [1, G, 3, 4])
+}
+
+fn norm(x: Tensor<4>, p: f64) -> Tensor<4> {
+    let sum = x.abs().powf_scalar(p).sum_dim(3).sum_dim(2);
+    sum.powf_scalar(1.0 / p)
+}
+
+fn assert_close(what: &str, a: Tensor<4>, b: Tensor<4>, tolerance: f64) {
+    let gap = difference(&numbers(a), &numbers(b));
+    assert!(gap < tolerance, "{what}: {gap:e}");
+}
+
+#[test]
+fn initial_states_stand_for_the_initial_weights() {
+    for (retention, tolerance) in [
+        ("kind = 'none'", 1e-12),
+        ("kind = 'l2'", 1e-12),
+        ("kind = 'lq'", 1e-9),
+        ("kind = 'lq'\nq = 2.5", 1e-9),
+        ("kind = 'lq'\nq = 5", 1e-9),
+        ("kind = 'lq'\nlink = 'p_norm'", 5e-3),
+        ("kind = 'lq'\nlink = 'p_norm'\nq = 1.5", 5e-3),
+        ("kind = 'elastic_net'\nthreshold = 0.1", 1e-12),
+        (
+            "kind = 'elastic_net'\nthreshold = 0.001\nsmooth = true",
+            1e-3,
+        ),
+    ] {
+        let gate = rule(retention).retention;
+        let w = weights("w");
+        assert_close(retention, gate.link(gate.initial(w.clone())), w, tolerance);
+    }
+}
+
+#[test]
+fn a_norm_of_two_is_the_identity() {
+    for link in ["paper", "p_norm"] {
+        let with_q = |q: f64| rule(&format!("kind = 'lq'\nlink = '{link}'\nq = {q:?}")).retention;
+        let a = weights("a");
+        assert_close(link, with_q(2.0).link(a.clone()), a.clone(), 1e-12);
+        // Nor does the formula jump there.
+        assert_close(link, with_q(2.000_01).link(a.clone()), a, 1e-4);
+    }
+}
+
+#[test]
+fn the_papers_link_shrinks_weights_as_states_grow() {
+    for q in [2.5, 4.0, 5.0] {
+        let gate = rule(&format!("kind = 'lq'\nq = {q:?}\nfloor = 1e-6")).retention;
+        let a = weights("a").mul_scalar(3.0);
+        let expected = norm(a.clone(), q).powf_scalar(3.0 - q);
+        assert_close("norm", norm(gate.link(a), q), expected, 1e-8);
+    }
+}
+
+#[test]
+fn the_floor_keeps_weights_finite_as_a_state_fades() {
+    let gate = rule("kind = 'lq'\nfloor = 0.1").retention;
+    let faded = weights("a").mul_scalar(1e-9);
+    assert_close(
+        "faded",
+        gate.link(faded.clone()),
+        faded.mul_scalar(100.0),
+        1e-12,
+    );
+}
+
+#[test]
+fn kl_weights_stay_on_the_simplex() {
+    let rule = rule("kind = 'kl'\nsigned = false\nscale = 1.7\ndecay = 0.9");
+    let inputs = Inputs::new(&rule, 40);
+    let state = State::new(&rule, &inputs.initial);
+    let (_, maps) = recurrence::forward(&rule, &inputs.initial, &state, &inputs.tokens);
+    let weights = rule.retention.link(maps[0].weights.clone());
+    assert!(numbers(weights.clone()).iter().all(|w| *w >= 0.0));
+    let sums = weights.sum_dim(3);
+    let expected = sums.ones_like().mul_scalar(1.7);
+    assert_close("sums", sums, expected, 1e-12);
+}
+
+/// `W_t = c·softmax(a_t log W_{t−1} − θ_t ∇ℓ(W_{t−1}))`, MIRAS Eq. 27 as it is printed.
+#[test]
+fn logits_are_the_papers_recurrence_of_weights() {
+    let rule = rule("kind = 'kl'\nsigned = false\nscale = 1.7\ndecay = 0.9");
+    let inputs = Inputs::new(&rule, 12);
+    let ours = run_recurrence(&rule, &inputs);
+    let Inputs { tokens, initial } = &inputs;
+
+    let mut w = rule
+        .retention
+        .link(rule.retention.initial(initial.maps[0].clone()));
+    let mut outputs = Vec::new();
+    for t in 0..tokens.len() {
+        let token = tokens.range(t, t + 1);
+        let at = Weights {
+            maps: &[w.clone()],
+            gains: &[],
+        };
+        let factors = (rule.memory).factors(&at, token.k, &mut |y| {
+            rule.bias.gradient(y, token.v.clone(), &token.gates)
+        });
+        let Factor { x, d } = &factors[0];
+        let gradient = x.clone().transpose().matmul(d.clone());
+        let decay = (rule.retention).log_decay(&token.gates, &token.gates.get(STEP));
+        let inside = w.div_scalar(1.7).log() * decay.exp() - gradient * token.gates.get(STEP);
+        w = activation::softmax(inside, 3).mul_scalar(1.7);
+        outputs.push(token.q.matmul(w.clone()));
+    }
+    let theirs = Tensor::cat(outputs, 2);
+    // The logarithm of a softmax differs from its logits by a number a row, which a_t scales: the
+    // softmax does not see it.
+    assert_close("outputs", ours.y, theirs, 1e-12);
+}
+
+#[test]
+fn a_number_added_to_a_row_of_logits_changes_nothing() {
+    let gate = rule("kind = 'kl'\nsigned = false").retention;
+    let z = weights("z");
+    let shift = z.clone().slice(s![.., .., .., 0..1]);
+    assert_close("shifted", gate.link(z.clone() + shift), gate.link(z), 1e-12);
+}
+
+#[test]
+fn nothing_moves_without_decay_and_step() {
+    for retention in [
+        "kind = 'lq'\ngate = 'fixed'\ndecay = 1",
+        "kind = 'kl'\ngate = 'fixed'\ndecay = 1",
+        "kind = 'elastic_net'\ngate = 'fixed'\ndecay = 1",
+    ] {
+        let rule = rule(retention);
+        let mut inputs = Inputs::new(&rule, 5);
+        let zero = inputs.tokens.gates.get(STEP).zeros_like();
+        inputs.tokens.gates = inputs.tokens.gates.with(STEP, zero);
+        let state = State::new(&rule, &inputs.initial);
+        let (_, maps) = recurrence::forward(&rule, &inputs.initial, &state, &inputs.tokens);
+        let before = state.maps[0].weights.clone();
+        assert_close(retention, maps[0].weights.clone(), before, 1e-12);
+    }
+}
+
+#[test]
+fn an_elastic_net_without_threshold_is_decay() {
+    let net = rule("kind = 'elastic_net'\nthreshold = 0\ndecay = 0.9");
+    let l2 = rule("kind = 'l2'\ndecay = 0.9");
+    let inputs = Inputs::new(&net, 9);
+    let y = run_recurrence(&net, &inputs).y;
+    assert_close("outputs", y, run_recurrence(&l2, &inputs).y, 1e-12);
+}
+
+#[test]
+fn an_elastic_net_makes_small_weights_exactly_zero() {
+    let gate = rule("kind = 'elastic_net'\nthreshold = 0.3").retention;
+    let a = weights("a");
+    let linked = numbers(gate.link(a.clone()));
+    let mut zeros = 0;
+    for (a, w) in numbers(a).into_iter().zip(linked) {
+        let expected = if a.abs() < 0.3 {
+            0.0
+        } else {
+            a - 0.3 * a.signum()
+        };
+        assert!((w - expected).abs() < 1e-15, "{a} gives {w}");
+        zeros += usize::from(w == 0.0);
+    }
+    assert!(zeros > 0);
+}
+
+#[test]
+fn a_signed_pair_has_both_signs_and_no_mean() {
+    let gate = rule("kind = 'kl'\nsigned = true\nscale = 2").retention;
+    let w = gate.link(weights("z").mul_scalar(2.0));
+    let values = numbers(w.clone());
+    assert!(values.iter().any(|w| *w > 0.1) && values.iter().any(|w| *w < -0.1));
+    let sums = w.sum_dim(3);
+    let zero = sums.zeros_like();
+    assert_close("row sums", sums, zero, 1e-12);
+}

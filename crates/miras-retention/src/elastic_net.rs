@@ -1,0 +1,127 @@
+//! An elastic net: decay, and weights that vanish below a threshold.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use miras_core::{GateSpec, Gates, LinkKind, Part, RETENTION, RetentionGate, table_of};
+use serde::{Deserialize, Serialize};
+
+use crate::decay::{DECAY, DECAY_KEY, GATE_KEY, Gate};
+
+pub(crate) const PART: Part<dyn RetentionGate> = Part {
+    kind: "elastic_net",
+    summary: "Decay, and a soft threshold that makes small weights exactly zero.",
+    formula: "A_t = a_t A_{t-1} - theta_t G(W_{t-1}),   W = sign(A) max(|A| - gamma, 0);   smooth: W = |A| atan(A/gamma) 2/pi",
+    reference: "MIRAS, arXiv 2504.13173, Eq. 23 (FTRL form) with the decay of Eq. 22; the smooth surrogate is that of its section 5.2",
+    keys: &[
+        GATE_KEY,
+        DECAY_KEY,
+        (
+            "threshold",
+            "gamma: states below it are zero weights, 0 or more; 0 is retention.kind = \"l2\"; default 0.01",
+        ),
+        (
+            "smooth",
+            "true: the differentiable surrogate, which is nowhere exactly zero; default false",
+        ),
+    ],
+    variants: &[
+        "decay = 0.9\nthreshold = 0.1",
+        "decay = 0.9\nthreshold = 0.1\nsmooth = true",
+    ],
+    build: |tree, _| {
+        let net = tree.part::<ElasticNet>("retention", &["kind"])?;
+        net.gate.check(tree, net.decay)?;
+        let least = if net.smooth { 1e-6 } else { 0.0 };
+        if !(least..=1e6).contains(&net.threshold) {
+            let message = format!("threshold is a size of weights: from {least} to 1e6 here");
+            return Err(tree.error("retention.threshold", message, None));
+        }
+        Ok(Arc::new(net))
+    },
+};
+
+/// An elastic net.
+///
+/// # Formula
+/// `A_t = a_t A_{t−1} − θ_t ∇ℓ(W_{t−1})`, `W = S_γ(A) = sign(A)·max(|A| − γ, 0)`;
+/// smooth: `W = |A|·atan(A/γ)·2/π`.
+///
+/// # Reference
+/// MIRAS (arXiv 2504.13173), Eq. 23: the follow-the-regularised-leader form, to which the l2
+/// part of Eq. 22 adds the decay.
+///
+/// # Notes
+/// - Eq. 22 thresholds the recurrent state itself, which no chunk form can hold; this is the form
+///   whose state stays linear.
+/// - A sequence starts at `A_0 = W_init + γ sign(W_init)`, for which `S_γ(A_0) = W_init`; with the
+///   surrogate at `W_init`, whose weights then begin smaller by at most `2γ/π`.
+/// - Weights at zero pass no gradient to the outer loop; the surrogate passes it everywhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ElasticNet {
+    /// Where `a_t` comes from.
+    pub gate: Gate,
+    /// The value of a fixed decay, the start of a gate; in (0, 1].
+    pub decay: f64,
+    /// γ.
+    pub threshold: f64,
+    /// Whether the surrogate is used.
+    pub smooth: bool,
+}
+
+impl Default for ElasticNet {
+    fn default() -> Self {
+        Self {
+            gate: Gate::Sigmoid,
+            decay: DECAY,
+            threshold: 0.01,
+            smooth: false,
+        }
+    }
+}
+
+impl RetentionGate for ElasticNet {
+    fn gates(&self) -> Vec<GateSpec> {
+        vec![self.gate.spec(self.decay)]
+    }
+
+    fn log_decay(&self, gates: &Gates, _like: &Tensor<4>) -> Tensor<4> {
+        gates.get(RETENTION)
+    }
+
+    fn forgets(&self) -> bool {
+        self.gate.forgets(self.decay)
+    }
+
+    fn link_kind(&self) -> LinkKind {
+        match self.threshold {
+            0.0 => LinkKind::Identity,
+            _ => LinkKind::General,
+        }
+    }
+
+    fn link(&self, state: Tensor<4>) -> Tensor<4> {
+        let gamma = self.threshold;
+        if self.threshold == 0.0 {
+            state
+        } else if self.smooth {
+            let turn = state.clone().div_scalar(gamma).atan();
+            state.abs() * turn.mul_scalar(std::f64::consts::FRAC_2_PI)
+        } else {
+            state.clone() - state.clamp(-gamma, gamma)
+        }
+    }
+
+    fn initial(&self, weights: Tensor<4>) -> Tensor<4> {
+        if self.smooth {
+            weights
+        } else {
+            weights.clone() + weights.sign().mul_scalar(self.threshold)
+        }
+    }
+
+    fn config(&self) -> toml::Table {
+        table_of(self)
+    }
+}

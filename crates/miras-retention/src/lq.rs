@@ -1,0 +1,214 @@
+//! An lq penalty: the state's direction in one norm, its weights in another.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use miras_core::{GateSpec, Gates, LinkKind, Part, RETENTION, RetentionGate, table_of};
+use serde::{Deserialize, Serialize};
+
+use crate::decay::{DECAY, DECAY_KEY, GATE_KEY, Gate};
+
+pub(crate) const PART: Part<dyn RetentionGate> = Part {
+    kind: "lq",
+    summary: "The weights are the state through a norm (MONETA), as the paper prints it or as the mirror map of the q-norm.",
+    formula: "A_t = a_t A_{t-1} - theta_t G(W_{t-1});   paper: W = A / |A|_q^(q-2);   p_norm: W = sign(A) |A|^(p-1) / |A|_p^(p-2), p = q/(q-1)",
+    reference: "MIRAS, arXiv 2504.13173, Eq. 24 (paper) and section 5.2, variant 4 (p_norm, with the power that is missing there)",
+    keys: &[
+        GATE_KEY,
+        DECAY_KEY,
+        (
+            "q",
+            "the norm, from 1.1 to 16; 2 makes the link the identity; not 3 with the paper's link",
+        ),
+        (
+            "link",
+            "\"paper\" (Eq. 24, a number times the state) or \"p_norm\" (the gradient of half the squared p-norm)",
+        ),
+        (
+            "floor",
+            "paper's link only: the least norm of a state that counts, so that weights stay finite as the state fades; default 0.1",
+        ),
+    ],
+    variants: &["decay = 0.9", "link = 'p_norm'\ndecay = 0.9"],
+    build: |tree, _| {
+        let mut lq = tree.part::<Lq>("retention", &["kind"])?;
+        lq.gate.check(tree, lq.decay)?;
+        if !(1.1..=16.0).contains(&lq.q) {
+            let message = "q is the norm of the penalty: from 1.1 to 16";
+            return Err(tree.error("retention.q", message, None));
+        }
+        match (lq.link, lq.floor) {
+            (Link::PNorm, Some(_)) => {
+                let message = "floor belongs to retention.link = \"paper\"";
+                let help = "leave it out: the p-norm link needs none".to_owned();
+                return Err(tree.error("retention.floor", message, Some(help)));
+            }
+            (Link::PNorm, None) => {}
+            (Link::Paper, floor) => {
+                if (lq.q - 3.0).abs() < 0.05 {
+                    let message = "with q = 3 the paper's link fixes the norm of the weights, and no state stands for the initial ones";
+                    let help = "use q = 4 (MONETA), or retention.link = \"p_norm\"".to_owned();
+                    return Err(tree.error("retention.q", message, Some(help)));
+                }
+                let floor = floor.unwrap_or(FLOOR);
+                if !(1e-6..=1e6).contains(&floor) {
+                    let message = "floor is a norm: from 1e-6 to 1e6";
+                    return Err(tree.error("retention.floor", message, None));
+                }
+                lq.floor = Some(floor);
+            }
+        }
+        Ok(Arc::new(lq))
+    },
+};
+
+/// The least norm of a state that counts, where the config says nothing.
+const FLOOR: f64 = 0.1;
+
+/// Added to squared entries, relative to their mean: the power of the p-norm link has no
+/// slope at 0 otherwise.
+const EPSILON: f64 = 1e-6;
+
+/// An lq penalty on the weights.
+///
+/// # Formula
+/// `A_t = a_t A_{t−1} − θ_t ∇ℓ(W_{t−1})`, and
+/// - paper: `W = A/‖A‖_q^{q−2}`;
+/// - p-norm: `W = sign(A) ⊙ |A|^{p−1}/‖A‖_p^{p−2} = ∇½‖A‖_p²`, `p = q/(q−1)`.
+///
+/// # Shapes
+/// The norm is that of each map of each memory, `[n, g, d_in, d_out] → [n, g, 1, 1]`.
+///
+/// # Reference
+/// MIRAS (arXiv 2504.13173), Eq. 24 with q = 4 (MONETA); §5.2, variant 4.
+///
+/// # Notes
+/// - The paper derives the mirror map for 1 < q ≤ 2, prints it without the elementwise power,
+///   and trains with q = 4 and no derivation; the p-norm link is the map with its power, for any q > 1.
+/// - In the paper's form `‖W‖_q = ‖A‖_q^{3−q}`: with q = 4 the weights *shrink* as the state
+///   grows, and grow as it fades, hence `floor` (ours).
+/// - A sequence starts at `A_0 = W_init ‖W_init‖_q^{(q−2)/(3−q)}`, for which `Λ(A_0) = W_init`
+///   (p-norm: the q-norm link of `W_init`, its inverse). The paper does not say.
+/// - Which tensor the norm runs over is not said; here each map of each head has its own.
+/// - Within a chunk the paper's link can be read with its scale frozen
+///   (`algorithm.read = "frozen"`); otherwise weights are written out or stale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lq {
+    /// Where `a_t` comes from.
+    pub gate: Gate,
+    /// The value of a fixed decay, the start of a gate; in (0, 1].
+    pub decay: f64,
+    /// The norm.
+    pub q: f64,
+    /// From the state to the weights.
+    pub link: Link,
+    /// The least `‖A‖_q` that counts, with [`Link::Paper`].
+    pub floor: Option<f64>,
+}
+
+/// From the state to the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// `A/‖A‖_q^{q−2}`.
+    Paper,
+    /// `sign(A) ⊙ |A|^{p−1}/‖A‖_p^{p−2}`.
+    PNorm,
+}
+
+impl Default for Lq {
+    fn default() -> Self {
+        Self {
+            gate: Gate::Sigmoid,
+            decay: DECAY,
+            q: 4.0,
+            link: Link::Paper,
+            floor: None,
+        }
+    }
+}
+
+/// `Σ |x|^p` of every map, `[n, g, 1, 1]`.
+fn power_sum(x: Tensor<4>, p: f64, epsilon: f64) -> Tensor<4> {
+    (x.powi_scalar(2).add_scalar(epsilon))
+        .powf_scalar(p / 2.0)
+        .sum_dim(3)
+        .sum_dim(2)
+}
+
+/// `∇½‖x‖_p²`, on entries relative to their root mean square: the map is of degree 1.
+fn mirror(x: Tensor<4>, p: f64) -> Tensor<4> {
+    let square = x.clone().powi_scalar(2).mean_dim(3).mean_dim(2);
+    let size = square.add_scalar(miras_core::rows::TINY).sqrt();
+    let x = x / size.clone();
+    let norm = power_sum(x.clone(), p, EPSILON).powf_scalar((p - 2.0) / p);
+    let power = (x.clone().powi_scalar(2).add_scalar(EPSILON)).powf_scalar((p - 2.0) / 2.0);
+    x * power * (size / norm)
+}
+
+impl Lq {
+    /// `‖x‖_q`.
+    fn norm(&self, x: Tensor<4>) -> Tensor<4> {
+        power_sum(x, self.q, miras_core::rows::TINY).powf_scalar(1.0 / self.q)
+    }
+}
+
+impl RetentionGate for Lq {
+    fn gates(&self) -> Vec<GateSpec> {
+        vec![self.gate.spec(self.decay)]
+    }
+
+    fn log_decay(&self, gates: &Gates, _like: &Tensor<4>) -> Tensor<4> {
+        gates.get(RETENTION)
+    }
+
+    fn forgets(&self) -> bool {
+        self.gate.forgets(self.decay)
+    }
+
+    fn link_kind(&self) -> LinkKind {
+        // Exactly 2: so close to it that the formula no longer tells them apart.
+        if (self.q - 2.0).abs() < f64::EPSILON {
+            return LinkKind::Identity;
+        }
+        match self.link {
+            Link::Paper => LinkKind::Scale,
+            Link::PNorm => LinkKind::General,
+        }
+    }
+
+    fn link(&self, state: Tensor<4>) -> Tensor<4> {
+        match self.link_kind() {
+            LinkKind::Identity => state,
+            LinkKind::Scale => self.scale(&state) * state,
+            LinkKind::General => mirror(state, self.q / (self.q - 1.0)),
+        }
+    }
+
+    /// `‖A‖_q^{2−q}`.
+    fn scale(&self, state: &Tensor<4>) -> Tensor<4> {
+        let norm = (self.norm(state.clone())).clamp_min(self.floor.unwrap_or(FLOOR));
+        norm.powf_scalar(2.0 - self.q)
+    }
+
+    fn initial(&self, weights: Tensor<4>) -> Tensor<4> {
+        match self.link_kind() {
+            LinkKind::Identity => weights,
+            LinkKind::Scale => {
+                let power = (self.q - 2.0) / (3.0 - self.q);
+                weights.clone() * self.norm(weights).powf_scalar(power)
+            }
+            LinkKind::General => mirror(weights, self.q),
+        }
+    }
+
+    fn refuses_zero(&self) -> Option<&'static str> {
+        (self.link_kind() == LinkKind::Scale)
+            .then_some("the norm of an empty state is 0, and the link divides by it")
+    }
+
+    fn config(&self) -> toml::Table {
+        table_of(self)
+    }
+}
