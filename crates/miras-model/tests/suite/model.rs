@@ -12,7 +12,14 @@ use miras_random::Stream;
 
 const VOCAB: usize = 256;
 
-pub(crate) const PRESETS: [&str; 3] = ["titans-lmm", "gated-deltanet", "transformer"];
+pub(crate) const PRESETS: [&str; 6] = [
+    "titans-lmm",
+    "yaad",
+    "moneta",
+    "memora",
+    "gated-deltanet",
+    "transformer",
+];
 
 /// Reads a preset's model, with changes.
 pub(crate) fn preset(name: &str, changes: &[&str]) -> ModelSpec {

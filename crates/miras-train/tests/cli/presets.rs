@@ -25,7 +25,10 @@ fn every_configuration_passes_its_check() {
 
 #[test]
 fn two_steps_and_two_more_are_four_for_every_preset() {
-    for preset in toml_files(&repository().join("configs/presets")) {
+    let folder = repository().join("configs/presets");
+    // The folders inside hold the same presets in other sizes.
+    let presets = (toml_files(&folder).into_iter()).filter(|file| file.parent() == Some(&*folder));
+    for preset in presets {
         let dir = Dir::new();
         let stem = preset.file_stem().unwrap().to_str().unwrap();
         let preset = preset.display();
