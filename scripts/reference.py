@@ -248,6 +248,84 @@ def descent(spec, data):
     return ys, weights, None
 
 
+def softmax_rows(z):
+    z = np.exp(z - np.max(z, axis=1, keepdims=True))
+    return z / np.sum(z, axis=1, keepdims=True)
+
+
+def entry_norm(w, q):
+    return float(np.sum(np.abs(w) ** q)) ** (1.0 / q)
+
+
+def scale_of(retention, state):
+    """s(A) of MONETA's link W = s(A) A, MIRAS Eq. 24."""
+    return max(entry_norm(state, retention["q"]), retention["floor"]) ** (2.0 - retention["q"])
+
+
+def link(retention, state):
+    """The weights of a state."""
+    if retention["kind"] == "lq":
+        return scale_of(retention, state) * state
+    if retention["kind"] == "kl":
+        return math.sqrt(state.shape[1]) * softmax_rows(state)
+    if retention["kind"] == "elastic_net":
+        return np.sign(state) * np.maximum(np.abs(state) - retention["threshold"], 0.0)
+    raise ValueError(retention["kind"])
+
+
+def first_state(retention, learned):
+    """The state a sequence starts with."""
+    if retention["kind"] == "lq":
+        q = retention["q"]
+        return learned * entry_norm(learned, q) ** ((q - 2.0) / (3.0 - q))
+    if retention["kind"] == "kl":
+        # Logits: what is learned is uniform in +-sqrt(6 / (d_in + d_out)) at first.
+        return learned * math.sqrt(sum(learned.shape) / 2.0)
+    if retention["kind"] == "elastic_net":
+        return learned + retention["threshold"] * np.sign(learned)
+    raise ValueError(retention["kind"])
+
+
+def linked(spec, data):
+    """A_t = a_t A_{t-1} - theta_t g_t with W = Lambda(A) (MIRAS Eqs. 23, 24, 27 as logits).
+
+    Tokens of a chunk read Lambda(A_t) ("exact"), A_t times the scale of the chunk's start
+    ("frozen") or Lambda(A) of the chunk's start ("stale").
+    """
+    memory, bias, retention = spec["memory"], spec["bias"], spec["retention"]
+    gain, chunk = data.get("gain"), chunk_length(spec)
+    state = [first_state(retention, w) for w in data["weights"]]
+    ys = []
+    for t in range(len(data["q"])):
+        if t % chunk == 0:
+            anchor = [link(retention, a) for a in state]
+            start = state
+        g = inner_gradient(memory, bias, anchor, gain, data["k"][t], data["v"][t])
+        state = [data["retention"][t] * a - data["step"][t] * g[l] for l, a in enumerate(state)]
+        if spec["algorithm"]["read"] == "exact":
+            seen = [link(retention, a) for a in state]
+        elif spec["algorithm"]["read"] == "frozen":
+            seen = [scale_of(retention, first) * a for first, a in zip(start, state)]
+        else:
+            seen = anchor
+        ys.append(read(memory, seen, gain, data["q"][t]))
+    return np.array(ys), [link(retention, a) for a in state], None
+
+
+def memora_as_printed(spec, data):
+    """W_t = c softmax(a_t log(W_{t-1} / c) - theta_t g_t), MIRAS Eq. 27, every token its own anchor."""
+    memory, bias, gain = spec["memory"], spec["bias"], data.get("gain")
+    weights = [link(spec["retention"], first_state(spec["retention"], w)) for w in data["weights"]]
+    ys = []
+    for t in range(len(data["q"])):
+        g = inner_gradient(memory, bias, weights, gain, data["k"][t], data["v"][t])
+        for l, w in enumerate(weights):
+            c = math.sqrt(w.shape[1])
+            weights[l] = c * softmax_rows(data["retention"][t] * np.log(w / c) - data["step"][t] * g[l])
+        ys.append(read(memory, weights, gain, data["q"][t]))
+    return np.array(ys)
+
+
 def gated_deltanet(spec, data):
     """W~ = a_t W_{t-1};  W_t = W~ - k_t^T beta_t (k_t W~ - v_t);  y_t = q_t W_t."""
     w = data["weights"][0].copy()
@@ -354,8 +432,8 @@ def decay(order="after", anchored=False):
 NO_RETENTION = {"kind": "none", "order": "after", "anchored": False}
 
 
-def algorithm(kind, form, chunk, load_cap=None):
-    return {"kind": kind, "form": form, "chunk": chunk, "load_cap": load_cap}
+def algorithm(kind, form, chunk, load_cap=None, read="exact"):
+    return {"kind": kind, "form": form, "chunk": chunk, "load_cap": load_cap, "read": read}
 
 
 TITANS = "Titans (arXiv 2501.00663) Eqs. 12-15, inner loss with 1/2 as in App. C"
@@ -430,6 +508,23 @@ def cases():
         "gradients at the chunk start",
         mlp(2, "gelu", True, "layer"), cubic, decay(), algorithm("gd", "chunk_start", 4), descent,
         draw_inputs(39, 12, mlp2, (0.01, 0.05), retention=(0.9, 0.99), gain=True, spread=1.8))
+
+    # Links that are not the identity, one for each read rule.
+    add("moneta_mlp2_norm_residual_lq4_frozen_chunk4",
+        MIRAS + " Eqs. 24 and 25 (MONETA, p = 3, q = 4); A_0 = W ||W||_4^-2; scale frozen at the chunk start",
+        mlp(2, "gelu", True, "layer"), cubic, {"kind": "lq", "q": 4.0, "floor": 0.1},
+        algorithm("gd", "chunk_start", 4, read="frozen"), linked,
+        draw_inputs(64, 12, mlp2, (0.005, 0.03), retention=(0.9, 0.99), gain=True, spread=1.8))
+    add("memora_mlp2_norm_residual_stale_chunk4",
+        MIRAS + " Eq. 27 (MEMORA) as logits, rows summing to sqrt(d_out); weights of the chunk start are read",
+        mlp(2, "gelu", True, "layer"), L2, {"kind": "kl"},
+        algorithm("gd", "chunk_start", 4, read="stale"), linked,
+        draw_inputs(31, 12, mlp2, (0.1, 0.9), retention=(0.9, 0.99), gain=True))
+    add("elastic_net_mlp2_exact_read_chunk4",
+        MIRAS + " Eq. 23 with decay; every token reads its own weights",
+        mlp(2), L2, {"kind": "elastic_net", "threshold": 0.1},
+        algorithm("gd", "chunk_start", 4, read="exact"), linked,
+        draw_inputs(42, 12, mlp2, (0.05, 0.3), retention=(0.9, 0.99)))
 
     # Tokens 2..4 share a key (inside and across chunks of 4), token 9 repeats it later.
     drawn = draw_inputs(17, 12, [5, 5], (0.2, 0.98), retention=(0.7, 0.99))
@@ -657,6 +752,26 @@ def check_identities(checks, by_name):
                  distance(descent(with_parts(spec, bias={"p": 2.0}), data)[0], descent({**spec, "bias": L2}, twice)[0]))
     cubic = {**spec["bias"], "epsilon": 1e-18}
     checks.check("lp, p = 3 = 3 sign(e) e^2", distance(output_gradient(cubic, e, 0.0 * e), 3.0 * np.sign(e) * e * e))
+
+    # MEMORA in logits is MEMORA as printed; its rows stay on the simplex.
+    spec, _, data, _ = by_name["memora_mlp2_norm_residual_stale_chunk4"]
+    exact = with_parts(spec, algorithm={"form": "exact", "read": "exact"})
+    y, w, _ = linked(exact, data)
+    checks.check("memora in logits = memora as printed", distance(y, memora_as_printed(spec, data)))
+    checks.check("memora's rows sum to sqrt(d_out)",
+                 max(distance(np.sum(x, axis=1), np.full(len(x), math.sqrt(x.shape[1]))) for x in w))
+
+    # The first weights are the learned ones, and q = 2 is plain decay.
+    spec, _, data, _ = by_name["moneta_mlp2_norm_residual_lq4_frozen_chunk4"]
+    starts = [link(spec["retention"], first_state(spec["retention"], w)) for w in data["weights"]]
+    checks.check("lq: Lambda(A_0) = W_init", distance(starts, data["weights"]))
+    two = with_parts(spec, retention={"q": 2.0})
+    plain_decay, _, _, _ = by_name["moneta_mlp2_norm_residual_identity_link_chunk4"]
+    checks.check("lq with q = 2 = decay", distance(linked(two, data)[0], descent(plain_decay, data)[0]))
+    checks.require("lq with q = 4 differs from decay", distance(linked(spec, data)[0], descent(plain_decay, data)[0]) > 1e-3)
+    spec, _, data, _ = by_name["elastic_net_mlp2_exact_read_chunk4"]
+    starts = [link(spec["retention"], first_state(spec["retention"], w)) for w in data["weights"]]
+    checks.check("elastic net: Lambda(A_0) = W_init", distance(starts, data["weights"]))
 
 
 def anchors_of(spec, data):

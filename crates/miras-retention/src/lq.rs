@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use miras_core::{GateSpec, Gates, LinkKind, Part, RETENTION, RetentionGate, table_of};
+use miras_core::{GateSpec, Gates, LinkKind, Part, RETENTION, RetentionGate, rows::TINY, table_of};
 use serde::{Deserialize, Serialize};
 
 use crate::decay::{DECAY, DECAY_KEY, GATE_KEY, Gate};
@@ -68,6 +68,9 @@ const FLOOR: f64 = 0.1;
 /// Added to squared entries, relative to their mean: the power of the p-norm link has no
 /// slope at 0 otherwise.
 const EPSILON: f64 = 1e-6;
+
+/// Added to a sum of powers, so that its root has a derivative where all of them are 0.
+const TINIEST: f64 = 1e-30;
 
 /// An lq penalty on the weights.
 ///
@@ -140,7 +143,7 @@ fn power_sum(x: Tensor<4>, p: f64, epsilon: f64) -> Tensor<4> {
 /// `∇½‖x‖_p²`, on entries relative to their root mean square: the map is of degree 1.
 fn mirror(x: Tensor<4>, p: f64) -> Tensor<4> {
     let square = x.clone().powi_scalar(2).mean_dim(3).mean_dim(2);
-    let size = square.add_scalar(miras_core::rows::TINY).sqrt();
+    let size = square.add_scalar(TINY).sqrt();
     let x = x / size.clone();
     let norm = power_sum(x.clone(), p, EPSILON).powf_scalar((p - 2.0) / p);
     let power = (x.clone().powi_scalar(2).add_scalar(EPSILON)).powf_scalar((p - 2.0) / 2.0);
@@ -148,9 +151,11 @@ fn mirror(x: Tensor<4>, p: f64) -> Tensor<4> {
 }
 
 impl Lq {
-    /// `‖x‖_q`.
+    /// `‖x‖_q`, with a derivative at 0 as well.
     fn norm(&self, x: Tensor<4>) -> Tensor<4> {
-        power_sum(x, self.q, miras_core::rows::TINY).powf_scalar(1.0 / self.q)
+        let epsilon = if self.q < 2.0 { TINY } else { 0.0 };
+        let sum = power_sum(x, self.q, epsilon).add_scalar(TINIEST);
+        sum.powf_scalar(1.0 / self.q)
     }
 }
 

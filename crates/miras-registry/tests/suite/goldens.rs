@@ -20,7 +20,7 @@ fn outputs_states_and_gradients_equal_the_numpy_reference() {
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
-    assert!(files.len() >= 13, "goldens are missing");
+    assert!(files.len() >= 16, "goldens are missing");
     for file in files {
         let golden: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         let name = golden["name"].as_str().unwrap();
@@ -73,6 +73,15 @@ fn config(golden: &Value) -> String {
             text(&retention["order"]),
             retention["anchored"]
         ),
+        "lq" => format!(
+            "[retention]\nkind = 'lq'\nq = {}\nfloor = {}",
+            retention["q"], retention["floor"]
+        ),
+        "kl" => "[retention]\nkind = 'kl'\nsigned = false".to_string(),
+        "elastic_net" => format!(
+            "[retention]\nkind = 'elastic_net'\nthreshold = {}",
+            retention["threshold"]
+        ),
         kind => format!("[retention]\nkind = '{kind}'"),
     };
     let algorithm = &golden["algorithm"];
@@ -82,10 +91,11 @@ fn config(golden: &Value) -> String {
         (cap, _) => format!("load_cap = {cap}"),
     };
     let algorithm = format!(
-        "[algorithm]\nkind = '{}'\nform = '{}'\nchunk = {}\n{cap}\ngrad_cap = 0",
+        "[algorithm]\nkind = '{}'\nform = '{}'\nchunk = {}\nread = '{}'\n{cap}\ngrad_cap = 0",
         text(&algorithm["kind"]),
         text(&algorithm["form"]),
         algorithm["chunk"],
+        text(&algorithm["read"]),
     );
     [memory, bias, retention, algorithm].join("\n")
 }
