@@ -90,13 +90,15 @@ pub struct MapSpec {
     pub d_out: usize,
 }
 
-/// One gain, initially 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One gain.
+#[derive(Debug, Clone, PartialEq)]
 pub struct GainSpec {
     /// Its name in checkpoints.
     pub name: String,
     /// Features.
     pub d: usize,
+    /// Where it starts.
+    pub initial: f64,
 }
 
 /// The gradient of one map as factors: token `i` contributes `x_iᵀ d_i`.

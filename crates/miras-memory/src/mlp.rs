@@ -67,7 +67,9 @@ const LARGEST: usize = 1024;
 /// MIRAS (arXiv 2504.13173), §5.3: depth 2, expansion 4, GELU, residual and layer norm.
 ///
 /// # Notes
-/// The layer norm's gain is learned by the outer loop alone, which neither paper says.
+/// The layer norm's gain is learned by the outer loop alone, which neither paper says, and starts
+/// at `1/√d`: the normalised output then has the length of the unit key beside it, and errors
+/// have that of values. From 1 on recall is not learned at all (`docs/architecture.md`, Gains).
 /// Depths from 3 on stay bounded only with residual and norm, hence their defaults.
 /// Behind a norm the gradient grows as the weights decay, so retention is anchored there by
 /// default; and the default `algorithm.step_max` falls with depth (0.1 at 3, 0.03 at 4): with 1
@@ -126,10 +128,12 @@ impl MemoryArchitecture for Mlp {
     }
 
     fn gains(&self, d: usize) -> Vec<GainSpec> {
-        let name = "norm".into();
-        (self.has_norm().then_some(GainSpec { name, d }))
-            .into_iter()
-            .collect()
+        let gain = GainSpec {
+            name: "norm".into(),
+            d,
+            initial: (d as f64).sqrt().recip(),
+        };
+        (self.has_norm().then_some(gain)).into_iter().collect()
     }
 
     fn is_linear(&self) -> bool {

@@ -89,7 +89,7 @@ impl MemoryMixer {
                 .collect(),
             initial,
             gains: (rule.memory.gains(head_dim).into_iter())
-                .map(|gain| init.constant([heads, 1, gain.d], 1.0))
+                .map(|gain| init.constant([heads, 1, gain.d], gain.initial))
                 .collect(),
             norm: init.rms_norm(head_dim),
             output_gate: init.linear(&format!("{name}.output_gate"), d, inner),
