@@ -10,6 +10,9 @@ pub type Problem = (&'static str, String);
 /// The longest row that is accepted, in tokens.
 const MAX_SEQ_LEN: usize = 1 << 24;
 
+/// Tokens of text are bytes.
+const BYTES: usize = 256;
+
 /// Where batches come from.
 ///
 /// It is written as the fields of its kind; the kind's name stands beside them, in the
@@ -89,6 +92,14 @@ impl DataConfig {
             Self::Text(config) => Self::Text(config.absolute()?),
             Self::Builtin(_) | Self::Mqar(_) => self.clone(),
         })
+    }
+
+    /// Number of token values, as [`Dataset::vocab`](crate::Dataset::vocab) of the opened data.
+    pub fn vocab(&self) -> usize {
+        match self {
+            Self::Builtin(_) | Self::Text(_) => BYTES,
+            Self::Mqar(config) => config.vocab,
+        }
     }
 
     /// All problems that show without opening a file; empty if there are none.

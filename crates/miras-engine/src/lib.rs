@@ -2,12 +2,14 @@
 //!
 //! - [`recurrence`] is the truth: one token after the other, weights written out.
 //! - [`dual`] computes the same in parallel over chunks, without per-token weights.
+//! - [`cost`] counts what that takes, without computing anything.
 //!
 //! They agree in outputs and gradients for every valid combination of parts;
 //! `miras-registry/tests/suite` holds them to it. This crate knows the
 //! traits of `miras-core` and no concrete part.
 
 mod chunk_start;
+pub mod cost;
 pub mod dual;
 mod maps;
 mod probe;

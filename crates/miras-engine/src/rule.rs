@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AttentionalBias, LinkKind, MapState, MemoryAlgorithm, MemoryArchitecture, RetentionGate,
+    AttentionalBias, GateSpec, LinkKind, MapState, MemoryAlgorithm, MemoryArchitecture,
+    RetentionGate,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,14 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// The gates of all parts, in the order in which a layer projects them.
+    pub fn gates(&self) -> Vec<GateSpec> {
+        (self.bias.gates().into_iter())
+            .chain(self.retention.gates())
+            .chain(self.algorithm.gates())
+            .collect()
+    }
+
     /// Whether an exact chunk form exists: a matrix, an algorithm that acts on every token, and
     /// gradients that follow from products of keys, that is a linear link or a gradient
     /// that does not depend on the weights at all (`maths.md` 5.5).

@@ -12,7 +12,7 @@ use crate::{
 
 /// Tokens that are substituted one by one before their writes reach later ones as a product:
 /// it bounds what the backward pass of taking single rows costs.
-const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 16;
 
 /// One chunk, `y_t = k_t W_{t−1} = base_t − Σ_{i<t} coupling_ti u_i`.
 pub(crate) struct Substituted {

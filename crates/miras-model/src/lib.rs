@@ -7,6 +7,7 @@ mod attention;
 mod block;
 mod config;
 mod conv;
+pub mod cost;
 mod feed_forward;
 mod heads;
 mod init;

@@ -63,10 +63,7 @@ impl MemoryMixer {
         let rule = choice.rule.clone();
         let inner = heads * head_dim;
 
-        let specs: Vec<GateSpec> = (rule.bias.gates().into_iter())
-            .chain(rule.retention.gates())
-            .chain(rule.algorithm.gates())
-            .collect();
+        let specs = rule.gates();
         let [q_name, k_name] = init.query_and_key(name);
         let initial = match choice.start {
             StartKind::Zero => Vec::new(),

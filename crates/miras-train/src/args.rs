@@ -43,6 +43,10 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// List the parts that a configuration can choose from, or explain one.
     Parts(PartsArgs),
+    /// Work out parameters, FLOPs and memory, without building anything.
+    Estimate(EstimateArgs),
+    /// Measure speed and peak memory on random tokens.
+    Bench(BenchArgs),
     /// Report on this machine and this build.
     Doctor(DoctorArgs),
     /// Print the completions of a shell.
@@ -119,6 +123,56 @@ pub(crate) struct PartsArgs {
 
     /// One part of that list, in full.
     pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct EstimateArgs {
+    /// The TOML file; without one the built-in configuration.
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) set: Set,
+
+    /// Print JSON, for a program.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BenchArgs {
+    /// The TOML file; without one the built-in configuration.
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) set: Set,
+
+    /// Measure one mixer alone rather than the whole model.
+    #[arg(long)]
+    pub(crate) layer: bool,
+
+    /// Sequences a pass [default: train.batch].
+    #[arg(long, value_name = "N")]
+    pub(crate) batch: Option<usize>,
+
+    /// Tokens a sequence [default: as long as those of the data].
+    #[arg(long, value_name = "N")]
+    pub(crate) seq: Option<usize>,
+
+    /// Tokens a chunk, as `--set algorithm.chunk=N`.
+    #[arg(long, value_name = "N")]
+    pub(crate) chunk: Option<usize>,
+
+    /// The device to measure [default: train.device]; `miras-train doctor` lists them.
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+
+    /// How often each pass is timed, after one that is not.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) repeats: usize,
+
+    /// Print JSON, for a program.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -4,9 +4,12 @@
 //! every end into a message and an exit code. Only this crate prints and ends the process.
 
 mod args;
+mod bench;
+mod bytes;
 mod check;
 mod completions;
 mod doctor;
+mod estimate;
 mod exit;
 mod layers;
 mod out;
@@ -44,6 +47,8 @@ fn obey(command: Command) -> anyhow::Result<Ending> {
         Command::Check(args) => return check::check(&args, &mut out),
         Command::Show(args) => show::show(&args, &mut out)?,
         Command::Parts(args) => parts::parts(&args, &mut out)?,
+        Command::Estimate(args) => estimate::estimate(&args, &mut out)?,
+        Command::Bench(args) => bench::bench(&args, &mut out)?,
         Command::Doctor(args) => doctor::doctor(&args, &mut out)?,
         Command::Completions(args) => completions::completions(&args, &mut out)?,
     }

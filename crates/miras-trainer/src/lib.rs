@@ -2,16 +2,19 @@
 //!
 //! - [`RunConfig`] is the whole configuration, read from TOML and checked.
 //! - [`run()`] carries it out: steps, evaluations, checkpoints, metrics, and resuming.
+//! - [`estimate()`] says what a configuration takes, and [`bench()`] measures it.
 //! - [`device`] finds a device by name.
 
 mod advice;
 mod banner;
+mod bench;
 mod carried;
 mod compare;
 mod config;
 pub mod device;
 mod diagnostics;
 mod error;
+mod estimate;
 mod evaluate;
 mod finish;
 mod learner;
@@ -26,10 +29,12 @@ mod snapshot;
 mod start;
 mod trackers;
 
+pub use bench::{Bench, BenchRequest, Spread, bench};
 pub use config::{
     CheckpointConfig, Control, EvalConfig, LogConfig, OnNonfinite, OptimConfig, RunConfig,
     StateRule, TrainConfig,
 };
 pub use error::{ChangedKey, TrainError};
+pub use estimate::{Estimate, TrainMemory, estimate};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod cost;
 mod layers;
 mod model;
 mod naive;
+mod products;
 mod state;

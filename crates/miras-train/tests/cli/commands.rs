@@ -13,6 +13,8 @@ fn help_names_every_command_and_exit_code() {
         "check",
         "show",
         "parts",
+        "estimate",
+        "bench",
         "doctor",
         "completions",
         "Exit codes:",

@@ -4,6 +4,7 @@
 
 mod combinations;
 mod commands;
+mod cost;
 mod mistakes;
 mod presets;
 mod resuming;

@@ -52,7 +52,7 @@ fn two_steps_and_two_more_are_four_for_every_preset() {
     }
 }
 
-fn toml_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn toml_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -5,6 +5,7 @@
 mod carry;
 mod config;
 mod controls;
+mod cost;
 mod effects;
 mod effects_of_data;
 mod effects_of_parts;

@@ -1,0 +1,43 @@
+//! The numbers that a memory carries along a sequence.
+
+use std::collections::BTreeSet;
+
+use crate::{Form, Rule};
+
+/// Numbers in the [`State`](crate::State) of one memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StateSize {
+    /// The states of its maps.
+    pub maps: usize,
+    /// The algorithm's slots.
+    pub slots: usize,
+    /// The open chunk at its largest, one token before it closes; 0 in the exact form.
+    pub open: usize,
+}
+
+impl StateSize {
+    /// All of them.
+    pub fn total(self) -> usize {
+        self.maps + self.slots + self.open
+    }
+}
+
+/// The state of one memory of width `d`.
+pub fn state(rule: &Rule, d: usize) -> StateSize {
+    let all = rule.memory.maps(d);
+    let maps = all.iter().map(|map| map.d_in * map.d_out).sum();
+    let open = match rule.settings.form {
+        Form::Exact => 0,
+        Form::ChunkStart => {
+            let row: usize = all.iter().map(|map| map.d_in + map.d_out).sum();
+            let factors = row * rule.memory.rows() * (1 + rule.settings.sweeps);
+            let gates: BTreeSet<_> = rule.gates().iter().map(|gate| gate.name).collect();
+            (rule.settings.chunk - 1) * (factors + gates.len())
+        }
+    };
+    StateSize {
+        maps,
+        slots: maps * rule.algorithm.slots(),
+        open,
+    }
+}

@@ -1,0 +1,31 @@
+//! The matrix products of a model.
+
+use miras_engine::cost::{self, Flops, Needs::Both};
+
+use super::Sizes;
+use crate::ModelSpec;
+
+/// The products of a sequence of `tokens` tokens from a new state on, head included.
+///
+/// Attention is counted as it is computed, over the whole square of tokens. Looking up the
+/// embedding, convolutions and all elementwise work are no products.
+pub fn flops(spec: &ModelSpec, vocab: usize, tokens: usize) -> Flops {
+    let sizes = Sizes::of(spec);
+    let project = |from: usize, to: usize| Flops::product(tokens, from, to, Both);
+    let feed_forward = project(sizes.dim, sizes.ffn) * 3.0;
+    let layer = mixer(&sizes, tokens) + feed_forward;
+    layer * spec.config.layers as f64 + project(sizes.dim, vocab)
+}
+
+fn mixer(sizes: &Sizes, tokens: usize) -> Flops {
+    let Sizes {
+        dim, inner, heads, ..
+    } = *sizes;
+    let project = |to: usize| Flops::product(tokens, dim, to, Both);
+    let Some(choice) = sizes.memory else {
+        let scores = Flops::product(tokens, sizes.head, tokens, Both);
+        return project(inner) * 4.0 + scores * (2 * heads) as f64;
+    };
+    let memory = cost::flops(&choice.rule, sizes.head, tokens);
+    project(inner) * 5.0 + project(sizes.projected() * heads) + memory * heads as f64
+}

@@ -1,0 +1,41 @@
+//! What a model's forward pass keeps for its backward pass.
+//!
+//! Counted by the rule of [`miras_engine::cost::kept`], operation by operation.
+
+use miras_engine::cost;
+
+use super::Sizes;
+use crate::ModelSpec;
+
+/// A root mean square norm, a feature: input, scaled input, output.
+const NORM: usize = 3;
+/// A gate `f(z)` of a token and head, with what makes it from its projection.
+const GATE: usize = 6;
+
+/// Numbers kept by a forward pass over one sequence of `tokens` tokens, loss included.
+pub fn kept(spec: &ModelSpec, vocab: usize, tokens: usize) -> usize {
+    let sizes = Sizes::of(spec);
+    // Gate, its sigmoid, the SiLU, the other factor, their product.
+    let feed_forward = NORM * sizes.dim + 5 * sizes.ffn;
+    let layer = tokens * (NORM * sizes.dim + feed_forward) + mixer(&sizes, tokens);
+    // The head's logits are kept as the loss shifts them.
+    let head = tokens * (NORM * sizes.dim + vocab);
+    spec.config.layers * layer + head
+}
+
+fn mixer(sizes: &Sizes, tokens: usize) -> usize {
+    let inner = sizes.inner;
+    let convolutions = 3 * inner * usize::from(sizes.taps > 0);
+    let Some(choice) = sizes.memory else {
+        // Queries, keys and values; scores shifted, raised and divided; what is read.
+        let scores = 3 * sizes.heads * tokens;
+        return tokens * (convolutions + 3 * inner + scores + inner);
+    };
+    let gates = GATE * sizes.heads * choice.rule.gates().len();
+    // SiLUs and their sigmoids; queries and keys before they get their length.
+    let features = 3 * 2 * inner + 2 * inner;
+    // What is read, twice on its way through the norm, the output gate in three steps, the product.
+    let output = 7 * inner;
+    let memory = cost::kept(&choice.rule, sizes.head, tokens);
+    tokens * (convolutions + gates + features + output) + sizes.heads * memory
+}

@@ -1,0 +1,249 @@
+//! What is counted from a configuration against what is built from it.
+
+use std::sync::Arc;
+
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Device, Tensor},
+};
+use miras_config::{ConfigError, Layers};
+use miras_core::{Axis, Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, table_of};
+use miras_model::{LanguageModel, ModelSpec, Pass, cost};
+use miras_registry::parts;
+
+use crate::model::{PRESETS, preset, random_bytes, tokens};
+
+const VOCAB: usize = 256;
+const CHUNK: usize = 4;
+
+/// A small model, its tables on top of `text`.
+fn spec(text: &str) -> Result<ModelSpec, ConfigError> {
+    let mut layers = Layers::new();
+    layers.text("case", text)?;
+    for set in ["model.dim=12", "model.heads=2", "model.layers=2"] {
+        layers.set(set)?;
+    }
+    ModelSpec::take(&mut layers.merge()?)
+}
+
+/// Every variant of every part, on a matrix and on a deep memory; combinations that are refused
+/// are left out.
+fn variants() -> Vec<(String, ModelSpec)> {
+    let mut found = Vec::new();
+    for axis in Axis::ALL {
+        for part in parts(axis) {
+            let before = found.len();
+            for variant in part.variants {
+                for memory in ["matrix", "mlp"] {
+                    let table = axis.table();
+                    let mut text = format!("[{table}]\nkind = '{}'\n{variant}\n", part.kind);
+                    text += match axis {
+                        Axis::Algorithm => "chunk = 4\n",
+                        _ => "[algorithm]\nchunk = 4\n",
+                    };
+                    if axis != Axis::Memory {
+                        text += "[memory]\nkind = '";
+                        text += memory;
+                        text += "'\n";
+                    }
+                    found.extend(spec(&text).map(|spec| (text, spec)));
+                }
+            }
+            assert!(found.len() > before, "no case has {axis:?} {}", part.kind);
+        }
+    }
+    found
+}
+
+/// Keys of the layers and of the form.
+fn others() -> Vec<(String, ModelSpec)> {
+    let memory = |settings: &str| format!("[algorithm]\nchunk = 4\n{settings}");
+    let mut texts: Vec<String> = [
+        "[model]\nconv = 0",
+        "[model]\nconv = 1",
+        "[model]\ntie_head = false",
+        "[model]\nffn_dim = 5",
+        "[memory]\ndim = 3",
+        "[memory]\nkind = 'matrix'\nstart = 'zero'",
+        "sweeps = 2",
+        "[retention]\nkind = 'kl'",
+        "read = 'stale'",
+        "state_cap = 1.0",
+    ]
+    .map(memory)
+    .into();
+    for depth in 1..=4 {
+        for (norm, residual) in [(false, false), (true, false), (false, true), (true, true)] {
+            texts.push(memory(&format!(
+                "[memory]\ndepth = {depth}\nexpansion = 2\nnorm = {norm}\nresidual = {residual}"
+            )));
+        }
+    }
+    for attention in ["", "conv = 0", "tie_head = false"] {
+        texts.push(format!("[model]\nmixer = 'attention'\n{attention}"));
+    }
+    (texts.into_iter())
+        .map(|text| {
+            let spec = spec(&text).unwrap_or_else(|error| panic!("{text}\n{error}"));
+            (text, spec)
+        })
+        .collect()
+}
+
+fn cases() -> Vec<(String, ModelSpec)> {
+    let mut all = variants();
+    all.extend(others());
+    all.push(("a memory of these tests".into(), with_a_new_memory()));
+    all
+}
+
+#[derive(Default)]
+struct Counted {
+    path: Vec<String>,
+    memory: usize,
+}
+
+impl ModuleVisitor for Counted {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self
+            .path
+            .iter()
+            .any(|part| part == "initial" || part == "gains")
+        {
+            self.memory += param.dims().iter().product::<usize>();
+        }
+    }
+}
+
+#[track_caller]
+fn assert_parameters(name: &str, spec: &ModelSpec, vocab: usize) {
+    let model = LanguageModel::new(spec, vocab, 1, &Device::flex());
+    let mut counted = Counted::default();
+    model.visit(&mut counted);
+    let estimated = cost::parameters(spec, vocab);
+    assert_eq!(estimated.all, model.num_params(), "{name}");
+    assert_eq!(estimated.memory, counted.memory, "{name}");
+}
+
+#[test]
+fn parameters_are_those_of_the_built_model() {
+    for (name, spec) in cases() {
+        assert_parameters(&name, &spec, 17);
+    }
+    for name in PRESETS {
+        assert_parameters(name, &preset(name, &[]), VOCAB);
+        let large = format!("30m/{name}");
+        assert_parameters(&large, &preset(&large, &[]), VOCAB);
+    }
+}
+
+#[test]
+fn fast_weights_are_the_weights_of_the_state() {
+    let deep = spec("[memory]\ndepth = 3\nexpansion = 2\n[algorithm]\nkind = 'gd'").unwrap();
+    let parameters = cost::parameters(&deep, VOCAB);
+    // Two layers of two heads of width 6, with maps 6 x 12, 12 x 12 and 12 x 6.
+    assert_eq!(parameters.fast, 2 * 2 * (72 + 144 + 72));
+    // Beside them the gain of the norm that depth 3 has.
+    assert_eq!(parameters.memory, parameters.fast + 2 * 2 * 6);
+    let zero = spec("[memory]\nkind = 'matrix'\nstart = 'zero'").unwrap();
+    let parameters = cost::parameters(&zero, VOCAB);
+    assert_eq!((parameters.fast, parameters.memory), (2 * 2 * 36, 0));
+}
+
+/// Numbers in the state of a model after so many tokens.
+fn held(model: &LanguageModel, length: usize) -> usize {
+    let text = tokens(&random_bytes(length, 1), 1, &Device::flex());
+    let state = model.forward(text, None, Pass::default()).state;
+    let tensors = state.into_named().unwrap().tensors;
+    (tensors.values())
+        .map(|data| data.shape().iter().product::<usize>())
+        .sum()
+}
+
+#[test]
+fn states_are_those_of_the_built_model_at_their_largest() {
+    for (name, spec) in cases() {
+        let model = LanguageModel::new(&spec, VOCAB, 1, &Device::flex());
+        let size = cost::state(&spec);
+        let lengths = 1..=2 * CHUNK;
+        if size.per_token == 0 {
+            let largest = lengths.map(|length| held(&model, length)).max();
+            assert_eq!(largest, Some(size.fixed), "{name}");
+        } else {
+            for length in lengths {
+                let expected = size.fixed + size.per_token * length;
+                assert_eq!(held(&model, length), expected, "{name}, {length} tokens");
+            }
+        }
+    }
+}
+
+/// Through a bottleneck of one feature, with a gain: a part that no other crate knows.
+#[derive(Debug, serde::Serialize)]
+struct Bottleneck {}
+
+impl MemoryArchitecture for Bottleneck {
+    fn maps(&self, d: usize) -> Vec<MapSpec> {
+        [(d, 1), (1, d)]
+            .map(|(d_in, d_out)| MapSpec {
+                name: format!("from_{d_in}"),
+                d_in,
+                d_out,
+            })
+            .into()
+    }
+
+    fn gains(&self, d: usize) -> Vec<GainSpec> {
+        let name = "gain".into();
+        vec![GainSpec { name, d }]
+    }
+
+    fn forward(&self, maps: &dyn Maps, x: Tensor<4>) -> Tensor<4> {
+        maps.apply(1, maps.apply(0, x)) * maps.gain(0)
+    }
+
+    fn factors(
+        &self,
+        maps: &dyn Maps,
+        keys: Tensor<4>,
+        output_gradient: &mut dyn FnMut(Tensor<4>) -> Tensor<4>,
+    ) -> Vec<Factor> {
+        let narrow = maps.apply(0, keys.clone());
+        let y = maps.apply(1, narrow.clone()) * maps.gain(0);
+        let d = output_gradient(y) * maps.gain(0);
+        let back = maps.apply_transposed(1, d.clone());
+        vec![Factor { x: keys, d: back }, Factor { x: narrow, d }]
+    }
+
+    fn config(&self) -> toml::Table {
+        table_of(self)
+    }
+}
+
+fn with_a_new_memory() -> ModelSpec {
+    let mut spec = spec("[algorithm]\nchunk = 4").unwrap();
+    let choice = spec.choice.as_mut().unwrap();
+    choice.rule.memory = Arc::new(Bottleneck {});
+    spec
+}
+
+#[test]
+fn the_products_of_a_new_memory_follow_from_its_maps() {
+    let mut spec = with_a_new_memory();
+    let narrow = cost::flops(&spec, 0, CHUNK);
+    let choice = spec.choice.as_mut().unwrap();
+    choice.rule.settings.load_cap = None;
+    let uncapped = cost::flops(&spec, 0, CHUNK);
+    // Two layers of two heads: products of the last map's input, width 1, and with the steps.
+    let cap = 2.0 * 2.0 * 2.0 * (16.0 + 16.0);
+    let expected = (uncapped.forward + cap, uncapped.backward + 2.0 * cap);
+    assert_eq!((narrow.forward, narrow.backward), expected);
+}

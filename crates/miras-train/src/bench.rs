@@ -1,0 +1,111 @@
+//! `bench`: how fast a configuration runs here, and how much memory it takes.
+
+use miras_trainer::{Bench, BenchRequest, RunConfig, Spread, bench as measure};
+use serde_json::{Value, json};
+
+use crate::{
+    args::BenchArgs,
+    bytes::bytes,
+    exit::Usage,
+    layers::{layers, stem},
+    out::Out,
+};
+
+/// The most tokens of a pass, as of a batch in training.
+const MOST_TOKENS: usize = 1 << 28;
+
+pub(crate) fn bench(args: &BenchArgs, out: &mut Out) -> anyhow::Result<()> {
+    let mut layers = layers(args.config.as_deref(), &args.set.set)?;
+    if let Some(chunk) = args.chunk {
+        layers.set(&format!("algorithm.chunk={chunk}"))?;
+    }
+    let (config, _) = RunConfig::load(layers)?;
+    let request = request(args, &config)?;
+    let measured = measure(&config, &request)?;
+    if args.json {
+        let json = to_json(args, &config, &request, &measured);
+        out.text(&serde_json::to_string_pretty(&json)?)
+    } else {
+        out.text(&to_text(&config, &request, &measured))
+    }
+}
+
+fn request(args: &BenchArgs, config: &RunConfig) -> Result<BenchRequest, Usage> {
+    let request = BenchRequest {
+        layer: args.layer,
+        batch: args.batch.unwrap_or(config.train.batch),
+        seq: args.seq.unwrap_or(config.data.seq_len()),
+        repeats: args.repeats,
+        device: args.device.clone().unwrap_or(config.train.device.clone()),
+    };
+    for (flag, value) in [
+        ("--batch", request.batch),
+        ("--seq", request.seq),
+        ("--repeats", request.repeats),
+    ] {
+        if value == 0 {
+            return Err(Usage::new(format!("{flag} must be 1 or more")));
+        }
+    }
+    match request.batch.checked_mul(request.seq) {
+        Some(1..=MOST_TOKENS) => Ok(request),
+        _ => Err(Usage::new(format!(
+            "{} sequences of {} tokens are more than {MOST_TOKENS} tokens",
+            request.batch, request.seq
+        ))),
+    }
+}
+
+/// Tokens a chunk of the memory; none for attention.
+fn chunk(config: &RunConfig) -> Option<usize> {
+    let choice = config.model.choice.as_ref()?;
+    Some(choice.rule.settings.chunk)
+}
+
+fn to_json(
+    args: &BenchArgs,
+    config: &RunConfig,
+    request: &BenchRequest,
+    measured: &Bench,
+) -> Value {
+    let spread = |spread: Spread| json!({ "min": spread.min, "max": spread.max });
+    json!({
+        "config": stem(args.config.as_deref()),
+        "device": request.device,
+        "layer": request.layer,
+        "batch": request.batch,
+        "seq": request.seq,
+        "chunk": chunk(config),
+        "repeats": request.repeats,
+        "parameters": measured.parameters,
+        "fwd_tokens_per_s": measured.forward.median,
+        "fwd_tokens_per_s_spread": spread(measured.forward),
+        "fwd_bwd_tokens_per_s": measured.both.median,
+        "fwd_bwd_tokens_per_s_spread": spread(measured.both),
+        "peak_bytes": measured.peak_bytes,
+    })
+}
+
+fn to_text(config: &RunConfig, request: &BenchRequest, measured: &Bench) -> String {
+    let what = if request.layer { "one mixer" } else { "model" };
+    let chunk = chunk(config).map_or(String::new(), |chunk| format!(", chunks of {chunk}"));
+    let speed = |spread: Spread| {
+        let Spread { median, min, max } = spread;
+        format!("{median:.0} tokens/s  ({min:.0} to {max:.0})")
+    };
+    format!(
+        "measured          {what} of {} parameters on {}\n\
+         batch             {} x {} tokens{chunk}; median of {}\n\
+         forward           {}\n\
+         forward+backward  {}\n\
+         peak memory       {}",
+        measured.parameters,
+        request.device,
+        request.batch,
+        request.seq,
+        request.repeats,
+        speed(measured.forward),
+        speed(measured.both),
+        measured.peak_bytes.map_or("not measured".to_owned(), bytes),
+    )
+}

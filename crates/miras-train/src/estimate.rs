@@ -1,0 +1,114 @@
+//! `estimate`: what a configuration takes, before anything is built.
+
+use miras_trainer::{Estimate, RunConfig, estimate as work_out};
+use serde_json::{Value, json};
+
+use crate::{
+    args::EstimateArgs,
+    bytes::bytes,
+    layers::{layers, stem},
+    out::Out,
+};
+
+pub(crate) fn estimate(args: &EstimateArgs, out: &mut Out) -> anyhow::Result<()> {
+    let layers = layers(args.config.as_deref(), &args.set.set)?;
+    let (config, _) = RunConfig::load(layers)?;
+    let estimate = work_out(&config);
+    if args.json {
+        let name = stem(args.config.as_deref());
+        let json = to_json(&name, &config, &estimate);
+        out.text(&serde_json::to_string_pretty(&json)?)
+    } else {
+        out.text(&to_text(&config, &estimate))
+    }
+}
+
+/// Fast weights a sequence over parameters.
+fn share(estimate: &Estimate) -> f64 {
+    estimate.fast_weights as f64 / estimate.parameters as f64
+}
+
+fn to_json(name: &str, config: &RunConfig, estimate: &Estimate) -> Value {
+    let train = estimate.train;
+    json!({
+        "config": name,
+        "batch": config.train.batch,
+        "seq": config.data.seq_len(),
+        "vocab": config.data.vocab(),
+        "parameters": estimate.parameters,
+        "memory_parameters": estimate.memory_parameters,
+        "fast_weights": estimate.fast_weights,
+        "fast_share": share(estimate),
+        "state_bytes": estimate.state_bytes,
+        "state_bytes_per_token": estimate.state_bytes_per_token,
+        "flops_per_token_fwd": estimate.flops_per_token.forward,
+        "flops_per_token_fwd_bwd": estimate.flops_per_token.both(),
+        "train_weight_bytes": train.weights,
+        "train_gradient_bytes": train.gradients,
+        "train_optimizer_bytes": train.optimizer,
+        "train_activation_bytes": train.activations,
+        "train_workspace_bytes": train.workspace,
+        "train_peak_bytes": train.peak(),
+    })
+}
+
+fn to_text(config: &RunConfig, estimate: &Estimate) -> String {
+    let (batch, seq) = (config.train.batch, config.data.seq_len());
+    let (train, flops) = (estimate.train, estimate.flops_per_token);
+    let state = match (estimate.state_bytes, estimate.state_bytes_per_token) {
+        (fixed, 0) => bytes(fixed),
+        (fixed, per_token) => format!(
+            "{} and {} a token of the past",
+            bytes(fixed),
+            bytes(per_token)
+        ),
+    };
+    format!(
+        "parameters         {}\n\
+         of the memories    {}\n\
+         fast weights       {} a sequence, {:.1} % of the parameters\n\
+         state              {state} a sequence\n\
+         forward            {} FLOPs a token\n\
+         forward+backward   {} FLOPs a token\n\
+         training memory    {}, {batch} x {seq} tokens at a time\n\
+         \x20 weights          {}\n\
+         \x20 gradients        {}\n\
+         \x20 optimiser        {}\n\
+         \x20 activations      {}\n\
+         \x20 workspace        {}",
+        estimate.parameters,
+        estimate.memory_parameters,
+        estimate.fast_weights,
+        100.0 * share(estimate),
+        short(flops.forward),
+        short(flops.both()),
+        bytes(train.peak()),
+        bytes(train.weights),
+        bytes(train.gradients),
+        bytes(train.optimizer),
+        bytes(train.activations),
+        bytes(train.workspace),
+    )
+}
+
+/// A large number in three digits and a unit.
+fn short(number: f64) -> String {
+    let units = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    match units.iter().find(|(size, _)| number >= *size) {
+        Some((size, unit)) => format!("{:.2} {unit}", number / size),
+        None => format!("{number:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn large_numbers_get_a_unit() {
+        assert_eq!(short(999.0), "999");
+        assert_eq!(short(1_000.0), "1.00 k");
+        assert_eq!(short(3_456_000.0), "3.46 M");
+        assert_eq!(short(7.0e12), "7.00 T");
+    }
+}

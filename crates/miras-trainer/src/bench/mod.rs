@@ -1,0 +1,61 @@
+//! Speed and peak memory of a model, or of one of its layers, on random tokens.
+
+mod passes;
+mod peak;
+mod spread;
+
+use crate::{RunConfig, TrainError, device};
+use passes::Passes;
+use peak::Peak;
+pub use spread::Spread;
+
+/// Passes that are made and not counted: the first ones start threads and ask for memory.
+const WARM_UP: usize = 1;
+
+/// What to measure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BenchRequest {
+    /// One mixer alone rather than the whole model.
+    pub layer: bool,
+    /// Sequences a pass, 1 or more.
+    pub batch: usize,
+    /// Tokens a sequence, 1 or more.
+    pub seq: usize,
+    /// How often each pass is timed, 1 or more.
+    pub repeats: usize,
+    /// The device's name.
+    pub device: String,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bench {
+    /// Parameters of what was measured: of the model, or of its mixer.
+    pub parameters: usize,
+    /// Forward without gradients, tokens a second.
+    pub forward: Spread,
+    /// Forward and backward, without the optimiser's step, tokens a second.
+    pub both: Spread,
+    /// The most bytes that forward and backward held beyond what the process held before the
+    /// model was built; none where the system does not say.
+    pub peak_bytes: Option<u64>,
+}
+
+/// Builds the model and times it. Tokens are random, so no data is opened.
+pub fn bench(config: &RunConfig, request: &BenchRequest) -> Result<Bench, TrainError> {
+    let device = device::open(&request.device)?;
+    // Memory of a GPU is not the process' own.
+    let peak = (device == burn::tensor::Device::flex()).then(Peak::start);
+    let passes = Passes::new(config, request, &device);
+
+    let tokens = request.batch * request.seq;
+    let both = spread::measure(request.repeats, WARM_UP, tokens, || passes.both())?;
+    let peak_bytes = peak.flatten().and_then(|peak| peak.bytes());
+    let forward = spread::measure(request.repeats, WARM_UP, tokens, || passes.forward())?;
+    Ok(Bench {
+        parameters: passes.parameters(),
+        forward,
+        both,
+        peak_bytes,
+    })
+}

@@ -1,0 +1,143 @@
+//! What is timed: a pass through the model as training makes it, or through one mixer.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use miras_data::Batch;
+use miras_model::{LanguageModel, Mixer, Pass};
+use miras_random::Stream;
+
+use super::BenchRequest;
+use crate::learner::Learner;
+use crate::read::{Tokens, read};
+use crate::{RunConfig, TrainError};
+
+/// Every pass ends with a number read back from the device, so that none of it is still under way.
+pub(super) enum Passes {
+    Model(Box<OfModel>),
+    Layer(Box<OfLayer>),
+}
+
+pub(super) struct OfModel {
+    learner: Learner,
+    frozen: LanguageModel,
+    batch: Batch,
+    device: Device,
+}
+
+/// A mixer with gradients and one without, each with its input.
+pub(super) struct OfLayer {
+    both: (Mixer, Tensor<3>),
+    forward: (Mixer, Tensor<3>),
+}
+
+impl Passes {
+    pub(super) fn new(config: &RunConfig, request: &BenchRequest, device: &Device) -> Self {
+        if request.layer {
+            Self::Layer(Box::new(OfLayer::new(config, request, device)))
+        } else {
+            Self::Model(Box::new(OfModel::new(config, request, device)))
+        }
+    }
+
+    pub(super) fn parameters(&self) -> usize {
+        match self {
+            Self::Model(model) => model.frozen.num_params(),
+            Self::Layer(layer) => layer.forward.0.num_params(),
+        }
+    }
+
+    /// Without gradients.
+    pub(super) fn forward(&self) -> Result<(), TrainError> {
+        match self {
+            Self::Model(model) => model.forward(),
+            Self::Layer(layer) => layer.forward(),
+        }
+    }
+
+    /// Forward and backward.
+    pub(super) fn both(&self) -> Result<(), TrainError> {
+        match self {
+            Self::Model(model) => {
+                let batch = std::slice::from_ref(&model.batch);
+                model.learner.gradients(batch, false).map(drop)
+            }
+            Self::Layer(layer) => layer.both(),
+        }
+    }
+}
+
+impl OfModel {
+    fn new(config: &RunConfig, request: &BenchRequest, device: &Device) -> Self {
+        let vocab = config.data.vocab();
+        let learner = Learner::new(config, vocab, device);
+        Self {
+            frozen: learner.frozen(),
+            learner,
+            batch: random_batch(request, vocab),
+            device: device.clone(),
+        }
+    }
+
+    fn forward(&self) -> Result<(), TrainError> {
+        let tokens = Tokens::new(&self.batch, &self.device);
+        let output = (self.frozen).forward(tokens.inputs, None, Pass::default());
+        let losses = LanguageModel::token_losses(output.logits, tokens.targets);
+        read(losses.mean()).map(drop)
+    }
+}
+
+/// Every target is scored.
+fn random_batch(request: &BenchRequest, vocab: usize) -> Batch {
+    let count = request.batch * request.seq;
+    let mut stream = Stream::new(0, "bench", &[]);
+    let mut draw = || (0..count).map(|_| stream.index(vocab) as i32).collect();
+    Batch {
+        inputs: draw(),
+        targets: draw(),
+        weights: vec![1.0; count],
+        rows: request.batch,
+        len: request.seq,
+    }
+}
+
+impl OfLayer {
+    fn new(config: &RunConfig, request: &BenchRequest, device: &Device) -> Self {
+        let mut spec = config.model.clone();
+        spec.config.layers = 1;
+        let with_gradients = device.clone().autodiff();
+        let model = LanguageModel::new(&spec, 1, config.train.seed, &with_gradients);
+        let mixer = model.blocks()[0].mixer().clone();
+
+        let shape = [request.batch, request.seq, spec.config.dim];
+        let mut stream = Stream::new(0, "bench", &[]);
+        let values = (0..shape.iter().product()).map(|_| stream.normal() as f32);
+        let data = TensorData::new(values.collect::<Vec<f32>>(), shape);
+        let frozen = Tensor::from_data(data.clone(), device);
+        let input = Tensor::from_data(data, &with_gradients).require_grad();
+        Self {
+            forward: (mixer.valid(), frozen),
+            both: (mixer, input),
+        }
+    }
+
+    fn forward(&self) -> Result<(), TrainError> {
+        let (mixer, x) = &self.forward;
+        read(through(mixer, x.clone()).mean()).map(drop)
+    }
+
+    /// The gradient of a sum of squares, for all weights and for the input.
+    fn both(&self) -> Result<(), TrainError> {
+        let (mixer, x) = &self.both;
+        let gradients = through(mixer, x.clone()).square().sum().backward();
+        // The input's gradient is the last to be known.
+        let gradient = x.grad(&gradients).expect("the output depends on the input");
+        read(gradient.mean()).map(drop)
+    }
+}
+
+fn through(mixer: &Mixer, x: Tensor<3>) -> Tensor<3> {
+    match mixer {
+        Mixer::Memory(memory) => memory.forward(x, None, Pass::default()).0,
+        Mixer::Attention(attention) => attention.forward(x, None).0,
+    }
+}

@@ -1,0 +1,89 @@
+//! Parameters, FLOPs and memory of a configuration, before anything is built.
+
+use miras_engine::cost::Flops;
+use miras_model::cost;
+
+use crate::RunConfig;
+
+/// Bytes of a number.
+const BYTES: f64 = 4.0;
+/// First and second moments of `AdamW`.
+const MOMENTS: f64 = 2.0;
+/// What a process takes beside all tensors that are counted, in bytes: code, threads, and the
+/// blocks that an allocator keeps. Measured on the CPU, as is the share below.
+const OVERHEAD: f64 = 50.0 * 1024.0 * 1024.0;
+/// What a backward pass takes beside the activations, as a share of them: its own intermediate
+/// values, and what the allocator holds without using it.
+const WORKSPACE: f64 = 0.15;
+
+/// What a configuration takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// Learned by the outer loop.
+    pub parameters: usize,
+    /// Those of them that are the memories' own: initial weights and gains.
+    pub memory_parameters: usize,
+    /// Weights that the inner loop learns at test time, a set for each sequence.
+    pub fast_weights: usize,
+    /// Bytes of a sequence's state, however long it is.
+    pub state_bytes: u64,
+    /// More for every token of the past.
+    pub state_bytes_per_token: u64,
+    /// Of one token, averaged over a sequence of `data.seq_len` tokens.
+    pub flops_per_token: Flops,
+    /// Training memory.
+    pub train: TrainMemory,
+}
+
+/// Training memory in bytes, for a micro-batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrainMemory {
+    /// The weights.
+    pub weights: u64,
+    /// Their gradients; twice where micro-batches are summed.
+    pub gradients: u64,
+    /// The optimiser's moments.
+    pub optimizer: u64,
+    /// What the forward pass keeps for the backward pass.
+    pub activations: u64,
+    /// What the backward pass and the process take beside them.
+    pub workspace: u64,
+}
+
+impl TrainMemory {
+    /// All of it.
+    pub fn peak(self) -> u64 {
+        self.weights + self.gradients + self.optimizer + self.activations + self.workspace
+    }
+}
+
+/// What training as configured takes.
+pub fn estimate(config: &RunConfig) -> Estimate {
+    let (model, vocab, tokens) = (&config.model, config.data.vocab(), config.data.seq_len());
+    let parameters = cost::parameters(model, vocab);
+    let state = cost::state(model);
+    let bytes = |numbers: f64| (numbers * BYTES) as u64;
+
+    let weights = parameters.all as f64;
+    let activations = cost::kept(model, vocab, tokens) as f64 * config.train.batch as f64;
+    let sums = if config.train.accumulate > 1 {
+        2.0
+    } else {
+        1.0
+    };
+    Estimate {
+        parameters: parameters.all,
+        memory_parameters: parameters.memory,
+        fast_weights: parameters.fast,
+        state_bytes: bytes(state.fixed as f64),
+        state_bytes_per_token: bytes(state.per_token as f64),
+        flops_per_token: cost::flops(model, vocab, tokens) * (tokens as f64).recip(),
+        train: TrainMemory {
+            weights: bytes(weights),
+            gradients: bytes(weights * sums),
+            optimizer: bytes(weights * MOMENTS),
+            activations: bytes(activations),
+            workspace: (OVERHEAD + activations * BYTES * WORKSPACE) as u64,
+        },
+    }
+}
