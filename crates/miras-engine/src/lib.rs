@@ -2,6 +2,7 @@
 //!
 //! - [`recurrence`] is the truth: one token after the other, weights written out.
 //! - [`dual`] computes the same in parallel over chunks, without per-token weights.
+//! - [`frozen`] reads a memory without writing in it.
 //!
 //! They agree in outputs and gradients for every valid combination of parts;
 //! `miras-registry/tests/suite` holds them to it. This crate knows the
@@ -9,6 +10,7 @@
 
 mod chunk_start;
 pub mod dual;
+pub mod frozen;
 mod maps;
 mod probe;
 pub mod recurrence;
