@@ -2,6 +2,7 @@
 //!
 //! - [`RunConfig`] is the whole configuration, read from TOML and checked.
 //! - [`run()`] carries it out: steps, evaluations, checkpoints, metrics, and resuming.
+//! - [`Weights`] puts the weights of a checkpoint or an export into a model.
 //! - [`device`] finds a device by name.
 
 mod advice;
@@ -14,6 +15,7 @@ mod diagnostics;
 mod error;
 mod evaluate;
 mod finish;
+mod init;
 mod learner;
 mod nonfinite;
 mod parameters;
@@ -25,6 +27,7 @@ mod session;
 mod snapshot;
 mod start;
 mod trackers;
+mod weights;
 
 pub use config::{
     CheckpointConfig, Control, EvalConfig, LogConfig, OnNonfinite, OptimConfig, RunConfig,
@@ -33,3 +36,4 @@ pub use config::{
 pub use error::{ChangedKey, TrainError};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};
+pub use weights::Weights;

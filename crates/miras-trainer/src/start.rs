@@ -12,7 +12,7 @@ use crate::compare::changed_keys;
 use crate::learner::Learner;
 use crate::snapshot::{self, State};
 use crate::trackers::plain;
-use crate::{Resume, RunConfig, RunRequest, TrainError};
+use crate::{Resume, RunConfig, RunRequest, TrainError, init};
 
 /// Versions that `run.json` records.
 const VERSIONS: &[(&str, &str)] = &[("miras-trainer", env!("CARGO_PKG_VERSION")), ("burn", BURN)];
@@ -54,7 +54,7 @@ pub(crate) fn fresh(
     Ok(Started {
         checkpoints: Checkpoints::new(&folder, config.checkpoint.policy()),
         folder,
-        learner,
+        learner: init::start(config, learner)?,
         state: first_state(&description),
         resumed: false,
         checkpoint: None,
@@ -82,7 +82,7 @@ pub(crate) fn again(
     let description = data.describe();
     let (learner, state) = match &found {
         Some(checkpoint) => snapshot::load(&checkpoint.path, learner)?,
-        None => (learner, first_state(&description)),
+        None => (init::start(config, learner)?, first_state(&description)),
     };
     let now = fingerprints(&description);
     if state.data != now {
@@ -130,8 +130,10 @@ pub(crate) fn again(
 /// A configuration as a run folder keeps it: it means the same wherever the run is continued.
 fn stored(config: &RunConfig) -> Result<Table, TrainError> {
     let data = config.data.absolute().map_err(TrainError::NoFolder)?;
+    let train = config.train.absolute().map_err(TrainError::NoFolder)?;
     let config = RunConfig {
         data,
+        train,
         ..config.clone()
     };
     Ok(config.to_table())
