@@ -7,13 +7,19 @@ mod args;
 mod check;
 mod completions;
 mod doctor;
+mod eval;
 mod exit;
+mod export;
+mod generate;
 mod layers;
 mod out;
 mod parts;
 mod run;
 mod show;
 mod signals;
+mod state;
+mod talk;
+mod trained;
 
 use std::process::ExitCode;
 
@@ -44,6 +50,10 @@ fn obey(command: Command) -> anyhow::Result<Ending> {
         Command::Check(args) => return check::check(&args, &mut out),
         Command::Show(args) => show::show(&args, &mut out)?,
         Command::Parts(args) => parts::parts(&args, &mut out)?,
+        Command::Eval(args) => eval::eval(args, &mut out)?,
+        Command::Generate(args) => generate::generate(&args, &mut out)?,
+        Command::State(args) => state::state(&args.command, &mut out)?,
+        Command::Export(args) => export::export(&args, &mut out)?,
         Command::Doctor(args) => doctor::doctor(&args, &mut out)?,
         Command::Completions(args) => completions::completions(&args, &mut out)?,
     }
