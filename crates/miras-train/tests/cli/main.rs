@@ -11,3 +11,4 @@ mod resuming;
 mod signals;
 mod support;
 mod training;
+mod using;
