@@ -1,5 +1,6 @@
 //! Reading tokens and saying what comes next, with a state that is carried along.
 
+use burn::tensor::TensorData;
 use miras_model::ModelState;
 
 use crate::stored::LOGITS;
@@ -106,7 +107,7 @@ impl<'a> Generator<'a> {
         };
         let named = state.clone().into_named();
         let named = named.map_err(|error| UseError::Compute(error.to_string()))?;
-        Ok(named.tensors.values().map(|data| data.num_elements()).sum())
+        Ok(named.tensors.values().map(TensorData::num_elements).sum())
     }
 
     /// The norm of each layer's memories.
@@ -151,7 +152,7 @@ impl<'a> Generator<'a> {
         let named = state.clone().into_named();
         let mut named = named.map_err(|error| UseError::Compute(error.to_string()))?;
         named.origin = Some(self.trained.origin.clone());
-        let data = burn::tensor::TensorData::new(logits.clone(), [logits.len()]);
+        let data = TensorData::new(logits.clone(), [logits.len()]);
         named.tensors.insert(LOGITS.to_owned(), data);
         Ok(Some(Stored::new(named)))
     }

@@ -100,7 +100,9 @@ impl Sampler {
 
 fn normalize(candidates: &mut [(i32, f64)]) {
     let sum: f64 = candidates.iter().map(|(_, weight)| weight).sum();
-    candidates.iter_mut().for_each(|(_, weight)| *weight /= sum);
+    for (_, weight) in candidates {
+        *weight /= sum;
+    }
 }
 
 #[cfg(test)]

@@ -85,19 +85,14 @@ impl Trained {
         let device = device::open(&device_name)?;
 
         let mut notes = Vec::new();
-        let (weights, origin_of) = match Export::read(folder.path())? {
-            Some(export) => {
-                refuse_step(at, &folder)?;
-                (
-                    Weights::read(folder.path())?,
-                    (export.run, export.step, export.tokens),
-                )
-            }
-            None => {
-                let found = checkpoint(&folder, at, &mut notes)?;
-                let of = (name, found.step, found.manifest.info.tokens);
-                (Weights::read(&found.path)?, of)
-            }
+        let (weights, origin_of) = if let Some(export) = Export::read(folder.path())? {
+            refuse_step(at, &folder)?;
+            let of = (export.run, export.step, export.tokens);
+            (Weights::read(folder.path())?, of)
+        } else {
+            let found = checkpoint(&folder, at, &mut notes)?;
+            let of = (name, found.step, found.manifest.info.tokens);
+            (Weights::read(&found.path)?, of)
         };
         let (run, step, tokens) = origin_of;
         let origin = StateOrigin {
@@ -140,7 +135,7 @@ impl Trained {
 fn locate(runs: &Path, run: &str) -> (PathBuf, String) {
     let path = Path::new(run);
     let is_name = path.components().count() == 1 && !run.ends_with(['/', '\\']);
-    if (is_name && runs.join(run).is_dir()) || (is_name && !path.join("config.toml").is_file()) {
+    if is_name && (runs.join(run).is_dir() || !path.join("config.toml").is_file()) {
         return (runs.to_owned(), run.to_owned());
     }
     // `.` and `runs/..` have no name of their own.

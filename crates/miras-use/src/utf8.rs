@@ -27,17 +27,13 @@ impl Utf8Stream {
             };
             let (valid, rest) = self.waiting.split_at(error.valid_up_to());
             text.push_str(&String::from_utf8_lossy(valid));
-            match error.error_len() {
-                Some(bad) => {
-                    text.push(char::REPLACEMENT_CHARACTER);
-                    self.waiting = rest[bad..].to_vec();
-                }
-                None => {
-                    debug_assert!(rest.len() < LONGEST);
-                    self.waiting = rest.to_vec();
-                    return text;
-                }
-            }
+            let Some(bad) = error.error_len() else {
+                debug_assert!(rest.len() < LONGEST);
+                self.waiting = rest.to_vec();
+                return text;
+            };
+            text.push(char::REPLACEMENT_CHARACTER);
+            self.waiting = rest[bad..].to_vec();
         }
     }
 

@@ -20,7 +20,7 @@ fn an_export_is_a_run_to_all_that_use_one() {
     assert_eq!(copy.origin, trained.origin);
     let loss = |trained: &Trained| {
         let report = evaluate(trained, &EvalRequest::default()).unwrap();
-        report.measured.loss
+        report.measured.loss.to_bits()
     };
     assert_eq!(loss(&copy), loss(&trained));
 
