@@ -184,7 +184,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "N,N,..", value_delimiter = ',')]
     pub(crate) pairs: Vec<usize>,
 
-    /// Set a key of [data], as `--set data.gap=100`; may be repeated.
+    /// Set a key of the table `data`, as `--set data.gap=100`; may be repeated.
     #[arg(long, value_name = "data.KEY=VALUE")]
     pub(crate) set: Vec<String>,
 

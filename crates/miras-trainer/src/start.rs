@@ -46,6 +46,7 @@ pub(crate) fn fresh(
         Some(name) => name.clone(),
         None => RunFolder::unused_name(&request.runs, &request.stem)?,
     };
+    let learner = init::start(config, learner)?;
     let description = data.describe();
     let first = this_start(0, config, request);
     let record = RunRecord::new(config.train.seed, in_words(&description), first);
@@ -54,7 +55,7 @@ pub(crate) fn fresh(
     Ok(Started {
         checkpoints: Checkpoints::new(&folder, config.checkpoint.policy()),
         folder,
-        learner: init::start(config, learner)?,
+        learner,
         state: first_state(&description),
         resumed: false,
         checkpoint: None,

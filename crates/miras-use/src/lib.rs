@@ -1,9 +1,9 @@
 //! What a person does with a trained run.
 //!
 //! - [`Trained`] is a run, or an export of one, opened: configuration, weights, model.
-//! - [`evaluate`] measures it on its own data or on any text.
+//! - [`evaluate()`] measures it on its own data or on any text.
 //! - [`Generator`] reads tokens and says what comes next; [`Sampler`] chooses.
-//! - [`Stored`] is a state in a file, and [`export`] takes the weights out of a run.
+//! - [`Stored`] is a state in a file, and [`export()`] takes the weights out of a run.
 //!
 //! [`Codec`] stands between text and tokens. The crate does not print.
 

@@ -145,8 +145,11 @@ fn locate(runs: &Path, run: &str) -> (PathBuf, String) {
         _ => path,
     };
     let name = named.file_name().unwrap_or(named.as_os_str());
-    let above = named.parent().map_or_else(PathBuf::new, Path::to_owned);
-    (above, name.to_string_lossy().into_owned())
+    let above = match named.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        _ => Path::new("."),
+    };
+    (above.to_owned(), name.to_string_lossy().into_owned())
 }
 
 fn stored_config(path: &Path) -> Result<RunConfig, UseError> {

@@ -8,6 +8,7 @@ mod controls;
 mod effects;
 mod effects_of_data;
 mod effects_of_parts;
+mod init;
 mod limits;
 mod metrics;
 mod nonfinite;

@@ -136,7 +136,11 @@ fn a_frozen_memory_and_one_that_is_reset_are_less_than_a_live_one() {
             length: Some(length),
             ..EvalRequest::default()
         };
-        evaluate(&trained, &request).unwrap().measured.loss.to_bits()
+        evaluate(&trained, &request)
+            .unwrap()
+            .measured
+            .loss
+            .to_bits()
     };
     let [live, frozen, reset] = [Memory::Live, Memory::Frozen, Memory::Reset].map(|m| with(m, 40));
     assert!(live != frozen && live != reset && frozen != reset);

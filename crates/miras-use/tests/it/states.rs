@@ -58,7 +58,10 @@ fn an_evaluation_goes_on_from_a_state() {
             ..EvalRequest::default()
         };
         let report = evaluate(&trained, &request).unwrap();
-        (report.measured.loss.to_bits(), report.state.map(|used| used.position))
+        (
+            report.measured.loss.to_bits(),
+            report.state.map(|used| used.position),
+        )
     };
     let mut generator = Generator::new(&trained, Memory::Live).unwrap();
     generator.read(&text(21)).unwrap();
