@@ -6,7 +6,7 @@ use anyhow::Context;
 use miras_run::write_atomic;
 use miras_use::{EvalRequest, Measured, Report, evaluate};
 
-use crate::{args::EvalArgs, out::Out, trained};
+use crate::{out::Out, trained, use_args::EvalArgs};
 
 const FILE: &str = "eval.json";
 

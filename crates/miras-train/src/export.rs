@@ -1,6 +1,6 @@
 //! `export`: weights and configuration outside of a run.
 
-use crate::{args::ExportArgs, out::Out, trained};
+use crate::{out::Out, trained, use_args::ExportArgs};
 
 pub(crate) fn export(args: &ExportArgs, out: &mut Out) -> anyhow::Result<()> {
     let trained = trained::open(&args.which)?;

@@ -10,10 +10,10 @@ use anyhow::Context;
 use miras_use::{Codec, Generator, Sampler, Stored, Utf8Stream, codec};
 
 use crate::{
-    args::GenerateArgs,
     exit::Usage,
     out::{Out, tell},
     talk, trained,
+    use_args::{GenerateArgs, MemoryArg},
 };
 
 pub(crate) fn generate(args: &GenerateArgs, out: &mut Out) -> anyhow::Result<()> {
@@ -26,7 +26,7 @@ pub(crate) fn generate(args: &GenerateArgs, out: &mut Out) -> anyhow::Result<()>
     if let Some(problem) = sampler.problem() {
         return Err(Usage::new(problem).into());
     }
-    if args.memory == crate::args::MemoryArg::Reset {
+    if args.memory == MemoryArg::Reset {
         let message = "--memory is `live` or `frozen` here";
         return Err(Usage::new(message).into());
     }

@@ -1,6 +1,6 @@
 //! The command line: one TOML file becomes a trained, resumable model.
 //!
-//! `args` says what may be typed, one file for each subcommand does it, and `exit` turns
+//! `args` and `use_args` say what may be typed, one file for each subcommand does it, and `exit` turns
 //! every end into a message and an exit code. Only this crate prints and ends the process.
 
 mod args;
@@ -20,6 +20,7 @@ mod signals;
 mod state;
 mod talk;
 mod trained;
+mod use_args;
 
 use std::process::ExitCode;
 

@@ -6,10 +6,10 @@ use anyhow::Context;
 use miras_use::{Generator, Memory, Stored, codec};
 
 use crate::{
-    args::{StateCommand, StateInfoArgs, StateLoadArgs, StateSaveArgs},
     exit::Usage,
     out::Out,
     trained,
+    use_args::{StateCommand, StateInfoArgs, StateLoadArgs, StateSaveArgs},
 };
 
 pub(crate) fn state(command: &StateCommand, out: &mut Out) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 use miras_use::Trained;
 
-use crate::{args::Which, out::tell};
+use crate::{out::tell, use_args::Which};
 
 pub(crate) fn open(which: &Which) -> anyhow::Result<Trained> {
     let trained = Trained::open(&which.runs, &which.run, which.step, which.device.as_deref())?;
