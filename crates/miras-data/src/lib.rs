@@ -29,4 +29,4 @@ pub use dataset::{Dataset, Metric, open};
 pub use describe::{DataFile, Description};
 pub use error::DataError;
 pub use mqar::{Filler, MqarConfig};
-pub use text::{Paths, TextConfig};
+pub use text::{Paths, TextConfig, open_held_out};

@@ -64,6 +64,18 @@ impl Span {
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError> {
         self.bytes.read(self.start + offset, buffer)
     }
+
+    fn fills_a_row(&self, part: &'static str, seq_len: usize) -> Result<(), DataError> {
+        if self.len > seq_len as u64 {
+            return Ok(());
+        }
+        Err(DataError::TooShort {
+            part,
+            bytes: self.len,
+            seq_len,
+            hint: remedy(part, self.len),
+        })
+    }
 }
 
 /// Size of the training part of a corpus of `total` bytes.
@@ -91,21 +103,30 @@ impl Windows {
         seed: u64,
         description: Description,
     ) -> Result<Self, DataError> {
-        for (part, span) in [("training", &train), ("validation", &valid)] {
-            if span.len <= seq_len as u64 {
-                return Err(DataError::TooShort {
-                    part,
-                    bytes: span.len,
-                    seq_len,
-                    hint: remedy(part, span.len),
-                });
-            }
-        }
+        train.fills_a_row("training", seq_len)?;
+        valid.fills_a_row("validation", seq_len)?;
         Ok(Self {
             train,
             valid,
             seq_len,
             seed,
+            description,
+        })
+    }
+
+    /// Text for evaluation: all of it is the validation part, and also what training would read.
+    pub(crate) fn held_out(
+        text: Arc<dyn Bytes>,
+        seq_len: usize,
+        description: Description,
+    ) -> Result<Self, DataError> {
+        let valid = Span::whole(Arc::clone(&text));
+        valid.fills_a_row("evaluation", seq_len)?;
+        Ok(Self {
+            train: Span::whole(text),
+            valid,
+            seq_len,
+            seed: 0,
             description,
         })
     }

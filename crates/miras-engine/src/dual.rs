@@ -233,7 +233,12 @@ impl ReadHalf<'_> {
 }
 
 /// The state of every map after a chunk.
-fn after_chunk(rule: &Rule, maps: &[MapState], end: &ChunkEnd, writes: &[Factor]) -> Vec<MapState> {
+pub(crate) fn after_chunk(
+    rule: &Rule,
+    maps: &[MapState],
+    end: &ChunkEnd,
+    writes: &[Factor],
+) -> Vec<MapState> {
     (maps.iter().zip(writes))
         .map(|(map, Factor { x, d: u })| {
             let next = if rule.algorithm.acts_at_chunk_end() {

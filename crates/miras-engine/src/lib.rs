@@ -3,6 +3,7 @@
 //! - [`recurrence`] is the truth: one token after the other, weights written out.
 //! - [`dual`] computes the same in parallel over chunks, without per-token weights.
 //! - [`cost`] counts what that takes, without computing anything.
+//! - [`frozen`] reads a memory without writing in it.
 //!
 //! They agree in outputs and gradients for every valid combination of parts;
 //! `miras-registry/tests/suite` holds them to it. This crate knows the
@@ -11,6 +12,7 @@
 mod chunk_start;
 pub mod cost;
 pub mod dual;
+pub mod frozen;
 mod maps;
 mod probe;
 pub mod recurrence;

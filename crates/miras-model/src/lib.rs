@@ -27,6 +27,6 @@ pub use conv::ShortConv;
 pub use feed_forward::SwiGlu;
 pub use language_model::{LanguageModel, ModelOutput};
 pub use memory_mixer::MemoryMixer;
-pub use named_state::NamedState;
+pub use named_state::{NamedState, StateOrigin};
 pub use state::{Ablation, AttentionState, MemoryState, MixerState, ModelState, Pass};
 pub use state_error::StateError;

@@ -6,7 +6,7 @@ use burn::{
     tensor::{Tensor, activation, s},
 };
 use miras_core::{GateSpec, Gates, STEP};
-use miras_engine::{Initial, Probe, Rule, State, Tokens, dual};
+use miras_engine::{Initial, Probe, Rule, State, Tokens, dual, frozen};
 use miras_registry::StartKind;
 
 use crate::{
@@ -135,7 +135,15 @@ impl MemoryMixer {
         };
         let initial = self.initial_weights(b, &x);
         let memory = memory.unwrap_or_else(|| State::new(&self.rule, &initial));
-        let out = dual::forward(&self.rule, &initial, memory, &tokens, pass.probe);
+        let out = match pass.ablation {
+            Ablation::Frozen => dual::Output {
+                y: frozen::forward(&self.rule, &initial, &memory, tokens.q),
+                state: memory,
+                probe: None,
+            },
+            Ablation::Reset => self.with_resets(&initial, &tokens, pass.probe),
+            _ => dual::forward(&self.rule, &initial, memory, &tokens, pass.probe),
+        };
 
         let mut y = from_memories(out.y, self.heads);
         if pass.ablation == Ablation::ReadZero {
@@ -151,6 +159,26 @@ impl MemoryMixer {
             memory: out.state,
         };
         (self.output.forward(y), state, out.probe)
+    }
+
+    /// Every chunk from a new memory.
+    fn with_resets(&self, initial: &Initial, tokens: &Tokens, probe: bool) -> dual::Output {
+        let (len, chunk) = (tokens.len(), self.rule.settings.chunk);
+        let mut chunks = (0..len).step_by(chunk).map(|start| {
+            let part = tokens.range(start, len.min(start + chunk));
+            let state = State::new(&self.rule, initial);
+            dual::forward(&self.rule, initial, state, &part, probe)
+        });
+        let mut last = chunks.next().expect("a pass has a token");
+        let mut outputs = vec![last.y.clone()];
+        for out in chunks {
+            outputs.push(out.y.clone());
+            last = out;
+        }
+        dual::Output {
+            y: Tensor::cat(outputs, 2),
+            ..last
+        }
     }
 
     fn gate_values(&self, x: &Tensor<3>) -> Gates {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor, TensorData};
 use miras_core::{Factor, Gates, MapState};
 use miras_engine::{Open, State};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     AttentionMixer, AttentionState, LanguageModel, MemoryMixer, MemoryState, Mixer, MixerState,
@@ -28,8 +29,22 @@ pub struct NamedState {
     pub rows: usize,
     /// Tokens seen.
     pub position: usize,
+    /// The weights that made it, if that is known.
+    pub origin: Option<StateOrigin>,
     /// The values.
     pub tensors: BTreeMap<String, TensorData>,
+}
+
+/// The weights that a state was made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateOrigin {
+    /// The run that they are from.
+    pub run: String,
+    /// Its optimiser steps.
+    pub step: u64,
+    /// SHA-256 of the file of the weights.
+    pub weights: String,
 }
 
 /// What the convolutions are on.
@@ -47,6 +62,7 @@ impl ModelState {
         Ok(NamedState {
             rows: self.rows,
             position: self.position,
+            origin: None,
             tensors,
         })
     }

@@ -117,4 +117,11 @@ pub enum Ablation {
     ReadZero,
     /// Nothing is written: the inner step size is 0.
     StepZero,
+    /// Nothing is written and nothing forgotten: every token reads the memory as it stood before
+    /// the pass. The state behind it holds that same memory, so that its position no longer says
+    /// how much of a chunk is open, and it has no file.
+    Frozen,
+    /// Every `algorithm.chunk` tokens from the beginning of the pass on, memories start again as
+    /// at the beginning of a sequence; whatever they held before the pass is left aside.
+    Reset,
 }

@@ -1,5 +1,7 @@
 //! Why stored values are no state of a model.
 
+use crate::StateOrigin;
+
 /// Why stored values are no state of a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -32,10 +34,41 @@ pub enum StateError {
         /// The rows that it goes on with.
         needed: usize,
     },
+    /// A state that other weights made.
+    #[error(
+        "the state was made by step {} of run `{}` (weights {}), not by these weights ({})",
+        made_by.step, made_by.run, short(&made_by.weights), short(needed)
+    )]
+    Weights {
+        /// What made it.
+        made_by: StateOrigin,
+        /// SHA-256 of the weights that it is to go on with.
+        needed: String,
+    },
+    /// A file of a later version.
+    #[error(
+        "this is the file of a state in version {found}, and this program reads version {known}"
+    )]
+    Version {
+        /// Its version.
+        found: u32,
+        /// The version of this program.
+        known: u32,
+    },
+    /// A file whose values are not those that were written.
+    #[error(
+        "the file of the state is damaged: its values are not those that were saved (SHA-256 differs)"
+    )]
+    Content,
     /// A file that is not one of a state.
     #[error("this is not the file of a state: {0}")]
     File(String),
     /// The device cannot be read from.
     #[error("the device failed: {0}")]
     Device(String),
+}
+
+/// Enough of a checksum to tell two apart.
+fn short(sha256: &str) -> &str {
+    sha256.get(..12).unwrap_or(sha256)
 }

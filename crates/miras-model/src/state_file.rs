@@ -1,44 +1,80 @@
-//! The file of a state: safetensors, with rows and position in its metadata.
+//! The file of a state: safetensors, with what the tensors do not say in its metadata.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 
 use burn::tensor::TensorData;
 use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::{NamedState, StateError};
+use crate::{NamedState, StateError, StateOrigin};
 
-/// The only entry of the metadata, for several would be written in random order.
+/// The only entry of the metadata, for several would be written in random order. It is also the
+/// name of the schema.
 const FACTS: &str = "miras_state";
+/// The version of the schema.
+const VERSION: u32 = 1;
 
 /// What the tensors do not say, written as TOML.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Facts {
+    #[serde(default = "first_version")]
+    version: u32,
     rows: usize,
     position: usize,
+    /// SHA-256 of names, shapes and values; the first files had none.
+    content: Option<String>,
+    origin: Option<StateOrigin>,
+}
+
+/// The one field that every version has.
+#[derive(Deserialize)]
+struct Version {
+    #[serde(default = "first_version")]
+    version: u32,
+}
+
+fn first_version() -> u32 {
+    1
+}
+
+/// The values of a tensor as they stand in the file.
+struct Stored {
+    name: String,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
 }
 
 impl NamedState {
+    /// The name of the files' schema.
+    pub const SCHEMA: &'static str = FACTS;
+    /// Its version.
+    pub const VERSION: u32 = VERSION;
+
     /// The content of a file; equal states give equal bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, StateError> {
-        let facts = Facts {
-            rows: self.rows,
-            position: self.position,
-        };
-        let facts = toml::to_string(&facts).map_err(failed)?;
-        let mut values = Vec::with_capacity(self.tensors.len());
+        let mut tensors = Vec::with_capacity(self.tensors.len());
         for (name, data) in &self.tensors {
             let data = data.clone().convert::<f32>();
             let floats = data.as_slice::<f32>().map_err(failed)?;
-            let bytes: Vec<u8> = floats
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect();
-            values.push((name, data.shape().to_vec(), bytes));
+            tensors.push(Stored {
+                name: name.clone(),
+                shape: data.shape().to_vec(),
+                bytes: floats.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            });
         }
-        let views = (values.iter())
-            .map(|(name, shape, bytes)| {
+        let facts = Facts {
+            version: VERSION,
+            rows: self.rows,
+            position: self.position,
+            content: Some(checksum(&tensors)),
+            origin: self.origin.clone(),
+        };
+        let facts = toml::to_string(&facts).map_err(failed)?;
+        let views = (tensors.iter())
+            .map(|Stored { name, shape, bytes }| {
                 let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(failed)?;
                 Ok((name.as_str(), view))
             })
@@ -53,27 +89,65 @@ impl NamedState {
         let facts = (header.metadata().as_ref())
             .and_then(|metadata| metadata.get(FACTS))
             .ok_or_else(|| failed(format!("its metadata have no `{FACTS}`")))?;
+        let Version { version } = toml::from_str(facts).map_err(failed)?;
+        if version != VERSION {
+            return Err(StateError::Version {
+                found: version,
+                known: VERSION,
+            });
+        }
         let facts: Facts = toml::from_str(facts).map_err(failed)?;
-        let file = SafeTensors::deserialize(bytes).map_err(failed)?;
-        let mut tensors = BTreeMap::new();
-        for (name, view) in file.iter() {
-            if view.dtype() != Dtype::F32 {
-                let dtype = view.dtype();
-                return Err(failed(format!("`{name}` is of type {dtype:?}, not F32")));
-            }
-            let (values, _) = view.data().as_chunks();
+        let tensors = stored(bytes)?;
+        if facts.content.is_some_and(|sum| sum != checksum(&tensors)) {
+            return Err(StateError::Content);
+        }
+        let tensors = tensors.into_iter().map(|Stored { name, shape, bytes }| {
+            let (values, _) = bytes.as_chunks();
             let values: Vec<f32> = values
                 .iter()
                 .map(|four| f32::from_le_bytes(*four))
                 .collect();
-            tensors.insert(name.to_owned(), TensorData::new(values, view.shape()));
-        }
+            (name, TensorData::new(values, shape))
+        });
         Ok(Self {
             rows: facts.rows,
             position: facts.position,
-            tensors,
+            origin: facts.origin,
+            tensors: tensors.collect::<BTreeMap<_, _>>(),
         })
     }
+}
+
+/// The tensors of a file, sorted by name.
+fn stored(bytes: &[u8]) -> Result<Vec<Stored>, StateError> {
+    let file = SafeTensors::deserialize(bytes).map_err(failed)?;
+    let mut tensors = Vec::new();
+    for (name, view) in file.iter() {
+        if view.dtype() != Dtype::F32 {
+            let dtype = view.dtype();
+            return Err(failed(format!("`{name}` is of type {dtype:?}, not F32")));
+        }
+        tensors.push(Stored {
+            name: name.to_owned(),
+            shape: view.shape().to_vec(),
+            bytes: view.data().to_vec(),
+        });
+    }
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tensors)
+}
+
+fn checksum(tensors: &[Stored]) -> String {
+    let mut hash = Sha256::new();
+    for Stored { name, shape, bytes } in tensors {
+        hash.update(format!("{name} {shape:?}\n"));
+        hash.update(bytes);
+    }
+    (hash.finalize().iter()).fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn failed(cause: impl ToString) -> StateError {

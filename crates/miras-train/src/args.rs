@@ -6,7 +6,9 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use miras_log::ProgressMode;
 
-const EXIT_CODES: &str = "\
+use crate::use_args::{EvalArgs, ExportArgs, GenerateArgs, StateArgs};
+
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    failed (a file, a disk, a device)
@@ -47,6 +49,14 @@ pub(crate) enum Command {
     Estimate(EstimateArgs),
     /// Measure speed and peak memory on random tokens.
     Bench(BenchArgs),
+    /// Measure a trained run: loss in all, by position and by load.
+    Eval(EvalArgs),
+    /// Let a trained run go on with a text.
+    Generate(GenerateArgs),
+    /// Keep what a run has read: save a state, look at one, check that it fits.
+    State(StateArgs),
+    /// Take the weights of a run, and its configuration, out of its folder.
+    Export(ExportArgs),
     /// Report on this machine and this build.
     Doctor(DoctorArgs),
     /// Print the completions of a shell.

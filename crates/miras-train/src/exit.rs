@@ -12,6 +12,7 @@ use clap::error::ErrorKind;
 use miras_config::ConfigError;
 use miras_run::RunError;
 use miras_trainer::{TrainError, device::DeviceError};
+use miras_use::UseError;
 
 use crate::{
     args::resume_slip,
@@ -102,14 +103,22 @@ pub(crate) fn of_error(error: &anyhow::Error) -> ExitCode {
         tell(error);
         return Ending::Usage.code();
     }
+    if let Some(UseError::Config(error)) = error.downcast_ref() {
+        tell(error);
+        return Ending::Usage.code();
+    }
     tell(format_args!("error: {error:#}"));
     ending_of(error).code()
 }
 
 fn ending_of(error: &anyhow::Error) -> Ending {
+    if let Some(UseError::NonFinite(_)) = error.downcast_ref() {
+        return Ending::NonFinite;
+    }
     let is_usage = error.is::<Usage>()
         || error.downcast_ref().is_some_and(is_run_usage)
-        || error.downcast_ref().is_some_and(is_train_usage);
+        || error.downcast_ref().is_some_and(is_train_usage)
+        || error.downcast_ref().is_some_and(is_use_usage);
     if is_usage {
         Ending::Usage
     } else {
@@ -121,10 +130,23 @@ fn ending_of(error: &anyhow::Error) -> Ending {
 fn is_train_usage(error: &TrainError) -> bool {
     match error {
         TrainError::Run(error) => is_run_usage(error),
-        TrainError::Device(error) => !matches!(error, DeviceError::Absent { .. }),
+        TrainError::Device(error) => is_device_usage(error),
         TrainError::Stored(_) | TrainError::Changed { .. } | TrainError::OtherData { .. } => true,
         _ => false,
     }
+}
+
+fn is_use_usage(error: &UseError) -> bool {
+    match error {
+        UseError::Run(error) => is_run_usage(error),
+        UseError::Train(error) => is_train_usage(error),
+        UseError::Device(error) => is_device_usage(error),
+        error => error.is_usage(),
+    }
+}
+
+fn is_device_usage(error: &DeviceError) -> bool {
+    !matches!(error, DeviceError::Absent { .. })
 }
 
 fn is_run_usage(error: &RunError) -> bool {

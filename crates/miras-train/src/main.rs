@@ -1,6 +1,6 @@
 //! The command line: one TOML file becomes a trained, resumable model.
 //!
-//! `args` says what may be typed, one file for each subcommand does it, and `exit` turns
+//! `args` and `use_args` say what may be typed, one file for each subcommand does it, and `exit` turns
 //! every end into a message and an exit code. Only this crate prints and ends the process.
 
 mod args;
@@ -10,13 +10,20 @@ mod check;
 mod completions;
 mod doctor;
 mod estimate;
+mod eval;
 mod exit;
+mod export;
+mod generate;
 mod layers;
 mod out;
 mod parts;
 mod run;
 mod show;
 mod signals;
+mod state;
+mod talk;
+mod trained;
+mod use_args;
 
 use std::process::ExitCode;
 
@@ -49,6 +56,10 @@ fn obey(command: Command) -> anyhow::Result<Ending> {
         Command::Parts(args) => parts::parts(&args, &mut out)?,
         Command::Estimate(args) => estimate::estimate(&args, &mut out)?,
         Command::Bench(args) => bench::bench(&args, &mut out)?,
+        Command::Eval(args) => eval::eval(args, &mut out)?,
+        Command::Generate(args) => generate::generate(&args, &mut out)?,
+        Command::State(args) => state::state(&args.command, &mut out)?,
+        Command::Export(args) => export::export(&args, &mut out)?,
         Command::Doctor(args) => doctor::doctor(&args, &mut out)?,
         Command::Completions(args) => completions::completions(&args, &mut out)?,
     }

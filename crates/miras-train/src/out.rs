@@ -24,6 +24,13 @@ impl Out {
             .and_then(|()| self.0.flush())
             .map_err(|error| Closed(error).into())
     }
+
+    /// Writes text as it is, at once.
+    pub(crate) fn piece(&mut self, text: &str) -> anyhow::Result<()> {
+        (self.0.write_all(text.as_bytes()))
+            .and_then(|()| self.0.flush())
+            .map_err(|error| Closed(error).into())
+    }
 }
 
 /// Writes a line on the error stream. If that is closed, there is nobody to tell.

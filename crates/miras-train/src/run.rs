@@ -35,7 +35,11 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<Ending> {
     }
 
     let layers = layers(file.as_deref(), &args.set.set)?;
-    let (config, _, data) = RunConfig::load_and_open(layers)?;
+    let (config, _, data) = if args.resume.is_some() {
+        RunConfig::load_to_resume(layers)?
+    } else {
+        RunConfig::load_and_open(layers)?
+    };
     let is_quiet = args.progress == Progress::Quiet;
     let logs = runs.clone();
     let request = RunRequest {

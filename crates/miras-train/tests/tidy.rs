@@ -31,7 +31,7 @@ fn crates() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
 }
 
 /// Every crate, in an order in which each depends on earlier ones alone.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "miras-random",
     "miras-config",
     "miras-data",
@@ -46,6 +46,7 @@ const ORDER: [&str; 15] = [
     "miras-registry",
     "miras-model",
     "miras-trainer",
+    "miras-use",
     "miras-train",
 ];
 

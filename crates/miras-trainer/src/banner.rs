@@ -59,6 +59,9 @@ pub(crate) fn lines(
             config.data.seq_len()
         ),
     ];
+    if let (Some(path), 0) = (&train.init_from, state.step) {
+        lines.insert(4, format!("start    with the weights of {path}"));
+    }
     let notes = config.notes();
     lines.extend(notes.iter().map(|note| format!("note     {note}")));
     lines

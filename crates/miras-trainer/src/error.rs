@@ -53,8 +53,16 @@ pub enum TrainError {
         now: String,
     },
     /// Relative paths start nowhere.
-    #[error("cannot tell the working directory, from which data.path starts: {0}")]
+    #[error("cannot tell the working directory, from which paths start: {0}")]
     NoFolder(std::io::Error),
+    /// Weights that cannot be put into the model.
+    #[error("cannot use the weights in {}: {cause}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
     /// A file of a checkpoint is not what this program expects.
     #[error("cannot load {}: {cause}; resume from another step with `--resume=STEP`", path.display())]
     Load {

@@ -3,6 +3,7 @@
 //! - [`RunConfig`] is the whole configuration, read from TOML and checked.
 //! - [`run()`] carries it out: steps, evaluations, checkpoints, metrics, and resuming.
 //! - [`estimate()`] says what a configuration takes, and [`bench()`] measures it.
+//! - [`Weights`] puts the weights of a checkpoint or an export into a model.
 //! - [`device`] finds a device by name.
 
 mod advice;
@@ -17,6 +18,7 @@ mod error;
 mod estimate;
 mod evaluate;
 mod finish;
+mod init;
 mod learner;
 mod nonfinite;
 mod parameters;
@@ -28,6 +30,7 @@ mod session;
 mod snapshot;
 mod start;
 mod trackers;
+mod weights;
 
 pub use bench::{Bench, BenchRequest, Spread, bench};
 pub use config::{
@@ -38,3 +41,4 @@ pub use error::{ChangedKey, TrainError};
 pub use estimate::{Estimate, TrainMemory, estimate};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};
+pub use weights::Weights;

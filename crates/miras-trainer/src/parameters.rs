@@ -12,6 +12,7 @@ pub(crate) struct Parameter {
     /// As in `model.safetensors`, for example `blocks.0.mixer.q.weight`.
     pub(crate) name: String,
     pub(crate) id: ParamId,
+    pub(crate) shape: Vec<usize>,
     pub(crate) values: Tensor<1>,
 }
 
@@ -137,6 +138,7 @@ impl ModuleVisitor for Collector<'_> {
             Parameter {
                 name: self.path.join("."),
                 id: param.id,
+                shape: tensor.dims().to_vec(),
                 values: tensor.reshape([count]),
             }
         }));

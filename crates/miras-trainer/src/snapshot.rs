@@ -16,14 +16,15 @@ use std::fs;
 use std::path::Path;
 
 use burn::optim::ModuleOptimizer;
+use burn::store::ModuleSnapshot;
 use burn::store::burn_pack::{Reader, Writer};
-use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::Bytes;
 use miras_run::Best;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::learner::Learner;
+use crate::weights::{Weights, store};
 
 const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.bpk";
@@ -75,14 +76,7 @@ pub(crate) fn load(folder: &Path, mut learner: Learner) -> Result<(Learner, Stat
     let json = fs::read(&path).map_err(failed(&path))?;
     let state = serde_json::from_slice(&json).map_err(failed(&path))?;
 
-    let path = folder.join(MODEL);
-    let bytes = fs::read(&path).map_err(failed(&path))?;
-    let result = (learner.model.load_from(&mut store(Some(bytes)))).map_err(failed(&path))?;
-    if let Some(name) = result.unused.first() {
-        return Err(failed(&path)(format!(
-            "the model has no parameter `{name}`"
-        )));
-    }
+    learner.model = Weights::read(&folder.join(MODEL))?.into_model(learner.model)?;
 
     let path = folder.join(OPTIMIZER);
     let bytes = fs::read(&path).map_err(failed(&path))?;
@@ -97,15 +91,6 @@ pub(crate) fn load(folder: &Path, mut learner: Learner) -> Result<(Learner, Stat
         (carried.load(&bytes, &learner.model)).map_err(failed(&path))?;
     }
     Ok((learner, state))
-}
-
-fn store(bytes: Option<Vec<u8>>) -> SafetensorsStore {
-    // The default metadata are written in random order, which would make equal weights
-    // different files. One entry has one order; other tools look for this one.
-    SafetensorsStore::from_bytes(bytes)
-        .skip_enum_variants(true)
-        .clear_metadata()
-        .metadata("format", "pt")
 }
 
 /// The optimiser's record, its tensors in the order of their names: burn leaves them in the

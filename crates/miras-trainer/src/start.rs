@@ -12,7 +12,7 @@ use crate::compare::changed_keys;
 use crate::learner::Learner;
 use crate::snapshot::{self, State};
 use crate::trackers::plain;
-use crate::{Resume, RunConfig, RunRequest, TrainError};
+use crate::{Resume, RunConfig, RunRequest, TrainError, init};
 
 /// Versions that `run.json` records.
 const VERSIONS: &[(&str, &str)] = &[("miras-trainer", env!("CARGO_PKG_VERSION")), ("burn", BURN)];
@@ -46,6 +46,7 @@ pub(crate) fn fresh(
         Some(name) => name.clone(),
         None => RunFolder::unused_name(&request.runs, &request.stem)?,
     };
+    let learner = init::start(config, learner)?;
     let description = data.describe();
     let first = this_start(0, config, request);
     let record = RunRecord::new(config.train.seed, in_words(&description), first);
@@ -82,7 +83,7 @@ pub(crate) fn again(
     let description = data.describe();
     let (learner, state) = match &found {
         Some(checkpoint) => snapshot::load(&checkpoint.path, learner)?,
-        None => (learner, first_state(&description)),
+        None => (init::start(config, learner)?, first_state(&description)),
     };
     let now = fingerprints(&description);
     if state.data != now {
@@ -130,8 +131,10 @@ pub(crate) fn again(
 /// A configuration as a run folder keeps it: it means the same wherever the run is continued.
 fn stored(config: &RunConfig) -> Result<Table, TrainError> {
     let data = config.data.absolute().map_err(TrainError::NoFolder)?;
+    let train = config.train.absolute().map_err(TrainError::NoFolder)?;
     let config = RunConfig {
         data,
+        train,
         ..config.clone()
     };
     Ok(config.to_table())

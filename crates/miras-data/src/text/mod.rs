@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 pub use paths::Paths;
 
 use crate::{
-    DataError, Description, Problem,
+    DataError, Dataset, Description, Problem,
     config::{check_seq_len, check_valid_fraction},
-    windows::{Span, Windows},
+    windows::{Bytes, Span, Windows},
 };
 pub(crate) use cache::folders as cache_folders;
 use corpus::Corpus;
@@ -96,6 +96,34 @@ impl TextConfig {
         problems.extend(self.valid_fraction.and_then(check_valid_fraction));
         problems
     }
+}
+
+/// Opens text that is for evaluation alone: all of it is the validation part.
+///
+/// # Errors
+/// As [`open`](crate::open); the field in them is `path`.
+pub fn open_held_out(
+    paths: &Paths,
+    seq_len: usize,
+    allow_binary: bool,
+) -> Result<Box<dyn Dataset>, DataError> {
+    let files = find::Finder::default().files("path", paths)?;
+    let corpus = Corpus::open("path", paths, &files, allow_binary, &cache_folders())?;
+    let mut files = corpus.files();
+    let file_count = files.len();
+    files.truncate(100);
+    let description = Description {
+        kind: "text",
+        name: paths.to_string(),
+        train_bytes: None,
+        valid_bytes: Some(corpus.len()),
+        fingerprint: corpus.fingerprint()?,
+        valid_fingerprint: None,
+        file_count,
+        files,
+    };
+    let windows = Windows::held_out(Arc::new(corpus), seq_len, description)?;
+    Ok(Box::new(windows))
 }
 
 /// Opens the files; `caches` are the folders to try for decompressed copies.

@@ -61,6 +61,12 @@ impl<const N: usize> From<[&str; N]> for Paths {
     }
 }
 
+impl From<Vec<String>> for Paths {
+    fn from(paths: Vec<String>) -> Self {
+        Self(paths)
+    }
+}
+
 impl fmt::Display for Paths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(", "))

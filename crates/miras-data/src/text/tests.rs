@@ -276,3 +276,22 @@ fn write_at(mut file: &File, offset: u64, bytes: &[u8]) {
     file.seek(SeekFrom::Start(offset)).unwrap();
     file.write_all(bytes).unwrap();
 }
+
+#[test]
+fn text_that_is_held_out_is_scored_whole() {
+    let place = Place::new(&[("a.txt", &text(100)), ("b.txt", &text(33))]);
+    let open = |names: &[&str], seq_len| open_held_out(&place.paths(names), seq_len, false);
+    let data = open(&["a.txt", "b.txt"], 16).unwrap();
+    let all = [text(100), text(33)].concat();
+    assert_eq!(evaluated(data.as_ref(), 3), all[1..]);
+    let description = data.describe();
+    assert_eq!(
+        (description.train_bytes, description.valid_bytes),
+        (None, Some(133))
+    );
+    let error = open(&["b.txt"], 33).err().unwrap().to_string();
+    assert!(
+        error.starts_with("the evaluation part has 33 bytes, but seq_len = 33 needs at least 34"),
+        "{error}"
+    );
+}

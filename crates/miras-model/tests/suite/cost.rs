@@ -203,7 +203,11 @@ impl MemoryArchitecture for Bottleneck {
 
     fn gains(&self, d: usize) -> Vec<GainSpec> {
         let name = "gain".into();
-        vec![GainSpec { name, d }]
+        vec![GainSpec {
+            name,
+            d,
+            initial: 1.0,
+        }]
     }
 
     fn forward(&self, maps: &dyn Maps, x: Tensor<4>) -> Tensor<4> {

@@ -1,7 +1,7 @@
 //! States as values and files, and their rows.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use miras_model::{LanguageModel, ModelState, NamedState, Pass};
+use miras_model::{LanguageModel, ModelState, NamedState, Pass, StateOrigin};
 
 use crate::model::{PRESETS, SMALL, model, numbers, preset, random_bytes, small, tokens};
 
@@ -42,7 +42,12 @@ fn next(model: &LanguageModel, text: &Tensor<2, Int>, state: ModelState) -> Vec<
 }
 
 fn through_a_file(state: ModelState) -> NamedState {
-    let named = state.into_named().unwrap();
+    let mut named = state.into_named().unwrap();
+    named.origin = Some(StateOrigin {
+        run: "a run".to_owned(),
+        step: 3,
+        weights: "0123".to_owned(),
+    });
     let bytes = named.to_bytes().unwrap();
     assert_eq!(bytes, named.to_bytes().unwrap());
     let read = NamedState::from_bytes(&bytes).unwrap();
@@ -195,6 +200,32 @@ fn what_is_not_the_file_of_a_state_is_refused() {
         let start = "this is not the file of a state: ";
         assert!(error.starts_with(start) && error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn a_damaged_file_and_one_of_a_later_version_are_refused() {
+    let device = Device::flex();
+    let model = model(&small("titans-lmm"), &device);
+    let good = through_a_file(after(&model, &text(&device), ROWS, 6))
+        .to_bytes()
+        .unwrap();
+    let error = |bytes: &[u8]| NamedState::from_bytes(bytes).unwrap_err().to_string();
+    let mut flipped = good.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    assert_eq!(
+        error(&flipped),
+        "the file of the state is damaged: its values are not those that were saved (SHA-256 differs)"
+    );
+    let at = good
+        .windows(11)
+        .position(|part| part == b"version = 1")
+        .unwrap();
+    let mut later = good;
+    later[at + 10] = b'2';
+    assert_eq!(
+        error(&later),
+        "this is the file of a state in version 2, and this program reads version 1"
+    );
 }
 
 #[test]

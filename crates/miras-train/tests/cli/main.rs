@@ -12,3 +12,4 @@ mod resuming;
 mod signals;
 mod support;
 mod training;
+mod using;

@@ -14,6 +14,8 @@ use miras_data::{DataConfig, Dataset};
 use miras_model::ModelSpec;
 use toml::{Table, Value};
 
+use crate::init;
+
 pub use checkpoint::CheckpointConfig;
 pub use eval::{Control, EvalConfig};
 pub use log::LogConfig;
@@ -50,12 +52,30 @@ impl RunConfig {
         Ok((config, tree.finish()?))
     }
 
-    /// Like [`load`](Self::load), and opens the data too: a file that is not there is then
-    /// an error at the line that names it.
+    /// Like [`load`](Self::load), and opens the data and looks at `train.init_from` too: a file
+    /// that is not there, or does not fit, is then an error at the line that names it.
     pub fn load_and_open(layers: Layers) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
+        Self::open(layers, init::check)
+    }
+
+    /// Like [`load_and_open`](Self::load_and_open) for a run that goes on, which needs
+    /// `train.init_from` no more.
+    pub fn load_to_resume(
+        layers: Layers,
+    ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
+        Self::open(layers, |_, _, _| Ok(()))
+    }
+
+    fn open(
+        layers: Layers,
+        check: impl Fn(&Tree, &Self, usize) -> Result<(), ConfigError>,
+    ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
         let mut tree = layers.merge()?;
         let config = Self::take(&mut tree)?;
-        let opened = data::open(&tree, &config.data, &config.train);
+        let opened = data::open(&tree, &config.data, &config.train).and_then(|data| {
+            check(&tree, &config, data.vocab())?;
+            Ok(data)
+        });
         // An unknown key may be the reason why a file is not found, so it goes first.
         let origins = tree.finish()?;
         Ok((config, origins, opened?))

@@ -1,3 +1,5 @@
+use std::{io, path};
+
 use miras_config::{ConfigError, Tree};
 use miras_data::DataConfig;
 use miras_model::{MixerKind, ModelSpec};
@@ -25,6 +27,10 @@ pub struct TrainConfig {
     pub max_minutes: Option<f64>,
     /// Seed of initial weights and data, 0 or more.
     pub seed: u64,
+    /// The weights that a new run starts with instead of random ones: a `model.safetensors`, or a
+    /// folder with one, such as a checkpoint or an export. Only weights: the optimiser is new and
+    /// the step 0. A relative path starts from the working directory.
+    pub init_from: Option<String>,
     /// Sequences a micro-batch, 1 or more; also the rows of an evaluation batch.
     pub batch: usize,
     /// Micro-batches a step, from 1 to 1000000; the gradient is that of their mean over scored tokens.
@@ -69,6 +75,7 @@ impl Default for TrainConfig {
             steps: 1000,
             max_minutes: None,
             seed: 1,
+            init_from: None,
             batch: 8,
             accumulate: 1,
             state: StateRule::Reset,
@@ -83,6 +90,15 @@ impl TrainConfig {
     /// Sequences a step.
     pub(crate) fn sequences(&self) -> usize {
         self.batch * self.accumulate
+    }
+
+    /// The same from whatever working directory.
+    pub(crate) fn absolute(&self) -> io::Result<Self> {
+        let path = self.init_from.as_ref().map(path::absolute).transpose()?;
+        Ok(Self {
+            init_from: path.map(|path| path.to_string_lossy().into_owned()),
+            ..self.clone()
+        })
     }
 
     pub(super) fn take(
@@ -124,6 +140,14 @@ impl TrainConfig {
             &format!("from 1 to {MOST_MICRO_BATCHES}"),
             config.accumulate,
         )?;
+        if config
+            .init_from
+            .as_ref()
+            .is_some_and(|path| path.trim().is_empty())
+        {
+            let message = "train.init_from must name a file or a folder";
+            return Err(tree.error("train.init_from", message, None));
+        }
         if config.state == StateRule::Carry {
             can_carry(tree, data, model)?;
         }

@@ -23,6 +23,7 @@ fn a_resolved_configuration_loads_as_itself() {
             &["train.on_nonfinite=skip", "train.max_minutes=2.5"],
         ),
         (MEMORY, &["train.state=carry"]),
+        (MEMORY, &["train.init_from='runs/a b'"]),
         (MEMORY, &["eval.controls=['read_zero', 'step_zero']"]),
         (
             MEMORY,

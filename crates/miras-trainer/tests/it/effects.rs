@@ -29,6 +29,7 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("train.steps", &[], "5"),
     ("train.max_minutes", &[], "1e-9"),
     ("train.seed", &[], "2"),
+    ("train.init_from", &[], "no/such/file"),
     ("train.batch", &[], "3"),
     ("train.accumulate", &[], "2"),
     ("train.state", &[], "carry"),
@@ -149,6 +150,7 @@ fn every_key_is_in_the_list() {
     let listed: BTreeSet<String> = CHANGES.iter().map(|change| change.0.to_owned()).collect();
     // Keys that are there only where they make sense.
     let mut expected = keys(&["train.on_nonfinite=skip", "train.max_minutes=1"]);
+    expected.extend(keys(&["train.init_from=a"]));
     expected.extend(keys(&[]));
     assert_eq!(listed, expected);
 }

@@ -9,6 +9,7 @@ mod cost;
 mod effects;
 mod effects_of_data;
 mod effects_of_parts;
+mod init;
 mod limits;
 mod metrics;
 mod nonfinite;

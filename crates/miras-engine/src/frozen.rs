@@ -1,0 +1,37 @@
+//! A memory that is read and not written.
+
+use burn::tensor::Tensor;
+use miras_core::{MapState, STEP, Weights};
+
+use crate::{Initial, Open, Rule, State, dual::after_chunk, source::Sweep, steps::Steps};
+
+/// Runs queries through a memory as it stands after its last token, whatever the read rule:
+/// nothing is written and nothing forgotten.
+///
+/// # Shapes
+/// `q`, result: `[1, g, t, d]`.
+pub fn forward(rule: &Rule, initial: &Initial, state: &State, q: Tensor<4>) -> Tensor<4> {
+    let weights = Weights {
+        maps: &rule.weights(&closed(rule, state), initial),
+        gains: &initial.gains,
+    };
+    rule.memory.forward(&weights, q)
+}
+
+/// The maps as if the open chunk ended with its last token.
+fn closed(rule: &Rule, state: &State) -> Vec<MapState> {
+    let Some(Open { sweeps, gates }) = &state.open else {
+        return state.maps.clone();
+    };
+    let log_decay = rule.retention.log_decay(gates, &gates.get(STEP));
+    let coefficients = rule.algorithm.coefficients(log_decay, gates);
+    let steps = Steps {
+        step: gates.get(STEP),
+        damping: rule.algorithm.damping(gates),
+        decay: coefficients.decay,
+    };
+    let factors = sweeps.last().expect("a chunk has gradients").clone();
+    let step = steps.capped(&rule.settings, &factors, rule.memory.rows());
+    let writes = Sweep { factors, step }.writes();
+    after_chunk(rule, &state.maps, &coefficients.end, &writes)
+}

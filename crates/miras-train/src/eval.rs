@@ -1,0 +1,94 @@
+//! `eval`: measures a trained run.
+
+use std::fmt::Write;
+
+use anyhow::Context;
+use miras_run::write_atomic;
+use miras_use::{EvalRequest, Measured, Report, evaluate};
+
+use crate::{out::Out, trained, use_args::EvalArgs};
+
+const FILE: &str = "eval.json";
+
+pub(crate) fn eval(args: EvalArgs, out: &mut Out) -> anyhow::Result<()> {
+    let trained = trained::open(&args.which)?;
+    let request = EvalRequest {
+        data: args.data,
+        length: args.length,
+        batch: args.batch,
+        batches: args.batches,
+        memory: args.memory.into(),
+        state: args.state,
+        sets: args.set,
+        pairs: args.pairs,
+    };
+    let report = evaluate(&trained, &request)?;
+    let mut json =
+        serde_json::to_string_pretty(&report).context("cannot put the report in JSON")?;
+    json.push('\n');
+    let path = args.out.unwrap_or_else(|| trained.folder.join(FILE));
+    write_atomic(&path, json.as_bytes())?;
+    if args.json {
+        return out.text(&json);
+    }
+    out.text(&table(&report))?;
+    out.text(&format!("\nreport in {}", path.display()))
+}
+
+fn table(report: &Report) -> String {
+    let rows = match &report.state {
+        Some(state) => format!(", each from {} at position {}", state.path, state.position),
+        None => String::new(),
+    };
+    let memory = format!("{:?}", report.memory).to_lowercase();
+    let mut text = format!(
+        "run      {} at step {}, memory {memory}, on {}\n\
+         data     {}; {}\n\
+         read     {} batches of {} x {} tokens{rows}\n\n",
+        report.run,
+        report.step,
+        report.device,
+        report.data.name,
+        report.data.fingerprint,
+        report.batches,
+        report.batch,
+        report.length,
+    );
+    let has_bytes = report.measured.bits_per_byte.is_some();
+    let bits = if has_bytes { "  bits/byte" } else { "" };
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "{:<14} {:>9} {:>9} {:>11}{bits} {:>9}",
+        "position", "scored", "loss", "perplexity", "accuracy"
+    );
+    for one in &report.by_position {
+        let range = format!("{} to {}", one.from, one.to);
+        let _ = writeln!(text, "{}", line(&range, &one.measured));
+    }
+    let _ = writeln!(text, "{}", line("all", &report.measured));
+    if !report.by_pairs.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n{:<14} {:>9} {:>9} {:>11} {:>9}",
+            "pairs", "scored", "loss", "perplexity", "accuracy"
+        );
+    }
+    for one in &report.by_pairs {
+        let _ = writeln!(text, "{}", line(&one.pairs.to_string(), &one.measured));
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn line(name: &str, measured: &Measured) -> String {
+    let Measured {
+        tokens,
+        loss,
+        perplexity,
+        bits_per_byte,
+        accuracy,
+    } = measured;
+    let bits = bits_per_byte.map_or_else(String::new, |bits| format!(" {bits:>10.4}"));
+    format!("{name:<14} {tokens:>9} {loss:>9.4} {perplexity:>11.4}{bits} {accuracy:>9.4}")
+}

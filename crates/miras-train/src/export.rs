@@ -1,0 +1,15 @@
+//! `export`: weights and configuration outside of a run.
+
+use crate::{out::Out, trained, use_args::ExportArgs};
+
+pub(crate) fn export(args: &ExportArgs, out: &mut Out) -> anyhow::Result<()> {
+    let trained = trained::open(&args.which)?;
+    let facts = miras_use::export(&trained, &args.out)?;
+    out.text(&format!(
+        "{} at step {} in {}; start a run with it by `--set train.init_from={}`",
+        facts.run,
+        facts.step,
+        args.out.display(),
+        args.out.display()
+    ))
+}

@@ -1,0 +1,116 @@
+//! `generate`: a trained run goes on with a text.
+
+use std::{
+    fs,
+    io::{self, IsTerminal, Read},
+    path::Path,
+};
+
+use anyhow::Context;
+use miras_use::{Codec, Generator, Sampler, Stored, Utf8Stream, codec};
+
+use crate::{
+    exit::Usage,
+    out::{Out, tell},
+    talk, trained,
+    use_args::{GenerateArgs, MemoryArg},
+};
+
+pub(crate) fn generate(args: &GenerateArgs, out: &mut Out) -> anyhow::Result<()> {
+    let sampler = Sampler {
+        temperature: args.temperature,
+        top_k: args.top_k,
+        top_p: args.top_p,
+        seed: args.seed,
+    };
+    if let Some(problem) = sampler.problem() {
+        return Err(Usage::new(problem).into());
+    }
+    if args.memory == MemoryArg::Reset {
+        let message = "--memory is `live` or `frozen` here";
+        return Err(Usage::new(message).into());
+    }
+    let trained = trained::open(&args.which)?;
+    let codec = codec(&trained.config.data)?;
+    let mut generator = match &args.state {
+        Some(path) => Generator::resume(&trained, args.memory.into(), Stored::read(path)?)?,
+        None => Generator::new(&trained, args.memory.into())?,
+    };
+    if args.save_state.is_some() {
+        // What cannot be saved is said before the work.
+        generator.store()?;
+    }
+    let teller = Teller {
+        codec: codec.as_ref(),
+        sampler,
+        tokens: args.tokens,
+    };
+
+    let is_asked = args.prompt.is_none() && args.prompt_file.is_none();
+    if args.interactive || (is_asked && io::stdin().is_terminal()) {
+        talk::talk(&mut generator, &teller, &mut io::stdin().lock(), out)?;
+    } else {
+        let prompt = prompt(args)?;
+        if prompt.is_empty() && generator.position() == 0 {
+            let help = "give a PROMPT, --prompt-file, --state, or text on the input".to_owned();
+            return Err(Usage::new("there is nothing to go on with")
+                .help(help)
+                .into());
+        }
+        generator.read(&codec.encode(&prompt))?;
+        teller.tell(&mut generator, out)?;
+        out.piece("\n")?;
+    }
+    match &args.save_state {
+        Some(path) => save(&generator, path),
+        None => Ok(()),
+    }
+}
+
+/// What goes on with a text, and how.
+pub(crate) struct Teller<'a> {
+    pub(crate) codec: &'a dyn Codec,
+    sampler: Sampler,
+    tokens: usize,
+}
+
+impl Teller<'_> {
+    /// Writes what comes next, token by token.
+    pub(crate) fn tell(&self, generator: &mut Generator<'_>, out: &mut Out) -> anyhow::Result<()> {
+        let mut text = Utf8Stream::default();
+        for _ in 0..self.tokens {
+            let Some(token) = generator.next(&self.sampler)? else {
+                break;
+            };
+            out.piece(&text.push(&self.codec.decode(token)))?;
+        }
+        out.piece(&text.finish())
+    }
+}
+
+fn prompt(args: &GenerateArgs) -> anyhow::Result<Vec<u8>> {
+    if let Some(prompt) = &args.prompt {
+        return Ok(prompt.clone().into_bytes());
+    }
+    if let Some(path) = &args.prompt_file {
+        return fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    }
+    let mut text = Vec::new();
+    (io::stdin().read_to_end(&mut text)).context("cannot read the input")?;
+    Ok(text)
+}
+
+fn save(generator: &Generator<'_>, path: &Path) -> anyhow::Result<()> {
+    match generator.store()? {
+        Some(stored) => {
+            stored.write(path)?;
+            let position = generator.position();
+            tell(format_args!(
+                "state at position {position} in {}",
+                path.display()
+            ));
+        }
+        None => tell("nothing was read, so no state was saved"),
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! `state`: what a run has read, in a file.
+
+use std::fs;
+
+use anyhow::Context;
+use miras_use::{Generator, Memory, Stored, codec};
+
+use crate::{
+    exit::Usage,
+    out::Out,
+    trained,
+    use_args::{StateCommand, StateInfoArgs, StateLoadArgs, StateSaveArgs},
+};
+
+pub(crate) fn state(command: &StateCommand, out: &mut Out) -> anyhow::Result<()> {
+    match command {
+        StateCommand::Save(args) => save(args, out),
+        StateCommand::Load(args) => load(args, out),
+        StateCommand::Info(args) => info(args, out),
+    }
+}
+
+fn save(args: &StateSaveArgs, out: &mut Out) -> anyhow::Result<()> {
+    let trained = trained::open(&args.which)?;
+    let codec = codec(&trained.config.data)?;
+    let text =
+        (fs::read(&args.text)).with_context(|| format!("cannot read {}", args.text.display()))?;
+    let mut generator = Generator::new(&trained, Memory::Live)?;
+    generator.read(&codec.encode(&text))?;
+    let Some(stored) = generator.store()? else {
+        let message = format!("{} is empty: there is nothing to read", args.text.display());
+        return Err(Usage::new(message).into());
+    };
+    let bytes = stored.write(&args.out)?;
+    out.text(&format!(
+        "{} tokens read; state in {}, {bytes} bytes",
+        generator.position(),
+        args.out.display()
+    ))
+}
+
+fn load(args: &StateLoadArgs, out: &mut Out) -> anyhow::Result<()> {
+    let trained = trained::open(&args.which)?;
+    let stored = Stored::read(&args.state)?;
+    stored.check(&trained)?;
+    out.text(&format!(
+        "{} fits {} at step {}: {} tokens read; use it with `eval` or `generate` and `--state {}`",
+        args.state.display(),
+        trained.origin.run,
+        trained.origin.step,
+        stored.named.position,
+        args.state.display()
+    ))
+}
+
+fn info(args: &StateInfoArgs, out: &mut Out) -> anyhow::Result<()> {
+    let stored = Stored::read(&args.state)?;
+    let named = &stored.named;
+    let origin = match &named.origin {
+        Some(origin) => format!(
+            "run {} at step {}, weights sha256:{}",
+            origin.run, origin.step, origin.weights
+        ),
+        None => "not known".to_owned(),
+    };
+    let mut lines = vec![
+        format!(
+            "file     {}, schema {} version {}",
+            args.state.display(),
+            Stored::SCHEMA,
+            Stored::VERSION
+        ),
+        format!("made by  {origin}"),
+        format!("read     {} tokens, {} row", named.position, named.rows),
+        format!(
+            "values   {} tensors, {} bytes",
+            named.tensors.len(),
+            stored.bytes()
+        ),
+    ];
+    for (name, data) in &named.tensors {
+        lines.push(format!("  {name}  {:?}", data.shape().to_vec()));
+    }
+    out.text(&lines.join("\n"))
+}

@@ -1,0 +1,54 @@
+//! `generate` without a prompt: line by line.
+
+use std::io::BufRead;
+
+use anyhow::Context;
+use miras_use::Generator;
+
+use crate::{generate::Teller, out::Out};
+
+const HELP: &str = "a line is read and gone on with; /reset, /state, /quit";
+
+pub(crate) fn talk(
+    generator: &mut Generator<'_>,
+    teller: &Teller<'_>,
+    input: &mut dyn BufRead,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    out.text(HELP)?;
+    loop {
+        out.piece("> ")?;
+        let mut line = Vec::new();
+        let count = (input.read_until(b'\n', &mut line)).context("cannot read the input")?;
+        if count == 0 {
+            return out.piece("\n");
+        }
+        match line.trim_ascii() {
+            b"/quit" => return Ok(()),
+            b"/reset" => {
+                generator.reset();
+                out.text("at the beginning of a text")?;
+            }
+            b"/state" => out.text(&state(generator)?)?,
+            word if word.starts_with(b"/") => out.text(HELP)?,
+            b"" if generator.position() == 0 => {}
+            _ => {
+                generator.read(&teller.codec.encode(&line))?;
+                teller.tell(generator, out)?;
+                out.piece("\n")?;
+            }
+        }
+    }
+}
+
+fn state(generator: &Generator<'_>) -> anyhow::Result<String> {
+    let mut lines = vec![format!(
+        "{} tokens read; the state holds {} numbers",
+        generator.position(),
+        generator.size()?
+    )];
+    for one in generator.norms()? {
+        lines.push(format!("layer {}  norm {:.4}", one.layer, one.norm));
+    }
+    Ok(lines.join("\n"))
+}

@@ -1,0 +1,225 @@
+//! What may be typed of the commands that use a trained run.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use miras_use::{At, Batches, Memory};
+
+use crate::args::EXIT_CODES;
+
+/// A trained run, and which of its checkpoints.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Which {
+    /// A run: its name inside --runs, or the path of its folder or of an export.
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+
+    /// Where the folders of the runs are.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(crate) runs: PathBuf,
+
+    /// The checkpoint: a step, `best` or `latest`.
+    #[arg(long, value_name = "STEP", default_value = "latest", value_parser = at)]
+    pub(crate) step: At,
+
+    /// The device to compute on [default: the one of the run].
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct EvalArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+
+    /// Files, folders and patterns of text, all of it scored [default: the run's validation data].
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) data: Vec<String>,
+
+    /// Tokens of a row, also more than in training [default: as in training].
+    #[arg(long, value_name = "N")]
+    pub(crate) length: Option<usize>,
+
+    /// Rows of a batch [default: as in training].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) batch: Option<usize>,
+
+    /// Batches: a number or `all` [default: eval.batches].
+    #[arg(long, value_name = "N", value_parser = batches)]
+    pub(crate) batches: Option<Batches>,
+
+    /// What memories do with what they read.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) memory: MemoryArg,
+
+    /// Start every row from the state in this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Numbers of pairs, for recall [default: a quarter, half, all and twice data.pairs, as fits].
+    #[arg(long, value_name = "N,N,..", value_delimiter = ',')]
+    pub(crate) pairs: Vec<usize>,
+
+    /// Set a key of the table `data`, as `--set data.gap=100`; may be repeated.
+    #[arg(long, value_name = "data.KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+
+    /// Where the report goes [default: eval.json in the run's folder].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Print the report instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct GenerateArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+
+    /// The text to go on with; without one it is read from the input, or, on a terminal, asked for
+    /// again and again.
+    pub(crate) prompt: Option<String>,
+
+    /// Read the text to go on with from a file.
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    pub(crate) prompt_file: Option<PathBuf>,
+
+    /// Ask for texts even if the input is no terminal.
+    #[arg(long, short, conflicts_with_all = ["prompt", "prompt_file"])]
+    pub(crate) interactive: bool,
+
+    /// How many tokens.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub(crate) tokens: usize,
+
+    /// Below 1 likely tokens become likelier; 0 takes the most likely one.
+    #[arg(long, value_name = "T", default_value_t = 0.8)]
+    pub(crate) temperature: f64,
+
+    /// Choose from the K most likely tokens; 0 is all.
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub(crate) top_k: usize,
+
+    /// Choose from the most likely tokens that together have probability P.
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    pub(crate) top_p: f64,
+
+    /// Equal seeds give equal texts.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// Go on from the state in this file, which is not changed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Save the state behind the last token.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_state: Option<PathBuf>,
+
+    /// What memories do with what they read: `live` or `frozen`.
+    #[arg(long, value_enum, default_value_t, value_name = "MEMORY")]
+    pub(crate) memory: MemoryArg,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StateArgs {
+    #[command(subcommand)]
+    pub(crate) command: StateCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    /// Let a run read a text, and save the state behind it.
+    Save(StateSaveArgs),
+    /// Check that a state fits a run.
+    Load(StateLoadArgs),
+    /// Say what is in the file of a state.
+    Info(StateInfoArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StateSaveArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+
+    /// The text.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) text: PathBuf,
+
+    /// Where the state goes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StateLoadArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+
+    /// The file of the state.
+    pub(crate) state: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StateInfoArgs {
+    /// The file of the state.
+    pub(crate) state: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+
+    /// A folder that is new or empty.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+fn at(text: &str) -> Result<At, String> {
+    match text {
+        "latest" => Ok(At::Latest),
+        "best" => Ok(At::Best),
+        step => {
+            (step.parse().map(At::Step)).map_err(|_| "give a step, `best` or `latest`".to_owned())
+        }
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    (text.parse().ok().filter(|number| *number > 0)).ok_or_else(|| "give 1 or more".to_owned())
+}
+
+fn batches(text: &str) -> Result<Batches, String> {
+    if text == "all" {
+        return Ok(Batches::All);
+    }
+    let count = text.parse().ok().filter(|count| *count > 0);
+    (count.map(Batches::First)).ok_or_else(|| "give 1 or more, or `all`".to_owned())
+}
+
+/// `--memory`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MemoryArg {
+    /// They learn at test time, as in training.
+    #[default]
+    Live,
+    /// They are read as they stood at the start: no write, no decay.
+    Frozen,
+    /// They start again every `algorithm.chunk` tokens.
+    Reset,
+}
+
+impl From<MemoryArg> for Memory {
+    fn from(memory: MemoryArg) -> Self {
+        match memory {
+            MemoryArg::Live => Self::Live,
+            MemoryArg::Frozen => Self::Frozen,
+            MemoryArg::Reset => Self::Reset,
+        }
+    }
+}

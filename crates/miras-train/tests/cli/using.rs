@@ -1,0 +1,353 @@
+//! What is done with a trained run.
+
+use std::{
+    fs,
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use crate::support::{Dir, Ran, program};
+
+fn trained() -> Dir {
+    let dir = Dir::tiny();
+    dir.run("run tiny.toml --set checkpoint.keep_last=9").done();
+    dir
+}
+
+/// With text on the input.
+fn fed(dir: &Dir, words: &str, input: &str) -> Ran {
+    let mut command: Command = program();
+    command
+        .current_dir(dir.path())
+        .args(words.split_whitespace())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    Ran::new(words, &child.wait_with_output().unwrap(), dir.path())
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn eval_prints_a_table_and_leaves_a_report_that_agrees_with_the_run() {
+    let dir = trained();
+    let ran = dir.run("eval tiny").done();
+    for word in [
+        "run      tiny at step 4, memory live, on cpu",
+        "read     1 batches of 2 x 32 tokens",
+        "\nposition",
+        "\n0 to 15 ",
+        "\n16 to 31 ",
+        "\nall ",
+        "\nreport in runs/tiny/eval.json",
+    ] {
+        assert!(ran.out.contains(word), "{word}: {}", ran.out);
+    }
+    assert_eq!(ran.err, "");
+    let report = json(&dir.read("runs/tiny/eval.json"));
+    assert_eq!(
+        (&report["schema"], &report["version"]),
+        (&"miras_eval".into(), &1.into())
+    );
+    let summary = json(&dir.read("runs/tiny/summary.json"));
+    for (of_report, of_run) in [
+        ("loss", "eval/loss"),
+        ("bits_per_byte", "eval/bits_per_byte"),
+    ] {
+        let trained = summary["metrics"][of_run].as_f64().unwrap();
+        let found = report[of_report].as_f64().unwrap();
+        assert!((trained - found).abs() < 1e-6, "{trained} and {found}");
+    }
+
+    let words = "eval runs/tiny/ --step 2 --memory frozen --length 64 --batch 1 --batches all \
+                 --out other.json --json";
+    let ran = dir.run(words).done();
+    let report = json(&ran.out);
+    assert_eq!(report, json(&dir.read("other.json")));
+    assert_eq!(
+        (&report["step"], &report["memory"], &report["length"]),
+        (&2.into(), &"frozen".into(), &64.into())
+    );
+    // Every byte of the validation part but the first.
+    assert_eq!(
+        report["tokens"],
+        report["data"]["bytes"].as_u64().unwrap() - 1
+    );
+}
+
+#[test]
+fn eval_reads_any_text_and_changes_data_alone() {
+    let dir = trained();
+    dir.file("a.txt", "one text and ".repeat(9));
+    dir.file("b.txt", "another, somewhat longer. ".repeat(9));
+    let report = json(
+        &dir.run("eval tiny --data a.txt b.txt --json --batches all")
+            .done()
+            .out,
+    );
+    assert_eq!(report["tokens"], 13 * 9 + 26 * 9 - 1);
+    assert_eq!(report["data"]["name"], "a.txt, b.txt");
+
+    dir.run("eval tiny --data nope.txt")
+        .refused("error: --data: `nope.txt` does not exist[..]");
+    dir.run("eval tiny --data a.txt --length 500").refused(
+        "error: the text has 117 bytes, and a row of 500 tokens needs 501: use `--length 116` or less",
+    );
+    dir.run("eval tiny --set model.dim=3").refused(
+        "error: `--set model.dim=3`: an evaluation changes keys of [data] alone; the model is what it was trained as",
+    );
+    dir.run("eval tiny --set data.seq=3").refused(
+        "error: unknown field `seq`, expected [..]
+ --> --set:1:6  (data.seq)
+  |
+1 | data.seq=3
+  |      ^^^[..]",
+    );
+    dir.run("eval tiny --length 0").refused(
+        "error: data.seq_len: must be from 1 to 16777216 tokens, got 0
+ --> --length:1:16  (data.seq_len)
+  |
+1 | data.seq_len = 0
+  |                ^",
+    );
+}
+
+#[test]
+fn a_run_that_is_not_there_lists_those_that_are() {
+    let dir = trained();
+    for command in ["eval tina", "generate tina x", "export tina --out x"] {
+        dir.run(command)
+            .refused("error: there is no run folder runs/tina: did you mean `tiny`?");
+    }
+    dir.run("eval something --runs runs")
+        .refused("error: there is no run folder runs/something: the runs there are tiny");
+    dir.run("eval elsewhere/x")
+        .refused("error: there is no run folder elsewhere/x: there is no run at all beside it");
+    dir.run("eval tiny --step 3")
+        .refused("error: runs/tiny has no checkpoint of step 3: choose one of 2, 4");
+    let ran = dir.run("eval tiny --step soon").ended(2);
+    assert!(
+        ran.err.contains("give a step, `best` or `latest`"),
+        "{}",
+        ran.err
+    );
+    dir.run("eval tiny --device abacus")
+        .refused("error: unknown device `abacus`, expected one of [..]");
+}
+
+#[test]
+fn generate_is_decided_by_prompt_and_seed() {
+    let dir = trained();
+    dir.file("prompt.txt", "Once");
+    let say = |words: &str| {
+        dir.run(&format!("generate tiny {words} --tokens 30"))
+            .done()
+            .out
+    };
+    let first = say("Once --temperature 1");
+    assert_eq!(first, say("Once --temperature 1 --seed 1"));
+    assert_eq!(first, say("--prompt-file prompt.txt --temperature 1"));
+    assert_eq!(
+        first,
+        fed(&dir, "generate tiny --temperature 1 --tokens 30", "Once")
+            .done()
+            .out
+    );
+    assert_ne!(first, say("Once --temperature 1 --seed 2"));
+    let greedy = say("Once --temperature 0");
+    assert_eq!(greedy, say("Once --top-k 1 --seed 5"));
+    assert_eq!(greedy, say("Once --top-p 1e-9 --seed 6"));
+    assert!(greedy.ends_with('\n'));
+
+    dir.run("generate tiny").refused(
+        "error: there is nothing to go on with
+  = help: give a PROMPT, --prompt-file, --state, or text on the input",
+    );
+    dir.run("generate tiny x --top-p 0")
+        .refused("error: --top-p must be above 0 and at most 1, got 0");
+    dir.run("generate tiny x --temperature -1").ended(2);
+    dir.run("generate tiny x --memory reset")
+        .refused("error: --memory is `live` or `frozen` here");
+    let ran = dir.run("generate tiny --prompt-file nope.txt").ended(1);
+    assert!(
+        ran.err.starts_with("error: cannot read nope.txt: "),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn generate_talks_line_by_line() {
+    let dir = trained();
+    let words = "generate tiny --interactive --tokens 5 --temperature 0";
+    let ran = fed(
+        &dir,
+        words,
+        "Mara\n/state\n/help\n/reset\n/state\n/quit\nnever read\n",
+    )
+    .done();
+    for word in [
+        "a line is read and gone on with; /reset, /state, /quit\n> ",
+        "\n> 10 tokens read; the state holds ",
+        "\nlayer 0  norm ",
+        "> at the beginning of a text\n",
+        "> 0 tokens read; the state holds 0 numbers\n",
+    ] {
+        assert!(ran.out.contains(word), "{word}: {}", ran.out);
+    }
+    // The end of the input is an end as well.
+    fed(&dir, words, "Mara\n").done();
+}
+
+#[test]
+fn a_state_is_saved_looked_at_and_gone_on_from() {
+    let dir = trained();
+    dir.file("text.txt", "Tom keeps nine stones. ");
+    let ran = dir
+        .run("state save tiny --text text.txt --out s.safetensors")
+        .done();
+    assert!(
+        ran.out
+            .starts_with("23 tokens read; state in s.safetensors, "),
+        "{}",
+        ran.out
+    );
+    let info = dir.run("state info s.safetensors").done().out;
+    for word in [
+        "file     s.safetensors, schema miras_state version 1\n",
+        "made by  run tiny at step 4, weights sha256:",
+        "read     23 tokens, 1 row\n",
+        "layers.0.maps.0.weights  [1, 2, 8, 16]",
+        "next.logits  [256]",
+    ] {
+        assert!(info.contains(word), "{word}: {info}");
+    }
+    let ran = dir.run("state load tiny s.safetensors").done();
+    assert!(
+        ran.out
+            .starts_with("s.safetensors fits tiny at step 4: 23 tokens read; "),
+        "{}",
+        ran.out
+    );
+
+    // A text in one go, and stopped and gone on with.
+    let before = fs::read(dir.at("s.safetensors")).unwrap();
+    let say = |words: &str| dir.run(&format!("generate tiny {words}")).done();
+    let whole = say("--prompt-file text.txt --tokens 20").out;
+    assert_eq!(whole, say("--state s.safetensors --tokens 20").out);
+    assert_ne!(whole, say("--state s.safetensors --tokens 20 --seed 2").out);
+    let first = say("--state s.safetensors --tokens 8 --save-state t.safetensors");
+    assert_eq!(first.err, "state at position 31 in t.safetensors\n");
+    assert!(before == fs::read(dir.at("s.safetensors")).unwrap());
+    say("--state t.safetensors --tokens 12 --memory frozen");
+
+    dir.run("eval tiny --state s.safetensors").done();
+    let report = json(&dir.read("runs/tiny/eval.json"));
+    assert_eq!(report["state"]["position"], 23);
+
+    dir.run("state load tiny s.safetensors --step 2").refused(
+        "error: cannot go on from s.safetensors: the state was made by step 4 of run `tiny` (weights [..]), not by these weights ([..])",
+    );
+    let mut bytes = before;
+    *bytes.last_mut().unwrap() ^= 1;
+    dir.file("s.safetensors", bytes);
+    for words in [
+        "state info s.safetensors",
+        "state load tiny s.safetensors",
+        "generate tiny --state s.safetensors",
+        "eval tiny --state s.safetensors",
+    ] {
+        dir.run(words).refused(
+            "error: cannot go on from s.safetensors: the file of the state is damaged: its values are not those that were saved (SHA-256 differs)",
+        );
+    }
+    dir.run("generate tiny x --memory frozen --save-state u.safetensors").refused(
+        "error: a frozen memory holds nothing of the text, so there is no state to save: leave --save-state out, or use --memory live",
+    );
+}
+
+#[test]
+fn an_export_starts_another_run_that_goes_on_without_it() {
+    let dir = trained();
+    let ran = dir.run("export tiny --step 2 --out out/weights").done();
+    assert_eq!(
+        ran.out,
+        "tiny at step 2 in out/weights; start a run with it by `--set train.init_from=out/weights`\n"
+    );
+    let facts = json(&dir.read("out/weights/export.json"));
+    assert_eq!((&facts["step"], &facts["tokens"]), (&2.into(), &128.into()));
+    assert_eq!(
+        dir.read("out/weights/config.toml"),
+        dir.read("runs/tiny/config.toml")
+    );
+    dir.run("export tiny --out out/weights")
+        .refused("error: out/weights is not empty: choose another folder with --out");
+    dir.run("eval out/weights").done();
+
+    let from = "--set train.init_from=out/weights";
+    let ran = dir
+        .run(&format!("run tiny.toml --name second {from}"))
+        .done();
+    assert!(
+        ran.err.contains("start    with the weights of out/weights"),
+        "{}",
+        ran.err
+    );
+    fs::remove_dir_all(dir.at("out")).unwrap();
+    let ran = dir
+        .run("run --name second --resume --set train.steps=6")
+        .done();
+    assert!(!ran.err.contains("start    with"), "{}", ran.err);
+
+    dir.run(&format!("run tiny.toml {from}")).refused(
+        "error: cannot use the weights in out/weights: No such file or directory (os error 2)
+ --> --set:1:17  (train.init_from)
+  |
+1 | train.init_from=out/weights
+  |                 ^^^^^^^^^^^
+  = help: init_from is a model.safetensors, or a folder with one: a checkpoint, or what `miras-train export` writes",
+    );
+    dir.file(
+        "from.toml",
+        "extends = \"tiny.toml\"\n\n[model]\nlayers = 2\n\n[train]\ninit_from = \"runs/tiny/checkpoints/step-00000004\"\n",
+    );
+    dir.run("check from.toml").refused(
+        "error: cannot use the weights in runs/tiny/checkpoints/step-00000004/model.safetensors: `blocks.1.mixer_norm.gamma` is missing; [..]
+ --> from.toml:7:13  (train.init_from)
+  |
+7 | init_from = \"runs/tiny/checkpoints/step-00000004\"
+  |             ^[..]",
+    );
+}
+
+#[test]
+fn recall_is_evaluated_by_load() {
+    let dir = Dir::tiny();
+    dir.run(
+        "run tiny.toml --set data=mqar --set data.seq_len=64 --set data.pairs=4 --set data.gap=8",
+    )
+    .done();
+    let out = dir.run("eval tiny --pairs 2,8").done().out;
+    assert!(
+        out.contains("\npairs ") && out.contains("\n2  ") && out.contains("\n8  "),
+        "{out}"
+    );
+    assert!(!out.contains("bits/byte"), "{out}");
+    let ran = dir.run("eval tiny --pairs 40").ended(2);
+    assert!(
+        ran.err.contains(" --> --pairs:1:14  (data.pairs)"),
+        "{}",
+        ran.err
+    );
+    dir.run("generate tiny x")
+        .refused("error: the run was trained on data.kind = \"mqar\", whose tokens are no text");
+}

@@ -1,0 +1,141 @@
+//! The weights of a model, as a checkpoint and an export keep them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::store::{ModuleSnapshot, SafetensorsStore};
+use miras_model::LanguageModel;
+use safetensors::SafeTensors;
+use sha2::{Digest, Sha256};
+
+use crate::TrainError;
+use crate::parameters::parameters;
+
+/// The file of the weights in a checkpoint and in an export.
+const FILE: &str = "model.safetensors";
+/// The parameter that has a row for each token.
+const EMBEDDING: &str = "embedding";
+/// So many misfits are named in a message.
+const NAMED: usize = 5;
+
+/// The content of a `model.safetensors`.
+pub struct Weights {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Weights {
+    /// Reads a file, or the `model.safetensors` in a folder.
+    pub fn read(path: &Path) -> Result<Self, TrainError> {
+        let path = if path.is_dir() {
+            path.join(FILE)
+        } else {
+            path.to_owned()
+        };
+        let bytes = fs::read(&path).map_err(|error| TrainError::Weights {
+            path: path.clone(),
+            cause: error.to_string(),
+        })?;
+        Ok(Self { path, bytes })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its content.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Its SHA-256 in lower-case hexadecimal, as in the manifest of a checkpoint.
+    pub fn sha256(&self) -> String {
+        let digest = Sha256::digest(&self.bytes);
+        digest.iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
+    /// Number of token values of the model that they are of.
+    pub fn vocab(&self) -> Result<usize, TrainError> {
+        let shapes = self.shapes()?;
+        let embedding = shapes.get(EMBEDDING).and_then(|shape| shape.first());
+        (embedding.copied())
+            .ok_or_else(|| self.refused(format!("there is no parameter `{EMBEDDING}`")))
+    }
+
+    /// The model with these weights; every parameter must have its weights, in its shape, and all
+    /// weights their parameter.
+    pub fn into_model(self, mut model: LanguageModel) -> Result<LanguageModel, TrainError> {
+        self.fits(&model)?;
+        let Self { path, bytes } = self;
+        match model.load_from(&mut store(Some(bytes))) {
+            Ok(_) => Ok(model),
+            Err(error) => Err(TrainError::Weights {
+                path,
+                cause: error.to_string(),
+            }),
+        }
+    }
+
+    /// Refuses weights that are not those of a model of this shape.
+    pub fn fits(&self, model: &LanguageModel) -> Result<(), TrainError> {
+        let mut found = self.shapes()?;
+        let mut misfits = Vec::new();
+        for one in parameters(model) {
+            let (name, needed) = (one.name, one.shape);
+            match found.remove(&name) {
+                None => misfits.push(format!("`{name}` is missing")),
+                Some(shape) if shape != needed => misfits.push(format!(
+                    "`{name}` has the shape {shape:?} where the model has {needed:?}"
+                )),
+                Some(_) => {}
+            }
+        }
+        misfits.extend(
+            found
+                .into_keys()
+                .map(|name| format!("the model has no `{name}`")),
+        );
+        if misfits.is_empty() {
+            return Ok(());
+        }
+        let more = match misfits.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        misfits.truncate(NAMED);
+        Err(self.refused(format!("{}{more}", misfits.join("; "))))
+    }
+
+    fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, TrainError> {
+        let (_, header) = SafeTensors::read_metadata(&self.bytes)
+            .map_err(|error| self.refused(error.to_string()))?;
+        let tensors = header.tensors().into_iter();
+        Ok(tensors
+            .map(|(name, info)| (name, info.shape.clone()))
+            .collect())
+    }
+
+    fn refused(&self, cause: String) -> TrainError {
+        TrainError::Weights {
+            path: self.path.clone(),
+            cause,
+        }
+    }
+}
+
+/// Reads and writes `model.safetensors`; equal weights give equal files.
+pub(crate) fn store(bytes: Option<Vec<u8>>) -> SafetensorsStore {
+    // The default metadata are written in random order, which would make equal weights
+    // different files. One entry has one order; other tools look for this one.
+    SafetensorsStore::from_bytes(bytes)
+        .skip_enum_variants(true)
+        .clear_metadata()
+        .metadata("format", "pt")
+}

@@ -1,0 +1,127 @@
+//! Why a trained run cannot be used as asked.
+
+use std::io;
+use std::path::PathBuf;
+
+use miras_config::ConfigError;
+use miras_data::DataError;
+use miras_model::StateError;
+use miras_run::RunError;
+use miras_trainer::TrainError;
+use miras_trainer::device::DeviceError;
+
+/// Why a trained run cannot be used as asked. Messages are complete on their own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UseError {
+    /// What was asked for makes no sense for this run.
+    #[error("{0}")]
+    Usage(String),
+    /// The data are no text.
+    #[error("the run was trained on data.kind = \"{kind}\", whose tokens are no text")]
+    NoText {
+        /// The kind of data.
+        kind: &'static str,
+    },
+    /// The configuration, or what was set on top of it, is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The text is shorter than a row.
+    #[error("the text has {bytes} bytes, and a row of {length} tokens needs {}: {}", length + 1, shorter(*bytes))]
+    Short {
+        /// Bytes of the text.
+        bytes: u64,
+        /// Tokens of a row.
+        length: usize,
+    },
+    /// The data cannot be read.
+    #[error("{}", with_cause(.0))]
+    Data(#[from] DataError),
+    /// The run folder refuses.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The trainer refuses, or the weights do not fit.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// There is no such device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The file of a state is refused.
+    #[error("cannot go on from {}: {cause}", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: StateError,
+    },
+    /// A file cannot be read or written.
+    #[error("cannot {action} {}: {cause}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the operating system says.
+        cause: io::Error,
+    },
+    /// A file is not what this program writes.
+    #[error("cannot understand {}: {cause}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says.
+        cause: String,
+    },
+    /// The folder of an export is taken.
+    #[error("{} is not empty: choose another folder with --out", path.display())]
+    Taken {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A number is NaN or infinite.
+    #[error("{0}")]
+    NonFinite(String),
+    /// The device cannot be read from.
+    #[error("the device failed: {0}")]
+    Compute(String),
+}
+
+impl UseError {
+    /// For `map_err`: what was tried, and where.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |cause| Self::Io {
+            action,
+            path,
+            cause,
+        }
+    }
+
+    /// Whether another command line or configuration is what helps.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Usage(_)
+                | Self::NoText { .. }
+                | Self::Config(_)
+                | Self::Short { .. }
+                | Self::State { .. }
+                | Self::Taken { .. }
+        )
+    }
+}
+
+fn shorter(bytes: u64) -> String {
+    match bytes.saturating_sub(1) {
+        0 => "give more text".to_owned(),
+        most => format!("use `--length {most}` or less"),
+    }
+}
+
+fn with_cause(error: &DataError) -> String {
+    let cause = std::error::Error::source(error);
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}

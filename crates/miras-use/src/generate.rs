@@ -1,0 +1,168 @@
+//! Reading tokens and saying what comes next, with a state that is carried along.
+
+use burn::tensor::TensorData;
+use miras_model::ModelState;
+
+use crate::stored::LOGITS;
+use crate::tensors::{read, tokens};
+use crate::{Memory, Sampler, Stored, Trained, UseError};
+
+/// So many tokens of a prompt are read at once.
+const PIECE: usize = 512;
+
+/// A model in the middle of a text.
+pub struct Generator<'a> {
+    trained: &'a Trained,
+    memory: Memory,
+    /// None before the first token.
+    state: Option<ModelState>,
+    /// For the token after the last one; none before the first.
+    logits: Option<Vec<f32>>,
+}
+
+/// How large the memories of a layer are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerNorm {
+    /// The layer, from 0.
+    pub layer: usize,
+    /// The Euclidean norm of its maps, as they stood at the last chunk's end, or of its keys and
+    /// values.
+    pub norm: f64,
+}
+
+impl<'a> Generator<'a> {
+    /// At the beginning of a text.
+    pub fn new(trained: &'a Trained, memory: Memory) -> Result<Self, UseError> {
+        trained.check_memory(memory)?;
+        Ok(Self {
+            trained,
+            memory,
+            state: None,
+            logits: None,
+        })
+    }
+
+    /// Where a stored state stands.
+    pub fn resume(trained: &'a Trained, memory: Memory, stored: Stored) -> Result<Self, UseError> {
+        trained.check_memory(memory)?;
+        let (state, logits) = stored.into_state(trained)?;
+        Ok(Self {
+            trained,
+            memory,
+            state: Some(state),
+            logits: Some(logits),
+        })
+    }
+
+    /// Reads tokens.
+    pub fn read(&mut self, text: &[i32]) -> Result<(), UseError> {
+        for piece in text.chunks(PIECE) {
+            let inputs = tokens(piece, 1, &self.trained.device);
+            let (state, pass) = (self.state.take(), self.memory.pass());
+            let output = self.trained.model.forward(inputs, state, pass);
+            let [_, _, vocab] = output.logits.dims();
+            let last = piece.len() - 1;
+            let logits = output.logits.narrow(1, last, 1).reshape([vocab]);
+            self.state = Some(output.state);
+            self.logits = Some(read(logits)?);
+        }
+        Ok(())
+    }
+
+    /// Chooses the next token and reads it; none before the first token.
+    pub fn next(&mut self, sampler: &Sampler) -> Result<Option<i32>, UseError> {
+        let Some(logits) = &self.logits else {
+            return Ok(None);
+        };
+        let position = self.position();
+        if logits.iter().any(|logit| !logit.is_finite()) {
+            let message = format!("what comes after {position} tokens is not finite");
+            return Err(UseError::NonFinite(message));
+        }
+        let token = sampler.pick(logits, position as u64);
+        self.read(&[token])?;
+        Ok(Some(token))
+    }
+
+    /// The logits of the token after the last one; none before the first.
+    pub fn logits(&self) -> Option<&[f32]> {
+        self.logits.as_deref()
+    }
+
+    /// Tokens read.
+    pub fn position(&self) -> usize {
+        self.state.as_ref().map_or(0, |state| state.position)
+    }
+
+    /// Back to the beginning of a text.
+    pub fn reset(&mut self) {
+        self.state = None;
+        self.logits = None;
+    }
+
+    /// Numbers that the state holds.
+    pub fn size(&self) -> Result<usize, UseError> {
+        let Some(state) = &self.state else {
+            return Ok(0);
+        };
+        let named = state.clone().into_named();
+        let named = named.map_err(|error| UseError::Compute(error.to_string()))?;
+        Ok(named.tensors.values().map(TensorData::num_elements).sum())
+    }
+
+    /// The norm of each layer's memories.
+    pub fn norms(&self) -> Result<Vec<LayerNorm>, UseError> {
+        let Some(state) = &self.state else {
+            return Ok(Vec::new());
+        };
+        let named = state.clone().into_named();
+        let named = named.map_err(|error| UseError::Compute(error.to_string()))?;
+        let layers = self.trained.config.model.config.layers;
+        let mut squares = vec![0.0; layers];
+        for (name, data) in &named.tensors {
+            let mut parts = name.split('.').skip(1);
+            let layer = parts.next().and_then(|layer| layer.parse::<usize>().ok());
+            let is_memory = name.ends_with(".weights") || parts.next().is_some_and(is_cache);
+            if let (Some(layer), true, Ok(values)) = (layer, is_memory, data.as_slice::<f32>()) {
+                squares[layer] += values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+            }
+        }
+        let norms = squares.into_iter().enumerate();
+        Ok(norms
+            .map(|(layer, square): (usize, f64)| LayerNorm {
+                layer,
+                norm: square.sqrt(),
+            })
+            .collect())
+    }
+
+    /// What a file of a state holds; none before the first token.
+    ///
+    /// # Errors
+    /// If memories are frozen: then what was read is not in them.
+    pub fn store(&self) -> Result<Option<Stored>, UseError> {
+        if self.memory != Memory::Live {
+            let message = "a frozen memory holds nothing of the text, so there is no state to \
+                           save: leave --save-state out, or use --memory live";
+            return Err(UseError::Usage(message.to_owned()));
+        }
+        let (Some(state), Some(logits)) = (&self.state, &self.logits) else {
+            return Ok(None);
+        };
+        let named = state.clone().into_named();
+        let mut named = named.map_err(|error| UseError::Compute(error.to_string()))?;
+        named.origin = Some(self.trained.origin.clone());
+        let data = TensorData::new(logits.clone(), [logits.len()]);
+        named.tensors.insert(LOGITS.to_owned(), data);
+        Ok(Some(Stored::new(named)))
+    }
+
+    /// The state; none before the first token.
+    pub fn into_state(self) -> Option<ModelState> {
+        self.state
+    }
+}
+
+fn is_cache(name: &str) -> bool {
+    name == "keys" || name == "values"
+}

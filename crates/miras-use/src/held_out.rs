@@ -1,0 +1,103 @@
+//! The data of an evaluation: those of the run, changed as asked, or any text.
+
+use miras_config::Layers;
+use miras_data::{DataConfig, DataError, Dataset, Paths, open_held_out};
+use miras_trainer::RunConfig;
+
+use crate::{EvalRequest, Trained, UseError};
+
+/// Data to evaluate on.
+pub(crate) struct HeldOut {
+    pub(crate) config: DataConfig,
+    pub(crate) set: Box<dyn Dataset>,
+}
+
+/// Opens what was asked for.
+pub(crate) fn open(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
+    let held_out = if request.data.is_empty() {
+        of_run(trained, request, None)?
+    } else {
+        text(trained, request)?
+    };
+    let (found, needed) = (held_out.set.vocab(), trained.vocab);
+    if found != needed {
+        let message = format!("the data have {found} token values, and the model has {needed}");
+        return Err(UseError::Usage(message));
+    }
+    Ok(held_out)
+}
+
+/// The data of the run with as many pairs a row; none if so many do not fit.
+pub(crate) fn with_pairs(
+    trained: &Trained,
+    request: &EvalRequest,
+    pairs: usize,
+) -> Result<HeldOut, UseError> {
+    of_run(trained, request, Some(pairs))
+}
+
+fn of_run(
+    trained: &Trained,
+    request: &EvalRequest,
+    pairs: Option<usize>,
+) -> Result<HeldOut, UseError> {
+    let mut layers = Layers::new();
+    layers.file(&trained.config_path())?;
+    // The order of training does not matter here, and must not be checked.
+    layers.text("evaluation", "train.state = 'reset'")?;
+    for set in &request.sets {
+        check_set(set)?;
+        layers.set(set)?;
+    }
+    if let Some(length) = request.length {
+        layers.text("--length", &format!("data.seq_len = {length}"))?;
+    }
+    if let Some(pairs) = pairs {
+        layers.text("--pairs", &format!("data.pairs = {pairs}"))?;
+    }
+    let (config, _, set) = RunConfig::load_to_resume(layers)?;
+    Ok(HeldOut {
+        config: config.data,
+        set,
+    })
+}
+
+fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
+    // Whether its tokens are text at all.
+    crate::codec(&trained.config.data)?;
+    if let Some(set) = request.sets.first() {
+        let message = format!("`--set {set}` changes the run's own data: leave it or --data out");
+        return Err(UseError::Usage(message));
+    }
+    let length = (request.length).unwrap_or_else(|| trained.config.data.seq_len());
+    let paths = Paths::from(request.data.clone());
+    let set = open_held_out(&paths, length, true).map_err(|error| match error {
+        DataError::TooShort { bytes, .. } => UseError::Short { bytes, length },
+        other => UseError::Usage(said(&other)),
+    })?;
+    Ok(HeldOut {
+        config: trained.config.data.clone(),
+        set,
+    })
+}
+
+/// The message with the option in the place of the key.
+fn said(error: &DataError) -> String {
+    let text = error.to_string();
+    let text = text.strip_prefix("path: ").unwrap_or(&text);
+    match std::error::Error::source(error) {
+        Some(cause) => format!("--data: {text}: {cause}"),
+        None => format!("--data: {text}"),
+    }
+}
+
+fn check_set(set: &str) -> Result<(), UseError> {
+    let key = set.split('=').next().unwrap_or_default().trim();
+    if key == "data" || key.starts_with("data.") {
+        return Ok(());
+    }
+    let message = format!(
+        "`--set {set}`: an evaluation changes keys of [data] alone; the model is what it was trained as"
+    );
+    Err(UseError::Usage(message))
+}

@@ -1,0 +1,33 @@
+//! What a person does with a trained run.
+//!
+//! - [`Trained`] is a run, or an export of one, opened: configuration, weights, model.
+//! - [`evaluate()`] measures it on its own data or on any text.
+//! - [`Generator`] reads tokens and says what comes next; [`Sampler`] chooses.
+//! - [`Stored`] is a state in a file, and [`export()`] takes the weights out of a run.
+//!
+//! [`Codec`] stands between text and tokens. The crate does not print.
+
+mod codec;
+mod error;
+mod evaluate;
+mod export;
+mod generate;
+mod held_out;
+mod report;
+mod sample;
+mod stored;
+mod sums;
+mod tensors;
+mod trained;
+mod utf8;
+
+pub use codec::{Codec, codec};
+pub use error::UseError;
+pub use evaluate::{Batches, EvalRequest, evaluate};
+pub use export::{Export, export};
+pub use generate::{Generator, LayerNorm};
+pub use report::{ByPairs, ByPosition, Measured, Report, StateUsed, Weighed};
+pub use sample::Sampler;
+pub use stored::Stored;
+pub use trained::{At, Memory, Trained};
+pub use utf8::Utf8Stream;

@@ -1,0 +1,108 @@
+//! A state in a file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use miras_model::{ModelState, NamedState, StateError};
+use miras_run::write_atomic;
+
+use crate::{Trained, UseError};
+
+/// The tensor of the logits after the last token, `[vocab]`: what a text can go on with before
+/// anything more is read. The others are those of a [`NamedState`].
+pub(crate) const LOGITS: &str = "next.logits";
+
+/// A state as its file holds it: one row, with the logits of the token after the last one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Its values.
+    pub named: NamedState,
+    /// The file that it is from.
+    path: PathBuf,
+}
+
+impl Stored {
+    /// The name of the files' schema.
+    pub const SCHEMA: &'static str = NamedState::SCHEMA;
+    /// Its version.
+    pub const VERSION: u32 = NamedState::VERSION;
+
+    pub(crate) fn new(named: NamedState) -> Self {
+        let path = PathBuf::new();
+        Self { named, path }
+    }
+
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, UseError> {
+        let bytes = fs::read(path).map_err(UseError::io("read", path))?;
+        let named = NamedState::from_bytes(&bytes).map_err(|cause| UseError::State {
+            path: path.to_owned(),
+            cause,
+        })?;
+        let path = path.to_owned();
+        Ok(Self { named, path })
+    }
+
+    /// Writes a file, whole or not at all, and gives back its size.
+    pub fn write(&self, path: &Path) -> Result<usize, UseError> {
+        let bytes = self.named.to_bytes().map_err(|cause| UseError::State {
+            path: path.to_owned(),
+            cause,
+        })?;
+        write_atomic(path, &bytes)?;
+        Ok(bytes.len())
+    }
+
+    /// Bytes of its values.
+    pub fn bytes(&self) -> usize {
+        let tensors = self.named.tensors.values();
+        tensors
+            .map(|data| data.num_elements() * size_of::<f32>())
+            .sum()
+    }
+
+    /// Refuses the state of other weights, and one that has no place in the model.
+    pub fn check(&self, trained: &Trained) -> Result<(), UseError> {
+        self.clone().into_state(trained).map(|_| ())
+    }
+
+    /// The state for a model, and the logits of what comes next.
+    pub(crate) fn into_state(
+        mut self,
+        trained: &Trained,
+    ) -> Result<(ModelState, Vec<f32>), UseError> {
+        let path = self.path;
+        let refused = |cause| UseError::State { path, cause };
+        let needed = &trained.origin.weights;
+        match self.named.origin.take() {
+            Some(made_by) if made_by.weights != *needed => {
+                let needed = needed.clone();
+                return Err(refused(StateError::Weights { made_by, needed }));
+            }
+            _ => {}
+        }
+        if self.named.rows != 1 {
+            let found = self.named.rows;
+            return Err(refused(StateError::Rows { found, needed: 1 }));
+        }
+        let Some(logits) = self.named.tensors.remove(LOGITS) else {
+            return Err(refused(StateError::Missing(LOGITS.to_owned())));
+        };
+        if logits.shape().to_vec() != [trained.vocab] {
+            return Err(refused(StateError::Shape {
+                name: LOGITS.to_owned(),
+                found: logits.shape().to_vec(),
+                needed: vec![trained.vocab],
+            }));
+        }
+        let logits = logits.as_slice::<f32>().map(<[f32]>::to_vec);
+        let logits = match logits {
+            Ok(logits) => logits,
+            Err(error) => return Err(refused(StateError::File(error.to_string()))),
+        };
+        match self.named.into_state(&trained.model) {
+            Ok(state) => Ok((state, logits)),
+            Err(cause) => Err(refused(cause)),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A run, or an export of one, ready to be used.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use miras_config::Layers;
+use miras_model::{Ablation, LanguageModel, MixerKind, Pass, StateOrigin};
+use miras_run::{Checkpoint, Checkpoints, Policy, RunFolder};
+use miras_trainer::{RunConfig, TrainError, Weights, device};
+use serde::{Deserialize, Serialize};
+
+use crate::{Export, UseError};
+
+/// Which checkpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum At {
+    /// The newest that is whole.
+    #[default]
+    Latest,
+    /// The one with the lowest `eval/loss`.
+    Best,
+    /// That of a step.
+    Step(u64),
+}
+
+/// What memories do with the tokens of a pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Memory {
+    /// They learn, as in training.
+    #[default]
+    Live,
+    /// They are read as they stood before the pass: no write and no decay.
+    Frozen,
+    /// They start again every `algorithm.chunk` tokens.
+    Reset,
+}
+
+impl Memory {
+    pub(crate) fn pass(self) -> Pass {
+        Pass {
+            probe: false,
+            ablation: match self {
+                Self::Live => Ablation::None,
+                Self::Frozen => Ablation::Frozen,
+                Self::Reset => Ablation::Reset,
+            },
+        }
+    }
+}
+
+/// A run, or an export of one, with a model made of its weights.
+pub struct Trained {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its configuration as it is stored.
+    pub config: RunConfig,
+    /// The model, without gradients.
+    pub model: LanguageModel,
+    /// Number of token values.
+    pub vocab: usize,
+    /// The run, the step and the checksum of the weights.
+    pub origin: StateOrigin,
+    /// Tokens it was trained on.
+    pub tokens: u64,
+    /// Where it computes, by name.
+    pub device_name: String,
+    /// Where it computes.
+    pub device: Device,
+    /// The file of the weights.
+    pub weights: PathBuf,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Trained {
+    /// Opens the run `run`, a name inside `runs` or the path of a folder, at one of its
+    /// checkpoints; `device` takes the place of `train.device`.
+    pub fn open(runs: &Path, run: &str, at: At, device: Option<&str>) -> Result<Self, UseError> {
+        let (runs, name) = locate(runs, run);
+        let folder = RunFolder::open_to_read(&runs, &name)?;
+        let config = stored_config(&folder.config_path())?;
+        let device_name = device.unwrap_or(&config.train.device).to_owned();
+        let device = device::open(&device_name)?;
+
+        let mut notes = Vec::new();
+        let (weights, origin_of) = if let Some(export) = Export::read(folder.path())? {
+            refuse_step(at, &folder)?;
+            let of = (export.run, export.step, export.tokens);
+            (Weights::read(folder.path())?, of)
+        } else {
+            let found = checkpoint(&folder, at, &mut notes)?;
+            let of = (name, found.step, found.manifest.info.tokens);
+            (Weights::read(&found.path)?, of)
+        };
+        let (run, step, tokens) = origin_of;
+        let origin = StateOrigin {
+            run,
+            step,
+            weights: weights.sha256(),
+        };
+        let (vocab, path) = (weights.vocab()?, weights.path().to_owned());
+        let model = LanguageModel::new(&config.model, vocab, config.train.seed, &device);
+        Ok(Self {
+            folder: folder.path().to_owned(),
+            model: weights.into_model(model)?,
+            config,
+            vocab,
+            origin,
+            tokens,
+            device_name,
+            device,
+            weights: path,
+            notes,
+        })
+    }
+
+    /// Where its configuration is.
+    pub fn config_path(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// Refuses a way to use memories in a model that has none.
+    pub(crate) fn check_memory(&self, memory: Memory) -> Result<(), UseError> {
+        if memory == Memory::Live || self.config.model.config.mixer == MixerKind::Memory {
+            return Ok(());
+        }
+        let message = "`--memory` is about memories, and this model has attention: leave it out";
+        Err(UseError::Usage(message.to_owned()))
+    }
+}
+
+/// The folder of runs and the name in it: a name, or else a path.
+fn locate(runs: &Path, run: &str) -> (PathBuf, String) {
+    let path = Path::new(run);
+    let is_name = path.components().count() == 1 && !run.ends_with(['/', '\\']);
+    if is_name && (runs.join(run).is_dir() || !path.join("config.toml").is_file()) {
+        return (runs.to_owned(), run.to_owned());
+    }
+    // `.` and `runs/..` have no name of their own.
+    let real = fs::canonicalize(path);
+    let named = match (&real, path.file_name()) {
+        (Ok(real), None) => real,
+        _ => path,
+    };
+    let name = named.file_name().unwrap_or(named.as_os_str());
+    let above = match named.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        _ => Path::new("."),
+    };
+    (above.to_owned(), name.to_string_lossy().into_owned())
+}
+
+fn stored_config(path: &Path) -> Result<RunConfig, UseError> {
+    let mut layers = Layers::new();
+    (layers.file(path))
+        .and_then(|()| RunConfig::load(layers))
+        .map(|(config, _)| config)
+        .map_err(|error| TrainError::Stored(error).into())
+}
+
+fn refuse_step(at: At, folder: &RunFolder) -> Result<(), UseError> {
+    if at == At::Latest {
+        return Ok(());
+    }
+    let path = folder.path().display();
+    let message = format!("{path} is an export and has one checkpoint alone: leave --step out");
+    Err(UseError::Usage(message))
+}
+
+fn checkpoint(folder: &RunFolder, at: At, notes: &mut Vec<String>) -> Result<Checkpoint, UseError> {
+    // Nothing is saved here, so that no policy applies.
+    let checkpoints = Checkpoints::new(folder, Policy::default());
+    let step = match at {
+        At::Step(step) => Some(step),
+        At::Best => checkpoints.best()?,
+        At::Latest => None,
+    };
+    match (at, step) {
+        (At::Best, None) => {
+            let path = folder.path().display();
+            let message = format!("no checkpoint of {path} was evaluated: use --step latest");
+            Err(UseError::Usage(message))
+        }
+        (_, Some(step)) => Ok(checkpoints.at(step)?),
+        (_, None) => {
+            let latest = checkpoints.latest_valid()?;
+            notes.extend((latest.skipped.iter()).map(|damaged| format!("warning: {damaged}")));
+            Ok(latest.require()?)
+        }
+    }
+}

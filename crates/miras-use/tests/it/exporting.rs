@@ -1,0 +1,92 @@
+//! Weights outside of a run, and runs that start with them.
+
+use std::fs;
+
+use miras_use::{At, EvalRequest, Trained, evaluate, export};
+
+use crate::support::{Bench, assert_near, config};
+
+#[test]
+fn an_export_is_a_run_to_all_that_use_one() {
+    let bench = Bench::new();
+    let (trained, outcome) = bench.trained("run", &[]);
+    let out = bench.path().join("deep/weights");
+    let facts = export(&trained, &out).unwrap();
+    assert_eq!((facts.step, facts.tokens), (outcome.step, outcome.tokens));
+    assert!(facts.data.unwrap().contains("built-in stories"));
+
+    let path = out.to_string_lossy().into_owned();
+    let copy = Trained::open(bench.path(), &path, At::Latest, None).unwrap();
+    assert_eq!(copy.origin, trained.origin);
+    let loss = |trained: &Trained| {
+        let report = evaluate(trained, &EvalRequest::default()).unwrap();
+        report.measured.loss.to_bits()
+    };
+    assert_eq!(loss(&copy), loss(&trained));
+
+    let error = export(&trained, &out).err().unwrap().to_string();
+    assert!(
+        error.ends_with("is not empty: choose another folder with --out"),
+        "{error}"
+    );
+    let error = Trained::open(bench.path(), &path, At::Best, None)
+        .err()
+        .unwrap();
+    assert!(error.to_string().ends_with("leave --step out"), "{error}");
+}
+
+#[test]
+fn a_run_that_starts_with_exported_weights_starts_where_they_are() {
+    let bench = Bench::new();
+    let (trained, outcome) = bench.trained("first", &[]);
+    let out = bench.path().join("weights");
+    export(&trained, &out).unwrap();
+    for from in [out.clone(), out.join("model.safetensors")] {
+        let from = format!("train.init_from={}", from.display());
+        let name = format!("from-{}", from.len());
+        // A learning rate at which a step changes next to nothing.
+        let still = ["train.steps=1", "optim.lr=1e-30", "train.seed=7", &from];
+        let started = bench.train(&name, config(&still));
+        assert_near(started.eval_loss.unwrap(), outcome.eval_loss.unwrap(), 1e-6);
+        assert_eq!(started.step, 1);
+    }
+    let other = bench.train(
+        "random",
+        config(&["train.steps=1", "optim.lr=1e-30", "train.seed=7"]),
+    );
+    assert!((other.eval_loss.unwrap() - outcome.eval_loss.unwrap()).abs() > 1e-3);
+}
+
+#[test]
+fn checkpoints_are_found_by_step_and_by_loss() {
+    let bench = Bench::new();
+    let sets = [
+        "checkpoint.every=1",
+        "checkpoint.keep_last=9",
+        "eval.every=1",
+    ];
+    let (latest, _) = bench.trained("run", &sets);
+    assert_eq!(latest.origin.step, 3);
+    let open = |at| Trained::open(bench.path(), "run", at, None);
+    assert_eq!(open(At::Step(2)).unwrap().origin.step, 2);
+    let summary = fs::read_to_string(bench.path().join("run/summary.json")).unwrap();
+    let best = open(At::Best).unwrap().origin.step;
+    assert!(summary.contains(&format!("\"step\": {best}")), "{summary}");
+    let error = open(At::Step(7)).err().unwrap().to_string();
+    assert!(error.contains("choose one of 1, 2, 3"), "{error}");
+
+    let error = Trained::open(bench.path(), "rum", At::Latest, None)
+        .err()
+        .unwrap();
+    assert!(
+        error.to_string().ends_with("did you mean `run`?"),
+        "{error}"
+    );
+    let error = Trained::open(bench.path(), "something", At::Latest, None)
+        .err()
+        .unwrap();
+    assert!(
+        error.to_string().ends_with("the runs there are run"),
+        "{error}"
+    );
+}

@@ -1,0 +1,9 @@
+//! Trained runs, used.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod evaluating;
+mod exporting;
+mod generating;
+mod states;
+mod support;
