@@ -19,7 +19,7 @@ const MAX_SEQ_LEN: usize = 1 << 24;
 pub enum DataConfig {
     /// The fixed corpus that needs no files.
     Builtin(BuiltinConfig),
-    /// Bytes of files.
+    /// Text of files.
     Text(TextConfig),
     /// Multi-query associative recall.
     Mqar(MqarConfig),
@@ -45,7 +45,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "text",
-        summary: "bytes of text files, folders, patterns and .gz files",
+        summary: "text files, folders, patterns and .gz files, as bytes or as tokens of a byte-level BPE",
         default: || DataConfig::Text(TextConfig::default().settled()),
     },
     Kind {

@@ -111,7 +111,7 @@ fn evaluation_scores_each_validation_byte_once_in_order() {
 
 #[test]
 fn the_usual_split_keeps_the_last_tenth() {
-    assert_eq!(crate::windows::train_bytes(1_115_394, 0.1), 1_003_854);
+    assert_eq!(crate::source::train_bytes(1_115_394, 0.1), 1_003_854);
 }
 
 #[test]
