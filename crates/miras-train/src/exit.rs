@@ -122,7 +122,10 @@ fn is_train_usage(error: &TrainError) -> bool {
     match error {
         TrainError::Run(error) => is_run_usage(error),
         TrainError::Device(error) => !matches!(error, DeviceError::Absent { .. }),
-        TrainError::Stored(_) | TrainError::Changed { .. } | TrainError::OtherData { .. } => true,
+        TrainError::Stored(_)
+        | TrainError::Changed { .. }
+        | TrainError::OtherData { .. }
+        | TrainError::OtherTokenizer { .. } => true,
         _ => false,
     }
 }
