@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{env, fs, sync::Arc};
 
 use super::{testkit::*, *};
 use crate::source::Span;
@@ -65,7 +65,7 @@ fn text_without_a_place_to_cut_is_cut_between_characters() {
 #[test]
 fn a_tokenizer_that_joins_lines_is_not_cut_there() {
     // Without a pattern, a line end merges with what follows it.
-    let json = std::fs::read_to_string(path()).unwrap();
+    let json = fs::read_to_string(path()).unwrap();
     let mut json: serde_json::Value = serde_json::from_str(&json).unwrap();
     json["pre_tokenizer"]["use_regex"] = false.into();
     json["added_tokens"][0]["id"] = 512.into();
@@ -74,7 +74,7 @@ fn a_tokenizer_that_joins_lines_is_not_cut_there() {
     merges.push(serde_json::json!(["Ċ", "A"]));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("joins.json");
-    std::fs::write(&path, json.to_string()).unwrap();
+    fs::write(&path, json.to_string()).unwrap();
     let joins = Tokenizer::open(path.to_str().unwrap()).unwrap();
     assert!(joins.encode(b"x\nAx").unwrap().contains(&511));
 
@@ -83,4 +83,17 @@ fn a_tokenizer_that_joins_lines_is_not_cut_there() {
     assert!(blocks.len() > 1);
     let whole = joins.encode(text.as_bytes()).unwrap();
     assert_eq!(tokens(&blocks, &joins), whole);
+}
+
+/// A tokenizer of your own on a text of your own: as for `golden`, with a file in `MIRAS_TEXT`.
+#[test]
+#[ignore = "needs a folder in MIRAS_GOLDEN and a file in MIRAS_TEXT"]
+fn golden_blocks_have_the_tokens_of_the_whole_text() {
+    let tokenizer = Tokenizer::open(&env::var("MIRAS_GOLDEN").unwrap()).unwrap();
+    let text = fs::read(env::var("MIRAS_TEXT").unwrap()).unwrap();
+    let whole = tokenizer.encode(&text).unwrap();
+    for size in [1 << 10, 1 << 12, 1 << 18] {
+        let blocks = blocks(&text, &tokenizer, (size, 1 << 22));
+        assert!(tokens(&blocks, &tokenizer) == whole, "{size}");
+    }
 }
