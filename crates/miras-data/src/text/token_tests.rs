@@ -120,6 +120,8 @@ fn a_text_is_encoded_once() {
     assert_eq!(caches(&place).len(), 8);
 }
 
+type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 #[test]
 fn damaged_tokens_are_made_anew_with_a_note() {
     let (place, _, config) = place();
@@ -127,7 +129,7 @@ fn damaged_tokens_are_made_anew_with_a_note() {
     let files = caches(&place);
     let whole: Vec<_> = files.iter().map(|path| fs::read(path).unwrap()).collect();
     let len = whole[0].len();
-    let damages: [(&str, &dyn Fn(&mut Vec<u8>)); 6] = [
+    let damages: [(&str, Damage); 6] = [
         ("is cut short: made anew", &|bytes| bytes.truncate(20)),
         ("bytes instead of", &|bytes| bytes.truncate(len - 3)),
         ("bytes instead of", &|bytes| bytes.push(0)),
