@@ -12,6 +12,8 @@ pub struct Batch {
     pub targets: Vec<i32>,
     /// How much each position counts in the loss; 0 = not scored.
     pub weights: Vec<f32>,
+    /// Bytes of text that the scored targets stand for; 0 where targets are no text.
+    pub bytes: u64,
     /// Number of rows.
     pub rows: usize,
     /// Tokens in a row.
@@ -33,6 +35,7 @@ impl Batch {
             inputs: vec![0; tokens],
             targets: vec![0; tokens],
             weights: vec![0.0; tokens],
+            bytes: 0,
             rows,
             len,
         })

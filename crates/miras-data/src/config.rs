@@ -22,7 +22,7 @@ const BYTES: usize = 256;
 pub enum DataConfig {
     /// The fixed corpus that needs no files.
     Builtin(BuiltinConfig),
-    /// Bytes of files.
+    /// Text of files.
     Text(TextConfig),
     /// Multi-query associative recall.
     Mqar(MqarConfig),
@@ -48,7 +48,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "text",
-        summary: "bytes of text files, folders, patterns and .gz files",
+        summary: "text files, folders, patterns and .gz files, as bytes or as tokens of a byte-level BPE",
         default: || DataConfig::Text(TextConfig::default().settled()),
     },
     Kind {

@@ -8,7 +8,7 @@ use crate::{Batch, DataConfig, DataError, Description, builtin, mqar, text};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Tokens are bytes of text: loss divided by ln 2.
+    /// Tokens are text: the loss of all scored tokens over ln 2 and over the bytes of their text.
     BitsPerByte,
     /// Tokens are answers: the share of scored targets that the model ranks first.
     Accuracy,

@@ -24,11 +24,30 @@ pub struct Description {
     /// The same for a validation corpus of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_fingerprint: Option<String>,
+    /// The tokenizer, where tokens are not bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<Tokenized>,
+    /// What the user should know of how the data were opened.
+    #[serde(skip)]
+    pub notes: Vec<String>,
     /// Number of files.
     pub file_count: usize,
     /// The first of these files, a hundred at most.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<DataFile>,
+}
+
+/// How a text became tokens.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tokenized {
+    /// Hash of the tokenizer's files, `tokenizer-sha256:`.
+    pub fingerprint: String,
+    /// Number of token values.
+    pub vocab: usize,
+    /// Tokens of the training part.
+    pub train_tokens: u64,
+    /// Tokens of the validation part.
+    pub valid_tokens: u64,
 }
 
 /// One file of a corpus.

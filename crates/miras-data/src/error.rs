@@ -118,13 +118,42 @@ pub enum DataError {
         source: io::Error,
     },
 
+    /// A tokenizer that cannot be used, or not on this text.
+    #[error("{field}: `{}` {why}", path.display())]
+    Tokenizer {
+        /// Field of the configuration.
+        field: &'static str,
+        /// The path as given.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+
+    /// The encoded text cannot be kept.
+    #[error("cannot write encoded text to `{}`; set XDG_CACHE_HOME to a folder with room", folder.display())]
+    TokenCache {
+        /// The cache folder.
+        folder: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+
+    /// Encoded text that is not what it was when the data were opened.
+    #[error("`{}` is damaged: delete it, and it is made anew", path.display())]
+    DamagedTokens {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// A part of the corpus that does not fill one row.
-    #[error("the {part} part has {bytes} bytes, but seq_len = {seq_len} needs at least {}: {hint}", *seq_len as u64 + 1)]
+    #[error("the {part} part has {tokens} {unit}, but seq_len = {seq_len} needs at least {}: {hint}", *seq_len as u64 + 1)]
     TooShort {
         /// `training` or `validation`.
         part: &'static str,
-        /// Bytes in the part.
-        bytes: u64,
+        /// Tokens in the part.
+        tokens: u64,
+        /// What they are called.
+        unit: &'static str,
         /// Tokens in a row.
         seq_len: usize,
         /// What to do.
@@ -137,11 +166,13 @@ pub enum DataError {
 
     /// A training part that gives the rows of a stream too little each.
     #[error(
-        "the training part has {bytes} bytes, which gives each of the {rows} sequences of a step a stretch of {}, but two steps of seq_len = {seq_len} in a row need at least {}: give more text, or make seq_len or the number of sequences smaller", *bytes / (*rows).max(1) as u64, 2 * *seq_len as u64 + 1
+        "the training part has {tokens} {unit}, which gives each of the {rows} sequences of a step a stretch of {}, but two steps of seq_len = {seq_len} in a row need at least {}: give more text, or make seq_len or the number of sequences smaller", *tokens / (*rows).max(1) as u64, 2 * *seq_len as u64 + 1
     )]
     ShortStretch {
-        /// Bytes of the training part.
-        bytes: u64,
+        /// Tokens of the training part.
+        tokens: u64,
+        /// What they are called.
+        unit: &'static str,
         /// Rows of the stream.
         rows: usize,
         /// Tokens in a row.
@@ -183,6 +214,7 @@ impl DataError {
             | Self::Pattern { field, .. }
             | Self::Empty { field, .. }
             | Self::NotAFile { field, .. }
+            | Self::Tokenizer { field, .. }
             | Self::Binary { field, .. } => Some(field),
             Self::TooShort { .. } => Some("seq_len"),
             _ => None,

@@ -6,7 +6,7 @@
 //! | kind | what it gives | file |
 //! |---|---|---|
 //! | `builtin` | a fixed corpus of short stories, needs no files | `builtin/` |
-//! | `text` | bytes of files, folders, patterns and `.gz` files | `text/` |
+//! | `text` | bytes of files, folders, patterns and `.gz` files, or their tokens | `text/`, `tokenizer/` |
 //! | `mqar` | multi-query associative recall, generated | `mqar.rs` |
 //!
 //! A new kind is one new file, a variant of [`DataConfig`] and a line in [`KINDS`].
@@ -19,14 +19,17 @@ mod dataset;
 mod describe;
 mod error;
 mod mqar;
+mod source;
 mod text;
+mod tokenizer;
 mod windows;
 
 pub use batch::Batch;
 pub use builtin::BuiltinConfig;
 pub use config::{DataConfig, KINDS, Kind, Problem};
 pub use dataset::{Dataset, Metric, open};
-pub use describe::{DataFile, Description};
+pub use describe::{DataFile, Description, Tokenized};
 pub use error::DataError;
 pub use mqar::{Filler, MqarConfig};
 pub use text::{Paths, TextConfig, open_held_out};
+pub use tokenizer::Tokenizer;

@@ -264,6 +264,8 @@ impl Dataset for Mqar {
             valid_bytes: None,
             fingerprint: self.fingerprint.clone(),
             valid_fingerprint: None,
+            tokenizer: None,
+            notes: Vec::new(),
             file_count: 0,
             files: Vec::new(),
         }

@@ -2,95 +2,17 @@ use std::{ops::Range, sync::Arc};
 
 use miras_random::Stream;
 
-use crate::{Batch, DataError, Dataset, Description, Metric};
+use crate::{Batch, DataError, Dataset, Description, Metric, Tokenizer, source::Tokens};
 
-/// Bytes that can be read at any position.
-pub(crate) trait Bytes: Send + Sync {
-    fn len(&self) -> u64;
-    /// Fills the buffer from `offset` on; the caller stays inside the length.
-    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError>;
-}
-
-impl Bytes for Vec<u8> {
-    fn len(&self) -> u64 {
-        self.as_slice().len() as u64
-    }
-
-    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError> {
-        let start = offset as usize;
-        buffer.copy_from_slice(&self[start..start + buffer.len()]);
-        Ok(())
-    }
-}
-
-/// A stretch of a corpus.
-pub(crate) struct Span {
-    bytes: Arc<dyn Bytes>,
-    start: u64,
-    len: u64,
-}
-
-impl Span {
-    pub(crate) fn whole(bytes: Arc<dyn Bytes>) -> Self {
-        let len = bytes.len();
-        Self {
-            bytes,
-            start: 0,
-            len,
-        }
-    }
-
-    /// Cuts a corpus into its training part and, at its end, its validation part.
-    pub(crate) fn split(bytes: Arc<dyn Bytes>, valid_fraction: f64) -> (Self, Self) {
-        let total = bytes.len();
-        let cut = train_bytes(total, valid_fraction);
-        let train = Self {
-            bytes: Arc::clone(&bytes),
-            start: 0,
-            len: cut,
-        };
-        let valid = Self {
-            bytes,
-            start: cut,
-            len: total - cut,
-        };
-        (train, valid)
-    }
-
-    pub(crate) fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError> {
-        self.bytes.read(self.start + offset, buffer)
-    }
-
-    fn fills_a_row(&self, part: &'static str, seq_len: usize) -> Result<(), DataError> {
-        if self.len > seq_len as u64 {
-            return Ok(());
-        }
-        Err(DataError::TooShort {
-            part,
-            bytes: self.len,
-            seq_len,
-            hint: remedy(part, self.len),
-        })
-    }
-}
-
-/// Size of the training part of a corpus of `total` bytes.
-pub(crate) fn train_bytes(total: u64, valid_fraction: f64) -> u64 {
-    ((total as f64 * (1.0 - valid_fraction)) as u64).min(total)
-}
-
-/// Byte-level language modelling: the target of each byte is the next one.
+/// Language modelling: the target of each token is the next one.
 ///
 /// Training rows start at random places, or follow a stretch each. Evaluation rows follow one another from the start
-/// of the validation part and score each of its bytes once, except the first, which
+/// of the validation part and score each of its tokens once, except the first, which
 /// nothing precedes.
 pub(crate) struct Windows {
-    train: Span,
-    valid: Span,
+    train: Arc<dyn Tokens>,
+    valid: Arc<dyn Tokens>,
+    tokenizer: Arc<Tokenizer>,
     seq_len: usize,
     seed: u64,
     description: Description,
@@ -98,16 +20,18 @@ pub(crate) struct Windows {
 
 impl Windows {
     pub(crate) fn new(
-        (train, valid): (Span, Span),
+        (train, valid): (Arc<dyn Tokens>, Arc<dyn Tokens>),
+        tokenizer: Arc<Tokenizer>,
         seq_len: usize,
         seed: u64,
         description: Description,
     ) -> Result<Self, DataError> {
-        train.fills_a_row("training", seq_len)?;
-        valid.fills_a_row("validation", seq_len)?;
+        fills_a_row("training", train.as_ref(), &tokenizer, seq_len)?;
+        fills_a_row("validation", valid.as_ref(), &tokenizer, seq_len)?;
         Ok(Self {
             train,
             valid,
+            tokenizer,
             seq_len,
             seed,
             description,
@@ -116,35 +40,56 @@ impl Windows {
 
     /// Text for evaluation: all of it is the validation part, and also what training would read.
     pub(crate) fn held_out(
-        text: Arc<dyn Bytes>,
+        text: Arc<dyn Tokens>,
+        tokenizer: Arc<Tokenizer>,
         seq_len: usize,
         description: Description,
     ) -> Result<Self, DataError> {
-        let valid = Span::whole(Arc::clone(&text));
-        valid.fills_a_row("evaluation", seq_len)?;
+        fills_a_row("evaluation", text.as_ref(), &tokenizer, seq_len)?;
         Ok(Self {
-            train: Span::whole(text),
-            valid,
+            train: Arc::clone(&text),
+            valid: text,
+            tokenizer,
             seq_len,
             seed: 0,
             description,
         })
     }
 
-    /// Bytes that each row of a stream follows.
+    /// Tokens that each row of a stream follows.
     fn stretch(&self, rows: usize) -> u64 {
-        self.train.len / rows.max(1) as u64
+        self.train.len() / rows.max(1) as u64
     }
 
-    /// Scored bytes of the validation part.
+    /// Scored tokens of the validation part.
     fn scored(&self) -> u64 {
-        self.valid.len - 1
+        self.valid.len() - 1
+    }
+
+    /// Writes one row that begins at `offset` and scores `count` targets.
+    fn fill(
+        &self,
+        batch: &mut Batch,
+        row: usize,
+        tokens: &dyn Tokens,
+        (offset, count): (u64, usize),
+    ) -> Result<(), DataError> {
+        let mut window = vec![0; count + 1];
+        tokens.read(offset, &mut window)?;
+        let first = row * batch.len;
+        for (at, pair) in window.windows(2).enumerate() {
+            batch.inputs[first + at] = pair[0];
+            batch.targets[first + at] = pair[1];
+            batch.weights[first + at] = 1.0;
+            batch.bytes += self.tokenizer.len_of(pair[1]);
+        }
+        Ok(())
     }
 }
 
 impl Dataset for Windows {
     fn vocab(&self) -> usize {
-        256
+        self.tokenizer.vocab()
     }
 
     fn metric(&self) -> Metric {
@@ -153,10 +98,10 @@ impl Dataset for Windows {
 
     fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
         let mut batch = Batch::blank(rows, self.seq_len)?;
-        let starts = self.train.len - self.seq_len as u64;
+        let starts = self.train.len() - self.seq_len as u64;
         for row in 0..rows {
             let offset = Stream::new(self.seed, "train", &[index, row as u64]).below(starts);
-            fill(&mut batch, row, &self.train, (offset, self.seq_len))?;
+            self.fill(&mut batch, row, self.train.as_ref(), (offset, self.seq_len))?;
         }
         Ok(batch)
     }
@@ -166,7 +111,8 @@ impl Dataset for Windows {
         let steps = self.stretch(rows).saturating_sub(1) / self.seq_len as u64;
         if steps < 2 {
             return Err(DataError::ShortStretch {
-                bytes: self.train.len,
+                tokens: self.train.len(),
+                unit: self.tokenizer.unit(),
                 rows,
                 seq_len: self.seq_len,
             });
@@ -179,7 +125,7 @@ impl Dataset for Windows {
         let inside = step % self.stream_steps(of)? * self.seq_len as u64;
         for (row, stretch) in rows.enumerate() {
             let offset = stretch as u64 * self.stretch(of) + inside;
-            fill(&mut batch, row, &self.train, (offset, self.seq_len))?;
+            self.fill(&mut batch, row, self.train.as_ref(), (offset, self.seq_len))?;
         }
         Ok(batch)
     }
@@ -200,7 +146,7 @@ impl Dataset for Windows {
             let offset = (index * rows as u64 + row as u64) * len;
             let count = self.scored().saturating_sub(offset).min(len) as usize;
             if count > 0 {
-                fill(&mut batch, row, &self.valid, (offset, count))?;
+                self.fill(&mut batch, row, self.valid.as_ref(), (offset, count))?;
             }
         }
         Ok(batch)
@@ -211,30 +157,31 @@ impl Dataset for Windows {
     }
 }
 
-/// Writes one row that begins at `offset` and scores `count` targets.
-fn fill(
-    batch: &mut Batch,
-    row: usize,
-    span: &Span,
-    (offset, count): (u64, usize),
+fn fills_a_row(
+    part: &'static str,
+    tokens: &dyn Tokens,
+    tokenizer: &Tokenizer,
+    seq_len: usize,
 ) -> Result<(), DataError> {
-    let mut window = vec![0; count + 1];
-    span.read(offset, &mut window)?;
-    let first = row * batch.len;
-    for (at, pair) in window.windows(2).enumerate() {
-        batch.inputs[first + at] = i32::from(pair[0]);
-        batch.targets[first + at] = i32::from(pair[1]);
-        batch.weights[first + at] = 1.0;
+    let tokens = tokens.len();
+    if tokens > seq_len as u64 {
+        return Ok(());
     }
-    Ok(())
+    Err(DataError::TooShort {
+        part,
+        tokens,
+        unit: tokenizer.unit(),
+        seq_len,
+        hint: remedy(part, tokens),
+    })
 }
 
-fn remedy(part: &str, bytes: u64) -> String {
+fn remedy(part: &str, tokens: u64) -> String {
     let more = match part {
         "training" => "give more text",
         _ => "give more text or a larger validation part",
     };
-    match bytes.saturating_sub(1) {
+    match tokens.saturating_sub(1) {
         0 => more.to_owned(),
         most => format!("use seq_len = {most} or less, or {more}"),
     }

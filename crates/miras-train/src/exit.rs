@@ -131,7 +131,10 @@ fn is_train_usage(error: &TrainError) -> bool {
     match error {
         TrainError::Run(error) => is_run_usage(error),
         TrainError::Device(error) => is_device_usage(error),
-        TrainError::Stored(_) | TrainError::Changed { .. } | TrainError::OtherData { .. } => true,
+        TrainError::Stored(_)
+        | TrainError::Changed { .. }
+        | TrainError::OtherData { .. }
+        | TrainError::OtherTokenizer { .. } => true,
         _ => false,
     }
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use anyhow::Context;
-use miras_use::{Codec, Generator, Sampler, Stored, Utf8Stream, codec};
+use miras_data::Tokenizer;
+use miras_use::{Generator, Sampler, Stored, Utf8Stream, tokenizer};
 
 use crate::{
     exit::Usage,
@@ -31,7 +32,7 @@ pub(crate) fn generate(args: &GenerateArgs, out: &mut Out) -> anyhow::Result<()>
         return Err(Usage::new(message).into());
     }
     let trained = trained::open(&args.which)?;
-    let codec = codec(&trained.config.data)?;
+    let tokenizer = tokenizer(&trained.config.data)?;
     let mut generator = match &args.state {
         Some(path) => Generator::resume(&trained, args.memory.into(), Stored::read(path)?)?,
         None => Generator::new(&trained, args.memory.into())?,
@@ -41,7 +42,7 @@ pub(crate) fn generate(args: &GenerateArgs, out: &mut Out) -> anyhow::Result<()>
         generator.store()?;
     }
     let teller = Teller {
-        codec: codec.as_ref(),
+        tokenizer: &tokenizer,
         sampler,
         tokens: args.tokens,
     };
@@ -57,7 +58,7 @@ pub(crate) fn generate(args: &GenerateArgs, out: &mut Out) -> anyhow::Result<()>
                 .help(help)
                 .into());
         }
-        generator.read(&codec.encode(&prompt))?;
+        generator.read(&tokenizer.encode(&prompt)?)?;
         teller.tell(&mut generator, out)?;
         out.piece("\n")?;
     }
@@ -69,7 +70,7 @@ pub(crate) fn generate(args: &GenerateArgs, out: &mut Out) -> anyhow::Result<()>
 
 /// What goes on with a text, and how.
 pub(crate) struct Teller<'a> {
-    pub(crate) codec: &'a dyn Codec,
+    pub(crate) tokenizer: &'a Tokenizer,
     sampler: Sampler,
     tokens: usize,
 }
@@ -82,7 +83,7 @@ impl Teller<'_> {
             let Some(token) = generator.next(&self.sampler)? else {
                 break;
             };
-            out.piece(&text.push(&self.codec.decode(token)))?;
+            out.piece(&text.push(&self.tokenizer.decode(&[token])))?;
         }
         out.piece(&text.finish())
     }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::Context;
-use miras_use::{Generator, Memory, Stored, codec};
+use miras_use::{Generator, Memory, Stored, tokenizer};
 
 use crate::{
     exit::Usage,
@@ -22,11 +22,11 @@ pub(crate) fn state(command: &StateCommand, out: &mut Out) -> anyhow::Result<()>
 
 fn save(args: &StateSaveArgs, out: &mut Out) -> anyhow::Result<()> {
     let trained = trained::open(&args.which)?;
-    let codec = codec(&trained.config.data)?;
+    let tokenizer = tokenizer(&trained.config.data)?;
     let text =
         (fs::read(&args.text)).with_context(|| format!("cannot read {}", args.text.display()))?;
     let mut generator = Generator::new(&trained, Memory::Live)?;
-    generator.read(&codec.encode(&text))?;
+    generator.read(&tokenizer.encode(&text)?)?;
     let Some(stored) = generator.store()? else {
         let message = format!("{} is empty: there is nothing to read", args.text.display());
         return Err(Usage::new(message).into());

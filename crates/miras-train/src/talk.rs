@@ -33,7 +33,7 @@ pub(crate) fn talk(
             word if word.starts_with(b"/") => out.text(HELP)?,
             b"" if generator.position() == 0 => {}
             _ => {
-                generator.read(&teller.codec.encode(&line))?;
+                generator.read(&teller.tokenizer.encode(&line)?)?;
                 teller.tell(generator, out)?;
                 out.piece("\n")?;
             }

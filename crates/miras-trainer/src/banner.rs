@@ -39,6 +39,7 @@ pub(crate) fn lines(
         at if at >= train.steps => format!("nothing: step {at} is the last"),
         at => format!("from step {at} to step {}", train.steps),
     };
+    let description = data.describe();
     let mut lines = vec![
         format!("run      {} in {}", folder.name(), folder.path().display()),
         format!("device   {}", train.device),
@@ -51,7 +52,7 @@ pub(crate) fn lines(
             count(false),
             count(true)
         ),
-        format!("data     {}", in_words(&data.describe())),
+        format!("data     {}", in_words(&description)),
         format!(
             "training {plan}, {tokens} tokens a step ({} x {} sequences of {})",
             train.accumulate,
@@ -62,7 +63,7 @@ pub(crate) fn lines(
     if let (Some(path), 0) = (&train.init_from, state.step) {
         lines.insert(4, format!("start    with the weights of {path}"));
     }
-    let notes = config.notes();
+    let notes = [config.notes(), description.notes].concat();
     lines.extend(notes.iter().map(|note| format!("note     {note}")));
     lines
 }

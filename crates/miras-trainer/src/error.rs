@@ -52,6 +52,18 @@ pub enum TrainError {
         /// Fingerprint now.
         now: String,
     },
+    /// The tokenizer is not what the run was started with.
+    #[error(
+        "data.tokenizer: the tokenizer of run `{name}` changed, and its model knows the tokens of the old one alone: it was {stored}, now it is {now}; restore the file, or start a new run"
+    )]
+    OtherTokenizer {
+        /// The run.
+        name: String,
+        /// Fingerprints at the checkpoint.
+        stored: String,
+        /// Fingerprints now.
+        now: String,
+    },
     /// Relative paths start nowhere.
     #[error("cannot tell the working directory, from which paths start: {0}")]
     NoFolder(std::io::Error),

@@ -14,6 +14,8 @@ pub(crate) struct Evaluation {
     pub(crate) loss: f64,
     /// Share of scored targets ranked first.
     pub(crate) accuracy: f64,
+    /// Bytes of text behind a scored token, mean.
+    pub(crate) bytes: f64,
     /// The first batch whose loss is NaN or infinite.
     pub(crate) nonfinite: Option<u64>,
 }
@@ -33,7 +35,7 @@ pub(crate) fn evaluate(
         probe: false,
         ablation,
     };
-    let (mut loss, mut hits, mut weight) = (0.0, 0.0, 0.0);
+    let (mut loss, mut hits, mut weight, mut bytes) = (0.0, 0.0, 0.0, 0);
     let mut nonfinite = None;
     for index in 0..batches {
         let batch = data.eval_batch(index, rows)?;
@@ -49,19 +51,27 @@ pub(crate) fn evaluate(
         loss += f64::from(numbers[0]);
         hits += f64::from(numbers[1]);
         weight += weight_of(&batch);
+        bytes += batch.bytes;
     }
     Ok(Evaluation {
         loss: loss / weight,
         accuracy: hits / weight,
+        bytes: bytes as f64 / weight,
         nonfinite,
     })
 }
 
-/// The tag that goes beside `<prefix>/loss`, and its value.
-pub(crate) fn beside_loss(metric: Metric, prefix: &str, loss: f64, accuracy: f64) -> (String, f64) {
+/// The tag that goes beside `<prefix>/loss`, and its value; `bytes` stand behind a scored token.
+pub(crate) fn beside_loss(
+    metric: Metric,
+    prefix: &str,
+    loss: f64,
+    (accuracy, bytes): (f64, f64),
+) -> (String, f64) {
     let name = beside(metric);
     let value = match metric {
-        Metric::BitsPerByte => loss / std::f64::consts::LN_2,
+        // Both are means over the same tokens, so this is all bits over all bytes.
+        Metric::BitsPerByte => loss / std::f64::consts::LN_2 / bytes,
         Metric::Accuracy => accuracy,
     };
     (format!("{prefix}/{name}"), value)

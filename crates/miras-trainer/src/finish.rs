@@ -106,7 +106,7 @@ impl Session {
             self.data.metric(),
             "eval",
             found.loss,
-            found.accuracy,
+            (found.accuracy, found.bytes),
         ));
         self.log(step, &values)?;
         self.evaluated = Some((step, found.loss));
@@ -148,7 +148,12 @@ impl Session {
             let found = self.measure(control.ablation())?;
             let values = [
                 (format!("{prefix}/loss"), found.loss),
-                beside_loss(self.data.metric(), &prefix, found.loss, found.accuracy),
+                beside_loss(
+                    self.data.metric(),
+                    &prefix,
+                    found.loss,
+                    (found.accuracy, found.bytes),
+                ),
             ];
             self.log(self.state.step, &values)?;
             self.progress

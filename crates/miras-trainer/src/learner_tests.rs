@@ -117,6 +117,7 @@ fn accumulated_batches_are_one_large_batch() {
         inputs: parts.iter().flat_map(|part| part.inputs.clone()).collect(),
         targets: parts.iter().flat_map(|part| part.targets.clone()).collect(),
         weights: parts.iter().flat_map(|part| part.weights.clone()).collect(),
+        bytes: parts.iter().map(|part| part.bytes).sum(),
         rows: 6,
         len: parts[0].len,
     };

@@ -14,6 +14,7 @@ use miras_run::{Checkpoints, RunFolder};
 use crate::evaluate::beside_loss;
 use crate::finish::METRIC;
 use crate::learner::{Gradients, Learner};
+use crate::read::weight_of;
 use crate::schedule::learning_rate;
 use crate::snapshot::State;
 use crate::start::Started;
@@ -169,7 +170,10 @@ impl Session {
         let mut values = vec![("train/loss".to_owned(), loss)];
         // Without an accuracy nobody asks for it.
         let accuracy = gradients.accuracy.unwrap_or(f64::NAN);
-        values.push(beside_loss(self.data.metric(), "train", loss, accuracy));
+        let bytes = batches.iter().map(|batch| batch.bytes).sum::<u64>() as f64;
+        let bytes = bytes / batches.iter().map(weight_of).sum::<f64>();
+        let metric = self.data.metric();
+        values.push(beside_loss(metric, "train", loss, (accuracy, bytes)));
         values.push(("optim/lr".to_owned(), lr));
         values.push(("optim/grad_norm".to_owned(), norm));
 

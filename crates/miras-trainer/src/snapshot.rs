@@ -70,12 +70,16 @@ pub(crate) fn save(folder: &Path, learner: &Learner, state: &State) -> Result<()
     Ok(())
 }
 
-/// Reads what [`save`] wrote.
-pub(crate) fn load(folder: &Path, mut learner: Learner) -> Result<(Learner, State), TrainError> {
+/// Reads the state that [`save`] wrote.
+pub(crate) fn state(folder: &Path) -> Result<State, TrainError> {
     let path = folder.join(STATE);
     let json = fs::read(&path).map_err(failed(&path))?;
-    let state = serde_json::from_slice(&json).map_err(failed(&path))?;
+    serde_json::from_slice(&json).map_err(failed(&path))
+}
 
+/// Reads what [`save`] wrote.
+pub(crate) fn load(folder: &Path, mut learner: Learner) -> Result<(Learner, State), TrainError> {
+    let state = state(folder)?;
     learner.model = Weights::read(&folder.join(MODEL))?.into_model(learner.model)?;
 
     let path = folder.join(OPTIMIZER);

@@ -18,6 +18,8 @@ use crate::{Resume, RunConfig, RunRequest, TrainError, init};
 const VERSIONS: &[(&str, &str)] = &[("miras-trainer", env!("CARGO_PKG_VERSION")), ("burn", BURN)];
 /// The version that the workspace pins.
 const BURN: &str = "0.22.1";
+/// How the fingerprint of a tokenizer begins.
+const TOKENIZER: &str = "tokenizer-sha256:";
 
 /// A run that is ready to train.
 pub(crate) struct Started {
@@ -81,18 +83,15 @@ pub(crate) fn again(
     let mut notes = Vec::new();
     let found = find(&checkpoints, at, &mut notes)?;
     let description = data.describe();
+    if let Some(checkpoint) = &found {
+        // Before the weights, whose shapes follow from the data.
+        let stored = snapshot::state(&checkpoint.path)?.data;
+        refuse_other_data(name, stored, fingerprints(&description))?;
+    }
     let (learner, state) = match &found {
         Some(checkpoint) => snapshot::load(&checkpoint.path, learner)?,
         None => (init::start(config, learner)?, first_state(&description)),
     };
-    let now = fingerprints(&description);
-    if state.data != now {
-        return Err(TrainError::OtherData {
-            name: name.clone(),
-            stored: state.data,
-            now,
-        });
-    }
 
     let removed = checkpoints.remove_after(state.step)?;
     if !removed.is_empty() {
@@ -155,6 +154,24 @@ fn refuse_changes(folder: &RunFolder, config: &RunConfig) -> Result<(), TrainErr
     })
 }
 
+fn refuse_other_data(name: &str, stored: String, now: String) -> Result<(), TrainError> {
+    if stored == now {
+        return Ok(());
+    }
+    let name = name.to_owned();
+    // The tokenizer is what stands last, if there is one.
+    let text = |all: &str| {
+        let parts = all.split(' ');
+        let text = parts.filter(|part| !part.starts_with(TOKENIZER));
+        text.collect::<Vec<_>>().join(" ")
+    };
+    Err(if text(&stored) == text(&now) {
+        TrainError::OtherTokenizer { name, stored, now }
+    } else {
+        TrainError::OtherData { name, stored, now }
+    })
+}
+
 /// None stands for the very beginning: a run that was stopped before its first checkpoint
 /// starts again, which its configuration determines entirely.
 fn find(
@@ -201,11 +218,19 @@ fn first_state(description: &Description) -> State {
     }
 }
 
+/// The text's, that of validation files of their own, the tokenizer's.
 fn fingerprints(description: &Description) -> String {
-    match &description.valid_fingerprint {
-        Some(valid) => format!("{} {valid}", description.fingerprint),
-        None => description.fingerprint.clone(),
-    }
+    let tokenizer = description.tokenizer.as_ref();
+    [
+        Some(&description.fingerprint),
+        description.valid_fingerprint.as_ref(),
+        tokenizer.map(|tokenizer| &tokenizer.fingerprint),
+    ]
+    .into_iter()
+    .flatten()
+    .map(String::as_str)
+    .collect::<Vec<_>>()
+    .join(" ")
 }
 
 /// Name, size and fingerprint of the data.
@@ -216,8 +241,14 @@ pub(crate) fn in_words(description: &Description) -> String {
         }
         _ => "generated without end".to_owned(),
     };
+    let tokens = (description.tokenizer.as_ref()).map_or_else(String::new, |tokenizer| {
+        format!(
+            " ({} and {} tokens of {})",
+            tokenizer.train_tokens, tokenizer.valid_tokens, tokenizer.vocab
+        )
+    });
     format!(
-        "{}; {size}; {}",
+        "{}; {size}{tokens}; {}",
         description.name,
         fingerprints(description)
     )

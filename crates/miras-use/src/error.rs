@@ -27,10 +27,12 @@ pub enum UseError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The text is shorter than a row.
-    #[error("the text has {bytes} bytes, and a row of {length} tokens needs {}: {}", length + 1, shorter(*bytes))]
+    #[error("the text has {tokens} {unit}, and a row of {length} tokens needs {}: {}", length + 1, shorter(*tokens))]
     Short {
-        /// Bytes of the text.
-        bytes: u64,
+        /// Tokens of the text.
+        tokens: u64,
+        /// What they are called.
+        unit: &'static str,
         /// Tokens of a row.
         length: usize,
     },
@@ -114,8 +116,8 @@ impl UseError {
     }
 }
 
-fn shorter(bytes: u64) -> String {
-    match bytes.saturating_sub(1) {
+fn shorter(tokens: u64) -> String {
+    match tokens.saturating_sub(1) {
         0 => "give more text".to_owned(),
         most => format!("use `--length {most}` or less"),
     }

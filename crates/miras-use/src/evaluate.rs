@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use miras_data::{Batch, DataConfig};
+use miras_data::{Batch, DataConfig, Tokenizer};
 use miras_model::{LanguageModel, ModelState};
 
 use crate::held_out::{self, HeldOut};
 use crate::report::{ByPairs, Report, SCHEMA, StateUsed, VERSION, Weighed};
 use crate::sums::{Sum, by_position, total};
 use crate::tensors::{read, tokens};
-use crate::{Codec, Generator, Memory, Stored, Trained, UseError, codec};
+use crate::{Generator, Memory, Stored, Trained, UseError, tokenizer};
 
 /// What is asked of an evaluation.
 #[derive(Debug, Clone, Default)]
@@ -46,12 +46,15 @@ pub fn evaluate(trained: &Trained, request: &EvalRequest) -> Result<Report, UseE
     trained.check_memory(request.memory)?;
     let start = start(trained, request)?;
     let held_out = held_out::open(trained, request)?;
-    let codec = codec(&held_out.config).ok();
+    let tokenizer = match held_out.config {
+        DataConfig::Mqar(_) => None,
+        _ => Some(tokenizer(&held_out.config)?),
+    };
     let pass = Measure {
         trained,
         request,
         state: start.as_ref().map(|(state, _)| state),
-        codec: codec.as_deref(),
+        tokenizer: tokenizer.as_ref(),
     };
     let batches = pass.batches(&held_out)?;
     let positions = pass.positions(&held_out, batches)?;
@@ -106,7 +109,7 @@ struct Measure<'a> {
     trained: &'a Trained,
     request: &'a EvalRequest,
     state: Option<&'a ModelState>,
-    codec: Option<&'a dyn Codec>,
+    tokenizer: Option<&'a Tokenizer>,
 }
 
 impl Measure<'_> {
@@ -145,7 +148,8 @@ impl Measure<'_> {
                     continue;
                 }
                 let target = batch.targets[at];
-                let bytes = self.codec.map_or(0, |codec| codec.decode(target).len());
+                let bytes =
+                    (self.tokenizer).map_or(0, |tokenizer| tokenizer.decode(&[target]).len());
                 positions[at % batch.len].add(&Sum {
                     loss: f64::from(losses[at]) * weight,
                     hits: f64::from(hits[at]) * weight,

@@ -64,15 +64,19 @@ fn of_run(
 
 fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
     // Whether its tokens are text at all.
-    crate::codec(&trained.config.data)?;
+    let tokenizer = crate::tokenizer(&trained.config.data)?;
     if let Some(set) = request.sets.first() {
         let message = format!("`--set {set}` changes the run's own data: leave it or --data out");
         return Err(UseError::Usage(message));
     }
     let length = (request.length).unwrap_or_else(|| trained.config.data.seq_len());
     let paths = Paths::from(request.data.clone());
-    let set = open_held_out(&paths, length, true).map_err(|error| match error {
-        DataError::TooShort { bytes, .. } => UseError::Short { bytes, length },
+    let set = open_held_out(&paths, tokenizer, length, true).map_err(|error| match error {
+        DataError::TooShort { tokens, unit, .. } => UseError::Short {
+            tokens,
+            unit,
+            length,
+        },
         other => UseError::Usage(said(&other)),
     })?;
     Ok(HeldOut {

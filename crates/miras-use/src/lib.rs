@@ -5,9 +5,8 @@
 //! - [`Generator`] reads tokens and says what comes next; [`Sampler`] chooses.
 //! - [`Stored`] is a state in a file, and [`export()`] takes the weights out of a run.
 //!
-//! [`Codec`] stands between text and tokens. The crate does not print.
+//! [`tokenizer()`] stands between text and tokens. The crate does not print.
 
-mod codec;
 mod error;
 mod evaluate;
 mod export;
@@ -18,10 +17,10 @@ mod sample;
 mod stored;
 mod sums;
 mod tensors;
+mod text;
 mod trained;
 mod utf8;
 
-pub use codec::{Codec, codec};
 pub use error::UseError;
 pub use evaluate::{Batches, EvalRequest, evaluate};
 pub use export::{Export, export};
@@ -29,5 +28,6 @@ pub use generate::{Generator, LayerNorm};
 pub use report::{ByPairs, ByPosition, Measured, Report, StateUsed, Weighed};
 pub use sample::Sampler;
 pub use stored::Stored;
+pub use text::tokenizer;
 pub use trained::{At, Memory, Trained};
 pub use utf8::Utf8Stream;

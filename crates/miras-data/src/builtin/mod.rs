@@ -11,10 +11,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DataError, Description, Problem,
+    DataError, Description, Problem, Tokenizer,
     config::{check_seq_len, check_valid_fraction},
     describe,
-    windows::{Span, Windows, train_bytes},
+    source::{Span, train_bytes},
+    windows::Windows,
 };
 
 /// The corpus ends with the first story that reaches this size.
@@ -78,10 +79,14 @@ pub(crate) fn open(config: &BuiltinConfig, seed: u64) -> Result<Windows, DataErr
         valid_bytes: Some(valid.len()),
         fingerprint,
         valid_fingerprint: None,
+        tokenizer: None,
+        notes: Vec::new(),
         file_count: 0,
         files: Vec::new(),
     };
-    Windows::new((train, valid), config.seq_len, seed, description)
+    let parts = (Arc::new(train) as _, Arc::new(valid) as _);
+    let tokenizer = Arc::new(Tokenizer::bytes());
+    Windows::new(parts, tokenizer, config.seq_len, seed, description)
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ fn candidates(cache: Option<OsString>, home: Option<OsString>) -> Vec<PathBuf> {
 }
 
 /// True if the file's name says that it is compressed.
-pub(super) fn is_compressed(path: &Path) -> bool {
+pub(crate) fn is_compressed(path: &Path) -> bool {
     path.extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"))
 }
@@ -105,7 +105,8 @@ fn decompress(
     Ok(())
 }
 
-fn key(path: &Path) -> io::Result<String> {
+/// Place, size and date of a file, as a name.
+pub(super) fn key(path: &Path) -> io::Result<String> {
     let path = fs::canonicalize(path)?;
     let data = fs::metadata(&path)?;
     let date = data

@@ -1,13 +1,12 @@
 use std::{
     fs::File,
-    io,
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest, Sha256};
 
-use super::{Paths, cache, find::Found};
-use crate::{DataError, describe::DataFile, describe::hex, windows::Bytes};
+use super::{Paths, cache, find::Found, read_at::read_at};
+use crate::{DataError, describe::DataFile, describe::hex, source::Bytes};
 
 /// So much of a file's start is checked for being text.
 const SNIFF: u64 = 64 << 10;
@@ -109,6 +108,24 @@ impl Corpus {
         }
         Ok(format!("sha256-sampled:{}", hex(&hash.finalize())))
     }
+
+    /// What tells the corpus from one with another byte anywhere: its fingerprint and, where
+    /// that leaves bytes out, place, size and date of each file.
+    pub(super) fn identity(&self) -> Result<String, DataError> {
+        let fingerprint = self.fingerprint()?;
+        if self.len <= HASH_ALL {
+            return Ok(fingerprint);
+        }
+        let mut hash = Sha256::new();
+        for segment in &self.segments {
+            let key = cache::key(&segment.path).map_err(|source| DataError::Read {
+                path: segment.origin.clone(),
+                source,
+            })?;
+            hash.update(key);
+        }
+        Ok(format!("{fingerprint} {}", hex(&hash.finalize())))
+    }
 }
 
 impl Bytes for Corpus {
@@ -186,18 +203,4 @@ impl Segment {
             source,
         })
     }
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, _path: &Path, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
-}
-
-/// An open file has one position, shared by all threads, so each read opens its own.
-#[cfg(not(unix))]
-fn read_at(_file: &File, path: &Path, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-    use std::io::{Read, Seek, SeekFrom};
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(offset))?;
-    file.read_exact(buffer)
 }

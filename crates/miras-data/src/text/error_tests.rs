@@ -261,6 +261,7 @@ fn impossible_batches_are_refused() {
 fn impossible_values_are_refused_all_at_once() {
     let config = TextConfig {
         path: Paths::default(),
+        tokenizer: " ".to_owned(),
         seq_len: 0,
         valid_fraction: Some(1.5),
         valid_path: Some(" ".into()),
@@ -274,6 +275,7 @@ fn impossible_values_are_refused_all_at_once() {
         error.to_string(),
         "path: must name a file, a folder or a pattern such as `books/*.txt`\n\
          valid_path: must name a file, a folder or a pattern such as `books/*.txt`\n\
+         tokenizer: must be \"bytes\" or the path of a tokenizer\n\
          seq_len: must be from 1 to 16777216 tokens, got 0\n\
          valid_fraction: has no effect beside valid_path, which is the whole validation part: \
          leave one of them out\n\

@@ -140,7 +140,7 @@ fn matching(field: &'static str, given: &str, path: &Path) -> Result<Vec<Found>,
     Ok(files)
 }
 
-fn with_home(given: &str) -> PathBuf {
+pub(crate) fn with_home(given: &str) -> PathBuf {
     match (given.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => PathBuf::from(given),
@@ -148,7 +148,7 @@ fn with_home(given: &str) -> PathBuf {
 }
 
 /// The existing path most like a missing one, or the first part of it that is missing.
-fn suggestion(path: &Path) -> String {
+pub(crate) fn suggestion(path: &Path) -> String {
     let parts: Vec<_> = path.ancestors().collect();
     // From the whole path upwards: the last missing step before one that exists.
     let missing = parts

@@ -1,9 +1,11 @@
-//! Bytes of files, read by position: a corpus may be larger than memory.
+//! Text of files, as bytes or tokens, read by position: a corpus may be larger than memory.
 
 mod cache;
 mod corpus;
 mod find;
 mod paths;
+mod read_at;
+mod token_file;
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -12,14 +14,18 @@ use serde::{Deserialize, Serialize};
 pub use paths::Paths;
 
 use crate::{
-    DataError, Dataset, Description, Problem,
+    DataError, Dataset, Description, Problem, Tokenized, Tokenizer,
     config::{check_seq_len, check_valid_fraction},
-    windows::{Bytes, Span, Windows},
+    source::{Bytes, Span, Tokens},
+    tokenizer,
+    windows::Windows,
 };
-pub(crate) use cache::folders as cache_folders;
+pub(crate) use cache::{folders as cache_folders, is_compressed};
 use corpus::Corpus;
+pub(crate) use find::{suggestion, with_home};
+use token_file::Encoding;
 
-/// Byte-level text from files.
+/// Text from files.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct TextConfig {
@@ -30,7 +36,12 @@ pub struct TextConfig {
     /// to folders inside it are not followed. A `.gz` file is decompressed once and the copy
     /// kept in the user's cache folder.
     pub path: Paths,
-    /// Tokens, that is bytes, in a row (1 to 16777216).
+    /// What a token is: `"bytes"`, or the path of a byte-level BPE.
+    ///
+    /// A `tokenizer.json`, a `vocab.json` with `merges.txt` beside it, or a folder with either.
+    /// The text is encoded once and the tokens kept in the user's cache folder.
+    pub tokenizer: String,
+    /// Tokens in a row (1 to 16777216).
     pub seq_len: usize,
     /// Share of the corpus kept for validation, at its end (between 0 and 1); default 0.1; not
     /// beside `valid_path`.
@@ -47,6 +58,7 @@ impl Default for TextConfig {
     fn default() -> Self {
         Self {
             path: Paths::default(),
+            tokenizer: tokenizer::BYTES.to_owned(),
             seq_len: 256,
             valid_fraction: None,
             valid_path: None,
@@ -72,6 +84,10 @@ impl TextConfig {
     pub(crate) fn absolute(&self) -> io::Result<Self> {
         Ok(Self {
             path: self.path.absolute()?,
+            tokenizer: match self.tokenizer.as_str() {
+                tokenizer::BYTES => tokenizer::BYTES.to_owned(),
+                path => paths::absolute(path)?,
+            },
             valid_path: self.valid_path.as_ref().map(Paths::absolute).transpose()?,
             ..self.clone()
         })
@@ -86,6 +102,10 @@ impl TextConfig {
         }
         if self.valid_path.as_ref().is_some_and(Paths::is_blank) {
             problems.push(("valid_path", missing.to_owned()));
+        }
+        if self.tokenizer.trim().is_empty() {
+            let message = "must be \"bytes\" or the path of a tokenizer";
+            problems.push((tokenizer::FIELD, message.to_owned()));
         }
         problems.extend(check_seq_len(self.seq_len));
         if self.valid_path.is_some() && self.valid_fraction.is_some() {
@@ -104,69 +124,116 @@ impl TextConfig {
 /// As [`open`](crate::open); the field in them is `path`.
 pub fn open_held_out(
     paths: &Paths,
+    tokenizer: Tokenizer,
     seq_len: usize,
     allow_binary: bool,
 ) -> Result<Box<dyn Dataset>, DataError> {
+    let caches = cache_folders();
     let files = find::Finder::default().files("path", paths)?;
-    let corpus = Corpus::open("path", paths, &files, allow_binary, &cache_folders())?;
+    let corpus = Corpus::open("path", paths, &files, allow_binary, &caches)?;
+    let corpus = Arc::new(corpus);
     let mut files = corpus.files();
     let file_count = files.len();
     files.truncate(100);
-    let description = Description {
+    let mut description = Description {
         kind: "text",
         name: paths.to_string(),
         train_bytes: None,
         valid_bytes: Some(corpus.len()),
         fingerprint: corpus.fingerprint()?,
         valid_fingerprint: None,
+        tokenizer: None,
+        notes: Vec::new(),
         file_count,
         files,
     };
-    let windows = Windows::held_out(Arc::new(corpus), seq_len, description)?;
+    let text = Span::whole(corpus.clone());
+    let notes = &mut description.notes;
+    let tokens = tokens_of(text, &corpus, &tokenizer, &caches, notes)?;
+    let windows = Windows::held_out(tokens, Arc::new(tokenizer), seq_len, description)?;
     Ok(Box::new(windows))
 }
 
-/// Opens the files; `caches` are the folders to try for decompressed copies.
+/// The tokens of a part of a corpus.
+fn tokens_of(
+    text: Span,
+    corpus: &Corpus,
+    tokenizer: &Tokenizer,
+    caches: &[PathBuf],
+    notes: &mut Vec<String>,
+) -> Result<Arc<dyn Tokens>, DataError> {
+    if tokenizer.fingerprint().is_none() {
+        return Ok(Arc::new(text));
+    }
+    let encoding = Encoding {
+        text: &text,
+        corpus: &corpus.identity()?,
+        tokenizer,
+    };
+    Ok(Arc::new(encoding.tokens(caches, notes)?))
+}
+
+/// Opens the files; `caches` are the folders to try for decompressed copies and tokens.
 pub(crate) fn open(
     config: &TextConfig,
     seed: u64,
     caches: &[PathBuf],
 ) -> Result<Windows, DataError> {
+    let tokenizer = Tokenizer::open(&config.tokenizer)?;
     let mut found = find::Finder::default();
-    let mut corpus = |field, paths| -> Result<Corpus, DataError> {
+    let mut corpus = |field, paths| -> Result<Arc<Corpus>, DataError> {
         let files = found.files(field, paths)?;
-        Corpus::open(field, paths, &files, config.allow_binary, caches)
+        let corpus = Corpus::open(field, paths, &files, config.allow_binary, caches)?;
+        Ok(Arc::new(corpus))
     };
-    let train = corpus("path", &config.path)?;
-    let valid = match &config.valid_path {
+    let first = corpus("path", &config.path)?;
+    let own = match &config.valid_path {
         Some(paths) => Some(corpus("valid_path", paths)?),
         None => None,
     };
 
-    let mut files = train.files();
-    files.extend(valid.iter().flat_map(Corpus::files));
+    let mut files = first.files();
+    files.extend(own.iter().flat_map(|own| own.files()));
     let file_count = files.len();
     files.truncate(100);
-    let fingerprint = train.fingerprint()?;
-    let valid_fingerprint = valid.as_ref().map(Corpus::fingerprint).transpose()?;
 
-    let (train, valid) = if let Some(valid) = valid {
-        (Span::whole(Arc::new(train)), Span::whole(Arc::new(valid)))
+    let (train, valid) = if let Some(own) = &own {
+        (Span::whole(first.clone()), Span::whole(own.clone()))
     } else {
         let fraction = config.valid_fraction.unwrap_or(VALID_FRACTION);
-        Span::split(Arc::new(train), fraction)
+        Span::split(first.clone(), fraction)
     };
-    let description = Description {
+    let mut description = Description {
         kind: "text",
         name: config.path.to_string(),
         train_bytes: Some(train.len()),
         valid_bytes: Some(valid.len()),
-        fingerprint,
-        valid_fingerprint,
+        fingerprint: first.fingerprint()?,
+        valid_fingerprint: own.as_ref().map(|own| own.fingerprint()).transpose()?,
+        tokenizer: None,
+        notes: Vec::new(),
         file_count,
         files,
     };
-    Windows::new((train, valid), config.seq_len, seed, description)
+    let valid_corpus = own.as_ref().unwrap_or(&first);
+    let notes = &mut description.notes;
+    let parts = (
+        tokens_of(train, &first, &tokenizer, caches, notes)?,
+        tokens_of(valid, valid_corpus, &tokenizer, caches, notes)?,
+    );
+    description.tokenizer = (tokenizer.fingerprint()).map(|fingerprint| Tokenized {
+        fingerprint: fingerprint.to_owned(),
+        vocab: tokenizer.vocab(),
+        train_tokens: parts.0.len(),
+        valid_tokens: parts.1.len(),
+    });
+    Windows::new(
+        parts,
+        Arc::new(tokenizer),
+        config.seq_len,
+        seed,
+        description,
+    )
 }
 
 #[cfg(test)]
@@ -177,3 +244,5 @@ mod stream_tests;
 mod testkit;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod token_tests;

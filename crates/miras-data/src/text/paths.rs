@@ -31,7 +31,7 @@ impl Paths {
 }
 
 /// A path, or a pattern, that means the same from every folder.
-fn absolute(given: &str) -> io::Result<String> {
+pub(super) fn absolute(given: &str) -> io::Result<String> {
     let path = Path::new(given);
     // `~/` does so already, and nothing is no path.
     if path.is_absolute() || given.starts_with("~/") || given.trim().is_empty() {

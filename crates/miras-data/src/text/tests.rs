@@ -111,7 +111,7 @@ fn evaluation_scores_each_validation_byte_once_in_order() {
 
 #[test]
 fn the_usual_split_keeps_the_last_tenth() {
-    assert_eq!(crate::windows::train_bytes(1_115_394, 0.1), 1_003_854);
+    assert_eq!(crate::source::train_bytes(1_115_394, 0.1), 1_003_854);
 }
 
 #[test]
@@ -280,7 +280,9 @@ fn write_at(mut file: &File, offset: u64, bytes: &[u8]) {
 #[test]
 fn text_that_is_held_out_is_scored_whole() {
     let place = Place::new(&[("a.txt", &text(100)), ("b.txt", &text(33))]);
-    let open = |names: &[&str], seq_len| open_held_out(&place.paths(names), seq_len, false);
+    let open = |names: &[&str], seq_len| {
+        open_held_out(&place.paths(names), Tokenizer::bytes(), seq_len, false)
+    };
     let data = open(&["a.txt", "b.txt"], 16).unwrap();
     let all = [text(100), text(33)].concat();
     assert_eq!(evaluated(data.as_ref(), 3), all[1..]);

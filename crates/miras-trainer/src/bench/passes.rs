@@ -92,6 +92,7 @@ fn random_batch(request: &BenchRequest, vocab: usize) -> Batch {
     let mut stream = Stream::new(0, "bench", &[]);
     let mut draw = || (0..count).map(|_| stream.index(vocab) as i32).collect();
     Batch {
+        bytes: 0,
         inputs: draw(),
         targets: draw(),
         weights: vec![1.0; count],

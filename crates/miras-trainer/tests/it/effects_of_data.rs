@@ -7,6 +7,7 @@ use miras_trainer::RunConfig;
 use toml::{Table, Value};
 
 use crate::support::layers;
+use crate::tokens::TOKENIZER;
 use crate::values::{alternatives, names};
 
 /// Keys that change nothing somewhere, and why they are accepted all the same.
@@ -94,10 +95,10 @@ fn every_key_of_every_kind_of_data_has_an_effect() {
         for key in names("field", &load(&base, &["data.no_such_key=0"]).unwrap_err()) {
             known.insert((kind, key.clone()));
             let refusal = load(&base, &[&format!("data.{key}='no such name'")]).err();
-            let extra = if key.ends_with("path") {
-                vec![files.path("b.txt")]
-            } else {
-                Vec::new()
+            let extra = match key.as_str() {
+                "path" | "valid_path" => vec![files.path("b.txt")],
+                "tokenizer" => vec![TOKENIZER.into()],
+                _ => Vec::new(),
             };
             let accepted: Vec<String> = alternatives(all.get(&key), refusal.as_deref(), &extra)
                 .values

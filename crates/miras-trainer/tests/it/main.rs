@@ -15,4 +15,5 @@ mod metrics;
 mod nonfinite;
 mod resume;
 mod support;
+mod tokens;
 mod values;

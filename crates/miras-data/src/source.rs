@@ -1,0 +1,100 @@
+//! What windows are cut from.
+
+use std::sync::Arc;
+
+use crate::DataError;
+
+/// Tokens that can be read at any position.
+pub(crate) trait Tokens: Send + Sync {
+    fn len(&self) -> u64;
+    /// Fills the buffer from `offset` on; the caller stays inside the length.
+    fn read(&self, offset: u64, buffer: &mut [i32]) -> Result<(), DataError>;
+}
+
+/// Bytes that can be read at any position.
+pub(crate) trait Bytes: Send + Sync {
+    fn len(&self) -> u64;
+    /// Fills the buffer from `offset` on; the caller stays inside the length.
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError>;
+}
+
+impl Bytes for Vec<u8> {
+    fn len(&self) -> u64 {
+        self.as_slice().len() as u64
+    }
+
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError> {
+        let start = offset as usize;
+        buffer.copy_from_slice(&self[start..start + buffer.len()]);
+        Ok(())
+    }
+}
+
+/// A stretch of a corpus.
+pub(crate) struct Span {
+    bytes: Arc<dyn Bytes>,
+    start: u64,
+    len: u64,
+}
+
+impl Span {
+    pub(crate) fn whole(bytes: Arc<dyn Bytes>) -> Self {
+        let len = bytes.len();
+        Self {
+            bytes,
+            start: 0,
+            len,
+        }
+    }
+
+    /// Cuts a corpus into its training part and, at its end, its validation part.
+    pub(crate) fn split(bytes: Arc<dyn Bytes>, valid_fraction: f64) -> (Self, Self) {
+        let total = bytes.len();
+        let cut = train_bytes(total, valid_fraction);
+        let train = Self {
+            bytes: Arc::clone(&bytes),
+            start: 0,
+            len: cut,
+        };
+        let valid = Self {
+            bytes,
+            start: cut,
+            len: total - cut,
+        };
+        (train, valid)
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Fills the buffer from `offset` of the stretch on.
+    pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError> {
+        self.bytes.read(self.start + offset, buffer)
+    }
+}
+
+/// Size of the training part of a corpus of `total` bytes.
+pub(crate) fn train_bytes(total: u64, valid_fraction: f64) -> u64 {
+    ((total as f64 * (1.0 - valid_fraction)) as u64).min(total)
+}
+
+/// Every byte is a token.
+impl Tokens for Span {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read(&self, offset: u64, buffer: &mut [i32]) -> Result<(), DataError> {
+        let mut bytes = vec![0; buffer.len()];
+        self.read(offset, &mut bytes)?;
+        for (token, byte) in buffer.iter_mut().zip(bytes) {
+            *token = i32::from(byte);
+        }
+        Ok(())
+    }
+}

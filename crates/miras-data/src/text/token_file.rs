@@ -1,0 +1,332 @@
+//! Encoded text, kept in a cache folder and read by position.
+//!
+//! ```text
+//! head     "MIRASTOK", version, bytes a token (u32), tokens (u64), name of the content (32 bytes),
+//!          sha256 of all this and of the sums; 88 bytes, little-endian
+//! tokens   u16 or u32 each
+//! sums     8 bytes of the sha256 of each MiB of tokens
+//! ```
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use super::read_at::read_at;
+use crate::{
+    DataError, Tokenizer,
+    describe::hex,
+    source::{Span, Tokens},
+    tokenizer::Blocks,
+};
+
+const MAGIC: &[u8; 8] = b"MIRASTOK";
+/// Changes with the format and with the rule for cutting text into blocks.
+const VERSION: u32 = 1;
+const HEAD: u64 = 88;
+/// The part of the head in front of its own hash.
+const FIELDS: usize = 56;
+/// So many bytes of tokens have one sum.
+const PIECE: usize = 1 << 20;
+const SUM: usize = 8;
+/// So many pieces are checked when a file is opened; of a larger file, some at even distances.
+const CHECKED: u64 = 64;
+/// Size of a block of text that is encoded at once, and of the largest in text without places
+/// to cut.
+const BLOCK: (usize, usize) = (1 << 18, 1 << 22);
+/// So many blocks are encoded side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Encoded text.
+pub(super) struct TokenFile {
+    path: PathBuf,
+    file: File,
+    width: usize,
+    count: u64,
+    vocab: usize,
+}
+
+/// What a part of a corpus is encoded from and with.
+pub(super) struct Encoding<'a> {
+    pub(super) text: &'a Span,
+    /// What tells the corpus from others.
+    pub(super) corpus: &'a str,
+    pub(super) tokenizer: &'a Tokenizer,
+}
+
+impl Encoding<'_> {
+    /// The tokens, from the first folder that has them or can hold them.
+    pub(super) fn tokens(
+        &self,
+        folders: &[PathBuf],
+        notes: &mut Vec<String>,
+    ) -> Result<TokenFile, DataError> {
+        let name = self.name();
+        let mut last = None;
+        for folder in folders {
+            let path = folder.join(format!("{}.tokens", hex(&name[..16])));
+            match TokenFile::open(&path, &name, self.tokenizer.vocab()) {
+                Ok(file) => return Ok(file),
+                Err(Unusable::NotThere) => {}
+                Err(Unusable::Damaged(why)) => {
+                    notes.push(format!("`{}` {why}: made anew", path.display()));
+                }
+            }
+            // A folder that cannot be written leaves the next one.
+            match fs::create_dir_all(folder).and_then(|()| NamedTempFile::new_in(folder)) {
+                Ok(part) => {
+                    self.write(folder, part, &path, name)?;
+                    let written = TokenFile::open(&path, &name, self.tokenizer.vocab());
+                    let written = written.map_err(|_| DataError::DamagedTokens { path })?;
+                    notes.push(format!(
+                        "encoded {} bytes as {} tokens, kept in `{}`",
+                        self.text.len(),
+                        written.count,
+                        written.path.display()
+                    ));
+                    return Ok(written);
+                }
+                Err(error) => last = Some((folder.clone(), error)),
+            }
+        }
+        let (folder, source) =
+            last.unwrap_or_else(|| (PathBuf::new(), io::ErrorKind::NotFound.into()));
+        Err(DataError::TokenCache { folder, source })
+    }
+
+    /// A hash of all that the tokens depend on.
+    fn name(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(VERSION.to_le_bytes());
+        hash.update(self.tokenizer.fingerprint().unwrap_or_default());
+        hash.update(self.corpus);
+        hash.update(self.text.start().to_le_bytes());
+        hash.update(self.text.len().to_le_bytes());
+        hash.finalize().into()
+    }
+
+    /// Encodes into `part` and then gives it its name in one step.
+    fn write(
+        &self,
+        folder: &Path,
+        part: NamedTempFile,
+        path: &Path,
+        name: [u8; 32],
+    ) -> Result<(), DataError> {
+        let unwritten = |source| DataError::TokenCache {
+            folder: folder.to_owned(),
+            source,
+        };
+        let width = width(self.tokenizer.vocab());
+        let mut writer = Writer::new(part, width).map_err(unwritten)?;
+        let mut blocks = Blocks::new(self.text, self.tokenizer, BLOCK);
+        let mut at = 0;
+        loop {
+            let mut texts = Vec::with_capacity(SIDE_BY_SIDE);
+            while texts.len() < SIDE_BY_SIDE
+                && let Some(text) = blocks.next()?
+            {
+                texts.push(text);
+            }
+            if texts.is_empty() {
+                break;
+            }
+            let slices: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
+            for tokens in self.tokenizer.encode_all(&slices, at)? {
+                writer.add(&tokens).map_err(unwritten)?;
+            }
+            at += texts.iter().map(|text| text.len() as u64).sum::<u64>();
+        }
+        writer.finish(name, path).map_err(unwritten)
+    }
+}
+
+struct Writer {
+    out: BufWriter<NamedTempFile>,
+    width: usize,
+    count: u64,
+    /// The piece that is not full yet.
+    piece: Vec<u8>,
+    sums: Vec<u8>,
+}
+
+impl Writer {
+    fn new(part: NamedTempFile, width: usize) -> io::Result<Self> {
+        let mut out = BufWriter::new(part);
+        out.write_all(&[0; HEAD as usize])?;
+        Ok(Self {
+            out,
+            width,
+            count: 0,
+            piece: Vec::with_capacity(PIECE),
+            sums: Vec::new(),
+        })
+    }
+
+    fn add(&mut self, tokens: &[i32]) -> io::Result<()> {
+        for token in tokens {
+            self.piece.extend(&token.to_le_bytes()[..self.width]);
+            if self.piece.len() == PIECE {
+                self.end_piece()?;
+            }
+        }
+        self.count += tokens.len() as u64;
+        Ok(())
+    }
+
+    fn end_piece(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.piece)?;
+        self.sums.extend(sum(&self.piece));
+        self.piece.clear();
+        Ok(())
+    }
+
+    fn finish(mut self, name: [u8; 32], path: &Path) -> io::Result<()> {
+        if !self.piece.is_empty() {
+            self.end_piece()?;
+        }
+        self.out.write_all(&self.sums)?;
+        self.out.seek(SeekFrom::Start(0))?;
+        let fields = fields(self.width, self.count, &name);
+        self.out.write_all(&fields)?;
+        self.out.write_all(&head_hash(&fields, &self.sums))?;
+        let part = self
+            .out
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        part.as_file().sync_all()?;
+        part.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// Why a file does not serve.
+enum Unusable {
+    NotThere,
+    Damaged(String),
+}
+
+impl TokenFile {
+    fn open(path: &Path, name: &[u8; 32], vocab: usize) -> Result<Self, Unusable> {
+        let damaged = |why: &str| Unusable::Damaged(why.to_owned());
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Unusable::NotThere);
+            }
+            Err(error) => return Err(Unusable::Damaged(format!("cannot be read ({error})"))),
+        };
+        let width = width(vocab);
+        let mut head = [0; HEAD as usize];
+        (read_at(&file, path, 0, &mut head)).map_err(|_| damaged("is cut short"))?;
+        let (found, hash) = head.split_at(FIELDS);
+        let mut count = [0; 8];
+        count.copy_from_slice(&found[16..24]);
+        let count = u64::from_le_bytes(count);
+        if *found != fields(width, count, name) {
+            return Err(damaged("has another head than it should"));
+        }
+        let token_file = Self {
+            path: path.to_owned(),
+            file,
+            width,
+            count,
+            vocab,
+        };
+        let size = count.saturating_mul(width as u64);
+        let pieces = size.div_ceil(PIECE as u64);
+        let whole = HEAD
+            .saturating_add(size)
+            .saturating_add(pieces.saturating_mul(SUM as u64));
+        let len = (token_file.file.metadata()).map_or(0, |data| data.len());
+        if len != whole {
+            return Err(Unusable::Damaged(format!(
+                "has {len} bytes instead of {whole}"
+            )));
+        }
+        let mut sums = vec![0; pieces as usize * SUM];
+        (read_at(&token_file.file, path, HEAD + size, &mut sums))
+            .map_err(|_| damaged("is cut short"))?;
+        if *hash != head_hash(found, &sums) {
+            return Err(damaged("is damaged"));
+        }
+        let tried = pieces.min(CHECKED);
+        for number in 0..tried {
+            // The first and the last are among them.
+            let piece = match tried {
+                1 => 0,
+                tried => (number * (pieces - 1)).div_ceil(tried - 1),
+            };
+            if !token_file.is_whole(piece, size, &sums) {
+                return Err(damaged("is damaged"));
+            }
+        }
+        Ok(token_file)
+    }
+
+    fn is_whole(&self, piece: u64, size: u64, sums: &[u8]) -> bool {
+        let start = piece * PIECE as u64;
+        let mut bytes = vec![0; (size - start).min(PIECE as u64) as usize];
+        let at = piece as usize * SUM;
+        read_at(&self.file, &self.path, HEAD + start, &mut bytes).is_ok()
+            && sum(&bytes) == sums[at..at + SUM]
+    }
+}
+
+impl Tokens for TokenFile {
+    fn len(&self) -> u64 {
+        self.count
+    }
+
+    fn read(&self, offset: u64, buffer: &mut [i32]) -> Result<(), DataError> {
+        let mut bytes = vec![0; buffer.len() * self.width];
+        let at = HEAD + offset * self.width as u64;
+        read_at(&self.file, &self.path, at, &mut bytes).map_err(|source| DataError::Read {
+            path: self.path.clone(),
+            source,
+        })?;
+        for (token, bytes) in buffer.iter_mut().zip(bytes.chunks_exact(self.width)) {
+            let mut whole = [0; 4];
+            whole[..self.width].copy_from_slice(bytes);
+            *token = i32::from_le_bytes(whole);
+            // What would be no row of the embedding.
+            if usize::try_from(*token).map_or(true, |token| token >= self.vocab) {
+                let path = self.path.clone();
+                return Err(DataError::DamagedTokens { path });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a token.
+fn width(vocab: usize) -> usize {
+    if vocab <= 1 << 16 { 2 } else { 4 }
+}
+
+fn fields(width: usize, count: u64, name: &[u8; 32]) -> [u8; FIELDS] {
+    let mut head = [0; FIELDS];
+    head[..8].copy_from_slice(MAGIC);
+    head[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    head[12..16].copy_from_slice(&(width as u32).to_le_bytes());
+    head[16..24].copy_from_slice(&count.to_le_bytes());
+    head[24..].copy_from_slice(name);
+    head
+}
+
+fn head_hash(fields: &[u8], sums: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(fields);
+    hash.update(sums);
+    hash.finalize().into()
+}
+
+fn sum(piece: &[u8]) -> [u8; SUM] {
+    let mut sum = [0; SUM];
+    sum.copy_from_slice(&Sha256::digest(piece)[..SUM]);
+    sum
+}

@@ -1,0 +1,145 @@
+//! The files of a tokenizer, whichever form they have.
+
+use std::{
+    fs, io,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use flate2::read::MultiGzDecoder;
+
+use super::{FIELD, error};
+use crate::{DataError, text};
+
+/// What a Hugging Face tokenizer is saved as.
+const WHOLE: &str = "tokenizer.json";
+/// Vocabulary and merges that belong together: as Hugging Face calls them, and as GPT-2 came.
+const PAIRS: [[&str; 2]; 2] = [["vocab.json", "merges.txt"], ["encoder.json", "vocab.bpe"]];
+
+const EXPECTED: &str = "a tokenizer.json, or a vocab.json with merges.txt beside it";
+
+/// The contents of the files.
+pub(super) enum Source {
+    /// A `tokenizer.json`.
+    Whole(Vec<u8>),
+    /// Vocabulary and merges.
+    Pair { vocab: Vec<u8>, merges: Vec<u8> },
+}
+
+impl Source {
+    pub(super) fn parts(&self) -> Vec<&[u8]> {
+        match self {
+            Self::Whole(json) => vec![json],
+            Self::Pair { vocab, merges } => vec![vocab, merges],
+        }
+    }
+}
+
+/// Finds and reads the files that a setting names.
+pub(super) fn find(given: &str) -> Result<Source, DataError> {
+    let path = text::with_home(given);
+    match fs::metadata(&path) {
+        Ok(data) if data.is_dir() => in_folder(given, &path),
+        Ok(_) => beside(given, &path),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            let hint = text::suggestion(&path);
+            let field = FIELD;
+            Err(DataError::Missing { field, path, hint })
+        }
+        Err(source) => Err(DataError::Read { path, source }),
+    }
+}
+
+fn in_folder(given: &str, folder: &Path) -> Result<Source, DataError> {
+    if let Some(path) = there(folder, WHOLE) {
+        return Ok(Source::Whole(read(&path)?));
+    }
+    for pair in PAIRS {
+        if pair.iter().any(|name| there(folder, name).is_some()) {
+            return both(given, folder, pair);
+        }
+    }
+    let why = format!("is a folder without a tokenizer: it should hold {EXPECTED}");
+    Err(error(given, why))
+}
+
+fn beside(given: &str, path: &Path) -> Result<Source, DataError> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    if let Some(pair) = PAIRS.into_iter().find(|pair| pair.contains(&name)) {
+        return both(given, folder, pair);
+    }
+    let bytes = read(path)?;
+    let json: serde_json::Value = serde_json::from_slice(&bytes)
+        .map_err(|cause| error(given, format!("is not JSON, expected {EXPECTED}: {cause}")))?;
+    match json.as_object() {
+        Some(table) if table.contains_key("model") => Ok(Source::Whole(bytes)),
+        // A vocabulary under another name.
+        Some(table) if !table.is_empty() && table.values().all(serde_json::Value::is_u64) => {
+            let merges = merges_beside(given, folder)?;
+            Ok(Source::Pair {
+                vocab: bytes,
+                merges,
+            })
+        }
+        _ => {
+            let why = format!("is JSON but no tokenizer, expected {EXPECTED}");
+            Err(error(given, why))
+        }
+    }
+}
+
+fn merges_beside(given: &str, folder: &Path) -> Result<Vec<u8>, DataError> {
+    let [_, merges] = PAIRS[0];
+    match there(folder, merges) {
+        Some(path) => read(&path),
+        None => Err(error(
+            given,
+            format!("is a vocabulary without its merges: there is no `{merges}` beside it"),
+        )),
+    }
+}
+
+/// Both files of a pair, one of which is there.
+fn both(given: &str, folder: &Path, [vocab, merges]: [&str; 2]) -> Result<Source, DataError> {
+    match (there(folder, vocab), there(folder, merges)) {
+        (Some(vocab), Some(merges)) => Ok(Source::Pair {
+            vocab: read(&vocab)?,
+            merges: read(&merges)?,
+        }),
+        (None, _) => Err(error(
+            given,
+            format!("has merges without a vocabulary: there is no `{vocab}` beside `{merges}`"),
+        )),
+        (_, None) => Err(error(
+            given,
+            format!("has a vocabulary without its merges: there is no `{merges}` beside `{vocab}`"),
+        )),
+    }
+}
+
+/// A file of this name, compressed or not.
+fn there(folder: &Path, name: &str) -> Option<PathBuf> {
+    let names = [name.to_owned(), format!("{name}.gz")];
+    let mut paths = names.iter().map(|name| folder.join(name));
+    paths.find(|path| path.is_file())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, DataError> {
+    let bytes = fs::read(path).map_err(|source| DataError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    if !text::is_compressed(path) {
+        return Ok(bytes);
+    }
+    let mut plain = Vec::new();
+    (MultiGzDecoder::new(&bytes[..]).read_to_end(&mut plain)).map_err(|source| {
+        DataError::Gzip {
+            path: path.to_owned(),
+            source,
+        }
+    })?;
+    Ok(plain)
+}

@@ -1,0 +1,160 @@
+//! Text to tokens and back: bytes, or byte-level byte-pair encoding.
+//!
+//! Whatever the tokenizer, the bytes of the tokens, one after the other, are the text. That
+//! makes losses of different tokenizers comparable as bits a byte, and is checked whenever
+//! text is encoded.
+
+mod alphabet;
+mod blocks;
+mod bpe;
+mod files;
+mod load;
+
+use sha2::{Digest, Sha256};
+
+use crate::{DataError, describe::hex};
+pub(crate) use blocks::Blocks;
+use bpe::Bpe;
+
+/// The setting that stands for bytes.
+pub(crate) const BYTES: &str = "bytes";
+
+/// The field of the configuration that names the tokenizer.
+pub(crate) const FIELD: &str = "tokenizer";
+
+/// Text to tokens and back.
+pub struct Tokenizer {
+    given: String,
+    kind: Kind,
+}
+
+enum Kind {
+    Bytes,
+    Bpe { bpe: Box<Bpe>, fingerprint: String },
+}
+
+impl Tokenizer {
+    /// Every byte is a token.
+    pub fn bytes() -> Self {
+        Self {
+            given: BYTES.to_owned(),
+            kind: Kind::Bytes,
+        }
+    }
+
+    /// `"bytes"`, or byte-level BPE from files: the path of a `tokenizer.json`, of a
+    /// `vocab.json` with `merges.txt` beside it, or of a folder that holds either.
+    pub fn open(setting: &str) -> Result<Self, DataError> {
+        if setting == BYTES {
+            return Ok(Self::bytes());
+        }
+        let source = files::find(setting)?;
+        let mut hash = Sha256::new();
+        for part in source.parts() {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        let fingerprint = format!("tokenizer-sha256:{}", hex(&hash.finalize()));
+        let bpe = Bpe::new(source).map_err(|why| error(setting, why))?;
+        Ok(Self {
+            given: setting.to_owned(),
+            kind: Kind::Bpe {
+                bpe: Box::new(bpe),
+                fingerprint,
+            },
+        })
+    }
+
+    /// Number of token values; every token is below it.
+    pub fn vocab(&self) -> usize {
+        match &self.kind {
+            Kind::Bytes => 256,
+            Kind::Bpe { bpe, .. } => bpe.vocab(),
+        }
+    }
+
+    /// The tokens of a text. What is not UTF-8 becomes a token a byte.
+    ///
+    /// # Errors
+    /// If the bytes of the tokens would not be the text, because the tokenizer lacks a token
+    /// for it or changes it.
+    pub fn encode(&self, text: &[u8]) -> Result<Vec<i32>, DataError> {
+        match &self.kind {
+            Kind::Bytes => Ok(text.iter().copied().map(i32::from).collect()),
+            Kind::Bpe { .. } => Ok(self.encode_all(&[text], 0)?.concat()),
+        }
+    }
+
+    /// The bytes that tokens stand for; a token that does not exist stands for none.
+    pub fn decode(&self, tokens: &[i32]) -> Vec<u8> {
+        match &self.kind {
+            Kind::Bytes => (tokens.iter())
+                .filter_map(|&token| u8::try_from(token).ok())
+                .collect(),
+            Kind::Bpe { bpe, .. } => bpe.decode(tokens),
+        }
+    }
+
+    /// Encodes texts side by side; `at` is the place of the first, for messages, and the others
+    /// follow it.
+    pub(crate) fn encode_all(&self, texts: &[&[u8]], at: u64) -> Result<Vec<Vec<i32>>, DataError> {
+        match &self.kind {
+            Kind::Bytes => texts.iter().map(|text| self.encode(text)).collect(),
+            Kind::Bpe { bpe, .. } => {
+                let encoded = bpe.encode(texts, at);
+                encoded.map_err(|why| error(&self.given, why))
+            }
+        }
+    }
+
+    /// Whether a text may be encoded in two pieces, as far as the text around the cut can tell.
+    pub(crate) fn is_cut(&self, before: &[u8], after: &[u8]) -> Result<bool, DataError> {
+        match &self.kind {
+            Kind::Bytes => Ok(true),
+            Kind::Bpe { bpe, .. } => {
+                (bpe.is_cut(before, after)).map_err(|why| error(&self.given, why))
+            }
+        }
+    }
+
+    /// Bytes that a token stands for.
+    pub(crate) fn len_of(&self, token: i32) -> u64 {
+        match &self.kind {
+            Kind::Bytes => 1,
+            Kind::Bpe { bpe, .. } => bpe.len_of(token),
+        }
+    }
+
+    /// A hash of the files; none for bytes.
+    pub(crate) fn fingerprint(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Bytes => None,
+            Kind::Bpe { fingerprint, .. } => Some(fingerprint),
+        }
+    }
+
+    /// What the tokens are called.
+    pub(crate) fn unit(&self) -> &'static str {
+        match self.kind {
+            Kind::Bytes => "bytes",
+            Kind::Bpe { .. } => "tokens",
+        }
+    }
+}
+
+fn error(given: &str, why: String) -> DataError {
+    DataError::Tokenizer {
+        field: FIELD,
+        path: given.into(),
+        why,
+    }
+}
+
+#[cfg(test)]
+mod block_tests;
+#[cfg(test)]
+mod error_tests;
+#[cfg(test)]
+pub(crate) mod testkit;
+#[cfg(test)]
+mod tests;
