@@ -2,6 +2,7 @@
 //!
 //! Start with [`MemoryMixer`], the layer that turns a token's features into
 //! keys, values, queries and gates and hands them to `miras-engine`.
+//! A model of your own takes it through [`MixerConfig`]: `docs/library.md`.
 
 mod attention;
 mod block;
@@ -12,6 +13,7 @@ mod heads;
 mod init;
 mod language_model;
 mod memory_mixer;
+mod mixer_config;
 mod rope;
 mod state;
 
@@ -22,4 +24,5 @@ pub use conv::ShortConv;
 pub use feed_forward::SwiGlu;
 pub use language_model::{LanguageModel, ModelOutput};
 pub use memory_mixer::MemoryMixer;
+pub use mixer_config::{MixerConfig, MixerError};
 pub use state::{Ablation, AttentionState, MemoryState, MixerState, ModelState, Pass};

@@ -46,19 +46,26 @@ pub struct AttentionState {
     pub values: Tensor<4>,
 }
 
+impl MemoryState {
+    /// The same values cut off from the graph: gradients do not go back beyond this point.
+    #[must_use]
+    pub fn detach(self) -> Self {
+        Self {
+            tails: detached(self.tails),
+            memory: self.memory.map(Tensor::detach),
+        }
+    }
+}
+
 impl ModelState {
     /// The same values cut off from the graph: gradients do not go back beyond this point.
     #[must_use]
     pub fn detach(self) -> Self {
-        let tails = |tails: Tails| tails.map(|tail| tail.map(Tensor::detach));
         let layers = (self.layers.into_iter())
             .map(|layer| match layer {
-                MixerState::Memory(state) => MixerState::Memory(MemoryState {
-                    tails: tails(state.tails),
-                    memory: state.memory.map(Tensor::detach),
-                }),
+                MixerState::Memory(state) => MixerState::Memory(state.detach()),
                 MixerState::Attention(state) => MixerState::Attention(AttentionState {
-                    tails: tails(state.tails),
+                    tails: detached(state.tails),
                     keys: state.keys.detach(),
                     values: state.values.detach(),
                 }),
@@ -66,6 +73,10 @@ impl ModelState {
             .collect();
         Self { layers, ..self }
     }
+}
+
+fn detached(tails: Tails) -> Tails {
+    tails.map(|tail| tail.map(Tensor::detach))
 }
 
 /// How a pass through the model is made.

@@ -1,4 +1,4 @@
-//! All parts of all axes, as facts without types.
+//! Parts as facts without types.
 
 use miras_core::{Axis, Part};
 
@@ -30,26 +30,6 @@ impl<T: ?Sized> From<&Part<T>> for PartInfo {
             variants: part.variants,
         }
     }
-}
-
-/// The parts of an axis, in the order of their list.
-pub fn parts(axis: Axis) -> Vec<PartInfo> {
-    match axis {
-        Axis::Memory => miras_memory::PARTS.iter().map(PartInfo::from).collect(),
-        Axis::Bias => miras_bias::PARTS.iter().map(PartInfo::from).collect(),
-        Axis::Retention => miras_retention::PARTS.iter().map(PartInfo::from).collect(),
-        Axis::Algorithm => miras_algorithm::PARTS.iter().map(PartInfo::from).collect(),
-    }
-}
-
-/// The names of an axis' parts.
-pub fn kinds(axis: Axis) -> Vec<&'static str> {
-    parts(axis).into_iter().map(|part| part.kind).collect()
-}
-
-/// The part `kind` of an axis.
-pub fn find(axis: Axis, kind: &str) -> Option<PartInfo> {
-    parts(axis).into_iter().find(|part| part.kind == kind)
 }
 
 /// The keys that every part of an axis has beside `kind`.

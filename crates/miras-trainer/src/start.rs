@@ -128,7 +128,7 @@ pub(crate) fn again(
 fn refuse_changes(folder: &RunFolder, config: &RunConfig) -> Result<(), TrainError> {
     let mut layers = Layers::new();
     let stored = (layers.file(&folder.config_path()))
-        .and_then(|()| RunConfig::load(layers))
+        .and_then(|()| RunConfig::load(layers, &config.registry))
         .map_err(TrainError::Stored)?;
     let keys = changed_keys(&stored.0.to_table(), &config.to_table());
     if keys.is_empty() {

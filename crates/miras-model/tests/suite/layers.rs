@@ -10,7 +10,7 @@ use miras_config::Layers;
 use miras_core::{Axis, GateSpec, MOMENTUM, RETENTION, STEP, THRESHOLD};
 use miras_model::{Ablation, LanguageModel, Mixer, ModelSpec, Pass};
 use miras_random::Stream;
-use miras_registry::parts;
+use miras_registry::Registry;
 
 use crate::naive::{self, Attention, Memory, Params, Rows, sigmoid};
 
@@ -22,7 +22,7 @@ const BATCH: usize = 2;
 fn spec(text: &str) -> ModelSpec {
     let mut layers = Layers::new();
     layers.text("case", text).unwrap();
-    ModelSpec::take(&mut layers.merge().unwrap()).unwrap()
+    ModelSpec::take(&mut layers.merge().unwrap(), &Registry::builtin()).unwrap()
 }
 
 /// A small model: keys of `[model]`, then tables of the axes.
@@ -424,7 +424,7 @@ fn start(spec: &GateSpec, params: &Params, at: &mut usize, rate: &mut usize) -> 
 fn gates_of_all_parts_start_where_their_settings_say() {
     let mut seen = BTreeMap::new();
     for axis in [Axis::Bias, Axis::Retention, Axis::Algorithm] {
-        for part in parts(axis) {
+        for part in Registry::builtin().parts(axis) {
             for variant in [""].iter().chain(part.variants) {
                 let mut axes = format!("[{}]\nkind = '{}'\n{variant}\n", axis.table(), part.kind);
                 axes += "[memory]\nkind = 'matrix'\n";

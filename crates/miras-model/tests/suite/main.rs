@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod layers;
+mod mixer;
 mod model;
 mod naive;

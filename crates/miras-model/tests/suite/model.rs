@@ -9,6 +9,7 @@ use burn::{
 use miras_config::Layers;
 use miras_model::{LanguageModel, ModelSpec, Pass};
 use miras_random::Stream;
+use miras_registry::Registry;
 
 const VOCAB: usize = 256;
 
@@ -25,7 +26,7 @@ fn preset(name: &str, changes: &[&str]) -> ModelSpec {
     for change in changes {
         layers.set(change).unwrap();
     }
-    ModelSpec::take(&mut layers.merge().unwrap()).unwrap()
+    ModelSpec::take(&mut layers.merge().unwrap(), &Registry::builtin()).unwrap()
 }
 
 const SMALL: [&str; 4] = [

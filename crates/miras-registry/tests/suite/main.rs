@@ -6,4 +6,5 @@ mod contract;
 mod engine;
 mod goldens;
 mod links;
+mod registry;
 mod support;

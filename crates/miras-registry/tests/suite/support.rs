@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use miras_config::{ConfigError, Layers};
 use miras_core::{Axis, GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD};
 use miras_engine::{Form, Initial, Rule, State, Tokens, dual, recurrence};
-use miras_registry::{Choice, parts};
+use miras_registry::{Choice, Registry};
 
 /// Memories at once, and the width of each.
 pub(crate) const G: usize = 2;
@@ -19,12 +19,12 @@ pub(crate) struct Case {
 pub(crate) fn choose(text: &str) -> Result<Choice, ConfigError> {
     let mut layers = Layers::new();
     layers.text("case", text)?;
-    Choice::take(&mut layers.merge()?)
+    Choice::take(&mut layers.merge()?, &Registry::builtin())
 }
 
 /// The parts of one axis, each with its variants as TOML tables.
 fn tables(axis: Axis) -> Vec<Vec<(String, String)>> {
-    (parts(axis).into_iter())
+    (Registry::builtin().parts(axis).into_iter())
         .map(|part| {
             (part.variants.iter())
                 .map(|variant| {

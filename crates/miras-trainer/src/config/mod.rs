@@ -10,6 +10,7 @@ mod train;
 use miras_config::{ConfigError, Layers, Origins, Tree};
 use miras_data::{DataConfig, Dataset};
 use miras_model::ModelSpec;
+use miras_registry::Registry;
 use toml::{Table, Value};
 
 pub use checkpoint::CheckpointConfig;
@@ -35,6 +36,8 @@ pub struct RunConfig {
     pub checkpoint: CheckpointConfig,
     /// `[log]`.
     pub log: LogConfig,
+    /// The parts it was chosen from; what a run has stored is read with the same.
+    pub registry: Registry,
 }
 
 impl RunConfig {
@@ -42,17 +45,20 @@ impl RunConfig {
     /// combination is checked, and the error is the first mistake with its line.
     ///
     /// Nothing is read from the disk: see [`load_and_open`](Self::load_and_open) for the data.
-    pub fn load(layers: Layers) -> Result<(Self, Origins), ConfigError> {
+    pub fn load(layers: Layers, registry: &Registry) -> Result<(Self, Origins), ConfigError> {
         let mut tree = layers.merge()?;
-        let config = Self::take(&mut tree)?;
+        let config = Self::take(&mut tree, registry)?;
         Ok((config, tree.finish()?))
     }
 
     /// Like [`load`](Self::load), and opens the data too: a file that is not there is then
     /// an error at the line that names it.
-    pub fn load_and_open(layers: Layers) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
+    pub fn load_and_open(
+        layers: Layers,
+        registry: &Registry,
+    ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
         let mut tree = layers.merge()?;
-        let config = Self::take(&mut tree)?;
+        let config = Self::take(&mut tree, registry)?;
         let opened = data::open(&tree, &config.data, config.train.seed);
         // An unknown key may be the reason why a file is not found, so it goes first.
         let origins = tree.finish()?;
@@ -79,8 +85,8 @@ impl RunConfig {
         table
     }
 
-    fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
-        let model = ModelSpec::take(tree)?;
+    fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
+        let model = ModelSpec::take(tree, registry)?;
         let data = data::take(tree)?;
         let train = TrainConfig::take(tree, &data)?;
         let optim = OptimConfig::take(tree)?;
@@ -95,6 +101,7 @@ impl RunConfig {
             eval,
             checkpoint,
             log,
+            registry: registry.clone(),
         })
     }
 }

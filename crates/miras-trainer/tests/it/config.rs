@@ -1,6 +1,7 @@
 //! What the loader takes and what it refuses.
 
 use miras_config::{Layers, Origins, annotated};
+use miras_registry::Registry;
 use miras_trainer::RunConfig;
 
 use crate::support::{ATTENTION, MEMORY, RECALL, config, layers};
@@ -282,7 +283,7 @@ const REFUSED: &[(&str, &[&str])] = &[
 #[test]
 fn every_mistake_is_shown_where_it_is() {
     for (text, pieces) in REFUSED {
-        let Err(error) = RunConfig::load(layers(text, &[])) else {
+        let Err(error) = RunConfig::load(layers(text, &[]), &Registry::builtin()) else {
             panic!("{text} is accepted");
         };
         let shown = error.to_string();
@@ -309,9 +310,9 @@ fn data_that_cannot_be_opened_are_shown_where_they_are_named() {
         let mut layers = Layers::new();
         layers.file(&file).unwrap();
         if open {
-            RunConfig::load_and_open(layers).map(|_| ())
+            RunConfig::load_and_open(layers, &Registry::builtin()).map(|_| ())
         } else {
-            RunConfig::load(layers).map(|_| ())
+            RunConfig::load(layers, &Registry::builtin()).map(|_| ())
         }
     };
     load(false).unwrap();

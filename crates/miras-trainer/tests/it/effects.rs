@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use miras_log::events;
+use miras_registry::Registry;
 use miras_trainer::RunConfig;
 use sha2::{Digest, Sha256};
 
@@ -109,7 +110,7 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
 /// Everything that a run leaves behind, apart from times and the configuration itself; an
 /// error counts as well.
 fn result(sets: &[&str]) -> String {
-    let config = match RunConfig::load(layers(MEMORY, sets)) {
+    let config = match RunConfig::load(layers(MEMORY, sets), &Registry::builtin()) {
         Ok((config, _)) => config,
         Err(error) => return error.to_string(),
     };
@@ -136,7 +137,7 @@ fn result(sets: &[&str]) -> String {
 }
 
 fn keys(sets: &[&str]) -> BTreeSet<String> {
-    let (config, _) = RunConfig::load(layers(MEMORY, sets)).unwrap();
+    let (config, _) = RunConfig::load(layers(MEMORY, sets), &Registry::builtin()).unwrap();
     let sections = config.to_table();
     let keys = sections.iter().flat_map(|(name, section)| {
         let section = section.as_table().unwrap();
