@@ -2,14 +2,17 @@
 //!
 //! - [`Registry`] holds the lists of the four axes, ours and a program's own.
 //! - [`Choice`] is a point of the design space, taken out of a configuration.
+//! - [`exactness`] says how near its chunk forms come to the recurrence.
 
 mod choice;
+mod exactness;
 mod listing;
 mod registry;
 mod settings;
 mod validity;
 
 pub use choice::{Choice, StartKind};
+pub use exactness::{Exactness, exactness};
 pub use listing::{PartInfo, common_keys};
 pub use registry::{KindTaken, Registry};
 pub use settings::AlgorithmSettings;

@@ -4,7 +4,9 @@
 
 mod contract;
 mod engine;
+mod exactness;
 mod goldens;
 mod links;
+mod pages;
 mod registry;
 mod support;
