@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use miras_config::{ConfigError, Layers};
-use miras_core::{Axis, GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD};
+use miras_core::{Axis, GateMap, GateSpec, Gates};
 use miras_engine::{Form, Initial, Rule, State, Tokens, dual, recurrence};
 use miras_registry::{Choice, Registry};
 
@@ -141,13 +141,13 @@ impl Inputs {
         let mut gates = Gates::new();
         for spec in gate_specs(rule) {
             let shape = [1, G, t, 1];
-            let value = match (spec.map, spec.name) {
-                (GateMap::Constant(value), _) => random("constant", shape, value, value),
-                (_, STEP) => random("step", shape, 0.05, 0.5),
-                (_, RETENTION) => random("retention", shape, 0.7, 0.99).log(),
-                (_, MOMENTUM) => random("momentum", shape, 0.1, 0.9).log(),
-                (_, THRESHOLD) => random("threshold", shape, 0.3, 1.2),
-                (_, other) => panic!("the tests have no values for gate {other}"),
+            let value = |low: f64, high: f64| random(spec.name, shape, low, high);
+            // Inside each map's range: steps that do not diverge, shares that keep something.
+            let value = match spec.map {
+                GateMap::Constant(constant) => value(constant, constant),
+                GateMap::Sigmoid { max } => value(0.05 * max, 0.5 * max),
+                GateMap::LogSigmoid | GateMap::DecayRate => value(0.3, 0.95).log(),
+                GateMap::Softplus => value(0.3, 1.2),
             };
             gates = gates.with(spec.name, value);
         }
