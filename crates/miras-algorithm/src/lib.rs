@@ -1,6 +1,6 @@
 //! Axis 4, memory algorithm: the inner optimiser.
 //!
-//! One file a part and one line in [`PARTS`]; `docs/architecture.md` says how to add one.
+//! One file a part and one line in [`PARTS`]; `docs/adding-a-part.md` says how to add one.
 
 mod gd;
 mod momentum;

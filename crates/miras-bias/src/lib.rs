@@ -1,6 +1,6 @@
 //! Axis 2, attentional bias: the inner loss a memory is trained on, token by token.
 //!
-//! One file a part and one line in [`PARTS`]; `docs/architecture.md` says how to add one.
+//! One file a part and one line in [`PARTS`]; `docs/adding-a-part.md` says how to add one.
 
 mod dot;
 mod huber;

@@ -63,6 +63,16 @@ impl ConfigError {
         self
     }
 
+    /// What is wrong, without its place.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What to do about it, if that is known.
+    pub fn advice(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+
     pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
         self.0.help = help.into();
         self

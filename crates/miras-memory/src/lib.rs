@@ -1,6 +1,6 @@
 //! Axis 1, memory architecture: what stores the past.
 //!
-//! One file a part and one line in [`PARTS`]; `docs/architecture.md` says how to add one.
+//! One file a part and one line in [`PARTS`]; `docs/adding-a-part.md` says how to add one.
 
 mod activation;
 mod layer_norm;

@@ -37,7 +37,7 @@ impl Block {
         Self {
             mixer_norm: init.rms_norm(config.dim),
             mixer: match config.mixer {
-                MixerKind::Memory => Mixer::Memory(MemoryMixer::new(init, &name, spec)),
+                MixerKind::Memory => Mixer::Memory(MemoryMixer::new(init, &name, &spec.memory())),
                 MixerKind::Attention => Mixer::Attention(AttentionMixer::new(init, &name, spec)),
             },
             ffn_norm: init.rms_norm(config.dim),

@@ -2,9 +2,11 @@
 
 use miras_config::{ConfigError, Tree};
 use miras_core::Axis;
-use miras_registry::Choice;
+use miras_registry::{Choice, Registry};
 use serde::{Deserialize, Serialize};
 use toml::Table;
+
+use crate::MixerConfig;
 
 /// `[model]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,7 +83,7 @@ pub struct ModelSpec {
 
 impl ModelSpec {
     /// Takes `[model]` and the tables of the axes out of a config.
-    pub fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
+    pub fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
         let mut config: ModelConfig = tree.section("model")?;
         for (key, value) in [
             ("dim", config.dim),
@@ -100,7 +102,7 @@ impl ModelSpec {
             .get_or_insert((config.dim * 8).div_ceil(3).next_multiple_of(8));
 
         let choice = match config.mixer {
-            MixerKind::Memory => Some(Choice::take(tree)?),
+            MixerKind::Memory => Some(Choice::take(tree, registry)?),
             MixerKind::Attention => {
                 refuse_memory(tree)?;
                 None
@@ -129,6 +131,21 @@ impl ModelSpec {
     pub fn head_dim(&self) -> usize {
         let dim = self.choice.as_ref().and_then(|choice| choice.dim);
         dim.unwrap_or(self.config.dim / self.config.heads)
+    }
+
+    /// The layer of a model whose mixer is a memory.
+    pub(crate) fn memory(&self) -> MixerConfig {
+        let ModelConfig {
+            dim,
+            heads,
+            conv,
+            init,
+            ..
+        } = self.config;
+        let choice = self.choice.clone().expect("a memory mixer has a memory");
+        (MixerConfig::new(dim, heads, choice).expect("checked with the model"))
+            .with_conv(conv)
+            .with_init(init)
     }
 
     /// The tables as they would be written, complete.

@@ -11,12 +11,14 @@ use miras_random::Stream;
 use crate::InitKind;
 
 /// Makes parameters, numbered in the order they are made: the numbers are the
-/// identifiers under which the optimiser's state is stored.
+/// identifiers under which the optimiser's state is stored. Layers of another's model are not
+/// alone in it, so theirs are unique instead.
 pub(crate) struct Init<'a> {
     pub(crate) kind: InitKind,
     seed: u64,
     device: &'a Device,
-    made: u64,
+    /// Parameters so far, if they are numbered.
+    made: Option<u64>,
 }
 
 impl<'a> Init<'a> {
@@ -25,7 +27,25 @@ impl<'a> Init<'a> {
             kind,
             seed,
             device,
-            made: 0,
+            made: Some(0),
+        }
+    }
+
+    /// Without numbers.
+    pub(crate) fn unnumbered(seed: u64, kind: InitKind, device: &'a Device) -> Self {
+        Self {
+            made: None,
+            ..Self::new(seed, kind, device)
+        }
+    }
+
+    fn next_id(&mut self) -> ParamId {
+        match &mut self.made {
+            Some(made) => {
+                *made += 1;
+                ParamId::from(*made)
+            }
+            None => ParamId::new(),
         }
     }
 
@@ -34,7 +54,7 @@ impl<'a> Init<'a> {
         shape: [usize; D],
         values: Vec<f64>,
     ) -> Param<Tensor<D>> {
-        self.made += 1;
+        let id = self.next_id();
         let data = TensorData::new(values, shape).convert::<f32>();
         let tensor = Tensor::from_data(data, self.device);
         let tensor = if self.device.is_autodiff() {
@@ -42,7 +62,7 @@ impl<'a> Init<'a> {
         } else {
             tensor
         };
-        Param::initialized(ParamId::from(self.made), tensor)
+        Param::initialized(id, tensor)
     }
 
     fn draw<const D: usize>(

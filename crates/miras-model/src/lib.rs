@@ -2,6 +2,7 @@
 //!
 //! Start with [`MemoryMixer`], the layer that turns a token's features into
 //! keys, values, queries and gates and hands them to `miras-engine`.
+//! A model of your own takes it through [`MixerConfig`]: `docs/library.md`.
 
 mod attention;
 mod block;
@@ -13,6 +14,7 @@ mod heads;
 mod init;
 mod language_model;
 mod memory_mixer;
+mod mixer_config;
 mod named_state;
 mod rope;
 mod state;
@@ -27,6 +29,7 @@ pub use conv::ShortConv;
 pub use feed_forward::SwiGlu;
 pub use language_model::{LanguageModel, ModelOutput};
 pub use memory_mixer::MemoryMixer;
+pub use mixer_config::{MixerConfig, MixerError};
 pub use named_state::{NamedState, StateOrigin};
 pub use state::{Ablation, AttentionState, MemoryState, MixerState, ModelState, Pass};
 pub use state_error::StateError;

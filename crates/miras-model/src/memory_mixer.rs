@@ -10,13 +10,14 @@ use miras_engine::{Initial, Probe, Rule, State, Tokens, dual, frozen};
 use miras_registry::StartKind;
 
 use crate::{
-    Ablation, MemoryState, ModelSpec, Pass, ShortConv,
+    Ablation, MemoryState, MixerConfig, Pass, ShortConv,
     heads::{from_memories, per_memory, to_memories, unit_rows},
     init::Init,
     state::Tails,
 };
 
-/// A memory as a token mixer.
+/// A memory as a token mixer: `[b, t, d] → [b, t, d]`, a layer of our
+/// [`LanguageModel`](crate::LanguageModel) or, by way of [`MixerConfig`], of any other.
 ///
 /// # Formula
 /// ```text
@@ -56,10 +57,9 @@ pub struct MemoryMixer {
 }
 
 impl MemoryMixer {
-    pub(crate) fn new(init: &mut Init, name: &str, spec: &ModelSpec) -> Self {
-        let config = &spec.config;
-        let choice = spec.choice.as_ref().expect("a memory mixer has a memory");
-        let (heads, head_dim, d) = (config.heads, spec.head_dim(), config.dim);
+    pub(crate) fn new(init: &mut Init, name: &str, config: &MixerConfig) -> Self {
+        let choice = &config.choice;
+        let (heads, head_dim, d) = (config.heads, config.head_dim(), config.dim);
         let rule = choice.rule.clone();
         let inner = heads * head_dim;
 

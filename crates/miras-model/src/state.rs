@@ -48,6 +48,17 @@ pub struct AttentionState {
     pub values: Tensor<4>,
 }
 
+impl MemoryState {
+    /// The same values cut off from the graph: gradients do not go back beyond this point.
+    #[must_use]
+    pub fn detach(self) -> Self {
+        Self {
+            tails: self.tails.map(|tail| tail.map(Tensor::detach)),
+            memory: self.memory.map(Tensor::detach),
+        }
+    }
+}
+
 impl ModelState {
     /// The same values cut off from the graph: gradients do not go back beyond this point.
     #[must_use]

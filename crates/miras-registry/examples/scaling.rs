@@ -15,7 +15,7 @@ use miras_config::Layers;
 use miras_core::{Gates, MOMENTUM, RETENTION, STEP};
 use miras_engine::{Initial, Rule, State, Tokens, dual};
 use miras_random::Stream;
-use miras_registry::Choice;
+use miras_registry::{Choice, Registry};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -61,7 +61,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (name, text) in RULES.into_iter().filter(|(name, _)| name.contains(&only)) {
         let mut layers = Layers::new();
         layers.text("rule", text)?;
-        let rule = Choice::take(&mut layers.merge()?)?.rule;
+        let rule = Choice::take(&mut layers.merge()?, &Registry::builtin())?.rule;
         for &length in &lengths {
             let forward = median(|| run(&rule, length, false));
             let both = median(|| run(&rule, length, true));

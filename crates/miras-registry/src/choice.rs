@@ -1,14 +1,12 @@
 //! A point of the design space, chosen by name.
 
-use std::sync::Arc;
-
-use miras_config::{ConfigError, Tree, did_you_mean};
-use miras_core::{Axis, Defaults, MemoryArchitecture, Part};
+use miras_config::{ConfigError, Layers, Tree, did_you_mean};
+use miras_core::{Axis, Defaults, Part};
 use miras_engine::Rule;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::{AlgorithmSettings, kinds, listing::keys_of_others, settings, validity};
+use crate::{AlgorithmSettings, Registry, settings, validity};
 
 /// Four parts by name, built and found valid together.
 #[derive(Debug, Clone)]
@@ -37,19 +35,37 @@ pub enum StartKind {
 const LARGEST: usize = 1 << 16;
 
 impl Choice {
+    /// Reads the four tables from TOML text, in which nothing else may stand.
+    ///
+    /// ```
+    /// # use miras_registry::{Choice, Registry};
+    /// let text = "[memory]\nkind = 'matrix'\n[algorithm]\nkind = 'gd'";
+    /// let choice = Choice::from_toml(text, &Registry::builtin())?;
+    /// assert!(choice.rule.has_exact_form());
+    /// # Ok::<(), miras_config::ConfigError>(())
+    /// ```
+    pub fn from_toml(text: &str, registry: &Registry) -> Result<Self, ConfigError> {
+        let mut layers = Layers::new();
+        layers.text("memory", text)?;
+        let mut tree = layers.merge()?;
+        let choice = Self::take(&mut tree, registry)?;
+        tree.finish()?;
+        Ok(choice)
+    }
+
     /// Takes `[memory]`, `[bias]`, `[retention]` and `[algorithm]` out of a config.
     ///
     /// What is left out is a Titans LMM: an MLP of depth 2, l2, decay, momentum.
-    pub fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
+    pub fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
         let dim = tree.value("memory.dim")?;
         if dim.is_some_and(|dim| !(1..=LARGEST).contains(&dim)) {
             let message = format!("a memory has from 1 to {LARGEST} features");
             return Err(tree.error("memory.dim", message, None));
         }
         let start = tree.value("memory.start")?.unwrap_or_default();
-        let first = Defaults::default();
-        let (memory_kind, memory) = part(tree, Axis::Memory, "mlp", miras_memory::PARTS, first)?;
-        let memory: Arc<dyn MemoryArchitecture> = memory;
+        let memory = part(tree, registry, Axis::Memory, "mlp", Registry::memory)?;
+        let memory_kind = memory.kind;
+        let memory = (memory.build)(tree, Defaults::default())?;
         if start == StartKind::Zero && !memory.is_linear() {
             let message =
                 "a deep memory that starts at zero never learns: its gradients are zero too";
@@ -57,9 +73,12 @@ impl Choice {
             return Err(tree.error("memory.start", message, Some(help)));
         }
         let asks = memory.defaults();
-        let (bias_kind, bias) = part(tree, Axis::Bias, "l2", miras_bias::PARTS, asks)?;
-        let (retention_kind, retention) =
-            part(tree, Axis::Retention, "l2", miras_retention::PARTS, asks)?;
+        let bias = part(tree, registry, Axis::Bias, "l2", Registry::bias)?;
+        let bias_kind = bias.kind;
+        let bias = (bias.build)(tree, asks)?;
+        let retention = part(tree, registry, Axis::Retention, "l2", Registry::retention)?;
+        let retention_kind = retention.kind;
+        let retention = (retention.build)(tree, asks)?;
         if let Some(reason) = retention.refuses_zero()
             && start == StartKind::Zero
         {
@@ -67,13 +86,15 @@ impl Choice {
             return Err(tree.error("memory.start", reason, Some(help)));
         }
         let asked = AlgorithmSettings::take(tree)?;
-        let (algorithm_kind, algorithm) = part(
+        let algorithm = part(
             tree,
+            registry,
             Axis::Algorithm,
             "momentum",
-            miras_algorithm::PARTS,
-            asks,
+            Registry::algorithm,
         )?;
+        let algorithm_kind = algorithm.kind;
+        let algorithm = (algorithm.build)(tree, asks)?;
 
         let mut rule = Rule {
             memory,
@@ -132,28 +153,28 @@ impl Choice {
     }
 }
 
-/// Finds and builds the part that `AXIS.kind` names.
+/// Finds the part that `AXIS.kind` names.
 fn part<T: ?Sized>(
     tree: &mut Tree,
+    registry: &Registry,
     axis: Axis,
     default: &str,
-    parts: &[Part<T>],
-    defaults: Defaults,
-) -> Result<(&'static str, Arc<T>), ConfigError> {
+    find: fn(&Registry, &str) -> Option<&'static Part<T>>,
+) -> Result<&'static Part<T>, ConfigError> {
     let key = format!("{}.kind", axis.table());
     let kind = tree.value::<String>(&key)?.unwrap_or(default.to_string());
-    let Some(part) = parts.iter().find(|part| part.kind == kind) else {
-        let names = kinds(axis);
+    let part = find(registry, &kind).ok_or_else(|| {
+        let names = registry.kinds(axis);
         let message = format!(
             "unknown {} `{kind}`, expected one of {}",
             axis.table(),
             names.join(", ")
         );
         let help = did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?"));
-        return Err(tree.error(&key, message, help));
-    };
-    for (key, choices) in keys_of_others(axis, part.kind) {
+        tree.error(&key, message, help)
+    })?;
+    for (key, choices) in registry.keys_of_others(axis, part.kind) {
         tree.belongs(&format!("{}.{key}", axis.table()), choices);
     }
-    Ok((part.kind, (part.build)(tree, defaults)?))
+    Ok(part)
 }

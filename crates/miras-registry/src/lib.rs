@@ -1,10 +1,18 @@
-//! Names to parts: one view over the four lists, and which combinations are valid.
+//! Names to parts, and which combinations are valid.
+//!
+//! - [`Registry`] holds the lists of the four axes, ours and a program's own.
+//! - [`Choice`] is a point of the design space, taken out of a configuration.
+//! - [`exactness`] says how near its chunk forms come to the recurrence.
 
 mod choice;
+mod exactness;
 mod listing;
+mod registry;
 mod settings;
 mod validity;
 
 pub use choice::{Choice, StartKind};
-pub use listing::{PartInfo, common_keys, find, key_paths, kinds, parts};
+pub use exactness::{Exactness, exactness};
+pub use listing::{PartInfo, common_keys};
+pub use registry::{KindTaken, Registry};
 pub use settings::AlgorithmSettings;

@@ -1,8 +1,10 @@
-//! All parts of all axes, as facts without types.
+//! Parts as facts without types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use miras_core::{Axis, Part};
+
+use crate::Registry;
 
 /// What is known of a part, for listings and documentation.
 #[derive(Debug, Clone, Copy)]
@@ -34,57 +36,42 @@ impl<T: ?Sized> From<&Part<T>> for PartInfo {
     }
 }
 
-/// The parts of an axis, in the order of their list.
-pub fn parts(axis: Axis) -> Vec<PartInfo> {
-    match axis {
-        Axis::Memory => miras_memory::PARTS.iter().map(PartInfo::from).collect(),
-        Axis::Bias => miras_bias::PARTS.iter().map(PartInfo::from).collect(),
-        Axis::Retention => miras_retention::PARTS.iter().map(PartInfo::from).collect(),
-        Axis::Algorithm => miras_algorithm::PARTS.iter().map(PartInfo::from).collect(),
-    }
-}
-
-/// The names of an axis' parts.
-pub fn kinds(axis: Axis) -> Vec<&'static str> {
-    parts(axis).into_iter().map(|part| part.kind).collect()
-}
-
-/// The part `kind` of an axis.
-pub fn find(axis: Axis, kind: &str) -> Option<PartInfo> {
-    parts(axis).into_iter().find(|part| part.kind == kind)
-}
-
-/// The keys that `kind` lacks and other parts of its axis have, each with the choices that have
-/// it, as `retention.kind = "l2"`.
-pub(crate) fn keys_of_others(axis: Axis, kind: &str) -> BTreeMap<&'static str, String> {
-    let (own, others): (Vec<_>, Vec<_>) = (parts(axis).into_iter()).partition(|p| p.kind == kind);
-    let own: Vec<_> = own.iter().flat_map(|part| part.keys).collect();
-    let is_own = |name: &str| own.iter().any(|(key, _)| *key == name);
-    let mut kinds: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for part in others {
-        for (key, _) in part.keys.iter().filter(|(key, _)| !is_own(key)) {
-            kinds
-                .entry(key)
-                .or_default()
-                .push(format!("{:?}", part.kind));
+impl Registry {
+    /// The keys that `kind` lacks and other parts of its axis have, each with the choices that
+    /// have it, as `retention.kind = "l2"`.
+    pub(crate) fn keys_of_others(&self, axis: Axis, kind: &str) -> BTreeMap<&'static str, String> {
+        let (own, others): (Vec<_>, Vec<_>) =
+            (self.parts(axis).into_iter()).partition(|part| part.kind == kind);
+        let own: Vec<_> = own.iter().flat_map(|part| part.keys).collect();
+        let is_own = |name: &str| own.iter().any(|(key, _)| *key == name);
+        let mut kinds: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for part in others {
+            for (key, _) in part.keys.iter().filter(|(key, _)| !is_own(key)) {
+                kinds
+                    .entry(key)
+                    .or_default()
+                    .push(format!("{:?}", part.kind));
+            }
         }
+        let choices =
+            |kinds: Vec<String>| format!("{}.kind = {}", axis.table(), kinds.join(" or "));
+        (kinds.into_iter())
+            .map(|(key, kinds)| (key, choices(kinds)))
+            .collect()
     }
-    let choices = |kinds: Vec<String>| format!("{}.kind = {}", axis.table(), kinds.join(" or "));
-    (kinds.into_iter())
-        .map(|(key, kinds)| (key, choices(kinds)))
-        .collect()
-}
 
-/// Every key of every part, as a path.
-pub fn key_paths() -> Vec<String> {
-    let of_axis = |axis: Axis| {
-        let parts = parts(axis);
-        let own = parts.iter().flat_map(|part| part.keys);
-        let names: BTreeSet<&str> = (own.chain(common_keys(axis)).map(|(key, _)| *key)).collect();
-        let path = |key| format!("{}.{key}", axis.table());
-        names.into_iter().map(path).collect::<Vec<_>>()
-    };
-    Axis::ALL.map(of_axis).concat()
+    /// Every key of every part, as a path.
+    pub fn key_paths(&self) -> Vec<String> {
+        let of_axis = |axis: Axis| {
+            let parts = self.parts(axis);
+            let own = parts.iter().flat_map(|part| part.keys);
+            let names: BTreeSet<&str> =
+                (own.chain(common_keys(axis)).map(|(key, _)| *key)).collect();
+            let path = |key| format!("{}.{key}", axis.table());
+            names.into_iter().map(path).collect::<Vec<_>>()
+        };
+        Axis::ALL.map(of_axis).concat()
+    }
 }
 
 /// The keys that every part of an axis has beside `kind`.

@@ -1,6 +1,6 @@
 //! Axis 3, retention gate: how the past is kept or forgotten.
 //!
-//! One file a part and one line in [`PARTS`]; `docs/architecture.md` says how to add one.
+//! One file a part and one line in [`PARTS`]; `docs/adding-a-part.md` says how to add one.
 
 mod decay;
 mod elastic_net;

@@ -1,5 +1,6 @@
 //! `bench`: how fast a configuration runs here, and how much memory it takes.
 
+use miras_registry::Registry;
 use miras_trainer::{Bench, BenchRequest, RunConfig, Spread, bench as measure};
 use serde_json::{Value, json};
 
@@ -14,12 +15,12 @@ use crate::{
 /// The most tokens of a pass, as of a batch in training.
 const MOST_TOKENS: usize = 1 << 28;
 
-pub(crate) fn bench(args: &BenchArgs, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn bench(args: &BenchArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
     let mut layers = layers(args.config.as_deref(), &args.set.set)?;
     if let Some(chunk) = args.chunk {
         layers.set(&format!("algorithm.chunk={chunk}"))?;
     }
-    let (config, _) = RunConfig::load(layers)?;
+    let (config, _) = RunConfig::load(layers, registry)?;
     let request = request(args, &config)?;
     let measured = measure(&config, &request)?;
     if args.json {

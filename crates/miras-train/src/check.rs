@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use miras_config::ConfigError;
+use miras_registry::Registry;
 use miras_trainer::RunConfig;
 
 use crate::{
@@ -12,10 +13,14 @@ use crate::{
     out::{Out, tell},
 };
 
-pub(crate) fn check(args: &CheckArgs, out: &mut Out) -> anyhow::Result<Ending> {
+pub(crate) fn check(
+    args: &CheckArgs,
+    registry: &Registry,
+    out: &mut Out,
+) -> anyhow::Result<Ending> {
     let mut ending = Ending::Done;
     for file in &args.configs {
-        match check_one(file, &args.set.set) {
+        match check_one(file, &args.set.set, registry) {
             Ok(notes) => {
                 out.text(&format!("ok: {}", file.display()))?;
                 for note in notes {
@@ -31,7 +36,7 @@ pub(crate) fn check(args: &CheckArgs, out: &mut Out) -> anyhow::Result<Ending> {
     Ok(ending)
 }
 
-fn check_one(file: &Path, set: &[String]) -> Result<Vec<String>, ConfigError> {
-    let (config, ..) = RunConfig::load_and_open(layers(Some(file), set)?)?;
+fn check_one(file: &Path, set: &[String], registry: &Registry) -> Result<Vec<String>, ConfigError> {
+    let (config, ..) = RunConfig::load_and_open(layers(Some(file), set)?, registry)?;
     Ok(config.notes())
 }

@@ -1,5 +1,6 @@
 //! `estimate`: what a configuration takes, before anything is built.
 
+use miras_registry::Registry;
 use miras_trainer::{Estimate, RunConfig, estimate as work_out};
 use serde_json::{Value, json};
 
@@ -10,9 +11,13 @@ use crate::{
     out::Out,
 };
 
-pub(crate) fn estimate(args: &EstimateArgs, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn estimate(
+    args: &EstimateArgs,
+    registry: &Registry,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     let layers = layers(args.config.as_deref(), &args.set.set)?;
-    let (config, _) = RunConfig::load(layers)?;
+    let (config, _) = RunConfig::load(layers, registry)?;
     let estimate = work_out(&config);
     if args.json {
         let name = stem(args.config.as_deref());

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Context;
+use miras_registry::Registry;
 use miras_run::write_atomic;
 use miras_use::{EvalRequest, Measured, Report, evaluate};
 
@@ -10,8 +11,8 @@ use crate::{out::Out, trained, use_args::EvalArgs};
 
 const FILE: &str = "eval.json";
 
-pub(crate) fn eval(args: EvalArgs, out: &mut Out) -> anyhow::Result<()> {
-    let trained = trained::open(&args.which)?;
+pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
+    let trained = trained::open(&args.which, registry)?;
     let request = EvalRequest {
         data: args.data,
         length: args.length,

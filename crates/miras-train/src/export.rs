@@ -1,9 +1,10 @@
 //! `export`: weights and configuration outside of a run.
 
 use crate::{out::Out, trained, use_args::ExportArgs};
+use miras_registry::Registry;
 
-pub(crate) fn export(args: &ExportArgs, out: &mut Out) -> anyhow::Result<()> {
-    let trained = trained::open(&args.which)?;
+pub(crate) fn export(args: &ExportArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
+    let trained = trained::open(&args.which, registry)?;
     let facts = miras_use::export(&trained, &args.out)?;
     out.text(&format!(
         "{} at step {} in {}; start a run with it by `--set train.init_from={}`",

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context;
 use miras_data::Tokenizer;
+use miras_registry::Registry;
 use miras_use::{Generator, Sampler, Stored, Utf8Stream, tokenizer};
 
 use crate::{
@@ -17,7 +18,11 @@ use crate::{
     use_args::{GenerateArgs, MemoryArg},
 };
 
-pub(crate) fn generate(args: &GenerateArgs, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn generate(
+    args: &GenerateArgs,
+    registry: &Registry,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     let sampler = Sampler {
         temperature: args.temperature,
         top_k: args.top_k,
@@ -31,7 +36,7 @@ pub(crate) fn generate(args: &GenerateArgs, out: &mut Out) -> anyhow::Result<()>
         let message = "--memory is `live` or `frozen` here";
         return Err(Usage::new(message).into());
     }
-    let trained = trained::open(&args.which)?;
+    let trained = trained::open(&args.which, registry)?;
     let tokenizer = tokenizer(&trained.config.data)?;
     let mut generator = match &args.state {
         Some(path) => Generator::resume(&trained, args.memory.into(), Stored::read(path)?)?,

@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use args::Command;
 use clap::Parser;
 use exit::Ending;
+use miras_registry::Registry;
 use out::Out;
 
 /// It keeps freed blocks, which the tensors of the next step then fit into.
@@ -49,17 +50,18 @@ fn main() -> ExitCode {
 
 fn obey(command: Command) -> anyhow::Result<Ending> {
     let mut out = Out::new();
+    let registry = Registry::builtin();
     match command {
-        Command::Run(args) => return run::run(args),
-        Command::Check(args) => return check::check(&args, &mut out),
-        Command::Show(args) => show::show(&args, &mut out)?,
-        Command::Parts(args) => parts::parts(&args, &mut out)?,
-        Command::Estimate(args) => estimate::estimate(&args, &mut out)?,
-        Command::Bench(args) => bench::bench(&args, &mut out)?,
-        Command::Eval(args) => eval::eval(args, &mut out)?,
-        Command::Generate(args) => generate::generate(&args, &mut out)?,
-        Command::State(args) => state::state(&args.command, &mut out)?,
-        Command::Export(args) => export::export(&args, &mut out)?,
+        Command::Run(args) => return run::run(args, &registry),
+        Command::Check(args) => return check::check(&args, &registry, &mut out),
+        Command::Show(args) => show::show(&args, &registry, &mut out)?,
+        Command::Parts(args) => parts::parts(&args, &registry, &mut out)?,
+        Command::Estimate(args) => estimate::estimate(&args, &registry, &mut out)?,
+        Command::Bench(args) => bench::bench(&args, &registry, &mut out)?,
+        Command::Eval(args) => eval::eval(args, &registry, &mut out)?,
+        Command::Generate(args) => generate::generate(&args, &registry, &mut out)?,
+        Command::State(args) => state::state(&args.command, &registry, &mut out)?,
+        Command::Export(args) => export::export(&args, &registry, &mut out)?,
         Command::Doctor(args) => doctor::doctor(&args, &mut out)?,
         Command::Completions(args) => completions::completions(&args, &mut out)?,
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Context;
 use miras_config::did_you_mean;
 use miras_core::Axis;
-use miras_registry::{PartInfo, common_keys};
+use miras_registry::{PartInfo, Registry, common_keys};
 
 use crate::{args::PartsArgs, exit::Usage, out::Out};
 
@@ -15,9 +15,9 @@ const WIDTH: usize = 96;
 const DATA: &str = "data";
 const DATA_TITLE: &str = "what is trained on";
 
-pub(crate) fn parts(args: &PartsArgs, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn parts(args: &PartsArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
     let Some(list) = &args.axis else {
-        let mut lists: Vec<String> = Axis::ALL.map(axis_list).into();
+        let mut lists: Vec<String> = Axis::ALL.map(|axis| axis_list(registry, axis)).into();
         lists.push(data_list());
         lists.push(
             "`miras-train parts AXIS NAME` explains a part, as in `parts memory mlp`.".into(),
@@ -26,8 +26,8 @@ pub(crate) fn parts(args: &PartsArgs, out: &mut Out) -> anyhow::Result<()> {
     };
     let axis = Axis::ALL.into_iter().find(|axis| axis.table() == list);
     let text = match (axis, &args.name) {
-        (Some(axis), None) => axis_list(axis),
-        (Some(axis), Some(name)) => explain_part(axis, name)?,
+        (Some(axis), None) => axis_list(registry, axis),
+        (Some(axis), Some(name)) => explain_part(registry, axis, name)?,
         (None, None) if list == DATA => data_list(),
         (None, Some(name)) if list == DATA => explain_data(name)?,
         (None, _) => {
@@ -38,8 +38,8 @@ pub(crate) fn parts(args: &PartsArgs, out: &mut Out) -> anyhow::Result<()> {
     out.text(&text)
 }
 
-fn axis_list(axis: Axis) -> String {
-    let parts = miras_registry::parts(axis);
+fn axis_list(registry: &Registry, axis: Axis) -> String {
+    let parts = registry.parts(axis);
     let rows: Vec<_> = parts.iter().map(|part| (part.kind, part.summary)).collect();
     format!("[{}]  {}\n{}", axis.table(), axis.title(), table(&rows))
 }
@@ -52,10 +52,10 @@ fn data_list() -> String {
     format!("[{DATA}]  {DATA_TITLE}\n{}", table(&rows))
 }
 
-fn explain_part(axis: Axis, name: &str) -> Result<String, Usage> {
+fn explain_part(registry: &Registry, axis: Axis, name: &str) -> Result<String, Usage> {
     let table_name = axis.table();
-    let Some(part) = miras_registry::find(axis, name) else {
-        return Err(unknown(table_name, name, &miras_registry::kinds(axis)));
+    let Some(part) = registry.find(axis, name) else {
+        return Err(unknown(table_name, name, &registry.kinds(axis)));
     };
     let PartInfo {
         summary,
@@ -139,9 +139,10 @@ mod tests {
 
     #[test]
     fn every_part_is_explained_and_no_line_is_long() {
+        let registry = Registry::builtin();
         for axis in Axis::ALL {
-            for kind in miras_registry::kinds(axis) {
-                let text = explain_part(axis, kind).unwrap();
+            for kind in registry.kinds(axis) {
+                let text = explain_part(&registry, axis, kind).unwrap();
                 assert!(
                     text.contains("Formula") && text.contains("Reference"),
                     "{text}"

@@ -3,6 +3,7 @@
 use std::{env, path::Path};
 
 use miras_log::Console;
+use miras_registry::Registry;
 use miras_run::{RunFolder, SourceTree, Status, shell_word};
 use miras_trainer::{Outcome, Resume, RunConfig, RunRequest};
 
@@ -16,7 +17,7 @@ use crate::{
 
 const RUNS: &str = "runs";
 
-pub(crate) fn run(args: RunArgs) -> anyhow::Result<Ending> {
+pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> {
     let resume_command = resume_command(&args);
     let runs = args.runs.unwrap_or_else(|| RUNS.into());
     let stem = stem(args.config.as_deref());
@@ -36,9 +37,9 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<Ending> {
 
     let layers = layers(file.as_deref(), &args.set.set)?;
     let (config, _, data) = if args.resume.is_some() {
-        RunConfig::load_to_resume(layers)?
+        RunConfig::load_to_resume(layers, registry)?
     } else {
-        RunConfig::load_and_open(layers)?
+        RunConfig::load_and_open(layers, registry)?
     };
     let is_quiet = args.progress == Progress::Quiet;
     let logs = runs.clone();

@@ -1,13 +1,14 @@
 //! `show`: the settled configuration.
 
 use miras_config::{Origins, annotated};
+use miras_registry::Registry;
 use miras_trainer::RunConfig;
 
 use crate::{args::ShowArgs, layers::layers, out::Out};
 
-pub(crate) fn show(args: &ShowArgs, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn show(args: &ShowArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
     let layers = layers(args.config.as_deref(), &args.set.set)?;
-    let (config, origins) = RunConfig::load(layers)?;
+    let (config, origins) = RunConfig::load(layers, registry)?;
     let origins = if args.plain {
         Origins::default()
     } else {

@@ -1,5 +1,6 @@
 //! `state`: what a run has read, in a file.
 
+use miras_registry::Registry;
 use std::fs;
 
 use anyhow::Context;
@@ -12,16 +13,20 @@ use crate::{
     use_args::{StateCommand, StateInfoArgs, StateLoadArgs, StateSaveArgs},
 };
 
-pub(crate) fn state(command: &StateCommand, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn state(
+    command: &StateCommand,
+    registry: &Registry,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     match command {
-        StateCommand::Save(args) => save(args, out),
-        StateCommand::Load(args) => load(args, out),
+        StateCommand::Save(args) => save(args, registry, out),
+        StateCommand::Load(args) => load(args, registry, out),
         StateCommand::Info(args) => info(args, out),
     }
 }
 
-fn save(args: &StateSaveArgs, out: &mut Out) -> anyhow::Result<()> {
-    let trained = trained::open(&args.which)?;
+fn save(args: &StateSaveArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
+    let trained = trained::open(&args.which, registry)?;
     let tokenizer = tokenizer(&trained.config.data)?;
     let text =
         (fs::read(&args.text)).with_context(|| format!("cannot read {}", args.text.display()))?;
@@ -39,8 +44,8 @@ fn save(args: &StateSaveArgs, out: &mut Out) -> anyhow::Result<()> {
     ))
 }
 
-fn load(args: &StateLoadArgs, out: &mut Out) -> anyhow::Result<()> {
-    let trained = trained::open(&args.which)?;
+fn load(args: &StateLoadArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
+    let trained = trained::open(&args.which, registry)?;
     let stored = Stored::read(&args.state)?;
     stored.check(&trained)?;
     out.text(&format!(

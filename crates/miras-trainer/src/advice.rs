@@ -44,7 +44,12 @@ mod tests {
     fn advice(text: &str, go_on: Option<&str>) -> String {
         let mut layers = Layers::new();
         layers.text("test", text).unwrap();
-        after_nonfinite(&RunConfig::load(layers).unwrap().0, go_on)
+        after_nonfinite(
+            &RunConfig::load(layers, &miras_registry::Registry::builtin())
+                .unwrap()
+                .0,
+            go_on,
+        )
     }
 
     #[test]

@@ -13,7 +13,8 @@ fn small(sets: &[&str]) -> (Learner, Box<dyn Dataset>, RunConfig) {
     for set in sets {
         layers.set(set).unwrap();
     }
-    let (config, _, data) = RunConfig::load_and_open(layers).unwrap();
+    let (config, _, data) =
+        RunConfig::load_and_open(layers, &miras_registry::Registry::builtin()).unwrap();
     (
         Learner::new(&config, data.vocab(), &Device::flex()),
         data,

@@ -139,7 +139,8 @@ mod tests {
         let mut layers = Layers::new();
         layers.text("test", text).unwrap();
         layers.set("data.seq_len=16").unwrap();
-        let (config, _, data) = RunConfig::load_and_open(layers).unwrap();
+        let (config, _, data) =
+            RunConfig::load_and_open(layers, &miras_registry::Registry::builtin()).unwrap();
         let device = Device::flex();
         let learner = crate::learner::Learner::new(&config, data.vocab(), &device);
         let model = learner.frozen();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use miras_log::{Console, ProgressMode};
-use miras_run::{SourceTree, Status};
+use miras_run::{SourceTree, Status, shell_word};
 
 /// How a run is to be carried out, beside its configuration.
 pub struct RunRequest {
@@ -32,6 +32,29 @@ pub struct RunRequest {
     pub resume_command: String,
     /// The source tree that the program was built from, for `run.json`.
     pub built_from: Option<SourceTree>,
+}
+
+impl RunRequest {
+    /// A new run in a folder of `runs` that is named after `stem`, on the configured device,
+    /// with progress and messages on the error stream.
+    ///
+    /// Messages say how to go on with `--name N --resume`; a program that does not take these
+    /// words sets its own [`resume_command`](Self::resume_command).
+    pub fn new(runs: impl Into<PathBuf>, stem: impl Into<String>) -> Self {
+        let program = std::env::args().next().unwrap_or_default();
+        Self {
+            runs: runs.into(),
+            name: None,
+            stem: stem.into(),
+            resume: None,
+            device: None,
+            progress: ProgressMode::default(),
+            console: Console::stderr(),
+            stop: Arc::default(),
+            resume_command: shell_word(&program),
+            built_from: None,
+        }
+    }
 }
 
 /// Where to continue.

@@ -142,7 +142,7 @@ fn stored(config: &RunConfig) -> Result<Table, TrainError> {
 fn refuse_changes(folder: &RunFolder, config: &RunConfig) -> Result<(), TrainError> {
     let mut layers = Layers::new();
     let (before, _) = (layers.file(&folder.config_path()))
-        .and_then(|()| RunConfig::load(layers))
+        .and_then(|()| RunConfig::load(layers, &config.registry))
         .map_err(TrainError::Stored)?;
     let keys = changed_keys(&stored(&before)?, &stored(config)?);
     if keys.is_empty() {

@@ -55,7 +55,7 @@ fn of_run(
     if let Some(pairs) = pairs {
         layers.text("--pairs", &format!("data.pairs = {pairs}"))?;
     }
-    let (config, _, set) = RunConfig::load_to_resume(layers)?;
+    let (config, _, set) = RunConfig::load_to_resume(layers, &trained.config.registry)?;
     Ok(HeldOut {
         config: config.data,
         set,

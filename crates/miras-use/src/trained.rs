@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use miras_config::Layers;
 use miras_model::{Ablation, LanguageModel, MixerKind, Pass, StateOrigin};
+use miras_registry::Registry;
 use miras_run::{Checkpoint, Checkpoints, Policy, RunFolder};
 use miras_trainer::{RunConfig, TrainError, Weights, device};
 use serde::{Deserialize, Serialize};
@@ -77,10 +78,16 @@ pub struct Trained {
 impl Trained {
     /// Opens the run `run`, a name inside `runs` or the path of a folder, at one of its
     /// checkpoints; `device` takes the place of `train.device`.
-    pub fn open(runs: &Path, run: &str, at: At, device: Option<&str>) -> Result<Self, UseError> {
+    pub fn open(
+        registry: &Registry,
+        runs: &Path,
+        run: &str,
+        at: At,
+        device: Option<&str>,
+    ) -> Result<Self, UseError> {
         let (runs, name) = locate(runs, run);
         let folder = RunFolder::open_to_read(&runs, &name)?;
-        let config = stored_config(&folder.config_path())?;
+        let config = stored_config(&folder.config_path(), registry)?;
         let device_name = device.unwrap_or(&config.train.device).to_owned();
         let device = device::open(&device_name)?;
 
@@ -152,10 +159,10 @@ fn locate(runs: &Path, run: &str) -> (PathBuf, String) {
     (above.to_owned(), name.to_string_lossy().into_owned())
 }
 
-fn stored_config(path: &Path) -> Result<RunConfig, UseError> {
+fn stored_config(path: &Path, registry: &Registry) -> Result<RunConfig, UseError> {
     let mut layers = Layers::new();
     (layers.file(path))
-        .and_then(|()| RunConfig::load(layers))
+        .and_then(|()| RunConfig::load(layers, registry))
         .map(|(config, _)| config)
         .map_err(|error| TrainError::Stored(error).into())
 }

@@ -9,7 +9,7 @@ use burn::{
 use miras_config::{ConfigError, Layers};
 use miras_core::{Axis, Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, table_of};
 use miras_model::{LanguageModel, ModelSpec, Pass, cost};
-use miras_registry::parts;
+use miras_registry::Registry;
 
 use crate::model::{PRESETS, preset, random_bytes, tokens};
 
@@ -23,7 +23,7 @@ fn spec(text: &str) -> Result<ModelSpec, ConfigError> {
     for set in ["model.dim=12", "model.heads=2", "model.layers=2"] {
         layers.set(set)?;
     }
-    ModelSpec::take(&mut layers.merge()?)
+    ModelSpec::take(&mut layers.merge()?, &Registry::builtin())
 }
 
 /// Every variant of every part, on a matrix and on a deep memory; combinations that are refused
@@ -31,7 +31,7 @@ fn spec(text: &str) -> Result<ModelSpec, ConfigError> {
 fn variants() -> Vec<(String, ModelSpec)> {
     let mut found = Vec::new();
     for axis in Axis::ALL {
-        for part in parts(axis) {
+        for part in Registry::builtin().parts(axis) {
             let before = found.len();
             for variant in part.variants {
                 for memory in ["matrix", "mlp"] {

@@ -7,10 +7,10 @@ use burn::{
     tensor::{Device, Int, Tensor, TensorData},
 };
 use miras_config::Layers;
-use miras_core::{Axis, GateSpec, MOMENTUM, RETENTION, STEP, THRESHOLD};
+use miras_core::{Axis, GateMap, GateSpec, MOMENTUM, RETENTION, STEP, THRESHOLD};
 use miras_model::{Ablation, LanguageModel, Mixer, ModelSpec, Pass};
 use miras_random::Stream;
-use miras_registry::parts;
+use miras_registry::Registry;
 
 use crate::naive::{self, Attention, Memory, Params, Rows, sigmoid};
 
@@ -22,7 +22,7 @@ const BATCH: usize = 2;
 fn spec(text: &str) -> ModelSpec {
     let mut layers = Layers::new();
     layers.text("case", text).unwrap();
-    ModelSpec::take(&mut layers.merge().unwrap()).unwrap()
+    ModelSpec::take(&mut layers.merge().unwrap(), &Registry::builtin()).unwrap()
 }
 
 /// A small model: keys of `[model]`, then tables of the axes.
@@ -379,16 +379,31 @@ fn logits_are_those_of_embedding_blocks_and_a_tied_or_own_head() {
     }
 }
 
-/// The value a gate of a part is documented to start with.
-fn documented_start(gate: &str, config: &toml::Table) -> f64 {
-    let key = |name: &str| config[name].as_float().unwrap();
-    match gate {
+/// The value a gate of a part is documented to start with: that of the key which stands for
+/// it, or else what its map makes of the bias that the part asks for.
+fn documented_start(gate: &GateSpec, config: &toml::Table) -> f64 {
+    let key = |name: &str| config.get(name).and_then(toml::Value::as_float);
+    let fixed = config.get("step").and_then(toml::Value::as_str) == Some("fixed");
+    let documented = match gate.name {
         RETENTION => key("decay"),
         MOMENTUM => key("momentum"),
         THRESHOLD => key("delta"),
-        STEP if config["step"].as_str() == Some("fixed") => key("step_max"),
-        STEP => key("step_max") * sigmoid(-2.0),
-        other => panic!("say here what the gate `{other}` starts with"),
+        STEP if fixed => key("step_max"),
+        STEP => key("step_max").map(|max| max * sigmoid(-2.0)),
+        _ => None,
+    };
+    documented.unwrap_or_else(|| {
+        let bias = Tensor::from_data(TensorData::new(vec![gate.bias], [1; 4]), &Device::flex());
+        value_of(gate, numbers(gate.map.apply(bias, None))[0])
+    })
+}
+
+/// What a gate kept as a logarithm stands for, and others as they are.
+fn value_of(gate: &GateSpec, kept: f64) -> f64 {
+    match (gate.map, gate.name) {
+        (GateMap::LogSigmoid | GateMap::DecayRate, _)
+        | (GateMap::Constant(_), RETENTION | MOMENTUM) => kept.exp(),
+        _ => kept,
     }
 }
 
@@ -411,20 +426,16 @@ fn start(spec: &GateSpec, params: &Params, at: &mut usize, rate: &mut usize) -> 
         *rate += 1;
         tensor(params.get(&format!("{mixer}.rates.{}", *rate - 1)))
     });
-    let values = numbers(spec.map.apply(z, rates));
-    // These two are kept as logarithms.
-    if [RETENTION, MOMENTUM].contains(&spec.name) {
-        values.into_iter().map(f64::exp).collect()
-    } else {
-        values
-    }
+    (numbers(spec.map.apply(z, rates)).into_iter())
+        .map(|kept| value_of(spec, kept))
+        .collect()
 }
 
 #[test]
 fn gates_of_all_parts_start_where_their_settings_say() {
     let mut seen = BTreeMap::new();
     for axis in [Axis::Bias, Axis::Retention, Axis::Algorithm] {
-        for part in parts(axis) {
+        for part in Registry::builtin().parts(axis) {
             for variant in [""].iter().chain(part.variants) {
                 let mut axes = format!("[{}]\nkind = '{}'\n{variant}\n", axis.table(), part.kind);
                 axes += "[memory]\nkind = 'matrix'\n";
@@ -447,7 +458,7 @@ fn gates_of_all_parts_start_where_their_settings_say() {
                 let (mut at, mut rate) = (0, 0);
                 for (owner, gates, config) in groups {
                     for gate in gates {
-                        let expected = documented_start(gate.name, &config);
+                        let expected = documented_start(&gate, &config);
                         for value in start(&gate, &params, &mut at, &mut rate) {
                             assert!(
                                 (value / expected - 1.0).abs() < 2e-6,

@@ -4,6 +4,7 @@
 
 mod cost;
 mod layers;
+mod mixer;
 mod model;
 mod naive;
 mod products;

@@ -9,6 +9,7 @@ use burn::{
 use miras_config::Layers;
 use miras_model::{LanguageModel, ModelSpec, Pass};
 use miras_random::Stream;
+use miras_registry::Registry;
 
 const VOCAB: usize = 256;
 
@@ -32,7 +33,7 @@ pub(crate) fn preset(name: &str, changes: &[&str]) -> ModelSpec {
     for change in changes {
         layers.set(change).unwrap();
     }
-    ModelSpec::take(&mut layers.merge().unwrap()).unwrap()
+    ModelSpec::take(&mut layers.merge().unwrap(), &Registry::builtin()).unwrap()
 }
 
 pub(crate) const SMALL: [&str; 4] = [

@@ -9,6 +9,7 @@ use crate::support::{
 use burn::tensor::{Tensor, s};
 use miras_core::{Factor, Weights};
 use miras_engine::{Form, Initial, Rule, State, dual, frozen, recurrence};
+use miras_registry::Registry;
 
 const TOLERANCE: f64 = 1e-9;
 
@@ -413,12 +414,12 @@ fn refused_combinations_say_why_and_what_to_choose() {
 #[test]
 fn every_kind_is_named_once_and_documented() {
     for axis in miras_core::Axis::ALL {
-        let mut kinds = miras_registry::kinds(axis);
+        let mut kinds = Registry::builtin().kinds(axis);
         let count = kinds.len();
         kinds.sort_unstable();
         kinds.dedup();
         assert_eq!(kinds.len(), count, "{axis:?}");
-        for part in miras_registry::parts(axis) {
+        for part in Registry::builtin().parts(axis) {
             for text in [part.summary, part.formula, part.reference] {
                 assert!(!text.is_empty(), "{}", part.kind);
             }

@@ -4,7 +4,10 @@
 
 mod contract;
 mod engine;
+mod exactness;
 mod goldens;
 mod links;
 mod oracles;
+mod pages;
+mod registry;
 mod support;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{DType, Tensor};
 use miras_core::{AttentionalBias, Axis, Gates, RETENTION, STEP, THRESHOLD};
 use miras_engine::{Initial, State, Tokens, recurrence};
-use miras_registry::parts;
+use miras_registry::Registry;
 
 use crate::support::{choose, difference, noise, numbers, tensor};
 
@@ -240,7 +240,7 @@ fn the_divergence_of_equal_distributions_is_zero() {
 #[test]
 fn values_and_outer_gradients_of_every_bias_are_finite_at_small_and_large_errors() {
     let sizes = [0.0, 1e-30, 1e-12, 1e-6, 1e-3, 1.0, 1e3];
-    for part in parts(Axis::Bias) {
+    for part in Registry::builtin().parts(Axis::Bias) {
         for variant in part.variants.iter().chain(&[""]) {
             let bias = bias(&format!("kind = '{}'\n{variant}", part.kind));
             for dtype in [DType::F32, DType::F64] {
@@ -408,7 +408,7 @@ fn settings_out_of_range_name_their_key_and_a_remedy() {
 
 #[test]
 fn settings_are_complete_and_read_back_as_they_were() {
-    for part in parts(Axis::Bias) {
+    for part in Registry::builtin().parts(Axis::Bias) {
         for variant in part.variants.iter().chain(&[""]) {
             let first = bias(&format!("kind = '{}'\n{variant}", part.kind)).config();
             let second = bias(&format!("kind = '{}'\n{first}", part.kind)).config();

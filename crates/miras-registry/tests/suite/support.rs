@@ -2,9 +2,9 @@
 
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use miras_config::{ConfigError, Layers};
-use miras_core::{Axis, GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD};
+use miras_core::{Axis, GateMap, GateSpec, Gates};
 use miras_engine::{Form, Initial, Rule, State, Tokens, dual, recurrence};
-use miras_registry::{Choice, parts};
+use miras_registry::{Choice, Registry};
 
 /// Memories at once, and the width of each.
 pub(crate) const G: usize = 2;
@@ -19,12 +19,12 @@ pub(crate) struct Case {
 pub(crate) fn choose(text: &str) -> Result<Choice, ConfigError> {
     let mut layers = Layers::new();
     layers.text("case", text)?;
-    Choice::take(&mut layers.merge()?)
+    Choice::take(&mut layers.merge()?, &Registry::builtin())
 }
 
 /// The parts of one axis, each with its variants as TOML tables.
 fn tables(axis: Axis) -> Vec<Vec<(String, String)>> {
-    (parts(axis).into_iter())
+    (Registry::builtin().parts(axis).into_iter())
         .map(|part| {
             (part.variants.iter())
                 .map(|variant| {
@@ -141,13 +141,13 @@ impl Inputs {
         let mut gates = Gates::new();
         for spec in gate_specs(rule) {
             let shape = [1, G, t, 1];
-            let value = match (spec.map, spec.name) {
-                (GateMap::Constant(value), _) => random("constant", shape, value, value),
-                (_, STEP) => random("step", shape, 0.05, 0.5),
-                (_, RETENTION) => random("retention", shape, 0.7, 0.99).log(),
-                (_, MOMENTUM) => random("momentum", shape, 0.1, 0.9).log(),
-                (_, THRESHOLD) => random("threshold", shape, 0.3, 1.2),
-                (_, other) => panic!("the tests have no values for gate {other}"),
+            let value = |low: f64, high: f64| random(spec.name, shape, low, high);
+            // Inside each map's range: steps that do not diverge, shares that keep something.
+            let value = match spec.map {
+                GateMap::Constant(constant) => value(constant, constant),
+                GateMap::Sigmoid { max } => value(0.05 * max, 0.5 * max),
+                GateMap::LogSigmoid | GateMap::DecayRate => value(0.3, 0.95).log(),
+                GateMap::Softplus => value(0.3, 1.2),
             };
             gates = gates.with(spec.name, value);
         }

@@ -1,12 +1,13 @@
 use miras_config::fields_of;
 use miras_data::KINDS;
 use miras_model::ModelConfig;
+use miras_registry::Registry;
 
 use super::{CheckpointConfig, EvalConfig, LogConfig, OptimConfig, TrainConfig, data};
 
 /// Every key that a configuration can have, whatever its kinds, as a path.
-pub(super) fn all() -> Vec<String> {
-    let mut paths = miras_registry::key_paths();
+pub(super) fn all(registry: &Registry) -> Vec<String> {
+    let mut paths = registry.key_paths();
     for (section, keys) in [
         ("model", fields_of::<ModelConfig>()),
         ("train", fields_of::<TrainConfig>()),

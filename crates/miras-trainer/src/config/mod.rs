@@ -12,6 +12,7 @@ mod train;
 use miras_config::{ConfigError, Layers, Origins, Tree};
 use miras_data::{DataConfig, Dataset};
 use miras_model::ModelSpec;
+use miras_registry::Registry;
 use toml::{Table, Value};
 
 use crate::init;
@@ -39,6 +40,8 @@ pub struct RunConfig {
     pub checkpoint: CheckpointConfig,
     /// `[log]`.
     pub log: LogConfig,
+    /// The parts it was chosen from; what a run has stored is read with the same.
+    pub registry: Registry,
 }
 
 impl RunConfig {
@@ -46,32 +49,37 @@ impl RunConfig {
     /// combination is checked, and the error is the first mistake with its line.
     ///
     /// Nothing is read from the disk: see [`load_and_open`](Self::load_and_open) for the data.
-    pub fn load(layers: Layers) -> Result<(Self, Origins), ConfigError> {
+    pub fn load(layers: Layers, registry: &Registry) -> Result<(Self, Origins), ConfigError> {
         let mut tree = layers.merge()?;
-        let config = Self::take(&mut tree)?;
+        let config = Self::take(&mut tree, registry)?;
         Ok((config, tree.finish()?))
     }
 
     /// Like [`load`](Self::load), and opens the data and looks at `train.init_from` too: a file
     /// that is not there, or does not fit, is then an error at the line that names it.
-    pub fn load_and_open(layers: Layers) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
-        Self::open(layers, init::check)
+    pub fn load_and_open(
+        layers: Layers,
+        registry: &Registry,
+    ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
+        Self::open(layers, registry, init::check)
     }
 
     /// Like [`load_and_open`](Self::load_and_open) for a run that goes on, which needs
     /// `train.init_from` no more.
     pub fn load_to_resume(
         layers: Layers,
+        registry: &Registry,
     ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
-        Self::open(layers, |_, _, _| Ok(()))
+        Self::open(layers, registry, |_, _, _| Ok(()))
     }
 
     fn open(
         layers: Layers,
+        registry: &Registry,
         check: impl Fn(&Tree, &Self, usize) -> Result<(), ConfigError>,
     ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
         let mut tree = layers.merge()?;
-        let config = Self::take(&mut tree)?;
+        let config = Self::take(&mut tree, registry)?;
         let opened = data::open(&tree, &config.data, &config.train).and_then(|data| {
             check(&tree, &config, data.vocab())?;
             Ok(data)
@@ -101,9 +109,9 @@ impl RunConfig {
         table
     }
 
-    fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
-        tree.suggest(keys::all());
-        let model = ModelSpec::take(tree)?;
+    fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
+        tree.suggest(keys::all(registry));
+        let model = ModelSpec::take(tree, registry)?;
         let data = data::take(tree)?;
         let train = TrainConfig::take(tree, &data, &model)?;
         let optim = OptimConfig::take(tree)?;
@@ -118,6 +126,7 @@ impl RunConfig {
             eval,
             checkpoint,
             log,
+            registry: registry.clone(),
         })
     }
 }

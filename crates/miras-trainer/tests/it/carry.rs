@@ -1,5 +1,6 @@
 //! `train.state = "carry"`: memories that go on from step to step.
 
+use miras_registry::Registry;
 use miras_trainer::{Resume, RunConfig};
 
 use crate::support::{Bench, MEMORY, Mischief, config, layers};
@@ -99,7 +100,7 @@ fn a_text_too_short_for_its_stretches_is_refused_before_anything_is_made() {
     let message = "the training part has 270 bytes, which gives each of the 8 sequences of a step a \
                    stretch of 33, but two steps of seq_len = 20 in a row need at least 41: give more \
                    text, or make seq_len or the number of sequences smaller";
-    let error = RunConfig::load_and_open(layers(MEMORY, &sets))
+    let error = RunConfig::load_and_open(layers(MEMORY, &sets), &Registry::builtin())
         .err()
         .unwrap();
     let shown = error.to_string();
@@ -115,6 +116,9 @@ fn a_text_too_short_for_its_stretches_is_refused_before_anything_is_made() {
     assert!(error.to_string().contains(message), "{error}");
     assert!(!bench.path("run").exists());
 
-    let fits = RunConfig::load_and_open(layers(MEMORY, &["train.state=carry", &data]));
+    let fits = RunConfig::load_and_open(
+        layers(MEMORY, &["train.state=carry", &data]),
+        &Registry::builtin(),
+    );
     assert!(fits.is_ok());
 }

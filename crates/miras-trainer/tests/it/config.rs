@@ -2,7 +2,7 @@
 
 use miras_config::{Layers, Origins, annotated};
 use miras_core::Axis;
-use miras_registry::parts;
+use miras_registry::Registry;
 use miras_trainer::RunConfig;
 
 use crate::support::{ATTENTION, MEMORY, RECALL, config, layers};
@@ -394,15 +394,17 @@ fn the_largest_numbers_that_can_be_counted_are_accepted() {
 #[test]
 fn a_key_of_another_kind_is_said_to_belong_there() {
     for axis in Axis::ALL {
-        for here in parts(axis) {
-            for (other, key) in (parts(axis).iter())
+        for here in Registry::builtin().parts(axis) {
+            for (other, key) in (Registry::builtin().parts(axis).iter())
                 .filter(|other| other.kind != here.kind)
                 .flat_map(|other| other.keys.iter().map(|(key, _)| (other.kind, *key)))
                 .filter(|(_, key)| here.keys.iter().all(|(own, _)| own != key))
             {
                 let table = axis.table();
                 let text = format!("[{table}]\nkind = '{}'\n{key} = 1", here.kind);
-                let error = RunConfig::load(layers(&text, &[])).unwrap_err().to_string();
+                let error = RunConfig::load(layers(&text, &[]), &Registry::builtin())
+                    .unwrap_err()
+                    .to_string();
                 let start = format!("help: `{key}` belongs to {table}.kind = ");
                 let (_, kinds) = error
                     .split_once(&start)
@@ -425,7 +427,7 @@ fn a_chunk_that_holds_more_than_a_sequence_is_noted() {
 #[test]
 fn every_mistake_is_shown_where_it_is() {
     for (text, pieces) in REFUSED {
-        let Err(error) = RunConfig::load(layers(text, &[])) else {
+        let Err(error) = RunConfig::load(layers(text, &[]), &Registry::builtin()) else {
             panic!("{text} is accepted");
         };
         let shown = error.to_string();
@@ -452,9 +454,9 @@ fn data_that_cannot_be_opened_are_shown_where_they_are_named() {
         let mut layers = Layers::new();
         layers.file(&file).unwrap();
         if open {
-            RunConfig::load_and_open(layers).map(|_| ())
+            RunConfig::load_and_open(layers, &Registry::builtin()).map(|_| ())
         } else {
-            RunConfig::load(layers).map(|_| ())
+            RunConfig::load(layers, &Registry::builtin()).map(|_| ())
         }
     };
     load(false).unwrap();

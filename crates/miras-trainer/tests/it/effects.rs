@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use miras_log::events;
+use miras_registry::Registry;
 use miras_trainer::RunConfig;
 use sha2::{Digest, Sha256};
 
@@ -73,7 +74,7 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
 /// Everything that a run leaves behind, apart from times and the configuration itself; an
 /// error counts as well.
 fn result(text: &str, sets: &[&str]) -> String {
-    let config = match RunConfig::load(layers(text, sets)) {
+    let config = match RunConfig::load(layers(text, sets), &Registry::builtin()) {
         Ok((config, _)) => config,
         Err(error) => return error.to_string(),
     };
@@ -103,7 +104,7 @@ fn result(text: &str, sets: &[&str]) -> String {
 const ELSEWHERE: [&str; 6] = ["model", "memory", "bias", "retention", "algorithm", "data"];
 
 fn keys(sets: &[&str]) -> BTreeSet<String> {
-    let (config, _) = RunConfig::load(layers(MEMORY, sets)).unwrap();
+    let (config, _) = RunConfig::load(layers(MEMORY, sets), &Registry::builtin()).unwrap();
     let sections = config.to_table();
     let here = (sections.iter()).filter(|(name, _)| !ELSEWHERE.contains(&name.as_str()));
     let keys = here.flat_map(|(name, section)| {

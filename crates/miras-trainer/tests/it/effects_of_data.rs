@@ -1,5 +1,6 @@
 //! No key of the data without an effect, of whatever kind they are.
 
+use miras_registry::Registry;
 use std::collections::BTreeSet;
 
 use miras_data::KINDS;
@@ -64,7 +65,7 @@ impl Files {
 
 fn load(base: &Table, sets: &[&str]) -> Result<RunConfig, String> {
     let text = format!("[data]\n{base}");
-    let loaded = RunConfig::load(layers(&text, sets));
+    let loaded = RunConfig::load(layers(&text, sets), &Registry::builtin());
     loaded.map(|(config, _)| config).map_err(|e| e.to_string())
 }
 

@@ -11,7 +11,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use miras_core::Axis;
 use miras_model::{LanguageModel, Pass};
-use miras_registry::{common_keys, kinds, parts};
+use miras_registry::{Registry, common_keys};
 use miras_trainer::RunConfig;
 use toml::{Table, Value};
 
@@ -110,7 +110,7 @@ impl Deed {
 }
 
 fn load(text: &str, sets: &[&str]) -> Result<RunConfig, String> {
-    let loaded = RunConfig::load(layers(text, sets));
+    let loaded = RunConfig::load(layers(text, sets), &Registry::builtin());
     loaded.map(|(config, _)| config).map_err(|e| e.to_string())
 }
 
@@ -130,11 +130,11 @@ fn of_parts() -> BTreeSet<String> {
     let mut bases = BTreeSet::new();
     let mut seen = BTreeSet::new();
     for axis in Axis::ALL {
-        for part in parts(axis) {
+        for part in Registry::builtin().parts(axis) {
             for variant in part.variants {
                 let own = format!("kind = '{}'\n{variant}", part.kind);
                 let mut accepted = false;
-                for kind in kinds(Axis::Memory) {
+                for kind in Registry::builtin().kinds(Axis::Memory) {
                     for start in STARTS {
                         for way in WAYS {
                             let text = text((axis, &own), (kind, start), way);
@@ -180,7 +180,7 @@ fn keys(base: &str, all: &Table, table: &str) -> BTreeSet<String> {
     found.extend(names("field", &refusal));
     if let Some(axis) = Axis::ALL.into_iter().find(|axis| axis.table() == table) {
         let kind = all[table]["kind"].as_str().unwrap();
-        let own = miras_registry::find(axis, kind).unwrap().keys;
+        let own = Registry::builtin().find(axis, kind).unwrap().keys;
         let listed = own.iter().chain(common_keys(axis));
         found.extend(listed.map(|(key, _)| (*key).to_owned()));
     }
@@ -192,7 +192,7 @@ fn from_variants(table: &str, kind: Option<&str>, key: &str) -> Vec<Value> {
     let axis = Axis::ALL.into_iter().find(|axis| axis.table() == table);
     let Some(part) = axis
         .zip(kind)
-        .and_then(|(axis, kind)| miras_registry::find(axis, kind))
+        .and_then(|(axis, kind)| Registry::builtin().find(axis, kind))
     else {
         return Vec::new();
     };
@@ -216,7 +216,11 @@ fn try_key(base: &str, all: &Table, before: &Deed, table: &str, key: &str) -> Fi
     let mut extra = from_variants(table, kind, key);
     if key == "kind" {
         let axis = Axis::ALL.into_iter().find(|axis| axis.table() == table);
-        extra = kinds(axis.unwrap()).into_iter().map(Value::from).collect();
+        extra = Registry::builtin()
+            .kinds(axis.unwrap())
+            .into_iter()
+            .map(Value::from)
+            .collect();
     }
     let Alternatives { values, need_all } = alternatives(value, refusal.as_deref(), &extra);
     let mut finding = Finding::Refused;
@@ -299,7 +303,7 @@ fn every_key_of_every_part_has_an_effect() {
     assert!(seen.silent.is_empty(), "{}", seen.silent.join("\n"));
     // A key that is refused everywhere would be one without an effect as well.
     for axis in Axis::ALL {
-        for part in parts(axis) {
+        for part in Registry::builtin().parts(axis) {
             for (key, _) in part.keys.iter().chain(common_keys(axis)) {
                 let pair = (format!("{}.{key}", axis.table()), part.kind.to_owned());
                 assert!(

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use miras_config::Layers;
 use miras_data::{Batch, DataError, Dataset, Description, Metric};
 use miras_log::{Console, ProgressMode};
+use miras_registry::Registry;
 use miras_trainer::{Outcome, Resume, RunConfig, RunRequest, TrainError, run_on};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -78,7 +79,7 @@ pub(crate) fn layers(text: &str, sets: &[&str]) -> Layers {
 }
 
 pub(crate) fn config(text: &str, sets: &[&str]) -> RunConfig {
-    match RunConfig::load(layers(text, sets)) {
+    match RunConfig::load(layers(text, sets), &Registry::builtin()) {
         Ok((config, _)) => config,
         Err(error) => panic!("{sets:?}\n{error}"),
     }
@@ -108,7 +109,7 @@ fn small(path: &Path) -> RunConfig {
         for set in sets {
             layers.set(set).unwrap();
         }
-        RunConfig::load(layers)
+        RunConfig::load(layers, &Registry::builtin())
             .unwrap_or_else(|error| panic!("{error}"))
             .0
     };

@@ -1,5 +1,6 @@
 //! Weights outside of a run, and runs that start with them.
 
+use miras_registry::Registry;
 use std::fs;
 
 use miras_use::{At, EvalRequest, Trained, evaluate, export};
@@ -16,7 +17,7 @@ fn an_export_is_a_run_to_all_that_use_one() {
     assert!(facts.data.unwrap().contains("built-in stories"));
 
     let path = out.to_string_lossy().into_owned();
-    let copy = Trained::open(bench.path(), &path, At::Latest, None).unwrap();
+    let copy = Trained::open(&Registry::builtin(), bench.path(), &path, At::Latest, None).unwrap();
     assert_eq!(copy.origin, trained.origin);
     let loss = |trained: &Trained| {
         let report = evaluate(trained, &EvalRequest::default()).unwrap();
@@ -29,7 +30,7 @@ fn an_export_is_a_run_to_all_that_use_one() {
         error.ends_with("is not empty: choose another folder with --out"),
         "{error}"
     );
-    let error = Trained::open(bench.path(), &path, At::Best, None)
+    let error = Trained::open(&Registry::builtin(), bench.path(), &path, At::Best, None)
         .err()
         .unwrap();
     assert!(error.to_string().ends_with("leave --step out"), "{error}");
@@ -67,7 +68,7 @@ fn checkpoints_are_found_by_step_and_by_loss() {
     ];
     let (latest, _) = bench.trained("run", &sets);
     assert_eq!(latest.origin.step, 3);
-    let open = |at| Trained::open(bench.path(), "run", at, None);
+    let open = |at| Trained::open(&Registry::builtin(), bench.path(), "run", at, None);
     assert_eq!(open(At::Step(2)).unwrap().origin.step, 2);
     let summary = fs::read_to_string(bench.path().join("run/summary.json")).unwrap();
     let best = open(At::Best).unwrap().origin.step;
@@ -75,16 +76,22 @@ fn checkpoints_are_found_by_step_and_by_loss() {
     let error = open(At::Step(7)).err().unwrap().to_string();
     assert!(error.contains("choose one of 1, 2, 3"), "{error}");
 
-    let error = Trained::open(bench.path(), "rum", At::Latest, None)
+    let error = Trained::open(&Registry::builtin(), bench.path(), "rum", At::Latest, None)
         .err()
         .unwrap();
     assert!(
         error.to_string().ends_with("did you mean `run`?"),
         "{error}"
     );
-    let error = Trained::open(bench.path(), "something", At::Latest, None)
-        .err()
-        .unwrap();
+    let error = Trained::open(
+        &Registry::builtin(),
+        bench.path(),
+        "something",
+        At::Latest,
+        None,
+    )
+    .err()
+    .unwrap();
     assert!(
         error.to_string().ends_with("the runs there are run"),
         "{error}"

@@ -1,5 +1,6 @@
 //! Small runs to use.
 
+use miras_registry::Registry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,7 +74,7 @@ impl Bench {
     }
 
     pub(crate) fn open(&self, name: &str) -> Trained {
-        Trained::open(self.path(), name, At::Latest, None).unwrap()
+        Trained::open(&Registry::builtin(), self.path(), name, At::Latest, None).unwrap()
     }
 
     /// A run like [`MEMORY`] with attention, trained and opened.
@@ -102,7 +103,7 @@ fn load(mut layers: Layers, sets: &[&str]) -> RunConfig {
     for set in sets {
         layers.set(set).unwrap();
     }
-    match RunConfig::load(layers) {
+    match RunConfig::load(layers, &Registry::builtin()) {
         Ok((config, _)) => config,
         Err(error) => panic!("{error}"),
     }

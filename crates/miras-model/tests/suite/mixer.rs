@@ -1,0 +1,146 @@
+//! A memory layer on its own, as another's model takes it.
+
+use std::collections::BTreeSet;
+
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Device, Tensor, TensorData, s},
+};
+use miras_model::{Ablation, MemoryMixer, MixerConfig, Pass};
+use miras_random::Stream;
+use miras_registry::{Choice, Registry};
+
+const DIM: usize = 12;
+
+fn memory(text: &str) -> Choice {
+    Choice::from_toml(text, &Registry::builtin()).unwrap()
+}
+
+/// A mixer of every way through the engine.
+fn mixers(device: &Device) -> Vec<MemoryMixer> {
+    [
+        "[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
+        "[memory]\nkind = 'matrix'\n[bias]\nkind = 'huber'\n[algorithm]\nchunk = 4",
+        "[memory]\nkind = 'mlp'\ndepth = 2\nexpansion = 2\n[algorithm]\nchunk = 4",
+        "[memory]\nkind = 'matrix'\n[retention]\nkind = 'kl'\n[algorithm]\nchunk = 4",
+        "[memory]\ndim = 5",
+    ]
+    .map(|text| MixerConfig::new(DIM, 2, memory(text)).unwrap().init(device))
+    .into()
+}
+
+fn features(t: usize, device: &Device) -> Tensor<3> {
+    let mut stream = Stream::new(3, "features", &[]);
+    let values: Vec<f64> = (0..2 * t * DIM).map(|_| stream.normal()).collect();
+    Tensor::from_data(
+        TensorData::new(values, [2, t, DIM]).convert::<f32>(),
+        device,
+    )
+}
+
+fn run(mixer: &MemoryMixer, x: Tensor<3>, pieces: &[usize]) -> Tensor<3> {
+    let mut state = None;
+    let mut at = 0;
+    let outputs = (pieces.iter())
+        .map(|length| {
+            let piece = x.clone().slice(s![.., at..at + length, ..]);
+            at += length;
+            let (y, next, _) = mixer.forward(piece, state.take(), Pass::default());
+            state = Some(next.detach());
+            y
+        })
+        .collect();
+    Tensor::cat(outputs, 1)
+}
+
+fn largest(x: Tensor<3>) -> f64 {
+    x.abs().max().into_scalar::<f64>()
+}
+
+#[test]
+fn any_pieces_with_carried_state_are_one_pass() {
+    let device = Device::flex();
+    for mixer in mixers(&device) {
+        let x = features(9, &device);
+        let whole = run(&mixer, x.clone(), &[9]);
+        for pieces in [&[1; 9][..], &[2, 5, 2]] {
+            let gap = largest(run(&mixer, x.clone(), pieces) - whole.clone());
+            assert!(
+                gap < 1e-4 * largest(whole.clone()),
+                "{:?}: {gap}",
+                mixer.rule()
+            );
+        }
+    }
+}
+
+/// Identifiers, and which parameters have a gradient that is not 0.
+struct Seen<'a> {
+    gradients: &'a burn::tensor::Gradients,
+    ids: Vec<u64>,
+}
+
+impl ModuleVisitor for Seen<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.ids.push(param.id.val());
+        let gradient = param.val().grad(self.gradients).expect("a gradient");
+        let size = gradient.abs().max().into_scalar::<f64>();
+        assert!(size > 0.0 && size.is_finite(), "{size}");
+    }
+}
+
+#[test]
+fn every_parameter_has_a_gradient_and_an_identifier_of_its_own() {
+    let device = Device::flex().autodiff();
+    let mut ids = Vec::new();
+    for mixer in mixers(&device) {
+        let loss = run(&mixer, features(9, &device), &[9]).powi_scalar(2).sum();
+        let gradients = loss.backward();
+        let mut seen = Seen {
+            gradients: &gradients,
+            ids: Vec::new(),
+        };
+        mixer.visit(&mut seen);
+        ids.extend(seen.ids);
+    }
+    let distinct: BTreeSet<_> = ids.iter().collect();
+    assert_eq!(distinct.len(), ids.len());
+}
+
+#[test]
+fn the_seed_decides_the_weights_and_the_settings_the_shapes() {
+    let device = Device::flex();
+    let config = MixerConfig::new(DIM, 2, memory("")).unwrap();
+    let x = features(5, &device);
+    let y = |config: MixerConfig| run(&config.init(&device), x.clone(), &[5]);
+    let same = |a: Tensor<3>, b: Tensor<3>| largest(a - b) == 0.0;
+    assert!(same(y(config.clone()), y(config.clone().with_seed(0))));
+    assert!(!same(y(config.clone()), y(config.clone().with_seed(1))));
+    assert!(!same(y(config.clone()), y(config.clone().with_conv(0))));
+    assert_eq!(config.head_dim(), 6);
+}
+
+#[test]
+fn a_layer_that_reads_nothing_gives_nothing() {
+    let device = Device::flex();
+    let pass = Pass {
+        ablation: Ablation::ReadZero,
+        ..Pass::default()
+    };
+    let mixer = &mixers(&device)[0];
+    let (y, _, _) = mixer.forward(features(3, &device), None, pass);
+    assert!(largest(y) < 1e-12);
+}
+
+#[test]
+fn sizes_that_make_no_layer_are_refused() {
+    for (dim, heads, words) in [
+        (0, 1, "a layer of width 0"),
+        (8, 0, "with 0 heads"),
+        (8, 3, "the width 8 is not a multiple of 3 heads"),
+    ] {
+        let error = MixerConfig::new(dim, heads, memory("")).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    assert!(MixerConfig::new(8, 3, memory("[memory]\ndim = 4")).is_ok());
+}

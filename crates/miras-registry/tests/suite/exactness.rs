@@ -1,0 +1,75 @@
+//! The classes of exactness, against what chunks compute.
+
+use miras_engine::{Form, Read, Rule};
+use miras_registry::{Exactness, exactness};
+
+use crate::support::{Inputs, combinations, difference, numbers, run_dual, run_recurrence};
+
+/// Larger than rounding, smaller than what a chunk's start is off by.
+const OFF: f64 = 1e-7;
+
+/// What is between `rule` in chunks of four and the recurrence with every gradient and every read
+/// at its own token, as a share.
+fn gap(rule: &Rule) -> f64 {
+    let mut rule = rule.clone();
+    rule.settings.chunk = 4;
+    rule.settings.load_cap = None;
+    let mut exact = rule.clone();
+    exact.settings.form = Form::Exact;
+    exact.settings.sweeps = 0;
+    exact.settings.read = Read::Exact;
+    let inputs = Inputs::new(&rule, 8);
+    let truth = numbers(run_recurrence(&exact, &inputs).y);
+    difference(&numbers(run_dual(&rule, &inputs, &[]).y), &truth)
+}
+
+#[test]
+fn the_exact_form_exists_where_the_class_is_exact() {
+    let exact = combinations("form = 'exact'");
+    let (mut forms, mut refused) = (0, 0);
+    for (with_form, case) in exact.into_iter().zip(combinations("")) {
+        let Ok(case) = case else { continue };
+        let class = exactness(&case.rule);
+        assert_eq!(class.is_exact(), with_form.is_ok(), "{}", case.name);
+        assert_eq!(
+            class.is_exact(),
+            case.rule.settings.form == Form::Exact,
+            "{}",
+            case.name
+        );
+        match with_form {
+            Ok(_) => forms += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(forms > 0 && refused > 0);
+}
+
+#[test]
+fn classes_are_as_exact_as_they_say() {
+    let mut seen = Vec::new();
+    for case in combinations("").into_iter().flatten() {
+        let (class, name) = (exactness(&case.rule), case.name);
+        seen.push(class);
+        let by_default = gap(&case.rule);
+        assert_eq!(by_default < OFF, class.is_exact(), "{name}: {by_default:e}");
+        if class.is_exact() || case.rule.algorithm.acts_at_chunk_end() {
+            continue;
+        }
+        // Three sweeps are all that a chunk of four needs; what is left is in the reads.
+        let mut swept = case.rule;
+        swept.settings.sweeps = 3;
+        let left = gap(&swept);
+        assert_eq!(
+            left < OFF,
+            class == Exactness::ChunkStart,
+            "{name}: {left:e}"
+        );
+        swept.settings.read = Read::Exact;
+        let left = gap(&swept);
+        assert!(left < OFF, "{name}: {left:e}");
+    }
+    for class in Exactness::ALL {
+        assert!(seen.contains(&class), "no combination is {class}");
+    }
+}

@@ -1,0 +1,157 @@
+//! A part of one's own, trained by name: `cargo run -p miras-trainer --example own_part`.
+//!
+//! The attentional bias `log_cosh` is written here, outside of all axis crates, and is then
+//! chosen, checked, listed and trained as those of the project.
+
+#![allow(
+    clippy::print_stdout,
+    reason = "a program that prints its measurements"
+)]
+
+use std::{error::Error, path::Path, sync::Arc};
+
+use burn::tensor::{Tensor, activation};
+use miras_config::Layers;
+use miras_core::{AttentionalBias, Axis, Gates, Part, table_of};
+use miras_registry::Registry;
+use miras_trainer::{Outcome, RunConfig, RunRequest, run};
+use serde::{Deserialize, Serialize};
+
+static LOG_COSH: Part<dyn AttentionalBias> = Part {
+    kind: "log_cosh",
+    summary: "Squared near the target, absolute far from it, smooth everywhere.",
+    formula: "l(y, v) = s^2 sum log cosh((y - v)/s),   dl/dy = s tanh((y - v)/s)",
+    reference: "written for this example",
+    keys: &[("scale", "s, where it turns from one to the other, > 0")],
+    variants: &["", "scale = 0.5"],
+    build: |tree, _| {
+        let bias = tree.part::<LogCosh>("bias", &["kind"])?;
+        if bias.scale.is_nan() || bias.scale <= 0.0 {
+            return Err(tree.error("bias.scale", "scale must be above 0", None));
+        }
+        Ok(Arc::new(bias))
+    },
+};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LogCosh {
+    scale: f64,
+}
+
+impl Default for LogCosh {
+    fn default() -> Self {
+        Self { scale: 1.0 }
+    }
+}
+
+impl AttentionalBias for LogCosh {
+    fn gradient(&self, y: Tensor<4>, v: Tensor<4>, _: &Gates) -> Tensor<4> {
+        let turn = (y - v).div_scalar(self.scale).tanh();
+        turn.mul_scalar(self.scale)
+    }
+
+    /// `log cosh x = |x| + log(1 + exp(−2|x|)) − log 2`, which does not overflow.
+    fn loss(&self, y: Tensor<4>, v: Tensor<4>, _: &Gates) -> Option<Tensor<4>> {
+        let x = (y - v).div_scalar(self.scale).abs();
+        let tail = activation::softplus(x.clone().mul_scalar(-2.0), 1.0);
+        let log_cosh = (x + tail).sub_scalar(std::f64::consts::LN_2);
+        let square = self.scale.powi(2);
+        Some(log_cosh.sum_dim(3).mul_scalar(square))
+    }
+
+    fn config(&self) -> toml::Table {
+        table_of(self)
+    }
+}
+
+const CONFIG: &str = "
+[model]
+dim = 16
+layers = 1
+heads = 2
+ffn_dim = 16
+[memory]
+kind = 'matrix'
+[bias]
+kind = 'log_cosh'
+scale = 0.8
+[algorithm]
+kind = 'gd'
+chunk = 8
+[data]
+kind = 'builtin'
+seq_len = 32
+[train]
+steps = 8
+batch = 2
+[eval]
+batches = 2
+";
+
+/// Ours and theirs.
+fn registry() -> Result<Registry, miras_registry::KindTaken> {
+    Registry::builtin().with_bias(&LOG_COSH)
+}
+
+fn load(changes: &[&str]) -> Result<RunConfig, Box<dyn Error>> {
+    let mut layers = Layers::new();
+    layers.text("own_part.toml", CONFIG)?;
+    for change in changes {
+        layers.set(change)?;
+    }
+    Ok(RunConfig::load(layers, &registry()?)?.0)
+}
+
+fn train(runs: &Path, config: RunConfig) -> Result<Outcome, Box<dyn Error>> {
+    Ok(run(config, RunRequest::new(runs, "own-part"))?)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for part in registry()?.parts(Axis::Bias) {
+        println!("{:10} {}", part.kind, part.summary);
+    }
+    // What the library finds wrong with a configuration, it shows with its line.
+    if let Err(mistake) = load(&["bias.kind=log_cosch"]) {
+        println!("\n{mistake}\n");
+    }
+    let outcome = train(Path::new("runs"), load(&[])?)?;
+    println!("results in {}", outcome.folder.display());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+    use miras_trainer::Resume;
+
+    use super::*;
+
+    #[test]
+    fn a_part_of_ones_own_is_trained_and_gone_on_with() {
+        let runs = tempfile::tempdir().unwrap();
+        let outcome = train(runs.path(), load(&[]).unwrap()).unwrap();
+        assert_eq!(outcome.step, 8);
+        let stored = std::fs::read_to_string(outcome.folder.join("config.toml")).unwrap();
+        assert!(stored.contains("kind = \"log_cosh\""), "{stored}");
+
+        // The stored configuration names the part, and is read with the same registry.
+        let request = RunRequest {
+            resume: Some(Resume::Latest),
+            ..RunRequest::new(runs.path(), "own-part")
+        };
+        let longer = load(&["train.steps=10"]).unwrap();
+        assert_eq!(run(longer, request).unwrap().step, 10);
+    }
+
+    #[test]
+    fn mistakes_are_explained_as_those_with_our_parts() {
+        let unknown = load(&["bias.kind=log_cosch"]).unwrap_err().to_string();
+        assert!(unknown.contains("did you mean `log_cosh`?"), "{unknown}");
+        let key = load(&["bias.scales=1"]).unwrap_err().to_string();
+        assert!(key.contains("did you mean `scale`?"), "{key}");
+        let value = load(&["bias.scale=0"]).unwrap_err().to_string();
+        assert!(value.contains("scale must be above 0"), "{value}");
+    }
+}
