@@ -5,7 +5,7 @@ use miras_core::{GateMap, GateSpec, STEP};
 use serde::{Deserialize, Serialize};
 
 /// The start of an input-dependent step size as a share of its largest value:
-/// σ(−2), the value that trained best (`recipe.md` 2).
+/// σ(−2), the value that trained best (`docs/architecture.md`, Measured defaults).
 const START: f64 = -2.0;
 
 /// Documentation of the keys, for the parts' lists.

@@ -65,7 +65,7 @@ pub struct MapState {
 }
 
 impl MapState {
-    /// The state after a chunk whose tokens wrote `x_iᵀ u_i` (`maths.md` 5.1, chunk end):
+    /// The state after a chunk whose tokens wrote `x_iᵀ u_i`:
     /// `A ← β_C A + Σ f_C S − Xᵀ(c_C ⊙ U)`, `S ← m_C S − Xᵀ(p_C ⊙ U)`.
     #[must_use]
     pub fn after_chunk(&self, end: &ChunkEnd, x: &Tensor<4>, u: &Tensor<4>) -> Self {

@@ -23,7 +23,7 @@ pub trait AttentionalBias: Debug + Send + Sync {
     fn loss(&self, y: Tensor<4>, v: Tensor<4>, gates: &Gates) -> Option<Tensor<4>>;
 
     /// `Some(σ)` if the gradient is affine, `∂ℓ/∂y = σ y − v`: then a matrix
-    /// memory has an exact chunk form (`maths.md` 5.5).
+    /// memory has an exact chunk form.
     fn slope(&self) -> Option<f64> {
         None
     }

@@ -1,4 +1,4 @@
-//! The weight of every write in every later state of a chunk (`maths.md` 5.1).
+//! The weight of every write in every later state of a chunk.
 
 use burn::tensor::{Tensor, TensorData, s};
 

@@ -29,7 +29,7 @@ pub trait MemoryArchitecture: Debug + Send + Sync {
     }
 
     /// Whether the output is one linear map of the input and nothing else: then
-    /// the exact chunk forms exist (`maths.md` 5.5).
+    /// the exact chunk forms exist.
     fn is_linear(&self) -> bool {
         false
     }

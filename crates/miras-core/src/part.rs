@@ -64,7 +64,7 @@ pub struct Part<T: ?Sized + 'static> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Defaults {
     /// Deep memories stay bounded only if they decay towards their initial
-    /// weights (`recipe.md` 1).
+    /// weights (`docs/architecture.md`, Measured defaults).
     pub anchored: bool,
     /// Weights of one sign are of use only behind a norm that removes the mean.
     pub signed: bool,

@@ -34,7 +34,7 @@ pub enum LinkKind {
 /// A retention gate: the decay of the dual state, and the link from that state to weights.
 ///
 /// The state of a map is `A`, always a linear recurrence `A_t = a_t A_{t−1} + S_t`;
-/// the weights are `W = Λ(A)` (`maths.md` 1.2).
+/// the weights are `W = Λ(A)`.
 pub trait RetentionGate: Debug + Send + Sync {
     /// The data-dependent gates it reads.
     fn gates(&self) -> Vec<GateSpec> {

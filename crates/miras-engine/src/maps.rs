@@ -1,4 +1,4 @@
-//! The linear maps of every token of a chunk, never written out (`maths.md` 5.3).
+//! The linear maps of every token of a chunk, never written out.
 
 use burn::tensor::Tensor;
 use miras_core::{Factor, MapState, Maps, Rows, rows};

@@ -37,7 +37,7 @@ impl Rule {
 
     /// Whether an exact chunk form exists: a matrix, an algorithm that acts on every token, and
     /// gradients that follow from products of keys, that is a linear link or a gradient
-    /// that does not depend on the weights at all (`maths.md` 5.5).
+    /// that does not depend on the weights at all.
     pub fn has_exact_form(&self) -> bool {
         self.memory.is_linear()
             && self.memory.rows() == 1
@@ -81,12 +81,12 @@ pub struct Settings {
     pub chunk: usize,
     /// Picard sweeps over a chunk's gradients after the chunk-start ones: sweep `s` takes each
     /// gradient at the memory that the writes of sweep `s − 1` make of the tokens before it.
-    /// After `r` sweeps the first `r + 1` tokens of a chunk are exact (`maths.md` 5.6).
+    /// After `r` sweeps the first `r + 1` tokens of a chunk are exact.
     pub sweeps: usize,
     /// Which weights a token reads.
     pub read: Read,
     /// κ of the load cap: a token's step shrinks by `max(1, load/κ)^−2` as the steps of its
-    /// chunk so far pile up on the same features (`recipe.md` 1).
+    /// chunk so far pile up on the same features (`docs/architecture.md`, Measured defaults).
     pub load_cap: Option<f64>,
     /// The largest Frobenius norm of one token's inner gradient.
     pub grad_cap: Option<f64>,
@@ -113,7 +113,7 @@ pub enum Read {
     #[default]
     Exact,
     /// The state after its own write through the link's scale at the chunk's start, for links
-    /// that are a number times the state (`maths.md` 5.7).
+    /// that are a number times the state.
     Frozen,
     /// Those the chunk began with ("apply, then update": `LaCT`, TNT's global memory).
     Stale,

@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 /// with `T` block diagonal, `T − T M' T` inverts the pairs, `M'` being the
 /// blocks below each pair's diagonal. Every intermediate is a block of the
 /// result, so nothing overflows for correlated keys as the powers of the
-/// nilpotent product do (`maths.md` 4.3).
+/// nilpotent product do.
 ///
 /// The value is computed without a graph; the derivative `−T dM T` comes from
 /// a term that is 0.

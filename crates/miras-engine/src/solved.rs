@@ -20,7 +20,7 @@ pub(crate) struct Solved {
 }
 
 impl Solved {
-    /// `maths.md` 5.5, for the gradients `d_t` rather than the writes `u_t = θ_t d_t`:
+    /// Solves for the gradients `d_t` rather than the writes `u_t = θ_t d_t`:
     /// `(I + σ (writes⁻ ⊙ K Kᵀ) diag(θ)) D = σ (carry⁻ ⊙ K A_0 + Σ slots⁻ ⊙ K S_0) − V`,
     /// with `⁻` the state each gradient is taken in (`before`) and σ the bias' slope.
     pub(crate) fn of_span(

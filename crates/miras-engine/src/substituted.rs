@@ -43,7 +43,7 @@ impl Substituted {
             .collect()
     }
 
-    /// `maths.md` 5.5 (ii): `O(c² d)` and never a matrix a token, but `c` steps in a row.
+    /// `O(c² d)` and never a matrix a token, but `c` steps in a row.
     pub(crate) fn at(self, rule: &Rule, initial: &Initial, map: &MapState) -> Sweep {
         let c = self.k.dims()[2];
         let mut base = self.k.clone().matmul(map.weights.clone()) * self.before.carry.clone();

@@ -24,7 +24,7 @@ impl Normalised {
         }
     }
 
-    /// The gradient at `h` from the gradient `g` at [`value`](Self::value) (`maths.md` 5.2).
+    /// The gradient at `h` from the gradient `g` at [`value`](Self::value).
     pub(crate) fn backward(&self, g: Tensor<4>) -> Tensor<4> {
         let along = (g.clone() * self.value.clone()).mean_dim(3);
         (g.clone() - g.mean_dim(3) - self.value.clone() * along) * self.scale.clone()

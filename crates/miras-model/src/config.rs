@@ -47,7 +47,7 @@ pub enum MixerKind {
 #[serde(rename_all = "snake_case")]
 pub enum InitKind {
     /// `W_k := W_q`, convolutions near the identity, keys that see the token before theirs:
-    /// decides whether recall is learned at all in a small budget (`recipe.md` 2).
+    /// decides whether recall is learned at all in a small budget (`docs/architecture.md`, Measured defaults).
     Recall,
     /// All projections and taps independent and uniform.
     Standard,

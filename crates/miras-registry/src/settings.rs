@@ -49,14 +49,14 @@ pub(crate) const KEYS: [(&str, &str); 7] = [
     ),
 ];
 
-/// 64 trained fastest per CPU second (`recipe.md` 2).
+/// 64 trained fastest per CPU second (`docs/architecture.md`, Measured defaults).
 const CHUNK: usize = 64;
 /// The largest chunk: a chunk costs the square of its length.
 const LARGEST: usize = 1 << 16;
-/// The load cap's default κ (`recipe.md` 1).
+/// The load cap's default κ (`docs/architecture.md`, Measured defaults).
 const LOAD_CAP: f64 = 0.5;
 
-/// The gradient cap's default where gradients grow faster than errors (`recipe.md` 3).
+/// The gradient cap's default where gradients grow faster than errors (`docs/architecture.md`, Measured defaults).
 const GRAD_CAP: f64 = 3.0;
 
 impl AlgorithmSettings {

@@ -1,7 +1,7 @@
-//! Combinations that are invalid or degenerate (`maths.md` 6), refused with
+//! Combinations that are invalid or degenerate, refused with
 //! the reason and the nearest valid choice.
 
-use miras_core::{GateMap, LinkKind, Order, STEP};
+use miras_core::{GateMap, GateSpec, LinkKind, MOMENTUM, Order, RETENTION, STEP};
 use miras_engine::{Form, Read, Rule};
 
 use crate::AlgorithmSettings;
@@ -22,17 +22,38 @@ fn refuse(key: &str, reason: &str, instead: &str) -> Result<(), Refusal> {
     })
 }
 
-/// `θ|k|² < 2`, or `2(1 + η)` with momentum (`maths.md` 5.8), for the largest θ the gate can give.
-fn is_stable(rule: &Rule) -> bool {
-    let bound = if rule.algorithm.slots() > 0 { 4.0 } else { 2.0 };
-    rule.bias.slope() == Some(0.0)
-        || rule.algorithm.gates().iter().all(|gate| {
-            gate.name != STEP
-                || match gate.map {
-                    GateMap::Constant(step) | GateMap::Sigmoid { max: step } => step < bound,
-                    GateMap::LogSigmoid | GateMap::DecayRate | GateMap::Softplus => true,
-                }
+/// The step size up to which the exact rule is bounded on a key of length 1 that comes again
+/// and again: `θ ≤ (1 + a)(1 + η)`, `2(1 + η)` if the decay comes first, with the least decay and
+/// momentum that the gates can give.
+fn stable_step(rule: &Rule) -> f64 {
+    let least = |gates: Vec<GateSpec>, name: &str, without: f64| {
+        (gates.iter().find(|gate| gate.name == name)).map_or(without, |gate| match gate.map {
+            GateMap::Constant(log) => log.exp(),
+            GateMap::Sigmoid { .. }
+            | GateMap::LogSigmoid
+            | GateMap::DecayRate
+            | GateMap::Softplus => 0.0,
         })
+    };
+    let decay = match rule.retention.order() {
+        Order::After => least(rule.retention.gates(), RETENTION, 1.0),
+        Order::Before => 1.0,
+    };
+    (1.0 + decay) * (1.0 + least(rule.algorithm.gates(), MOMENTUM, 0.0))
+}
+
+/// The largest step size that is certain to be stable, if the rule's may be larger.
+fn exceeded_step(rule: &Rule) -> Option<f64> {
+    let bound = stable_step(rule);
+    let is_beyond = |gate: &GateSpec| {
+        gate.name == STEP
+            && match gate.map {
+                GateMap::Constant(step) | GateMap::Sigmoid { max: step } => step > bound,
+                GateMap::LogSigmoid | GateMap::DecayRate | GateMap::Softplus => false,
+            }
+    };
+    let writes_back = rule.bias.slope() != Some(0.0);
+    (writes_back && rule.algorithm.gates().iter().any(is_beyond)).then_some(bound)
 }
 
 /// Checks a rule whose settings are resolved; `asked` is what the config says itself.
@@ -84,11 +105,15 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
                 "use algorithm.read = \"exact\", or algorithm.form = \"chunk_start\"",
             );
         }
-        if !is_stable(rule) {
+        if let Some(bound) = exceeded_step(rule) {
             return refuse(
                 "algorithm.step_max",
-                "with unit keys the exact rule diverges from a step size of 2 on (4 with momentum), and nothing caps it",
-                "use algorithm.step_max = 1, or algorithm.form = \"chunk_start\" with its load cap",
+                &format!(
+                    "with a unit key that comes again the exact rule may diverge from a step size of {bound} on, (1 + a)(1 + eta) for the least decay and momentum that the gates give, and nothing caps it"
+                ),
+                &format!(
+                    "use algorithm.step_max = {bound} or less, or algorithm.form = \"chunk_start\" with its load cap"
+                ),
             );
         }
     } else if rule.retention.order() == Order::Before {

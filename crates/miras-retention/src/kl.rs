@@ -45,7 +45,7 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 ///
 /// # Formula
 /// `W_t = c·softmax(a_t log W_{t−1} − θ_t ∇ℓ(W_{t−1}))` row by row, which is
-/// `Z_t = a_t Z_{t−1} − θ_t ∇ℓ(W_{t−1})`, `W = c·softmax(Z)` exactly (`maths.md` 3.5).
+/// `Z_t = a_t Z_{t−1} − θ_t ∇ℓ(W_{t−1})`, `W = c·softmax(Z)` exactly.
 /// Signed: `W = c·(softmax(Z) − softmax(−Z))`.
 ///
 /// # Shapes

@@ -55,7 +55,7 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 /// - Neither paper gives the gate's activation. `sigmoid` starting near 1 is our choice;
 ///   `rate` is that of Mamba-2 and Gated `DeltaNet`.
 /// - `order` is the whole difference between linear Titans without momentum and
-///   Gated `DeltaNet` (`maths.md` 2.6).
+///   Gated `DeltaNet`.
 /// - Anchored decay is ours: it removes the blow-up of a normalised memory whose weights decay to 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

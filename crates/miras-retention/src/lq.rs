@@ -18,7 +18,7 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
         DECAY_KEY,
         (
             "q",
-            "the norm, from 1.1 to 16; 2 makes the link the identity; not 3 with the paper's link",
+            "the norm, from 1.1 to 16; 2 makes the link the identity; with the paper's link not between 2.5 and 3.5",
         ),
         (
             "link",
@@ -45,10 +45,15 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
             }
             (Link::PNorm, None) => {}
             (Link::Paper, floor) => {
-                if (lq.q - 3.0).abs() < 0.05 {
-                    let message = "with q = 3 the paper's link fixes the norm of the weights, and no state stands for the initial ones";
-                    let help = "use q = 4 (MONETA), or retention.link = \"p_norm\"".to_owned();
-                    return Err(tree.error("retention.q", message, Some(help)));
+                if (lq.q - 3.0).abs() < AROUND_THREE {
+                    let message = "near q = 3 the paper's link all but fixes the norm of the weights, and the state of the initial ones is out of range";
+                    let help = "use q = 4 (MONETA), q up to 2.5 or from 3.5 on, or retention.link = \"p_norm\"";
+                    return Err(tree.error("retention.q", message, Some(help.to_owned())));
+                }
+                if (lq.q - 2.0).abs() < f64::EPSILON && floor.is_some() {
+                    let message = "with q = 2 the link is the identity, and has no floor";
+                    let help = "leave it out".to_owned();
+                    return Err(tree.error("retention.floor", message, Some(help)));
                 }
                 let floor = floor.unwrap_or(FLOOR);
                 if !(1e-6..=1e6).contains(&floor) {
@@ -61,6 +66,10 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
         Ok(Arc::new(lq))
     },
 };
+
+/// So near to 3 the state of the initial weights, a power `1/(3 − q)` of their norm, is beyond
+/// the floor or overflows.
+const AROUND_THREE: f64 = 0.5;
 
 /// The least norm of a state that counts, where the config says nothing.
 const FLOOR: f64 = 0.1;
@@ -210,7 +219,7 @@ impl RetentionGate for Lq {
 
     fn refuses_zero(&self) -> Option<&'static str> {
         (self.link_kind() == LinkKind::Scale)
-            .then_some("the norm of an empty state is 0, and the link divides by it")
+            .then_some("an empty state is below the floor of the link's norm: it stands for no weights, and the first writes would be scaled by the floor")
     }
 
     fn config(&self) -> toml::Table {

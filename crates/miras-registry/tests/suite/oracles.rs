@@ -1,4 +1,4 @@
-//! What the biases must be in the limits where another formula is known (`maths.md` 7).
+//! What the biases must be in the limits where another formula is known.
 
 use std::sync::Arc;
 
