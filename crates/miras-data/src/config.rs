@@ -2,16 +2,13 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::{BuiltinConfig, MqarConfig, TextConfig};
+use crate::{BuiltinConfig, DataError, MqarConfig, TextConfig, Tokenizer};
 
 /// A field and what is wrong with its value.
 pub type Problem = (&'static str, String);
 
 /// The longest row that is accepted, in tokens.
 const MAX_SEQ_LEN: usize = 1 << 24;
-
-/// Tokens of text are bytes.
-const BYTES: usize = 256;
 
 /// Where batches come from.
 ///
@@ -95,11 +92,17 @@ impl DataConfig {
     }
 
     /// Number of token values, as [`Dataset::vocab`](crate::Dataset::vocab) of the opened data.
-    pub fn vocab(&self) -> usize {
-        match self {
-            Self::Builtin(_) | Self::Text(_) => BYTES,
+    ///
+    /// Of text, the tokenizer alone is opened.
+    ///
+    /// # Errors
+    /// If the tokenizer cannot be opened.
+    pub fn vocab(&self) -> Result<usize, DataError> {
+        Ok(match self {
+            Self::Builtin(_) => Tokenizer::bytes().vocab(),
+            Self::Text(config) => Tokenizer::open(&config.tokenizer)?.vocab(),
             Self::Mqar(config) => config.vocab,
-        }
+        })
     }
 
     /// All problems that show without opening a file; empty if there are none.
@@ -154,6 +157,37 @@ mod tests {
             let expected: &[&str] = if kind.name == "text" { &["path"] } else { &[] };
             assert_eq!(fields, expected, "{}", kind.name);
         }
+    }
+
+    #[test]
+    fn the_vocabulary_is_that_of_the_opened_data_for_every_kind_and_tokenizer() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.txt");
+        std::fs::write(&file, "the lamp was red and ".repeat(200)).unwrap();
+        let text = |tokenizer: &str| TextConfig {
+            path: [file.to_str().unwrap()].into(),
+            tokenizer: tokenizer.to_owned(),
+            seq_len: 16,
+            ..TextConfig::default()
+        };
+        let fixture = crate::tokenizer::testkit::path();
+        let mut vocabs = Vec::new();
+        for kind in KINDS {
+            let configs = match (kind.default)() {
+                DataConfig::Text(_) => ["bytes", fixture.to_str().unwrap()]
+                    .map(|tokenizer| DataConfig::Text(text(tokenizer)))
+                    .to_vec(),
+                other => vec![other],
+            };
+            for config in configs {
+                let opened = crate::open(&config, 1).unwrap();
+                assert_eq!(config.vocab().unwrap(), opened.vocab(), "{}", kind.name);
+                vocabs.push(opened.vocab());
+            }
+        }
+        assert!(vocabs.contains(&256) && vocabs.contains(&512), "{vocabs:?}");
+        let missing = DataConfig::Text(text("nowhere.json"));
+        assert_eq!(missing.vocab().unwrap_err().field(), Some("tokenizer"));
     }
 
     #[test]

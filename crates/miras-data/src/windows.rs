@@ -6,9 +6,9 @@ use crate::{Batch, DataError, Dataset, Description, Metric, Tokenizer, source::T
 
 /// Language modelling: the target of each token is the next one.
 ///
-/// Training rows start at random places, or follow a stretch each. Evaluation rows follow one another from the start
-/// of the validation part and score each of its tokens once, except the first, which
-/// nothing precedes.
+/// Training rows start at random places, or follow a stretch each. Evaluation rows follow one
+/// another from the start of the validation part and score each of its tokens once, except the
+/// first, which nothing precedes.
 pub(crate) struct Windows {
     train: Arc<dyn Tokens>,
     valid: Arc<dyn Tokens>,

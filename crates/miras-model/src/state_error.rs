@@ -45,6 +45,9 @@ pub enum StateError {
         /// SHA-256 of the weights that it is to go on with.
         needed: String,
     },
+    /// A state that does not say which weights made it.
+    #[error("the state does not say which weights made it")]
+    Origin,
     /// A file of a later version.
     #[error(
         "this is the file of a state in version {found}, and this program reads version {known}"

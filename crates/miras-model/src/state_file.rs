@@ -20,24 +20,19 @@ const VERSION: u32 = 1;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Facts {
-    #[serde(default = "first_version")]
     version: u32,
     rows: usize,
     position: usize,
-    /// SHA-256 of names, shapes and values; the first files had none.
-    content: Option<String>,
+    /// SHA-256 of names, shapes and values.
+    content: String,
+    /// None where the checkpoint that it is in says so.
     origin: Option<StateOrigin>,
 }
 
 /// The one field that every version has.
 #[derive(Deserialize)]
 struct Version {
-    #[serde(default = "first_version")]
     version: u32,
-}
-
-fn first_version() -> u32 {
-    1
 }
 
 /// The values of a tensor as they stand in the file.
@@ -69,7 +64,7 @@ impl NamedState {
             version: VERSION,
             rows: self.rows,
             position: self.position,
-            content: Some(checksum(&tensors)),
+            content: checksum(&tensors),
             origin: self.origin.clone(),
         };
         let facts = toml::to_string(&facts).map_err(failed)?;
@@ -98,7 +93,7 @@ impl NamedState {
         }
         let facts: Facts = toml::from_str(facts).map_err(failed)?;
         let tensors = stored(bytes)?;
-        if facts.content.is_some_and(|sum| sum != checksum(&tensors)) {
+        if facts.content != checksum(&tensors) {
             return Err(StateError::Content);
         }
         let tensors = tensors.into_iter().map(|Stored { name, shape, bytes }| {

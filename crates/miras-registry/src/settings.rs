@@ -33,7 +33,7 @@ pub(crate) const KEYS: [(&str, &str); 7] = [
     ),
     (
         "read",
-        "\"exact\": tokens read the weights after their own write (default for linear links; behind others it writes every token's weights out); \"frozen\": the same with the link's scale as the chunk began (default where the link is a number times the state); \"stale\": the weights their chunk began with",
+        "\"exact\": tokens read the weights after their own write (default for linear links; behind others it writes every token's weights out); \"frozen\": the same with the link's scale as the chunk began (default where the link is a number times the state); \"stale\": the weights their chunk began with (default behind any other link)",
     ),
     (
         "load_cap",

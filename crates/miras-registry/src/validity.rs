@@ -56,66 +56,73 @@ fn exceeded_step(rule: &Rule) -> Option<f64> {
     (writes_back && rule.algorithm.gates().iter().any(is_beyond)).then_some(bound)
 }
 
+/// What the exact form asks of a rule.
+fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
+    let settings = &rule.settings;
+    if !rule.memory.is_linear() {
+        return refuse(
+            "algorithm.form",
+            "there is no exact chunk form for this memory: its gradients depend on weights that change with every token",
+            "use algorithm.form = \"chunk_start\" (algorithm.sweeps takes it towards the exact one), or memory.kind = \"matrix\"",
+        );
+    }
+    if rule.algorithm.acts_at_chunk_end() {
+        return refuse(
+            "algorithm.form",
+            "this algorithm moves the memory at chunk ends only",
+            "use algorithm.form = \"chunk_start\"",
+        );
+    }
+    if !rule.has_exact_form() {
+        return refuse(
+            "algorithm.form",
+            "there is no exact chunk form behind this retention's link: the weights of a token are no sum over the ones before it",
+            "use algorithm.form = \"chunk_start\" (algorithm.sweeps takes it towards the exact one), retention.kind = \"l2\", or bias.kind = \"dot\"",
+        );
+    }
+    for (key, cap) in asked.caps() {
+        let is_local = key == "grad_cap" && rule.bias.slope().is_none();
+        if cap.is_some_and(|cap| cap > 0.0) && !is_local {
+            return refuse(
+                &format!("algorithm.{key}"),
+                &format!("{key} acts on chunk-start gradients, and this exact form has none"),
+                &format!("leave {key} out, or use algorithm.form = \"chunk_start\""),
+            );
+        }
+    }
+    if settings.sweeps > 0 {
+        return refuse(
+            "algorithm.sweeps",
+            "sweeps correct chunk-start gradients, and the exact form has none",
+            "leave sweeps out, or use algorithm.form = \"chunk_start\"",
+        );
+    }
+    if settings.read != Read::Exact {
+        return refuse(
+            "algorithm.read",
+            "the exact form does not know chunks, so no weights are stale and no scale is frozen",
+            "use algorithm.read = \"exact\", or algorithm.form = \"chunk_start\"",
+        );
+    }
+    if let Some(bound) = exceeded_step(rule) {
+        return refuse(
+            "algorithm.step_max",
+            &format!(
+                "with a unit key that comes again the exact rule may diverge from a step size of {bound} on, (1 + a)(1 + eta) for the least decay and momentum that the gates give, and nothing caps it"
+            ),
+            &format!(
+                "use algorithm.step_max = {bound} or less, or algorithm.form = \"chunk_start\" with its load cap"
+            ),
+        );
+    }
+    Ok(())
+}
+
 /// Checks a rule whose settings are resolved; `asked` is what the config says itself.
 pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
     let settings = &rule.settings;
     if settings.form == Form::Exact {
-        if !rule.memory.is_linear() {
-            return refuse(
-                "algorithm.form",
-                "there is no exact chunk form for this memory: its gradients depend on weights that change with every token",
-                "use algorithm.form = \"chunk_start\" (algorithm.sweeps takes it towards the exact one), or memory.kind = \"matrix\"",
-            );
-        }
-        if rule.algorithm.acts_at_chunk_end() {
-            return refuse(
-                "algorithm.form",
-                "this algorithm moves the memory at chunk ends only",
-                "use algorithm.form = \"chunk_start\"",
-            );
-        }
-        if !rule.has_exact_form() {
-            return refuse(
-                "algorithm.form",
-                "there is no exact chunk form behind this retention's link: the weights of a token are no sum over the ones before it",
-                "use algorithm.form = \"chunk_start\" (algorithm.sweeps takes it towards the exact one), retention.kind = \"l2\", or bias.kind = \"dot\"",
-            );
-        }
-        for (key, cap) in asked.caps() {
-            let is_local = key == "grad_cap" && rule.bias.slope().is_none();
-            if cap.is_some_and(|cap| cap > 0.0) && !is_local {
-                return refuse(
-                    &format!("algorithm.{key}"),
-                    &format!("{key} acts on chunk-start gradients, and this exact form has none"),
-                    &format!("leave {key} out, or use algorithm.form = \"chunk_start\""),
-                );
-            }
-        }
-        if settings.sweeps > 0 {
-            return refuse(
-                "algorithm.sweeps",
-                "sweeps correct chunk-start gradients, and the exact form has none",
-                "leave sweeps out, or use algorithm.form = \"chunk_start\"",
-            );
-        }
-        if settings.read != Read::Exact {
-            return refuse(
-                "algorithm.read",
-                "the exact form does not know chunks, so no weights are stale and no scale is frozen",
-                "use algorithm.read = \"exact\", or algorithm.form = \"chunk_start\"",
-            );
-        }
-        if let Some(bound) = exceeded_step(rule) {
-            return refuse(
-                "algorithm.step_max",
-                &format!(
-                    "with a unit key that comes again the exact rule may diverge from a step size of {bound} on, (1 + a)(1 + eta) for the least decay and momentum that the gates give, and nothing caps it"
-                ),
-                &format!(
-                    "use algorithm.step_max = {bound} or less, or algorithm.form = \"chunk_start\" with its load cap"
-                ),
-            );
-        }
+        check_exact(rule, asked)?;
     } else if rule.retention.order() == Order::Before {
         return refuse(
             "retention.order",

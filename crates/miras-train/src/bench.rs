@@ -20,9 +20,9 @@ pub(crate) fn bench(args: &BenchArgs, registry: &Registry, out: &mut Out) -> any
     if let Some(chunk) = args.chunk {
         layers.set(&format!("algorithm.chunk={chunk}"))?;
     }
-    let (config, _) = RunConfig::load(layers, registry)?;
+    let (config, vocab) = RunConfig::load_with_vocab(layers, registry)?;
     let request = request(args, &config)?;
-    let measured = measure(&config, &request)?;
+    let measured = measure(&config, vocab, &request)?;
     if args.json {
         let json = to_json(args, &config, &request, &measured);
         out.text(&serde_json::to_string_pretty(&json)?)

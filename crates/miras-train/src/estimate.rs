@@ -17,11 +17,11 @@ pub(crate) fn estimate(
     out: &mut Out,
 ) -> anyhow::Result<()> {
     let layers = layers(args.config.as_deref(), &args.set.set)?;
-    let (config, _) = RunConfig::load(layers, registry)?;
-    let estimate = work_out(&config);
+    let (config, vocab) = RunConfig::load_with_vocab(layers, registry)?;
+    let estimate = work_out(&config, vocab);
     if args.json {
         let name = stem(args.config.as_deref());
-        let json = to_json(&name, &config, &estimate);
+        let json = to_json(&name, &config, vocab, &estimate);
         out.text(&serde_json::to_string_pretty(&json)?)
     } else {
         out.text(&to_text(&config, &estimate))
@@ -33,13 +33,13 @@ fn share(estimate: &Estimate) -> f64 {
     estimate.fast_weights as f64 / estimate.parameters as f64
 }
 
-fn to_json(name: &str, config: &RunConfig, estimate: &Estimate) -> Value {
+fn to_json(name: &str, config: &RunConfig, vocab: usize, estimate: &Estimate) -> Value {
     let train = estimate.train;
     json!({
         "config": name,
         "batch": config.train.batch,
         "seq": config.data.seq_len(),
-        "vocab": config.data.vocab(),
+        "vocab": vocab,
         "parameters": estimate.parameters,
         "memory_parameters": estimate.memory_parameters,
         "fast_weights": estimate.fast_weights,
@@ -52,6 +52,7 @@ fn to_json(name: &str, config: &RunConfig, estimate: &Estimate) -> Value {
         "train_gradient_bytes": train.gradients,
         "train_optimizer_bytes": train.optimizer,
         "train_activation_bytes": train.activations,
+        "train_state_bytes": train.state,
         "train_workspace_bytes": train.workspace,
         "train_peak_bytes": train.peak(),
     })
@@ -80,6 +81,7 @@ fn to_text(config: &RunConfig, estimate: &Estimate) -> String {
          \x20 gradients        {}\n\
          \x20 optimiser        {}\n\
          \x20 activations      {}\n\
+         \x20 carried memories {}\n\
          \x20 workspace        {}",
         estimate.parameters,
         estimate.memory_parameters,
@@ -92,6 +94,7 @@ fn to_text(config: &RunConfig, estimate: &Estimate) -> String {
         bytes(train.gradients),
         bytes(train.optimizer),
         bytes(train.activations),
+        bytes(train.state),
         bytes(train.workspace),
     )
 }

@@ -7,7 +7,11 @@ use miras_registry::Registry;
 use miras_run::write_atomic;
 use miras_use::{EvalRequest, Measured, Report, evaluate};
 
-use crate::{out::Out, trained, use_args::EvalArgs};
+use crate::{
+    out::{Out, tell},
+    trained,
+    use_args::EvalArgs,
+};
 
 const FILE: &str = "eval.json";
 
@@ -24,6 +28,9 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
         pairs: args.pairs,
     };
     let report = evaluate(&trained, &request)?;
+    for note in &report.notes {
+        tell(note);
+    }
     let mut json =
         serde_json::to_string_pretty(&report).context("cannot put the report in JSON")?;
     json.push('\n');

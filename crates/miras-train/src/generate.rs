@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use miras_data::Tokenizer;
 use miras_registry::Registry;
-use miras_use::{Generator, Sampler, Stored, Utf8Stream, tokenizer};
+use miras_use::{Generator, Sampler, Stored, Utf8Stream};
 
 use crate::{
     exit::Usage,
@@ -37,7 +37,7 @@ pub(crate) fn generate(
         return Err(Usage::new(message).into());
     }
     let trained = trained::open(&args.which, registry)?;
-    let tokenizer = tokenizer(&trained.config.data)?;
+    let tokenizer = trained.tokenizer()?;
     let mut generator = match &args.state {
         Some(path) => Generator::resume(&trained, args.memory.into(), Stored::read(path)?)?,
         None => Generator::new(&trained, args.memory.into())?,

@@ -4,7 +4,7 @@ use miras_registry::Registry;
 use std::fs;
 
 use anyhow::Context;
-use miras_use::{Generator, Memory, Stored, tokenizer};
+use miras_use::{Generator, Memory, Stored};
 
 use crate::{
     exit::Usage,
@@ -27,7 +27,7 @@ pub(crate) fn state(
 
 fn save(args: &StateSaveArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
     let trained = trained::open(&args.which, registry)?;
-    let tokenizer = tokenizer(&trained.config.data)?;
+    let tokenizer = trained.tokenizer()?;
     let text =
         (fs::read(&args.text)).with_context(|| format!("cannot read {}", args.text.display()))?;
     let mut generator = Generator::new(&trained, Memory::Live)?;
@@ -61,13 +61,7 @@ fn load(args: &StateLoadArgs, registry: &Registry, out: &mut Out) -> anyhow::Res
 fn info(args: &StateInfoArgs, out: &mut Out) -> anyhow::Result<()> {
     let stored = Stored::read(&args.state)?;
     let named = &stored.named;
-    let origin = match &named.origin {
-        Some(origin) => format!(
-            "run {} at step {}, weights sha256:{}",
-            origin.run, origin.step, origin.weights
-        ),
-        None => "not known".to_owned(),
-    };
+    let origin = &stored.origin;
     let mut lines = vec![
         format!(
             "file     {}, schema {} version {}",
@@ -75,7 +69,10 @@ fn info(args: &StateInfoArgs, out: &mut Out) -> anyhow::Result<()> {
             Stored::SCHEMA,
             Stored::VERSION
         ),
-        format!("made by  {origin}"),
+        format!(
+            "made by  run {} at step {}, weights sha256:{}",
+            origin.run, origin.step, origin.weights
+        ),
         format!("read     {} tokens, {} row", named.position, named.rows),
         format!(
             "values   {} tensors, {} bytes",

@@ -38,7 +38,7 @@ pub(crate) struct EvalArgs {
     pub(crate) data: Vec<String>,
 
     /// Tokens of a row, also more than in training [default: as in training].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) length: Option<usize>,
 
     /// Rows of a batch [default: as in training].

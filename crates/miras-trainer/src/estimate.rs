@@ -3,7 +3,7 @@
 use miras_engine::cost::Flops;
 use miras_model::cost;
 
-use crate::RunConfig;
+use crate::{RunConfig, StateRule};
 
 /// Bytes of a number.
 const BYTES: f64 = 4.0;
@@ -46,6 +46,9 @@ pub struct TrainMemory {
     pub optimizer: u64,
     /// What the forward pass keeps for the backward pass.
     pub activations: u64,
+    /// Memories carried from step to step: those that a step starts from and those that it
+    /// leaves; 0 unless `train.state = "carry"`.
+    pub state: u64,
     /// What the backward pass and the process take beside them.
     pub workspace: u64,
 }
@@ -53,13 +56,18 @@ pub struct TrainMemory {
 impl TrainMemory {
     /// All of it.
     pub fn peak(self) -> u64 {
-        self.weights + self.gradients + self.optimizer + self.activations + self.workspace
+        self.weights
+            + self.gradients
+            + self.optimizer
+            + self.activations
+            + self.state
+            + self.workspace
     }
 }
 
-/// What training as configured takes.
-pub fn estimate(config: &RunConfig) -> Estimate {
-    let (model, vocab, tokens) = (&config.model, config.data.vocab(), config.data.seq_len());
+/// What training as configured takes, with so many token values.
+pub fn estimate(config: &RunConfig, vocab: usize) -> Estimate {
+    let (model, tokens) = (&config.model, config.data.seq_len());
     let parameters = cost::parameters(model, vocab);
     let state = cost::state(model);
     let bytes = |numbers: f64| (numbers * BYTES) as u64;
@@ -70,6 +78,10 @@ pub fn estimate(config: &RunConfig) -> Estimate {
         2.0
     } else {
         1.0
+    };
+    let carried = match config.train.state {
+        StateRule::Reset => 0.0,
+        StateRule::Carry => 2.0 * state.fixed as f64 * config.train.sequences() as f64,
     };
     Estimate {
         parameters: parameters.all,
@@ -83,6 +95,7 @@ pub fn estimate(config: &RunConfig) -> Estimate {
             gradients: bytes(weights * sums),
             optimizer: bytes(weights * MOMENTS),
             activations: bytes(activations),
+            state: bytes(carried),
             workspace: (OVERHEAD + activations * BYTES * WORKSPACE) as u64,
         },
     }

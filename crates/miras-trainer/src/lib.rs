@@ -41,4 +41,5 @@ pub use error::{ChangedKey, TrainError};
 pub use estimate::{Estimate, TrainMemory, estimate};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};
+pub use snapshot::tokenizer_fingerprint;
 pub use weights::Weights;

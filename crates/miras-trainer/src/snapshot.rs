@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::learner::Learner;
+use crate::start::TOKENIZER;
 use crate::weights::{Weights, store};
 
 const MODEL: &str = "model.safetensors";
@@ -75,6 +76,14 @@ pub(crate) fn state(folder: &Path) -> Result<State, TrainError> {
     let path = folder.join(STATE);
     let json = fs::read(&path).map_err(failed(&path))?;
     serde_json::from_slice(&json).map_err(failed(&path))
+}
+
+/// The fingerprint of the tokenizer that a checkpoint in a folder was trained with, as
+/// [`miras_data::Tokenizer::fingerprint`] gives it; none for bytes and for data that are no text.
+pub fn tokenizer_fingerprint(folder: &Path) -> Result<Option<String>, TrainError> {
+    let data = state(folder)?.data;
+    let found = data.split(' ').find(|part| part.starts_with(TOKENIZER));
+    Ok(found.map(str::to_owned))
 }
 
 /// Reads what [`save`] wrote.

@@ -19,7 +19,7 @@ const VERSIONS: &[(&str, &str)] = &[("miras-trainer", env!("CARGO_PKG_VERSION"))
 /// The version that the workspace pins.
 const BURN: &str = "0.22.1";
 /// How the fingerprint of a tokenizer begins.
-const TOKENIZER: &str = "tokenizer-sha256:";
+pub(crate) const TOKENIZER: &str = "tokenizer-sha256:";
 
 /// A run that is ready to train.
 pub(crate) struct Started {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use miras_model::LanguageModel;
-use safetensors::SafeTensors;
+use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
 use crate::TrainError;
@@ -63,13 +63,13 @@ impl Weights {
 
     /// Number of token values of the model that they are of.
     pub fn vocab(&self) -> Result<usize, TrainError> {
-        let shapes = self.shapes()?;
-        let embedding = shapes.get(EMBEDDING).and_then(|shape| shape.first());
+        let tensors = self.tensors()?;
+        let embedding = tensors.get(EMBEDDING).and_then(|(shape, _)| shape.first());
         (embedding.copied())
             .ok_or_else(|| self.refused(format!("there is no parameter `{EMBEDDING}`")))
     }
 
-    /// The model with these weights; every parameter must have its weights, in its shape, and all
+    /// The model with these weights; every parameter must have its weights, in its shape and as 32-bit floats, and all
     /// weights their parameter.
     pub fn into_model(self, mut model: LanguageModel) -> Result<LanguageModel, TrainError> {
         self.fits(&model)?;
@@ -85,16 +85,19 @@ impl Weights {
 
     /// Refuses weights that are not those of a model of this shape.
     pub fn fits(&self, model: &LanguageModel) -> Result<(), TrainError> {
-        let mut found = self.shapes()?;
+        let mut found = self.tensors()?;
         let mut misfits = Vec::new();
         for one in parameters(model) {
             let (name, needed) = (one.name, one.shape);
             match found.remove(&name) {
                 None => misfits.push(format!("`{name}` is missing")),
-                Some(shape) if shape != needed => misfits.push(format!(
+                Some((shape, _)) if shape != needed => misfits.push(format!(
                     "`{name}` has the shape {shape:?} where the model has {needed:?}"
                 )),
-                Some(_) => {}
+                Some((_, Dtype::F32)) => {}
+                Some((_, dtype)) => {
+                    misfits.push(format!("`{name}` is {dtype:?} where the model has F32"));
+                }
             }
         }
         misfits.extend(
@@ -113,12 +116,13 @@ impl Weights {
         Err(self.refused(format!("{}{more}", misfits.join("; "))))
     }
 
-    fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, TrainError> {
+    /// Shape and type of each.
+    fn tensors(&self) -> Result<BTreeMap<String, (Vec<usize>, Dtype)>, TrainError> {
         let (_, header) = SafeTensors::read_metadata(&self.bytes)
             .map_err(|error| self.refused(error.to_string()))?;
         let tensors = header.tensors().into_iter();
         Ok(tensors
-            .map(|(name, info)| (name, info.shape.clone()))
+            .map(|(name, info)| (name, (info.shape.clone(), info.dtype)))
             .collect())
     }
 

@@ -23,6 +23,19 @@ pub enum UseError {
         /// The kind of data.
         kind: &'static str,
     },
+    /// The tokenizer is not the one of training.
+    #[error(
+        "data.tokenizer: the model of run `{run}` knows the tokens of another tokenizer: it was trained with {}, now it is {}; restore the files",
+        of_tokenizer(stored.as_deref()), of_tokenizer(now.as_deref())
+    )]
+    OtherTokenizer {
+        /// The run.
+        run: String,
+        /// Fingerprint at training; none for bytes.
+        stored: Option<String>,
+        /// Fingerprint now.
+        now: Option<String>,
+    },
     /// The configuration, or what was set on top of it, is refused.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -108,12 +121,17 @@ impl UseError {
             self,
             Self::Usage(_)
                 | Self::NoText { .. }
+                | Self::OtherTokenizer { .. }
                 | Self::Config(_)
                 | Self::Short { .. }
                 | Self::State { .. }
                 | Self::Taken { .. }
         )
     }
+}
+
+fn of_tokenizer(fingerprint: Option<&str>) -> &str {
+    fingerprint.unwrap_or("bytes")
 }
 
 fn shorter(tokens: u64) -> String {

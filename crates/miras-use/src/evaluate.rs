@@ -9,7 +9,7 @@ use crate::held_out::{self, HeldOut};
 use crate::report::{ByPairs, Report, SCHEMA, StateUsed, VERSION, Weighed};
 use crate::sums::{Sum, by_position, total};
 use crate::tensors::{read, tokens};
-use crate::{Generator, Memory, Stored, Trained, UseError, tokenizer};
+use crate::{Generator, Memory, Stored, Trained, UseError};
 
 /// What is asked of an evaluation.
 #[derive(Debug, Clone, Default)]
@@ -45,11 +45,7 @@ pub enum Batches {
 pub fn evaluate(trained: &Trained, request: &EvalRequest) -> Result<Report, UseError> {
     trained.check_memory(request.memory)?;
     let start = start(trained, request)?;
-    let held_out = held_out::open(trained, request)?;
-    let tokenizer = match held_out.config {
-        DataConfig::Mqar(_) => None,
-        _ => Some(tokenizer(&held_out.config)?),
-    };
+    let (held_out, tokenizer) = held_out::open(trained, request)?;
     let pass = Measure {
         trained,
         request,
@@ -80,6 +76,7 @@ pub fn evaluate(trained: &Trained, request: &EvalRequest) -> Result<Report, UseE
         measured: total(&positions).measured(),
         by_position: by_position(&positions),
         by_pairs: pass.by_pairs(&held_out, batches)?,
+        notes: description.notes,
     })
 }
 

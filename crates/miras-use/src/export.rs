@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use miras_run::{RunFolder, write_atomic};
+use miras_run::{RunError, RunFolder, write_atomic};
 use serde::{Deserialize, Serialize};
 
 use crate::{Trained, UseError};
@@ -28,6 +28,8 @@ pub struct Export {
     pub tokens: u64,
     /// Name, size and fingerprint of the data it was trained on; none if the run has no record.
     pub data: Option<String>,
+    /// Fingerprint of the tokenizer of its training; null for bytes and data that are no text.
+    pub tokenizer: Option<String>,
     /// SHA-256 of `model.safetensors`.
     pub weights: String,
 }
@@ -73,6 +75,7 @@ pub fn export(trained: &Trained, out: &Path) -> Result<Export, UseError> {
         step: trained.origin.step,
         tokens: trained.tokens,
         data: data_of(&trained.folder)?,
+        tokenizer: trained.tokenizer.clone(),
         weights: trained.origin.weights.clone(),
     };
     let copy = |from: &Path, name: &str| -> Result<(), UseError> {
@@ -98,6 +101,9 @@ fn data_of(folder: &Path) -> Result<Option<String>, UseError> {
     }
     let runs = folder.parent().unwrap_or(Path::new(""));
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let record = RunFolder::open_to_read(runs, &name).and_then(|run| run.read_record());
-    Ok(record.ok().map(|record| record.data))
+    match RunFolder::open_to_read(runs, &name)?.read_record() {
+        Ok(record) => Ok(Some(record.data)),
+        Err(RunError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }

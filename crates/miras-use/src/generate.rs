@@ -151,10 +151,9 @@ impl<'a> Generator<'a> {
         };
         let named = state.clone().into_named();
         let mut named = named.map_err(|error| UseError::Compute(error.to_string()))?;
-        named.origin = Some(self.trained.origin.clone());
         let data = TensorData::new(logits.clone(), [logits.len()]);
         named.tensors.insert(LOGITS.to_owned(), data);
-        Ok(Some(Stored::new(named)))
+        Ok(Some(Stored::new(named, self.trained.origin.clone())))
     }
 
     /// The state; none before the first token.

@@ -1,7 +1,7 @@
 //! The data of an evaluation: those of the run, changed as asked, or any text.
 
 use miras_config::Layers;
-use miras_data::{DataConfig, DataError, Dataset, Paths, open_held_out};
+use miras_data::{DataConfig, DataError, Dataset, Paths, Tokenizer, open_held_out};
 use miras_trainer::RunConfig;
 
 use crate::{EvalRequest, Trained, UseError};
@@ -12,19 +12,22 @@ pub(crate) struct HeldOut {
     pub(crate) set: Box<dyn Dataset>,
 }
 
-/// Opens what was asked for.
-pub(crate) fn open(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
+/// Opens what was asked for, with the tokenizer of text.
+pub(crate) fn open(
+    trained: &Trained,
+    request: &EvalRequest,
+) -> Result<(HeldOut, Option<Tokenizer>), UseError> {
     let held_out = if request.data.is_empty() {
         of_run(trained, request, None)?
     } else {
         text(trained, request)?
     };
-    let (found, needed) = (held_out.set.vocab(), trained.vocab);
-    if found != needed {
-        let message = format!("the data have {found} token values, and the model has {needed}");
-        return Err(UseError::Usage(message));
-    }
-    Ok(held_out)
+    let tokenizer = match held_out.config {
+        DataConfig::Mqar(_) => None,
+        _ => Some(trained.tokenizer_of(&held_out.config)?),
+    };
+    trained.check_vocab(held_out.set.vocab())?;
+    Ok((held_out, tokenizer))
 }
 
 /// The data of the run with as many pairs a row; none if so many do not fit.
@@ -64,7 +67,7 @@ fn of_run(
 
 fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
     // Whether its tokens are text at all.
-    let tokenizer = crate::tokenizer(&trained.config.data)?;
+    let tokenizer = trained.tokenizer()?;
     if let Some(set) = request.sets.first() {
         let message = format!("`--set {set}` changes the run's own data: leave it or --data out");
         return Err(UseError::Usage(message));
@@ -77,6 +80,11 @@ fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
             unit,
             length,
         },
+        other if other.field() == Some("seq_len") => {
+            let text = other.to_string();
+            let text = text.strip_prefix("seq_len: ").unwrap_or(&text);
+            UseError::Usage(format!("--length: {text}"))
+        }
         other => UseError::Usage(said(&other)),
     })?;
     Ok(HeldOut {

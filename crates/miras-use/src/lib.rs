@@ -5,7 +5,7 @@
 //! - [`Generator`] reads tokens and says what comes next; [`Sampler`] chooses.
 //! - [`Stored`] is a state in a file, and [`export()`] takes the weights out of a run.
 //!
-//! [`tokenizer()`] stands between text and tokens. The crate does not print.
+//! [`Trained::tokenizer`] stands between text and tokens. The crate does not print.
 
 mod error;
 mod evaluate;
@@ -28,6 +28,5 @@ pub use generate::{Generator, LayerNorm};
 pub use report::{ByPairs, ByPosition, Measured, Report, StateUsed, Weighed};
 pub use sample::Sampler;
 pub use stored::Stored;
-pub use text::tokenizer;
 pub use trained::{At, Memory, Trained};
 pub use utf8::Utf8Stream;

@@ -46,6 +46,9 @@ pub struct Report {
     /// The same by load; recall only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_pairs: Vec<ByPairs>,
+    /// What the user should know of how the data were opened; not in the file.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 /// The data of an evaluation.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use miras_model::{ModelState, NamedState, StateError};
+use miras_model::{ModelState, NamedState, StateError, StateOrigin};
 use miras_run::write_atomic;
 
 use crate::{Trained, UseError};
@@ -15,8 +15,10 @@ pub(crate) const LOGITS: &str = "next.logits";
 /// A state as its file holds it: one row, with the logits of the token after the last one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
-    /// Its values.
+    /// Its values, without their origin.
     pub named: NamedState,
+    /// The weights that made it.
+    pub origin: StateOrigin,
     /// The file that it is from.
     path: PathBuf,
 }
@@ -27,25 +29,37 @@ impl Stored {
     /// Its version.
     pub const VERSION: u32 = NamedState::VERSION;
 
-    pub(crate) fn new(named: NamedState) -> Self {
-        let path = PathBuf::new();
-        Self { named, path }
+    pub(crate) fn new(named: NamedState, origin: StateOrigin) -> Self {
+        Self {
+            named,
+            origin,
+            path: PathBuf::new(),
+        }
     }
 
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, UseError> {
         let bytes = fs::read(path).map_err(UseError::io("read", path))?;
-        let named = NamedState::from_bytes(&bytes).map_err(|cause| UseError::State {
+        let refused = |cause| UseError::State {
             path: path.to_owned(),
             cause,
-        })?;
-        let path = path.to_owned();
-        Ok(Self { named, path })
+        };
+        let mut named = NamedState::from_bytes(&bytes).map_err(refused)?;
+        let Some(origin) = named.origin.take() else {
+            return Err(refused(StateError::Origin));
+        };
+        Ok(Self {
+            named,
+            origin,
+            path: path.to_owned(),
+        })
     }
 
     /// Writes a file, whole or not at all, and gives back its size.
     pub fn write(&self, path: &Path) -> Result<usize, UseError> {
-        let bytes = self.named.to_bytes().map_err(|cause| UseError::State {
+        let mut named = self.named.clone();
+        named.origin = Some(self.origin.clone());
+        let bytes = named.to_bytes().map_err(|cause| UseError::State {
             path: path.to_owned(),
             cause,
         })?;
@@ -74,12 +88,9 @@ impl Stored {
         let path = self.path;
         let refused = |cause| UseError::State { path, cause };
         let needed = &trained.origin.weights;
-        match self.named.origin.take() {
-            Some(made_by) if made_by.weights != *needed => {
-                let needed = needed.clone();
-                return Err(refused(StateError::Weights { made_by, needed }));
-            }
-            _ => {}
+        if self.origin.weights != *needed {
+            let (made_by, needed) = (self.origin, needed.clone());
+            return Err(refused(StateError::Weights { made_by, needed }));
         }
         if self.named.rows != 1 {
             let found = self.named.rows;

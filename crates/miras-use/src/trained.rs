@@ -8,7 +8,7 @@ use miras_config::Layers;
 use miras_model::{Ablation, LanguageModel, MixerKind, Pass, StateOrigin};
 use miras_registry::Registry;
 use miras_run::{Checkpoint, Checkpoints, Policy, RunFolder};
-use miras_trainer::{RunConfig, TrainError, Weights, device};
+use miras_trainer::{RunConfig, TrainError, Weights, device, tokenizer_fingerprint};
 use serde::{Deserialize, Serialize};
 
 use crate::{Export, UseError};
@@ -61,6 +61,8 @@ pub struct Trained {
     pub model: LanguageModel,
     /// Number of token values.
     pub vocab: usize,
+    /// Fingerprint of the tokenizer of its training; none for bytes and data that are no text.
+    pub tokenizer: Option<String>,
     /// The run, the step and the checksum of the weights.
     pub origin: StateOrigin,
     /// Tokens it was trained on.
@@ -92,14 +94,17 @@ impl Trained {
         let device = device::open(&device_name)?;
 
         let mut notes = Vec::new();
-        let (weights, origin_of) = if let Some(export) = Export::read(folder.path())? {
+        let (weights, tokenizer, origin_of) = if let Some(export) = Export::read(folder.path())? {
             refuse_step(at, &folder)?;
             let of = (export.run, export.step, export.tokens);
-            (Weights::read(folder.path())?, of)
+            let weights = Weights::read(folder.path())?;
+            check_export(&weights, &export.weights)?;
+            (weights, export.tokenizer, of)
         } else {
             let found = checkpoint(&folder, at, &mut notes)?;
             let of = (name, found.step, found.manifest.info.tokens);
-            (Weights::read(&found.path)?, of)
+            let tokenizer = tokenizer_fingerprint(&found.path)?;
+            (Weights::read(&found.path)?, tokenizer, of)
         };
         let (run, step, tokens) = origin_of;
         let origin = StateOrigin {
@@ -114,6 +119,7 @@ impl Trained {
             model: weights.into_model(model)?,
             config,
             vocab,
+            tokenizer,
             origin,
             tokens,
             device_name,
@@ -165,6 +171,20 @@ fn stored_config(path: &Path, registry: &Registry) -> Result<RunConfig, UseError
         .and_then(|()| RunConfig::load(layers, registry))
         .map(|(config, _)| config)
         .map_err(|error| TrainError::Stored(error).into())
+}
+
+/// Refuses weights that are not those that were exported.
+fn check_export(weights: &Weights, exported: &str) -> Result<(), TrainError> {
+    let found = weights.sha256();
+    if found == exported {
+        return Ok(());
+    }
+    Err(TrainError::Weights {
+        path: weights.path().to_owned(),
+        cause: format!(
+            "they are not those that were exported: the SHA-256 is {found}, and export.json says {exported}; export the run again"
+        ),
+    })
 }
 
 fn refuse_step(at: At, folder: &RunFolder) -> Result<(), UseError> {

@@ -121,13 +121,17 @@ impl TextConfig {
 /// Opens text that is for evaluation alone: all of it is the validation part.
 ///
 /// # Errors
-/// As [`open`](crate::open); the field in them is `path`.
+/// As [`open`](crate::open); the field in them is `path`, or `seq_len`.
 pub fn open_held_out(
     paths: &Paths,
     tokenizer: Tokenizer,
     seq_len: usize,
     allow_binary: bool,
 ) -> Result<Box<dyn Dataset>, DataError> {
+    if let Some(problem) = check_seq_len(seq_len) {
+        let problems = vec![problem];
+        return Err(DataError::Config { problems });
+    }
     let caches = cache_folders();
     let files = find::Finder::default().files("path", paths)?;
     let corpus = Corpus::open("path", paths, &files, allow_binary, &caches)?;
@@ -150,8 +154,19 @@ pub fn open_held_out(
     let text = Span::whole(corpus.clone());
     let notes = &mut description.notes;
     let tokens = tokens_of(text, &corpus, &tokenizer, &caches, notes)?;
+    description.tokenizer = tokenized(&tokenizer, 0, tokens.len());
     let windows = Windows::held_out(tokens, Arc::new(tokenizer), seq_len, description)?;
     Ok(Box::new(windows))
+}
+
+/// How a text became tokens; none for bytes.
+fn tokenized(tokenizer: &Tokenizer, train_tokens: u64, valid_tokens: u64) -> Option<Tokenized> {
+    Some(Tokenized {
+        fingerprint: tokenizer.fingerprint()?.to_owned(),
+        vocab: tokenizer.vocab(),
+        train_tokens,
+        valid_tokens,
+    })
 }
 
 /// The tokens of a part of a corpus.
@@ -221,12 +236,7 @@ pub(crate) fn open(
         tokens_of(train, &first, &tokenizer, caches, notes)?,
         tokens_of(valid, valid_corpus, &tokenizer, caches, notes)?,
     );
-    description.tokenizer = (tokenizer.fingerprint()).map(|fingerprint| Tokenized {
-        fingerprint: fingerprint.to_owned(),
-        vocab: tokenizer.vocab(),
-        train_tokens: parts.0.len(),
-        valid_tokens: parts.1.len(),
-    });
+    description.tokenizer = tokenized(&tokenizer, parts.0.len(), parts.1.len());
     Windows::new(
         parts,
         Arc::new(tokenizer),

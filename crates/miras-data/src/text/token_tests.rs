@@ -209,3 +209,22 @@ fn bytes_that_are_no_text_are_tokens_of_their_own() {
     let train = tokenizer().encode(&bytes[..cut]).unwrap();
     assert_eq!(about.train_tokens, train.len() as u64);
 }
+
+#[test]
+fn held_out_text_says_how_it_became_tokens_and_refuses_rows_of_no_length() {
+    let (place, text, _) = place();
+    let paths = place.paths(&["a.txt"]);
+    let data = open_held_out(&paths, tokenizer(), 16, false).unwrap();
+    let found = data.describe().tokenizer.unwrap();
+    let tokens = tokenizer().encode(&text).unwrap().len() as u64;
+    assert_eq!((found.train_tokens, found.valid_tokens), (0, tokens));
+    assert_eq!(found.fingerprint, tokenizer().fingerprint().unwrap());
+    let bytes = open_held_out(&paths, Tokenizer::bytes(), 16, false).unwrap();
+    assert_eq!(bytes.describe().tokenizer, None);
+    for length in [0, (1 << 24) + 1] {
+        let error = open_held_out(&paths, tokenizer(), length, false)
+            .err()
+            .unwrap();
+        assert_eq!(error.field(), Some("seq_len"), "{error}");
+    }
+}

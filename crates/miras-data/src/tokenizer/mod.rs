@@ -126,7 +126,7 @@ impl Tokenizer {
     }
 
     /// A hash of the files; none for bytes.
-    pub(crate) fn fingerprint(&self) -> Option<&str> {
+    pub fn fingerprint(&self) -> Option<&str> {
         match &self.kind {
             Kind::Bytes => None,
             Kind::Bpe { fingerprint, .. } => Some(fingerprint),

@@ -183,12 +183,20 @@ fn what_is_not_the_file_of_a_state_is_refused() {
         (header("{}"), "its metadata have no `miras_state`"),
         (
             header(r#"{"__metadata__":{"miras_state":"rows = 2"}}"#),
+            "missing field `version`",
+        ),
+        (
+            header(r#"{"__metadata__":{"miras_state":"version = 1\nrows = 2"}}"#),
             "missing field `position`",
+        ),
+        (
+            header(r#"{"__metadata__":{"miras_state":"version = 1\nrows = 2\nposition = 4"}}"#),
+            "missing field `content`",
         ),
         (
             [
                 header(
-                    r#"{"__metadata__":{"miras_state":"rows = 2\nposition = 4"},"x":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}"#,
+                    r#"{"__metadata__":{"miras_state":"version = 1\nrows = 2\nposition = 4\ncontent = ''"},"x":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}"#,
                 ),
                 vec![0; 4],
             ]

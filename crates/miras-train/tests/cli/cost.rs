@@ -29,7 +29,14 @@ fn estimate_gives_numbers_for_every_configuration() {
         }
         let number = |key: &str| found[key].as_u64().unwrap();
         assert!(number("memory_parameters") < number("parameters"));
-        let parts = ["weight", "gradient", "optimizer", "activation", "workspace"];
+        let parts = [
+            "weight",
+            "gradient",
+            "optimizer",
+            "activation",
+            "state",
+            "workspace",
+        ];
         let sum: u64 = (parts.iter())
             .map(|part| number(&format!("train_{part}_bytes")))
             .sum();
@@ -49,6 +56,29 @@ fn estimate_needs_no_data() {
         "estimate tiny.toml --set data={kind='mqar',vocab=64,seq_len=128}",
     );
     assert_eq!(recall["vocab"], 64);
+}
+
+#[test]
+fn the_tokenizer_is_opened_and_its_mistakes_are_those_of_run() {
+    let dir = Dir::tiny();
+    dir.file("a.txt", "the lamp was red and ".repeat(200));
+    let fixture = repository().join("crates/miras-data/fixtures/stories-512.json");
+    let text = |tokenizer: &str| {
+        format!("--set data={{kind='text',path='a.txt',tokenizer='{tokenizer}'}}")
+    };
+    let found = json(
+        &dir,
+        &format!("estimate tiny.toml {}", text(&fixture.to_string_lossy())),
+    );
+    assert_eq!(found["vocab"], 512);
+    let said = |command: &str| {
+        let words = format!("{command} tiny.toml {}", text("nowhere.json"));
+        dir.run(&words).ended(2).err
+    };
+    let by_run = said("run");
+    assert!(by_run.contains("(data.tokenizer)"), "{by_run}");
+    assert_eq!(said("estimate"), by_run);
+    assert_eq!(said("bench"), by_run);
 }
 
 #[test]

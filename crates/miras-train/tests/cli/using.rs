@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::{Dir, Ran, program};
+use crate::support::{Dir, Ran, program, repository};
 
 fn trained() -> Dir {
     let dir = Dir::tiny();
@@ -112,12 +112,18 @@ fn eval_reads_any_text_and_changes_data_alone() {
 1 | data.seq=3
   |      ^^^[..]",
     );
-    dir.run("eval tiny --length 0").refused(
-        "error: data.seq_len: must be from 1 to 16777216 tokens, got 0
+    for data in ["", " --data a.txt"] {
+        let ran = dir.run(&format!("eval tiny{data} --length 0")).ended(2);
+        assert!(ran.err.contains("give 1 or more"), "{}", ran.err);
+    }
+    dir.run("eval tiny --data a.txt --length 16777217")
+        .refused("error: --length: must be from 1 to 16777216 tokens, got 16777217");
+    dir.run("eval tiny --length 16777217").refused(
+        "error: data.seq_len: must be from 1 to 16777216 tokens, got 16777217
  --> --length:1:16  (data.seq_len)
   |
-1 | data.seq_len = 0
-  |                ^",
+1 | data.seq_len = 16777217
+  |                ^^^^^^^^",
     );
 }
 
@@ -350,4 +356,39 @@ fn recall_is_evaluated_by_load() {
     );
     dir.run("generate tiny x")
         .refused("error: the run was trained on data.kind = \"mqar\", whose tokens are no text");
+}
+
+#[test]
+fn a_changed_tokenizer_is_refused_by_all_that_read_text() {
+    let dir = Dir::tiny();
+    let fixture = repository().join("crates/miras-data/fixtures/stories-512.json");
+    let json = fs::read_to_string(fixture).unwrap();
+    dir.file("own.json", &json);
+    dir.file(
+        "corpus.txt",
+        "Anna put the red key under the lamp.\n".repeat(400),
+    );
+    // Tokens of a text are kept from run to run: this one is new.
+    let text = format!("Anna has the red key of {}. ", dir.path().display());
+    dir.file("a.txt", text.repeat(40));
+    dir.run(
+        "run tiny.toml --set data={kind='text',path='corpus.txt',tokenizer='own.json',seq_len=32}",
+    )
+    .done();
+    let ran = dir.run("eval tiny --data a.txt").done();
+    assert!(ran.err.starts_with("encoded "), "{}", ran.err);
+    dir.run("generate tiny Anna --tokens 3").done();
+    dir.run("export tiny --out weights").done();
+    dir.file("own.json", json + "\n");
+    for words in [
+        "generate tiny Anna",
+        "generate weights Anna",
+        "state save tiny --text a.txt --out s.safetensors",
+        "eval tiny",
+        "eval tiny --data a.txt",
+    ] {
+        dir.run(words).refused(
+            "error: data.tokenizer: the model of run `tiny` knows the tokens of another tokenizer: it was trained with tokenizer-sha256:[..], now it is tokenizer-sha256:[..]; restore the files",
+        );
+    }
 }

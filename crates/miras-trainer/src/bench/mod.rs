@@ -41,12 +41,16 @@ pub struct Bench {
     pub peak_bytes: Option<u64>,
 }
 
-/// Builds the model and times it. Tokens are random, so no data is opened.
-pub fn bench(config: &RunConfig, request: &BenchRequest) -> Result<Bench, TrainError> {
+/// Builds the model for so many token values and times it. Tokens are random, so no data is opened.
+pub fn bench(
+    config: &RunConfig,
+    vocab: usize,
+    request: &BenchRequest,
+) -> Result<Bench, TrainError> {
     let device = device::open(&request.device)?;
     // Memory of a GPU is not the process' own.
     let peak = (device == burn::tensor::Device::flex()).then(Peak::start);
-    let passes = Passes::new(config, request, &device);
+    let passes = Passes::new(config, vocab, request, &device);
 
     let tokens = request.batch * request.seq;
     let both = spread::measure(request.repeats, WARM_UP, tokens, || passes.both())?;

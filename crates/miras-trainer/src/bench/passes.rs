@@ -31,11 +31,16 @@ pub(super) struct OfLayer {
 }
 
 impl Passes {
-    pub(super) fn new(config: &RunConfig, request: &BenchRequest, device: &Device) -> Self {
+    pub(super) fn new(
+        config: &RunConfig,
+        vocab: usize,
+        request: &BenchRequest,
+        device: &Device,
+    ) -> Self {
         if request.layer {
             Self::Layer(Box::new(OfLayer::new(config, request, device)))
         } else {
-            Self::Model(Box::new(OfModel::new(config, request, device)))
+            Self::Model(Box::new(OfModel::new(config, vocab, request, device)))
         }
     }
 
@@ -67,8 +72,7 @@ impl Passes {
 }
 
 impl OfModel {
-    fn new(config: &RunConfig, request: &BenchRequest, device: &Device) -> Self {
-        let vocab = config.data.vocab();
+    fn new(config: &RunConfig, vocab: usize, request: &BenchRequest, device: &Device) -> Self {
         let learner = Learner::new(config, vocab, device);
         Self {
             frozen: learner.frozen(),

@@ -1,7 +1,7 @@
 use std::error::Error;
 
 use miras_config::{ConfigError, Tree, did_you_mean, fields_of};
-use miras_data::{BuiltinConfig, DataConfig, Dataset, KINDS, MqarConfig, TextConfig};
+use miras_data::{BuiltinConfig, DataConfig, DataError, Dataset, KINDS, MqarConfig, TextConfig};
 use toml::{Table, Value};
 
 use super::{StateRule, TrainConfig};
@@ -60,14 +60,7 @@ pub(super) fn open(
     config: &DataConfig,
     train: &TrainConfig,
 ) -> Result<Box<dyn Dataset>, ConfigError> {
-    let data = miras_data::open(config, train.seed).map_err(|error| {
-        let path = error
-            .field()
-            .map_or_else(|| "data".to_owned(), |field| format!("data.{field}"));
-        let cause = error.source().map(|cause| format!(": {cause}"));
-        let message = format!("{error}{}", cause.unwrap_or_default());
-        tree.error(&path, message, None)
-    })?;
+    let data = miras_data::open(config, train.seed).map_err(|error| at_its_key(tree, &error))?;
     if train.state == StateRule::Carry
         && let Err(error) = data.stream_steps(train.sequences())
     {
@@ -75,6 +68,20 @@ pub(super) fn open(
         return Err(tree.error("train.state", message, None));
     }
     Ok(data)
+}
+
+/// Number of token values, for which no text is opened; a mistake is shown as by [`open`].
+pub(super) fn vocab(tree: &Tree, config: &DataConfig) -> Result<usize, ConfigError> {
+    config.vocab().map_err(|error| at_its_key(tree, &error))
+}
+
+fn at_its_key(tree: &Tree, error: &DataError) -> ConfigError {
+    let path = error
+        .field()
+        .map_or_else(|| "data".to_owned(), |field| format!("data.{field}"));
+    let cause = error.source().map(|cause| format!(": {cause}"));
+    let message = format!("{error}{}", cause.unwrap_or_default());
+    tree.error(&path, message, None)
 }
 
 pub(super) fn to_table(config: &DataConfig) -> Table {

@@ -55,6 +55,19 @@ impl RunConfig {
         Ok((config, tree.finish()?))
     }
 
+    /// Like [`load`](Self::load), with the number of token values: of text, the tokenizer is
+    /// opened, and a mistake is an error at its line; the text itself need not be there.
+    pub fn load_with_vocab(
+        layers: Layers,
+        registry: &Registry,
+    ) -> Result<(Self, usize), ConfigError> {
+        let mut tree = layers.merge()?;
+        let config = Self::take(&mut tree, registry)?;
+        let vocab = data::vocab(&tree, &config.data);
+        tree.finish()?;
+        Ok((config, vocab?))
+    }
+
     /// Like [`load`](Self::load), and opens the data and looks at `train.init_from` too: a file
     /// that is not there, or does not fit, is then an error at the line that names it.
     pub fn load_and_open(

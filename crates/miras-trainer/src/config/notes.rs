@@ -1,3 +1,5 @@
+use miras_engine::Read;
+
 use super::RunConfig;
 use crate::StateRule;
 
@@ -6,12 +8,19 @@ impl RunConfig {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let seq_len = self.data.seq_len();
-        let chunk = (self.model.choice.as_ref()).map(|choice| choice.rule.settings.chunk);
+        let settings = (self.model.choice.as_ref()).map(|choice| &choice.rule.settings);
         let carries = self.train.state == StateRule::Carry;
-        if let Some(chunk) = chunk.filter(|chunk| *chunk > seq_len && !carries) {
-            notes.push(format!(
-                "algorithm.chunk = {chunk} is more than data.seq_len = {seq_len}: each sequence is one chunk"
-            ));
+        if let Some(settings) = settings.filter(|all| all.chunk >= seq_len && !carries) {
+            let chunk = settings.chunk;
+            if settings.read == Read::Stale {
+                notes.push(format!(
+                    "with algorithm.read = \"stale\" and a chunk of {chunk} no token of a sequence of data.seq_len = {seq_len} reads what was written: the memory is as it was learned; lower algorithm.chunk"
+                ));
+            } else if chunk > seq_len {
+                notes.push(format!(
+                    "algorithm.chunk = {chunk} is more than data.seq_len = {seq_len}: each sequence is one chunk"
+                ));
+            }
         }
         let (decay_steps, steps) = (self.optim.decay_steps, self.train.steps);
         if decay_steps != steps {

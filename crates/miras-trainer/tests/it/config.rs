@@ -422,6 +422,10 @@ fn a_chunk_that_holds_more_than_a_sequence_is_noted() {
     assert!(notes(&["algorithm.chunk=33"]).contains(note));
     assert!(!notes(&["algorithm.chunk=32"]).contains("chunk"));
     assert!(!config(ATTENTION, &[]).notes().join("\n").contains("chunk"));
+    // Nothing that is written is ever read.
+    let stale = ["algorithm.read=stale", "algorithm.chunk=32"];
+    assert!(notes(&stale).contains("the memory is as it was learned"));
+    assert!(!notes(&["algorithm.read=stale", "algorithm.chunk=16"]).contains("chunk"));
 }
 
 #[test]

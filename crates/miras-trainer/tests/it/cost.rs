@@ -1,9 +1,13 @@
 //! What a configuration is said to take, and what is measured of it.
 
 use miras_model::LanguageModel;
-use miras_trainer::{BenchRequest, RunConfig, bench, estimate};
+use miras_trainer::{BenchRequest, Estimate, RunConfig, bench};
 
 use crate::support::{ATTENTION, MEMORY, RECALL, config};
+
+fn estimate(config: &RunConfig) -> Estimate {
+    miras_trainer::estimate(config, config.data.vocab().unwrap())
+}
 
 #[test]
 fn weights_gradients_and_moments_are_numbers_a_parameter() {
@@ -18,6 +22,17 @@ fn weights_gradients_and_moments_are_numbers_a_parameter() {
         assert_eq!(summed.train.gradients, 2 * bytes);
         assert_eq!(summed.train.activations, once.train.activations);
     }
+}
+
+#[test]
+fn carried_memories_are_two_states_for_every_sequence_of_a_step() {
+    let reset = estimate(&config(MEMORY, &["train.accumulate=3"]));
+    assert_eq!(reset.train.state, 0);
+    let carry = ["train.accumulate=3", "train.state='carry'"];
+    let carried = estimate(&config(MEMORY, &carry));
+    assert_eq!(carried.train.state, 2 * carried.state_bytes * 2 * 3);
+    let more = carried.train.peak() - reset.train.peak();
+    assert_eq!(more, carried.train.state);
 }
 
 #[test]
@@ -84,7 +99,7 @@ fn the_vocabulary_is_that_of_the_data() {
     );
     for config in [text, recall] {
         let data = miras_data::open(&config.data, 1).unwrap();
-        assert_eq!(data.vocab(), config.data.vocab());
+        assert_eq!(data.vocab(), config.data.vocab().unwrap());
     }
 }
 
@@ -96,7 +111,7 @@ fn measure(config: &RunConfig, layer: bool) -> miras_trainer::Bench {
         repeats: 2,
         device: "cpu".into(),
     };
-    bench(config, &request).unwrap()
+    bench(config, config.data.vocab().unwrap(), &request).unwrap()
 }
 
 #[test]
@@ -137,6 +152,6 @@ fn a_device_that_does_not_exist_is_an_error() {
         repeats: 1,
         device: "abacus".into(),
     };
-    let error = bench(&config(MEMORY, &[]), &request).unwrap_err();
+    let error = bench(&config(MEMORY, &[]), 256, &request).unwrap_err();
     assert!(error.to_string().contains("abacus"), "{error}");
 }

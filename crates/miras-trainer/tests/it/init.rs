@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
+
 use crate::support::{Bench, MEMORY, config};
 
 const FILE: &str = "model.safetensors";
@@ -32,4 +34,31 @@ fn a_run_without_a_checkpoint_starts_again_with_the_same_weights() {
     let error = error.to_string();
     assert!(error.starts_with("cannot use the weights in "), "{error}");
     assert!(!bench.path("third").exists(), "nothing is left of it");
+}
+
+#[test]
+fn weights_of_another_type_are_refused_by_name() {
+    let bench = Bench::new();
+    bench.run("first", config(MEMORY, &[]));
+    let good = bench.file("first", 4, FILE);
+    let file = SafeTensors::deserialize(&good).unwrap();
+    let from = bench.path("other.safetensors");
+    let set = format!("train.init_from={}", from.display());
+    for (dtype, width) in [(Dtype::F16, 2), (Dtype::BF16, 2), (Dtype::F64, 8)] {
+        let shape = file.tensor("embedding").unwrap().shape().to_vec();
+        let zeros = vec![0; shape.iter().product::<usize>() * width];
+        let tensors = file.iter().map(|(name, view)| match name {
+            "embedding" => (name, TensorView::new(dtype, shape.clone(), &zeros).unwrap()),
+            _ => (name, view),
+        });
+        fs::write(&from, serialize(tensors, None).unwrap()).unwrap();
+        let error = bench.try_run("second", config(MEMORY, &[&set]), None);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            format!(
+                "cannot use the weights in {}: `embedding` is {dtype:?} where the model has F32",
+                from.display()
+            )
+        );
+    }
 }

@@ -97,3 +97,45 @@ fn checkpoints_are_found_by_step_and_by_loss() {
         "{error}"
     );
 }
+
+#[test]
+fn an_export_whose_weights_changed_is_refused() {
+    let bench = Bench::new();
+    let (trained, _) = bench.trained("run", &[]);
+    let out = bench.path().join("weights");
+    export(&trained, &out).unwrap();
+    let open = || {
+        Trained::open(
+            &Registry::builtin(),
+            bench.path(),
+            "weights",
+            At::Latest,
+            None,
+        )
+    };
+    open().unwrap();
+    let file = out.join("model.safetensors");
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let error = open().err().unwrap().to_string();
+    let start = format!(
+        "cannot use the weights in {}: they are not those that were exported: ",
+        file.display()
+    );
+    assert!(error.starts_with(&start), "{error}");
+    assert!(error.contains(&trained.origin.weights), "{error}");
+}
+
+#[test]
+fn a_run_without_a_record_is_exported_and_one_with_a_damaged_record_is_not() {
+    let bench = Bench::new();
+    let (trained, _) = bench.trained("run", &[]);
+    let record = bench.path().join("run/run.json");
+    fs::write(&record, "{").unwrap();
+    let out = bench.path().join("weights");
+    let error = export(&trained, &out).unwrap_err().to_string();
+    assert!(error.contains("run.json"), "{error}");
+    fs::remove_file(&record).unwrap();
+    assert_eq!(export(&trained, &out).unwrap().data, None);
+}

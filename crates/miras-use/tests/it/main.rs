@@ -7,3 +7,4 @@ mod exporting;
 mod generating;
 mod states;
 mod support;
+mod tokens;

@@ -127,3 +127,24 @@ fn a_state_of_other_weights_and_a_damaged_one_are_refused_by_name() {
         assert!(error.starts_with(&start), "{error}");
     }
 }
+
+#[test]
+fn a_state_that_does_not_say_what_made_it_is_refused() {
+    let bench = Bench::new();
+    let (trained, _) = bench.trained("run", &[]);
+    let mut generator = Generator::new(&trained, Memory::Live).unwrap();
+    generator.read(&text(21)).unwrap();
+    let stored = generator.store().unwrap().unwrap();
+    assert_eq!(stored.origin, trained.origin);
+    assert_eq!(stored.named.origin, None);
+    let path = bench.file("s.safetensors", stored.named.to_bytes().unwrap());
+    let error = Stored::read(&path).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot go on from {}: the state does not say which weights made it",
+            path.display()
+        )
+    );
+    assert!(error.is_usage());
+}
