@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::{GateSpec, Gates};
+use crate::{GateMap, GateSpec, Gates, RETENTION};
 
 /// Whether the decay of a token comes before or after its gradient is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,12 +41,20 @@ pub trait RetentionGate: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// `log a_t`, `[n, g, t, 1]`; `like` gives shape and device where no gate does.
-    fn log_decay(&self, gates: &Gates, like: &Tensor<4>) -> Tensor<4>;
+    /// `log a_t`, `[n, g, t, 1]`: the gate [`RETENTION`], or 0 for a part that declares none;
+    /// `like` gives shape and device then.
+    fn log_decay(&self, gates: &Gates, like: &Tensor<4>) -> Tensor<4> {
+        if self.gates().iter().any(|gate| gate.name == RETENTION) {
+            gates.get(RETENTION)
+        } else {
+            like.zeros_like()
+        }
+    }
 
-    /// Whether anything is ever forgotten.
+    /// Whether anything is ever forgotten: not without a gate, nor with one fixed at `log 1`.
     fn forgets(&self) -> bool {
-        true
+        let fixed = GateMap::Constant(0.0);
+        self.gates().iter().any(|gate| gate.map != fixed)
     }
 
     /// When the decay acts.

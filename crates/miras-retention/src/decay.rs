@@ -62,9 +62,4 @@ impl Gate {
             bias,
         }
     }
-
-    /// Whether anything is ever forgotten.
-    pub(crate) fn forgets(self, decay: f64) -> bool {
-        self != Gate::Fixed || decay < 1.0
-    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, activation};
-use miras_core::{GateSpec, Gates, LinkKind, Part, RETENTION, RetentionGate, table_of};
+use miras_core::{GateSpec, LinkKind, Part, RetentionGate, table_of};
 use serde::{Deserialize, Serialize};
 
 use crate::decay::{DECAY, DECAY_KEY, GATE_KEY, Gate};
@@ -91,14 +91,6 @@ impl Default for Kl {
 impl RetentionGate for Kl {
     fn gates(&self) -> Vec<GateSpec> {
         vec![self.gate.spec(self.decay)]
-    }
-
-    fn log_decay(&self, gates: &Gates, _like: &Tensor<4>) -> Tensor<4> {
-        gates.get(RETENTION)
-    }
-
-    fn forgets(&self) -> bool {
-        self.gate.forgets(self.decay)
     }
 
     fn link_kind(&self) -> LinkKind {

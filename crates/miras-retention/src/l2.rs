@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use miras_core::{GateSpec, Gates, Order, Part, RETENTION, RetentionGate, table_of};
+use miras_core::{GateSpec, Order, Part, RetentionGate, table_of};
 use serde::{Deserialize, Serialize};
 
 use crate::decay::{DECAY, DECAY_KEY, GATE_KEY, Gate};
@@ -84,14 +83,6 @@ impl Default for L2 {
 impl RetentionGate for L2 {
     fn gates(&self) -> Vec<GateSpec> {
         vec![self.gate.spec(self.decay)]
-    }
-
-    fn log_decay(&self, gates: &Gates, _like: &Tensor<4>) -> Tensor<4> {
-        gates.get(RETENTION)
-    }
-
-    fn forgets(&self) -> bool {
-        self.gate.forgets(self.decay)
     }
 
     fn order(&self) -> Order {

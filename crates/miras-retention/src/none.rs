@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use miras_core::{Gates, Part, RetentionGate, table_of};
+use miras_core::{Part, RetentionGate, table_of};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const PART: Part<dyn RetentionGate> = Part {
@@ -25,14 +24,6 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 pub struct Keep {}
 
 impl RetentionGate for Keep {
-    fn log_decay(&self, _gates: &Gates, like: &Tensor<4>) -> Tensor<4> {
-        like.zeros_like()
-    }
-
-    fn forgets(&self) -> bool {
-        false
-    }
-
     fn config(&self) -> toml::Table {
         table_of(self)
     }
