@@ -8,4 +8,6 @@ mod mixer;
 mod model;
 mod naive;
 mod products;
+mod small;
+mod starts;
 mod state;
