@@ -1,7 +1,7 @@
 //! Writes a few small runs for `scripts/check-tensorboard`:
 //! two seeds of one group, one of them resumed, and a run that failed.
 //!
-//! `cargo run -p miras-log --example write_events -- FOLDER`
+//! `target/debug/examples/write_events FOLDER` after `cargo build --workspace --examples`
 
 use std::path::{Path, PathBuf};
 

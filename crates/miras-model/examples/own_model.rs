@@ -1,4 +1,4 @@
-//! A model of one's own around a memory layer: `cargo run -p miras-model --example own_model`.
+//! A model of one's own around a memory layer: `target/debug/examples/own_model` after `cargo build --workspace --examples`.
 //!
 //! The task is to copy: sixteen tokens, of which the second half repeats the first. The
 //! program trains, prints the loss before and after, saves and loads the weights, and runs the

@@ -1,4 +1,5 @@
-//! Time of the inner loop against length: `cargo run --release -p miras-registry --example scaling [PART OF A NAME] [LENGTH…]`.
+//! Time of the inner loop against length: `cargo build --workspace --example scaling`,
+//! then `target/debug/examples/scaling [PART OF A NAME] [LENGTH…]`.
 //!
 //! Eight memories of width 64; seconds for forward, and for forward and backward,
 //! the median of three runs after one that is not counted.

@@ -1,4 +1,4 @@
-//! A part of one's own, trained by name: `cargo run -p miras-trainer --example own_part`.
+//! A part of one's own, trained by name: `target/debug/examples/own_part` after `cargo build --workspace --examples`.
 //!
 //! The attentional bias `log_cosh` is written here, outside of all axis crates, and is then
 //! chosen, checked, listed and trained as those of the project.

@@ -169,7 +169,7 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 
 /// A folder with a tokenizer and `golden.jsonl`, lines of `text` and the `ids` that another
 /// program gives it:
-/// `MIRAS_GOLDEN=FOLDER cargo test -p miras-data golden -- --ignored --nocapture`.
+/// `MIRAS_GOLDEN=FOLDER cargo test --workspace --lib golden -- --ignored --nocapture`.
 #[test]
 #[ignore = "needs a folder in MIRAS_GOLDEN"]
 fn golden_texts_have_the_ids_of_another_program() {
