@@ -133,6 +133,7 @@ fn is_train_usage(error: &TrainError) -> bool {
         TrainError::Device(error) => is_device_usage(error),
         TrainError::Stored(_)
         | TrainError::Changed { .. }
+        | TrainError::Beyond { .. }
         | TrainError::OtherData { .. }
         | TrainError::OtherTokenizer { .. } => true,
         _ => false,

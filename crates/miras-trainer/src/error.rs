@@ -40,6 +40,18 @@ pub enum TrainError {
         /// Each key that differs.
         keys: Vec<ChangedKey>,
     },
+    /// The run is further than it is asked to go.
+    #[error(
+        "train.steps = {steps}, but run `{name}` has done {done}; ask for more than that, or go back with `--resume=STEP`"
+    )]
+    Beyond {
+        /// The run.
+        name: String,
+        /// The step of the checkpoint it would go on from.
+        done: u64,
+        /// The steps asked for.
+        steps: u64,
+    },
     /// The data is not what the run was started with.
     #[error(
         "the data of run `{name}` changed: it was {stored}, now it is {now}; restore it, or start a new run"

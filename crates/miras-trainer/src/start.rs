@@ -84,6 +84,7 @@ pub(crate) fn again(
     let found = find(&checkpoints, at, &mut notes)?;
     let description = data.describe();
     if let Some(checkpoint) = &found {
+        refuse_fewer_steps(name, checkpoint.step, config.train.steps)?;
         // Before the weights, whose shapes follow from the data.
         let stored = snapshot::state(&checkpoint.path)?.data;
         refuse_other_data(name, stored, fingerprints(&description))?;
@@ -152,6 +153,15 @@ fn refuse_changes(folder: &RunFolder, config: &RunConfig) -> Result<(), TrainErr
         name: folder.name().to_owned(),
         keys,
     })
+}
+
+/// Else the plan of the run would be rewritten to something it does not follow.
+fn refuse_fewer_steps(name: &str, done: u64, steps: u64) -> Result<(), TrainError> {
+    if done <= steps {
+        return Ok(());
+    }
+    let name = name.to_owned();
+    Err(TrainError::Beyond { name, done, steps })
 }
 
 fn refuse_other_data(name: &str, stored: String, now: String) -> Result<(), TrainError> {

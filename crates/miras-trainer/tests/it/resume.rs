@@ -249,8 +249,7 @@ fn a_finished_run_stays_as_it_is() {
     let weights = bench.file("run", 4, "model.safetensors");
     let lines = bench.lines("run");
     let summary = bench.json("run", "summary.json");
-    let fewer = config(MEMORY, &[&sets[..], &["train.steps=2"]].concat());
-    let outcome = bench.resume("run", fewer);
+    let outcome = bench.resume("run", config(MEMORY, &sets));
     assert_eq!(
         (outcome.status.to_string().as_str(), outcome.step),
         ("finished", 4)
@@ -264,6 +263,27 @@ fn a_finished_run_stays_as_it_is() {
     for tag in ["eval/loss", "control/read_zero/loss"] {
         assert_eq!(events.scalars[tag].len(), 1, "{tag}");
     }
+}
+
+#[test]
+fn a_run_is_not_asked_for_fewer_steps_than_it_has_done() {
+    let bench = Bench::new();
+    bench.run("run", config(MEMORY, &["checkpoint.every=2"]));
+    let stored = std::fs::read(bench.path("run/config.toml")).unwrap();
+    let fewer = config(MEMORY, &["checkpoint.every=2", "train.steps=2"]);
+    let error = (bench.try_run("run", fewer.clone(), Some(Resume::Latest))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "train.steps = 2, but run `run` has done 4; ask for more than that, or go back with `--resume=STEP`"
+    );
+    assert_eq!(
+        std::fs::read(bench.path("run/config.toml")).unwrap(),
+        stored
+    );
+    assert_eq!(bench.json("run", "summary.json")["status"], "finished");
+    // Going back is what one may do.
+    let back = bench.try_run("run", fewer, Some(Resume::Step(2))).unwrap();
+    assert_eq!(back.step, 2);
 }
 
 #[test]
