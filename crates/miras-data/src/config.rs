@@ -32,25 +32,71 @@ pub struct Kind {
     pub name: &'static str,
     /// One line for lists.
     pub summary: &'static str,
+    /// Its keys and their meanings.
+    pub keys: &'static [(&'static str, &'static str)],
     /// The kind with all fields at their defaults.
     pub default: fn() -> DataConfig,
 }
+
+const SEQ_LEN: (&str, &str) = ("seq_len", "tokens in a sequence, from 1 to 16777216");
+const VALID_FRACTION: &str = "share of the corpus kept for validation, at its end, between 0 and 1";
 
 /// All kinds, in the order of documentation and help.
 pub const KINDS: &[Kind] = &[
     Kind {
         name: "builtin",
         summary: "fixed 1 MiB corpus of short stories that recall their own facts; needs no files",
+        keys: &[SEQ_LEN, ("valid_fraction", VALID_FRACTION)],
         default: || DataConfig::Builtin(BuiltinConfig::default()),
     },
     Kind {
         name: "text",
         summary: "text files, folders, patterns and .gz files, as bytes or as tokens of a byte-level BPE",
+        keys: &[
+            (
+                "path",
+                "files, folders, patterns and .gz files, one string or a list; relative to the working directory, `~/` to the home directory",
+            ),
+            (
+                "tokenizer",
+                "what a token is: \"bytes\", or the path of a byte-level BPE: tokenizer.json, vocab.json with merges.txt beside it, or a folder with either",
+            ),
+            SEQ_LEN,
+            ("valid_fraction", VALID_FRACTION),
+            (
+                "valid_path",
+                "files for validation, in place of valid_fraction; all of path is then for training",
+            ),
+            (
+                "allow_binary",
+                "true: take files that are not text, with NUL bytes or not UTF-8",
+            ),
+        ],
         default: || DataConfig::Text(TextConfig::default().settled()),
     },
     Kind {
         name: "mqar",
         summary: "multi-query associative recall: key-value pairs first, keys asked after a gap",
+        keys: &[
+            (
+                "vocab",
+                "number of token values; keys come from the lower half, values from the upper",
+            ),
+            SEQ_LEN,
+            ("pairs", "key-value pairs at the start of a sequence"),
+            (
+                "gap",
+                "filler tokens, at least, between the last pair and the first query",
+            ),
+            (
+                "queries",
+                "how often each key is asked in a training sequence; once in an evaluation",
+            ),
+            (
+                "filler",
+                "what stands between the queries: \"blank\" (token 0) or \"random\"",
+            ),
+        ],
         default: || DataConfig::Mqar(MqarConfig::default()),
     },
 ];
@@ -144,6 +190,14 @@ mod tests {
         for (at, kind) in KINDS.iter().enumerate() {
             assert_eq!((kind.default)().kind(), kind.name);
             assert!(!kind.summary.is_empty());
+            let defaults = toml::Table::try_from((kind.default)()).unwrap();
+            let mut described: Vec<_> = kind.keys.iter().map(|(key, _)| *key).collect();
+            // In place of `valid_fraction`, it has no default.
+            described.retain(|key| *key != "valid_path");
+            described.sort_unstable();
+            let mut keys: Vec<_> = defaults.keys().collect();
+            keys.sort_unstable();
+            assert_eq!(described, keys, "{}", kind.name);
             assert!(KINDS[..at].iter().all(|other| other.name != kind.name));
         }
         assert_eq!(KINDS[0].name, DataConfig::default().kind());

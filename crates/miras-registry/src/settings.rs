@@ -29,7 +29,7 @@ pub(crate) const KEYS: [(&str, &str); 7] = [
     ),
     (
         "sweeps",
-        "Picard sweeps that take chunk-start gradients towards the exact ones, which chunk - 1 of them reach; each costs one more forward and backward of the memory; default 0",
+        "Picard sweeps that take chunk-start gradients towards the exact ones, which chunk - 1 of them reach; each costs one more forward and backward of the memory, with the weights of every token written out (the first about triples the work); default 0",
     ),
     (
         "read",

@@ -105,8 +105,8 @@ pub(crate) struct Set {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CheckArgs {
-    /// The TOML files.
-    #[arg(required = true, value_name = "CONFIG")]
+    /// The TOML files; without one the built-in configuration.
+    #[arg(value_name = "CONFIG")]
     pub(crate) configs: Vec<PathBuf>,
 
     #[command(flatten)]

@@ -9,7 +9,7 @@ use miras_trainer::RunConfig;
 use crate::{
     args::CheckArgs,
     exit::Ending,
-    layers::layers,
+    layers::{DEFAULT_NAME, layers},
     out::{Out, tell},
 };
 
@@ -19,10 +19,15 @@ pub(crate) fn check(
     out: &mut Out,
 ) -> anyhow::Result<Ending> {
     let mut ending = Ending::Done;
-    for file in &args.configs {
+    let mut files: Vec<_> = (args.configs.iter()).map(|file| Some(&**file)).collect();
+    if files.is_empty() {
+        files.push(None);
+    }
+    for file in files {
         match check_one(file, &args.set.set, registry) {
             Ok(notes) => {
-                out.text(&format!("ok: {}", file.display()))?;
+                let name = file.map_or(DEFAULT_NAME.into(), Path::to_string_lossy);
+                out.text(&format!("ok: {name}"))?;
                 for note in notes {
                     out.text(&format!("note: {note}"))?;
                 }
@@ -36,7 +41,11 @@ pub(crate) fn check(
     Ok(ending)
 }
 
-fn check_one(file: &Path, set: &[String], registry: &Registry) -> Result<Vec<String>, ConfigError> {
-    let (config, ..) = RunConfig::load_and_open(layers(Some(file), set)?, registry)?;
+fn check_one(
+    file: Option<&Path>,
+    set: &[String],
+    registry: &Registry,
+) -> Result<Vec<String>, ConfigError> {
+    let (config, ..) = RunConfig::load_and_open(layers(file, set)?, registry)?;
     Ok(config.notes())
 }

@@ -3,12 +3,15 @@
 use std::{
     env::consts::{ARCH, OS},
     fmt::Write as _,
-    fs, thread,
+    thread,
     time::{Duration, Instant},
 };
 
 use burn::tensor::{Device, Distribution, Tensor};
-use miras_trainer::device::{self, DeviceInfo, KNOWN};
+use miras_trainer::{
+    SystemMemory,
+    device::{self, DeviceInfo, KNOWN},
+};
 use serde_json::{Value, json};
 
 use crate::{args::DoctorArgs, out::Out};
@@ -31,17 +34,11 @@ pub(crate) fn doctor(args: &DoctorArgs, out: &mut Out) -> anyhow::Result<()> {
 
 struct Report {
     cpus: usize,
-    memory: Option<Memory>,
+    memory: Option<SystemMemory>,
     simd: Vec<&'static str>,
     devices: Vec<(DeviceInfo, State)>,
     /// One product of two matrices on the CPU.
     product: Option<Duration>,
-}
-
-/// Bytes.
-struct Memory {
-    total: u64,
-    available: u64,
 }
 
 /// Whether a device can be used.
@@ -60,7 +57,7 @@ impl Report {
         };
         Self {
             cpus: thread::available_parallelism().map_or(1, usize::from),
-            memory: memory(),
+            memory: SystemMemory::read(),
             simd: simd(),
             devices: KNOWN.iter().map(|info| (*info, state(info))).collect(),
             product: device::open("cpu").ok().as_ref().map(time_product),
@@ -141,20 +138,6 @@ impl Report {
             "devices": devices,
         })
     }
-}
-
-/// What Linux says; other systems have no such file.
-fn memory() -> Option<Memory> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let bytes = |name: &str| -> Option<u64> {
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kib * 1024)
-    };
-    Some(Memory {
-        total: bytes("MemTotal:")?,
-        available: bytes("MemAvailable:")?,
-    })
 }
 
 /// The instruction sets that decide the speed of the CPU's tensors.

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use anyhow::Context;
+use indicatif::ProgressBar;
 use miras_registry::Registry;
 use miras_run::write_atomic;
-use miras_use::{EvalRequest, Measured, Report, evaluate};
+use miras_use::{EvalRequest, Measured, Report, evaluate_watched};
 
 use crate::{
     out::{Out, tell},
@@ -27,7 +28,14 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
         sets: args.set,
         pairs: args.pairs,
     };
-    let report = evaluate(&trained, &request)?;
+    // Nothing is drawn where the error stream is no terminal.
+    let bar = ProgressBar::new(0);
+    let report = evaluate_watched(&trained, &request, &|done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let report = report?;
     for note in &report.notes {
         tell(note);
     }

@@ -6,7 +6,7 @@ use miras_config::{ConfigError, Layers};
 
 /// The configuration of `miras-train` alone.
 const DEFAULT: &str = include_str!("default.toml");
-const DEFAULT_NAME: &str = "built-in default config";
+pub(crate) const DEFAULT_NAME: &str = "built-in default config";
 /// What runs of the built-in configuration are called.
 pub(crate) const DEFAULT_STEM: &str = "default";
 

@@ -92,8 +92,9 @@ fn explain_data(name: &str) -> anyhow::Result<String> {
     let defaults = toml::to_string(&(kind.default)()).context("cannot write the defaults")?;
     let lines: String = defaults.lines().map(|line| wrapped("  ", line)).collect();
     Ok(format!(
-        "data.kind = {name:?}\n\n{}\nKeys with their defaults\n{lines}",
-        wrapped("", kind.summary)
+        "data.kind = {name:?}\n\n{}\nKeys\n{}\nDefaults\n{lines}",
+        wrapped("", kind.summary),
+        table(kind.keys)
     ))
 }
 

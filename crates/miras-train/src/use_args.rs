@@ -97,7 +97,12 @@ pub(crate) struct GenerateArgs {
     pub(crate) tokens: usize,
 
     /// Below 1 likely tokens become likelier; 0 takes the most likely one.
-    #[arg(long, value_name = "T", default_value_t = 0.8)]
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 0.8,
+        allow_negative_numbers = true
+    )]
     pub(crate) temperature: f64,
 
     /// Choose from the K most likely tokens; 0 is all.
@@ -105,7 +110,12 @@ pub(crate) struct GenerateArgs {
     pub(crate) top_k: usize,
 
     /// Choose from the most likely tokens that together have probability P.
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 1.0,
+        allow_negative_numbers = true
+    )]
     pub(crate) top_p: f64,
 
     /// Equal seeds give equal texts.

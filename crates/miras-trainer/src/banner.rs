@@ -1,14 +1,15 @@
 //! What a run says about itself before it starts.
 
+use burn::tensor::Device;
 use miras_core::Axis;
 use miras_data::Dataset;
 use miras_model::LanguageModel;
 use miras_run::RunFolder;
 
-use crate::RunConfig;
 use crate::parameters::{Group, parameters};
 use crate::snapshot::State;
 use crate::start::in_words;
+use crate::{RunConfig, SystemMemory, estimate::estimate};
 
 /// The lines of the banner.
 pub(crate) fn lines(
@@ -17,6 +18,7 @@ pub(crate) fn lines(
     model: &LanguageModel,
     data: &dyn Dataset,
     state: &State,
+    device: &Device,
 ) -> Vec<String> {
     let train = &config.train;
     let model_config = &config.model.config;
@@ -63,7 +65,12 @@ pub(crate) fn lines(
     if let (Some(path), 0) = (&train.init_from, state.step) {
         lines.insert(4, format!("start    with the weights of {path}"));
     }
-    let notes = [config.notes(), description.notes].concat();
+    let mut notes = [config.notes(), description.notes].concat();
+    // Memory of a GPU is its own.
+    if *device == Device::flex() {
+        let peak = estimate(config, data.vocab()).train.peak();
+        notes.extend(SystemMemory::read().and_then(|memory| memory.warning(peak)));
+    }
     lines.extend(notes.iter().map(|note| format!("note     {note}")));
     lines
 }

@@ -52,10 +52,10 @@ impl Session {
         });
         self.summarize(status, message.clone())?;
         self.trackers.finish(logged)?;
-        let line = format!("{status} at step {}", self.state.step);
+        let at = self.state.step;
         self.progress.line(&match &message {
-            Some(message) => format!("{line}: {message}"),
-            None => line,
+            Some(message) => format!("stopped behind step {at}: {message}"),
+            None => format!("{status} at step {at}"),
         });
         if let Some(help) = &help {
             self.progress.line(&format!("  = help: {help}"));

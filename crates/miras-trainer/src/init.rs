@@ -22,7 +22,16 @@ pub(crate) fn check(tree: &Tree, config: &RunConfig, vocab: usize) -> Result<(),
     fits().map_err(|error: TrainError| {
         let help = "init_from is a model.safetensors, or a folder with one: a checkpoint, or what \
                     `miras-train export` writes";
-        tree.error("train.init_from", error.to_string(), Some(help.to_owned()))
+        let run = if Path::new(path).join("checkpoints").is_dir() {
+            format!("; `{path}` is a run, whose weights `miras-train export` takes out")
+        } else {
+            String::new()
+        };
+        tree.error(
+            "train.init_from",
+            error.to_string(),
+            Some(format!("{help}{run}")),
+        )
     })
 }
 

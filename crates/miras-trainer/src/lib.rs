@@ -29,6 +29,7 @@ mod schedule;
 mod session;
 mod snapshot;
 mod start;
+mod system_memory;
 mod trackers;
 mod weights;
 
@@ -42,4 +43,5 @@ pub use estimate::{Estimate, TrainMemory, estimate};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};
 pub use snapshot::tokenizer_fingerprint;
+pub use system_memory::SystemMemory;
 pub use weights::Weights;

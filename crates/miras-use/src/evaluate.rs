@@ -43,6 +43,15 @@ pub enum Batches {
 
 /// Evaluates a run.
 pub fn evaluate(trained: &Trained, request: &EvalRequest) -> Result<Report, UseError> {
+    evaluate_watched(trained, request, &|_, _| {})
+}
+
+/// Evaluates a run, and says after every batch how many are done and how many there are.
+pub fn evaluate_watched(
+    trained: &Trained,
+    request: &EvalRequest,
+    watch: &dyn Fn(u64, u64),
+) -> Result<Report, UseError> {
     trained.check_memory(request.memory)?;
     let start = start(trained, request)?;
     let (held_out, tokenizer) = held_out::open(trained, request)?;
@@ -53,7 +62,9 @@ pub fn evaluate(trained: &Trained, request: &EvalRequest) -> Result<Report, UseE
         tokenizer: tokenizer.as_ref(),
     };
     let batches = pass.batches(&held_out)?;
-    let positions = pass.positions(&held_out, batches)?;
+    let loads = pass.loads(&held_out)?;
+    let all = batches * (1 + loads.len() as u64);
+    let positions = pass.positions(&held_out, batches, &|done| watch(done, all))?;
     let description = held_out.set.describe();
     Ok(Report {
         schema: SCHEMA.to_owned(),
@@ -75,7 +86,7 @@ pub fn evaluate(trained: &Trained, request: &EvalRequest) -> Result<Report, UseE
         device: trained.device_name.clone(),
         measured: total(&positions).measured(),
         by_position: by_position(&positions),
-        by_pairs: pass.by_pairs(&held_out, batches)?,
+        by_pairs: pass.by_pairs(&loads, batches, &|done| watch(batches + done, all))?,
         notes: description.notes,
     })
 }
@@ -134,7 +145,12 @@ impl Measure<'_> {
     }
 
     /// The sums at each position of the rows.
-    fn positions(&self, held_out: &HeldOut, batches: u64) -> Result<Vec<Sum>, UseError> {
+    fn positions(
+        &self,
+        held_out: &HeldOut,
+        batches: u64,
+        watch: &dyn Fn(u64),
+    ) -> Result<Vec<Sum>, UseError> {
         let mut positions = vec![Sum::default(); held_out.config_len(self.request)];
         for index in 0..batches {
             let batch = held_out.set.eval_batch(index, self.rows())?;
@@ -158,6 +174,7 @@ impl Measure<'_> {
                 let message = format!("the loss of batch {index} (counted from 0) is not finite");
                 return Err(UseError::NonFinite(message));
             }
+            watch(index + 1);
         }
         Ok(positions)
     }
@@ -176,28 +193,40 @@ impl Measure<'_> {
         Ok((read(losses)?, read(hits)?))
     }
 
-    fn by_pairs(&self, held_out: &HeldOut, batches: u64) -> Result<Vec<ByPairs>, UseError> {
+    /// The numbers of pairs to measure at; none where the data are not recall.
+    fn loads(&self, held_out: &HeldOut) -> Result<Vec<usize>, UseError> {
+        let asked = self.request.pairs.clone();
         let DataConfig::Mqar(config) = &held_out.config else {
-            if self.request.pairs.is_empty() {
-                return Ok(Vec::new());
+            if asked.is_empty() {
+                return Ok(asked);
             }
             let message = "--pairs is about recall (data.kind = \"mqar\"): leave it out";
             return Err(UseError::Usage(message.to_owned()));
         };
-        let mut loads = self.request.pairs.clone();
-        if loads.is_empty() {
-            let all = config.pairs;
-            loads = vec![all / 4, all / 2, all, 2 * all];
-            loads.retain(|&pairs| {
-                let mut config = config.clone();
-                config.pairs = pairs;
-                config.validate().is_empty()
-            });
+        if !asked.is_empty() {
+            return Ok(asked);
         }
-        (loads.into_iter())
-            .map(|pairs| {
+        let all = config.pairs;
+        let mut loads = vec![all / 4, all / 2, all, 2 * all];
+        loads.retain(|&pairs| {
+            let mut config = config.clone();
+            config.pairs = pairs;
+            config.validate().is_empty()
+        });
+        Ok(loads)
+    }
+
+    fn by_pairs(
+        &self,
+        loads: &[usize],
+        batches: u64,
+        watch: &dyn Fn(u64),
+    ) -> Result<Vec<ByPairs>, UseError> {
+        (loads.iter().zip(0_u64..))
+            .map(|(&pairs, at)| {
                 let held_out = held_out::with_pairs(self.trained, self.request, pairs)?;
-                let positions = self.positions(&held_out, batches)?;
+                let watch = |done| watch(at * batches + done);
+                let positions = self.positions(&held_out, batches, &watch)?;
                 let measured = total(&positions).measured();
                 Ok(ByPairs { pairs, measured })
             })

@@ -22,7 +22,7 @@ mod trained;
 mod utf8;
 
 pub use error::UseError;
-pub use evaluate::{Batches, EvalRequest, evaluate};
+pub use evaluate::{Batches, EvalRequest, evaluate, evaluate_watched};
 pub use export::{Export, export};
 pub use generate::{Generator, LayerNorm};
 pub use report::{ByPairs, ByPosition, Measured, Report, StateUsed, Weighed};

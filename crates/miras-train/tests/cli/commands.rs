@@ -61,6 +61,11 @@ fn check_reports_every_file() {
     );
     assert_eq!(ran.done().out, "ok: tiny.toml\n");
 
+    let ran = dir.run("check").done();
+    assert!(ran.out.starts_with("ok: built-in default config\n"));
+    let ran = dir.run("check --set train.steps=0").ended(2);
+    assert!(ran.err.contains("(train.steps)"), "{}", ran.err);
+
     let ran = dir.run("check bad.toml tiny.toml missing.toml").ended(2);
     assert!(ran.out.starts_with("ok: tiny.toml\n"), "{}", ran.out);
     assert!(

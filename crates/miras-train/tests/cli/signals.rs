@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader, Read},
     path::Path,
     process::{Child, Command, Output, Stdio},
     thread,
@@ -24,7 +25,7 @@ fn sigterm_saves_and_the_printed_command_goes_on() {
         .spawn()
         .unwrap();
     wait_for(&child, &dir.at(&format!("{folder}/metrics.jsonl")));
-    let output = stop(child, &["TERM"]);
+    let output = stop(child, "TERM");
     let ran = Ran::new("run", &output, dir.path()).ended(130);
     assert!(
         ran.err.contains("stopping: finishing the step and saving"),
@@ -39,6 +40,8 @@ fn sigterm_saves_and_the_printed_command_goes_on() {
     let saved = format!("{folder}/checkpoints/step-{step:08}");
     assert!(dir.at(&saved).is_dir(), "{saved}");
 
+    let end = format!("stopped behind step {step}: interrupted; go on with: ");
+    assert!(ran.err.contains(&end), "{}", ran.err);
     let line = ran.err.lines().find(|line| line.contains("go on with: "));
     let line = line.unwrap_or_else(|| panic!("no command in {}", ran.err));
     let program = env!("CARGO_BIN_EXE_miras-train");
@@ -58,7 +61,7 @@ fn an_interrupt_is_answered_like_a_sigterm() {
     let dir = Dir::tiny();
     let child = start(&dir, &format!("run tiny.toml --name mine {ENDLESS}"));
     wait_for(&child, &dir.at("runs/mine/metrics.jsonl"));
-    let output = stop(child, &["INT"]);
+    let output = stop(child, "INT");
     Ran::new("run", &output, dir.path()).ended(130);
     assert!(dir.read("runs/mine/summary.json").contains("interrupted"));
 }
@@ -68,10 +71,20 @@ fn a_second_signal_ends_it_at_once() {
     let dir = Dir::tiny();
     // Steps so long that the second signal comes before the first one is obeyed.
     let slow = "--set train.batch=64 --set train.accumulate=500 --set train.steps=1000000";
-    let child = start(&dir, &format!("run tiny.toml --name mine {slow}"));
+    let mut child = start(&dir, &format!("run tiny.toml --name mine {slow}"));
     wait_for(&child, &dir.at("runs/mine/run.json"));
+    signal(&child, "TERM");
+    // Two that come together are one: the second waits for the answer to the first.
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("stopping: ") {
+        assert_ne!(errors.read_line(&mut said).unwrap(), 0, "{said}");
+    }
     let started = Instant::now();
-    let output = stop(child, &["TERM", "TERM"]);
+    signal(&child, "TERM");
+    errors.read_to_string(&mut said).unwrap();
+    let mut output = child.wait_with_output().unwrap();
+    output.stderr = said.into_bytes();
     let ran = Ran::new("run", &output, dir.path()).ended(130);
     assert!(ran.err.contains("stopped without saving"), "{}", ran.err);
     assert!(started.elapsed() < Duration::from_secs(5));
@@ -89,7 +102,7 @@ fn two_processes_do_not_train_in_one_folder() {
          wait for it or stop it, or choose another `--name`\n"
     );
     assert_eq!(ran.err, expected);
-    stop(child, &["TERM"]);
+    stop(child, "TERM");
 }
 
 #[test]
@@ -173,14 +186,15 @@ fn wait_for(child: &Child, file: &Path) {
     }
 }
 
-fn stop(child: Child, signals: &[&str]) -> Output {
-    for signal in signals {
-        let sent = Command::new("kill")
-            .args([&format!("-{signal}"), &child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
-        thread::sleep(Duration::from_millis(100));
-    }
+fn stop(child: Child, with: &str) -> Output {
+    signal(&child, with);
     child.wait_with_output().unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
 }

@@ -180,7 +180,8 @@ fn generate_is_decided_by_prompt_and_seed() {
     );
     dir.run("generate tiny x --top-p 0")
         .refused("error: --top-p must be above 0 and at most 1, got 0");
-    dir.run("generate tiny x --temperature -1").ended(2);
+    dir.run("generate tiny x --temperature -1")
+        .refused("error: --temperature must be 0 or more, got -1");
     dir.run("generate tiny x --memory reset")
         .refused("error: --memory is `live` or `frozen` here");
     let ran = dir.run("generate tiny --prompt-file nope.txt").ended(1);
@@ -321,6 +322,14 @@ fn an_export_starts_another_run_that_goes_on_without_it() {
 1 | train.init_from=out/weights
   |                 ^^^^^^^^^^^
   = help: init_from is a model.safetensors, or a folder with one: a checkpoint, or what `miras-train export` writes",
+    );
+    dir.run("check tiny.toml --set train.init_from=runs/tiny").refused(
+        "error: cannot use the weights in runs/tiny/model.safetensors: [..]
+ --> --set:1:17  (train.init_from)
+  |
+1 | train.init_from=runs/tiny
+  |                 ^^^^^^^^^
+  = help: init_from is [..] writes; `runs/tiny` is a run, whose weights `miras-train export` takes out",
     );
     dir.file(
         "from.toml",
