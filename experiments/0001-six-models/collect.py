@@ -51,7 +51,22 @@ def last(rows):
     return found
 
 
-def cell(runs):
+def stopped():
+    """Runs that stopped because a number was not finite: (task, model, writes) to steps."""
+    found = defaultdict(list)
+    for folder in sorted(RUNS.iterdir()):
+        match, summary = NAME.match(folder.name), folder / "summary.json"
+        if match and summary.exists():
+            summary = json.loads(summary.read_text())
+            if summary["status"] == "nonfinite":
+                key = match["task"], match["model"], "no" if match["nowrite"] else "yes"
+                found[key].append(summary["steps"])
+    return found
+
+
+def cell(runs, not_finite):
+    if not_finite:
+        return "not finite at step " + ", ".join(map(str, not_finite))
     values = [value for _, value in runs.values()]
     if not values:
         return "-"
@@ -61,12 +76,13 @@ def cell(runs):
 
 
 def table(rows):
-    found = last(rows)
+    found, ends = last(rows), stopped()
     tasks = sorted({key[0] for key in found}, key=lambda task: (task != "mqar", len(task), task))
     print("| model | " + " | ".join(f"{task} | without writing" for task in tasks) + " |")
     print("|---" * (1 + 2 * len(tasks)) + "|")
     for model in MODELS:
-        cells = [cell(found.get((task, model, writes), {})) for task in tasks for writes in ("yes", "no")]
+        keys = [(task, model, writes) for task in tasks for writes in ("yes", "no")]
+        cells = [cell(found.get(key, {}), ends.get(key)) for key in keys]
         print(f"| {model} | " + " | ".join(cells) + " |")
 
 

@@ -2,13 +2,12 @@
 
 use burn::{
     module::Module,
-    nn::Linear,
     tensor::{Tensor, TensorData, activation},
 };
 
 use crate::{
-    AttentionState, ModelSpec, ShortConv, init::Init, memory_mixer::convolve, rope::rotate,
-    state::Tails,
+    AttentionState, ModelSpec, Precision, ShortConv, init::Init, memory_mixer::convolve,
+    precision::Projection, rope::rotate, state::Tails,
 };
 
 /// Multi-head causal attention with rotary positions.
@@ -22,14 +21,16 @@ use crate::{
 /// models compared here start alike; `model.conv = 0` leaves it out.
 #[derive(Module, Debug)]
 pub struct AttentionMixer {
-    q: Linear,
-    k: Linear,
-    v: Linear,
+    q: Projection,
+    k: Projection,
+    v: Projection,
     pub(crate) convs: Vec<ShortConv>,
-    output: Linear,
+    output: Projection,
     pub(crate) heads: usize,
     pub(crate) head_dim: usize,
     rope_base: f64,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl AttentionMixer {
@@ -37,13 +38,14 @@ impl AttentionMixer {
         let d = spec.config.dim;
         let [q_name, k_name] = init.query_and_key(name);
         Self {
-            q: init.linear(&q_name, d, d),
-            k: init.linear(&k_name, d, d),
-            v: init.linear(&format!("{name}.v"), d, d),
+            q: init.projection(&q_name, d, d),
+            k: init.projection(&k_name, d, d),
+            v: init.projection(&format!("{name}.v"), d, d),
             convs: init.convs(name, spec.config.conv, d),
-            output: init.linear(&format!("{name}.output"), d, d),
+            output: init.projection(&format!("{name}.output"), d, d),
             heads: spec.config.heads,
             head_dim: spec.head_dim(),
+            precision: init.precision,
             rope_base: spec.config.rope_base.expect("resolved for attention"),
         }
     }
@@ -77,9 +79,9 @@ impl AttentionMixer {
         }
 
         let scale = (self.head_dim as f64).sqrt().recip();
-        let scores = q.matmul(keys.clone().transpose()).mul_scalar(scale);
+        let scores = (self.precision.product(q, keys.clone().transpose())).mul_scalar(scale);
         let scores = scores + causal_mask(start, t, &x);
-        let y = activation::softmax(scores, 3).matmul(values.clone());
+        let y = (self.precision).product(activation::softmax(scores, 3), values.clone());
         let y = y.swap_dims(1, 2).reshape([b, t, d]);
         let state = AttentionState {
             tails,

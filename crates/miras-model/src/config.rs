@@ -6,7 +6,7 @@ use miras_registry::{Choice, Registry};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::MixerConfig;
+use crate::{MixerConfig, Precision};
 
 /// `[model]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +79,8 @@ pub struct ModelSpec {
     pub config: ModelConfig,
     /// The memory, unless the mixer is attention.
     pub choice: Option<Choice>,
+    /// In which its large products are made; not part of what it is, so set by who trains it.
+    pub precision: Precision,
 }
 
 impl ModelSpec {
@@ -122,7 +124,11 @@ impl ModelSpec {
             (MixerKind::Attention, base) => config.rope_base = base.or(Some(ROPE_BASE)),
             (MixerKind::Memory, None) => {}
         }
-        let spec = Self { config, choice };
+        let spec = Self {
+            config,
+            choice,
+            precision: Precision::F32,
+        };
         check_parameters(tree, &spec)?;
         Ok(spec)
     }

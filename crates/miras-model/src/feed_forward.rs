@@ -2,26 +2,25 @@
 
 use burn::{
     module::Module,
-    nn::Linear,
     tensor::{Tensor, activation},
 };
 
-use crate::init::Init;
+use crate::{init::Init, precision::Projection};
 
 /// `SwiGLU`: `(SiLU(x W_gate) ⊙ x W_up) W_down` (Shazeer, arXiv 2002.05202).
 #[derive(Module, Debug)]
 pub struct SwiGlu {
-    gate: Linear,
-    up: Linear,
-    down: Linear,
+    gate: Projection,
+    up: Projection,
+    down: Projection,
 }
 
 impl SwiGlu {
     pub(crate) fn new(init: &mut Init, name: &str, d: usize, hidden: usize) -> Self {
         Self {
-            gate: init.linear(&format!("{name}.gate"), d, hidden),
-            up: init.linear(&format!("{name}.up"), d, hidden),
-            down: init.linear(&format!("{name}.down"), hidden, d),
+            gate: init.projection(&format!("{name}.gate"), d, hidden),
+            up: init.projection(&format!("{name}.up"), d, hidden),
+            down: init.projection(&format!("{name}.down"), hidden, d),
         }
     }
 

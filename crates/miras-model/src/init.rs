@@ -3,18 +3,19 @@
 
 use burn::{
     module::{Param, ParamId},
-    nn::{Linear, RmsNorm, RmsNormConfig},
+    nn::{RmsNorm, RmsNormConfig},
     tensor::{Device, Tensor, TensorData},
 };
 use miras_random::Stream;
 
-use crate::InitKind;
+use crate::{InitKind, Precision, precision::Projection};
 
 /// Makes parameters, numbered in the order they are made: the numbers are the
 /// identifiers under which the optimiser's state is stored. Layers of another's model are not
 /// alone in it, so theirs are unique instead.
 pub(crate) struct Init<'a> {
     pub(crate) kind: InitKind,
+    pub(crate) precision: Precision,
     seed: u64,
     device: &'a Device,
     /// Parameters so far, if they are numbered.
@@ -25,10 +26,16 @@ impl<'a> Init<'a> {
     pub(crate) fn new(seed: u64, kind: InitKind, device: &'a Device) -> Self {
         Self {
             kind,
+            precision: Precision::F32,
             seed,
             device,
             made: Some(0),
         }
+    }
+
+    /// With projections that multiply in `precision`.
+    pub(crate) fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// Without numbers.
@@ -115,11 +122,9 @@ impl<'a> Init<'a> {
     }
 
     /// A projection without bias, uniform in ±1/√`d_in`.
-    pub(crate) fn linear(&mut self, name: &str, d_in: usize, d_out: usize) -> Linear {
-        Linear {
-            weight: self.uniform(name, [d_in, d_out], 1.0 / (d_in as f64).sqrt()),
-            bias: None,
-        }
+    pub(crate) fn projection(&mut self, name: &str, d_in: usize, d_out: usize) -> Projection {
+        let weight = self.uniform(name, [d_in, d_out], 1.0 / (d_in as f64).sqrt());
+        Projection::new(weight, self.precision)
     }
 
     pub(crate) fn rms_norm(&mut self, d: usize) -> RmsNorm {

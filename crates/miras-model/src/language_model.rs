@@ -2,12 +2,12 @@
 
 use burn::{
     module::{Module, Param},
-    nn::{Linear, RmsNorm},
+    nn::RmsNorm,
     tensor::{Device, Int, Tensor, activation},
 };
 use miras_engine::Probe;
 
-use crate::{Block, ModelSpec, ModelState, Pass, init::Init};
+use crate::{Block, ModelSpec, ModelState, Pass, Precision, init::Init, precision::Projection};
 
 /// A causal language model over any mixer.
 #[derive(Module, Debug)]
@@ -17,7 +17,9 @@ pub struct LanguageModel {
     blocks: Vec<Block>,
     norm: RmsNorm,
     /// `None` where the head is the embedding.
-    head: Option<Linear>,
+    head: Option<Projection>,
+    #[module(skip)]
+    precision: Precision,
 }
 
 /// What [`LanguageModel::forward`] gives back.
@@ -34,14 +36,15 @@ impl LanguageModel {
     /// A model with the initial weights of `seed`, the same on every device.
     pub fn new(spec: &ModelSpec, vocab: usize, seed: u64, device: &Device) -> Self {
         let config = &spec.config;
-        let mut init = Init::new(seed, config.init, device);
+        let mut init = Init::new(seed, config.init, device).with_precision(spec.precision);
         Self {
             embedding: init.normal("embedding", [vocab, config.dim], 1.0),
             blocks: (0..config.layers)
                 .map(|layer| Block::new(&mut init, layer, spec))
                 .collect(),
             norm: init.rms_norm(config.dim),
-            head: (!config.tie_head).then(|| init.linear("head", config.dim, vocab)),
+            head: (!config.tie_head).then(|| init.projection("head", config.dim, vocab)),
+            precision: spec.precision,
         }
     }
 
@@ -81,7 +84,8 @@ impl LanguageModel {
         let embedding = self.embedding.val();
         let ([b, t, d], [vocab, _]) = (x.dims(), embedding.dims());
         let scaled = x.reshape([b * t, d]).div_scalar((d as f64).sqrt());
-        scaled.matmul(embedding.transpose()).reshape([b, t, vocab])
+        let logits = self.precision.product(scaled, embedding.transpose());
+        logits.reshape([b, t, vocab])
     }
 
     /// Logits for the token after each of `tokens`, from `state` on.

@@ -13,6 +13,7 @@ use crate::{
     Ablation, MemoryState, MixerConfig, Pass, ShortConv,
     heads::{from_memories, per_memory, to_memories, unit_rows},
     init::Init,
+    precision::Projection,
     state::Tails,
 };
 
@@ -32,9 +33,9 @@ use crate::{
 /// Gated `DeltaNet` lineage, which Titans does not state.
 #[derive(Module, Debug)]
 pub struct MemoryMixer {
-    q: Linear,
-    k: Linear,
-    v: Linear,
+    q: Projection,
+    k: Projection,
+    v: Projection,
     /// On queries, keys and values; empty without convolution.
     pub(crate) convs: Vec<ShortConv>,
     /// All projected gates side by side, `[d, gates·h]`.
@@ -46,8 +47,8 @@ pub struct MemoryMixer {
     /// Its gains, `[h, 1, d]`.
     gains: Vec<Param<Tensor<3>>>,
     norm: RmsNorm,
-    output_gate: Linear,
-    output: Linear,
+    output_gate: Projection,
+    output: Projection,
     #[module(skip)]
     rule: Rule,
     #[module(skip)]
@@ -76,9 +77,9 @@ impl MemoryMixer {
                 .collect(),
         };
         Self {
-            q: init.linear(&q_name, d, inner),
-            k: init.linear(&k_name, d, inner),
-            v: init.linear(&format!("{name}.v"), d, inner),
+            q: init.projection(&q_name, d, inner),
+            k: init.projection(&k_name, d, inner),
+            v: init.projection(&format!("{name}.v"), d, inner),
             convs: init.convs(name, config.conv, inner),
             gates: gate_projection(init, name, &specs, d, heads),
             rates: (specs.iter().filter(|spec| spec.map.has_rate()))
@@ -89,8 +90,8 @@ impl MemoryMixer {
                 .map(|gain| init.constant([heads, 1, gain.d], gain.initial))
                 .collect(),
             norm: init.rms_norm(head_dim),
-            output_gate: init.linear(&format!("{name}.output_gate"), d, inner),
-            output: init.linear(&format!("{name}.output"), inner, d),
+            output_gate: init.projection(&format!("{name}.output_gate"), d, inner),
+            output: init.projection(&format!("{name}.output"), inner, d),
             rule,
             specs,
             heads,
@@ -142,7 +143,12 @@ impl MemoryMixer {
                 probe: None,
             },
             Ablation::Reset => self.with_resets(&initial, &tokens, pass.probe),
-            _ => dual::forward(&self.rule, &initial, memory, &tokens, pass.probe),
+            _ => match pass.truncate {
+                Some(every) if every < t && !pass.probe => {
+                    self.truncated(&initial, memory, &tokens, every)
+                }
+                _ => dual::forward(&self.rule, &initial, memory, &tokens, pass.probe),
+            },
         };
 
         let mut y = from_memories(out.y, self.heads);
@@ -159,6 +165,34 @@ impl MemoryMixer {
             memory: out.state,
         };
         (self.output.forward(y), state, out.probe)
+    }
+
+    /// In pieces of `every` tokens, each from the state behind the last one, cut off from its
+    /// graph.
+    fn truncated(
+        &self,
+        initial: &Initial,
+        memory: State,
+        tokens: &Tokens,
+        every: usize,
+    ) -> dual::Output {
+        let len = tokens.len();
+        let mut state = memory;
+        let mut outputs = Vec::new();
+        for start in (0..len).step_by(every) {
+            let part = tokens.range(start, len.min(start + every));
+            if start > 0 {
+                state = state.map(Tensor::detach);
+            }
+            let out = dual::forward(&self.rule, initial, state, &part, false);
+            outputs.push(out.y);
+            state = out.state;
+        }
+        dual::Output {
+            y: Tensor::cat(outputs, 2),
+            state,
+            probe: None,
+        }
     }
 
     /// Every chunk from a new memory.

@@ -116,6 +116,9 @@ pub struct Pass {
     pub probe: bool,
     /// What is taken away.
     pub ablation: Ablation,
+    /// Every so many tokens of the pass, memories are cut off from the graph: gradients go back
+    /// through their states no further. The values are the same. Not in passes with probes.
+    pub truncate: Option<usize>,
 }
 
 /// What is taken away from every memory, as a control.

@@ -187,6 +187,11 @@ pub(crate) struct BenchArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct DoctorArgs {
+    /// Run every combination of parts on this device and compare with the recurrence in
+    /// float64; exit code 1 says that the device computes something else.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+
     /// Print JSON, for a program or a bug report.
     #[arg(long)]
     pub(crate) json: bool,

@@ -8,13 +8,13 @@ use std::{
 };
 
 use burn::tensor::{Device, Distribution, Tensor};
-use miras_trainer::{
-    SystemMemory,
-    device::{self, DeviceInfo, KNOWN},
-};
+use indicatif::ProgressBar;
+use miras_contract::{Checked, MOST, TYPICAL, WORST, check};
+use miras_device::{Described, DeviceInfo, KNOWN, SystemMemory, describe, open};
+use miras_registry::Registry;
 use serde_json::{Value, json};
 
-use crate::{args::DoctorArgs, out::Out};
+use crate::{args::DoctorArgs, exit::Ending, out::Out};
 
 /// The version of the tensor library, as pinned in the workspace.
 const BURN: &str = "0.22.1";
@@ -23,13 +23,71 @@ const SIZE: usize = 512;
 const PRODUCTS: u32 = 8;
 const GIB: f64 = (1_u64 << 30) as f64;
 
-pub(crate) fn doctor(args: &DoctorArgs, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn doctor(
+    args: &DoctorArgs,
+    registry: &Registry,
+    out: &mut Out,
+) -> anyhow::Result<Ending> {
+    if let Some(name) = &args.device {
+        return contract(name, args.json, registry, out);
+    }
     let report = Report::new();
     if args.json {
         out.text(&serde_json::to_string_pretty(&report.json())?)
     } else {
         out.text(&report.text())
-    }
+    }?;
+    Ok(Ending::Done)
+}
+
+/// The contract on a device.
+fn contract(name: &str, json: bool, registry: &Registry, out: &mut Out) -> anyhow::Result<Ending> {
+    let device = open(name)?;
+    // Nothing is drawn where the error stream is no terminal.
+    let bar = ProgressBar::new(0);
+    let begun = Instant::now();
+    let checked = check(registry, &device, &mut |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    let is_right = checked.is_right();
+    let Checked {
+        cases,
+        typical,
+        most,
+        worst,
+    } = &checked;
+    let seconds = begun.elapsed().as_secs_f64();
+    let text = if json {
+        let json = json!({
+            "device": name,
+            "cases": cases,
+            "agrees": is_right,
+            "typical_gap": typical,
+            "most_gap": most,
+            "worst_gap": worst.gap,
+            "worst_case": worst.case,
+            "worst_value": worst.what,
+            "seconds": seconds,
+        });
+        serde_json::to_string_pretty(&json)?
+    } else {
+        let verdict = if is_right { "agrees" } else { "does not agree" };
+        format!(
+            "the device `{name}` {verdict} with the recurrence in float64: {cases} combinations and forms in {seconds:.0} s\n\
+             typical gap   {typical:.1e}, at most {TYPICAL:.0e} is rounding\n\
+             99 of 100     {most:.1e}, at most {MOST:.0e}\n\
+             worst         {:.1e}, at most {WORST:.0e}: {} of {}",
+            worst.gap, worst.what, worst.case
+        )
+    };
+    out.text(&text)?;
+    Ok(if is_right {
+        Ending::Done
+    } else {
+        Ending::Failed
+    })
 }
 
 struct Report {
@@ -43,16 +101,16 @@ struct Report {
 
 /// Whether a device can be used.
 enum State {
-    Opens,
+    Opens(Described),
     Fails(String),
     NotCompiled,
 }
 
 impl Report {
     fn new() -> Self {
-        let state = |info: &DeviceInfo| match device::open(info.name) {
+        let state = |info: &DeviceInfo| match open(info.name) {
             _ if !info.compiled => State::NotCompiled,
-            Ok(_) => State::Opens,
+            Ok(device) => State::Opens(describe(&device)),
             Err(error) => State::Fails(error.to_string()),
         };
         Self {
@@ -60,7 +118,7 @@ impl Report {
             memory: SystemMemory::read(),
             simd: simd(),
             devices: KNOWN.iter().map(|info| (*info, state(info))).collect(),
-            product: device::open("cpu").ok().as_ref().map(time_product),
+            product: open("cpu").ok().as_ref().map(time_product),
         }
     }
 
@@ -77,7 +135,7 @@ impl Report {
         });
         let mut text = format!(
             "miras-train  {}\nburn         {BURN}\nsystem       {OS} {ARCH}, {} CPUs, SIMD: {}\n\
-             memory       {memory}\nCPU matmul   {product}\n\ndevices\n",
+             memory       {memory}\nCPU matmul   {product}\nfeatures     {}\n\ndevices\n",
             env!("CARGO_PKG_VERSION"),
             self.cpus,
             if self.simd.is_empty() {
@@ -85,11 +143,16 @@ impl Report {
             } else {
                 self.simd.join(" ")
             },
+            if features().is_empty() {
+                "none".to_owned()
+            } else {
+                features().join(" ")
+            },
         );
         for (info, state) in &self.devices {
             let DeviceInfo { name, summary, .. } = info;
             let state = match state {
-                State::Opens => "ok".to_owned(),
+                State::Opens(described) => format!("ok{}", in_words(described)),
                 State::Fails(error) => error.clone(),
                 State::NotCompiled => {
                     format!(
@@ -99,7 +162,7 @@ impl Report {
                 }
             };
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "  {name:4}  {summary}: {state}");
+            let _ = writeln!(text, "  {name:8}  {summary}: {state}");
         }
         text
     }
@@ -113,11 +176,14 @@ impl Report {
                     "name": info.name,
                     "feature": info.feature,
                     "compiled": info.compiled,
-                    "opens": matches!(state, State::Opens),
+                    "opens": matches!(state, State::Opens(_)),
                     "error": match state {
                         State::Fails(error) => Some(error),
                         _ => None,
                     },
+                    "part": part(state, |described| described.part.clone()),
+                    "compiles_for": part(state, |described| described.compiles_for.clone()),
+                    "dtypes": part(state, |described| Some(described.dtypes.clone())),
                 })
             })
             .collect();
@@ -135,9 +201,42 @@ impl Report {
                 "seconds": time.as_secs_f64(),
                 "gflops": gflops(time),
             })),
+            "features": features(),
             "devices": devices,
         })
     }
+}
+
+/// What a device says of itself, where it opened.
+fn part<T>(state: &State, get: impl Fn(&Described) -> Option<T>) -> Option<T> {
+    match state {
+        State::Opens(described) => get(described),
+        State::Fails(_) | State::NotCompiled => None,
+    }
+}
+
+fn in_words(described: &Described) -> String {
+    let part = described.part.as_ref();
+    let part = part.map_or_else(String::new, |part| format!(", {part}"));
+    let target = described.compiles_for.as_ref();
+    let target = target.map_or_else(String::new, |target| format!(" ({target})"));
+    format!(
+        "{part}{target}, computes in {}",
+        described.dtypes.join(", ")
+    )
+}
+
+/// What this build has beside the CPU.
+fn features() -> Vec<&'static str> {
+    let all = [
+        ("wgpu", cfg!(feature = "wgpu")),
+        ("cuda", cfg!(feature = "cuda")),
+        ("tch", cfg!(feature = "tch")),
+        ("fusion", cfg!(feature = "fusion")),
+        ("autotune", cfg!(feature = "autotune")),
+    ];
+    let there = all.into_iter().filter(|(_, there)| *there);
+    there.map(|(name, _)| name).collect()
 }
 
 /// The instruction sets that decide the speed of the CPU's tensors.

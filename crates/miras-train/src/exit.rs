@@ -10,8 +10,9 @@ use std::{
 
 use clap::error::ErrorKind;
 use miras_config::ConfigError;
+use miras_device::DeviceError;
 use miras_run::RunError;
-use miras_trainer::{TrainError, device::DeviceError};
+use miras_trainer::TrainError;
 use miras_use::UseError;
 
 use crate::{
@@ -117,6 +118,7 @@ fn ending_of(error: &anyhow::Error) -> Ending {
     }
     let is_usage = error.is::<Usage>()
         || error.downcast_ref().is_some_and(is_run_usage)
+        || error.downcast_ref().is_some_and(is_device_usage)
         || error.downcast_ref().is_some_and(is_train_usage)
         || error.downcast_ref().is_some_and(is_use_usage);
     if is_usage {
@@ -134,6 +136,9 @@ fn is_train_usage(error: &TrainError) -> bool {
         TrainError::Stored(_)
         | TrainError::Changed { .. }
         | TrainError::Beyond { .. }
+        | TrainError::Precision { .. }
+        | TrainError::NoFusion
+        | TrainError::VerifiesItself { .. }
         | TrainError::OtherData { .. }
         | TrainError::OtherTokenizer { .. } => true,
         _ => false,

@@ -62,7 +62,7 @@ fn obey(command: Command) -> anyhow::Result<Ending> {
         Command::Generate(args) => generate::generate(&args, &registry, &mut out)?,
         Command::State(args) => state::state(&args.command, &registry, &mut out)?,
         Command::Export(args) => export::export(&args, &registry, &mut out)?,
-        Command::Doctor(args) => doctor::doctor(&args, &mut out)?,
+        Command::Doctor(args) => return doctor::doctor(&args, &registry, &mut out),
         Command::Completions(args) => completions::completions(&args, &mut out)?,
     }
     Ok(Ending::Done)

@@ -31,12 +31,13 @@ fn crates() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
 }
 
 /// Every crate, in an order in which each depends on earlier ones alone.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 18] = [
     "miras-random",
     "miras-config",
     "miras-data",
     "miras-log",
     "miras-run",
+    "miras-device",
     "miras-core",
     "miras-memory",
     "miras-bias",
@@ -44,6 +45,7 @@ const ORDER: [&str; 16] = [
     "miras-algorithm",
     "miras-engine",
     "miras-registry",
+    "miras-contract",
     "miras-model",
     "miras-trainer",
     "miras-use",

@@ -3,13 +3,14 @@
 use burn::tensor::Device;
 use miras_core::Axis;
 use miras_data::Dataset;
+use miras_device::SystemMemory;
 use miras_model::LanguageModel;
 use miras_run::RunFolder;
 
 use crate::parameters::{Group, parameters};
 use crate::snapshot::State;
 use crate::start::in_words;
-use crate::{RunConfig, SystemMemory, estimate::estimate};
+use crate::{RunConfig, estimate::estimate};
 
 /// The lines of the banner.
 pub(crate) fn lines(

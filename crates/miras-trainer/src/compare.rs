@@ -7,12 +7,14 @@ use toml::{Table, Value};
 use crate::ChangedKey;
 
 /// What may change when a run is continued.
-pub(crate) const FREE: [&str; 5] = [
+pub(crate) const FREE: [&str; 7] = [
     "train.steps",
     "train.max_minutes",
     "train.device",
     "train.on_nonfinite",
     "train.max_skips",
+    "train.verify_device",
+    "train.fusion",
 ];
 
 /// The keys that differ and may not, sorted.

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use miras_config::ConfigError;
 use miras_data::DataError;
+use miras_device::DeviceError;
 use miras_log::LogError;
 use miras_run::RunError;
 
 use crate::compare::FREE;
-use crate::device::DeviceError;
 
 /// Why a run cannot be carried out. Messages are complete on their own.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,43 @@ pub enum TrainError {
     /// The device cannot be read from.
     #[error("the device failed: {0}")]
     Compute(String),
+    /// The device has no such number type.
+    #[error(
+        "train.precision = \"{precision}\": the device `{device}` does not compute in it; it has {has}"
+    )]
+    Precision {
+        /// As it is written.
+        precision: &'static str,
+        /// The device.
+        device: String,
+        /// What it computes in.
+        has: String,
+    },
+    /// A switch of something that is not there.
+    #[error(
+        "train.fusion = false: this program is built without the feature `fusion`, so nothing is fused; leave it out"
+    )]
+    NoFusion,
+    /// The CPU would be compared with itself.
+    #[error(
+        "train.verify_device compares a device with the CPU, and `{device}` is the CPU; leave it out, or choose another device"
+    )]
+    VerifiesItself {
+        /// The device.
+        device: String,
+    },
+    /// The device computes something else than the CPU.
+    #[error(
+        "step {step}: the device `{device}` and the CPU disagree: {gap}; nothing of this step was kept; try train.fusion = false, a build without the features `fusion` and `autotune`, or another device"
+    )]
+    Disagrees {
+        /// The step that was compared.
+        step: u64,
+        /// The device.
+        device: String,
+        /// What differs.
+        gap: String,
+    },
     /// Metrics cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),

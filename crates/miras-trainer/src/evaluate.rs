@@ -32,8 +32,8 @@ pub(crate) fn evaluate(
         .eval_batches(rows)
         .map_or(batches, |all| all.min(batches));
     let pass = Pass {
-        probe: false,
         ablation,
+        ..Pass::default()
     };
     let (mut loss, mut hits, mut weight, mut bytes) = (0.0, 0.0, 0.0, 0);
     let mut nonfinite = None;

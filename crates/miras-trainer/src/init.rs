@@ -8,7 +8,7 @@ use miras_model::LanguageModel;
 
 use crate::learner::Learner;
 use crate::weights::Weights;
-use crate::{RunConfig, TrainError, device};
+use crate::{RunConfig, TrainError};
 
 /// Refuses, at its key, a file that does not fit the model.
 pub(crate) fn check(tree: &Tree, config: &RunConfig, vocab: usize) -> Result<(), ConfigError> {
@@ -17,7 +17,7 @@ pub(crate) fn check(tree: &Tree, config: &RunConfig, vocab: usize) -> Result<(),
     };
     let fits = || {
         let weights = Weights::read(Path::new(path))?;
-        weights.fits(&blank(config, vocab, &device::open("cpu")?))
+        weights.fits(&blank(config, vocab, &miras_device::open("cpu")?))
     };
     fits().map_err(|error: TrainError| {
         let help = "init_from is a model.safetensors, or a folder with one: a checkpoint, or what \

@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use miras_data::Batch;
-use miras_model::{LanguageModel, ModelState, Pass};
+use miras_model::{LanguageModel, ModelState, Pass, Precision};
 
 use crate::carried::Carried;
 use crate::parameters::{self, Group, parameters};
@@ -17,12 +17,19 @@ pub(crate) struct Learner {
     pub(crate) optimizer: ModuleOptimizer,
     /// What memories keep from step to step, if they do.
     pub(crate) carried: Option<Carried>,
+    precision: Precision,
+    truncate: Option<usize>,
     device: Device,
 }
 
+/// What a loss is multiplied with so that its gradients are numbers of float16, whose smallest
+/// is 6e-8. A step whose gradients are too large for it is made again with a smaller one.
+const LOSS_SCALE: f64 = 16_384.0;
+const SMALLER: f64 = 16.0;
+
 /// What the batches of one step say about the weights.
 pub(crate) struct Gradients {
-    values: GradientsParams,
+    pub(crate) values: GradientsParams,
     /// Mean over the scored tokens of the step, in nats.
     pub(crate) loss: f64,
     /// Norm of the whole gradient.
@@ -32,7 +39,7 @@ pub(crate) struct Gradients {
     /// The parameter nearest to the loss whose gradient has no finite norm.
     pub(crate) nonfinite: Option<String>,
     /// The states behind the batches, cut off from the graph, if they are to be carried.
-    states: Vec<ModelState>,
+    pub(crate) states: Vec<ModelState>,
     /// Whether these are finite.
     pub(crate) has_finite_states: bool,
 }
@@ -52,6 +59,8 @@ impl Learner {
             optimizer: optimizer(&config.optim, &model),
             model,
             carried: Carried::new(&config.train),
+            precision: config.train.precision,
+            truncate: config.train.truncate.filter(|every| *every > 0),
             device: device.clone(),
         }
     }
@@ -81,18 +90,41 @@ impl Learner {
         batches: &[Batch],
         wants_accuracy: bool,
     ) -> Result<Gradients, TrainError> {
+        let mut scale = match self.precision {
+            Precision::F32 | Precision::Bf16 => None,
+            Precision::F16 => Some(LOSS_SCALE),
+        };
+        loop {
+            let gradients = self.scaled_gradients(batches, wants_accuracy, scale)?;
+            let is_too_large = gradients.loss.is_finite() && !gradients.norm.is_finite();
+            match scale {
+                Some(now) if is_too_large && now > 1.0 => scale = Some(now / SMALLER),
+                _ => return Ok(gradients),
+            }
+        }
+    }
+
+    /// The gradients, by way of a loss that is `scale` times as large if there is a scale.
+    fn scaled_gradients(
+        &self,
+        batches: &[Batch],
+        wants_accuracy: bool,
+        scale: Option<f64>,
+    ) -> Result<Gradients, TrainError> {
         let total: f64 = batches.iter().map(weight_of).sum();
         // Nothing scored gives no gradient, not 0/0.
         let total = if total > 0.0 { total } else { 1.0 };
+        let pass = Pass {
+            truncate: self.truncate,
+            ..Pass::default()
+        };
         let mut sum = GradientsAccumulator::new();
         let mut numbers = Vec::new();
         let mut states = Vec::new();
         for (at, batch) in batches.iter().enumerate() {
             let tokens = Tokens::new(batch, &self.device.clone().autodiff());
             let earlier = (self.carried.as_ref()).and_then(|carried| carried.state(at));
-            let output = self
-                .model
-                .forward(tokens.inputs.clone(), earlier, Pass::default());
+            let output = self.model.forward(tokens.inputs.clone(), earlier, pass);
             if self.carried.is_some() {
                 states.push(output.state.detach());
             }
@@ -102,10 +134,17 @@ impl Learner {
             let losses = LanguageModel::token_losses(output.logits, tokens.targets);
             let loss = (losses * tokens.weights).sum().div_scalar(total);
             numbers.push(loss.clone().inner());
-            let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
+            let gradients = match scale {
+                None => loss.backward(),
+                Some(scale) => loss.mul_scalar(scale).backward(),
+            };
+            let gradients = GradientsParams::from_grads(gradients, &self.model);
             sum.accumulate(&self.model, gradients);
         }
-        let values = sum.grads();
+        let mut values = sum.grads();
+        if let Some(scale) = scale {
+            values = scaled(&self.model, values, scale.recip());
+        }
         let gradients = parameters::gradients(&self.model, &values);
         let squares = gradients
             .iter()

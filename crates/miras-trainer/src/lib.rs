@@ -4,7 +4,6 @@
 //! - [`run()`] carries it out: steps, evaluations, checkpoints, metrics, and resuming.
 //! - [`estimate()`] says what a configuration takes, and [`bench()`] measures it.
 //! - [`Weights`] puts the weights of a checkpoint or an export into a model.
-//! - [`device`] finds a device by name.
 
 mod advice;
 mod banner;
@@ -12,7 +11,6 @@ mod bench;
 mod carried;
 mod compare;
 mod config;
-pub mod device;
 mod diagnostics;
 mod error;
 mod estimate;
@@ -29,8 +27,8 @@ mod schedule;
 mod session;
 mod snapshot;
 mod start;
-mod system_memory;
 mod trackers;
+mod verify;
 mod weights;
 
 pub use bench::{Bench, BenchRequest, Spread, bench};
@@ -43,5 +41,4 @@ pub use estimate::{Estimate, TrainMemory, estimate};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};
 pub use snapshot::tokenizer_fingerprint;
-pub use system_memory::SystemMemory;
 pub use weights::Weights;

@@ -1,10 +1,15 @@
 //! One run from start to end.
 
+use burn::tensor::Device;
 use miras_data::Dataset;
 
 use crate::learner::Learner;
 use crate::session::Session;
-use crate::{Outcome, RunConfig, RunRequest, StateRule, TrainError, device, start};
+use crate::start::Started;
+use crate::verify::Twin;
+use crate::{
+    Outcome, RunConfig, RunRequest, StateRule, TrainConfig, TrainError, init, snapshot, start,
+};
 
 /// Trains as configured, or goes on training, and leaves everything in the run's folder.
 pub fn run(config: RunConfig, request: RunRequest) -> Result<Outcome, TrainError> {
@@ -24,11 +29,57 @@ pub fn run_on(
     if config.train.state == StateRule::Carry {
         data.stream_steps(config.train.sequences())?;
     }
-    let device = device::open(&config.train.device)?;
+    let device = open(&config.train)?;
     let learner = Learner::new(&config, data.vocab(), &device);
     let started = match request.resume {
         None => start::fresh(&config, data.as_ref(), &request, learner)?,
         Some(at) => start::again(&config, data.as_ref(), &request, at, learner)?,
     };
-    Session::open(config, data, device, request, started)?.run()
+    let twin = match config.train.verify_device {
+        0 => None,
+        steps => Some(twin(&config, data.vocab(), &device, &started, steps)?),
+    };
+    Session::open(config, data, device, request, started, twin)?.run()
+}
+
+/// The device of a configuration, if it can do what is asked of it.
+pub(crate) fn open(train: &TrainConfig) -> Result<Device, TrainError> {
+    if !train.fusion {
+        if !cfg!(feature = "fusion") {
+            return Err(TrainError::NoFusion);
+        }
+        // Too late where an earlier run of this process has switched it off, or has not.
+        miras_device::without_fusion();
+    }
+    let device = miras_device::open(&train.device)?;
+    let precision = train.precision;
+    if !device.supports_dtype(precision.dtype()) {
+        return Err(TrainError::Precision {
+            precision: precision.name(),
+            device: train.device.clone(),
+            has: miras_device::describe(&device).dtypes.join(", "),
+        });
+    }
+    Ok(device)
+}
+
+/// The CPU's side, where the run is about to start.
+fn twin(
+    config: &RunConfig,
+    vocab: usize,
+    device: &Device,
+    started: &Started,
+    steps: u64,
+) -> Result<Twin, TrainError> {
+    let cpu = miras_device::open("cpu")?;
+    if *device == cpu {
+        let device = config.train.device.clone();
+        return Err(TrainError::VerifiesItself { device });
+    }
+    let learner = Learner::new(config, vocab, &cpu);
+    let learner = match started.checkpoint {
+        Some(step) => snapshot::load(&started.checkpoints.at(step)?.path, learner)?.0,
+        None => init::start(config, learner)?,
+    };
+    Ok(Twin::new(learner, steps, config.train.precision))
 }

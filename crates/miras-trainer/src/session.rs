@@ -19,6 +19,7 @@ use crate::schedule::learning_rate;
 use crate::snapshot::State;
 use crate::start::Started;
 use crate::trackers::Known;
+use crate::verify::Twin;
 use crate::{
     OnNonfinite, RunConfig, RunRequest, StateRule, TrainError, banner, nonfinite, trackers,
 };
@@ -45,6 +46,8 @@ pub(crate) struct Session {
     pub(crate) evaluated: Option<(u64, f64)>,
     /// What an earlier process logged at the step where this one goes on.
     pub(crate) known: Known,
+    /// The CPU's side while steps are compared.
+    twin: Option<Twin>,
     stop: Arc<AtomicBool>,
     begun: Instant,
     /// What this process has spent on steps.
@@ -73,6 +76,7 @@ impl Session {
         device: Device,
         request: RunRequest,
         started: Started,
+        twin: Option<Twin>,
     ) -> Result<Self, TrainError> {
         let state = started.state;
         let resumed_at = started.resumed.then_some(state.step);
@@ -114,6 +118,7 @@ impl Session {
             metrics,
             known,
             resume_command: request.resume_command,
+            twin,
             stop: request.stop,
             begun: Instant::now(),
             training: Duration::ZERO,
@@ -166,7 +171,7 @@ impl Session {
 
         let begun = Instant::now();
         if self.is_at_stretch_start()? {
-            self.learner.forget();
+            self.forget();
         }
         let batches = self.batches()?;
         let gradients = self.learner.gradients(&batches, wants_accuracy)?;
@@ -186,9 +191,11 @@ impl Session {
 
         if gradients.is_finite() {
             let probed = self.probe(step, is_logged, &batches[0])?;
+            let verified = self.verify_gradients(step, &batches, &gradients)?;
             let begun = Instant::now();
             self.learner.update(gradients, lr, self.config.optim.clip);
             self.training += begun.elapsed();
+            self.verify_update(step, verified, lr)?;
             self.state.skipped_in_a_row = 0;
             if is_logged {
                 values.push(("perf/tokens_per_s".to_owned(), self.speed(&batches)));
@@ -199,7 +206,7 @@ impl Session {
             return Ok(Some(place));
         } else {
             // What made the step non-finite may be in the memories themselves.
-            self.learner.forget();
+            self.forget();
         }
         if self.config.train.on_nonfinite == OnNonfinite::Skip {
             values.push(("train/skipped".to_owned(), self.state.skipped as f64));
@@ -218,6 +225,57 @@ impl Session {
             training: self.training,
         });
         Ok(None)
+    }
+
+    /// The CPU's side of a step that is to be compared.
+    fn verify_gradients(
+        &self,
+        step: u64,
+        batches: &[Batch],
+        gradients: &Gradients,
+    ) -> Result<Option<Gradients>, TrainError> {
+        let Some(twin) = &self.twin else {
+            return Ok(None);
+        };
+        match twin.gradients((&self.learner, gradients), batches)? {
+            Ok(ours) => Ok(Some(ours)),
+            Err(gap) => Err(self.disagrees(step, gap)),
+        }
+    }
+
+    fn verify_update(
+        &mut self,
+        step: u64,
+        verified: Option<Gradients>,
+        lr: f64,
+    ) -> Result<(), TrainError> {
+        let (Some(twin), Some(gradients)) = (&mut self.twin, verified) else {
+            return Ok(());
+        };
+        let clip = self.config.optim.clip;
+        if let Some(gap) = twin.update(&self.learner, gradients, lr, clip)? {
+            return Err(self.disagrees(step, gap));
+        }
+        if twin.is_done() {
+            self.twin = None;
+            let device = &self.config.train.device;
+            let line = format!("step {step}  the device `{device}` agrees with the CPU so far");
+            self.progress.line(&line);
+        }
+        Ok(())
+    }
+
+    fn disagrees(&self, step: u64, gap: String) -> TrainError {
+        let device = self.config.train.device.clone();
+        TrainError::Disagrees { step, device, gap }
+    }
+
+    /// The next step starts from the initial memory.
+    fn forget(&mut self) {
+        self.learner.forget();
+        if let Some(twin) = &mut self.twin {
+            twin.forget();
+        }
     }
 
     fn batches(&self) -> Result<Vec<Batch>, TrainError> {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use miras_config::ConfigError;
 use miras_data::DataError;
+use miras_device::DeviceError;
 use miras_model::StateError;
 use miras_run::RunError;
 use miras_trainer::TrainError;
-use miras_trainer::device::DeviceError;
 
 /// Why a trained run cannot be used as asked. Messages are complete on their own.
 #[derive(Debug, thiserror::Error)]

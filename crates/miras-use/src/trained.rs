@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use miras_config::Layers;
-use miras_model::{Ablation, LanguageModel, MixerKind, Pass, StateOrigin};
+use miras_model::{Ablation, LanguageModel, MixerKind, Pass, Precision, StateOrigin};
 use miras_registry::Registry;
 use miras_run::{Checkpoint, Checkpoints, Policy, RunFolder};
-use miras_trainer::{RunConfig, TrainError, Weights, device, tokenizer_fingerprint};
+use miras_trainer::{RunConfig, TrainError, Weights, tokenizer_fingerprint};
 use serde::{Deserialize, Serialize};
 
 use crate::{Export, UseError};
@@ -41,12 +41,12 @@ pub enum Memory {
 impl Memory {
     pub(crate) fn pass(self) -> Pass {
         Pass {
-            probe: false,
             ablation: match self {
                 Self::Live => Ablation::None,
                 Self::Frozen => Ablation::Frozen,
                 Self::Reset => Ablation::Reset,
             },
+            ..Pass::default()
         }
     }
 }
@@ -89,9 +89,11 @@ impl Trained {
     ) -> Result<Self, UseError> {
         let (runs, name) = locate(runs, run);
         let folder = RunFolder::open_to_read(&runs, &name)?;
-        let config = stored_config(&folder.config_path(), registry)?;
+        let mut config = stored_config(&folder.config_path(), registry)?;
+        // The weights are kept in float32 whatever they were trained with.
+        config.model.precision = Precision::F32;
         let device_name = device.unwrap_or(&config.train.device).to_owned();
-        let device = device::open(&device_name)?;
+        let device = miras_device::open(&device_name)?;
 
         let mut notes = Vec::new();
         let (weights, tokenizer, origin_of) = if let Some(export) = Export::read(folder.path())? {

@@ -3,23 +3,16 @@
 //! All in float64 on the CPU. A new part is tested here without a line of its own.
 
 use crate::support::{
-    Case, G, Inputs, assert_same, cases, combinations, difference, numbers, run_dual,
+    FORMS, G, Inputs, assert_same, cases, combinations, difference, numbers, run_dual,
     run_recurrence,
 };
 use burn::tensor::{Tensor, s};
+use miras_contract::Case;
 use miras_core::{Factor, Weights};
 use miras_engine::{Form, Initial, Rule, State, dual, frozen, recurrence};
 use miras_registry::Registry;
 
 const TOLERANCE: f64 = 1e-9;
-
-/// Every way through the engine: gradients at the chunk's start, swept with the weights of every
-/// token written out where the link asks for it, and exact.
-const FORMS: [&str; 3] = [
-    "form = 'chunk_start'\nchunk = 3",
-    "form = 'chunk_start'\nchunk = 3\nsweeps = 1\nread = 'exact'",
-    "form = 'exact'\nchunk = 3",
-];
 
 /// With `chunk` tokens a chunk.
 fn with_chunk(rule: &Rule, chunk: usize) -> Rule {

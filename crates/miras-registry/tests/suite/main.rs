@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod contract;
+mod devices;
 mod engine;
 mod exactness;
 mod goldens;

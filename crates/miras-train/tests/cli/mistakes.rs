@@ -171,7 +171,7 @@ fn data_that_cannot_be_used_is_shown_at_its_key() {
 #[test]
 fn devices_are_known_by_name() {
     let dir = Dir::tiny();
-    let unknown = "error: unknown device `gpu`, expected one of auto, cpu, wgpu, cuda, tch: did you mean `wgpu`?";
+    let unknown = "error: unknown device `gpu`, expected one of auto, cpu, wgpu, cuda, tch, tch:cuda: did you mean `wgpu`?";
     dir.run("run tiny.toml --device gpu").refused(unknown);
     let in_file = format!("{unknown}\n --> --set:1:14  (train.device)[..]");
     dir.run("check tiny.toml --set train.device=gpu")

@@ -4,7 +4,8 @@ mod passes;
 mod peak;
 mod spread;
 
-use crate::{RunConfig, TrainError, device};
+use crate::run::open;
+use crate::{RunConfig, TrainConfig, TrainError};
 use passes::Passes;
 use peak::Peak;
 pub use spread::Spread;
@@ -47,7 +48,10 @@ pub fn bench(
     vocab: usize,
     request: &BenchRequest,
 ) -> Result<Bench, TrainError> {
-    let device = device::open(&request.device)?;
+    let device = open(&TrainConfig {
+        device: request.device.clone(),
+        ..config.train.clone()
+    })?;
     // Memory of a GPU is not the process' own.
     let peak = (device == burn::tensor::Device::flex()).then(Peak::start);
     let passes = Passes::new(config, vocab, request, &device);

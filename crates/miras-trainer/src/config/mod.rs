@@ -124,9 +124,10 @@ impl RunConfig {
 
     fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
         tree.suggest(keys::all(registry));
-        let model = ModelSpec::take(tree, registry)?;
+        let mut model = ModelSpec::take(tree, registry)?;
         let data = data::take(tree)?;
         let train = TrainConfig::take(tree, &data, &model)?;
+        model.precision = train.precision;
         let optim = OptimConfig::take(tree)?;
         let eval = EvalConfig::take(tree, &model)?;
         let checkpoint = CheckpointConfig::take(tree)?;

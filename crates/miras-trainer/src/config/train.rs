@@ -2,11 +2,11 @@ use std::{io, path};
 
 use miras_config::{ConfigError, Tree};
 use miras_data::DataConfig;
-use miras_model::{MixerKind, ModelSpec};
+use miras_engine::Form;
+use miras_model::{MixerKind, ModelSpec, Precision};
 use serde::{Deserialize, Serialize};
 
 use super::require;
-use crate::device;
 
 /// The most tokens that one batch of `miras-data` may hold.
 const MOST_TOKENS: usize = 1 << 28;
@@ -38,9 +38,23 @@ pub struct TrainConfig {
     /// The memory that a training sequence starts from: `"reset"`, the learned initial one, or
     /// `"carry"`, that at the end of the sequence before, on text that is read in order.
     pub state: StateRule,
+    /// Tokens through which gradients go back in a memory's state, a multiple of
+    /// `algorithm.chunk`, or 0 for whole sequences; memories alone. Default 256, rounded up to
+    /// whole chunks, in the `chunk_start` form, whose gradients grow with every chunk, and 0 in
+    /// the exact form.
+    pub truncate: Option<usize>,
     /// Where to compute: `"cpu"`, `"auto"`, or a device whose cargo feature is on. May change
     /// at a resume.
     pub device: String,
+    /// In which projections, head and attention multiply: `"f32"`, or `"bf16"` or `"f16"` where
+    /// the device has them; weights, memories, gates, norms and losses are float32 always.
+    pub precision: Precision,
+    /// Steps, from the first of a process on, that are made on the CPU as well and compared; the
+    /// run stops where they disagree. May change at a resume.
+    pub verify_device: u64,
+    /// Whether operations may be fused into kernels, in builds with the feature `fusion`. May
+    /// change at a resume.
+    pub fusion: bool,
     /// What happens when a loss or gradient is NaN or infinite: `"stop"`, or `"skip"` the step.
     pub on_nonfinite: OnNonfinite,
     /// Steps skipped in a row after which the run stops, 1 or more; default 10; belongs to
@@ -79,7 +93,11 @@ impl Default for TrainConfig {
             batch: 8,
             accumulate: 1,
             state: StateRule::Reset,
+            truncate: None,
             device: "cpu".to_owned(),
+            precision: Precision::F32,
+            verify_device: 0,
+            fusion: true,
             on_nonfinite: OnNonfinite::Stop,
             max_skips: None,
         }
@@ -151,7 +169,8 @@ impl TrainConfig {
         if config.state == StateRule::Carry {
             can_carry(tree, data, model)?;
         }
-        if let Err(error) = device::check(&config.device) {
+        config.truncate = truncate(tree, config.truncate, model)?;
+        if let Err(error) = miras_device::check(&config.device) {
             return Err(tree.error("train.device", error.to_string(), None));
         }
         match (config.on_nonfinite, config.max_skips) {
@@ -169,6 +188,39 @@ impl TrainConfig {
         }
         Ok(config)
     }
+}
+
+/// The default of `train.truncate` in the `chunk_start` form, in tokens: four chunks of 64, behind
+/// which gradients of memories that train still fade (`docs/architecture.md`).
+const TRUNCATE: usize = 256;
+
+fn truncate(
+    tree: &Tree,
+    asked: Option<usize>,
+    model: &ModelSpec,
+) -> Result<Option<usize>, ConfigError> {
+    let Some(choice) = &model.choice else {
+        if asked.is_none() {
+            return Ok(None);
+        }
+        let message = "truncate belongs to memories: attention has no state to cut gradients in";
+        let help = "leave it out, or set model.mixer = \"memory\"".to_owned();
+        return Err(tree.error("train.truncate", message, Some(help)));
+    };
+    let settings = &choice.rule.settings;
+    let default = match settings.form {
+        Form::Exact => 0,
+        Form::ChunkStart => TRUNCATE.next_multiple_of(settings.chunk),
+    };
+    let every = asked.unwrap_or(default);
+    require(
+        tree,
+        "train.truncate",
+        every.is_multiple_of(settings.chunk),
+        &format!("a multiple of algorithm.chunk = {}, or 0", settings.chunk),
+        every,
+    )?;
+    Ok(Some(every))
 }
 
 fn can_carry(tree: &Tree, data: &DataConfig, model: &ModelSpec) -> Result<(), ConfigError> {

@@ -476,12 +476,9 @@ fn data_that_cannot_be_opened_are_shown_where_they_are_named() {
 
 #[test]
 fn a_device_that_is_not_compiled_in_can_be_configured_and_not_opened() {
-    for device in miras_trainer::device::KNOWN
-        .iter()
-        .filter(|known| !known.compiled)
-    {
+    for device in miras_device::KNOWN.iter().filter(|known| !known.compiled) {
         let set = format!("train.device={}", device.name);
         let config = config("", &[&set]);
-        assert!(miras_trainer::device::open(&config.train.device).is_err());
+        assert!(miras_device::open(&config.train.device).is_err());
     }
 }

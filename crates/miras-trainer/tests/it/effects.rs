@@ -34,7 +34,11 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("train.batch", &[], "3"),
     ("train.accumulate", &[], "2"),
     ("train.state", &[], "carry"),
+    ("train.truncate", &["data.seq_len=24"], "8"),
     ("train.device", &[], "cuda"),
+    ("train.precision", &[], "bf16"),
+    ("train.verify_device", &[], "2"),
+    ("train.fusion", &[], "false"),
     ("train.on_nonfinite", &[], "skip"),
     (
         "train.max_skips",

@@ -6,6 +6,7 @@ mod carry;
 mod config;
 mod controls;
 mod cost;
+mod devices;
 mod effects;
 mod effects_of_data;
 mod effects_of_parts;

@@ -339,7 +339,7 @@ fn only_steps_minutes_and_device_may_change() {
         "  optim.lr: stored 0.003, now 0.5",
         "  retention.kind: stored \"l2\", now \"none\"",
         "  train.seed: stored 1, now 2",
-        "only train.steps, train.max_minutes, train.device, train.on_nonfinite, train.max_skips may change",
+        "only train.steps, train.max_minutes, train.device, train.on_nonfinite, train.max_skips, train.verify_device, train.fusion may change",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }

@@ -14,6 +14,8 @@ pub struct DeviceInfo {
     pub feature: Option<&'static str>,
     /// Whether it is compiled in.
     pub compiled: bool,
+    /// What a machine needs for it.
+    needs: &'static str,
 }
 
 /// All devices, compiled in or not. Beside them there is `auto`: a GPU that is
@@ -24,24 +26,35 @@ pub const KNOWN: &[DeviceInfo] = &[
         summary: "the CPU, in Rust; always there",
         feature: None,
         compiled: true,
+        needs: "nothing",
     },
     DeviceInfo {
         name: "wgpu",
         summary: "the default GPU, through Vulkan, Metal or DirectX 12",
         feature: Some("wgpu"),
         compiled: cfg!(feature = "wgpu"),
+        needs: "install a Vulkan driver (mesa-vulkan-drivers has one for every CPU)",
     },
     DeviceInfo {
         name: "cuda",
         summary: "the first NVIDIA GPU",
         feature: Some("cuda"),
         compiled: cfg!(feature = "cuda"),
+        needs: "install the NVIDIA driver",
     },
     DeviceInfo {
         name: "tch",
         summary: "the CPU, through LibTorch",
         feature: Some("tch"),
         compiled: cfg!(feature = "tch"),
+        needs: "nothing",
+    },
+    DeviceInfo {
+        name: "tch:cuda",
+        summary: "the first NVIDIA GPU, through LibTorch",
+        feature: Some("tch"),
+        compiled: cfg!(feature = "tch"),
+        needs: "install the NVIDIA driver and a LibTorch with CUDA",
     },
 ];
 
@@ -71,10 +84,12 @@ pub enum DeviceError {
         feature: &'static str,
     },
     /// It is compiled in, and this machine has none.
-    #[error("this machine has no `{name}` device: use --device cpu")]
+    #[error("this machine has no `{name}` device: {needs}, or use --device cpu")]
     Absent {
         /// The device.
         name: &'static str,
+        /// What would have to be there.
+        needs: &'static str,
     },
 }
 
@@ -86,6 +101,9 @@ pub fn compiled() -> Vec<DeviceInfo> {
 }
 
 /// The device called `name`, without gradients.
+///
+/// # Errors
+/// If there is no such name, or the device is not compiled in or not in this machine.
 pub fn open(name: &str) -> Result<Device, DeviceError> {
     let Some(known) = find(name)? else {
         return Ok(best());
@@ -96,11 +114,33 @@ pub fn open(name: &str) -> Result<Device, DeviceError> {
             feature,
         });
     }
-    get(known.name).ok_or(DeviceError::Absent { name: known.name })
+    get(known.name).ok_or(DeviceError::Absent {
+        name: known.name,
+        needs: known.needs,
+    })
+}
+
+/// The device that tests run on: that of `MIRAS_TEST_DEVICE`, or the CPU.
+///
+/// # Panics
+/// If there is no such device, for a test that passed elsewhere would prove nothing.
+pub fn for_tests() -> Device {
+    match open(&name_for_tests()) {
+        Ok(device) => device,
+        Err(error) => panic!("MIRAS_TEST_DEVICE: {error}"),
+    }
+}
+
+/// The name of [`for_tests`].
+pub fn name_for_tests() -> String {
+    std::env::var("MIRAS_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned())
 }
 
 /// Whether `name` is the name of a device, compiled in or not.
-pub(crate) fn check(name: &str) -> Result<(), DeviceError> {
+///
+/// # Errors
+/// If it is not.
+pub fn check(name: &str) -> Result<(), DeviceError> {
     find(name).map(|_| ())
 }
 
@@ -128,19 +168,25 @@ fn get(name: &str) -> Option<Device> {
     match name {
         "cpu" => Some(Device::flex()),
         #[cfg(feature = "wgpu")]
-        "wgpu" => first(burn::tensor::DeviceType::Wgpu)
+        "wgpu" => first(burn::tensor::DeviceType::Wgpu, |_| true)
             .map(|_| Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
         #[cfg(feature = "cuda")]
-        "cuda" => first(burn::tensor::DeviceType::Cuda),
+        "cuda" => first(burn::tensor::DeviceType::Cuda, |_| true),
         #[cfg(feature = "tch")]
         "tch" => Some(Device::libtorch()),
+        #[cfg(feature = "tch")]
+        "tch:cuda" => {
+            (first(burn::tensor::DeviceType::LibTorch, |device| {
+                *device == Device::libtorch_cuda(0)
+            }))
+        }
         _ => None,
     }
 }
 
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-fn first(kind: burn::tensor::DeviceType) -> Option<Device> {
-    Device::enumerate(kind).into_vec().into_iter().next()
+#[cfg(any(feature = "wgpu", feature = "cuda", feature = "tch"))]
+fn first(kind: burn::tensor::DeviceType, is_it: impl Fn(&Device) -> bool) -> Option<Device> {
+    Device::enumerate(kind).into_vec().into_iter().find(is_it)
 }
 
 fn all() -> impl Iterator<Item = &'static str> {
@@ -171,7 +217,7 @@ mod tests {
     #[test]
     fn other_names_say_what_to_do() {
         let unknown = open("cdua").unwrap_err().to_string();
-        let expected = "unknown device `cdua`, expected one of auto, cpu, wgpu, cuda, tch: did you mean `cuda`?";
+        let expected = "unknown device `cdua`, expected one of auto, cpu, wgpu, cuda, tch, tch:cuda: did you mean `cuda`?";
         assert_eq!(unknown, expected);
         for device in KNOWN.iter().filter(|known| !known.compiled) {
             let error = open(device.name).unwrap_err().to_string();

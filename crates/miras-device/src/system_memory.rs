@@ -30,7 +30,7 @@ impl SystemMemory {
     }
 
     /// What to say of a run that is estimated to take so many bytes; none if it fits.
-    pub(crate) fn warning(self, peak: u64) -> Option<String> {
+    pub fn warning(self, peak: u64) -> Option<String> {
         let gib = |bytes: u64| bytes as f64 / (1_u64 << 30) as f64;
         (peak > self.available).then(|| {
             format!(

@@ -1,0 +1,150 @@
+//! Seeded inputs in float64.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use miras_core::{GateMap, Gates};
+use miras_engine::{Initial, Rule, Tokens};
+
+/// Memories at once.
+pub const G: usize = 2;
+/// The width of each.
+pub const D: usize = 3;
+
+/// Numbers in (−1, 1) from a name, the same on every machine.
+pub fn noise(name: &str, count: usize) -> Vec<f64> {
+    let mut state = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+        })
+        .collect()
+}
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+/// Numbers as a tensor in float64 on the CPU, part of a graph.
+pub fn tensor(values: Vec<f64>, shape: [usize; 4]) -> Tensor<4> {
+    Tensor::from_data(TensorData::new(values, shape), (&device(), DType::F64))
+}
+
+/// The values of a tensor on another device, or as another number type.
+pub fn placed(x: &Tensor<4>, (device, dtype): (&Device, DType)) -> Tensor<4> {
+    Tensor::from_data(x.to_data().convert_dtype(dtype), (device, dtype))
+}
+
+pub(crate) fn random(name: &str, shape: [usize; 4], low: f64, high: f64) -> Tensor<4> {
+    let values = noise(name, shape.iter().product());
+    let scaled = values.iter().map(|x| low + (x + 1.0) / 2.0 * (high - low));
+    tensor(scaled.collect(), shape)
+}
+
+/// Everything a rule reads, as leaves of a graph.
+#[derive(Clone)]
+pub struct Inputs {
+    /// Queries, keys, values and gates.
+    pub tokens: Tokens,
+    /// Initial weights and gains.
+    pub initial: Initial,
+}
+
+impl Inputs {
+    /// Seeded inputs of `t` tokens; some keys are repeated, as in real text.
+    pub fn new(rule: &Rule, t: usize) -> Self {
+        let unit = |x: Tensor<4>| {
+            let norm = x.clone().powi_scalar(2).sum_dim(3).sqrt();
+            x / norm
+        };
+        let mut keys = noise("k", G * t * D);
+        for g in 0..G {
+            for (to, from) in [(2, 1), (4, 1), (5, 3)] {
+                for d in 0..D {
+                    if to < t {
+                        keys[(g * t + to) * D + d] = keys[(g * t + from) * D + d];
+                    }
+                }
+            }
+        }
+        let mut gates = Gates::new();
+        for spec in rule.gates() {
+            let shape = [1, G, t, 1];
+            let value = |low: f64, high: f64| random(spec.name, shape, low, high);
+            // Inside each map's range: steps that do not diverge, shares that keep something.
+            let value = match spec.map {
+                GateMap::Constant(constant) => value(constant, constant),
+                GateMap::Sigmoid { max } => value(0.05 * max, 0.5 * max),
+                GateMap::LogSigmoid | GateMap::DecayRate => value(0.3, 0.95).log(),
+                GateMap::Softplus => value(0.3, 1.2),
+            };
+            gates = gates.with(spec.name, value);
+        }
+        let maps = (rule.memory.maps(D).into_iter())
+            .map(|map| {
+                let bound = 1.2 / (map.d_in as f64).sqrt();
+                random(&map.name, [1, G, map.d_in, map.d_out], -bound, bound)
+            })
+            .collect();
+        let gains = (rule.memory.gains(D).into_iter())
+            .map(|gain| random(&gain.name, [1, G, 1, gain.d], 0.5, 1.5))
+            .collect();
+        Self {
+            tokens: Tokens {
+                q: unit(random("q", [1, G, t, D], -1.0, 1.0)),
+                k: unit(tensor(keys, [1, G, t, D])),
+                v: random("v", [1, G, t, D], -1.0, 1.0),
+                gates,
+            },
+            initial: Initial { maps, gains },
+        }
+    }
+
+    /// The same values through `f`, by which one makes leaves, or changes some.
+    #[must_use]
+    pub fn map(&self, f: impl Fn(Tensor<4>) -> Tensor<4>) -> Self {
+        let all = |x: &[Tensor<4>]| x.iter().cloned().map(&f).collect();
+        Self {
+            tokens: Tokens {
+                q: f(self.tokens.q.clone()),
+                k: f(self.tokens.k.clone()),
+                v: f(self.tokens.v.clone()),
+                gates: self.tokens.gates.map(&f),
+            },
+            initial: Initial {
+                maps: all(&self.initial.maps),
+                gains: all(&self.initial.gains),
+            },
+        }
+    }
+
+    /// The same values, each a leaf of a new graph.
+    #[must_use]
+    pub fn leaves(&self) -> Self {
+        self.map(|x| x.detach().require_grad())
+    }
+
+    /// All tensors with their names.
+    pub fn named(&self) -> Vec<(String, Tensor<4>)> {
+        let tokens = &self.tokens;
+        let mut all = vec![
+            ("q".to_string(), tokens.q.clone()),
+            ("k".to_string(), tokens.k.clone()),
+            ("v".to_string(), tokens.v.clone()),
+        ];
+        for (name, gate) in tokens.gates.iter() {
+            all.push((name.to_string(), gate.clone()));
+        }
+        for (l, map) in self.initial.maps.iter().enumerate() {
+            all.push((format!("map {l}"), map.clone()));
+        }
+        for (i, gain) in self.initial.gains.iter().enumerate() {
+            all.push((format!("gain {i}"), gain.clone()));
+        }
+        all
+    }
+}

@@ -1,0 +1,17 @@
+//! The contract that every combination of parts holds, as a library: on any device, and over any
+//! registry, so that parts of one's own are held to it as well.
+//!
+//! - [`cases`] is every valid combination of kinds, with the variants of each in turn.
+//! - [`run_recurrence`] is the readable truth, [`run_dual`] the chunk form, [`largest_gap`] what
+//!   is between them, values and gradients.
+//! - [`check`] does all of that on a device.
+
+mod cases;
+mod check;
+mod inputs;
+mod runs;
+
+pub use cases::{Case, cases, combinations};
+pub use check::{Checked, FORMS, MOST, TYPICAL, WORST, Wrong, check};
+pub use inputs::{D, G, Inputs, noise, placed, tensor};
+pub use runs::{Gap, Run, difference, largest_gap, numbers, run_dual, run_recurrence};

@@ -1,0 +1,15 @@
+//! The devices of this machine: their names, what they can do, and how they are opened.
+//!
+//! A device is chosen at run time by its [name](open); which ones a program knows is decided by
+//! cargo features when it is built. Everything else in the project takes a burn
+//! [`Device`](burn::tensor::Device) and does not ask which.
+
+mod describe;
+mod fusion;
+mod names;
+mod system_memory;
+
+pub use describe::{Described, describe};
+pub use fusion::without_fusion;
+pub use names::{DeviceError, DeviceInfo, KNOWN, check, compiled, for_tests, name_for_tests, open};
+pub use system_memory::SystemMemory;
