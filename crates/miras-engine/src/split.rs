@@ -72,9 +72,16 @@ pub(crate) fn split_rows(rows: Rows) -> Vec<Rows> {
 pub(crate) struct Buffer(Arc<AtomicBool>);
 
 /// The operation behind [`split`].
-#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "cube"), LibTorch: cfg(feature = "tch"))]
+#[backend_extension(
+    Autodiff,
+    Flex,
+    Cube: cfg(feature = "cube"),
+    Fusion: cfg(feature = "fusion"),
+    LibTorch: cfg(feature = "tch")
+)]
 pub(crate) trait Pieces: Backend {
     /// Slice `at` along the first dimension, kept as a dimension of 1.
+    #[fusion(default)]
     fn piece(x: FloatTensor<Self>, at: usize, buffer: Buffer) -> FloatTensor<Self> {
         drop(buffer);
         Self::float_slice(x, &[index(at)])
