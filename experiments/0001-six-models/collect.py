@@ -26,7 +26,8 @@ def evaluations():
         metrics = folder / "metrics.jsonl"
         if not match or not metrics.exists():
             continue
-        for line in metrics.read_text().splitlines():
+        # What follows the last line end is half of a line.
+        for line in metrics.read_text().split("\n")[:-1]:
             point = json.loads(line)
             if "eval/loss" not in point:
                 continue

@@ -1,17 +1,35 @@
-//! Kernel fusion, off by a switch.
+//! Kernel fusion, on or off for a whole process.
+
+use std::sync::OnceLock;
 
 use burn::BurnConfig;
 use cubecl_environment::config::RuntimeConfig;
 
-/// Runs every operation as it stands, in programs built with the feature `fusion`.
+use crate::DeviceError;
+
+/// What the process has decided on.
+static FUSES: OnceLock<bool> = OnceLock::new();
+
+/// Decides whether operations are fused into kernels, in programs built with the feature
+/// `fusion`; in others nothing is.
 ///
-/// To be called before the first device is opened; false if it is too late.
-/// Without the feature there is nothing to switch off.
-pub fn without_fusion() -> bool {
+/// # Errors
+/// If this process has already decided otherwise, or has used a device before it decided
+/// against fusion: burn reads its configuration once.
+pub fn set_fusion(on: bool) -> Result<(), DeviceError> {
     if !cfg!(feature = "fusion") {
-        return true;
+        return Ok(());
     }
-    // Without explorations no fused kernel is ever found.
+    let decided = *FUSES.get_or_init(|| on || !switch_off());
+    if decided == on {
+        Ok(())
+    } else {
+        Err(DeviceError::Fusion { on: decided })
+    }
+}
+
+/// Whether it could be: without explorations no fused kernel is ever found.
+fn switch_off() -> bool {
     let text = "[fusion.beam_search]\nmax_explorations = 0";
     toml::from_str::<BurnConfig>(text).is_ok_and(BurnConfig::try_set)
 }

@@ -10,6 +10,6 @@ mod names;
 mod system_memory;
 
 pub use describe::{Described, describe};
-pub use fusion::without_fusion;
+pub use fusion::set_fusion;
 pub use names::{DeviceError, DeviceInfo, KNOWN, check, compiled, for_tests, name_for_tests, open};
 pub use system_memory::SystemMemory;

@@ -83,6 +83,15 @@ pub enum DeviceError {
         /// The cargo feature that brings it.
         feature: &'static str,
     },
+    /// Fusion is decided once for a process.
+    #[error(
+        "this process already computes {} fusion, and burn decides that once: use a process of its own",
+        if *on { "with" } else { "without" }
+    )]
+    Fusion {
+        /// Whether it fuses.
+        on: bool,
+    },
     /// It is compiled in, and this machine has none.
     #[error("this machine has no `{name}` device: {needs}, or use --device cpu")]
     Absent {

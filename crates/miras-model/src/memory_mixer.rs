@@ -144,7 +144,7 @@ impl MemoryMixer {
             },
             Ablation::Reset => self.with_resets(&initial, &tokens, pass.probe),
             _ => match pass.truncate {
-                Some(every) if every < t && !pass.probe => {
+                Some(every) if 0 < every && every < t && !pass.probe => {
                     self.truncated(&initial, memory, &tokens, every)
                 }
                 _ => dual::forward(&self.rule, &initial, memory, &tokens, pass.probe),

@@ -117,7 +117,7 @@ pub struct Pass {
     /// What is taken away.
     pub ablation: Ablation,
     /// Every so many tokens of the pass, memories are cut off from the graph: gradients go back
-    /// through their states no further. The values are the same. Not in passes with probes.
+    /// through their states no further. The values are the same. Not in passes with probes; 0 is never.
     pub truncate: Option<usize>,
 }
 

@@ -28,7 +28,7 @@ pub enum TrainError {
     Compute(String),
     /// The device has no such number type.
     #[error(
-        "train.precision = \"{precision}\": the device `{device}` does not compute in it; it has {has}"
+        "train.precision = \"{precision}\": the device `{device}` does not compute in it; it has {has}: use --set train.precision=f32, or another device"
     )]
     Precision {
         /// As it is written.
@@ -40,12 +40,12 @@ pub enum TrainError {
     },
     /// A switch of something that is not there.
     #[error(
-        "train.fusion = false: this program is built without the feature `fusion`, so nothing is fused; leave it out"
+        "train.fusion = false: this program is built without the feature `fusion`, so nothing is fused: leave it out, or use --set train.fusion=true for a run that was begun with it"
     )]
     NoFusion,
     /// The CPU would be compared with itself.
     #[error(
-        "train.verify_device compares a device with the CPU, and `{device}` is the CPU; leave it out, or choose another device"
+        "train.verify_device compares a device with the CPU, and `{device}` is the CPU: use --set train.verify_device=0, or another device"
     )]
     VerifiesItself {
         /// The device.

@@ -60,7 +60,7 @@ impl Learner {
             model,
             carried: Carried::new(&config.train),
             precision: config.train.precision,
-            truncate: config.train.truncate.filter(|every| *every > 0),
+            truncate: config.train.truncate,
             device: device.clone(),
         }
     }
@@ -90,10 +90,20 @@ impl Learner {
         batches: &[Batch],
         wants_accuracy: bool,
     ) -> Result<Gradients, TrainError> {
-        let mut scale = match self.precision {
+        let scale = match self.precision {
             Precision::F32 | Precision::Bf16 => None,
             Precision::F16 => Some(LOSS_SCALE),
         };
+        self.with_scale(batches, wants_accuracy, scale)
+    }
+
+    /// The gradients by way of a scaled loss; the scale falls until they are finite.
+    fn with_scale(
+        &self,
+        batches: &[Batch],
+        wants_accuracy: bool,
+        mut scale: Option<f64>,
+    ) -> Result<Gradients, TrainError> {
         loop {
             let gradients = self.scaled_gradients(batches, wants_accuracy, scale)?;
             let is_too_large = gradients.loss.is_finite() && !gradients.norm.is_finite();

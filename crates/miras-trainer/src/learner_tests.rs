@@ -340,3 +340,27 @@ fn a_stored_memory_of_other_rows_or_another_model_is_refused() {
         .unwrap();
     assert_eq!(stored(&again).unwrap(), bytes);
 }
+
+/// Through the head and every projection: gradients of float16 are those of float32 but for
+/// rounding, whatever the loss was multiplied with on the way.
+#[test]
+fn a_scaled_loss_has_the_gradients_of_the_loss() {
+    let (exact, data, _) = small(&[]);
+    let (rounded, ..) = small(&["train.precision=f16"]);
+    let batch = [data.train_batch(0, 2).unwrap()];
+    let truth = exact.gradients(&batch, false).unwrap();
+    let found = rounded.gradients(&batch, false).unwrap();
+    let gap = (found.norm / truth.norm - 1.0).abs();
+    assert!(gap < 0.02, "{} instead of {}", found.norm, truth.norm);
+    assert!(gap > 0.0, "nothing is rounded");
+
+    // A scale at which gradients overflow is found out, and a smaller one taken.
+    let overflown = rounded.scaled_gradients(&batch, false, Some(1e12)).unwrap();
+    assert!(overflown.loss.is_finite() && !overflown.norm.is_finite());
+    let again = rounded.with_scale(&batch, false, Some(1e12)).unwrap();
+    assert!(
+        (again.norm / truth.norm - 1.0).abs() < 0.02,
+        "{}",
+        again.norm
+    );
+}

@@ -30,6 +30,10 @@ pub fn run_on(
         data.stream_steps(config.train.sequences())?;
     }
     let device = open(&config.train)?;
+    if config.train.verify_device > 0 && device == miras_device::open("cpu")? {
+        let device = config.train.device;
+        return Err(TrainError::VerifiesItself { device });
+    }
     let learner = Learner::new(&config, data.vocab(), &device);
     let started = match request.resume {
         None => start::fresh(&config, data.as_ref(), &request, learner)?,
@@ -37,20 +41,17 @@ pub fn run_on(
     };
     let twin = match config.train.verify_device {
         0 => None,
-        steps => Some(twin(&config, data.vocab(), &device, &started, steps)?),
+        steps => Some(twin(&config, data.vocab(), &started, steps)?),
     };
     Session::open(config, data, device, request, started, twin)?.run()
 }
 
 /// The device of a configuration, if it can do what is asked of it.
 pub(crate) fn open(train: &TrainConfig) -> Result<Device, TrainError> {
-    if !train.fusion {
-        if !cfg!(feature = "fusion") {
-            return Err(TrainError::NoFusion);
-        }
-        // Too late where an earlier run of this process has switched it off, or has not.
-        miras_device::without_fusion();
+    if !train.fusion && !cfg!(feature = "fusion") {
+        return Err(TrainError::NoFusion);
     }
+    miras_device::set_fusion(train.fusion)?;
     let device = miras_device::open(&train.device)?;
     let precision = train.precision;
     if !device.supports_dtype(precision.dtype()) {
@@ -67,16 +68,10 @@ pub(crate) fn open(train: &TrainConfig) -> Result<Device, TrainError> {
 fn twin(
     config: &RunConfig,
     vocab: usize,
-    device: &Device,
     started: &Started,
     steps: u64,
 ) -> Result<Twin, TrainError> {
-    let cpu = miras_device::open("cpu")?;
-    if *device == cpu {
-        let device = config.train.device.clone();
-        return Err(TrainError::VerifiesItself { device });
-    }
-    let learner = Learner::new(config, vocab, &cpu);
+    let learner = Learner::new(config, vocab, &miras_device::open("cpu")?);
     let learner = match started.checkpoint {
         Some(step) => snapshot::load(&started.checkpoints.at(step)?.path, learner)?.0,
         None => init::start(config, learner)?,

@@ -189,9 +189,9 @@ impl Session {
         values.push(("optim/lr".to_owned(), lr));
         values.push(("optim/grad_norm".to_owned(), norm));
 
+        let verified = self.verify_gradients(step, &batches, &gradients)?;
         if gradients.is_finite() {
             let probed = self.probe(step, is_logged, &batches[0])?;
-            let verified = self.verify_gradients(step, &batches, &gradients)?;
             let begun = Instant::now();
             self.learner.update(gradients, lr, self.config.optim.clip);
             self.training += begun.elapsed();

@@ -93,6 +93,7 @@ impl Trained {
         // The weights are kept in float32 whatever they were trained with.
         config.model.precision = Precision::F32;
         let device_name = device.unwrap_or(&config.train.device).to_owned();
+        miras_device::set_fusion(config.train.fusion)?;
         let device = miras_device::open(&device_name)?;
 
         let mut notes = Vec::new();

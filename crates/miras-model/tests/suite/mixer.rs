@@ -16,17 +16,19 @@ fn memory(text: &str) -> Choice {
     Choice::from_toml(text, &Registry::builtin()).unwrap()
 }
 
-/// A mixer of every way through the engine.
+/// Every way through the engine.
+const MEMORIES: [&str; 5] = [
+    "[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
+    "[memory]\nkind = 'matrix'\n[bias]\nkind = 'huber'\n[algorithm]\nchunk = 4",
+    "[memory]\nkind = 'mlp'\ndepth = 2\nexpansion = 2\n[algorithm]\nchunk = 4",
+    "[memory]\nkind = 'matrix'\n[retention]\nkind = 'kl'\n[algorithm]\nchunk = 4",
+    "[memory]\ndim = 5",
+];
+
 fn mixers(device: &Device) -> Vec<MemoryMixer> {
-    [
-        "[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
-        "[memory]\nkind = 'matrix'\n[bias]\nkind = 'huber'\n[algorithm]\nchunk = 4",
-        "[memory]\nkind = 'mlp'\ndepth = 2\nexpansion = 2\n[algorithm]\nchunk = 4",
-        "[memory]\nkind = 'matrix'\n[retention]\nkind = 'kl'\n[algorithm]\nchunk = 4",
-        "[memory]\ndim = 5",
-    ]
-    .map(|text| MixerConfig::new(DIM, 2, memory(text)).unwrap().init(device))
-    .into()
+    MEMORIES
+        .map(|text| MixerConfig::new(DIM, 2, memory(text)).unwrap().init(device))
+        .into()
 }
 
 fn features(t: usize, device: &Device) -> Tensor<3> {
@@ -71,6 +73,44 @@ fn any_pieces_with_carried_state_are_one_pass() {
                 mixer.rule()
             );
         }
+    }
+}
+
+/// As pieces that are cut off from each other, in values, in gradients and in what is carried;
+/// the second sequence goes on from an open chunk.
+#[test]
+fn a_truncated_pass_is_pieces_that_are_cut_off() {
+    let device = Device::flex().autodiff();
+    let truncated = Pass {
+        truncate: Some(4),
+        ..Pass::default()
+    };
+    for text in MEMORIES {
+        // Convolutions carry gradients of their own over a cut.
+        let config = MixerConfig::new(DIM, 2, memory(text)).unwrap();
+        let mixer = config.with_conv(0).init(&device);
+        // Three tokens, ten more in `pass`, and two behind them.
+        let outputs = |x: Tensor<3>, pass: Pass| {
+            let piece = |from, to| x.clone().slice(s![.., from..to, ..]);
+            let (first, state, _) = mixer.forward(piece(0, 3), None, Pass::default());
+            let (then, state, _) = mixer.forward(piece(3, 13), Some(state.detach()), pass);
+            let (last, ..) = mixer.forward(piece(13, 15), Some(state.detach()), Pass::default());
+            Tensor::cat(vec![first, then, last], 1)
+        };
+        let with_gradient = |outputs: &dyn Fn(Tensor<3>) -> Tensor<3>| {
+            let x = features(15, &device).require_grad();
+            let y = outputs(x.clone());
+            let gradients = y.clone().powi_scalar(2).sum().backward();
+            (y.inner(), x.grad(&gradients).expect("x plays a part"))
+        };
+        let (y, gradient) = with_gradient(&|x| outputs(x, truncated));
+        let (whole, of_whole) = with_gradient(&|x| outputs(x, Pass::default()));
+        let (_, of_pieces) = with_gradient(&|x| run(&mixer, x, &[3, 4, 4, 2, 2]));
+        assert!(largest(y - whole.clone()) < 1e-4 * largest(whole));
+        let size = largest(of_pieces.clone());
+        assert!(largest(gradient - of_pieces.clone()) < 1e-3 * size);
+        let cut = largest(of_whole - of_pieces);
+        assert!(cut > 1e-3 * size, "nothing is cut: {cut} of {size}, {text}");
     }
 }
 
