@@ -20,11 +20,12 @@ NAME = re.compile(r"(?P<task>mqar|text-\d+)-(?P<model>.+?)(?P<nowrite>-nowrite)?
 
 
 def evaluations():
-    """Rows (task, model, writes, seed, step, tokens, loss, value) of all runs, finished or not."""
+    """Rows (task, model, writes, seed, step, tokens, loss, value) of all runs that are over."""
     for folder in sorted(RUNS.iterdir()):
         match = NAME.match(folder.name)
         metrics = folder / "metrics.jsonl"
-        if not match or not metrics.exists():
+        summary = folder / "summary.json"
+        if not match or not summary.exists() or json.loads(summary.read_text())["status"] == "interrupted":
             continue
         # What follows the last line end is half of a line.
         for line in metrics.read_text().split("\n")[:-1]:
