@@ -50,7 +50,7 @@ pub(crate) fn explain(
             ..
         } => {
             let help = match expected.as_str() {
-                "a string" if is_scalar && marks.is_from_set(&path) => Some(format!(
+                "a string" if is_scalar && marks.is_assigned(&path) => Some(format!(
                     "quote it for TOML and for the shell: `--set '{path}=\"...\"'`"
                 )),
                 "a string" if is_scalar => Some("write it in quotes".to_owned()),
@@ -91,7 +91,7 @@ fn unknown_field(
     let error = marks
         .key_error(&path, message)
         .help(hints.help(&path, name, &candidates));
-    if name == "kind" && marks.is_from_set(&path) {
+    if name == "kind" && marks.is_assigned(&path) {
         error.or_help(|| format!("a bare word for the table `{table}` names its kind"))
     } else {
         error

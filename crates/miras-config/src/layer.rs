@@ -7,7 +7,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::{error::ConfigError, path};
+use crate::{assignment::FLAG, error::ConfigError, path};
 
 /// Where a text comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +15,19 @@ pub(crate) enum Kind {
     BuiltIn,
     File,
     Set,
+    /// One value out of a file, as [`Assigned`](crate::Assigned) by a program.
+    Assigned,
+}
+
+impl Kind {
+    /// Whether it sets single keys rather than tables.
+    pub(crate) fn is_assignment(self) -> bool {
+        matches!(self, Self::Set | Self::Assigned)
+    }
 }
 
 /// A text that errors can point into.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) text: String,
@@ -26,6 +35,14 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// An assignment in the words of whoever made it.
+    pub(crate) fn assignment(&self, key: &Range<usize>) -> String {
+        match self.kind {
+            Kind::Set => format!("`{FLAG} {}`", self.text),
+            _ => format!("`{}:{}`", self.name, self.line(key.start)),
+        }
+    }
+
     /// The number of the line, counted from 1, at a byte offset.
     pub(crate) fn line(&self, offset: usize) -> usize {
         let offset = self.text.floor_char_boundary(offset);
@@ -40,7 +57,7 @@ pub(crate) struct Spans {
     pub(crate) value: Range<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Layer {
     pub(crate) source: Source,
     pub(crate) table: Table,

@@ -20,7 +20,7 @@ use crate::{
 /// Tables are merged key by key; every other value replaces the one below. A
 /// table never replaces another sort of value, nor the reverse, except that
 /// `--set` may name a kind for a table (see [`Layers::set`]).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Layers {
     layers: Vec<Layer>,
 }
@@ -70,6 +70,14 @@ impl Layers {
         Ok(Tree::new(table, marks))
     }
 
+    pub(crate) fn push(&mut self, layer: Layer) {
+        self.layers.push(layer);
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Layer> {
+        self.layers.iter_mut()
+    }
+
     fn add(&mut self, layer: Layer) -> Result<(), ConfigError> {
         if layer.table.contains_key(extends::KEY) {
             return Err(layer.error(extends::KEY, "`extends` works in files only"));
@@ -84,9 +92,9 @@ pub(crate) fn kind_table(name: String) -> Table {
     Table::from_iter([("kind".to_owned(), Value::String(name))])
 }
 
-/// Says that one `--set` leaves nothing of another.
+/// Says that one assignment leaves nothing of another.
 pub(crate) fn discards(later: &str, earlier: &str) -> String {
-    format!("`--set {later}` discards the earlier `--set {earlier}`")
+    format!("{later} discards the earlier {earlier}")
 }
 
 fn merge_table(
@@ -115,9 +123,9 @@ fn merge_value(
     layer: &Layer,
     marks: &mut Marks,
 ) -> Result<(), ConfigError> {
-    let is_set = layer.source.kind == Kind::Set;
+    let is_set = layer.source.kind.is_assignment();
     if let (Value::String(name), Value::Table(_)) = (&*old, &new)
-        && marks.is_from_set(path)
+        && marks.is_assigned(path)
     {
         // An earlier `--set memory=mlp` that found no table to start afresh.
         *old = Value::Table(kind_table(name.clone()));
@@ -132,8 +140,9 @@ fn merge_value(
             merge_table(old, new, path, layer, marks)
         }
         (old @ Value::Table(_), Value::String(name)) if is_set => {
-            if let Some(earlier) = marks.set_inside(path, &path::join(path, "kind")) {
-                let message = discards(&layer.source.text, earlier);
+            if let Some(earlier) = marks.assigned_inside(path, &path::join(path, "kind")) {
+                let key = layer.spans.get(path).map_or(0..0, |spans| spans.key.clone());
+                let message = discards(&layer.source.assignment(&key), &earlier);
                 let help = format!("put it first, or choose the kind alone with `{path}.kind`");
                 return Err(layer.error(path, message).help(help));
             }

@@ -38,6 +38,7 @@
 //! ```
 
 mod annotate;
+mod assigned;
 mod assignment;
 mod decode;
 mod error;
@@ -55,9 +56,11 @@ mod suggest;
 mod tree;
 
 pub use annotate::annotated;
+pub use assigned::Assigned;
 pub use error::ConfigError;
 pub use fields::fields_of;
 pub use layers::Layers;
 pub use origin::{Origin, Origins};
+pub use path::{index as item_path, join as key_path};
 pub use suggest::did_you_mean;
 pub use tree::Tree;

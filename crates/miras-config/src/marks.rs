@@ -80,24 +80,42 @@ impl Marks {
             .retain(|inner, _| !path::is_at_or_inside(inner, path));
     }
 
-    pub(crate) fn is_from_set(&self, path: &str) -> bool {
-        self.get(path)
-            .is_some_and(|mark| self.sources.get(mark.layer).map(|s| s.kind) == Some(Kind::Set))
+    /// Whether an assignment wrote `path`, such as `--set`.
+    pub(crate) fn is_assigned(&self, path: &str) -> bool {
+        let source = |mark: &Mark| self.sources.get(mark.layer);
+        (self.get(path).and_then(source)).is_some_and(|source| source.kind.is_assignment())
     }
 
-    /// The text of a `--set` that wrote something in `path`, `but` aside.
-    pub(crate) fn set_inside(&self, path: &str, but: &str) -> Option<&str> {
+    /// The assignment that wrote something in `path`, `but` aside, in words.
+    pub(crate) fn assigned_inside(&self, path: &str, but: &str) -> Option<String> {
         let inside = self.by_path.iter().find(|(inner, mark)| {
             path::is_inside(inner, path)
                 && *inner != but
-                && self.sources[mark.layer].kind == Kind::Set
+                && self.sources[mark.layer].kind.is_assignment()
         });
-        inside.map(|(_, mark)| &*self.sources[mark.layer].text)
+        inside.map(|(_, mark)| self.in_words(mark))
     }
 
-    /// The text of the layer that wrote `path`.
-    pub(crate) fn text(&self, path: &str) -> Option<&str> {
-        (self.get(path)).map(|mark| &*self.sources[mark.layer].text)
+    /// The assignment that wrote `path`, in words.
+    pub(crate) fn assignment(&self, path: &str) -> String {
+        self.get(path).map_or(String::new(), |mark| self.in_words(mark))
+    }
+
+    fn in_words(&self, mark: &Mark) -> String {
+        self.sources[mark.layer].assignment(&mark.spans.key)
+    }
+
+    /// The places of all that is inside `at`, by the rest of the path.
+    pub(crate) fn inside(&self, at: &str) -> BTreeMap<String, Spans> {
+        (self.by_path.iter())
+            .filter(|(path, _)| path::is_inside(path, at))
+            .map(|(path, mark)| (path[at.len()..].to_owned(), mark.spans.clone()))
+            .collect()
+    }
+
+    /// The text that holds `path`, and where in it.
+    pub(crate) fn place(&self, path: &str) -> Option<(&Source, &Spans)> {
+        (self.get(path)).map(|mark| (&self.sources[mark.layer], &mark.spans))
     }
 
     /// Whether a file or `--set` wrote `path` or something in it.
@@ -124,7 +142,7 @@ impl Marks {
         let source = &self.sources[mark.layer];
         match source.kind {
             Kind::Set => Origin::Set,
-            Kind::BuiltIn | Kind::File => Origin::Line {
+            Kind::BuiltIn | Kind::File | Kind::Assigned => Origin::Line {
                 source: source.name.clone(),
                 line: source.line(mark.spans.key.start),
             },

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 /// The path of `key` inside the table at `at`; the top level is the empty path.
-pub(crate) fn join(at: &str, key: &str) -> String {
+pub fn join(at: &str, key: &str) -> String {
     let key = quoted(key);
     if at.is_empty() {
         key
@@ -14,7 +14,7 @@ pub(crate) fn join(at: &str, key: &str) -> String {
 }
 
 /// The path of an array element.
-pub(crate) fn index(at: &str, index: usize) -> String {
+pub fn index(at: &str, index: usize) -> String {
     format!("{at}[{index}]")
 }
 

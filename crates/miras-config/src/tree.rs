@@ -82,9 +82,9 @@ impl Tree {
             if at == path || !self.is_older_than_kind(at, path) {
                 return Err(self.explain(path, failure, also_known));
             }
-            if self.marks.is_from_set(at) {
-                let text = |path: &str| self.marks.text(path).unwrap_or_default().to_owned();
-                let message = discards(&text(&path::join(path, "kind")), &text(at));
+            if self.marks.is_assigned(at) {
+                let kind = self.marks.assignment(&path::join(path, "kind"));
+                let message = discards(&kind, &self.marks.assignment(at));
                 let help = "leave the earlier one out: it belongs to another kind";
                 return Err(self.error(at, message, Some(help.to_owned())));
             }
@@ -127,6 +127,10 @@ impl Tree {
     /// Whether a file or `--set` wrote this key, or something in this table.
     pub fn is_set(&self, path: &str) -> bool {
         self.marks.is_from_user(path)
+    }
+
+    pub(crate) fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// Ends the reading: what nobody has taken is an error.
@@ -225,7 +229,7 @@ impl Tree {
 /// `--set memory=mlp` stands for a table even if no layer below wrote one.
 fn expand_kind(value: &mut Value, path: &str, marks: &mut Marks) {
     if let Value::String(name) = value
-        && marks.is_from_set(path)
+        && marks.is_assigned(path)
     {
         *value = Value::Table(kind_table(std::mem::take(name)));
         marks.add_kind(path);

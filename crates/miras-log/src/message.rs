@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use protobuf::RepeatedField;
 use tensorboard_proto::api::{Experiment, HParamInfo, MetricInfo, MetricName};
+use tensorboard_proto::layout::{Category, Chart, Layout, MultilineChartContent};
 use tensorboard_proto::event::{Event, SessionLog, SessionLog_SessionStatus};
 use tensorboard_proto::plugin_hparams::{HParamsPluginData, SessionEndInfo, SessionStartInfo};
 use tensorboard_proto::summary::{
@@ -20,6 +21,9 @@ use crate::{HParam, Histogram};
 pub(crate) const SESSION_STEP: u64 = 0;
 pub(crate) const TEXT_PLUGIN: &str = "text";
 pub(crate) const HPARAMS_PLUGIN: &str = "hparams";
+pub(crate) const LAYOUT_PLUGIN: &str = "custom_scalars";
+/// The tag that TensorBoard looks for.
+const LAYOUT_TAG: &str = "custom_scalars__config__";
 
 /// Seconds since 1970.
 pub(crate) fn now() -> f64 {
@@ -157,4 +161,39 @@ fn plugin(name: &str, content: Vec<u8>) -> SummaryMetadata {
     let mut metadata = SummaryMetadata::new();
     metadata.set_plugin_data(data);
     metadata
+}
+
+/// The layout of the page of custom scalars: categories of charts, each a title and the regular
+/// expressions of its tags.
+pub(crate) fn layout(categories: &[(&str, &[(&str, &str)])]) -> Layout {
+    let categories = categories.iter().map(|(title, of)| {
+        let mut category = Category::new();
+        category.set_title((*title).to_owned());
+        category.set_chart(of.iter().map(|(title, tag)| chart(title, tag)).collect());
+        category
+    });
+    let mut layout = Layout::new();
+    layout.set_category(categories.collect());
+    layout
+}
+
+fn chart(title: &str, tag: &str) -> Chart {
+    let mut lines = MultilineChartContent::new();
+    lines.mut_tag().push(tag.to_owned());
+    let mut chart = Chart::new();
+    chart.set_title(title.to_owned());
+    chart.set_multiline(lines);
+    chart
+}
+
+/// A layout is the one text of a tensor that belongs to the plugin.
+pub(crate) fn layout_value(content: Vec<u8>) -> Summary_Value {
+    let mut tensor = TensorProto::new();
+    tensor.set_dtype(DataType::DT_STRING);
+    tensor.set_tensor_shape(TensorShapeProto::new());
+    tensor.mut_string_val().push(content);
+    let mut value = tagged(LAYOUT_TAG);
+    value.set_metadata(plugin(LAYOUT_PLUGIN, Vec::new()));
+    value.set_tensor(tensor);
+    value
 }

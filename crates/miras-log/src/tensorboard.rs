@@ -76,6 +76,15 @@ impl TensorBoard {
         self.write_hparams("_hparams_/session_start_info", &start)
     }
 
+    /// Lays out the page of custom scalars: categories of charts, each a title and a regular
+    /// expression for its tags. A chart shows every run that has such a tag, so that variants
+    /// are side by side; equal charts of several runs are shown once.
+    pub fn layout(&mut self, categories: &[(&str, &[(&str, &str)])]) -> Result<(), LogError> {
+        let content = self.encode(&message::layout(categories))?;
+        let value = message::layout_value(content);
+        self.write(&message::values(SESSION_STEP, vec![value]))
+    }
+
     /// The file written to.
     pub fn path(&self) -> &Path {
         self.file.path()

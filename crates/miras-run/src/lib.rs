@@ -31,7 +31,7 @@
 //!     device: "cpu".to_owned(),
 //!     provenance: provenance(&[], None),
 //! };
-//! let record = RunRecord::new(1, "a text", start);
+//! let record = RunRecord::new(1, "a text", None, start);
 //! let folder = RunFolder::create(runs_dir, "moneta", "steps = 20\n", &record)?;
 //! let mut checkpoints = Checkpoints::new(&folder, Policy::default());
 //! checkpoints.save(
@@ -67,7 +67,7 @@ pub use files::write_atomic;
 pub use folder::RunFolder;
 pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest};
 pub use policy::Policy;
-pub use provenance::{Provenance, RunRecord, SourceTree, Start, provenance};
+pub use provenance::{Cost, Provenance, RunRecord, SourceTree, Start, provenance};
 pub use shell::shell_word;
 pub use summary::{Best, Status, Summary};
 pub use time::rfc3339;

@@ -15,8 +15,28 @@ pub struct RunRecord {
     pub seed: u64,
     /// What it trains on, in words.
     pub data: String,
+    /// What the model takes; none in the record of an earlier version.
+    #[serde(default)]
+    pub cost: Option<Cost>,
     /// The first start, then each resume.
     pub starts: Vec<Start>,
+}
+
+/// What a model takes, worked out from its configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Learned by the outer loop.
+    pub parameters: u64,
+    /// Those of them that are the memories' own: initial weights and gains.
+    pub memory_parameters: u64,
+    /// Weights that the inner loop learns at test time, a set for each sequence.
+    pub fast_weights: u64,
+    /// Bytes of a sequence's state, however long it is.
+    pub state_bytes: u64,
+    /// More for every token of the past.
+    pub state_bytes_per_token: u64,
+    /// Forward and backward, of one token in training.
+    pub flops_per_token: f64,
 }
 
 /// One start of a run.
@@ -61,10 +81,11 @@ pub struct SourceTree {
 
 impl RunRecord {
     /// The record of a new run.
-    pub fn new(seed: u64, data: impl Into<String>, first: Start) -> Self {
+    pub fn new(seed: u64, data: impl Into<String>, cost: Option<Cost>, first: Start) -> Self {
         Self {
             seed,
             data: data.into(),
+            cost,
             starts: vec![first],
         }
     }
@@ -116,7 +137,7 @@ mod tests {
             device: "cpu".into(),
             provenance: provenance(&[], Some(tree.clone())),
         };
-        let mut record = RunRecord::new(7, "alice.txt, 163 kB, bytes", start(0));
+        let mut record = RunRecord::new(7, "alice.txt, 163 kB, bytes", None, start(0));
         record.starts.push(start(20));
         let json = serde_json::to_value(&record).unwrap();
         assert_eq!(json["seed"], 7);

@@ -2,6 +2,7 @@
 
 use miras_engine::cost::Flops;
 use miras_model::cost;
+use miras_run::Cost;
 
 use crate::{RunConfig, StateRule};
 
@@ -33,6 +34,20 @@ pub struct Estimate {
     pub flops_per_token: Flops,
     /// Training memory.
     pub train: TrainMemory,
+}
+
+impl Estimate {
+    /// What `run.json` keeps of it.
+    pub fn cost(&self) -> Cost {
+        Cost {
+            parameters: self.parameters as u64,
+            memory_parameters: self.memory_parameters as u64,
+            fast_weights: self.fast_weights as u64,
+            state_bytes: self.state_bytes,
+            state_bytes_per_token: self.state_bytes_per_token,
+            flops_per_token: self.flops_per_token.both(),
+        }
+    }
 }
 
 /// Training memory in bytes, for a micro-batch.

@@ -215,7 +215,7 @@ impl Session {
     }
 
     /// Seconds of training, all starts together.
-    fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.state.seconds + self.training().as_secs_f64()
     }
 

@@ -81,7 +81,13 @@ impl Session {
         let state = started.state;
         let resumed_at = started.resumed.then_some(state.step);
         let table = config.to_table();
-        let trackers = trackers::open(&started.folder, &table, data.metric(), resumed_at)?;
+        let trackers = trackers::open(
+            &started.folder,
+            &table,
+            &config.log.hparams,
+            data.metric(),
+            resumed_at,
+        )?;
         let (metrics, known) = match resumed_at {
             Some(step) => trackers::logged(&started.folder, step)?,
             None => Default::default(),
@@ -199,6 +205,7 @@ impl Session {
             self.state.skipped_in_a_row = 0;
             if is_logged {
                 values.push(("perf/tokens_per_s".to_owned(), self.speed(&batches)));
+                values.push(("perf/seconds".to_owned(), self.seconds()));
                 values.extend(probed);
             }
         } else if let Some(place) = self.skip_or_stop(&batches, &gradients)? {

@@ -9,6 +9,7 @@ use miras_run::{Checkpoint, Checkpoints, RunError, RunFolder, RunRecord, Start, 
 use toml::Table;
 
 use crate::compare::changed_keys;
+use crate::estimate::estimate;
 use crate::learner::Learner;
 use crate::snapshot::{self, State};
 use crate::trackers::plain;
@@ -51,7 +52,7 @@ pub(crate) fn fresh(
     let learner = init::start(config, learner)?;
     let description = data.describe();
     let first = this_start(0, config, request);
-    let record = RunRecord::new(config.train.seed, in_words(&description), first);
+    let record = new_record(config, data, &description, first);
     let text = plain(&stored(config)?);
     let folder = RunFolder::create(&request.runs, &name, &text, &record)?;
     Ok(Started {
@@ -111,7 +112,7 @@ pub(crate) fn again(
             record
         }
         Err(RunError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => {
-            RunRecord::new(config.train.seed, in_words(&description), start)
+            new_record(config, data, &description, start)
         }
         Err(error) => return Err(error.into()),
     };
@@ -206,6 +207,16 @@ fn find(
             Ok(Some(latest.require()?))
         }
     }
+}
+
+fn new_record(
+    config: &RunConfig,
+    data: &dyn Dataset,
+    description: &Description,
+    start: Start,
+) -> RunRecord {
+    let cost = estimate(config, data.vocab()).cost();
+    RunRecord::new(config.train.seed, in_words(description), Some(cost), start)
 }
 
 fn this_start(step: u64, config: &RunConfig, request: &RunRequest) -> Start {

@@ -19,6 +19,7 @@ use crate::evaluate::beside;
 pub(crate) fn open(
     folder: &RunFolder,
     config: &Table,
+    columns: &[String],
     metric: Metric,
     resumed_at: Option<u64>,
 ) -> Result<Trackers, TrainError> {
@@ -33,15 +34,44 @@ pub(crate) fn open(
         ),
     };
     let hparams: Vec<(String, HParam)> = (flat(config).into_iter())
+        .filter(|(key, _)| columns.is_empty() || columns.contains(key))
         .map(|(key, value)| (key, hparam(&value)))
         .collect();
     let beside = format!("eval/{}", beside(metric));
     board.hparams(&group(config), &hparams, &["eval/loss", &beside])?;
+    board.layout(&[
+        ("Learning", &learning(metric)),
+        ("Memory, by layer", MEMORY_CHARTS),
+    ])?;
     // Four spaces make it a block of code in Markdown.
     let text = format!("    {}", plain(config).trim_end().replace('\n', "\n    "));
     board.text(resumed_at.unwrap_or(0), "config", &text)?;
     Ok(Trackers(vec![Box::new(lines), Box::new(board)]))
 }
+
+/// The charts of learning: what is lower or higher when a model is better, and its cost.
+fn learning(metric: Metric) -> [(&'static str, &'static str); 5] {
+    let (title, tag) = match metric {
+        Metric::Accuracy => ("Accuracy, held out", r"^eval/accuracy$"),
+        Metric::BitsPerByte => ("Bits a byte, held out", r"^eval/bits_per_byte$"),
+    };
+    [
+        ("Loss, held out", r"^eval/loss$"),
+        (title, tag),
+        ("Loss, training", r"^train/loss$"),
+        ("Norm of the gradient", r"^optim/grad_norm$"),
+        ("Tokens a second", r"^perf/tokens_per_s$"),
+    ]
+}
+
+/// What memories do, a line for each run and layer.
+const MEMORY_CHARTS: &[(&str, &str)] = &[
+    ("Surprise", r"^memory/\d+/surprise$"),
+    ("Surprise that stands out", r"^memory/\d+/surprise_share$"),
+    ("Norm of a write", r"^memory/\d+/write_norm$"),
+    ("Retention", r"^memory/\d+/retention$"),
+    ("Norm of the state", r"^memory/\d+/state_norm$"),
+];
 
 /// The tags that have a point at one step already.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! The crate as its users see it: what they read is compared letter by letter.
 
 mod annotated;
+mod assigned;
 mod files;
 mod flags;
 mod merging;

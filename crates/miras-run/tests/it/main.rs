@@ -23,7 +23,7 @@ fn try_new_run(runs: &Path, name: &str) -> Result<RunFolder, RunError> {
 }
 
 fn record() -> RunRecord {
-    RunRecord::new(1, "a text", start(0))
+    RunRecord::new(1, "a text", None, start(0))
 }
 
 fn start(step: u64) -> Start {

@@ -1,4 +1,4 @@
-use miras_config::{ConfigError, Tree};
+use miras_config::{ConfigError, Tree, did_you_mean};
 use miras_model::{MixerKind, ModelSpec};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,9 @@ pub struct LogConfig {
     /// Norm of a token's inner gradient above which it counts in
     /// `memory/<layer>/surprise_share`, 0 or more; default 1. A model of memories only.
     pub surprise_threshold: Option<f64>,
+    /// The keys that are columns of TensorBoard's HParams page; all of them if the list is empty.
+    /// A sweep sets those that it changes.
+    pub hparams: Vec<String>,
 }
 
 impl Default for LogConfig {
@@ -23,6 +26,7 @@ impl Default for LogConfig {
             every: 10,
             histograms: 100,
             surprise_threshold: None,
+            hparams: Vec::new(),
         }
     }
 }
@@ -31,8 +35,18 @@ impl Default for LogConfig {
 const SURPRISE_THRESHOLD: f64 = 1.0;
 
 impl LogConfig {
-    pub(super) fn take(tree: &mut Tree, model: &ModelSpec) -> Result<Self, ConfigError> {
+    pub(super) fn take(
+        tree: &mut Tree,
+        model: &ModelSpec,
+        keys: &[String],
+    ) -> Result<Self, ConfigError> {
         let mut config: Self = tree.section("log")?;
+        if let Some(unknown) = config.hparams.iter().find(|key| !keys.contains(key)) {
+            let message = format!("log.hparams names `{unknown}`, and there is no such key");
+            let keys = keys.iter().map(String::as_str);
+            let help = did_you_mean(unknown, keys).map(|key| format!("did you mean `{key}`?"));
+            return Err(tree.error("log.hparams", message, help));
+        }
         if model.config.mixer == MixerKind::Attention {
             if config.surprise_threshold.is_some() {
                 let message = "log.surprise_threshold is about memories, and attention has none";

@@ -123,7 +123,8 @@ impl RunConfig {
     }
 
     fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
-        tree.suggest(keys::all(registry));
+        let keys = keys::all(registry);
+        tree.suggest(keys.iter().cloned());
         let mut model = ModelSpec::take(tree, registry)?;
         let data = data::take(tree)?;
         let train = TrainConfig::take(tree, &data, &model)?;
@@ -131,7 +132,7 @@ impl RunConfig {
         let optim = OptimConfig::take(tree)?;
         let eval = EvalConfig::take(tree, &model)?;
         let checkpoint = CheckpointConfig::take(tree)?;
-        let log = LogConfig::take(tree, &model)?;
+        let log = LogConfig::take(tree, &model, &keys)?;
         Ok(Self {
             model,
             data,

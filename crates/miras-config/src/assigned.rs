@@ -1,0 +1,131 @@
+//! Values out of one file that a program sets in another configuration, as a sweep does.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use toml::{Table, Value};
+
+use crate::{
+    error::ConfigError,
+    layer::{Kind, Layer, Source, Spans},
+    layers::{Layers, kind_table},
+    path,
+    tree::Tree,
+};
+
+/// A value for a key, and the line of a file that gives it: mistakes are shown there.
+#[derive(Debug, Clone)]
+pub struct Assigned {
+    keys: Vec<String>,
+    value: Value,
+    source: Option<Source>,
+    span: Range<usize>,
+    /// The places of what is inside the value, by the rest of the path.
+    inner: BTreeMap<String, Spans>,
+}
+
+impl Tree {
+    /// A value for the dotted `key` of another configuration, which stands at the path `at` of
+    /// this one. It may be another value than the one there, for example one of a range.
+    pub fn assigned(&self, at: &str, key: &str, value: Value) -> Assigned {
+        let place = self.marks().place(at);
+        Assigned {
+            keys: key.split('.').map(str::to_owned).collect(),
+            value,
+            source: place.map(|(source, _)| source.clone()),
+            span: place.map_or(0..0, |(_, spans)| spans.value.clone()),
+            inner: self.marks().inside(at),
+        }
+    }
+}
+
+impl Assigned {
+    /// The dotted key.
+    pub fn key(&self) -> String {
+        self.keys.join(".")
+    }
+
+    /// The value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// An error at the line that gives the value.
+    pub fn error(&self, message: impl Into<String>, help: Option<String>) -> ConfigError {
+        let error = ConfigError::new(message).help(help);
+        match &self.source {
+            Some(source) => error.at(source, &self.span, &self.key()),
+            None => error.at_default(&self.key()),
+        }
+    }
+
+    fn layer(&self, value: Value) -> Layer {
+        let mut spans = BTreeMap::new();
+        let here = Spans {
+            key: self.span.clone(),
+            value: self.span.clone(),
+        };
+        let mut at = String::new();
+        for key in &self.keys {
+            at = path::join(&at, key);
+            spans.insert(at.clone(), here.clone());
+        }
+        for (rest, place) in &self.inner {
+            spans.insert(format!("{at}{rest}"), place.clone());
+        }
+        let nested = self.keys.iter().rev().fold(value, |value, key| {
+            Value::Table(Table::from_iter([(key.clone(), value)]))
+        });
+        let source = self.source.clone().unwrap_or(Source {
+            name: "default value".to_owned(),
+            text: String::new(),
+            kind: Kind::Assigned,
+        });
+        Layer {
+            source: Source {
+                kind: Kind::Assigned,
+                ..source
+            },
+            table: nested.try_into().unwrap_or_default(),
+            spans,
+        }
+    }
+}
+
+impl Layers {
+    /// Sets one key, as [`set`](Self::set) does. A table with a `kind` starts that table afresh,
+    /// as the name of the kind alone would; without one it is merged with what is there.
+    pub fn assign(&mut self, assigned: &Assigned) {
+        if let Value::Table(table) = &assigned.value
+            && let Some(Value::String(kind)) = table.get("kind")
+        {
+            // A table cannot be told to drop what is below it, a bare name does.
+            self.push(assigned.layer(Value::String(kind.clone())));
+            let mut rest = kind_table(kind.clone());
+            rest.extend(table.clone());
+            self.push(assigned.layer(Value::Table(rest)));
+        } else {
+            self.push(assigned.layer(assigned.value.clone()));
+        }
+    }
+
+    /// Takes the top-level table `name` out of every layer, into layers of their own.
+    pub fn split_off(&mut self, name: &str) -> Self {
+        let mut split = Self::new();
+        for layer in self.iter_mut() {
+            let Some(value) = layer.table.remove(name) else {
+                continue;
+            };
+            let inside = |path: &str| path::is_at_or_inside(path, name);
+            let (inner, outer) = std::mem::take(&mut layer.spans)
+                .into_iter()
+                .partition(|(path, _)| inside(path));
+            layer.spans = outer;
+            split.push(Layer {
+                source: layer.source.clone(),
+                table: Table::from_iter([(name.to_owned(), value)]),
+                spans: inner,
+            });
+        }
+        split
+    }
+}
