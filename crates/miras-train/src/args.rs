@@ -49,6 +49,10 @@ pub(crate) enum Command {
     Estimate(EstimateArgs),
     /// Measure speed and peak memory on random tokens.
     Bench(BenchArgs),
+    /// Train what one file describes as many trials, each once, whatever is killed on the way.
+    Sweep(SweepArgs),
+    /// Work on a sweep that is there, beside any number of other workers.
+    Worker(WorkerArgs),
     /// Measure a trained run: loss in all, by position and by load.
     Eval(EvalArgs),
     /// Let a trained run go on with a text.
@@ -183,6 +187,81 @@ pub(crate) struct BenchArgs {
     /// Print JSON, for a program.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What `sweep` is asked for.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct SweepArgs {
+    /// The TOML file, a configuration with a [sweep] table.
+    pub(crate) file: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) set: Set,
+
+    /// Name of the sweep's folder [default: the file's name without .toml].
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+
+    /// Where that folder is [default: runs].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runs: Option<PathBuf>,
+
+    /// Go on with the sweep of this name: what is done stays, what was cut off goes on.
+    #[arg(long)]
+    pub(crate) resume: bool,
+
+    /// As --resume, and trials that failed are tried again.
+    #[arg(long)]
+    pub(crate) retry: bool,
+
+    /// List the trials with what they take, and train none.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Write the sweep's folder for `worker`, and train nothing here.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) prepare: bool,
+
+    /// As --prepare, with a script for SLURM: an array job of so many workers.
+    #[arg(long, value_name = "WORKERS", conflicts_with_all = ["dry_run", "prepare"],
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) slurm: Option<u16>,
+
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+/// What `worker` is asked for.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct WorkerArgs {
+    /// The folder of the sweep.
+    pub(crate) sweep: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+/// How trials are worked on.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct WorkArgs {
+    /// Trials at a time, each in a process of its own, which share the CPUs.
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: u16,
+
+    /// Stop at the first trial that fails; the others are saved.
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+
+    /// The device to train on, in the place of train.device.
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+
+    /// How progress is shown on the error stream.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) progress: Progress,
 }
 
 #[derive(Debug, ClapArgs)]

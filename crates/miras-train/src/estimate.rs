@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     args::EstimateArgs,
-    bytes::bytes,
+    bytes::{bytes, short},
     layers::{layers, stem},
     out::Out,
 };
@@ -97,26 +97,4 @@ fn to_text(config: &RunConfig, estimate: &Estimate) -> String {
         bytes(train.state),
         bytes(train.workspace),
     )
-}
-
-/// A large number in three digits and a unit.
-fn short(number: f64) -> String {
-    let units = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
-    match units.iter().find(|(size, _)| number >= *size) {
-        Some((size, unit)) => format!("{:.2} {unit}", number / size),
-        None => format!("{number:.0}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::short;
-
-    #[test]
-    fn large_numbers_get_a_unit() {
-        assert_eq!(short(999.0), "999");
-        assert_eq!(short(1_000.0), "1.00 k");
-        assert_eq!(short(3_456_000.0), "3.46 M");
-        assert_eq!(short(7.0e12), "7.00 T");
-    }
 }

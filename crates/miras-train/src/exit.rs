@@ -12,6 +12,7 @@ use clap::error::ErrorKind;
 use miras_config::ConfigError;
 use miras_device::DeviceError;
 use miras_run::RunError;
+use miras_sweep::SweepError;
 use miras_trainer::TrainError;
 use miras_use::UseError;
 
@@ -120,7 +121,11 @@ fn ending_of(error: &anyhow::Error) -> Ending {
         || error.downcast_ref().is_some_and(is_run_usage)
         || error.downcast_ref().is_some_and(is_device_usage)
         || error.downcast_ref().is_some_and(is_train_usage)
-        || error.downcast_ref().is_some_and(is_use_usage);
+        || error.downcast_ref().is_some_and(is_use_usage)
+        || (error.downcast_ref()).is_some_and(|error: &SweepError| match error {
+            SweepError::Run(error) => is_run_usage(error),
+            error => error.is_usage(),
+        });
     if is_usage {
         Ending::Usage
     } else {

@@ -21,6 +21,7 @@ mod run;
 mod show;
 mod signals;
 mod state;
+mod sweep;
 mod talk;
 mod trained;
 mod use_args;
@@ -58,6 +59,8 @@ fn obey(command: Command) -> anyhow::Result<Ending> {
         Command::Parts(args) => parts::parts(&args, &registry, &mut out)?,
         Command::Estimate(args) => estimate::estimate(&args, &registry, &mut out)?,
         Command::Bench(args) => bench::bench(&args, &registry, &mut out)?,
+        Command::Sweep(args) => return sweep::sweep(args, &registry, &mut out),
+        Command::Worker(args) => return sweep::worker(&args),
         Command::Eval(args) => eval::eval(args, &registry, &mut out)?,
         Command::Generate(args) => generate::generate(&args, &registry, &mut out)?,
         Command::State(args) => state::state(&args.command, &registry, &mut out)?,

@@ -129,15 +129,9 @@ pub(crate) fn again(
     })
 }
 
-/// A configuration as a run folder keeps it: it means the same wherever the run is continued.
+/// A configuration as a run folder keeps it.
 fn stored(config: &RunConfig) -> Result<Table, TrainError> {
-    let data = config.data.absolute().map_err(TrainError::NoFolder)?;
-    let train = config.train.absolute().map_err(TrainError::NoFolder)?;
-    let config = RunConfig {
-        data,
-        train,
-        ..config.clone()
-    };
+    let config = config.absolute().map_err(TrainError::NoFolder)?;
     Ok(config.to_table())
 }
 

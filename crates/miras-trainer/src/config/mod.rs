@@ -9,6 +9,8 @@ mod notes;
 mod optim;
 mod train;
 
+use std::io;
+
 use miras_config::{ConfigError, Layers, Origins, Tree};
 use miras_data::{DataConfig, Dataset};
 use miras_model::ModelSpec;
@@ -120,6 +122,15 @@ impl RunConfig {
             table.insert(name.into(), Value::Table(section));
         }
         table
+    }
+
+    /// The same from whatever working directory: relative paths become absolute.
+    pub fn absolute(&self) -> io::Result<Self> {
+        Ok(Self {
+            data: self.data.absolute()?,
+            train: self.train.absolute()?,
+            ..self.clone()
+        })
     }
 
     fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {

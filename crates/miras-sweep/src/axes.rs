@@ -1,0 +1,227 @@
+//! Axes: the values that keys take.
+
+use miras_config::{Assigned, ConfigError, Tree, item_path, key_path};
+use toml::{Table, Value};
+
+use crate::{
+    draw::Range,
+    spec::{Keys, Mode, leaves_alone},
+};
+
+/// The most points of a grid, before seeds.
+const MOST_POINTS: usize = 10_000;
+
+/// What one axis offers.
+#[derive(Debug)]
+pub(crate) enum Axis {
+    /// One of these; each sets any number of keys.
+    Choices(Vec<Vec<Assigned>>),
+    /// A number of a range; `at` is its place in the file.
+    Range {
+        at: String,
+        key: String,
+        range: Range,
+    },
+}
+
+/// Takes `[sweep.axes]`, `[[sweep.tied]]` and `[[sweep.list]]` out of the tree.
+pub(crate) fn take(tree: &mut Tree) -> Result<Vec<Axis>, ConfigError> {
+    let axes: Table = tree.value("sweep.axes")?.unwrap_or_default();
+    let tied: Vec<Table> = tree.value("sweep.tied")?.unwrap_or_default();
+    let list: Option<Vec<Table>> = tree.value("sweep.list")?;
+    let mut found = Vec::new();
+    single(tree, &axes, "sweep.axes", "", &mut found)?;
+    for (number, table) in tied.iter().enumerate() {
+        found.push(together(tree, table, &item_path("sweep.tied", number))?);
+    }
+    if let Some(list) = list {
+        let points = list.iter().enumerate().map(|(number, point)| {
+            let mut set = Vec::new();
+            settings(tree, point, &item_path("sweep.list", number), "", &mut set);
+            set
+        });
+        found.push(Axis::Choices(points.collect()));
+    }
+    Ok(found)
+}
+
+/// One axis for each key of `[sweep.axes]`, which may be dotted or nested.
+fn single(
+    tree: &Tree,
+    table: &Table,
+    at: &str,
+    key: &str,
+    found: &mut Vec<Axis>,
+) -> Result<(), ConfigError> {
+    for (name, value) in table {
+        let at = key_path(at, name);
+        let key = dotted(key, name);
+        match value {
+            Value::Array(values) => found.push(Axis::Choices(choices(tree, values, &at, &key)?)),
+            Value::Table(inner) if Range::is_one(inner) => {
+                let range = Range::read(tree, inner, &at)?;
+                found.push(Axis::Range { at, key, range });
+            }
+            Value::Table(inner) => single(tree, inner, &at, &key, found)?,
+            other => {
+                let message = format!("an axis is a list of values or a range, found {other}");
+                let help = format!(
+                    "write [{other}] for one value, or {{ log = [LOW, HIGH], n = 5 }} for a range"
+                );
+                return Err(tree.error(&at, message, Some(help)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Each value of a list as a choice that sets one key, or nothing where it is `{}`.
+fn choices(
+    tree: &Tree,
+    values: &[Value],
+    at: &str,
+    key: &str,
+) -> Result<Vec<Vec<Assigned>>, ConfigError> {
+    if values.is_empty() {
+        return Err(tree.error(at, format!("the list for `{key}` is empty"), None));
+    }
+    let set = values.iter().enumerate().map(|(number, value)| {
+        if leaves_alone(value) {
+            return Vec::new();
+        }
+        vec![tree.assigned(&item_path(at, number), key, value.clone())]
+    });
+    Ok(set.collect())
+}
+
+/// A table of lists that go in step.
+fn together(tree: &Tree, table: &Table, at: &str) -> Result<Axis, ConfigError> {
+    let mut axes = Vec::new();
+    single(tree, table, at, "", &mut axes)?;
+    let mut rows: Vec<Vec<Assigned>> = Vec::new();
+    for (number, axis) in axes.into_iter().enumerate() {
+        let choices = match axis {
+            Axis::Choices(choices) => choices,
+            Axis::Range { at, key, range } => range.points(tree, &at, &key)?,
+        };
+        if number == 0 {
+            rows = choices;
+            continue;
+        }
+        if choices.len() != rows.len() {
+            let message = format!(
+                "tied keys have lists of one length, found {} and {} values",
+                rows.len(),
+                choices.len()
+            );
+            return Err(tree.error(at, message, None));
+        }
+        for (row, more) in rows.iter_mut().zip(choices) {
+            row.extend(more);
+        }
+    }
+    Ok(Axis::Choices(rows))
+}
+
+/// What one table of `[[sweep.list]]` sets.
+fn settings(tree: &Tree, table: &Table, at: &str, key: &str, set: &mut Vec<Assigned>) {
+    for (name, value) in table {
+        let at = key_path(at, name);
+        let key = dotted(key, name);
+        match value {
+            // A table without a kind is only a way to write dotted keys.
+            Value::Table(inner) if !inner.contains_key("kind") => {
+                settings(tree, inner, &at, &key, set);
+            }
+            value => set.push(tree.assigned(&at, &key, value.clone())),
+        }
+    }
+}
+
+/// Makes ranges into lists where the mode wants them, and refuses what does not go with it.
+pub(crate) fn fit(axes: &mut [Axis], keys: &Keys, tree: &Tree) -> Result<(), ConfigError> {
+    let refuse = |key: &str, message: String, help: &str| {
+        Err(tree.error(&format!("sweep.{key}"), message, Some(help.to_owned())))
+    };
+    let (has_list, is_list) = (tree.is_set("sweep.list"), keys.mode == Mode::List);
+    if has_list && !is_list {
+        let message = "[[sweep.list]] belongs to mode = \"list\"".to_owned();
+        return refuse("list", message, "set sweep.mode = \"list\"");
+    }
+    if is_list && !has_list {
+        let message = "mode = \"list\" needs its points".to_owned();
+        return refuse("mode", message, "add one [[sweep.list]] table for each");
+    }
+    if is_list && axes.len() > 1 {
+        let message = "mode = \"list\" takes its points from [[sweep.list]] alone".to_owned();
+        return refuse("mode", message, "use mode = \"grid\" for axes");
+    }
+    match (keys.mode, keys.points) {
+        (Mode::Random, None | Some(0)) => {
+            let message = "mode = \"random\" needs the number of points to draw".to_owned();
+            return refuse("mode", message, "add sweep.points, for example points = 20");
+        }
+        (Mode::Grid | Mode::List, Some(_)) => {
+            let message = "points belongs to mode = \"random\"".to_owned();
+            return refuse("points", message, "leave it out, or set mode = \"random\"");
+        }
+        _ => {}
+    }
+    if keys.mode != Mode::Random {
+        for axis in axes.iter_mut() {
+            if let Axis::Range { at, key, range } = axis {
+                *axis = Axis::Choices(range.points(tree, at, key)?);
+            }
+        }
+    }
+    for axis in &*axes {
+        let set = match axis {
+            Axis::Choices(choices) => choices.iter().flatten().collect(),
+            Axis::Range { .. } => Vec::new(),
+        };
+        if let Some(seed) = set.iter().find(|set| set.key() == "train.seed") {
+            let help = "write sweep.seeds = [1, 2, 3]: runs that differ in it alone are averaged";
+            return Err(seed.error("the seed is no axis", Some(help.to_owned())));
+        }
+    }
+    Ok(())
+}
+
+/// The points of a grid, in the order in which a reader expects them: the last axis changes
+/// fastest.
+pub(crate) fn grid(axes: &[Axis], tree: &Tree) -> Result<Vec<Vec<Assigned>>, ConfigError> {
+    let sizes = axes.iter().map(|axis| match axis {
+        Axis::Choices(choices) => choices.len(),
+        Axis::Range { .. } => 1,
+    });
+    let size = sizes.fold(1_usize, usize::saturating_mul);
+    if size > MOST_POINTS {
+        let message = format!("this grid has {size} points, and {MOST_POINTS} is the most");
+        let help = "use mode = \"random\" with sweep.points".to_owned();
+        return Err(tree.error("sweep.axes", message, Some(help)));
+    }
+    let mut points = vec![Vec::new()];
+    for axis in axes {
+        let Axis::Choices(choices) = axis else {
+            continue;
+        };
+        points = (points.into_iter())
+            .flat_map(|point: Vec<Assigned>| {
+                choices.iter().map(move |choice| {
+                    let mut point = point.clone();
+                    point.extend(choice.iter().cloned());
+                    point
+                })
+            })
+            .collect();
+    }
+    Ok(points)
+}
+
+fn dotted(at: &str, name: &str) -> String {
+    if at.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{at}.{name}")
+    }
+}

@@ -1,0 +1,123 @@
+//! Ranges of numbers, and points drawn at random.
+
+use miras_config::{Assigned, ConfigError, Tree};
+use miras_random::Stream;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::axes::Axis;
+
+/// The most values of a range.
+const MOST_VALUES: usize = 1000;
+
+/// `{ log = [LOW, HIGH], n = 5 }`, or `linear`; with `integer = true` rounded.
+#[derive(Debug, Clone)]
+pub(crate) struct Range {
+    low: f64,
+    high: f64,
+    scale: Scale,
+    n: Option<usize>,
+    integer: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scale {
+    Linear,
+    Log,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    log: Option<[f64; 2]>,
+    linear: Option<[f64; 2]>,
+    n: Option<usize>,
+    #[serde(default)]
+    integer: bool,
+}
+
+impl Range {
+    /// Whether a table is meant as one.
+    pub(crate) fn is_one(table: &Table) -> bool {
+        table.contains_key("log") && table["log"].is_array()
+            || table.contains_key("linear") && table["linear"].is_array()
+    }
+
+    pub(crate) fn read(tree: &Tree, table: &Table, at: &str) -> Result<Self, ConfigError> {
+        let refuse = |message: String| Err(tree.error(at, message, None));
+        let keys: Keys = match table.clone().try_into() {
+            Ok(keys) => keys,
+            Err(error) => return refuse(format!("no range: {}", error.message())),
+        };
+        let (scale, [low, high]) = match (keys.log, keys.linear) {
+            (Some(ends), None) => (Scale::Log, ends),
+            (None, Some(ends)) => (Scale::Linear, ends),
+            _ => return refuse("a range is either `log` or `linear`".to_owned()),
+        };
+        let is_sound = low < high && high.is_finite() && (scale == Scale::Linear || low > 0.0);
+        if !is_sound {
+            let positive = if scale == Scale::Log { ", above 0" } else { "" };
+            return refuse(format!("a range goes from low to high{positive}, got {low} and {high}"));
+        }
+        if keys.n.is_some_and(|n| !(2..=MOST_VALUES).contains(&n)) {
+            return refuse(format!("n must be from 2 to {MOST_VALUES}"));
+        }
+        Ok(Self {
+            low,
+            high,
+            scale,
+            n: keys.n,
+            integer: keys.integer,
+        })
+    }
+
+    /// The `n` values of a grid; equal ones, after rounding, once.
+    pub(crate) fn points(
+        &self,
+        tree: &Tree,
+        at: &str,
+        key: &str,
+    ) -> Result<Vec<Vec<Assigned>>, ConfigError> {
+        let Some(n) = self.n else {
+            let message = format!("the range for `{key}` does not say how many values it has");
+            return Err(tree.error(at, message, Some("add n, for example n = 5".to_owned())));
+        };
+        let mut values: Vec<Value> = (0..n)
+            .map(|number| self.at(number as f64 / (n - 1) as f64))
+            .collect();
+        values.dedup();
+        let set = |value| vec![tree.assigned(at, key, value)];
+        Ok(values.into_iter().map(set).collect())
+    }
+
+    /// The value at a share of the way, from 0 to 1.
+    fn at(&self, share: f64) -> Value {
+        let value = match self.scale {
+            Scale::Linear => self.low + share * (self.high - self.low),
+            Scale::Log => self.low * (self.high / self.low).powf(share),
+        };
+        if self.integer {
+            return Value::Integer(value.round() as i64);
+        }
+        // Four digits: what is written in a table is what was used.
+        Value::Float(format!("{value:.3e}").parse().unwrap_or(value))
+    }
+}
+
+/// Points whose values are drawn independently of each other, a function of the seed.
+pub(crate) fn random(axes: &[Axis], tree: &Tree, seed: u64, points: usize) -> Vec<Vec<Assigned>> {
+    let point = |number: usize| {
+        let draws = axes.iter().enumerate().map(|(axis, offered)| {
+            let place = [number as u64, axis as u64];
+            let mut stream = Stream::new(seed, "sweep", &place);
+            match offered {
+                Axis::Choices(choices) => choices[stream.index(choices.len())].clone(),
+                Axis::Range { at, key, range } => {
+                    vec![tree.assigned(at, key, range.at(stream.unit()))]
+                }
+            }
+        });
+        draws.flatten().collect()
+    };
+    (0..points).map(point).collect()
+}

@@ -1,0 +1,88 @@
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use miras_run::RunError;
+
+/// A failure of a sweep as a whole; a trial that fails is none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SweepError {
+    /// A new sweep was asked for, but its folder is there.
+    #[error("{} exists already: go on with `--resume`, or choose another `--name`", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is no sweep.
+    #[error("{} is no sweep: it has no sweep.json; make one with `miras-train sweep FILE`", path.display())]
+    NoSweep {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file is not what it should be.
+    #[error("{} is damaged: {why}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file of a sweep that goes on describes other trials.
+    #[error(
+        "the sweep in {} has {missing} of {all} trials that this file no longer describes, the first is `{first}`: \
+         more may be added, none changed; start another with `--name`",
+        path.display()
+    )]
+    Changed {
+        /// The folder.
+        path: PathBuf,
+        /// Trials that would be lost.
+        missing: usize,
+        /// Trials that there are.
+        all: usize,
+        /// One of them.
+        first: String,
+    },
+    /// A process could not be started.
+    #[error("cannot start `{program}`: {cause}")]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The disk.
+    #[error("cannot {action} {}: {cause}", path.display())]
+    Io {
+        /// A verb.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A run folder.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+impl SweepError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |cause| Self::Io {
+            action,
+            path,
+            cause,
+        }
+    }
+
+    /// Whether another command line is what helps.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Exists { .. } | Self::NoSweep { .. } | Self::Changed { .. }
+        )
+    }
+}

@@ -1,0 +1,173 @@
+//! The folder of a sweep.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use miras_run::write_atomic;
+
+use crate::{
+    error::SweepError,
+    ledger::Ledger,
+    plan::{Plan, SCHEMA, Trial, VERSION},
+};
+
+const PLAN: &str = "sweep.json";
+const LEDGER: &str = "ledger.jsonl";
+const TRIALS: &str = "trials";
+
+/// The folder of a sweep, `runs/<sweep>/`.
+#[derive(Debug)]
+pub struct SweepFolder {
+    path: PathBuf,
+    plan: Plan,
+    ledger: Ledger,
+}
+
+impl SweepFolder {
+    /// Whether there is a sweep of this name.
+    pub fn exists(path: &Path) -> bool {
+        path.join(PLAN).is_file()
+    }
+
+    /// Makes the folder of a new sweep; `configs` are the texts of the plan's trials.
+    ///
+    /// It is one only when its plan is written, last: what a kill before leaves is overwritten.
+    pub fn create(path: &Path, plan: Plan, configs: &[String]) -> Result<Self, SweepError> {
+        if Self::exists(path) || path.join("config.toml").exists() {
+            let path = path.to_owned();
+            return Err(SweepError::Exists { path });
+        }
+        let folder = Self::at(path, plan);
+        folder.write(configs)?;
+        Ok(folder)
+    }
+
+    /// Opens an existing sweep.
+    pub fn open(path: &Path) -> Result<Self, SweepError> {
+        let file = path.join(PLAN);
+        let text = match fs::read_to_string(&file) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                let path = path.to_owned();
+                return Err(SweepError::NoSweep { path });
+            }
+            result => result.map_err(SweepError::io("read", &file))?,
+        };
+        let damaged = |why: String| SweepError::Damaged {
+            path: file.clone(),
+            why,
+        };
+        let plan: Plan = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        if (plan.schema.as_str(), plan.version) != (SCHEMA, VERSION) {
+            let why = format!("it is {} {}", plan.schema, plan.version);
+            return Err(damaged(format!("{why}, expected {SCHEMA} {VERSION}")));
+        }
+        Ok(Self::at(path, plan))
+    }
+
+    /// Opens an existing sweep to go on with the trials of `plan`, of which some may be new.
+    pub fn again(path: &Path, plan: Plan, configs: &[String]) -> Result<Self, SweepError> {
+        let before = Self::open(path)?.plan;
+        let ids: BTreeSet<&str> = plan.trials.iter().map(|trial| &*trial.id).collect();
+        let lost: Vec<&Trial> = (before.trials.iter())
+            .filter(|trial| !ids.contains(&*trial.id))
+            .collect();
+        if let Some(first) = lost.first() {
+            return Err(SweepError::Changed {
+                path: path.to_owned(),
+                missing: lost.len(),
+                all: before.trials.len(),
+                first: first.name.clone(),
+            });
+        }
+        let mut plan = plan;
+        // A trial keeps the folder that it has.
+        for trial in &mut plan.trials {
+            if let Some(old) = before.trials.iter().find(|old| old.id == trial.id) {
+                trial.name.clone_from(&old.name);
+            }
+        }
+        let folder = Self::at(path, plan);
+        folder.write(configs)?;
+        Ok(folder)
+    }
+
+    fn at(path: &Path, plan: Plan) -> Self {
+        let ledger = Ledger::new(path.join(LEDGER), path.join(TRIALS));
+        Self {
+            path: path.to_owned(),
+            plan,
+            ledger,
+        }
+    }
+
+    fn write(&self, configs: &[String]) -> Result<(), SweepError> {
+        let trials = self.path.join(TRIALS);
+        fs::create_dir_all(&trials).map_err(SweepError::io("make", &trials))?;
+        for (trial, config) in self.plan.trials.iter().zip(configs) {
+            let file = self.config(trial);
+            if !file.exists() {
+                write_atomic(&file, config.as_bytes())?;
+            }
+        }
+        let mut text =
+            serde_json::to_string_pretty(&self.plan).map_err(|error| SweepError::Damaged {
+                path: self.path.join(PLAN),
+                why: error.to_string(),
+            })?;
+        text.push('\n');
+        Ok(write_atomic(&self.path.join(PLAN), text.as_bytes())?)
+    }
+
+    /// The folder itself, which is the `--runs` of its trials.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The settled configuration of a trial.
+    pub fn config(&self, trial: &Trial) -> PathBuf {
+        self.path.join(TRIALS).join(format!("{}.toml", trial.id))
+    }
+
+    /// What the processes of a trial had to say.
+    pub fn log(&self, trial: &Trial) -> PathBuf {
+        self.path.join(TRIALS).join(format!("{}.log", trial.id))
+    }
+}
+
+impl Plan {
+    /// A plan without trials, to be filled in.
+    pub fn new(name: &str, command: Vec<String>, source: String) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            version: VERSION,
+            name: name.to_owned(),
+            metric: String::new(),
+            goal: crate::Goal::Lower,
+            keys: Vec::new(),
+            alike: 0,
+            rungs: Vec::new(),
+            evaluate: None,
+            command,
+            source,
+            trials: Vec::new(),
+        }
+    }
+}

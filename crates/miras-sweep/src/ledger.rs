@@ -1,0 +1,146 @@
+//! What happened to each trial: `ledger.jsonl`, and who is at one.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::SweepError;
+
+/// One line of the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, in UTC, as RFC 3339.
+    pub time: String,
+    /// The trial's id.
+    pub trial: String,
+    /// What happened.
+    pub event: What,
+    /// The budget that it was about, from 0.
+    pub rung: usize,
+    /// Steps done.
+    pub steps: u64,
+    /// The metric, if the trial is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<f64>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The process that says so.
+    pub worker: String,
+}
+
+/// What happened to a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum What {
+    /// A worker took it.
+    Running,
+    /// It got to the end of the rung.
+    Done,
+    /// It cannot be trained.
+    Failed,
+    /// It was told to stop, and has saved.
+    Interrupted,
+    /// Its process was killed.
+    Killed,
+    /// A failure is forgotten.
+    Retry,
+}
+
+/// The ledger of a sweep, shared by any number of processes.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    path: PathBuf,
+    trials: PathBuf,
+}
+
+/// A trial that this process is at. The lock ends with the process, and with the one that was
+/// given a [`share`](Claim::share) of it, however they end.
+#[derive(Debug)]
+pub(crate) struct Claim(File);
+
+impl Claim {
+    /// The lock as the input of a process: it holds as long as that one runs, even if this one
+    /// is killed.
+    pub(crate) fn share(&self) -> io::Result<Stdio> {
+        Ok(Stdio::from(self.0.try_clone()?))
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(path: PathBuf, trials: PathBuf) -> Self {
+        Self { path, trials }
+    }
+
+    /// All events so far, oldest first. Half a line, as a power cut leaves it, is none.
+    pub fn events(&self) -> Result<Vec<Event>, SweepError> {
+        let text = match fs::read_to_string(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            result => result.map_err(SweepError::io("read", &self.path))?,
+        };
+        let lines = text.lines();
+        Ok(lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
+    }
+
+    /// Adds a line, which is on the disk when this returns.
+    pub fn append(&self, event: &Event) -> Result<(), SweepError> {
+        let line = serde_json::to_string(event).map_err(|error| SweepError::Damaged {
+            path: self.path.clone(),
+            why: error.to_string(),
+        })?;
+        self.write(&line)
+            .map_err(SweepError::io("write", &self.path))
+    }
+
+    /// Under a lock, for not every file system appends in one piece.
+    fn write(&self, line: &str) -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&self.path)?;
+        file.lock()?;
+        let mut text = String::new();
+        if file.metadata()?.len() > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            let mut last = [0];
+            file.read_exact(&mut last)?;
+            // A torn line ends here, and is none.
+            if last != *b"\n" {
+                text.push('\n');
+            }
+        }
+        text.push_str(line);
+        text.push('\n');
+        file.write_all(text.as_bytes())?;
+        file.sync_data()?;
+        file.unlock()
+    }
+
+    /// Takes a trial, unless somebody is at it.
+    pub(crate) fn claim(&self, id: &str) -> Result<Option<Claim>, SweepError> {
+        let path = self.trials.join(format!("{id}.lock"));
+        let file = open_lock(&path).map_err(SweepError::io("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Claim(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(SweepError::io("lock", &path)(error)),
+        }
+    }
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+}

@@ -1,0 +1,148 @@
+//! A sweep as it is carried out: `sweep.json`.
+
+use std::collections::BTreeMap;
+
+use miras_config::{ConfigError, Tree};
+use miras_run::Cost;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What `sweep.json` calls itself.
+pub(crate) const SCHEMA: &str = "miras_sweep";
+pub(crate) const VERSION: u32 = 1;
+
+/// A sweep as it is carried out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// `"miras_sweep"`.
+    pub schema: String,
+    /// 1.
+    pub version: u32,
+    /// The name of the folder.
+    pub name: String,
+    /// What decides which trial is better.
+    pub metric: String,
+    /// Which way.
+    pub goal: Goal,
+    /// The swept keys, without the seed.
+    pub keys: Vec<String>,
+    /// Failures in a row for the same reason that end the sweep; 0 for never.
+    pub alike: usize,
+    /// The budgets, one or more.
+    pub rungs: Vec<Rung>,
+    /// What is measured on trials that got to the last rung.
+    pub evaluate: Option<Evaluations>,
+    /// How it was started.
+    pub command: Vec<String>,
+    /// The text of the sweep's file.
+    pub source: String,
+    /// In the order in which they are begun.
+    pub trials: Vec<Trial>,
+}
+
+/// Which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Goal {
+    /// Lower values are.
+    Lower,
+    /// Higher values are.
+    Higher,
+}
+
+/// A budget and who gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rung {
+    /// How many points of the rung before go on to it; all of them at the first.
+    pub best: Option<usize>,
+}
+
+/// One configuration to be trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Hash of the settled configuration.
+    pub id: String,
+    /// Its run folder, inside the sweep's.
+    pub name: String,
+    /// What is special about it, in words.
+    pub label: String,
+    /// Trials that differ in their seed alone have the same point.
+    pub point: usize,
+    /// `train.seed`.
+    pub seed: u64,
+    /// The swept keys that it has.
+    pub values: BTreeMap<String, Value>,
+    /// Keys that were chosen to meet a budget.
+    pub matched: BTreeMap<String, Value>,
+    /// Steps at the end of each rung.
+    pub steps: Vec<u64>,
+    /// Tokens a step.
+    pub step_tokens: u64,
+    /// What the model takes.
+    pub cost: Cost,
+}
+
+impl Trial {
+    /// Floating point operations of training it to the end of a rung.
+    pub fn flops(&self, rung: usize) -> f64 {
+        self.cost.flops_per_token * self.tokens(rung) as f64
+    }
+
+    /// Tokens it has seen at the end of a rung.
+    pub fn tokens(&self, rung: usize) -> u64 {
+        self.steps[rung] * self.step_tokens
+    }
+}
+
+/// `[sweep.evaluate]`: what is measured on a trial that is trained to the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluations {
+    /// Tokens a row, each measured for itself.
+    pub lengths: Vec<usize>,
+    /// Tokens read at each length, the same text for all where the data are a text.
+    pub tokens: usize,
+    /// What memories do meanwhile, as `eval --memory`; live if there is none.
+    #[serde(default)]
+    pub memory: Vec<String>,
+}
+
+impl Evaluations {
+    /// Each length with each way of the memory.
+    pub fn each(&self) -> Vec<(usize, &str)> {
+        let mut ways: Vec<&str> = self.memory.iter().map(String::as_str).collect();
+        if ways.is_empty() {
+            ways.push("live");
+        }
+        (self.lengths.iter())
+            .flat_map(|&length| ways.iter().map(move |&way| (length, way)))
+            .collect()
+    }
+
+    /// The file in the trial's folder.
+    pub fn file(length: usize, memory: &str) -> String {
+        format!("eval-{length}-{memory}.json")
+    }
+
+    pub(crate) fn check(&self, tree: &Tree) -> Result<(), ConfigError> {
+        let refuse = |key: &str, message: String| {
+            Err(tree.error(&format!("sweep.evaluate.{key}"), message, None))
+        };
+        if self.lengths.is_empty() {
+            return refuse("lengths", "lengths is empty".to_owned());
+        }
+        if let Some(long) = self.lengths.iter().find(|&&length| length > self.tokens) {
+            let message = format!("tokens = {} is less than a row of {long}", self.tokens);
+            return refuse("tokens", message);
+        }
+        if self.lengths.contains(&0) {
+            return refuse("lengths", "a length must be 1 or more".to_owned());
+        }
+        let known = ["live", "frozen", "reset"];
+        if let Some(other) = self.memory.iter().find(|way| !known.contains(&way.as_str())) {
+            let message = format!("memory is one of `live`, `frozen`, `reset`, found `{other}`");
+            return refuse("memory", message);
+        }
+        Ok(())
+    }
+}

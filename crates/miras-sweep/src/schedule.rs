@@ -1,0 +1,156 @@
+//! What is to be done next.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    ledger::{Event, What},
+    plan::{Goal, Plan},
+};
+
+/// Kills of one trial, with nothing gained in between, after which it is given up.
+const MOST_KILLS: usize = 3;
+
+/// Where a trial stands, from its events.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State {
+    /// The metric at the end of each rung that it got to.
+    pub done: BTreeMap<usize, Option<f64>>,
+    /// Why it failed.
+    pub failed: Option<String>,
+    /// Whether its last event is that somebody took it; whether they still are at it the lock
+    /// says.
+    pub is_taken: bool,
+    /// Steps done, as far as the ledger knows.
+    pub steps: u64,
+    kills: usize,
+}
+
+/// A trial and the rung it is to get to the end of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Task {
+    /// Index in the plan.
+    pub trial: usize,
+    /// From 0.
+    pub rung: usize,
+}
+
+/// What there is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// These, in this order; somebody may be at some of them.
+    Tasks(Vec<Task>),
+    /// Every trial is done, or has failed, or was not good enough to go on.
+    Complete,
+}
+
+/// Where every trial stands, by its id.
+pub fn states(events: &[Event]) -> BTreeMap<String, State> {
+    let mut states: BTreeMap<String, State> = BTreeMap::new();
+    for event in events {
+        let state = states.entry(event.trial.clone()).or_default();
+        state.is_taken = event.event == What::Running;
+        if event.steps > state.steps {
+            state.kills = 0;
+        }
+        state.steps = state.steps.max(event.steps);
+        match event.event {
+            What::Running | What::Interrupted => {}
+            What::Done => {
+                state.done.insert(event.rung, event.metric);
+            }
+            What::Failed => state.failed = Some(event.reason.clone().unwrap_or_default()),
+            What::Killed => {
+                state.kills += 1;
+                if state.kills >= MOST_KILLS {
+                    let reason = event.reason.clone().unwrap_or_default();
+                    state.failed = Some(format!("{reason}, {} times", state.kills));
+                }
+            }
+            What::Retry => (state.failed, state.kills) = (None, 0),
+        }
+    }
+    states
+}
+
+/// What is to be done next, given what happened.
+///
+/// All points of a rung are finished before the best of them go on to the next one.
+pub fn schedule(plan: &Plan, states: &BTreeMap<String, State>) -> Next {
+    let none = State::default();
+    let state = |trial: usize| states.get(&plan.trials[trial].id).unwrap_or(&none);
+    let mut here: Vec<usize> = (0..plan.trials.len()).collect();
+    for (rung, budget) in plan.rungs.iter().enumerate() {
+        if let Some(best) = budget.best {
+            here = best_of(plan, &here, rung - 1, best, &state);
+        }
+        let open: Vec<Task> = (here.iter())
+            .filter(|&&trial| {
+                state(trial).failed.is_none() && !state(trial).done.contains_key(&rung)
+            })
+            .map(|&trial| Task { trial, rung })
+            .collect();
+        if !open.is_empty() {
+            return Next::Tasks(open);
+        }
+    }
+    Next::Complete
+}
+
+/// The trials of the best points: by the mean over seeds, and those of which a seed failed last.
+fn best_of<'a>(
+    plan: &Plan,
+    here: &[usize],
+    rung: usize,
+    best: usize,
+    state: &impl Fn(usize) -> &'a State,
+) -> Vec<usize> {
+    let mut points: BTreeMap<usize, (Vec<f64>, bool)> = BTreeMap::new();
+    for &trial in here {
+        let (values, is_whole) = (points.entry(plan.trials[trial].point)).or_insert((vec![], true));
+        match state(trial).done.get(&rung) {
+            Some(Some(value)) if value.is_finite() => values.push(*value),
+            _ => *is_whole = false,
+        }
+    }
+    let mut ranked: Vec<(bool, f64, usize)> = (points.into_iter())
+        .filter(|(_, (values, _))| !values.is_empty())
+        .map(|(point, (values, is_whole))| {
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let cost = match plan.goal {
+                Goal::Lower => mean,
+                Goal::Higher => -mean,
+            };
+            (!is_whole, cost, point)
+        })
+        .collect();
+    ranked.sort_by(|a, b| (a.0.cmp(&b.0)).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+    let chosen: BTreeSet<usize> = ranked.iter().take(best).map(|point| point.2).collect();
+    (here.iter().copied())
+        .filter(|&trial| chosen.contains(&plan.trials[trial].point))
+        .collect()
+}
+
+/// The reason that the last `count` ends have in common, if all of them are failures.
+pub fn alike(events: &[Event], count: usize) -> Option<String> {
+    let ends: Vec<&Event> = (events.iter().rev())
+        .filter(|event| matches!(event.event, What::Done | What::Failed))
+        .take(count)
+        .collect();
+    if count == 0 || ends.len() < count {
+        return None;
+    }
+    let reason = |event: &Event| event.reason.clone().unwrap_or_default();
+    let first = reason(ends[0]);
+    let is_alike =
+        |event: &&Event| event.event == What::Failed && gist(&reason(event)) == gist(&first);
+    ends.iter().all(is_alike).then_some(first)
+}
+
+/// A reason without its numbers and names of folders.
+fn gist(reason: &str) -> String {
+    let words = reason.split_whitespace().filter(|word| !word.contains('/'));
+    let words: Vec<String> = words
+        .map(|word| word.chars().filter(|c| !c.is_ascii_digit()).collect())
+        .collect();
+    words.join(" ")
+}

@@ -1,0 +1,191 @@
+//! The `[sweep]` table.
+
+use miras_config::{ConfigError, Layers, Tree, fields_of, item_path};
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use crate::{
+    axes::{self, Axis},
+    matching::Match,
+    plan::{Evaluations, Goal, Plan},
+};
+
+/// The table that makes a sweep of a configuration.
+const TABLE: &str = "sweep";
+
+/// `[sweep]`, read and checked for itself; [`expand`](crate::expand) makes trials of it.
+#[derive(Debug)]
+pub struct SweepSpec {
+    pub(crate) keys: Keys,
+    pub(crate) axes: Vec<Axis>,
+    pub(crate) matches: Vec<Match>,
+    pub(crate) rungs: Vec<RungKeys>,
+    pub(crate) evaluate: Option<Evaluations>,
+    /// For errors about the table as a whole.
+    pub(crate) tree: Tree,
+}
+
+/// The plain keys of `[sweep]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Keys {
+    /// How axes are combined.
+    pub(crate) mode: Mode,
+    /// Every point is trained with each; `train.seed` if there are none.
+    pub(crate) seeds: Vec<u64>,
+    /// What decides which trial is better: a tag of `metrics.jsonl`.
+    pub(crate) metric: String,
+    /// Which way is better; higher for accuracies, else lower.
+    pub(crate) goal: Option<Goal>,
+    /// Points that mode "random" draws.
+    pub(crate) points: Option<usize>,
+    /// Seed of the draws.
+    pub(crate) draw_seed: u64,
+    /// What happens to combinations that are no valid configuration.
+    pub(crate) invalid: Invalid,
+    /// Failures in a row for the same reason that end the sweep; 0 for never.
+    pub(crate) alike: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// Every combination of the axes.
+    Grid,
+    /// Points drawn from the axes.
+    Random,
+    /// The points that `[[sweep.list]]` gives.
+    List,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Invalid {
+    /// The sweep does not start.
+    Refuse,
+    /// They are left out, and counted.
+    Skip,
+}
+
+/// One `[[sweep.rungs]]`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RungKeys {
+    /// Tokens that a trial has seen at the end of it.
+    pub(crate) tokens: u64,
+    /// How many points of the rung before go on to it; all of them at the first.
+    pub(crate) best: Option<usize>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Grid,
+            seeds: Vec::new(),
+            metric: "eval/loss".to_owned(),
+            goal: None,
+            points: None,
+            draw_seed: 1,
+            invalid: Invalid::Refuse,
+            alike: 3,
+        }
+    }
+}
+
+impl SweepSpec {
+    /// Takes `[sweep]` out of a configuration; what is left is that of the trials.
+    pub fn take(layers: &mut Layers) -> Result<Self, ConfigError> {
+        let mut tree = layers.split_off(TABLE).merge()?;
+        let mut axes = axes::take(&mut tree)?;
+        let matches = take_list::<Match>(&mut tree, "sweep.match")?;
+        let rungs: Vec<RungKeys> = tree.value("sweep.rungs")?.unwrap_or_default();
+        let evaluate: Option<Evaluations> = tree.value("sweep.evaluate")?;
+        let keys: Keys = tree.section(TABLE)?;
+        if !tree.is_set(TABLE) {
+            let message = "there is no [sweep] in this file";
+            let help = format!("add one: {}", fields_of::<Keys>().join(", "));
+            return Err(tree.error(TABLE, message, Some(help)));
+        }
+        axes::fit(&mut axes, &keys, &tree)?;
+        check_rungs(&tree, &rungs)?;
+        for (at, one) in matches.iter().enumerate() {
+            one.check(&tree, &item_path("sweep.match", at))?;
+        }
+        if let Some(evaluate) = &evaluate {
+            evaluate.check(&tree)?;
+        }
+        let again = (1..keys.seeds.len()).find(|&at| keys.seeds[..at].contains(&keys.seeds[at]));
+        if let Some(at) = again {
+            let message = format!("sweep.seeds names {} twice", keys.seeds[at]);
+            return Err(tree.error(&item_path("sweep.seeds", at), message, None));
+        }
+        Ok(Self {
+            keys,
+            axes,
+            matches,
+            rungs,
+            evaluate,
+            tree,
+        })
+    }
+
+    /// Puts what does not depend on the trials into a plan.
+    pub fn fill(&self, plan: &mut Plan) {
+        plan.metric.clone_from(&self.keys.metric);
+        plan.goal = self.goal();
+        plan.alike = self.keys.alike;
+        plan.evaluate.clone_from(&self.evaluate);
+    }
+
+    fn goal(&self) -> Goal {
+        let by_name = if self.keys.metric.ends_with("accuracy") {
+            Goal::Higher
+        } else {
+            Goal::Lower
+        };
+        self.keys.goal.unwrap_or(by_name)
+    }
+}
+
+/// A list of tables, each read for itself so that a mistake is shown at its line.
+fn take_list<T: serde::de::DeserializeOwned>(
+    tree: &mut Tree,
+    path: &str,
+) -> Result<Vec<T>, ConfigError> {
+    Ok(tree.value::<Vec<T>>(path)?.unwrap_or_default())
+}
+
+fn check_rungs(tree: &Tree, rungs: &[RungKeys]) -> Result<(), ConfigError> {
+    let mut before = 0;
+    for (at, rung) in rungs.iter().enumerate() {
+        let here = item_path("sweep.rungs", at);
+        if rung.tokens <= before {
+            let message = format!("a rung has more tokens than the one before it, {before}");
+            return Err(tree.error(&format!("{here}.tokens"), message, None));
+        }
+        before = rung.tokens;
+        match (at, rung.best) {
+            (0, Some(_)) => {
+                let message = "all points are on the first rung";
+                let help = "leave `best` out, or put another [[sweep.rungs]] before it";
+                return Err(tree.error(&format!("{here}.best"), message, Some(help.to_owned())));
+            }
+            (1.., None) => {
+                let message = "this rung does not say how many of the points go on to it";
+                let help = "add `best`, for example best = 3";
+                return Err(tree.error(&here, message, Some(help.to_owned())));
+            }
+            (_, Some(0)) => {
+                let message = "best must be 1 or more";
+                return Err(tree.error(&format!("{here}.best"), message, None));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A table that holds nothing leaves a key as it is.
+pub(crate) fn leaves_alone(value: &toml::Value) -> bool {
+    value.as_table().is_some_and(Table::is_empty)
+}

@@ -1,0 +1,247 @@
+//! One trial to the end of one rung, in a process of its own.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use miras_run::{RunFolder, Status, Summary};
+
+use crate::{
+    error::SweepError,
+    folder::SweepFolder,
+    ledger::Claim,
+    plan::{Evaluations, Trial},
+    worker::Launch,
+};
+
+/// How often a process is looked at, at first and at most.
+const SOON: Duration = Duration::from_millis(10);
+const LATE: Duration = Duration::from_millis(200);
+/// How often its progress is read.
+const PROGRESS: Duration = Duration::from_millis(500);
+/// The exit code that says it was told to stop and has saved.
+const INTERRUPTED: i32 = 130;
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum End {
+    Done { metric: f64 },
+    Failed(String),
+    Interrupted,
+    Killed(String),
+}
+
+/// A trial that is being carried out.
+pub(crate) struct Work<'a> {
+    pub(crate) folder: &'a SweepFolder,
+    pub(crate) trial: &'a Trial,
+    pub(crate) rung: usize,
+    pub(crate) claim: &'a Claim,
+    pub(crate) launch: &'a dyn Launch,
+    /// Whether it should stop.
+    pub(crate) stop: &'a dyn Fn() -> bool,
+    /// Told the steps that are done.
+    pub(crate) progress: &'a dyn Fn(u64),
+}
+
+impl Work<'_> {
+    /// Trains and measures what is not trained and measured yet; steps done, and how it ended.
+    pub(crate) fn carry_out(&self) -> Result<(u64, End), SweepError> {
+        let steps = self.trial.steps[self.rung];
+        if self.summary()?.is_none_or(|summary| !is_trained(&summary, steps)) {
+            let command = if self.run_folder().join("config.toml").is_file() {
+                self.launch.go_on(self.folder, self.trial, steps)
+            } else {
+                self.launch.begin(self.folder, self.trial, steps)
+            };
+            if let Some(end) = self.run(command)? {
+                let done = self.summary()?.map_or_else(|| self.logged(), |done| done.steps);
+                return Ok((done, end));
+            }
+        }
+        let Some(summary) = self.summary()?.filter(|summary| is_trained(summary, steps)) else {
+            let why = "the run ended well, but its summary.json does not say so".to_owned();
+            return Ok((self.logged(), End::Failed(why)));
+        };
+        let is_last = self.rung + 1 == self.folder.plan().rungs.len();
+        if let Some(evaluations) = (self.folder.plan().evaluate.as_ref()).filter(|_| is_last) {
+            if let Some(end) = self.evaluate(evaluations)? {
+                return Ok((summary.steps, end));
+            }
+        }
+        let end = match summary.metrics.get(&self.folder.plan().metric) {
+            Some(&metric) => End::Done { metric },
+            None => End::Failed(self.no_metric(&summary)),
+        };
+        Ok((summary.steps, end))
+    }
+
+    fn evaluate(&self, evaluations: &Evaluations) -> Result<Option<End>, SweepError> {
+        for (length, memory) in evaluations.each() {
+            let file = self.run_folder().join(Evaluations::file(length, memory));
+            if file.is_file() {
+                continue;
+            }
+            let rows = (evaluations.tokens / length).max(1);
+            let command =
+                (self.launch).evaluate(self.folder, self.trial, (length, rows), memory, &file);
+            if let Some(end) = self.run(command)? {
+                return Ok(Some(end));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Runs a command to its end; nothing if it ended well.
+    fn run(&self, mut command: Command) -> Result<Option<End>, SweepError> {
+        let log = self.folder.log(self.trial);
+        let file = OpenOptions::new().create(true).append(true).open(&log);
+        let file = file.map_err(SweepError::io("open", &log))?;
+        let said_before = file.metadata().map_or(0, |file| file.len());
+        let share = (self.claim.share()).map_err(SweepError::io("share the lock for", &log))?;
+        command.stdin(share).stdout(Stdio::null()).stderr(file);
+        // Ctrl-C is for us to pass on, once.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn().map_err(|cause| SweepError::Start {
+            program: command.get_program().to_string_lossy().into_owned(),
+            cause,
+        })?;
+        let status = self.wait(&mut child).map_err(|cause| SweepError::Start {
+            program: command.get_program().to_string_lossy().into_owned(),
+            cause,
+        })?;
+        let end = match status.code() {
+            Some(0) => None,
+            Some(INTERRUPTED) => Some(End::Interrupted),
+            Some(code) => Some(End::Failed(self.reason(code, &log, said_before))),
+            None => Some(End::Killed(killed_by(status))),
+        };
+        Ok(end)
+    }
+
+    fn wait(&self, child: &mut Child) -> io::Result<ExitStatus> {
+        let mut pause = SOON;
+        let mut told = false;
+        let mut looked = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            if !told && (self.stop)() {
+                tell_to_stop(child)?;
+                told = true;
+            }
+            if looked.elapsed() >= PROGRESS {
+                looked = Instant::now();
+                (self.progress)(self.logged());
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LATE);
+        }
+    }
+
+    /// Why it failed, in one line.
+    fn reason(&self, code: i32, log: &Path, said_before: u64) -> String {
+        let said = read_from(log, said_before).unwrap_or_default();
+        let summary = self.summary().ok().flatten();
+        let message = summary
+            .filter(|summary| matches!(summary.status, Status::Nonfinite | Status::Failed))
+            .and_then(|summary| summary.message);
+        let last_error = || {
+            let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+            let error = lines.iter().rev().find(|line| line.starts_with("error: "));
+            let line = error.or(lines.last())?;
+            Some(line.trim_start_matches("error: ").to_owned())
+        };
+        message
+            .or_else(last_error)
+            .unwrap_or_else(|| format!("exit code {code}"))
+    }
+
+    fn no_metric(&self, summary: &Summary) -> String {
+        let names: Vec<&str> = summary.metrics.keys().map(String::as_str).collect();
+        let metric = &self.folder.plan().metric;
+        format!("the run has no `{metric}`, it has {}", names.join(", "))
+    }
+
+    fn run_folder(&self) -> std::path::PathBuf {
+        self.folder.path().join(&self.trial.name)
+    }
+
+    fn summary(&self) -> Result<Option<Summary>, SweepError> {
+        if !self.run_folder().join("config.toml").is_file() {
+            return Ok(None);
+        }
+        let run = RunFolder::open_to_read(self.folder.path(), &self.trial.name)?;
+        Ok(run.read_summary()?)
+    }
+
+    /// The step of the last line of metrics.
+    fn logged(&self) -> u64 {
+        let step = || {
+            let path = self.run_folder().join("metrics.jsonl");
+            let length = fs::metadata(&path).ok()?.len();
+            let tail = read_from(&path, length.saturating_sub(1 << 14)).ok()?;
+            let lines = tail.lines().rev();
+            lines
+                .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+                .find_map(|line| line.get("step")?.as_u64())
+        };
+        step().unwrap_or(0)
+    }
+}
+
+/// Whether a run is over and has done these steps, or all that its time allowed.
+fn is_trained(summary: &Summary, steps: u64) -> bool {
+    match summary.status {
+        Status::Finished => summary.steps >= steps,
+        Status::Time => true,
+        _ => false,
+    }
+}
+
+fn read_from(path: &Path, offset: u64) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Asks a process to save and end.
+#[cfg(unix)]
+fn tell_to_stop(child: &Child) -> io::Result<()> {
+    use nix::{errno::Errno, sys::signal, unistd::Pid};
+    match signal::kill(Pid::from_raw(child.id() as i32), signal::Signal::SIGINT) {
+        // It has ended by itself.
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where there are no signals, it goes on from its newest checkpoint the next time.
+#[cfg(not(unix))]
+fn tell_to_stop(child: &mut Child) -> io::Result<()> {
+    child.kill()
+}
+
+#[cfg(unix)]
+fn killed_by(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match status.signal() {
+        Some(9) => "killed by signal 9, as the system does when memory runs out".to_owned(),
+        Some(signal) => format!("killed by signal {signal}"),
+        None => "ended without an exit code".to_owned(),
+    }
+}
+
+#[cfg(not(unix))]
+fn killed_by(_: ExitStatus) -> String {
+    "ended without an exit code".to_owned()
+}

@@ -1,0 +1,281 @@
+//! A process that carries trials out.
+
+use std::{
+    path::Path,
+    process::{self, Command},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use miras_run::rfc3339;
+
+use crate::{
+    error::SweepError,
+    folder::SweepFolder,
+    ledger::{Claim, Event, What},
+    plan::Trial,
+    schedule::{Next, Task, alike, schedule, states},
+    trial_process::{End, Work},
+};
+
+/// How long to wait where others are at all that is left.
+const WAIT: Duration = Duration::from_millis(300);
+
+/// The commands that train and evaluate. They end with the exit codes of `miras-train`.
+pub trait Launch: Sync {
+    /// Trains a new run to `steps`.
+    fn begin(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
+    /// Goes on with a run that is there.
+    fn go_on(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
+    /// Measures so many rows of a length, and writes the report.
+    fn evaluate(
+        &self,
+        folder: &SweepFolder,
+        trial: &Trial,
+        size: (usize, usize),
+        memory: &str,
+        report: &Path,
+    ) -> Command;
+}
+
+/// Who is told what happens; `job` is a number below [`Options::jobs`].
+pub trait Watch: Sync {
+    /// A trial is taken up.
+    fn started(&self, job: usize, trial: &Trial, task: Task);
+    /// It has done so many steps.
+    fn progressed(&self, job: usize, trial: &Trial, steps: u64);
+    /// What came of it.
+    fn ended(&self, job: usize, trial: &Trial, event: &Event, tally: Tally);
+}
+
+/// How to work.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Trials at a time.
+    pub jobs: usize,
+    /// Whether the first failure ends it.
+    pub fail_fast: bool,
+}
+
+/// How many trials are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Trials that got to the end of a rung and are not wanted on another, or not yet.
+    pub done: usize,
+    /// Trials that cannot be trained.
+    pub failed: usize,
+    /// All.
+    pub all: usize,
+}
+
+/// Why the work ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkEnd {
+    /// Nothing is left to do.
+    Complete(Tally),
+    /// It was told to stop; what was being trained is saved.
+    Interrupted(Tally),
+    /// Failures ended it, for this reason; what was being trained is saved.
+    Stopped(Tally, String),
+}
+
+/// Carries out what is left of a sweep, beside any number of others.
+pub struct Worker<'a> {
+    /// The sweep.
+    pub folder: &'a SweepFolder,
+    /// The commands.
+    pub launch: &'a dyn Launch,
+    /// Who is told.
+    pub watch: &'a dyn Watch,
+    /// Raised from outside when it should stop.
+    pub stop: &'a AtomicBool,
+    /// How.
+    pub options: Options,
+}
+
+/// What the jobs of one worker share.
+struct Shared {
+    /// Events that there were before this worker began.
+    begun: usize,
+    /// Raised when failures end the work, with the reason.
+    halt: AtomicBool,
+    why: Mutex<Option<String>>,
+}
+
+impl Worker<'_> {
+    /// Works until nothing is left, or something stops it.
+    pub fn work(&self) -> Result<WorkEnd, SweepError> {
+        let shared = Shared {
+            begun: self.folder.ledger().events()?.len(),
+            halt: AtomicBool::new(false),
+            why: Mutex::new(None),
+        };
+        let results: Vec<Result<(), SweepError>> = thread::scope(|scope| {
+            let shared = &shared;
+            let jobs: Vec<_> = (0..self.options.jobs.max(1))
+                .map(|job| {
+                    scope.spawn(move || {
+                        let result = self.jobs(job, shared);
+                        if result.is_err() {
+                            // The others save what they are at.
+                            shared.halt.store(true, Ordering::SeqCst);
+                        }
+                        result
+                    })
+                })
+                .collect();
+            let join = |job: thread::ScopedJoinHandle<'_, _>| match job.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            jobs.into_iter().map(join).collect()
+        });
+        results.into_iter().collect::<Result<(), _>>()?;
+        let tally = self.tally()?;
+        let why = shared.why.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(match why {
+            Some(why) => WorkEnd::Stopped(tally, why),
+            None if self.stop.load(Ordering::SeqCst) => WorkEnd::Interrupted(tally),
+            None => WorkEnd::Complete(tally),
+        })
+    }
+
+    /// One trial after the other.
+    fn jobs(&self, job: usize, shared: &Shared) -> Result<(), SweepError> {
+        let ledger = self.folder.ledger();
+        let should_stop =
+            || self.stop.load(Ordering::SeqCst) || shared.halt.load(Ordering::SeqCst);
+        while !should_stop() {
+            let events = ledger.events()?;
+            if let Some(why) = self.why_stop(events.get(shared.begun..).unwrap_or_default()) {
+                let mut said = shared.why.lock().unwrap_or_else(PoisonError::into_inner);
+                said.get_or_insert(why);
+                shared.halt.store(true, Ordering::SeqCst);
+                break;
+            }
+            let Next::Tasks(tasks) = schedule(self.folder.plan(), &states(&events)) else {
+                break;
+            };
+            match self.take_one(&tasks)? {
+                Some((task, claim)) => self.carry_out(job, task, &claim, &should_stop)?,
+                None => thread::sleep(WAIT),
+            }
+        }
+        Ok(())
+    }
+
+    /// The first task that nobody is at, with its lock.
+    fn take_one(&self, tasks: &[Task]) -> Result<Option<(Task, Claim)>, SweepError> {
+        let ledger = self.folder.ledger();
+        for &task in tasks {
+            let Some(claim) = ledger.claim(&self.folder.plan().trials[task.trial].id)? else {
+                continue;
+            };
+            // Whoever was at it may have finished it since.
+            let now = schedule(self.folder.plan(), &states(&ledger.events()?));
+            match now {
+                Next::Tasks(now) if now.contains(&task) => return Ok(Some((task, claim))),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn carry_out(
+        &self,
+        job: usize,
+        task: Task,
+        claim: &Claim,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), SweepError> {
+        let trial = &self.folder.plan().trials[task.trial];
+        let record = |what, steps, metric, reason| Event {
+            time: rfc3339(SystemTime::now()),
+            trial: trial.id.clone(),
+            event: what,
+            rung: task.rung,
+            steps,
+            metric,
+            reason,
+            worker: format!("process {}", process::id()),
+        };
+        let ledger = self.folder.ledger();
+        let known = states(&ledger.events()?);
+        let known = known.get(&trial.id).map_or(0, |state| state.steps);
+        ledger.append(&record(What::Running, known, None, None))?;
+        self.watch.started(job, trial, task);
+        let work = Work {
+            folder: self.folder,
+            trial,
+            rung: task.rung,
+            claim,
+            launch: self.launch,
+            stop,
+            progress: &|steps| self.watch.progressed(job, trial, steps),
+        };
+        let (steps, end) = work.carry_out()?;
+        let event = match end {
+            End::Done { metric } => record(What::Done, steps, Some(metric), None),
+            End::Failed(reason) => record(What::Failed, steps, None, Some(reason)),
+            End::Interrupted => record(What::Interrupted, steps, None, None),
+            End::Killed(reason) => record(What::Killed, steps, None, Some(reason)),
+        };
+        ledger.append(&event)?;
+        self.watch.ended(job, trial, &event, self.tally()?);
+        Ok(())
+    }
+
+    /// Why failures end the work, if they do.
+    fn why_stop(&self, events: &[Event]) -> Option<String> {
+        let failed = |event: &&Event| event.event == What::Failed;
+        if self.options.fail_fast
+            && let Some(event) = events.iter().find(failed)
+        {
+            let reason = event.reason.clone().unwrap_or_default();
+            return Some(format!("a trial failed: {reason}"));
+        }
+        let count = self.folder.plan().alike;
+        let reason = alike(events, count)?;
+        Some(format!(
+            "{count} trials in a row failed alike: {reason} (sweep.alike = {count})"
+        ))
+    }
+
+    fn tally(&self) -> Result<Tally, SweepError> {
+        let states = states(&self.folder.ledger().events()?);
+        Ok(Tally {
+            done: (states.values())
+                .filter(|state| state.failed.is_none() && !state.done.is_empty())
+                .count(),
+            failed: states.values().filter(|state| state.failed.is_some()).count(),
+            all: self.folder.plan().trials.len(),
+        })
+    }
+}
+
+impl SweepFolder {
+    /// Forgets failures, so that these trials are tried again; their number.
+    pub fn retry(&self) -> Result<usize, SweepError> {
+        let states = states(&self.ledger().events()?);
+        let failed: Vec<_> = (states.iter())
+            .filter(|(_, state)| state.failed.is_some())
+            .collect();
+        for (id, state) in &failed {
+            self.ledger().append(&Event {
+                time: rfc3339(SystemTime::now()),
+                trial: (*id).clone(),
+                event: What::Retry,
+                rung: 0,
+                steps: state.steps,
+                metric: None,
+                reason: None,
+                worker: format!("process {}", process::id()),
+            })?;
+        }
+        Ok(failed.len())
+    }
+}

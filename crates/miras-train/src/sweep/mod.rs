@@ -1,0 +1,229 @@
+//! `sweep` and `worker`: many trials out of one file.
+
+mod launch;
+mod listing;
+mod settle;
+mod watch;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use miras_config::Layers;
+use miras_registry::Registry;
+use miras_run::{RunFolder, shell_word, write_atomic};
+use miras_sweep::{
+    Expanded, Options, Plan, Slurm, SweepFolder, SweepSpec, Tally, WorkEnd, Worker, expand,
+};
+
+use crate::{
+    args::{SweepArgs, WorkArgs, WorkerArgs},
+    exit::{Ending, Usage},
+    layers::stem,
+    out::{Out, tell},
+    signals,
+};
+use launch::Program;
+use settle::Settler;
+use watch::Display;
+
+const RUNS: &str = "runs";
+const SLURM: &str = "sweep.sbatch";
+
+/// `sweep FILE`.
+pub(crate) fn sweep(
+    args: SweepArgs,
+    registry: &Registry,
+    out: &mut Out,
+) -> anyhow::Result<Ending> {
+    let mut layers = Layers::new();
+    layers.file(&args.file)?;
+    let spec = SweepSpec::take(&mut layers)?;
+    for assignment in &args.set.set {
+        layers.set(assignment)?;
+    }
+    let expanded = expand(&layers, &spec, &Settler::new(registry))?;
+    let name = args.name.clone().unwrap_or_else(|| stem(Some(&args.file)));
+    let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
+    if args.dry_run {
+        out.text(&listing::text(&expanded))?;
+        return Ok(Ending::Done);
+    }
+
+    let mut plan = Plan::new(&name, env_words(), read(&args.file)?);
+    spec.fill(&mut plan);
+    let configs = fill(&mut plan, &expanded);
+    // The same rules as for a run's name.
+    RunFolder::unused_name(&runs, &name)?;
+    let path = runs.join(&name);
+    let folder = match (SweepFolder::exists(&path), args.resume || args.retry) {
+        (true, true) => SweepFolder::again(&path, plan, &configs)?,
+        (false, true) => return Err(no_sweep(&runs, &path).into()),
+        (_, false) => SweepFolder::create(&path, plan, &configs)?,
+    };
+    if args.retry {
+        let count = folder.retry()?;
+        tell(format_args!("{count} failed trials are tried again"));
+    }
+    for note in listing::notes(&expanded) {
+        tell(note);
+    }
+    if let Some(workers) = args.slurm {
+        return slurm(&folder, workers.into(), &args.work);
+    }
+    if args.prepare {
+        tell(format_args!(
+            "{} trials in {}; work on them with `{} worker {}`",
+            folder.plan().trials.len(),
+            path.display(),
+            program(),
+            shell_word(&path.to_string_lossy())
+        ));
+        return Ok(Ending::Done);
+    }
+    let again = format!(
+        "{} sweep {} --resume{}",
+        program(),
+        shell_word(&args.file.to_string_lossy()),
+        resume_words(&args)
+    );
+    work(&folder, &args.work, &again)
+}
+
+/// `worker SWEEP`.
+pub(crate) fn worker(args: &WorkerArgs) -> anyhow::Result<Ending> {
+    let folder = SweepFolder::open(&args.sweep)?;
+    let path = shell_word(&args.sweep.to_string_lossy());
+    work(&folder, &args.work, &format!("{} worker {path}", program()))
+}
+
+fn work(folder: &SweepFolder, args: &WorkArgs, again: &str) -> anyhow::Result<Ending> {
+    let stop = signals::stop_flag()?;
+    let launch = Program::new(args)?;
+    let display = Display::new(args.progress, folder, args.jobs.into());
+    let worker = Worker {
+        folder,
+        launch: &launch,
+        watch: &display,
+        stop: &stop,
+        options: Options {
+            jobs: args.jobs.into(),
+            fail_fast: args.fail_fast,
+        },
+    };
+    let end = worker.work();
+    display.finish();
+    let said = |tally: Tally| {
+        let Tally { done, failed, all } = tally;
+        format!("{done} of {all} trials done, {failed} failed")
+    };
+    Ok(match end? {
+        WorkEnd::Complete(tally) => {
+            tell(format_args!("{}, all in {}", said(tally), folder.path().display()));
+            if tally.failed > 0 {
+                Ending::Failed
+            } else {
+                Ending::Done
+            }
+        }
+        WorkEnd::Interrupted(tally) => {
+            tell(format_args!("interrupted: {}; go on with: {again}", said(tally)));
+            Ending::Interrupted
+        }
+        WorkEnd::Stopped(tally, why) => {
+            tell(format_args!(
+                "error: {why}\n  = help: {}; what was being trained is saved; go on with: {again}",
+                said(tally)
+            ));
+            Ending::Failed
+        }
+    })
+}
+
+/// Writes the script of an array job.
+fn slurm(folder: &SweepFolder, workers: usize, args: &WorkArgs) -> anyhow::Result<Ending> {
+    let here = env::current_dir().context("there is no working directory")?;
+    let exe = env::current_exe().context("the program does not know where it is")?;
+    let path = std::path::absolute(folder.path())?;
+    let text = miras_sweep::script(&Slurm {
+        name: &folder.plan().name,
+        folder: &path,
+        program: &exe,
+        working_dir: &here,
+        workers,
+        words: &launch::words(args),
+    });
+    let file = folder.path().join(SLURM);
+    write_atomic(&file, text.as_bytes())?;
+    tell(format_args!(
+        "{} trials; look at the script, then submit it: sbatch {}",
+        folder.plan().trials.len(),
+        shell_word(&file.to_string_lossy())
+    ));
+    Ok(Ending::Done)
+}
+
+/// Puts the trials into a plan; the texts of their configurations.
+fn fill(plan: &mut Plan, expanded: &Expanded) -> Vec<String> {
+    plan.keys.clone_from(&expanded.keys);
+    plan.rungs.clone_from(&expanded.rungs);
+    let (trials, configs) = expanded.trials.iter().cloned().unzip();
+    plan.trials = trials;
+    configs
+}
+
+fn no_sweep(runs: &Path, path: &Path) -> Usage {
+    let sweeps = fs::read_dir(runs).into_iter().flatten().flatten();
+    let mut names: Vec<String> = sweeps
+        .filter(|entry| SweepFolder::exists(&entry.path()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    let help = if names.is_empty() {
+        "leave `--resume` out to begin it".to_owned()
+    } else {
+        format!("leave `--resume` out to begin it; there are {}", names.join(", "))
+    };
+    Usage::new(format!("there is no sweep {}", path.display())).help(help)
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+fn env_words() -> Vec<String> {
+    env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect()
+}
+
+fn program() -> String {
+    let program = env::args_os().next().map_or("miras-train".into(), PathBuf::from);
+    shell_word(&program.to_string_lossy())
+}
+
+/// What `sweep --resume` needs beside the file.
+fn resume_words(args: &SweepArgs) -> String {
+    let mut words = String::new();
+    let mut add = |flag: &str, value: &str| {
+        words.push_str(&format!(" --{flag}={}", shell_word(value)));
+    };
+    for assignment in &args.set.set {
+        add("set", assignment);
+    }
+    if let Some(name) = &args.name {
+        add("name", name);
+    }
+    if let Some(runs) = &args.runs {
+        add("runs", &runs.to_string_lossy());
+    }
+    if args.work.jobs != 1 {
+        add("jobs", &args.work.jobs.to_string());
+    }
+    if let Some(device) = &args.work.device {
+        add("device", device);
+    }
+    words
+}
