@@ -109,6 +109,7 @@ impl Layers {
     }
 
     /// Takes the top-level table `name` out of every layer, into layers of their own.
+    #[must_use]
     pub fn split_off(&mut self, name: &str) -> Self {
         let mut split = Self::new();
         for layer in self.iter_mut() {

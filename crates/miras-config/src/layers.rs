@@ -141,7 +141,10 @@ fn merge_value(
         }
         (old @ Value::Table(_), Value::String(name)) if is_set => {
             if let Some(earlier) = marks.assigned_inside(path, &path::join(path, "kind")) {
-                let key = layer.spans.get(path).map_or(0..0, |spans| spans.key.clone());
+                let key = layer
+                    .spans
+                    .get(path)
+                    .map_or(0..0, |spans| spans.key.clone());
                 let message = discards(&layer.source.assignment(&key), &earlier);
                 let help = format!("put it first, or choose the kind alone with `{path}.kind`");
                 return Err(layer.error(path, message).help(help));

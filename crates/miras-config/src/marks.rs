@@ -98,7 +98,8 @@ impl Marks {
 
     /// The assignment that wrote `path`, in words.
     pub(crate) fn assignment(&self, path: &str) -> String {
-        self.get(path).map_or(String::new(), |mark| self.in_words(mark))
+        self.get(path)
+            .map_or(String::new(), |mark| self.in_words(mark))
     }
 
     fn in_words(&self, mark: &Mark) -> String {

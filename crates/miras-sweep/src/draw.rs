@@ -57,7 +57,9 @@ impl Range {
         let is_sound = low < high && high.is_finite() && (scale == Scale::Linear || low > 0.0);
         if !is_sound {
             let positive = if scale == Scale::Log { ", above 0" } else { "" };
-            return refuse(format!("a range goes from low to high{positive}, got {low} and {high}"));
+            return refuse(format!(
+                "a range goes from low to high{positive}, got {low} and {high}"
+            ));
         }
         if keys.n.is_some_and(|n| !(2..=MOST_VALUES).contains(&n)) {
             return refuse(format!("n must be from 2 to {MOST_VALUES}"));

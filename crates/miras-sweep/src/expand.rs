@@ -64,8 +64,9 @@ pub struct Skipped {
 struct Point {
     number: usize,
     settled: Settled,
-    values: BTreeMap<String, Value>,
-    matched: BTreeMap<String, Value>,
+    /// In the order of the file.
+    values: Vec<(String, Value)>,
+    matched: Matched,
 }
 
 /// The trials of a sweep whose other keys are in `base`.
@@ -85,9 +86,7 @@ pub fn expand(
     let mut found = Vec::new();
     let mut skipped = Vec::new();
     let mut targets = Vec::new();
-    for (number, mut set) in points.into_iter().enumerate() {
-        // Whole parts before what is in them.
-        set.sort_by_key(|set| set.key().matches('.').count());
+    for (number, set) in points.into_iter().enumerate() {
         match settle_point(base, spec, &set, &mut targets, settle) {
             Ok(seeds) => found.extend(seeds.into_iter().map(|(settled, matched)| Point {
                 number,
@@ -110,8 +109,7 @@ pub fn expand(
         let help = skipped.first().map(|skip| skip.error.message().to_owned());
         return Err(spec.tree.error("sweep", message, help));
     }
-    let keys: BTreeSet<&String> = found.iter().flat_map(|point| point.values.keys()).collect();
-    let keys: Vec<String> = keys.into_iter().cloned().collect();
+    let keys = keys_of(&found);
     let (trials, repeated) = trials(found, &keys, spec)?;
     let rungs = match &*spec.rungs {
         [] => vec![Rung { best: None }],
@@ -126,6 +124,25 @@ pub fn expand(
     })
 }
 
+/// The keys of all points, in the order of the file: a key that only some have stands behind the
+/// one that it follows there.
+fn keys_of(points: &[Point]) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for point in points {
+        let mut place = 0;
+        for (key, _) in &point.values {
+            match keys.iter().position(|known| known == key) {
+                Some(at) => place = at + 1,
+                None => {
+                    keys.insert(place, key.clone());
+                    place += 1;
+                }
+            }
+        }
+    }
+    keys
+}
+
 type Matched = BTreeMap<String, Value>;
 
 /// The configurations of one point, one for each seed.
@@ -137,6 +154,9 @@ fn settle_point(
     settle: &dyn Settle,
 ) -> Result<Vec<(Settled, Matched)>, ConfigError> {
     let mut layers = base.clone();
+    let mut set: Vec<&Assigned> = set.iter().collect();
+    // Whole parts before what is in them.
+    set.sort_by_key(|one| one.key().matches('.').count());
     for one in set {
         layers.assign(one);
     }
@@ -165,13 +185,13 @@ fn settle_point(
 }
 
 /// The keys that a point sets, with kinds under their own name.
-fn values(set: &[Assigned], settled: &Table) -> BTreeMap<String, Value> {
-    let mut values = BTreeMap::new();
+fn values(set: &[Assigned], settled: &Table) -> Vec<(String, Value)> {
+    let mut values = Vec::new();
     for one in set {
         let key = one.key();
         match one.value() {
             Value::String(kind) if at(settled, &key).is_some_and(Value::is_table) => {
-                values.insert(format!("{key}.kind"), Value::String(kind.clone()));
+                values.push((format!("{key}.kind"), Value::String(kind.clone())));
             }
             value => flatten(value, &key, &mut values),
         }
@@ -180,7 +200,9 @@ fn values(set: &[Assigned], settled: &Table) -> BTreeMap<String, Value> {
 }
 
 fn at<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
-    let (first, rest) = key.split_once('.').map_or((key, None), |(a, b)| (a, Some(b)));
+    let (first, rest) = key
+        .split_once('.')
+        .map_or((key, None), |(a, b)| (a, Some(b)));
     let value = table.get(first)?;
     match rest {
         None => Some(value),
@@ -188,16 +210,14 @@ fn at<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
     }
 }
 
-fn flatten(value: &Value, key: &str, values: &mut BTreeMap<String, Value>) {
+fn flatten(value: &Value, key: &str, values: &mut Vec<(String, Value)>) {
     match value {
         Value::Table(table) => {
             for (name, value) in table {
                 flatten(value, &format!("{key}.{name}"), values);
             }
         }
-        value => {
-            values.insert(key.to_owned(), value.clone());
-        }
+        value => values.push((key.to_owned(), value.clone())),
     }
 }
 
@@ -224,20 +244,14 @@ fn trials(
         if !ids.insert(id.clone()) {
             continue;
         }
-        let json = |values: BTreeMap<String, Value>| {
-            let json = |value| serde_json::to_value(value).unwrap_or_default();
-            (values.into_iter())
-                .map(|(key, value)| (key, json(value)))
-                .collect::<BTreeMap<_, _>>()
-        };
-        let values = json(point.values);
+        let values = to_json(point.values);
         let trial = Trial {
             name: String::new(),
             label: names::label(&values, keys),
             point: point.number,
             seed: point.settled.seed,
             values,
-            matched: json(point.matched),
+            matched: to_json(point.matched),
             steps,
             step_tokens: point.settled.step_tokens,
             cost: point.settled.cost,
@@ -257,6 +271,14 @@ fn trials(
     found.sort_by_key(|(trial, _)| place(trial.seed));
     let repeated = count - found.len();
     Ok((found, repeated))
+}
+
+fn to_json(
+    values: impl IntoIterator<Item = (String, Value)>,
+) -> BTreeMap<String, serde_json::Value> {
+    (values.into_iter())
+        .map(|(key, value)| (key, serde_json::to_value(value).unwrap_or_default()))
+        .collect()
 }
 
 /// Steps at the end of each rung; `train.steps` where there is one budget.

@@ -139,7 +139,11 @@ impl Evaluations {
             return refuse("lengths", "a length must be 1 or more".to_owned());
         }
         let known = ["live", "frozen", "reset"];
-        if let Some(other) = self.memory.iter().find(|way| !known.contains(&way.as_str())) {
+        if let Some(other) = self
+            .memory
+            .iter()
+            .find(|way| !known.contains(&way.as_str()))
+        {
             let message = format!("memory is one of `live`, `frozen`, `reset`, found `{other}`");
             return refuse("memory", message);
         }

@@ -123,7 +123,11 @@ fn best_of<'a>(
             (!is_whole, cost, point)
         })
         .collect();
-    ranked.sort_by(|a, b| (a.0.cmp(&b.0)).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+    ranked.sort_by(|a, b| {
+        (a.0.cmp(&b.0))
+            .then(a.1.total_cmp(&b.1))
+            .then(a.2.cmp(&b.2))
+    });
     let chosen: BTreeSet<usize> = ranked.iter().take(best).map(|point| point.2).collect();
     (here.iter().copied())
         .filter(|&trial| chosen.contains(&plan.trials[trial].point))

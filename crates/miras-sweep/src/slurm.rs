@@ -24,7 +24,10 @@ pub struct Slurm<'a> {
 /// The text of the script: an array job of workers.
 pub fn script(slurm: &Slurm<'_>) -> String {
     let path = |path: &Path| shell_word(&path.to_string_lossy());
-    let words: String = slurm.words.iter().map(|word| format!(" {}", shell_word(word))).collect();
+    let words: Vec<String> = slurm.words.iter().map(|word| shell_word(word)).collect();
+    let words = [&["worker".to_owned(), path(slurm.folder)], &*words]
+        .concat()
+        .join(" ");
     let Slurm { name, workers, .. } = slurm;
     format!(
         "\
@@ -45,7 +48,7 @@ pub fn script(slurm: &Slurm<'_>) -> String {
 
 cd {dir} || exit 1
 export RAYON_NUM_THREADS=\"${{SLURM_CPUS_PER_TASK:-1}}\"
-exec {program} worker {folder}{words} --progress plain
+exec {program} {words} --progress plain
 ",
         job = shell_word(name),
         folder = path(slurm.folder),

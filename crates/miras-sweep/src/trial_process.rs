@@ -53,14 +53,19 @@ impl Work<'_> {
     /// Trains and measures what is not trained and measured yet; steps done, and how it ended.
     pub(crate) fn carry_out(&self) -> Result<(u64, End), SweepError> {
         let steps = self.trial.steps[self.rung];
-        if self.summary()?.is_none_or(|summary| !is_trained(&summary, steps)) {
+        if self
+            .summary()?
+            .is_none_or(|summary| !is_trained(&summary, steps))
+        {
             let command = if self.run_folder().join("config.toml").is_file() {
                 self.launch.go_on(self.folder, self.trial, steps)
             } else {
                 self.launch.begin(self.folder, self.trial, steps)
             };
             if let Some(end) = self.run(command)? {
-                let done = self.summary()?.map_or_else(|| self.logged(), |done| done.steps);
+                let done = self
+                    .summary()?
+                    .map_or_else(|| self.logged(), |done| done.steps);
                 return Ok((done, end));
             }
         }
@@ -69,10 +74,11 @@ impl Work<'_> {
             return Ok((self.logged(), End::Failed(why)));
         };
         let is_last = self.rung + 1 == self.folder.plan().rungs.len();
-        if let Some(evaluations) = (self.folder.plan().evaluate.as_ref()).filter(|_| is_last) {
-            if let Some(end) = self.evaluate(evaluations)? {
-                return Ok((summary.steps, end));
-            }
+        if is_last
+            && let Some(evaluations) = &self.folder.plan().evaluate
+            && let Some(end) = self.evaluate(evaluations)?
+        {
+            return Ok((summary.steps, end));
         }
         let end = match summary.metrics.get(&self.folder.plan().metric) {
             Some(&metric) => End::Done { metric },
@@ -112,26 +118,29 @@ impl Work<'_> {
             program: command.get_program().to_string_lossy().into_owned(),
             cause,
         })?;
-        let status = self.wait(&mut child).map_err(|cause| SweepError::Start {
+        let (status, was_told) = self.wait(&mut child).map_err(|cause| SweepError::Start {
             program: command.get_program().to_string_lossy().into_owned(),
             cause,
         })?;
         let end = match status.code() {
             Some(0) => None,
             Some(INTERRUPTED) => Some(End::Interrupted),
+            // It was told before it could listen.
+            None if was_told => Some(End::Interrupted),
             Some(code) => Some(End::Failed(self.reason(code, &log, said_before))),
             None => Some(End::Killed(killed_by(status))),
         };
         Ok(end)
     }
 
-    fn wait(&self, child: &mut Child) -> io::Result<ExitStatus> {
+    /// Waits for the end; and whether it was told to stop.
+    fn wait(&self, child: &mut Child) -> io::Result<(ExitStatus, bool)> {
         let mut pause = SOON;
         let mut told = false;
         let mut looked = Instant::now();
         loop {
             if let Some(status) = child.try_wait()? {
-                return Ok(status);
+                return Ok((status, told));
             }
             if !told && (self.stop)() {
                 tell_to_stop(child)?;
@@ -154,7 +163,10 @@ impl Work<'_> {
             .filter(|summary| matches!(summary.status, Status::Nonfinite | Status::Failed))
             .and_then(|summary| summary.message);
         let last_error = || {
-            let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+            let lines: Vec<&str> = said
+                .lines()
+                .filter(|line| !line.trim().is_empty())
+                .collect();
             let error = lines.iter().rev().find(|line| line.starts_with("error: "));
             let line = error.or(lines.last())?;
             Some(line.trim_start_matches("error: ").to_owned())

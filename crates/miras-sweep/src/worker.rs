@@ -136,7 +136,10 @@ impl Worker<'_> {
         });
         results.into_iter().collect::<Result<(), _>>()?;
         let tally = self.tally()?;
-        let why = shared.why.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let why = shared
+            .why
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         Ok(match why {
             Some(why) => WorkEnd::Stopped(tally, why),
             None if self.stop.load(Ordering::SeqCst) => WorkEnd::Interrupted(tally),
@@ -147,8 +150,7 @@ impl Worker<'_> {
     /// One trial after the other.
     fn jobs(&self, job: usize, shared: &Shared) -> Result<(), SweepError> {
         let ledger = self.folder.ledger();
-        let should_stop =
-            || self.stop.load(Ordering::SeqCst) || shared.halt.load(Ordering::SeqCst);
+        let should_stop = || self.stop.load(Ordering::SeqCst) || shared.halt.load(Ordering::SeqCst);
         while !should_stop() {
             let events = ledger.events()?;
             if let Some(why) = self.why_stop(events.get(shared.begun..).unwrap_or_default()) {
@@ -251,7 +253,10 @@ impl Worker<'_> {
             done: (states.values())
                 .filter(|state| state.failed.is_none() && !state.done.is_empty())
                 .count(),
-            failed: states.values().filter(|state| state.failed.is_some()).count(),
+            failed: states
+                .values()
+                .filter(|state| state.failed.is_some())
+                .count(),
             all: self.folder.plan().trials.len(),
         })
     }

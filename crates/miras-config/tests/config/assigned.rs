@@ -41,7 +41,9 @@ fn with(key: &str, at: usize) -> Result<(String, usize), String> {
         Ok((kind.unwrap_or_default(), mlp.depth))
     };
     read().map_err(|error: ConfigError| {
-        error.to_string().replace(&*dir.path().to_string_lossy(), "")
+        error
+            .to_string()
+            .replace(&*dir.path().to_string_lossy(), "")
     })
 }
 

@@ -64,10 +64,17 @@ fn total(expanded: &Expanded) -> String {
         before = mean;
         if expanded.rungs.len() > 1 {
             let tokens = expanded.trials[0].0.tokens(rung);
-            lines.push(format!("rung {}: {here} trials to {tokens} tokens", rung + 1));
+            lines.push(format!(
+                "rung {}: {here} trials to {tokens} tokens",
+                rung + 1
+            ));
         }
     }
-    let approximately = if expanded.rungs.len() > 1 { "about " } else { "" };
+    let approximately = if expanded.rungs.len() > 1 {
+        "about "
+    } else {
+        ""
+    };
     lines.push(format!(
         "{} trials, {approximately}{} FLOPs of training",
         expanded.trials.len(),
@@ -100,7 +107,12 @@ pub(crate) fn notes(expanded: &Expanded) -> Vec<String> {
 
 fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let widths: Vec<usize> = (0..N)
-        .map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0))
+        .map(|at| {
+            rows.iter()
+                .map(|row| row[at].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     let lines = rows.iter().map(|row| {
         let cells: Vec<String> = (row.iter().zip(&widths))

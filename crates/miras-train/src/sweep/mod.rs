@@ -33,11 +33,7 @@ const RUNS: &str = "runs";
 const SLURM: &str = "sweep.sbatch";
 
 /// `sweep FILE`.
-pub(crate) fn sweep(
-    args: SweepArgs,
-    registry: &Registry,
-    out: &mut Out,
-) -> anyhow::Result<Ending> {
+pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<Ending> {
     let mut layers = Layers::new();
     layers.file(&args.file)?;
     let spec = SweepSpec::take(&mut layers)?;
@@ -121,7 +117,11 @@ fn work(folder: &SweepFolder, args: &WorkArgs, again: &str) -> anyhow::Result<En
     };
     Ok(match end? {
         WorkEnd::Complete(tally) => {
-            tell(format_args!("{}, all in {}", said(tally), folder.path().display()));
+            tell(format_args!(
+                "{}, all in {}",
+                said(tally),
+                folder.path().display()
+            ));
             if tally.failed > 0 {
                 Ending::Failed
             } else {
@@ -129,7 +129,10 @@ fn work(folder: &SweepFolder, args: &WorkArgs, again: &str) -> anyhow::Result<En
             }
         }
         WorkEnd::Interrupted(tally) => {
-            tell(format_args!("interrupted: {}; go on with: {again}", said(tally)));
+            tell(format_args!(
+                "interrupted: {}; go on with: {again}",
+                said(tally)
+            ));
             Ending::Interrupted
         }
         WorkEnd::Stopped(tally, why) => {
@@ -184,7 +187,10 @@ fn no_sweep(runs: &Path, path: &Path) -> Usage {
     let help = if names.is_empty() {
         "leave `--resume` out to begin it".to_owned()
     } else {
-        format!("leave `--resume` out to begin it; there are {}", names.join(", "))
+        format!(
+            "leave `--resume` out to begin it; there are {}",
+            names.join(", ")
+        )
     };
     Usage::new(format!("there is no sweep {}", path.display())).help(help)
 }
@@ -200,7 +206,9 @@ fn env_words() -> Vec<String> {
 }
 
 fn program() -> String {
-    let program = env::args_os().next().map_or("miras-train".into(), PathBuf::from);
+    let program = env::args_os()
+        .next()
+        .map_or("miras-train".into(), PathBuf::from);
     shell_word(&program.to_string_lossy())
 }
 

@@ -53,7 +53,10 @@ impl Settle for Settler<'_> {
         Ok(Settled {
             table: config.to_table(),
             // Without a working directory, which the data were just opened in, nothing runs.
-            stored: config.absolute().unwrap_or_else(|_| config.clone()).to_table(),
+            stored: config
+                .absolute()
+                .unwrap_or_else(|_| config.clone())
+                .to_table(),
             cost: estimate(&config, vocab).cost(),
             step_tokens: sequences * config.data.seq_len() as u64,
             steps: train.steps,

@@ -63,7 +63,9 @@ impl Bars {
         };
         let screen = MultiProgress::new();
         let all = screen.add(ProgressBar::new(trials as u64));
-        all.set_style(style("{bar:24} {pos}/{len} trials  {msg}  {elapsed_precise}"));
+        all.set_style(style(
+            "{bar:24} {pos}/{len} trials  {msg}  {elapsed_precise}",
+        ));
         let jobs = (0..jobs)
             .map(|_| {
                 let bar = screen.add(ProgressBar::new(1));
@@ -102,7 +104,11 @@ impl Watch for Display {
             _ => String::new(),
         };
         let Tally { done, failed, all } = tally;
-        self.line(&format!("{:>5}/{all}  {}  {said}", done + failed, trial.name));
+        self.line(&format!(
+            "{:>5}/{all}  {}  {said}",
+            done + failed,
+            trial.name
+        ));
         if let Some(bars) = &self.bars {
             bars.all.set_position((done + failed) as u64);
             bars.all.set_message(if failed > 0 {

@@ -1,0 +1,268 @@
+use std::collections::BTreeSet;
+
+use crate::support::{expanded, labels};
+
+#[test]
+fn a_grid_has_every_combination_and_seeds_go_round_last() {
+    let text = "
+        [sweep]
+        seeds = [1, 2]
+        [sweep.axes]
+        memory = ['flat', { kind = 'deep', depth = 3 }]
+        train.lr = [0.1, 0.2]";
+    assert_eq!(
+        labels(text),
+        [
+            "memory=flat lr=0.1 s1",
+            "memory=flat lr=0.2 s1",
+            "memory=deep depth=3 lr=0.1 s1",
+            "memory=deep depth=3 lr=0.2 s1",
+            "memory=flat lr=0.1 s2",
+            "memory=flat lr=0.2 s2",
+            "memory=deep depth=3 lr=0.1 s2",
+            "memory=deep depth=3 lr=0.2 s2",
+        ]
+    );
+}
+
+#[test]
+fn tied_keys_go_in_step_and_an_empty_table_leaves_a_key_alone() {
+    let text = "
+        [memory]
+        kind = 'deep'
+        [sweep.axes]
+        'memory.depth' = [{}, 1]
+        [[sweep.tied]]
+        'train.width' = [4, 8]
+        'train.lr' = { log = [0.01, 1.0], n = 2 }";
+    assert_eq!(
+        labels(text),
+        [
+            "width=4 lr=0.01 s7",
+            "width=8 lr=1.0 s7",
+            "depth=1 width=4 lr=0.01 s7",
+            "depth=1 width=8 lr=1.0 s7",
+        ]
+    );
+}
+
+#[test]
+fn a_list_is_what_it_says() {
+    let text = "
+        [sweep]
+        mode = 'list'
+        [[sweep.list]]
+        memory = { kind = 'deep', depth = 4 }
+        [[sweep.list]]
+        train.lr = 0.5
+        train.width = 2";
+    assert_eq!(
+        labels(text),
+        ["memory=deep depth=4 s7", "lr=0.5 width=2 s7"]
+    );
+}
+
+#[test]
+fn random_points_are_a_function_of_the_seed_and_lie_in_their_range() {
+    let text = |seed: u64| {
+        format!(
+            "[sweep]\nmode = 'random'\npoints = 20\ndraw_seed = {seed}\n[sweep.axes]\n\
+             'train.lr' = {{ log = [1e-4, 1e-1] }}\n\
+             'train.width' = {{ linear = [1, 100], integer = true }}"
+        )
+    };
+    let first = labels(&text(1));
+    assert_eq!(first, labels(&text(1)));
+    assert_ne!(first, labels(&text(2)));
+    let (found, _) = expanded(&text(1)).unwrap();
+    let lrs = found
+        .trials
+        .iter()
+        .map(|(trial, _)| trial.values["train.lr"].as_f64().unwrap());
+    let low = lrs.clone().filter(|lr| *lr < 3e-3).count();
+    assert!(lrs.clone().all(|lr| (1e-4..=1e-1).contains(&lr)));
+    assert!(
+        (5..=15).contains(&low),
+        "half of a logarithmic range is below its middle: {low}"
+    );
+}
+
+#[test]
+fn an_id_is_the_configuration_and_nothing_else() {
+    let ids = |text: &str| -> BTreeSet<String> {
+        let (found, _) = expanded(text).unwrap();
+        found
+            .trials
+            .into_iter()
+            .map(|(trial, _)| trial.id)
+            .collect()
+    };
+    let one = ids("[sweep.axes]\n'train.lr' = [0.1, 0.2]");
+    assert_eq!(one.len(), 2);
+    assert_eq!(
+        one,
+        ids("[sweep.axes]\n'train.lr' = [0.2, 0.1]"),
+        "order is none of it"
+    );
+    let other = ids("[train]\nwidth = 9\n[sweep.axes]\n'train.lr' = [0.1, 0.2]");
+    assert!(
+        one.is_disjoint(&other),
+        "another width is another configuration"
+    );
+    let (found, _) = expanded("[sweep.axes]\n'train.lr' = [0.1, 0.2, 0.1]").unwrap();
+    assert_eq!((found.trials.len(), found.repeated), (2, 1));
+}
+
+#[test]
+fn a_width_is_found_at_which_models_are_equal() {
+    let text = |rest: &str| {
+        format!(
+            "[memory]\nkind = 'deep'\n[train]\nwidth = 64\n[sweep.axes]\n\
+             'memory.depth' = [1, 2, 4, 5]\n[[sweep.match]]\nbudget = 'parameters'\n\
+             key = 'train.width'\n{rest}"
+        )
+    };
+    let widths = |rest: &str| -> Vec<u64> {
+        let (found, _) = expanded(&text(rest)).unwrap();
+        let width = |trial: &miras_sweep::Trial| trial.matched["train.width"].as_u64().unwrap();
+        found.trials.iter().map(|(trial, _)| width(trial)).collect()
+    };
+    assert_eq!(widths("within = 0.03"), [64, 45, 32, 29]);
+    assert_eq!(widths("to = 900\nwithin = 0.07"), [30, 21, 15, 13]);
+    assert_eq!(
+        widths("to = 1000000\nmultiple = 8\nwithin = 0.05"),
+        [1000, 704, 496, 448]
+    );
+    let error = expanded(&text("within = 0.001")).unwrap_err();
+    assert!(
+        error.contains("no value of `train.width` gives 4096 parameters"),
+        "{error}"
+    );
+    assert!(error.contains("the nearest, 45, gives 4050"), "{error}");
+    assert!(error.contains("sweep.toml:9:7"), "{error}");
+}
+
+#[test]
+fn rungs_count_in_tokens() {
+    let text = "[sweep.axes]\n'train.lr' = [0.1]\n\
+                [[sweep.rungs]]\ntokens = 250\n[[sweep.rungs]]\ntokens = 1000\nbest = 1";
+    let (found, _) = expanded(text).unwrap();
+    assert_eq!(found.trials[0].0.steps, [3, 10]);
+    assert_eq!(found.trials[0].0.tokens(0), 300);
+    assert!((found.trials[0].0.flops(1) - 3000.0).abs() < 1e-9);
+    assert!(
+        found.trials[0].1.contains("steps = 10"),
+        "{}",
+        found.trials[0].1
+    );
+}
+
+/// Every mistake is shown where it was made.
+#[test]
+fn mistakes_have_a_line() {
+    for (text, said) in [
+        ("[train]\nlr = 1", "there is no [sweep] in this file"),
+        ("[sweep]\nsedes = [1]", "unknown field `sedes`"),
+        ("[sweep]\nsedes = [1]", "sweep.toml:2:1  (sweep.sedes)"),
+        ("[sweep]\nmode = 'gird'", "did you mean `grid`?"),
+        (
+            "[sweep.axes]\n'train.lr' = 0.1",
+            "write [0.1] for one value",
+        ),
+        ("[sweep.axes]\n'train.lr' = []", "sweep.toml:2:14"),
+        ("[sweep.axes]\n'train.rl' = [0.1]", "unknown field `rl`"),
+        (
+            "[sweep.axes]\n'train.rl' = [0.1]",
+            "sweep.toml:2:15  (train.rl)",
+        ),
+        (
+            "[sweep.axes]\n'train.lr' = [0.1, 'x']",
+            "sweep.toml:2:20  (train.lr)",
+        ),
+        (
+            "[sweep.axes]\nmemory = ['flat', 'fat']",
+            "sweep.toml:2:19  (memory.kind)",
+        ),
+        (
+            "[sweep.axes]\nmemory = ['flat', { kind = 'deep', detph = 3 }]",
+            "did you mean `depth`?",
+        ),
+        (
+            "[sweep.axes]\n'train.seed' = [1, 2]",
+            "write sweep.seeds = [1, 2, 3]",
+        ),
+        ("[sweep]\nseeds = [1, 1]", "sweep.seeds names 1 twice"),
+        ("[sweep]\nmode = 'random'", "add sweep.points"),
+        ("[sweep]\npoints = 3", "points belongs to mode = \"random\""),
+        ("[sweep]\nmode = 'list'", "needs its points"),
+        ("[[sweep.list]]\ntrain.lr = 1", "belongs to mode = \"list\""),
+        (
+            "[[sweep.tied]]\n'train.lr' = [1, 2]\n'train.width' = [1]",
+            "found 2 and 1 values",
+        ),
+        (
+            "[sweep.axes]\n'train.lr' = { log = [0, 1], n = 3 }",
+            "above 0, got 0 and 1",
+        ),
+        (
+            "[sweep.axes]\n'train.lr' = { log = [1, 2] }",
+            "add n, for example n = 5",
+        ),
+        (
+            "[sweep.axes]\n'train.lr' = { log = [1, 2], m = 2 }",
+            "no range: unknown field `m`",
+        ),
+        (
+            "[[sweep.rungs]]\ntokens = 9\nbest = 2",
+            "all points are on the first rung",
+        ),
+        (
+            "[[sweep.rungs]]\ntokens = 9\n[[sweep.rungs]]\ntokens = 10",
+            "add `best`",
+        ),
+        (
+            "[[sweep.rungs]]\ntokens = 9\n[[sweep.rungs]]\ntokens = 9\nbest = 1",
+            "more tokens than the one before it, 9",
+        ),
+        (
+            "[[sweep.rungs]]\ntokens = 9\n[[sweep.rungs]]\ntokens = 10\nbest = 1",
+            "no longer than the one before it: a step has 100 tokens",
+        ),
+        (
+            "[[sweep.match]]\nbudget = 'params'",
+            "unknown value `params`",
+        ),
+        (
+            "[[sweep.match]]\nbudget = 'flops'\nwithin = 2",
+            "within is a share",
+        ),
+        (
+            "[sweep.evaluate]\nlengths = [8]\ntokens = 4",
+            "tokens = 4 is less than a row of 8",
+        ),
+        (
+            "[sweep.evaluate]\nlengths = [8]\ntokens = 9\nmemory = ['dead']",
+            "memory is one of `live`, `frozen`, `reset`, found `dead`",
+        ),
+        (
+            "[sweep]\ninvalid = 'skip'\n[sweep.axes]\nmemory = ['fat']",
+            "this sweep has no trial",
+        ),
+    ] {
+        let error = expanded(text).map(|_| ()).unwrap_err();
+        assert!(error.contains(said), "{text}\n\n{error}\n\nlacks: {said}");
+    }
+}
+
+#[test]
+fn invalid_combinations_can_be_skipped() {
+    let text = "[sweep]\ninvalid = 'skip'\n[sweep.axes]\nmemory = ['flat', 'deep']\n\
+                'memory.depth' = [{}, 3]";
+    let (found, _) = expanded(text).unwrap();
+    let skipped: Vec<String> = (found.skipped.iter())
+        .map(|skip| format!("{}: {}", skip.label, skip.error.message()))
+        .collect();
+    assert_eq!(found.trials.len(), 3);
+    assert_eq!(skipped.len(), 1);
+    assert!(skipped[0].contains("unknown field `depth`"), "{skipped:?}");
+}

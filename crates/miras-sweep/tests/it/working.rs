@@ -1,0 +1,280 @@
+//! Workers whose trials are shell scripts.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use miras_sweep::{
+    Event, Launch, Options, SweepFolder, Tally, Task, Trial, Watch, What, WorkEnd, Worker,
+};
+
+use crate::support::{plan, read};
+
+const TEN: &str = "[sweep]\nseeds = [1, 2, 3, 4, 5]\n[sweep.axes]\n'train.lr' = [0.1, 0.2]";
+
+/// A run that ends at once, and adds a line to `begun`.
+const GOOD: &str = r#"
+    mkdir -p "$RUN" && touch "$RUN/config.toml" && echo "$NAME" >> "$SWEEP/begun"
+    echo '{"status":"finished","steps":'$STEPS',"tokens":1,"seconds":1.0,"metrics":{"eval/loss":2.5}}' > "$RUN/summary.json"
+"#;
+
+struct Script(&'static str);
+
+impl Script {
+    fn command(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", self.0]);
+        command.env("RUN", folder.path().join(&trial.name));
+        command.env("NAME", &trial.name);
+        command.env("SWEEP", folder.path());
+        command.env("STEPS", steps.to_string());
+        command
+    }
+}
+
+impl Launch for Script {
+    fn begin(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command {
+        self.command(folder, trial, steps)
+    }
+
+    fn go_on(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command {
+        self.command(folder, trial, steps)
+    }
+
+    fn evaluate(
+        &self,
+        folder: &SweepFolder,
+        trial: &Trial,
+        (length, _): (usize, usize),
+        memory: &str,
+        report: &Path,
+    ) -> Command {
+        assert!(folder.path().join(&trial.name).is_dir());
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo \"$0\" > \"$1\""]);
+        command.arg(format!("{length} {memory}")).arg(report);
+        command
+    }
+}
+
+/// Raises a flag after so many trials have begun.
+#[derive(Default)]
+struct Watcher {
+    begun: Mutex<usize>,
+    stop_after: Option<usize>,
+    stop: AtomicBool,
+}
+
+impl Watch for Watcher {
+    fn started(&self, _: usize, _: &Trial, _: Task) {
+        let mut begun = self.begun.lock().unwrap();
+        *begun += 1;
+        if Some(*begun) == self.stop_after {
+            self.stop.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn progressed(&self, _: usize, _: &Trial, _: u64) {}
+
+    fn ended(&self, _: usize, _: &Trial, _: &Event, _: Tally) {}
+}
+
+struct Bench {
+    folder: SweepFolder,
+    _dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (plan, configs) = plan(text);
+        let folder = SweepFolder::create(&dir.path().join("toy"), plan, &configs).unwrap();
+        Self { folder, _dir: dir }
+    }
+
+    fn work(&self, script: &'static str, jobs: usize, fail_fast: bool) -> WorkEnd {
+        self.watched(script, jobs, fail_fast, &Watcher::default())
+    }
+
+    fn watched(
+        &self,
+        script: &'static str,
+        jobs: usize,
+        fail_fast: bool,
+        watch: &Watcher,
+    ) -> WorkEnd {
+        let worker = Worker {
+            folder: &self.folder,
+            launch: &Script(script),
+            watch,
+            stop: &watch.stop,
+            options: Options { jobs, fail_fast },
+        };
+        worker.work().unwrap()
+    }
+
+    fn count(&self, what: What) -> usize {
+        let events = self.folder.ledger().events().unwrap();
+        events.iter().filter(|event| event.event == what).count()
+    }
+
+    fn begun(&self) -> usize {
+        read(&self.folder.path().join("begun")).lines().count()
+    }
+}
+
+fn tally(done: usize, failed: usize, all: usize) -> Tally {
+    Tally { done, failed, all }
+}
+
+#[test]
+fn many_workers_do_each_trial_once() {
+    let bench = Bench::new(TEN);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let end = bench.work(GOOD, 2, false);
+                assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
+            });
+        }
+    });
+    assert_eq!((bench.begun(), bench.count(What::Done)), (10, 10));
+    // Nothing is left.
+    let end = bench.work("exit 9", 1, false);
+    assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
+}
+
+#[test]
+fn a_failure_stops_nothing_unless_it_should() {
+    let odd = r#"case $NAME in *0.1-s1) echo "error: no luck" >&2; exit 1;; esac
+        mkdir -p "$RUN" && touch "$RUN/config.toml"
+        echo '{"status":"finished","steps":'$STEPS',"tokens":1,"seconds":1.0,"metrics":{"eval/loss":2.5}}' > "$RUN/summary.json""#;
+    let bench = Bench::new(TEN);
+    assert_eq!(
+        bench.work(odd, 1, false),
+        WorkEnd::Complete(tally(9, 1, 10))
+    );
+    let events = bench.folder.ledger().events().unwrap();
+    let failed = events.iter().find(|event| event.event == What::Failed);
+    assert_eq!(failed.unwrap().reason.as_deref(), Some("no luck"));
+    assert_eq!(bench.folder.retry().unwrap(), 1);
+    assert_eq!(
+        bench.work(GOOD, 1, false),
+        WorkEnd::Complete(tally(10, 0, 10))
+    );
+
+    let bench = Bench::new(TEN);
+    let end = bench.work(odd, 1, true);
+    assert_eq!(
+        end,
+        WorkEnd::Stopped(tally(0, 1, 10), "a trial failed: no luck".to_owned())
+    );
+}
+
+#[test]
+fn three_failures_alike_end_it() {
+    let bench = Bench::new(TEN);
+    let end = bench.work("echo 'error: disk 7 is full' >&2; exit 1", 1, false);
+    let WorkEnd::Stopped(tally, why) = end else {
+        panic!("{end:?}");
+    };
+    assert_eq!((tally.done, tally.failed), (0, 3));
+    assert!(
+        why.contains("3 trials in a row failed alike: disk 7 is full"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_stop_is_passed_on_and_what_is_left_goes_on_later() {
+    let bench = Bench::new(TEN);
+    let watch = Watcher {
+        stop_after: Some(2),
+        ..Watcher::default()
+    };
+    let patient = "trap 'sleep 0.2; exit 130' INT; while true; do sleep 0.05; done";
+    let end = bench.watched(patient, 2, false, &watch);
+    assert_eq!(end, WorkEnd::Interrupted(tally(0, 0, 10)));
+    assert_eq!(bench.count(What::Interrupted), 2);
+    assert_eq!(
+        bench.work(GOOD, 2, false),
+        WorkEnd::Complete(tally(10, 0, 10))
+    );
+}
+
+#[test]
+fn what_a_dead_worker_left_running_is_waited_for() {
+    let bench = Bench::new("[sweep.axes]\n'train.lr' = [0.1]");
+    // The process of a worker that is gone has the lock as its input.
+    let id = &bench.folder.plan().trials[0].id;
+    let lock = bench.folder.path().join(format!("trials/{id}.lock"));
+    let file = fs::File::create(&lock).unwrap();
+    file.lock().unwrap();
+    let script = format!("sleep 0.7; {GOOD}");
+    let command = Script("").command(&bench.folder, &bench.folder.plan().trials[0], 10);
+    let mut orphan = Command::new("sh");
+    orphan.args(["-c", &script]).stdin(file);
+    orphan.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let mut child = orphan.spawn().unwrap();
+    // It has a copy of the file.
+    drop(orphan);
+    thread::sleep(Duration::from_millis(50));
+    let end = bench.work("exit 9", 1, false);
+    assert_eq!(end, WorkEnd::Complete(tally(1, 0, 1)));
+    assert_eq!(bench.begun(), 1, "it was not done again");
+    child.wait().unwrap();
+}
+
+#[test]
+fn trained_trials_are_measured_at_every_length() {
+    let text = format!(
+        "{TEN}\n[sweep.evaluate]\nlengths = [8, 16]\ntokens = 64\nmemory = ['live', 'reset']"
+    );
+    let bench = Bench::new(&text);
+    bench.work(GOOD, 2, false);
+    for trial in &bench.folder.plan().trials {
+        let report = bench
+            .folder
+            .path()
+            .join(&trial.name)
+            .join("eval-16-reset.json");
+        assert!(report.is_file(), "{}", report.display());
+    }
+}
+
+#[test]
+fn a_torn_line_is_none_and_the_next_one_is_whole() {
+    let bench = Bench::new(TEN);
+    let path = bench.folder.path().join("ledger.jsonl");
+    fs::write(&path, "{\"time\":\"\",\"trial\":\"x").unwrap();
+    let end = bench.work(GOOD, 1, false);
+    assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
+    assert_eq!(bench.count(What::Done), 10);
+}
+
+#[test]
+fn a_sweep_may_grow_but_not_change() {
+    let bench = Bench::new(TEN);
+    let path = bench.folder.path().to_owned();
+    let (more, configs) = plan(&TEN.replace("[0.1, 0.2]", "[0.1, 0.2, 0.3]"));
+    let grown = SweepFolder::again(&path, more, &configs).unwrap();
+    assert_eq!(grown.plan().trials.len(), 15);
+    let (other, configs) = plan(&TEN.replace("0.2", "0.4"));
+    let error = SweepFolder::again(&path, other, &configs).unwrap_err();
+    assert!(error.to_string().contains("has 10 of 15 trials"), "{error}");
+    assert!(error.is_usage());
+    let error = SweepFolder::open(path.parent().unwrap()).unwrap_err();
+    assert!(error.to_string().contains("is no sweep"), "{error}");
+}
