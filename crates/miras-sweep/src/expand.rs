@@ -131,12 +131,11 @@ fn keys_of(points: &[Point]) -> Vec<String> {
     for point in points {
         let mut place = 0;
         for (key, _) in &point.values {
-            match keys.iter().position(|known| known == key) {
-                Some(at) => place = at + 1,
-                None => {
-                    keys.insert(place, key.clone());
-                    place += 1;
-                }
+            if let Some(at) = keys.iter().position(|known| known == key) {
+                place = at + 1;
+            } else {
+                keys.insert(place, key.clone());
+                place += 1;
             }
         }
     }
