@@ -139,7 +139,11 @@ fn no_metric(metric: String, runs: &[Run]) -> CompareError {
         .collect();
     let near = miras_config::did_you_mean(&metric, tags.iter().copied());
     // Those of each layer are many, and seldom what one compares by.
-    let brief: Vec<&str> = tags.iter().copied().filter(|tag| !tag.starts_with("memory/")).collect();
+    let brief: Vec<&str> = tags
+        .iter()
+        .copied()
+        .filter(|tag| !tag.starts_with("memory/"))
+        .collect();
     let hint = match (near, brief.as_slice()) {
         (Some(near), _) => format!("; did you mean `{near}`?"),
         (None, []) => ": nothing has been logged yet; compare when runs have ended".to_owned(),

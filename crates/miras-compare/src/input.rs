@@ -8,7 +8,7 @@ mod run;
 mod settings;
 mod sweep;
 
-pub use evaluation::{Bin, Evaluation, Memory, Pairs};
+pub use evaluation::{Bin, Data, Evaluation, Memory, Pairs};
 pub use metrics::Point;
 pub(crate) use paths::read;
 pub use run::{Cost, Run, State};

@@ -52,7 +52,9 @@ pub(super) fn group(runs: Vec<Run>) -> Vec<Group> {
         }
     }
     for group in &mut groups {
-        group.runs.sort_by(|a, b| (a.seed, &a.name).cmp(&(b.seed, &b.name)));
+        group
+            .runs
+            .sort_by(|a, b| (a.seed, &a.name).cmp(&(b.seed, &b.name)));
     }
     groups
 }

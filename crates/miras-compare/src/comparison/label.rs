@@ -29,7 +29,10 @@ impl Keys {
         }
         let differing = differing(groups, &swept);
         swept.retain(|key| differing.contains(key));
-        let all_swept = groups.iter().flat_map(|group| &group.runs).all(|run| run.trial.is_some());
+        let all_swept = groups
+            .iter()
+            .flat_map(|group| &group.runs)
+            .all(|run| run.trial.is_some());
         let shown = if all_swept && !swept.is_empty() && determines(groups, &swept, &differing) {
             swept
         } else if differing.len() <= MOST_KEYS {
@@ -56,10 +59,18 @@ impl Keys {
                         Some(format!("{}={}", short[key.as_str()], in_words(value)))
                     })
                     .collect();
-                let label = if words.is_empty() { name(group) } else { words.join(" ") };
+                let label = if words.is_empty() {
+                    name(group)
+                } else {
+                    words.join(" ")
+                };
                 let count = used.entry(label.clone()).or_default();
                 *count += 1;
-                if *count == 1 { label } else { format!("{label} ({count})") }
+                if *count == 1 {
+                    label
+                } else {
+                    format!("{label} ({count})")
+                }
             })
             .collect()
     }
@@ -67,19 +78,30 @@ impl Keys {
 
 /// Keys that have not the same value in all variants: kinds first, swept ones before the rest.
 fn differing(groups: &[Group], swept: &[String]) -> Vec<String> {
-    let keys: BTreeSet<&String> = groups.iter().flat_map(|group| group.settings.keys()).collect();
+    let keys: BTreeSet<&String> = groups
+        .iter()
+        .flat_map(|group| group.settings.keys())
+        .collect();
     let mut found: Vec<String> = keys
         .into_iter()
         .filter(|key| {
             // Of a variant that never started only the planned keys are known.
             let knows = |group: &&Group| group.started || group.settings.contains_key(*key);
-            let values: BTreeSet<_> =
-                groups.iter().filter(knows).map(|group| text(group, key)).collect();
+            let values: BTreeSet<_> = groups
+                .iter()
+                .filter(knows)
+                .map(|group| text(group, key))
+                .collect();
             values.len() > 1
         })
         .cloned()
         .collect();
-    let place = |key: &String| swept.iter().position(|one| one == key).unwrap_or(usize::MAX);
+    let place = |key: &String| {
+        swept
+            .iter()
+            .position(|one| one == key)
+            .unwrap_or(usize::MAX)
+    };
     found.sort_by_key(|key| (place(key), !key.ends_with(".kind"), key.clone()));
     found
 }
@@ -122,7 +144,9 @@ pub(crate) fn short_keys(keys: &[String]) -> BTreeMap<&str, &str> {
     keys.iter()
         .map(|key| {
             let others = keys.iter().filter(|&other| other != key);
-            let is_taken = others.map(|other| short(other)).any(|other| other == short(key));
+            let is_taken = others
+                .map(|other| short(other))
+                .any(|other| other == short(key));
             (key.as_str(), if is_taken { key } else { short(key) })
         })
         .collect()

@@ -44,7 +44,11 @@ pub(super) fn find(variants: &[Variant], differing: &[String], metric: &str) -> 
     if !without.is_empty() {
         found.push(format!("not equal: no {metric} in {}", without.join(", ")));
     }
-    let starts = || counted().filter_map(|run| run.record.as_ref()).flat_map(|one| &one.starts);
+    let starts = || {
+        counted()
+            .filter_map(|run| run.record.as_ref())
+            .flat_map(|one| &one.starts)
+    };
     let devices: BTreeSet<_> = starts().map(|start| start.device.as_str()).collect();
     if devices.len() > 1 {
         let devices: Vec<_> = devices.into_iter().collect();
@@ -59,7 +63,10 @@ pub(super) fn find(variants: &[Variant], differing: &[String], metric: &str) -> 
         .collect();
     if code.len() > 1 {
         let code: Vec<_> = code.into_iter().collect();
-        found.push(format!("not equal: commits of the program ({})", code.join(", ")));
+        found.push(format!(
+            "not equal: commits of the program ({})",
+            code.join(", ")
+        ));
     }
     found
 }
@@ -71,7 +78,9 @@ fn range(variants: &[Variant], of: impl Fn(&Run) -> Option<f64>, tolerance: f64)
     for variant in variants {
         for value in variant.counted().filter_map(&of) {
             // The bits of numbers that are not negative are in the order of the numbers.
-            whose.entry(value.max(0.0).to_bits()).or_insert(variant.label.as_str());
+            whose
+                .entry(value.max(0.0).to_bits())
+                .or_insert(variant.label.as_str());
         }
     }
     let (least, one) = whose.first_key_value()?;

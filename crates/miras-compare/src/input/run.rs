@@ -111,15 +111,15 @@ impl Run {
             name: name.into_owned(),
             path: Some(path.to_owned()),
             seed: record.seed,
-            state: summary.as_ref().map_or(State::Unfinished, |summary| {
-                match summary.status {
+            state: summary
+                .as_ref()
+                .map_or(State::Unfinished, |summary| match summary.status {
                     Status::Finished => State::Finished,
                     Status::Time => State::Time,
                     Status::Interrupted => State::Interrupted,
                     Status::Nonfinite => State::Nonfinite,
                     Status::Failed => State::Failed,
-                }
-            }),
+                }),
             reason: summary.as_ref().and_then(|summary| summary.message.clone()),
             settings: settings::read(&folder.config_path(), &folder.read_config()?)?,
             points: metrics::read(&folder.metrics_path())?,

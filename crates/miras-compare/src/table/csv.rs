@@ -44,11 +44,15 @@ impl Comparison {
 
         const NAME: &str = "the CSV";
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(&head).map_err(CompareError::render(NAME))?;
+        writer
+            .write_record(&head)
+            .map_err(CompareError::render(NAME))?;
         for variant in &self.variants {
             for run in &variant.runs {
                 let row = self.row(variant, run, &lengths);
-                writer.write_record(&row).map_err(CompareError::render(NAME))?;
+                writer
+                    .write_record(&row)
+                    .map_err(CompareError::render(NAME))?;
             }
         }
         let bytes = writer.into_inner().map_err(CompareError::render(NAME))?;

@@ -11,7 +11,11 @@ impl Comparison {
         let table = Table::of(self);
         let mut text = String::new();
         line(&mut text, &table.head);
-        let rules: Vec<_> = table.right.iter().map(|&right| if right { "--:" } else { "---" }).collect();
+        let rules: Vec<_> = table
+            .right
+            .iter()
+            .map(|&right| if right { "--:" } else { "---" })
+            .collect();
         let _ = writeln!(text, "| {} |", rules.join(" | "));
         for row in &table.rows {
             line(&mut text, row);
@@ -26,7 +30,10 @@ impl Comparison {
         let excluded = excluded(self);
         if !excluded.is_empty() {
             text.push_str("\nNot counted:\n\n");
-            line(&mut text, &["variant", "run", "seed", "why"].map(str::to_owned));
+            line(
+                &mut text,
+                &["variant", "run", "seed", "why"].map(str::to_owned),
+            );
             text.push_str("| --- | --- | --: | --- |\n");
         }
         for row in excluded {

@@ -94,7 +94,11 @@ pub(crate) fn footnote(comparison: &Comparison) -> String {
         Goal::Lower => "lower",
         Goal::Higher => "higher",
     };
-    let tests = comparison.variants.iter().filter(|one| one.p.is_some()).count();
+    let tests = comparison
+        .variants
+        .iter()
+        .filter(|one| one.p.is_some())
+        .count();
     let correction = match tests {
         0 => "None could be tested: both sides need two seeds.".to_owned(),
         1 => "One test was made.".to_owned(),

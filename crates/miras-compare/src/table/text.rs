@@ -22,7 +22,11 @@ impl Comparison {
                 .enumerate()
                 .map(|(at, cell)| {
                     let space = " ".repeat(widths[at] - width(cell));
-                    if table.right[at] { space + cell } else { cell.clone() + &space }
+                    if table.right[at] {
+                        space + cell
+                    } else {
+                        cell.clone() + &space
+                    }
                 })
                 .collect();
             let _ = writeln!(text, "{}", cells.join("  ").trim_end());
