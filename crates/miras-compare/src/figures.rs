@@ -6,7 +6,7 @@ mod keys;
 mod memory;
 
 use crate::comparison::{Comparison, Sample, Variant};
-use crate::plot::{Dot, Entry, Look, MOST, Plot};
+use crate::plot::{Dot, Entry, Figure, Look, MOST, Plot};
 
 impl Comparison {
     /// All figures that there are data for.
@@ -15,7 +15,7 @@ impl Comparison {
         figures.extend(keys::figures(self));
         figures.extend(evaluations::figures(self));
         figures.extend(memory::figures(self));
-        let cleaned = figures.into_iter().filter_map(|figure| figure.cleaned());
+        let cleaned = figures.into_iter().filter_map(Figure::cleaned);
         cleaned.map(Plot::new).collect()
     }
 

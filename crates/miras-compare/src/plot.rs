@@ -24,7 +24,7 @@ const FINE: u32 = 4;
 /// Places to a pixel of a PNG, each way: a pixel is their mean, so that edges are smooth.
 const PLACES: u32 = 2;
 /// See [`frame::Pen`].
-const SINK_OF_PIXELS: f64 = 0.12;
+const SINK_OF_PIXELS: f64 = 0.16;
 
 /// One figure of a comparison.
 #[derive(Debug, Clone)]

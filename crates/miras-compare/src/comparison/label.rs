@@ -102,7 +102,7 @@ fn differing(groups: &[Group], swept: &[String]) -> Vec<String> {
             .position(|one| one == key)
             .unwrap_or(usize::MAX)
     };
-    found.sort_by_key(|key| (place(key), !key.ends_with(".kind"), key.clone()));
+    found.sort_by_key(|key| (place(key), key.strip_suffix(".kind").is_none(), key.clone()));
     found
 }
 

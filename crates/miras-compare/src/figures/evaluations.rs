@@ -85,7 +85,7 @@ fn by_position(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> 
     Some(Figure {
         name: "loss-by-position".to_owned(),
         title: "loss by position in the context".to_owned(),
-        x: Axis::numbers("position (tokens read before)"),
+        x: Axis::numbers("position (tokens read before)").in_logs(),
         y: Axis::numbers("loss (nats)"),
         legend: drawn.legend(),
         note: drawn.note(&format!("rows of {length} tokens, memory live")),
@@ -211,7 +211,8 @@ fn by_length(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Op
         x: Axis::chosen(
             "tokens a row",
             lengths.iter().map(|&one| one as f64).collect(),
-        ),
+        )
+        .in_logs(),
         y: Axis::numbers(if in_bits {
             "bits per byte"
         } else {

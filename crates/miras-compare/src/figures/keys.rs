@@ -89,6 +89,7 @@ fn figure(comparison: &Comparison, key: &str) -> Option<Figure> {
             None => Axis {
                 label: key.to_owned(),
                 values: Values::Names(names),
+                in_logs: false,
             },
         },
         y: Axis::numbers(comparison.metric_label()),

@@ -97,8 +97,8 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Evaluation>, CompareError> {
     for entry in fs::read_dir(folder).map_err(CompareError::io("list", folder))? {
         let entry = entry.map_err(CompareError::io("list", folder))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_one = name.starts_with("eval-") && name.ends_with(".json");
-        if is_one || name == "eval.json" {
+        let stem = name.strip_suffix(".json");
+        if stem.is_some_and(|stem| stem == "eval" || stem.starts_with("eval-")) {
             names.push(name);
         }
     }

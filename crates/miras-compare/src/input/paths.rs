@@ -58,7 +58,7 @@ impl Input {
             };
             seen.insert(path);
             if let Some(event) = events.remove(&trial.id) {
-                match event.event.as_str() {
+                match event.what.as_str() {
                     "failed" => {
                         // What the run itself said of its end is the better word for it.
                         if !matches!(run.state, State::Nonfinite | State::Interrupted) {

@@ -165,8 +165,16 @@ impl Run {
         if !self.is_complete() {
             let at = self.steps().map(|steps| format!(" at step {steps}"));
             let at = at.filter(|_| self.path.is_some()).unwrap_or_default();
-            let why = self.reason.as_ref().map(|reason| format!(": {reason}"));
-            self.excluded = Some(format!("{}{at}{}", self.state, why.unwrap_or_default()));
+            let state = self.state.to_string();
+            let why = match self.reason.as_deref() {
+                None => String::new(),
+                // The message of a run says itself that it was interrupted.
+                Some(reason) => match reason.strip_prefix(&state) {
+                    Some(rest) => rest.to_owned(),
+                    None => format!(": {reason}"),
+                },
+            };
+            self.excluded = Some(format!("{state}{at}{why}"));
             return;
         }
         match self.last(metric) {

@@ -63,7 +63,8 @@ pub struct Trial {
 pub(super) struct Event {
     trial: String,
     /// `running`, `done` or `failed`.
-    pub(super) event: String,
+    #[serde(rename = "event")]
+    pub(super) what: String,
     pub(super) reason: Option<String>,
 }
 

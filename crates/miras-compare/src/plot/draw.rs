@@ -85,7 +85,7 @@ pub(super) fn draw<B: DrawingBackend>(
     // A spread that reaches below zero does not decide whether there are logarithms.
     ys.retain(|&y| !has_log_values || y > 0.0);
     let xs: Vec<f64> = dots().map(|dot| dot.x).collect();
-    let y = Scale::new(&figure.y.values, &ys, 0.05, 7);
+    let y = Scale::new(&figure.y, &ys, 0.05, 7);
     let mut widest = 0.0_f64;
     for (_, label) in &y.ticks {
         widest = widest.max(pen.width(label, small)?);
@@ -99,7 +99,7 @@ pub(super) fn draw<B: DrawingBackend>(
         right,
         top: if figure.note.is_some() { 58.0 } else { 42.0 },
         bottom: f64::from(HEIGHT) - 62.0,
-        x: Scale::new(&figure.x.values, &xs, pad, ((right - left) / 75.0) as usize),
+        x: Scale::new(&figure.x, &xs, pad, ((right - left) / 75.0) as usize),
         y,
     };
 

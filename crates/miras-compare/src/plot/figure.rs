@@ -22,6 +22,8 @@ pub(crate) struct Axis {
     /// With the unit.
     pub(crate) label: String,
     pub(crate) values: Values,
+    /// By logarithms whatever the range, if all values have one.
+    pub(crate) in_logs: bool,
 }
 
 /// What values an axis has.
@@ -70,7 +72,14 @@ impl Axis {
         Self {
             label: label.into(),
             values: Values::Numbers,
+            in_logs: false,
         }
+    }
+
+    /// For what doubles from one value to the next.
+    pub(crate) fn in_logs(mut self) -> Self {
+        self.in_logs = true;
+        self
     }
 
     pub(crate) fn chosen(label: impl Into<String>, mut values: Vec<f64>) -> Self {
@@ -79,6 +88,7 @@ impl Axis {
         Self {
             label: label.into(),
             values: Values::Chosen(values),
+            in_logs: false,
         }
     }
 }

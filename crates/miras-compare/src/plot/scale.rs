@@ -1,10 +1,12 @@
 //! From values to places along an axis, and the ticks on it.
 
-use super::figure::Values;
+use super::figure::{Axis, Values};
 use super::number;
 
 /// A range wider than this, from its smallest to its largest value, is drawn by logarithms.
 const WIDE: f64 = 20.0;
+/// The same for values that somebody chose: those are seldom so far apart by even steps.
+const WIDE_CHOICE: f64 = 7.5;
 
 /// One axis, ready to be drawn.
 #[derive(Debug, Clone)]
@@ -19,7 +21,8 @@ pub(super) struct Scale {
 impl Scale {
     /// `pad` is the share of the range that is left free on both sides; `most` the number of
     /// ticks that there is room for.
-    pub(super) fn new(kind: &Values, values: &[f64], pad: f64, most: usize) -> Self {
+    pub(super) fn new(axis: &Axis, values: &[f64], pad: f64, most: usize) -> Self {
+        let kind = &axis.values;
         if let Values::Names(names) = kind {
             let ticks = names.iter().enumerate();
             return Self {
@@ -31,7 +34,12 @@ impl Scale {
         }
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let most_value = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let is_log = least > 0.0 && most_value > least * WIDE;
+        let wide = match kind {
+            _ if axis.in_logs => 1.0,
+            Values::Chosen(chosen) if chosen.len() > 2 => WIDE_CHOICE,
+            _ => WIDE,
+        };
+        let is_log = least > 0.0 && most_value > least * wide;
         let (mut low, mut high) = if is_log {
             (least.log10(), most_value.log10())
         } else {
@@ -124,7 +132,7 @@ mod tests {
     use super::*;
 
     fn labels(values: &[f64], most: usize) -> Vec<String> {
-        let scale = Scale::new(&Values::Numbers, values, 0.0, most);
+        let scale = Scale::new(&Axis::numbers(""), values, 0.0, most);
         scale.ticks.into_iter().map(|(_, label)| label).collect()
     }
 
@@ -142,14 +150,14 @@ mod tests {
     #[test]
     fn wide_ranges_are_logarithmic() {
         assert_eq!(labels(&[1.0, 1000.0], 4), ["1", "10", "100", "1000"]);
-        let scale = Scale::new(&Values::Numbers, &[1.0, 100.0], 0.0, 4);
+        let scale = Scale::new(&Axis::numbers(""), &[1.0, 100.0], 0.0, 4);
         assert!((scale.place(10.0) - 0.5).abs() < 1e-12);
         assert!(scale.place(-1.0) == 0.0);
     }
 
     #[test]
     fn one_value_is_in_the_middle() {
-        let scale = Scale::new(&Values::Numbers, &[3.0, 3.0], 0.0, 4);
+        let scale = Scale::new(&Axis::numbers(""), &[3.0, 3.0], 0.0, 4);
         assert!((scale.place(3.0) - 0.5).abs() < 1e-12);
         assert!(!scale.ticks.is_empty());
     }
@@ -157,8 +165,8 @@ mod tests {
     #[test]
     fn chosen_values_are_marked_if_there_is_room() {
         let marks = |values: &[f64]| {
-            let kind = Values::Chosen(values.to_vec());
-            let scale = Scale::new(&kind, values, 0.05, 8);
+            let axis = Axis::chosen("", values.to_vec());
+            let scale = Scale::new(&axis, values, 0.05, 8);
             scale
                 .ticks
                 .into_iter()

@@ -8,6 +8,9 @@ use crate::comparison::Variant;
 use crate::comparison::label::in_words;
 use crate::input::{Memory, Run};
 
+/// For messages.
+const NAME: &str = "the CSV";
+
 impl Comparison {
     /// One row a run: what it is, how it ended, what it took and what it was measured at.
     ///
@@ -42,7 +45,6 @@ impl Comparison {
             other => format!("loss@{length}/{other}"),
         }));
 
-        const NAME: &str = "the CSV";
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer
             .write_record(&head)

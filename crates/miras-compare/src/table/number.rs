@@ -23,6 +23,8 @@ pub(crate) fn short(value: f64) -> String {
     }
     let decimals = if at > 0 {
         1
+    } else if scaled.abs() >= 100.0 {
+        0
     } else if scaled.abs() < 1.0 {
         4
     } else {
