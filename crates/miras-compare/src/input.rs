@@ -1,6 +1,7 @@
 //! What is read from the disk: runs, and sweeps of runs.
 
 mod evaluation;
+mod facts;
 mod json;
 mod metrics;
 mod paths;
@@ -9,8 +10,9 @@ mod settings;
 mod sweep;
 
 pub use evaluation::{Bin, Data, Evaluation, Memory, Pairs};
+pub use facts::{Cost, State};
 pub use metrics::Point;
 pub(crate) use paths::read;
-pub use run::{Cost, Run, State};
+pub use run::Run;
 pub use settings::Settings;
 pub use sweep::{Sweep, Trial};

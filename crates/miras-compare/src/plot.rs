@@ -4,6 +4,8 @@ mod draw;
 mod figure;
 mod font;
 mod frame;
+mod legend;
+mod lines;
 mod look;
 mod number;
 mod scale;

@@ -27,7 +27,9 @@ pub(super) fn find(variants: &[Variant], differing: &[String], metric: &str) -> 
     }
     let measured: Vec<_> = differing
         .iter()
-        .filter(|key| key.starts_with("eval.") || key.starts_with("data."))
+        .filter(|key| *key == "eval.batches" || key.starts_with("data."))
+        // The same data may lie elsewhere; their checksum is compared above.
+        .filter(|key| *key != "data.path")
         .map(String::as_str)
         .collect();
     if !measured.is_empty() {

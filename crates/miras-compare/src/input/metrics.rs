@@ -83,3 +83,51 @@ fn time(points: &mut [Point]) {
         point.seconds = now;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(text: &str) -> Vec<Point> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        std::fs::write(&path, text).unwrap();
+        read(&path).unwrap()
+    }
+
+    fn seconds(points: &[Point]) -> Vec<Option<f64>> {
+        points.iter().map(|point| point.seconds).collect()
+    }
+
+    #[test]
+    fn an_evaluation_has_the_time_of_the_training_before_it() {
+        let points = points(
+            r#"{"step":0,"tokens":0,"eval/loss":9}
+{"step":1,"tokens":10,"train/loss":3,"perf/seconds":2.5,"perf/tokens_per_s":1}
+{"step":1,"tokens":10,"eval/loss":3}
+"#,
+        );
+        assert_eq!(seconds(&points), [None, Some(2.5), Some(2.5)]);
+    }
+
+    #[test]
+    fn without_a_clock_time_is_tokens_by_speed() {
+        let points = points(
+            r#"{"step":1,"tokens":10,"perf/tokens_per_s":5}
+{"step":1,"tokens":10,"eval/loss":3}
+{"step":2,"tokens":30,"perf/tokens_per_s":10}
+"#,
+        );
+        assert_eq!(seconds(&points), [Some(2.0), Some(2.0), Some(4.0)]);
+    }
+
+    #[test]
+    fn numbers_that_json_lacks_are_read_and_other_words_are_not() {
+        let points =
+            points(r#"{"step":1,"a":"NaN","b":"inf","c":"-inf","d":"word","e":null,"f":1}"#);
+        let values = &points[0].values;
+        assert!(values["a"].is_nan());
+        assert!(values["b"] > f64::MAX && values["c"] < f64::MIN);
+        assert_eq!(values.len(), 4);
+    }
+}

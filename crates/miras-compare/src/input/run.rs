@@ -1,12 +1,11 @@
 //! One run, with all that its folder says.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use miras_run::{Goal, RunFolder, RunRecord, Status, Summary};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{Evaluation, Point, Settings, Trial, evaluation, json, metrics, settings};
+use super::{Cost, Evaluation, Point, Settings, State, Trial, evaluation, json, metrics, settings};
 use crate::CompareError;
 use crate::comparison::statistics::median;
 
@@ -41,57 +40,6 @@ pub struct Run {
     pub value: Option<f64>,
     /// Why it does not count, if it does not.
     pub excluded: Option<String>,
-}
-
-/// How far a run came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// To its last step.
-    Finished,
-    /// To its time limit.
-    Time,
-    /// It has not ended, or was killed.
-    Unfinished,
-    /// A signal stopped it.
-    Interrupted,
-    /// NaN or infinity stopped it.
-    Nonfinite,
-    /// An error stopped it.
-    Failed,
-    /// It never started.
-    Planned,
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Finished => "finished",
-            Self::Time => "time",
-            Self::Unfinished => "unfinished",
-            Self::Interrupted => "interrupted",
-            Self::Nonfinite => "nonfinite",
-            Self::Failed => "failed",
-            Self::Planned => "planned",
-        })
-    }
-}
-
-/// What a model takes, as `run.json` counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
-pub struct Cost {
-    /// Trained numbers.
-    pub parameters: u64,
-    /// Those of them that are the memory's own.
-    pub memory_parameters: u64,
-    /// Numbers that the memory changes while it reads.
-    pub fast_weights: u64,
-    /// Bytes of state between two tokens.
-    pub state_bytes: u64,
-    /// Bytes by which the state grows with each token.
-    pub state_bytes_per_token: u64,
-    /// Floating-point operations of one token, forward and backward.
-    pub flops_per_token: f64,
 }
 
 #[derive(Deserialize)]
@@ -173,6 +121,10 @@ impl Run {
                     Some(rest) => rest.to_owned(),
                     None => format!(": {reason}"),
                 },
+            };
+            let state = match self.state {
+                State::Planned => "not started yet",
+                _ => &state,
             };
             self.excluded = Some(format!("{state}{at}{why}"));
             return;

@@ -2,7 +2,7 @@
 
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
-use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
+use plotters::element::{Circle, PathElement, Polygon, Text};
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{
@@ -76,9 +76,16 @@ impl<'a, B: DrawingBackend> Pen<'a, B> {
     }
 
     pub(super) fn frame(&self, from: At, to: At, color: RGBColor) -> Result<(), Failure<B>> {
-        let style = self.stroke(color.to_rgba(), 1.0);
-        let corners = [self.fine(from), self.fine(to)];
-        self.area.draw(&Rectangle::new(corners, style))
+        // Not a rectangle: of those only the thinnest outlines are drawn.
+        let ((left, top), (right, bottom)) = (from, to);
+        let corners = [
+            (left, top),
+            (right, top),
+            (right, bottom),
+            (left, bottom),
+            (left, top),
+        ];
+        self.line(&corners, color, 1.0)
     }
 
     pub(super) fn dot(&self, at: At, color: RGBColor, radius: f64) -> Result<(), Failure<B>> {
@@ -102,7 +109,7 @@ impl<'a, B: DrawingBackend> Pen<'a, B> {
     /// How wide a text is. Another font may be used to show an SVG, so there is some to spare.
     pub(super) fn width(&self, text: &str, letters: Letters) -> Result<f64, Failure<B>> {
         let (width, _) = self.area.estimate_text_size(text, &self.style(letters))?;
-        Ok(f64::from(width) / self.fine * 1.1)
+        Ok(f64::from(width) / self.fine * 1.15)
     }
 
     /// A text, cut so that it is not wider than `most`.

@@ -97,3 +97,23 @@ fn more_variants_than_can_be_told_apart_are_left_out_and_counted() {
     assert!(svg.contains("the last 3 of the table are left out"));
     assert!(svg.contains("depth=11") && !svg.contains("depth=12"));
 }
+
+#[test]
+fn long_labels_are_set_in_two_lines() {
+    let place = Place::new();
+    let draft = |name: &str, depth: &str| {
+        Draft::new(name, 1, 2.0)
+            .set("memory.depth", depth)
+            .set("memory.kind", &format!("'a_memory_of_long_name_{depth}'"))
+            .set("model.ffn_dim", "500")
+            .set("model.mixer_of_tokens", "'one_long_word'")
+    };
+    let paths = [
+        place.run(&draft("a", "1")),
+        place.run(&draft("b", "2")),
+        place.run(&draft("c", "2").set("model.mixer_of_tokens", "'one_more_word'")),
+    ];
+    let svg = compare(&paths).plots()[0].svg().unwrap();
+    assert!(svg.contains("\nmemory=a_memory_of_long_name_1\n"), "{svg}");
+    assert!(svg.contains("\nmixer_of_tokens=one_more_word\n"), "{svg}");
+}
