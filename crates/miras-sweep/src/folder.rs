@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use miras_run::write_atomic;
+use miras_run::{Goal, write_atomic};
 
 use crate::{
     error::SweepError,
@@ -160,7 +160,7 @@ impl Plan {
             version: VERSION,
             name: name.to_owned(),
             metric: String::new(),
-            goal: crate::Goal::Lower,
+            goal: Goal::default(),
             keys: Vec::new(),
             alike: 0,
             rungs: Vec::new(),

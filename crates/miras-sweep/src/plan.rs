@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use miras_config::{ConfigError, Tree};
-use miras_run::Cost;
+use miras_run::{Cost, Goal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,16 +38,6 @@ pub struct Plan {
     pub source: String,
     /// In the order in which they are begun.
     pub trials: Vec<Trial>,
-}
-
-/// Which way is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Goal {
-    /// Lower values are.
-    Lower,
-    /// Higher values are.
-    Higher,
 }
 
 /// A budget and who gets it.

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use miras_run::Goal;
+
 use crate::{
     ledger::{Event, What},
-    plan::{Goal, Plan},
+    plan::Plan,
 };
 
 /// Kills of one trial, with nothing gained in between, after which it is given up.

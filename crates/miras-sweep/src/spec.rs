@@ -1,13 +1,14 @@
 //! The `[sweep]` table.
 
 use miras_config::{ConfigError, Layers, Tree, fields_of, item_path};
+use miras_run::Goal;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::{
     axes::{self, Axis},
     matching::Match,
-    plan::{Evaluations, Goal, Plan},
+    plan::{Evaluations, Plan},
 };
 
 /// The table that makes a sweep of a configuration.

@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Work on a sweep that is there, beside any number of other workers.
     Worker(WorkerArgs),
+    /// Compare runs and sweeps: which variant is better, and whether that can be told.
+    Compare(CompareArgs),
     /// Measure a trained run: loss in all, by position and by load.
     Eval(EvalArgs),
     /// Let a trained run go on with a text.
@@ -241,6 +243,45 @@ pub(crate) struct WorkerArgs {
 
     #[command(flatten)]
     pub(crate) work: WorkArgs,
+}
+
+/// What `compare` is asked for.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CompareArgs {
+    /// Runs and sweeps, by name or by path.
+    #[arg(required = true, value_name = "RUN|SWEEP")]
+    pub(crate) what: Vec<PathBuf>,
+
+    /// Where runs and sweeps are that are named [default: runs].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runs: Option<PathBuf>,
+
+    /// What decides [default: the metric of the sweep, or eval/loss].
+    #[arg(long, value_name = "TAG")]
+    pub(crate) metric: Option<String>,
+
+    /// Write the table, plots and the report into this folder [default: of one sweep, its own
+    /// folder `compare`].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// What is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: TableFormat,
+}
+
+/// `compare --format`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// A table for a terminal.
+    #[default]
+    Text,
+    /// A table for a document.
+    Markdown,
+    /// One line a run.
+    Csv,
+    /// Everything, for a program.
+    Json,
 }
 
 /// How trials are worked on.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::error::ErrorKind;
+use miras_compare::CompareError;
 use miras_config::ConfigError;
 use miras_device::DeviceError;
 use miras_run::RunError;
@@ -122,6 +123,14 @@ fn ending_of(error: &anyhow::Error) -> Ending {
         || error.downcast_ref().is_some_and(is_device_usage)
         || error.downcast_ref().is_some_and(is_train_usage)
         || error.downcast_ref().is_some_and(is_use_usage)
+        || (error.downcast_ref()).is_some_and(|error: &CompareError| {
+            matches!(
+                error,
+                CompareError::Neither { .. }
+                    | CompareError::NoMetric { .. }
+                    | CompareError::TwoMetrics { .. }
+            )
+        })
         || (error.downcast_ref()).is_some_and(|error: &SweepError| match error {
             SweepError::Run(error) => is_run_usage(error),
             error => error.is_usage(),

@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod bytes;
 mod check;
+mod compare;
 mod completions;
 mod doctor;
 mod estimate;
@@ -60,7 +61,8 @@ fn obey(command: Command) -> anyhow::Result<Ending> {
         Command::Estimate(args) => estimate::estimate(&args, &registry, &mut out)?,
         Command::Bench(args) => bench::bench(&args, &registry, &mut out)?,
         Command::Sweep(args) => return sweep::sweep(args, &registry, &mut out),
-        Command::Worker(args) => return sweep::worker(&args),
+        Command::Worker(args) => return sweep::worker(&args, &mut out),
+        Command::Compare(args) => compare::compare(&args, &mut out)?,
         Command::Eval(args) => eval::eval(args, &registry, &mut out)?,
         Command::Generate(args) => generate::generate(&args, &registry, &mut out)?,
         Command::State(args) => state::state(&args.command, &registry, &mut out)?,

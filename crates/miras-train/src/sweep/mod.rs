@@ -19,6 +19,7 @@ use miras_sweep::{
 };
 
 use crate::{
+    compare,
     args::{SweepArgs, WorkArgs, WorkerArgs},
     exit::{Ending, Usage},
     layers::stem,
@@ -85,17 +86,23 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
         shell_word(&args.file.to_string_lossy()),
         resume_words(&args)
     );
-    work(&folder, &args.work, &again)
+    work(&folder, &args.work, &again, out)
 }
 
 /// `worker SWEEP`.
-pub(crate) fn worker(args: &WorkerArgs) -> anyhow::Result<Ending> {
+pub(crate) fn worker(args: &WorkerArgs, out: &mut Out) -> anyhow::Result<Ending> {
     let folder = SweepFolder::open(&args.sweep)?;
     let path = shell_word(&args.sweep.to_string_lossy());
-    work(&folder, &args.work, &format!("{} worker {path}", program()))
+    let again = format!("{} worker {path}", program());
+    work(&folder, &args.work, &again, out)
 }
 
-fn work(folder: &SweepFolder, args: &WorkArgs, again: &str) -> anyhow::Result<Ending> {
+fn work(
+    folder: &SweepFolder,
+    args: &WorkArgs,
+    again: &str,
+    out: &mut Out,
+) -> anyhow::Result<Ending> {
     let stop = signals::stop_flag()?;
     let launch = Program::new(args)?;
     let display = Display::new(args.progress, folder, args.jobs.into());
@@ -117,11 +124,15 @@ fn work(folder: &SweepFolder, args: &WorkArgs, again: &str) -> anyhow::Result<En
     };
     Ok(match end? {
         WorkEnd::Complete(tally) => {
-            tell(format_args!(
-                "{}, all in {}",
-                said(tally),
-                folder.path().display()
-            ));
+            let path = folder.path().display();
+            tell(format_args!("{}, all in {path}", said(tally)));
+            if tally.done > 0 {
+                compare::of_sweep(folder.path(), out)?;
+                tell(format_args!(
+                    "curves with `tensorboard --logdir {}`",
+                    shell_word(&path.to_string())
+                ));
+            }
             if tally.failed > 0 {
                 Ending::Failed
             } else {

@@ -1,0 +1,74 @@
+//! Which runs are the same but for the seed.
+
+use crate::input::{Run, Settings};
+
+/// Runs whose configurations are equal but for the seed and keys without an effect on results.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// The keys that count; of a variant that never started only the planned ones.
+    pub(super) settings: Settings,
+    /// Whether any run of it has started.
+    pub(super) started: bool,
+    pub(super) runs: Vec<Run>,
+}
+
+/// Keys that say how a run is watched, kept and placed, and the seed.
+fn is_beside_the_point(key: &str) -> bool {
+    let folders = ["checkpoint.", "log."];
+    let keys = [
+        "train.seed",
+        "train.device",
+        "train.verify_device",
+        "train.max_minutes",
+        "eval.every",
+    ];
+    folders.iter().any(|folder| key.starts_with(folder)) || keys.contains(&key)
+}
+
+pub(super) fn group(runs: Vec<Run>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let (started, planned): (Vec<Run>, Vec<Run>) =
+        runs.into_iter().partition(|run| run.path.is_some());
+    for run in started {
+        let mut settings = run.settings.clone();
+        settings.retain(|key, _| !is_beside_the_point(key));
+        match groups.iter_mut().find(|group| group.settings == settings) {
+            Some(group) => group.runs.push(run),
+            None => groups.push(Group {
+                settings,
+                started: true,
+                runs: vec![run],
+            }),
+        }
+    }
+    for run in planned {
+        match groups.iter_mut().find(|group| is_same_plan(group, &run)) {
+            Some(group) => group.runs.push(run),
+            None => groups.push(Group {
+                settings: plan(&run).unwrap_or_default(),
+                started: false,
+                runs: vec![run],
+            }),
+        }
+    }
+    for group in &mut groups {
+        group
+            .runs
+            .sort_by(|a, b| (a.seed, &a.name).cmp(&(b.seed, &b.name)));
+    }
+    groups
+}
+
+/// What a sweep set for a run.
+fn plan(run: &Run) -> Option<Settings> {
+    let (_, trial) = run.trial.as_ref()?;
+    let mut settings = trial.values.clone();
+    settings.extend(trial.matched.clone());
+    Some(settings)
+}
+
+fn is_same_plan(group: &Group, run: &Run) -> bool {
+    let sweep = |run: &Run| run.trial.as_ref().map(|(sweep, _)| *sweep);
+    let mut others = group.runs.iter();
+    others.any(|other| sweep(other) == sweep(run) && plan(other) == plan(run))
+}

@@ -1,0 +1,103 @@
+//! In what the compared runs were not treated alike.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Variant;
+use crate::input::Run;
+use crate::table::number;
+
+/// Parameters may differ by this much and count as equal.
+const TOLERANCE: f64 = 0.02;
+
+pub(super) fn find(variants: &[Variant], differing: &[String], metric: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let counted = || variants.iter().flat_map(Variant::counted);
+
+    if let Some(range) = range(variants, |run| Some(run.tokens()? as f64), 0.0) {
+        found.push(format!("not equal: tokens of training, {range}"));
+    }
+    let parameters = |run: &Run| Some(run.cost?.parameters as f64);
+    if let Some(range) = range(variants, parameters, TOLERANCE) {
+        found.push(format!("not equal: parameters, {range}"));
+    }
+    let data: BTreeSet<_> = counted().filter_map(Run::data).collect();
+    if data.len() > 1 {
+        let data: Vec<_> = data.into_iter().map(|one| cut(one, 24)).collect();
+        found.push(format!("not equal: data ({})", data.join(", ")));
+    }
+    let measured: Vec<_> = differing
+        .iter()
+        .filter(|key| *key == "eval.batches" || key.starts_with("data."))
+        // The same data may lie elsewhere; their checksum is compared above.
+        .filter(|key| *key != "data.path")
+        .map(String::as_str)
+        .collect();
+    if !measured.is_empty() {
+        found.push(format!(
+            "not equal: {}, so {metric} is not of the same thing everywhere",
+            measured.join(", ")
+        ));
+    }
+    let all = variants.iter().flat_map(|variant| &variant.runs);
+    let without: Vec<_> = all
+        .filter(|run| run.is_complete() && run.last(metric).is_none())
+        .map(|run| run.name.as_str())
+        .collect();
+    if !without.is_empty() {
+        found.push(format!("not equal: no {metric} in {}", without.join(", ")));
+    }
+    let starts = || {
+        counted()
+            .filter_map(|run| run.record.as_ref())
+            .flat_map(|one| &one.starts)
+    };
+    let devices: BTreeSet<_> = starts().map(|start| start.device.as_str()).collect();
+    if devices.len() > 1 {
+        let devices: Vec<_> = devices.into_iter().collect();
+        found.push(format!(
+            "not equal: devices ({}), so speeds and seconds do not compare",
+            devices.join(", ")
+        ));
+    }
+    let code: BTreeSet<_> = starts()
+        .filter_map(|start| start.provenance.built_from.as_ref())
+        .map(|tree| cut(&tree.commit, 10))
+        .collect();
+    if code.len() > 1 {
+        let code: Vec<_> = code.into_iter().collect();
+        found.push(format!(
+            "not equal: commits of the program ({})",
+            code.join(", ")
+        ));
+    }
+    found
+}
+
+/// The least and the greatest number, with whose they are, if they differ by more than the
+/// tolerance.
+fn range(variants: &[Variant], of: impl Fn(&Run) -> Option<f64>, tolerance: f64) -> Option<String> {
+    let mut whose = BTreeMap::new();
+    for variant in variants {
+        for value in variant.counted().filter_map(&of) {
+            // The bits of numbers that are not negative are in the order of the numbers.
+            whose
+                .entry(value.max(0.0).to_bits())
+                .or_insert(variant.label.as_str());
+        }
+    }
+    let (least, one) = whose.first_key_value()?;
+    let (greatest, other) = whose.last_key_value()?;
+    let (least, greatest) = (f64::from_bits(*least), f64::from_bits(*greatest));
+    (greatest > least * (1.0 + tolerance)).then(|| {
+        format!(
+            "{} ({one}) to {} ({other})",
+            number::short(least),
+            number::short(greatest)
+        )
+    })
+}
+
+/// The beginning of a text.
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}

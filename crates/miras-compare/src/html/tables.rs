@@ -1,0 +1,61 @@
+//! The table, what is said under it, and the runs that do not count.
+
+use maud::{Markup, html};
+
+use crate::comparison::{Comparison, Verdict};
+use crate::table::rows::{self, Table};
+
+pub(super) fn variants(comparison: &Comparison) -> Markup {
+    let table = Table::of(comparison);
+    let rows = comparison.variants.iter().zip(&table.rows);
+    html! {
+        div.wide {
+            table {
+                thead { tr { @for (name, &right) in table.head.iter().zip(&table.right) {
+                    th.right[right] { (name) }
+                } } }
+                tbody { @for (variant, row) in rows {
+                    tr.(class(variant.verdict)) {
+                        @for (cell, &right) in row.iter().zip(&table.right) {
+                            td.right[right] { (cell) }
+                        }
+                    }
+                } }
+            }
+        }
+        p.note { (rows::footnote(comparison)) }
+    }
+}
+
+fn class(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Best => "best",
+        Verdict::WithinNoise => "noise",
+        Verdict::Worse => "worse",
+        Verdict::OneSeed => "seed",
+        Verdict::Unmeasured => "unmeasured",
+    }
+}
+
+pub(super) fn warnings(comparison: &Comparison) -> Markup {
+    html! {
+        @if !comparison.warnings.is_empty() {
+            ul.warnings { @for warning in &comparison.warnings { li { (warning) } } }
+        }
+    }
+}
+
+pub(super) fn excluded(comparison: &Comparison) -> Markup {
+    let excluded = rows::excluded(comparison);
+    html! {
+        @if !excluded.is_empty() {
+            h2 { "Not counted" }
+            div.wide {
+                table {
+                    thead { tr { th { "variant" } th { "run" } th { "seed" } th { "why" } } }
+                    tbody { @for row in &excluded { tr { @for cell in row { td { (cell) } } } } }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What is read from the disk: runs, and sweeps of runs.
+
+mod evaluation;
+mod facts;
+mod json;
+mod metrics;
+mod paths;
+mod run;
+mod settings;
+mod sweep;
+
+pub use evaluation::{Bin, Data, Evaluation, Memory, Pairs};
+pub use facts::{Cost, State};
+pub use metrics::Point;
+pub(crate) use paths::read;
+pub use run::Run;
+pub use settings::Settings;
+pub use sweep::{Sweep, Trial};

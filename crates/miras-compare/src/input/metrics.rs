@@ -1,0 +1,133 @@
+//! `metrics.jsonl`: what was logged, step by step.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::json;
+use crate::CompareError;
+
+/// One line of `metrics.jsonl`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// Optimizer steps done.
+    pub step: u64,
+    /// Tokens trained on.
+    pub tokens: u64,
+    /// Seconds of training, if the run tells: by `perf/seconds`, or by tokens and
+    /// `perf/tokens_per_s`.
+    pub seconds: Option<f64>,
+    /// The scalars of this line, by tag.
+    pub values: BTreeMap<String, f64>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    step: u64,
+    #[serde(default)]
+    tokens: u64,
+    #[serde(flatten)]
+    values: BTreeMap<String, Value>,
+}
+
+/// Reads the lines; none if nothing was logged.
+pub(super) fn read(path: &Path) -> Result<Vec<Point>, CompareError> {
+    let mut points: Vec<Point> = json::lines::<Line>(path)?
+        .into_iter()
+        .map(|line| Point {
+            step: line.step,
+            tokens: line.tokens,
+            seconds: None,
+            values: line
+                .values
+                .into_iter()
+                .filter_map(|(tag, value)| Some((tag, number(&value)?)))
+                .collect(),
+        })
+        .collect();
+    time(&mut points);
+    Ok(points)
+}
+
+/// Numbers that JSON lacks are strings in this file.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(word) => match word.as_str() {
+            "NaN" => Some(f64::NAN),
+            "inf" => Some(f64::INFINITY),
+            "-inf" => Some(f64::NEG_INFINITY),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Gives each point the time of the newest point at or before it that tells one.
+fn time(points: &mut [Point]) {
+    let logs_seconds = points.iter().any(|p| p.values.contains_key("perf/seconds"));
+    let mut now = None;
+    let mut tokens = 0;
+    for point in points {
+        if logs_seconds {
+            now = point.values.get("perf/seconds").copied().or(now);
+        } else if let Some(&speed) = point.values.get("perf/tokens_per_s")
+            && speed > 0.0
+        {
+            let passed = point.tokens.saturating_sub(tokens) as f64 / speed;
+            now = Some(now.unwrap_or(0.0) + passed);
+            tokens = point.tokens;
+        }
+        point.seconds = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(text: &str) -> Vec<Point> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        std::fs::write(&path, text).unwrap();
+        read(&path).unwrap()
+    }
+
+    fn seconds(points: &[Point]) -> Vec<Option<f64>> {
+        points.iter().map(|point| point.seconds).collect()
+    }
+
+    #[test]
+    fn an_evaluation_has_the_time_of_the_training_before_it() {
+        let points = points(
+            r#"{"step":0,"tokens":0,"eval/loss":9}
+{"step":1,"tokens":10,"train/loss":3,"perf/seconds":2.5,"perf/tokens_per_s":1}
+{"step":1,"tokens":10,"eval/loss":3}
+"#,
+        );
+        assert_eq!(seconds(&points), [None, Some(2.5), Some(2.5)]);
+    }
+
+    #[test]
+    fn without_a_clock_time_is_tokens_by_speed() {
+        let points = points(
+            r#"{"step":1,"tokens":10,"perf/tokens_per_s":5}
+{"step":1,"tokens":10,"eval/loss":3}
+{"step":2,"tokens":30,"perf/tokens_per_s":10}
+"#,
+        );
+        assert_eq!(seconds(&points), [Some(2.0), Some(2.0), Some(4.0)]);
+    }
+
+    #[test]
+    fn numbers_that_json_lacks_are_read_and_other_words_are_not() {
+        let points =
+            points(r#"{"step":1,"a":"NaN","b":"inf","c":"-inf","d":"word","e":null,"f":1}"#);
+        let values = &points[0].values;
+        assert!(values["a"].is_nan());
+        assert!(values["b"] > f64::MAX && values["c"] < f64::MIN);
+        assert_eq!(values.len(), 4);
+    }
+}

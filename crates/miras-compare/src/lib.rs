@@ -1,0 +1,44 @@
+//! Compares runs and sweeps: which variant is better, and can that be told at all.
+//!
+//! Runs that are the same but for their seed, and for keys without an effect on results, are
+//! one *variant*. A variant's value is the mean, over its seeds, of the metric's last value in
+//! each run. Only runs that came to the end their configuration asks for (their steps or their
+//! time limit) are in a mean; all others are counted and listed with the reason.
+//!
+//! Variants are held against the best one by Welch's t-test, two-sided, at 95 %, with Holm's
+//! correction for the number of tests. What cannot be told from the best is *within noise*; with
+//! one seed on either side there is no noise to go by, and the verdict says so. That the best is
+//! the best of all is not tested: it was picked by the same values.
+//!
+//! Differences in tokens, parameters, data, devices and the program itself are warned of, for
+//! then it is not the variant alone that is compared.
+//!
+//! ```no_run
+//! use std::path::{Path, PathBuf};
+//!
+//! use miras_compare::Comparison;
+//!
+//! # fn main() -> Result<(), miras_compare::CompareError> {
+//! let comparison = Comparison::read(&[PathBuf::from("sweeps/depth")], None)?;
+//! let best = &comparison.variants[0];
+//! assert!(!best.label.is_empty());
+//! comparison.write(Path::new("reports/depth"))?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod comparison;
+mod error;
+mod figures;
+mod html;
+mod input;
+mod plot;
+mod table;
+mod write;
+
+pub use comparison::{Comparison, Sample, Variant, Verdict, Welch, holm};
+pub use error::CompareError;
+pub use input::{
+    Bin, Cost, Data, Evaluation, Memory, Pairs, Point, Run, Settings, State, Sweep, Trial,
+};
+pub use plot::Plot;

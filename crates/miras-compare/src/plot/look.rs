@@ -1,0 +1,62 @@
+//! How lines are told apart: first by colour, then by dashes.
+
+use plotters::style::RGBColor;
+
+/// Series in one picture at most.
+pub(crate) const MOST: usize = 12;
+
+/// Okabe and Ito's colours, which the colour-blind can tell apart, without their yellow, which
+/// is hard to see on white.
+const PALETTE: [RGBColor; COLORS] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(70, 70, 70),
+];
+
+/// How many colours there are.
+pub(crate) const COLORS: usize = 7;
+
+/// How a series looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) color: usize,
+    pub(crate) dash: Dash,
+}
+
+/// How a line is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dash {
+    Solid,
+    Dashed,
+    Dotted,
+}
+
+impl Look {
+    /// The look of the series with this rank: the same variant looks the same in all pictures.
+    pub(crate) fn of(rank: usize) -> Self {
+        let dashes = [Dash::Solid, Dash::Dashed, Dash::Dotted];
+        Self {
+            color: rank % COLORS,
+            dash: dashes[(rank / COLORS) % dashes.len()],
+        }
+    }
+
+    pub(super) fn rgb(self) -> RGBColor {
+        PALETTE[self.color % COLORS]
+    }
+}
+
+impl Dash {
+    /// Lengths that are drawn and left out, in turn, in points; none for a whole line.
+    pub(super) fn pattern(self) -> Option<[f64; 2]> {
+        match self {
+            Self::Solid => None,
+            Self::Dashed => Some([8.0, 5.0]),
+            Self::Dotted => Some([2.5, 3.5]),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The comparison as text, Markdown, CSV and JSON.
+
+mod csv;
+mod json;
+mod markdown;
+pub(crate) mod number;
+pub(crate) mod rows;
+mod text;

@@ -1,0 +1,182 @@
+//! Everything in numbers, for other programs.
+
+use miras_run::Goal;
+use serde::Serialize;
+
+use crate::CompareError;
+use crate::comparison::{Comparison, Variant, Verdict};
+use crate::input::{Cost, Memory, Run, Settings, State};
+
+#[derive(Serialize)]
+struct File<'a> {
+    schema: &'static str,
+    version: u32,
+    metric: &'a str,
+    goal: Goal,
+    differing: &'a [String],
+    common: &'a Settings,
+    variants: Vec<OneVariant<'a>>,
+    warnings: &'a [String],
+    failed: Vec<Failed<'a>>,
+}
+
+#[derive(Serialize)]
+struct OneVariant<'a> {
+    label: &'a str,
+    values: &'a Settings,
+    also: &'a Settings,
+    n: usize,
+    mean: Option<f64>,
+    std: Option<f64>,
+    verdict: Verdict,
+    p: Option<f64>,
+    p_holm: Option<f64>,
+    #[serde(flatten)]
+    cost: Costs,
+    tokens: Option<f64>,
+    flops: Option<f64>,
+    seconds: Option<f64>,
+    tokens_per_s: Option<f64>,
+    excluded: usize,
+    runs: Vec<OneRun<'a>>,
+}
+
+/// All of a [`Cost`], null where it is not known.
+#[derive(Serialize)]
+struct Costs {
+    parameters: Option<u64>,
+    memory_parameters: Option<u64>,
+    fast_weights: Option<u64>,
+    state_bytes: Option<u64>,
+    state_bytes_per_token: Option<u64>,
+    flops_per_token: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct OneRun<'a> {
+    run: &'a str,
+    seed: u64,
+    status: State,
+    counted: bool,
+    reason: Option<&'a str>,
+    value: Option<f64>,
+    best: Option<f64>,
+    tokens: Option<u64>,
+    steps: Option<u64>,
+    seconds: Option<f64>,
+    tokens_per_s: Option<f64>,
+    flops: Option<f64>,
+    data: Option<&'a str>,
+    evaluations: Vec<OneEvaluation>,
+}
+
+#[derive(Serialize)]
+struct OneEvaluation {
+    length: u64,
+    memory: Memory,
+    loss: Option<f64>,
+    bits_per_byte: Option<f64>,
+    accuracy: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    variant: &'a str,
+    run: &'a str,
+    seed: u64,
+    status: State,
+    reason: Option<&'a str>,
+}
+
+impl Comparison {
+    /// Schema `miras_compare`, version 1. What is not known, or no finite number, is null.
+    pub fn json(&self) -> Result<String, CompareError> {
+        let file = File {
+            schema: "miras_compare",
+            version: 1,
+            metric: &self.metric,
+            goal: self.goal,
+            differing: &self.differing,
+            common: &self.common,
+            variants: self.variants.iter().map(|one| self.variant(one)).collect(),
+            warnings: &self.warnings,
+            failed: self
+                .excluded()
+                .map(|(variant, run)| Failed {
+                    variant: &variant.label,
+                    run: &run.name,
+                    seed: run.seed,
+                    status: run.state,
+                    reason: run.excluded.as_deref(),
+                })
+                .collect(),
+        };
+        let mut text =
+            serde_json::to_string_pretty(&file).map_err(CompareError::render("the JSON"))?;
+        text.push('\n');
+        Ok(text)
+    }
+
+    fn variant<'a>(&self, variant: &'a Variant) -> OneVariant<'a> {
+        OneVariant {
+            label: &variant.label,
+            values: &variant.values,
+            also: &variant.also,
+            n: variant.sample.map_or(0, |sample| sample.n),
+            mean: variant.sample.map(|sample| sample.mean),
+            std: variant.sample.and_then(|sample| sample.std),
+            verdict: variant.verdict,
+            p: variant.p,
+            p_holm: variant.p_holm,
+            cost: Costs::of(variant.cost()),
+            tokens: variant.tokens(),
+            flops: variant.flops(),
+            seconds: variant.seconds(),
+            tokens_per_s: variant.tokens_per_s(),
+            excluded: variant.excluded(),
+            runs: variant.runs.iter().map(|run| self.run(run)).collect(),
+        }
+    }
+
+    fn run<'a>(&self, run: &'a Run) -> OneRun<'a> {
+        OneRun {
+            run: &run.name,
+            seed: run.seed,
+            status: run.state,
+            counted: run.value.is_some(),
+            reason: run.excluded.as_deref(),
+            value: run.last(&self.metric),
+            best: run.best(&self.metric, self.goal),
+            tokens: run.tokens(),
+            steps: run.steps(),
+            seconds: run.seconds(),
+            tokens_per_s: run.tokens_per_s(),
+            flops: run.flops(),
+            data: run.data(),
+            evaluations: run
+                .evaluations
+                .iter()
+                .map(|one| OneEvaluation {
+                    length: one.length,
+                    memory: one.memory,
+                    loss: one.loss,
+                    bits_per_byte: one.bits_per_byte,
+                    accuracy: one.accuracy,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Costs {
+    fn of(cost: Option<Cost>) -> Self {
+        Self {
+            parameters: cost.map(|cost| cost.parameters),
+            memory_parameters: cost.map(|cost| cost.memory_parameters),
+            fast_weights: cost.map(|cost| cost.fast_weights),
+            state_bytes: cost.map(|cost| cost.state_bytes),
+            state_bytes_per_token: cost.map(|cost| cost.state_bytes_per_token),
+            flops_per_token: cost.map(|cost| cost.flops_per_token),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The table for a document.
+
+use std::fmt::Write as _;
+
+use super::rows::{Table, excluded, footnote};
+use crate::comparison::Comparison;
+
+impl Comparison {
+    /// The table, its footnote, warnings and the runs that do not count, as Markdown.
+    pub fn markdown(&self) -> String {
+        let table = Table::of(self);
+        let mut text = String::new();
+        line(&mut text, &table.head);
+        let rules: Vec<_> = table
+            .right
+            .iter()
+            .map(|&right| if right { "--:" } else { "---" })
+            .collect();
+        let _ = writeln!(text, "| {} |", rules.join(" | "));
+        for row in &table.rows {
+            line(&mut text, row);
+        }
+        let _ = writeln!(text, "\n{}", escaped(&footnote(self)));
+        if !self.warnings.is_empty() {
+            text.push('\n');
+        }
+        for warning in &self.warnings {
+            let _ = writeln!(text, "- {}", escaped(warning));
+        }
+        let excluded = excluded(self);
+        if !excluded.is_empty() {
+            text.push_str("\nNot counted:\n\n");
+            line(
+                &mut text,
+                &["variant", "run", "seed", "why"].map(str::to_owned),
+            );
+            text.push_str("| --- | --- | --: | --- |\n");
+        }
+        for row in excluded {
+            line(&mut text, &row);
+        }
+        text
+    }
+}
+
+fn line(text: &mut String, cells: &[String]) {
+    let cells: Vec<_> = cells.iter().map(|cell| escaped(cell)).collect();
+    let _ = writeln!(text, "| {} |", cells.join(" | "));
+}
+
+/// Without what Markdown would take for its own.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\r' => out.push(' '),
+            '|' | '*' | '_' | '`' | '<' | '[' | '\\' => out.extend(['\\', letter]),
+            _ => out.push(letter),
+        }
+    }
+    out
+}

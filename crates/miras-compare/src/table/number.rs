@@ -1,0 +1,118 @@
+//! Numbers as people read them.
+
+use crate::comparison::Sample;
+
+/// What is not known.
+pub(crate) const UNKNOWN: &str = "-";
+
+/// Three or four digits with a letter for the power of ten: `491.5k`, `1.2M`.
+pub(crate) fn short(value: f64) -> String {
+    const LETTERS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    let mut scaled = value;
+    let mut at = 0;
+    // 999.95 would be written as 1000.0.
+    while scaled.abs() >= 999.95 && at + 1 < LETTERS.len() {
+        scaled /= 1000.0;
+        at += 1;
+    }
+    if scaled.abs() >= 1e6 || (scaled != 0.0 && scaled.abs() < 0.001) {
+        return format!("{value:.1e}");
+    }
+    let decimals = if at > 0 {
+        1
+    } else if scaled.abs() >= 100.0 {
+        0
+    } else if scaled.abs() < 1.0 {
+        4
+    } else {
+        2
+    };
+    format!("{}{}", trimmed(scaled, decimals), LETTERS[at])
+}
+
+/// With at most so many decimals.
+pub(crate) fn trimmed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    if !text.contains('.') {
+        return text;
+    }
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" {
+        "0".to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A number that may be unknown.
+pub(crate) fn maybe(value: Option<f64>) -> String {
+    value.map_or_else(|| UNKNOWN.to_owned(), short)
+}
+
+/// `2.3463 ± 0.0021`, with two digits of the spread.
+pub(crate) fn sample(sample: Option<Sample>) -> String {
+    let Some(Sample { mean, std, .. }) = sample else {
+        return UNKNOWN.to_owned();
+    };
+    match std {
+        None => plain(mean),
+        Some(std) if std > 0.0 => {
+            let digits = (1.0 - std.log10().floor()).clamp(0.0, 8.0) as usize;
+            let digits = digits.max(if mean.abs() < 100.0 { 2 } else { 0 });
+            format!("{mean:.digits$} ± {std:.digits$}")
+        }
+        Some(_) => format!("{} ± 0", plain(mean)),
+    }
+}
+
+/// A value of a metric.
+pub(crate) fn plain(value: f64) -> String {
+    if value != 0.0 && value.is_finite() && (value.abs() < 0.001 || value.abs() >= 1e6) {
+        format!("{value:.3e}")
+    } else {
+        format!("{value:.4}")
+    }
+}
+
+/// `1 run`, `2 runs`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    if n == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{n} {what}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.25, "0.25"),
+            (12.0, "12"),
+            (1720.17, "1.7k"),
+            (491_520.0, "491.5k"),
+            (999_999.0, "1M"),
+            (2.5e12, "2.5T"),
+            (3e-7, "3.0e-7"),
+        ] {
+            assert_eq!(short(value), text);
+        }
+    }
+
+    #[test]
+    fn a_spread_has_two_digits() {
+        let of = |mean, std| sample(Some(Sample { n: 3, mean, std }));
+        assert_eq!(of(2.345_678, Some(0.001_234)), "2.3457 ± 0.0012");
+        assert_eq!(of(2.345_678, Some(0.2)), "2.35 ± 0.20");
+        assert_eq!(of(2.345_678, Some(0.0)), "2.3457 ± 0");
+        assert_eq!(of(2.345_678, None), "2.3457");
+        assert_eq!(sample(None), "-");
+    }
+}

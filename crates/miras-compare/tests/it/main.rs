@@ -1,0 +1,10 @@
+//! The crate from outside, on folders that the tests write.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod errors;
+mod fixture;
+mod formats;
+mod look;
+mod plots;
+mod verdicts;

@@ -1,0 +1,184 @@
+//! Which runs are one variant, which of them count, and what is said of them.
+
+use miras_compare::{Comparison, State, Verdict};
+use miras_run::Status;
+
+use crate::fixture::{Draft, Place, compare, full};
+
+fn labels(comparison: &Comparison) -> Vec<&str> {
+    comparison
+        .variants
+        .iter()
+        .map(|one| one.label.as_str())
+        .collect()
+}
+
+/// Three seeds of a variant with a depth, spread by 0.01 around a loss.
+fn three(place: &Place, depth: u32, loss: f64) -> Vec<std::path::PathBuf> {
+    let one = |seed: u64| {
+        let name = format!("d{depth}-s{seed}");
+        let draft = Draft::new(&name, seed, loss + 0.01 * (seed as f64 - 2.0));
+        place.run(&draft.set("memory.depth", &depth.to_string()))
+    };
+    (1..=3).map(one).collect()
+}
+
+#[test]
+fn seeds_are_one_variant_and_means_are_held_against_the_best() {
+    let place = Place::new();
+    let mut paths = three(&place, 1, 2.5);
+    paths.extend(three(&place, 2, 2.3));
+    paths.extend(three(&place, 4, 2.305));
+    let comparison = compare(&paths);
+    assert_eq!(labels(&comparison), ["depth=2", "depth=4", "depth=1"]);
+    let best = comparison.variants[0].sample.unwrap();
+    assert_eq!(best.n, 3);
+    assert!((best.mean - 2.3).abs() < 1e-12 && (best.std.unwrap() - 0.01).abs() < 1e-12);
+    let verdicts: Vec<_> = comparison.variants.iter().map(|one| one.verdict).collect();
+    assert_eq!(
+        verdicts,
+        [Verdict::Best, Verdict::WithinNoise, Verdict::Worse]
+    );
+    // Equal spreads: t = 0.2 / sqrt(2 * 0.01² / 3) = 24.49, and df = 4.
+    let p = comparison.variants[2].p.unwrap();
+    assert!((p / 1.65e-5 - 1.0).abs() < 0.05, "{p}");
+    assert!((comparison.variants[2].p_holm.unwrap() - 2.0 * p).abs() < 1e-12);
+    assert_eq!(comparison.warnings, [] as [String; 0]);
+}
+
+#[test]
+fn one_seed_cannot_tell() {
+    let place = Place::new();
+    let mut paths = three(&place, 1, 2.5);
+    paths.push(place.run(&Draft::new("alone", 1, 2.0)));
+    let comparison = compare(&paths);
+    assert_eq!(comparison.variants[0].label, "depth=2");
+    assert_eq!(comparison.variants[1].verdict, Verdict::OneSeed);
+    assert!(comparison.text().contains("one seed: cannot tell"));
+}
+
+#[test]
+fn runs_that_did_not_end_as_asked_are_listed_and_in_no_mean() {
+    let place = Place::new();
+    let mut paths = three(&place, 2, 2.3);
+    for (at, status) in [
+        Some(Status::Interrupted),
+        Some(Status::Nonfinite),
+        Some(Status::Failed),
+        None,
+        Some(Status::Finished),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let loss = if status == Some(Status::Finished) {
+            f64::NAN
+        } else {
+            0.1
+        };
+        let mut draft = Draft::new(&format!("bad-{at}"), 10 + at as u64, loss);
+        draft.status = status;
+        draft.message = (status == Some(Status::Failed)).then(|| "disk full".to_owned());
+        paths.push(place.run(&draft));
+    }
+    let comparison = compare(&paths);
+    assert_eq!(comparison.variants.len(), 1);
+    let variant = &comparison.variants[0];
+    assert_eq!((variant.sample.unwrap().n, variant.excluded()), (3, 5));
+    let why: Vec<_> = comparison
+        .excluded()
+        .map(|(_, run)| run.excluded.clone().unwrap())
+        .collect();
+    assert_eq!(
+        why,
+        [
+            "interrupted at step 100",
+            "nonfinite at step 100",
+            "failed at step 100: disk full",
+            "unfinished at step 100",
+            "eval/loss is NaN at the end",
+        ]
+    );
+    // Nothing differs, so the name is the first run's without its seed.
+    assert_eq!(variant.label, "d2");
+}
+
+#[test]
+fn a_sweep_names_its_keys_and_its_failed_trials() {
+    let place = Place::new();
+    let comparison = compare(&[full(&place)]);
+    assert_eq!(comparison.shown, ["memory.depth", "optim.lr"]);
+    assert_eq!(comparison.variants.len(), 6);
+    assert_eq!(comparison.variants[0].label, "depth=4 lr=0.003");
+    let (variant, run) = comparison.excluded().next().unwrap();
+    assert_eq!(variant.label, "depth=4 lr=0.001");
+    assert_eq!(run.state, State::Failed);
+    assert_eq!(run.excluded.as_deref(), Some("failed: out of <memory>"));
+    assert_eq!((variant.sample.unwrap().n, variant.excluded()), (2, 1));
+}
+
+#[test]
+fn a_run_named_beside_its_sweep_is_read_once() {
+    let place = Place::new();
+    let sweep = full(&place);
+    let run = sweep.join("d1-lr0.001-s1");
+    let comparison = compare(&[run, sweep.clone(), sweep]);
+    assert_eq!(comparison.runs().count(), 18);
+}
+
+#[test]
+fn keys_that_follow_from_others_are_not_in_the_label() {
+    let place = Place::new();
+    let mut paths = Vec::new();
+    for (depth, ffn) in [(1, 100), (2, 200), (3, 200)] {
+        let draft = Draft::new(&format!("r{depth}"), 1, 2.0 + f64::from(depth));
+        let draft = draft.set("memory.depth", &depth.to_string());
+        paths.push(place.run(&draft.set("model.ffn_dim", &ffn.to_string())));
+    }
+    let comparison = compare(&paths);
+    assert_eq!(labels(&comparison), ["depth=1", "depth=2", "depth=3"]);
+    assert_eq!(comparison.variants[1].also["model.ffn_dim"], 200);
+    assert!(comparison.text().contains("ffn_dim=200"));
+}
+
+#[test]
+fn kinds_are_named_by_their_table_and_many_keys_by_the_run() {
+    let place = Place::new();
+    let draft = |kind: &str| Draft::new(kind, 1, 2.0).set("memory.kind", &format!("'{kind}'"));
+    let mut paths = vec![place.run(&draft("mlp")), place.run(&draft("linear"))];
+    assert_eq!(labels(&compare(&paths)), ["memory=mlp", "memory=linear"]);
+    let mut many = draft("other");
+    for at in 0..7 {
+        many = many.set(&format!("bias.key{at}"), "1");
+    }
+    many.name = "many-s1".into();
+    paths.push(place.run(&many));
+    assert_eq!(labels(&compare(&paths)), ["mlp", "linear", "many"]);
+}
+
+#[test]
+fn what_was_not_equal_is_said() {
+    let place = Place::new();
+    let plain = Draft::new("plain", 1, 2.0);
+    let mut longer = Draft::new("longer", 1, 1.9).set("memory.depth", "3");
+    longer.tokens = 200_000;
+    longer.parameters = Some(52_000);
+    longer.data = "other.txt; 9 bytes; sha256:bb".into();
+    let comparison = compare(&[place.run(&plain), place.run(&longer)]);
+    let warnings = comparison.warnings.join("\n");
+    for part in [
+        "not equal: tokens of training, 100k (depth=2) to 200k (depth=3)",
+        "not equal: parameters, 50k (depth=2) to 52k (depth=3)",
+        "not equal: data (sha256:aa, sha256:bb)",
+    ] {
+        assert!(warnings.contains(part), "{warnings}");
+        assert!(comparison.text().contains(part));
+    }
+    // Two per cent are equal enough, and so is the same file at another place.
+    longer.name = "near".into();
+    longer.tokens = 100_000;
+    longer.parameters = Some(51_000);
+    longer.data = "moved/words.txt; 9 bytes; sha256:aa".into();
+    let comparison = compare(&[place.run(&longer), place.path().join("plain")]);
+    assert_eq!(comparison.warnings, [] as [String; 0]);
+}
