@@ -67,6 +67,10 @@ impl Input {
                         run.reason = event.reason.or(run.reason);
                     }
                     "running" if run.path.is_none() => run.state = State::Unfinished,
+                    "done" if run.path.is_none() => {
+                        run.state = State::Failed;
+                        run.reason = Some("its run folder is gone".to_owned());
+                    }
                     _ => {}
                 }
             }

@@ -144,7 +144,9 @@ impl Place {
         write(self.path(), draft)
     }
 
-    /// Writes a sweep over `memory.depth` by seeds, with a run for each trial that has a draft.
+    /// Writes a sweep over `memory.depth` and `optim.lr`. Each trial ends as the ledger's event
+    /// beside it says; `absent` failed before it had a folder, `gone` is done and lost its
+    /// folder, `planned` has not begun.
     pub(crate) fn sweep(&self, name: &str, trials: &[(Draft, &str)]) -> PathBuf {
         let folder = self.path().join(name);
         fs::create_dir(&folder).unwrap();
@@ -155,16 +157,25 @@ impl Place {
                 let found = draft.config.iter().find(|(one, _)| one == key).unwrap();
                 serde_json::from_str::<Value>(&found.1).unwrap()
             };
+            let ffn = draft.config.iter().find(|(one, _)| one == "model.ffn_dim");
+            let matched = match ffn {
+                Some((key, value)) => json!({key: value.parse::<u64>().unwrap()}),
+                None => json!({}),
+            };
             planned.push(json!({
                 "id": format!("{at:04x}"), "name": draft.name, "seed": draft.seed,
                 "values": {"memory.depth": setting("memory.depth"), "optim.lr": setting("optim.lr")},
-                "matched": {}, "label": format!("trial {at}"),
+                "matched": matched, "label": format!("trial {at}"),
             }));
-            if *event != "absent" {
+            if !["absent", "gone", "planned"].contains(event) {
                 write(&folder, draft);
             }
             if *event != "planned" {
-                let event = if *event == "absent" { "failed" } else { event };
+                let event = match *event {
+                    "absent" => "failed",
+                    "gone" => "done",
+                    other => other,
+                };
                 let mut line = json!({
                     "time": "2026-01-01T00:00:00Z", "trial": format!("{at:04x}"),
                     "event": "running", "steps": 0,
