@@ -126,7 +126,10 @@ impl Run {
                 State::Planned => "not started yet",
                 _ => &state,
             };
-            self.excluded = Some(format!("{state}{at}{why}"));
+            let words = format!("{state}{at}{why}");
+            let words = words.split(char::is_control).map(str::trim);
+            let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+            self.excluded = Some(words.join(" "));
             return;
         }
         match self.last(metric) {
