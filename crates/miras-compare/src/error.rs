@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use miras_run::RunError;
+use miras_sweep::SweepError;
 
 /// A comparison that could not be made or written.
 ///
@@ -71,6 +72,10 @@ pub enum CompareError {
     },
 
     /// A run folder could not be read, or a file could not be written.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
+
+    /// A run folder could not be read or written.
     #[error(transparent)]
     Run(#[from] RunError),
 

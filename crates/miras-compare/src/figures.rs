@@ -9,7 +9,15 @@ use crate::comparison::{Comparison, Sample, Variant};
 use crate::plot::{Dot, Entry, Figure, Look, MOST, Plot};
 
 impl Comparison {
-    /// All figures that there are data for.
+    /// All figures that there are data for:
+    ///
+    /// - `metric-by-tokens`, `metric-by-flops` and `metric-by-seconds`, in the course of training,
+    /// - `metric-by-KEY` for each key of the labels, with `-` for its dots,
+    /// - `loss-by-position`, `loss-by-length` and `accuracy-by-pairs`, from evaluations,
+    /// - `memory-NAME` for each `memory/LAYER/NAME` that was logged, by layer.
+    ///
+    /// The best variants are drawn, as many as can be told apart, and each looks the same in
+    /// all figures of variants.
     pub fn plots(&self) -> Vec<Plot> {
         let mut figures = curves::figures(self);
         figures.extend(keys::figures(self));

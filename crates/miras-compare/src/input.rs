@@ -10,9 +10,11 @@ mod settings;
 mod sweep;
 
 pub use evaluation::{Bin, Data, Evaluation, Memory, Pairs};
-pub use facts::{Cost, State};
+pub use facts::State;
 pub use metrics::Point;
+pub use miras_run::Cost;
+pub use miras_sweep::Trial;
 pub(crate) use paths::read;
 pub use run::Run;
 pub use settings::Settings;
-pub use sweep::{Sweep, Trial};
+pub use sweep::Sweep;

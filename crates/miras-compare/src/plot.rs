@@ -116,7 +116,8 @@ fn coarser(places: &[u8], width: usize, side: usize) -> Vec<u8> {
 
 /// For an attribute.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
+    text.replace(char::is_control, " ")
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('"', "&quot;")
 }

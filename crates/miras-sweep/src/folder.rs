@@ -66,8 +66,10 @@ impl SweepFolder {
         };
         let plan: Plan = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         if (plan.schema.as_str(), plan.version) != (SCHEMA, VERSION) {
-            let why = format!("it is {} {}", plan.schema, plan.version);
-            return Err(damaged(format!("{why}, expected {SCHEMA} {VERSION}")));
+            let why = format!("it is {} version {}", plan.schema, plan.version);
+            return Err(damaged(format!(
+                "{why}, and this program knows {SCHEMA} version {VERSION}"
+            )));
         }
         Ok(Self::at(path, plan))
     }

@@ -155,7 +155,8 @@ pub(crate) fn short_keys(keys: &[String]) -> BTreeMap<&str, &str> {
 /// A value as a person would write it.
 pub(crate) fn in_words(value: &Value) -> String {
     match value {
-        Value::String(word) => word.clone(),
+        // What would move a terminal's cursor is written with its escapes.
+        Value::String(word) if !word.chars().any(char::is_control) => word.clone(),
         Value::Number(number) => match number.as_f64() {
             Some(float) if number.is_f64() && float != 0.0 && float.abs() < 1e-4 => {
                 format!("{float:e}")

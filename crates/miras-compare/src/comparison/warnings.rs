@@ -25,6 +25,19 @@ pub(super) fn find(variants: &[Variant], differing: &[String], metric: &str) -> 
         let data: Vec<_> = data.into_iter().map(|one| cut(one, 24)).collect();
         found.push(format!("not equal: data ({})", data.join(", ")));
     }
+    let read: BTreeSet<_> = counted()
+        .flat_map(|run| &run.evaluations)
+        .filter_map(|one| one.data.fingerprint.as_deref())
+        .collect();
+    if read.len() > 1 {
+        found.push(format!(
+            "not equal: data of evaluations ({}); plots show the most common",
+            read.into_iter()
+                .map(|one| cut(one, 24))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ));
+    }
     let measured: Vec<_> = differing
         .iter()
         .filter(|key| *key == "eval.batches" || key.starts_with("data."))

@@ -43,7 +43,12 @@ pub(super) fn figures(comparison: &Comparison) -> Vec<Figure> {
                     .map(|(rank, _, dots)| Series {
                         look: Look::of(rank),
                         dots,
-                        spread: Spread::Bars,
+                        // Bars of many variants would reach into the next layer.
+                        spread: if layers.len() > 6 {
+                            Spread::Band
+                        } else {
+                            Spread::Bars
+                        },
                     })
                     .collect(),
             }

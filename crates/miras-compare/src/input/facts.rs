@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// How far a run came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -36,21 +36,4 @@ impl fmt::Display for State {
             Self::Planned => "planned",
         })
     }
-}
-
-/// What a model takes, as `run.json` counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
-pub struct Cost {
-    /// Trained numbers.
-    pub parameters: u64,
-    /// Those of them that are the memory's own.
-    pub memory_parameters: u64,
-    /// Numbers that the memory changes while it reads.
-    pub fast_weights: u64,
-    /// Bytes of state between two tokens.
-    pub state_bytes: u64,
-    /// Bytes by which the state grows with each token.
-    pub state_bytes_per_token: u64,
-    /// Floating-point operations of one token, forward and backward.
-    pub flops_per_token: f64,
 }

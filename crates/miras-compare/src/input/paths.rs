@@ -48,7 +48,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Input, CompareError> {
 
 impl Input {
     fn sweep(&mut self, folder: &Path, seen: &mut BTreeSet<PathBuf>) -> Result<(), CompareError> {
-        let (sweep, mut events) = sweep::read(folder)?;
+        let (sweep, mut states) = sweep::read(folder)?;
         for trial in &sweep.trials {
             let path = folder.join(&trial.name);
             let mut run = if path.join("config.toml").is_file() {
@@ -57,17 +57,18 @@ impl Input {
                 Run::planned(trial)
             };
             seen.insert(path);
-            if let Some(event) = events.remove(&trial.id) {
-                match event.what.as_str() {
-                    "failed" => {
-                        // What the run itself said of its end is the better word for it.
-                        if !matches!(run.state, State::Nonfinite | State::Interrupted) {
-                            run.state = State::Failed;
-                        }
-                        run.reason = event.reason.or(run.reason);
+            if let Some(stands) = states.remove(&trial.id) {
+                if let Some(reason) = stands.failed {
+                    // What the run itself said of its end is the better word for it.
+                    if !matches!(run.state, State::Nonfinite | State::Interrupted) {
+                        run.state = State::Failed;
                     }
-                    "running" if run.path.is_none() => run.state = State::Unfinished,
-                    _ => {}
+                    run.reason = Some(reason);
+                } else if run.path.is_none() && !stands.done.is_empty() {
+                    run.state = State::Failed;
+                    run.reason = Some("its run folder is gone".to_owned());
+                } else if run.path.is_none() && stands.is_taken {
+                    run.state = State::Unfinished;
                 }
             }
             run.trial = Some((self.sweeps.len(), trial.clone()));

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use miras_run::{Goal, RunFolder, RunRecord, Status, Summary};
-use serde::Deserialize;
 
-use super::{Cost, Evaluation, Point, Settings, State, Trial, evaluation, json, metrics, settings};
+use super::{Cost, Evaluation, Point, Settings, State, Trial, evaluation, metrics, settings};
 use crate::CompareError;
 use crate::comparison::statistics::median;
 
@@ -42,19 +41,14 @@ pub struct Run {
     pub excluded: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Costed {
-    cost: Option<Cost>,
-}
-
 impl Run {
     pub(super) fn read(path: &Path) -> Result<Self, CompareError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let parent = path.parent().unwrap_or(Path::new("."));
         let folder = RunFolder::open_to_read(parent, &name)?;
         let record = folder.read_record()?;
+        let cost = record.cost;
         let summary = folder.read_summary()?;
-        let costed: Costed = json::file(&path.join("run.json"))?;
         Ok(Self {
             name: name.into_owned(),
             path: Some(path.to_owned()),
@@ -73,7 +67,7 @@ impl Run {
             points: metrics::read(&folder.metrics_path())?,
             evaluations: evaluation::read(path)?,
             record: Some(record),
-            cost: costed.cost,
+            cost,
             summary,
             trial: None,
             value: None,
@@ -126,7 +120,10 @@ impl Run {
                 State::Planned => "not started yet",
                 _ => &state,
             };
-            self.excluded = Some(format!("{state}{at}{why}"));
+            let words = format!("{state}{at}{why}");
+            let words = words.split(char::is_control).map(str::trim);
+            let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+            self.excluded = Some(words.join(" "));
             return;
         }
         match self.last(metric) {

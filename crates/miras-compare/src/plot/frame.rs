@@ -102,8 +102,9 @@ impl<'a, B: DrawingBackend> Pen<'a, B> {
             0.0
         };
         let at = (at.0, at.1 + sink);
-        self.area
-            .draw(&Text::new(text.to_owned(), self.fine(at), style))
+        // XML knows no control characters.
+        let text = text.replace(char::is_control, " ");
+        self.area.draw(&Text::new(text, self.fine(at), style))
     }
 
     /// How wide a text is. Another font may be used to show an SVG, so there is some to spare.

@@ -93,6 +93,9 @@ impl Scale {
             .into_iter()
             .find(|&step| step >= rough * 0.999)
             .unwrap_or(10.0 * power);
+        if !step.is_normal() {
+            return Vec::new();
+        }
         let first = (self.low / step).ceil() as i64;
         let last = (self.high / step).floor() as i64;
         let largest = self.low.abs().max(self.high.abs());
@@ -160,6 +163,19 @@ mod tests {
         let scale = Scale::new(&Axis::numbers(""), &[3.0, 3.0], 0.0, 4);
         assert!((scale.place(3.0) - 0.5).abs() < 1e-12);
         assert!(!scale.ticks.is_empty());
+    }
+
+    #[test]
+    fn numbers_at_the_ends_of_their_range_do_no_harm() {
+        for values in [
+            [5e-324, 1e-323],
+            [-1e308, 1e308],
+            [0.0, 0.0],
+            [1e-300, 1e300],
+        ] {
+            let scale = Scale::new(&Axis::numbers(""), &values, 0.05, 7);
+            assert!(scale.ticks.len() < 20, "{values:?}");
+        }
     }
 
     #[test]

@@ -144,7 +144,9 @@ impl Place {
         write(self.path(), draft)
     }
 
-    /// Writes a sweep over `memory.depth` by seeds, with a run for each trial that has a draft.
+    /// Writes a sweep over `memory.depth` and `optim.lr`. Each trial ends as the ledger's event
+    /// beside it says; `absent` failed before it had a folder, `gone` is done and lost its
+    /// folder, `planned` has not begun.
     pub(crate) fn sweep(&self, name: &str, trials: &[(Draft, &str)]) -> PathBuf {
         let folder = self.path().join(name);
         fs::create_dir(&folder).unwrap();
@@ -155,19 +157,32 @@ impl Place {
                 let found = draft.config.iter().find(|(one, _)| one == key).unwrap();
                 serde_json::from_str::<Value>(&found.1).unwrap()
             };
+            let ffn = draft.config.iter().find(|(one, _)| one == "model.ffn_dim");
+            let matched = match ffn {
+                Some((key, value)) => json!({key: value.parse::<u64>().unwrap()}),
+                None => json!({}),
+            };
             planned.push(json!({
                 "id": format!("{at:04x}"), "name": draft.name, "seed": draft.seed,
                 "values": {"memory.depth": setting("memory.depth"), "optim.lr": setting("optim.lr")},
-                "matched": {}, "label": format!("trial {at}"),
+                "matched": matched, "label": format!("trial {at}"),
+                "point": at, "steps": [100], "step_tokens": 1, "cost": {
+                    "parameters": 1, "memory_parameters": 1, "fast_weights": 1, "state_bytes": 1,
+                    "state_bytes_per_token": 0, "flops_per_token": 1.0,
+                },
             }));
-            if *event != "absent" {
+            if !["absent", "gone", "planned"].contains(event) {
                 write(&folder, draft);
             }
             if *event != "planned" {
-                let event = if *event == "absent" { "failed" } else { event };
+                let event = match *event {
+                    "absent" => "failed",
+                    "gone" => "done",
+                    other => other,
+                };
                 let mut line = json!({
                     "time": "2026-01-01T00:00:00Z", "trial": format!("{at:04x}"),
-                    "event": "running", "steps": 0,
+                    "event": "running", "steps": 0, "rung": 0, "worker": "process 1",
                 });
                 writeln!(ledger, "{line}").unwrap();
                 line["event"] = json!(event);
@@ -181,7 +196,7 @@ impl Place {
         fs::write(folder.join("ledger.jsonl"), ledger).unwrap();
         let sweep = json!({
             "schema": "miras_sweep", "version": 1, "name": name, "metric": "eval/loss",
-            "goal": "lower", "keys": ["memory.depth", "optim.lr"],
+            "goal": "lower", "alike": 3, "rungs": [{"best": null}], "evaluate": null, "keys": ["memory.depth", "optim.lr"],
             "command": ["miras-train", "sweep", "a file.toml"],
             "source": "[sweep]\nname = '<depth>'\n", "trials": planned,
         });
@@ -196,7 +211,7 @@ fn write(runs: &Path, draft: &Draft) -> PathBuf {
         device: "cpu".into(),
         provenance: provenance(&[("burn", "1.2.3")], None),
     };
-    let record = RunRecord::new(draft.seed, draft.data.clone(), start);
+    let record = RunRecord::new(draft.seed, draft.data.clone(), None, start);
     let folder = RunFolder::create(runs, &draft.name, &draft.toml(), &record).unwrap();
     let path = folder.path().to_owned();
     if let Some(parameters) = draft.parameters {

@@ -182,3 +182,41 @@ fn what_was_not_equal_is_said() {
     let comparison = compare(&[place.run(&longer), place.path().join("plain")]);
     assert_eq!(comparison.warnings, [] as [String; 0]);
 }
+
+#[test]
+fn trials_without_a_folder_belong_to_their_variant() {
+    let place = Place::new();
+    let trial = |depth: &str, seed: u64| {
+        Draft::new(&format!("d{depth}-s{seed}"), seed, 2.0)
+            .set("memory.depth", depth)
+            .set("model.ffn_dim", if depth == "2" { "500" } else { "600" })
+    };
+    let sweep = place.sweep(
+        "some",
+        &[
+            (trial("2", 1), "done"),
+            (trial("2", 2), "gone"),
+            (trial("2", 3), "planned"),
+            (trial("3", 1), "done"),
+            (trial("3", 2), "failed"),
+            (trial("4", 1), "planned"),
+        ],
+    );
+    let comparison = compare(&[sweep]);
+    assert_eq!(labels(&comparison), ["depth=2", "depth=3", "depth=4"]);
+    assert_eq!(comparison.variants[0].also["model.ffn_dim"], 500);
+    assert_eq!(comparison.variants[2].verdict, Verdict::Unmeasured);
+    let why: Vec<_> = comparison
+        .excluded()
+        .map(|(variant, run)| (variant.label.as_str(), run.excluded.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        why,
+        [
+            ("depth=2", "failed: its run folder is gone"),
+            ("depth=2", "not started yet"),
+            ("depth=3", "failed at step 100: out of <memory>"),
+            ("depth=4", "not started yet"),
+        ]
+    );
+}

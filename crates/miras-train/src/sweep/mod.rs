@@ -19,8 +19,8 @@ use miras_sweep::{
 };
 
 use crate::{
-    compare,
     args::{SweepArgs, WorkArgs, WorkerArgs},
+    compare,
     exit::{Ending, Usage},
     layers::stem,
     out::{Out, tell},
