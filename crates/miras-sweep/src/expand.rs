@@ -234,9 +234,7 @@ fn trials(
         let last = steps[steps.len() - 1];
         for table in [&mut point.settled.table, &mut point.settled.stored] {
             set_in(table, "train", "steps", Value::Integer(last as i64));
-            let columns = keys.iter().map(|key| Value::String(key.clone()));
-            let columns = columns.chain([Value::String("train.seed".to_owned())]);
-            set_in(table, "log", "hparams", Value::Array(columns.collect()));
+            set_in(table, "log", "hparams", columns(keys));
         }
         let text = annotated(&point.settled.table, &Origins::default());
         let id = hash(&text);
@@ -297,6 +295,14 @@ fn steps(settled: &Settled, spec: &SweepSpec) -> Result<Vec<u64>, ConfigError> {
         return Err(spec.tree.error(&place, message, None));
     }
     Ok(steps)
+}
+
+/// The columns of TensorBoard's HParams page. Seeds are averaged there, so theirs would be that
+/// of one of them.
+fn columns(keys: &[String]) -> Value {
+    let seed = ["train.seed".to_owned()];
+    let columns = if keys.is_empty() { &seed } else { keys };
+    Value::Array(columns.iter().cloned().map(Value::String).collect())
 }
 
 fn set_in(table: &mut Table, section: &str, key: &str, value: Value) {

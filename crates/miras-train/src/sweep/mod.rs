@@ -37,11 +37,12 @@ const SLURM: &str = "sweep.sbatch";
 pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<Ending> {
     let mut layers = Layers::new();
     layers.file(&args.file)?;
-    let spec = SweepSpec::take(&mut layers)?;
     for assignment in &args.set.set {
         layers.set(assignment)?;
     }
+    let spec = SweepSpec::take(&mut layers)?;
     let expanded = expand(&layers, &spec, &Settler::new(registry))?;
+    refuse_swept(&args.set.set, &expanded.keys)?;
     let name = args.name.clone().unwrap_or_else(|| stem(Some(&args.file)));
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
     if args.dry_run {
@@ -154,6 +155,18 @@ fn work(
             Ending::Failed
         }
     })
+}
+
+/// An assignment to a key that the trials have values of their own for would change nothing.
+fn refuse_swept(sets: &[String], keys: &[String]) -> Result<(), Usage> {
+    for set in sets {
+        let key = set.split('=').next().unwrap_or_default().trim();
+        if keys.iter().any(|swept| swept == key) {
+            let message = format!("`--set {set}` changes nothing: the sweep has its own values");
+            return Err(Usage::new(message).help(format!("change `{key}` in the file")));
+        }
+    }
+    Ok(())
 }
 
 /// Writes the script of an array job.

@@ -11,5 +11,7 @@ mod resuming;
 #[cfg(unix)]
 mod signals;
 mod support;
+#[cfg(unix)]
+mod sweeping;
 mod training;
 mod using;

@@ -1,0 +1,270 @@
+//! Sweeps, workers and comparisons.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    process::{Child, Stdio},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::support::{Dir, TINY};
+
+const DEPTHS: &str = r#"
+[sweep]
+seeds = [1, 2]
+
+[sweep.axes]
+"memory.depth" = [1, 2, 3]
+
+[[sweep.match]]
+budget = "parameters"
+
+[sweep.evaluate]
+lengths = [32, 64]
+tokens = 128
+"#;
+
+fn with(rest: &str) -> Dir {
+    let dir = Dir::new();
+    dir.file("depths.toml", format!("{TINY}{rest}"));
+    dir
+}
+
+/// Events by what happened, and how often each trial is done.
+fn ledger(dir: &Dir, sweep: &str) -> (BTreeMap<String, usize>, BTreeMap<String, usize>) {
+    let (mut events, mut done) = (BTreeMap::new(), BTreeMap::new());
+    for line in dir.read(&format!("{sweep}/ledger.jsonl")).lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let what = event["event"].as_str().unwrap().to_owned();
+        if what == "done" {
+            *done.entry(event["trial"].to_string()).or_default() += 1;
+        }
+        *events.entry(what).or_default() += 1;
+    }
+    (events, done)
+}
+
+#[test]
+fn a_sweep_ends_in_a_table_a_report_and_the_same_tags_for_all() {
+    let dir = with(DEPTHS);
+    let list = dir.run("sweep depths.toml --dry-run").done();
+    assert!(list.out.contains("depth-3-s2"), "{}", list.out);
+    assert!(list.out.contains("model.ffn_dim="), "{}", list.out);
+    assert!(list.out.contains("6 trials, "), "{}", list.out);
+    assert!(!dir.at("runs").exists(), "a dry run leaves nothing");
+
+    let ran = dir.run("sweep depths.toml --jobs 2").done();
+    assert!(
+        ran.err.contains("6 of 6 trials done, 0 failed"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.out.contains("depth=2"), "{}", ran.out);
+    let report = dir.read("runs/depths/compare/report.html");
+    assert!(report.contains("<svg") && !report.contains("<script"));
+    assert!(
+        dir.at("runs/depths/compare/plots/loss-by-length.png")
+            .is_file()
+    );
+    let results = dir.read("runs/depths/compare/results.csv");
+    assert_eq!(results.lines().count(), 7, "{results}");
+    let (events, done) = ledger(&dir, "runs/depths");
+    assert_eq!((events["running"], done.len()), (6, 6));
+
+    // What is compared can be compared again, in part and as JSON.
+    let all = dir.run("compare depths --format json").done();
+    let all: Value = serde_json::from_str(&all.out).unwrap();
+    assert_eq!(all["variants"].as_array().unwrap().len(), 3);
+    assert_eq!(all["variants"][0]["n"], 2);
+    let some = "compare runs/depths/depth-1-s1 runs/depths/depth-1-s2 --format csv";
+    assert_eq!(dir.run(some).done().out.lines().count(), 3);
+
+    dir.run("sweep depths.toml").refused(
+        "error: runs/depths exists already: go on with `--resume`, or choose another `--name`",
+    );
+    let again = dir.run("sweep depths.toml --resume").done();
+    assert!(again.err.contains("6 of 6 trials done"), "{}", again.err);
+    assert_eq!(
+        ledger(&dir, "runs/depths").0["running"],
+        6,
+        "nothing is done again"
+    );
+}
+
+#[test]
+fn workers_that_are_killed_lose_nothing_and_repeat_nothing() {
+    killed(
+        &with("[sweep]\nseeds = [1, 2, 3, 4]\n[sweep.axes]\noptim.lr = [1e-3, 2e-3, 3e-3]"),
+        12,
+    );
+}
+
+/// The same with a hundred: `cargo test --workspace --test cli -- --ignored hundred`.
+#[test]
+#[ignore = "half a minute"]
+fn a_hundred_trials_under_four_workers_that_are_killed() {
+    let axes = "[sweep]\nseeds = [1, 2, 3, 4, 5]\n[sweep.axes]\n\
+                optim.lr = { log = [1e-3, 1e-2], n = 20 }";
+    killed(&with(axes), 100);
+}
+
+fn killed(dir: &Dir, trials: usize) {
+    dir.run("sweep depths.toml --prepare").done();
+    let worker = || -> Child {
+        let mut command = dir.command("worker runs/depths --progress quiet");
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    };
+    let mut workers: Vec<Child> = (0..4).map(|_| worker()).collect();
+    for round in 0..trials / 2 {
+        thread::sleep(Duration::from_millis(130));
+        let slot = round % workers.len();
+        workers[slot].kill().unwrap();
+        workers[slot].wait().unwrap();
+        workers[slot] = worker();
+    }
+    for mut worker in workers {
+        assert_eq!(worker.wait().unwrap().code(), Some(0));
+    }
+    let (_, done) = ledger(dir, "runs/depths");
+    assert_eq!(done.len(), trials);
+    assert!(done.values().all(|&times| times == 1), "{done:?}");
+    let finished = fs::read_dir(dir.at("runs/depths")).unwrap().flatten();
+    let finished = finished.filter(|entry| {
+        let summary = fs::read_to_string(entry.path().join("summary.json"));
+        summary.is_ok_and(|summary| summary.contains("\"finished\""))
+    });
+    assert_eq!(finished.count(), trials);
+}
+
+#[test]
+fn the_best_go_on_from_their_checkpoints() {
+    let dir = with(
+        "[sweep]\n[sweep.axes]\noptim.lr = [1e-4, 1e-2, 2e-2]\n\
+         [[sweep.rungs]]\ntokens = 128\n[[sweep.rungs]]\ntokens = 256\nbest = 1",
+    );
+    let ran = dir.run("sweep depths.toml").done();
+    assert!(ran.err.contains("3 of 3 trials done"), "{}", ran.err);
+    let steps = |name: &str| {
+        let summary = dir.read(&format!("runs/depths/{name}/summary.json"));
+        let summary: Value = serde_json::from_str(&summary).unwrap();
+        summary["steps"].as_u64().unwrap()
+    };
+    let all = ["lr-0.0001-s1", "lr-0.01-s1", "lr-0.02-s1"].map(steps);
+    assert_eq!(all[0], 2, "the worst stops at the first rung");
+    assert_eq!(all.iter().filter(|&&steps| steps == 4).count(), 1);
+    let best = dir.read("runs/depths/lr-0.02-s1/run.json");
+    let best: Value = serde_json::from_str(&best).unwrap();
+    if all[2] == 4 {
+        assert_eq!(best["starts"][1]["step"], 2, "it went on where it was");
+    }
+}
+
+#[test]
+fn failures_are_listed_and_three_alike_end_it() {
+    let dir = with("[sweep]\n[sweep.axes]\noptim.lr = [1e-3, 1e30]");
+    let ran = dir.run("sweep depths.toml").ended(1);
+    assert!(
+        ran.err.contains("1 of 2 trials done, 1 failed"),
+        "{}",
+        ran.err
+    );
+    assert!(
+        ran.out.contains("not counted") && ran.out.contains("is not finite")
+            || ran.out.contains("NaN")
+            || ran.out.contains("nonfinite"),
+        "{}",
+        ran.out
+    );
+
+    let dir = with("[sweep]\nseeds = [1, 2, 3, 4, 5]\n[sweep.axes]\noptim.lr = [1e30]");
+    let ran = dir.run("sweep depths.toml").ended(1);
+    assert!(
+        ran.err.contains("error: 3 trials in a row failed alike: "),
+        "{}",
+        ran.err
+    );
+    assert!(
+        ran.err.contains("0 of 5 trials done, 3 failed"),
+        "{}",
+        ran.err
+    );
+    let ran = dir.run("sweep depths.toml --resume --fail-fast").ended(1);
+    assert!(ran.err.contains("error: a trial failed: "), "{}", ran.err);
+    assert!(
+        ran.err.contains("0 of 5 trials done, 4 failed"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn mistakes_in_a_sweep_have_a_line() {
+    let dir = with("[sweep.axes]\n'memory.depht' = [1, 2]");
+    dir.run("sweep depths.toml").refused(
+        "error: unknown field `depht`, expected one of [..]
+  --> depths.toml:24:19  (memory.depht)
+   |
+24 | 'memory.depht' = [1, 2]
+   |                   ^
+   = help: did you mean `depth`?",
+    );
+    let dir = with(DEPTHS);
+    dir.run("sweep depths.toml --set memory.depth=4").refused(
+        "error: `--set memory.depth=4` changes nothing: the sweep has its own values
+  = help: change `memory.depth` in the file",
+    );
+    dir.run("sweep depths.toml --resume").refused(
+        "error: there is no sweep runs/depths
+  = help: leave `--resume` out to begin it",
+    );
+    dir.run("worker runs/none").refused(
+        "error: runs/none is no sweep: it has no sweep.json; make one with `miras-train sweep FILE`",
+    );
+    dir.run("sweep depths.toml --prepare").done();
+    dir.file(
+        "depths.toml",
+        format!("{TINY}{}", DEPTHS.replace("[1, 2, 3]", "[1, 2, 4]")),
+    );
+    dir.run("sweep depths.toml --resume").refused(
+        "error: the sweep in runs/depths has 2 of 6 trials that this file no longer describes, \
+         the first is `depth-3-s1`: more may be added, none changed; start another with `--name`",
+    );
+    dir.file("tiny.toml", TINY);
+    dir.run("sweep tiny.toml").refused(
+        "error: there is no [sweep] in this file
+[..]
+  = help: add one: mode, seeds, metric, goal, points, draw_seed, invalid, alike",
+    );
+    dir.run("compare nothing")
+        .refused("error: runs/nothing is neither a run [..]");
+}
+
+#[test]
+fn an_array_job_is_a_script_that_a_person_can_read() {
+    let dir = with(DEPTHS);
+    let ran = dir.run("sweep depths.toml --slurm 3 --device cpu").done();
+    assert!(
+        ran.err.contains("sbatch runs/depths/sweep.sbatch"),
+        "{}",
+        ran.err
+    );
+    let script = dir.read("runs/depths/sweep.sbatch");
+    assert!(script.contains("#SBATCH --array=1-3\n"), "{script}");
+    assert!(script.contains(" worker "), "{script}");
+    assert!(script.contains(" --device cpu "), "{script}");
+    // What it starts, started by hand.
+    let line = script
+        .lines()
+        .find(|line| line.starts_with("exec "))
+        .unwrap();
+    let output = std::process::Command::new("sh")
+        .args(["-c", line])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(ledger(&dir, "runs/depths").1.len(), 6);
+}
