@@ -108,6 +108,11 @@ impl Layers {
         }
     }
 
+    /// Whether some layer has the top-level table `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.iter().any(|layer| layer.table.contains_key(name))
+    }
+
     /// Takes the top-level table `name` out of every layer, into layers of their own.
     #[must_use]
     pub fn split_off(&mut self, name: &str) -> Self {

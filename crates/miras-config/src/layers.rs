@@ -74,6 +74,10 @@ impl Layers {
         self.layers.push(layer);
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Layer> {
+        self.layers.iter()
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Layer> {
         self.layers.iter_mut()
     }

@@ -197,3 +197,30 @@ pub(crate) fn layout_value(content: Vec<u8>) -> Summary_Value {
     value.set_tensor(tensor);
     value
 }
+
+#[cfg(test)]
+mod tests {
+    use protobuf::Message as _;
+
+    use super::*;
+
+    #[test]
+    fn a_layout_is_the_text_of_a_tensor_of_its_plugin() {
+        let layout = layout(&[("Learning", &[("Loss", "^eval/loss$")]), ("Memory", &[])]);
+        let value = layout_value(layout.write_to_bytes().unwrap());
+        let plugin = value.get_metadata().get_plugin_data();
+        assert_eq!(
+            (value.get_tag(), &*plugin.plugin_name),
+            (LAYOUT_TAG, LAYOUT_PLUGIN)
+        );
+        let mut read = Layout::new();
+        read.merge_from_bytes(&value.get_tensor().string_val[0])
+            .unwrap();
+        let titles: Vec<&str> = read.category.iter().map(|one| &*one.title).collect();
+        assert_eq!(titles, ["Learning", "Memory"]);
+        assert_eq!(
+            read.category[0].chart[0].get_multiline().tag[0],
+            "^eval/loss$"
+        );
+    }
+}

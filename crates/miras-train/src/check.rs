@@ -11,6 +11,7 @@ use crate::{
     exit::Ending,
     layers::{DEFAULT_NAME, layers},
     out::{Out, tell},
+    sweep,
 };
 
 pub(crate) fn check(
@@ -46,6 +47,14 @@ fn check_one(
     set: &[String],
     registry: &Registry,
 ) -> Result<Vec<String>, ConfigError> {
-    let (config, ..) = RunConfig::load_and_open(layers(file, set)?, registry)?;
+    let layers = layers(file, set)?;
+    if layers.has("sweep") {
+        let (_, expanded) = sweep::expanded(layers, registry)?;
+        let trials = expanded.trials.len();
+        let mut notes = vec![format!("a sweep of {trials} trials, see `sweep --dry-run`")];
+        notes.extend(sweep::notes(&expanded));
+        return Ok(notes);
+    }
+    let (config, ..) = RunConfig::load_and_open(layers, registry)?;
     Ok(config.notes())
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use miras_config::Layers;
+use miras_config::{ConfigError, Layers};
 use miras_registry::Registry;
 use miras_run::{RunFolder, shell_word, write_atomic};
 use miras_sweep::{
@@ -22,11 +22,12 @@ use crate::{
     args::{SweepArgs, WorkArgs, WorkerArgs},
     compare,
     exit::{Ending, Usage},
-    layers::stem,
+    layers::{layers, stem},
     out::{Out, tell},
     signals,
 };
 use launch::Program;
+pub(crate) use listing::notes;
 use settle::Settler;
 use watch::Display;
 
@@ -35,13 +36,8 @@ const SLURM: &str = "sweep.sbatch";
 
 /// `sweep FILE`.
 pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<Ending> {
-    let mut layers = Layers::new();
-    layers.file(&args.file)?;
-    for assignment in &args.set.set {
-        layers.set(assignment)?;
-    }
-    let spec = SweepSpec::take(&mut layers)?;
-    let expanded = expand(&layers, &spec, &Settler::new(registry))?;
+    let layers = layers(Some(&args.file), &args.set.set)?;
+    let (spec, expanded) = expanded(layers, registry)?;
     refuse_swept(&args.set.set, &expanded.keys)?;
     let name = args.name.clone().unwrap_or_else(|| stem(Some(&args.file)));
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
@@ -65,7 +61,7 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
         let count = folder.retry()?;
         tell(format_args!("{count} failed trials are tried again"));
     }
-    for note in listing::notes(&expanded) {
+    for note in notes(&expanded) {
         tell(note);
     }
     if let Some(workers) = args.slurm {
@@ -88,6 +84,16 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
         resume_words(&args)
     );
     work(&folder, &args.work, &again, out)
+}
+
+/// The trials of a configuration with a `[sweep]` table.
+pub(crate) fn expanded(
+    mut layers: Layers,
+    registry: &Registry,
+) -> Result<(SweepSpec, Expanded), ConfigError> {
+    let spec = SweepSpec::take(&mut layers)?;
+    let expanded = expand(&layers, &spec, &Settler::new(registry))?;
+    Ok((spec, expanded))
 }
 
 /// `worker SWEEP`.

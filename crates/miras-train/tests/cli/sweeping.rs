@@ -239,6 +239,11 @@ fn mistakes_in_a_sweep_have_a_line() {
 [..]
   = help: add one: mode, seeds, metric, goal, points, draw_seed, invalid, alike",
     );
+    let help = "belongs to `miras-train sweep FILE`, which trains many trials out of one file";
+    let ran = dir.run("run depths.toml").ended(2);
+    assert!(ran.err.contains(help), "{}", ran.err);
+    let ran = dir.run("check depths.toml").done();
+    assert!(ran.out.contains("note: a sweep of 6 trials"), "{}", ran.out);
     dir.run("compare nothing")
         .refused("error: runs/nothing is neither a run [..]");
 }

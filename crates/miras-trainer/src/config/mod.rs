@@ -136,6 +136,10 @@ impl RunConfig {
     fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
         let keys = keys::all(registry);
         tree.suggest(keys.iter().cloned());
+        tree.belongs(
+            "sweep",
+            "`miras-train sweep FILE`, which trains many trials out of one file",
+        );
         let mut model = ModelSpec::take(tree, registry)?;
         let data = data::take(tree)?;
         let train = TrainConfig::take(tree, &data, &model)?;

@@ -73,6 +73,7 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("log.every", &[], "2"),
     ("log.histograms", &[], "2"),
     ("log.surprise_threshold", &[], "0"),
+    ("log.hparams", &[], "['optim.lr']"),
 ];
 
 /// Everything that a run leaves behind, apart from times and the configuration itself; an
@@ -90,18 +91,23 @@ fn result(text: &str, sets: &[&str]) -> String {
     let mut lines = bench.lines("run");
     for line in &mut lines {
         line.remove("perf/tokens_per_s");
+        line.remove("perf/seconds");
     }
     let weights = outcome.checkpoint.map(|step| {
         let digest = Sha256::digest(bench.file("run", step, "model.safetensors"));
         digest.to_vec()
     });
-    let histograms: Vec<(String, usize)> = (events::summary(bench.path("run")).unwrap().histograms)
-        .into_iter()
+    let events = events::summary(bench.path("run")).unwrap();
+    // Their values are the configuration itself.
+    let has_all_columns = events.hparams.len() > 1;
+    let histograms: Vec<(String, usize)> = (events.histograms.into_iter())
         .map(|(tag, points)| (tag, points.len()))
         .collect();
     let (status, message, step) = (outcome.status, outcome.message, outcome.step);
     let kept = bench.checkpoints("run");
-    format!("{status} {message:?} {step} {kept:?}\n{weights:?}\n{lines:?}\n{histograms:?}")
+    format!(
+        "{status} {message:?} {step} {kept:?}\n{weights:?}\n{lines:?}\n{histograms:?} {has_all_columns}"
+    )
 }
 
 /// The tables that other tests go through.

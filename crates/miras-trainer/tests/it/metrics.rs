@@ -13,6 +13,7 @@ const EVERY_RUN: &[&str] = &[
     "optim/lr",
     "optim/grad_norm",
     "perf/tokens_per_s",
+    "perf/seconds",
     "eval/loss",
 ];
 const OF_MEMORIES: &[&str] = &[
