@@ -8,7 +8,7 @@ use crate::{
     spec::{Keys, Mode, leaves_alone},
 };
 
-/// The most points of a grid, before seeds.
+/// The most points of a sweep, before seeds.
 const MOST_POINTS: usize = 10_000;
 
 /// What one axis offers.
@@ -32,9 +32,14 @@ pub(crate) fn take(tree: &mut Tree) -> Result<Vec<Axis>, ConfigError> {
     let mut found = Vec::new();
     single(tree, &axes, "sweep.axes", "", &mut found)?;
     for (number, table) in tied.iter().enumerate() {
-        found.push(together(tree, table, &item_path("sweep.tied", number))?);
+        let at = item_path("sweep.tied", number);
+        refuse_empty(tree, table, &at)?;
+        found.push(together(tree, table, &at)?);
     }
     if let Some(list) = list {
+        for (number, point) in list.iter().enumerate() {
+            refuse_empty(tree, point, &item_path("sweep.list", number))?;
+        }
         let points = list.iter().enumerate().map(|(number, point)| {
             let mut set = Vec::new();
             settings(tree, point, &item_path("sweep.list", number), "", &mut set);
@@ -43,6 +48,13 @@ pub(crate) fn take(tree: &mut Tree) -> Result<Vec<Axis>, ConfigError> {
         found.push(Axis::Choices(points.collect()));
     }
     Ok(found)
+}
+
+fn refuse_empty(tree: &Tree, table: &Table, at: &str) -> Result<(), ConfigError> {
+    if table.is_empty() {
+        return Err(tree.error(at, "this table sets no key", None));
+    }
+    Ok(())
 }
 
 /// One axis for each key of `[sweep.axes]`, which may be dotted or nested.
@@ -165,6 +177,10 @@ pub(crate) fn fit(axes: &mut [Axis], keys: &Keys, tree: &Tree) -> Result<(), Con
             let message = "points belongs to mode = \"random\"".to_owned();
             return refuse("points", message, "leave it out, or set mode = \"random\"");
         }
+        (Mode::Random, Some(points)) if points > MOST_POINTS => {
+            let message = format!("points = {points}, and {MOST_POINTS} is the most");
+            return refuse("points", message, "draw fewer");
+        }
         _ => {}
     }
     if keys.mode != Mode::Random {
@@ -174,17 +190,63 @@ pub(crate) fn fit(axes: &mut [Axis], keys: &Keys, tree: &Tree) -> Result<(), Con
             }
         }
     }
-    for axis in &*axes {
-        let set = match axis {
-            Axis::Choices(choices) => choices.iter().flatten().collect(),
-            Axis::Range { .. } => Vec::new(),
-        };
-        if let Some(seed) = set.iter().find(|set| set.key() == "train.seed") {
-            let help = "write sweep.seeds = [1, 2, 3]: runs that differ in it alone are averaged";
-            return Err(seed.error("the seed is no axis", Some(help.to_owned())));
+    Ok(())
+}
+
+/// Refuses keys that would be set in two places, or that are not for an axis to set. `taken` are
+/// keys that something else sets, with what it is.
+pub(crate) fn refuse_clashes(
+    axes: &[Axis],
+    taken: &[(&str, &str)],
+    tree: &Tree,
+) -> Result<(), ConfigError> {
+    let mut seen: Vec<String> = Vec::new();
+    for axis in axes {
+        let mut here: Vec<String> = Vec::new();
+        for (key, error) in axis.keys(tree) {
+            if key == "train.seed" {
+                let help =
+                    "write sweep.seeds = [1, 2, 3]: runs that differ in it alone are averaged";
+                return Err(error(
+                    "the seed is no axis".to_owned(),
+                    Some(help.to_owned()),
+                ));
+            }
+            if let Some((_, what)) = taken.iter().find(|(taken, _)| *taken == key) {
+                return Err(error(format!("`{key}` is {what} already"), None));
+            }
+            if seen.contains(&key) {
+                let help = "use [[sweep.tied]] for keys that go together".to_owned();
+                return Err(error(format!("two axes set `{key}`"), Some(help)));
+            }
+            here.push(key);
         }
+        seen.extend(here);
     }
     Ok(())
+}
+
+type Complain<'a> = Box<dyn Fn(String, Option<String>) -> ConfigError + 'a>;
+
+impl Axis {
+    /// The keys that it sets, each with a way to complain of it at its place.
+    fn keys<'a>(&'a self, tree: &'a Tree) -> Vec<(String, Complain<'a>)> {
+        match self {
+            Self::Choices(choices) => (choices.iter().flatten())
+                .map(|set| -> (String, Complain<'a>) {
+                    (
+                        set.key(),
+                        Box::new(|message, help| set.error(message, help)),
+                    )
+                })
+                .collect(),
+            Self::Range { at, key, .. } => {
+                let complain: Complain<'a> =
+                    Box::new(move |message, help| tree.error(at, message, help));
+                vec![(key.clone(), complain)]
+            }
+        }
+    }
 }
 
 /// The points of a grid, in the order in which a reader expects them: the last axis changes

@@ -32,8 +32,7 @@ struct Keys {
     log: Option<[f64; 2]>,
     linear: Option<[f64; 2]>,
     n: Option<usize>,
-    #[serde(default)]
-    integer: bool,
+    integer: Option<bool>,
 }
 
 impl Range {
@@ -54,7 +53,8 @@ impl Range {
             (None, Some(ends)) => (Scale::Linear, ends),
             _ => return refuse("a range is either `log` or `linear`".to_owned()),
         };
-        let is_sound = low < high && high.is_finite() && (scale == Scale::Linear || low > 0.0);
+        let is_sound =
+            low < high && (high - low).is_finite() && (scale == Scale::Linear || low > 0.0);
         if !is_sound {
             let positive = if scale == Scale::Log { ", above 0" } else { "" };
             return refuse(format!(
@@ -64,12 +64,16 @@ impl Range {
         if keys.n.is_some_and(|n| !(2..=MOST_VALUES).contains(&n)) {
             return refuse(format!("n must be from 2 to {MOST_VALUES}"));
         }
+        // `{ linear = [1, 4], n = 4 }` means whole numbers.
+        let ends = table.get("linear").and_then(Value::as_array);
+        let is_whole = ends.is_some_and(|ends| ends.iter().all(Value::is_integer))
+            && keys.n.is_none_or(|n| (high - low) % (n - 1) as f64 == 0.0);
         Ok(Self {
             low,
             high,
             scale,
             n: keys.n,
-            integer: keys.integer,
+            integer: keys.integer.unwrap_or(is_whole),
         })
     }
 
@@ -92,7 +96,8 @@ impl Range {
         Ok(values.into_iter().map(set).collect())
     }
 
-    /// The value at a share of the way, from 0 to 1.
+    /// The value at a share of the way, from 0 to 1; between the ends to four digits, so that
+    /// what is written in a table is what was used.
     fn at(&self, share: f64) -> Value {
         let value = match self.scale {
             Scale::Linear => self.low + share * (self.high - self.low),
@@ -101,8 +106,13 @@ impl Range {
         if self.integer {
             return Value::Integer(value.round() as i64);
         }
-        // Four digits: what is written in a table is what was used.
-        Value::Float(format!("{value:.3e}").parse().unwrap_or(value))
+        let rounded = format!("{value:.3e}").parse().unwrap_or(value);
+        Value::Float(match share {
+            0.0 => self.low,
+            1.0 => self.high,
+            _ if (self.low..=self.high).contains(&rounded) => rounded,
+            _ => value,
+        })
     }
 }
 

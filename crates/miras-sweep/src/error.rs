@@ -31,8 +31,9 @@ pub enum SweepError {
     },
     /// The file of a sweep that goes on describes other trials.
     #[error(
-        "the sweep in {} has {missing} of {all} trials that this file no longer describes, the first is `{first}`: \
-         more may be added, none changed; start another with `--name`",
+        "the sweep in {} has {missing} of {all} trials that this file and its `--set` do not describe, \
+         the first is `{first}`: more may be added, none changed. It was started by `{command}`; \
+         `worker` goes on with it as it is, and `--name` starts another",
         path.display()
     )]
     Changed {
@@ -44,6 +45,20 @@ pub enum SweepError {
         all: usize,
         /// One of them.
         first: String,
+        /// The command line that started it.
+        command: String,
+    },
+    /// What the results so far were measured by has changed.
+    #[error(
+        "the sweep in {} was begun with another `{key}`, by which its results so far are ranked: \
+         start another with `--name`",
+        path.display()
+    )]
+    ChangedKey {
+        /// The folder.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
     },
     /// A process could not be started.
     #[error("cannot start `{program}`: {cause}")]
@@ -82,7 +97,10 @@ impl SweepError {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Exists { .. } | Self::NoSweep { .. } | Self::Changed { .. }
+            Self::Exists { .. }
+                | Self::NoSweep { .. }
+                | Self::Changed { .. }
+                | Self::ChangedKey { .. }
         )
     }
 }

@@ -2,16 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use miras_config::{Assigned, ConfigError, Layers, Origins, annotated, item_path};
+use miras_config::{Assigned, ConfigError, Layers, Origins, annotated, did_you_mean, item_path};
 use miras_run::Cost;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
 use crate::{
-    axes, draw, names,
+    axes, draw,
+    matching::Budgets,
+    names,
     plan::{Rung, Trial},
     spec::{Invalid, Mode, SweepSpec},
 };
+
+/// The most trials of a sweep.
+const MOST_TRIALS: usize = 100_000;
+/// The most steps of a run.
+const MOST_STEPS: u64 = 1_000_000_000_000;
 
 /// Reads the configuration of a trial as training would.
 pub trait Settle {
@@ -34,6 +41,8 @@ pub struct Settled {
     pub steps: u64,
     /// `train.seed`.
     pub seed: u64,
+    /// The tags that `metrics.jsonl` will have.
+    pub metrics: Vec<String>,
 }
 
 /// What a sweep amounts to.
@@ -49,6 +58,9 @@ pub struct Expanded {
     pub repeated: usize,
     /// Who goes on to which budget.
     pub rungs: Vec<Rung>,
+    /// Keys that nobody swept and that are not the same in all trials: defaults that follow from
+    /// what was swept.
+    pub follow: Vec<String>,
 }
 
 /// A combination that is no valid configuration.
@@ -85,7 +97,15 @@ pub fn expand(
     };
     let mut found = Vec::new();
     let mut skipped = Vec::new();
-    let mut targets = Vec::new();
+    let mut targets = None;
+    let trials_a_point = keys.seeds.len().max(1);
+    if points.len().saturating_mul(trials_a_point) > MOST_TRIALS {
+        let (points, seeds) = (points.len(), trials_a_point);
+        let message = format!(
+            "{points} points with {seeds} seeds are too many: {MOST_TRIALS} trials are the most"
+        );
+        return Err(spec.tree.error("sweep", message, None));
+    }
     for (number, set) in points.into_iter().enumerate() {
         match settle_point(base, spec, &set, &mut targets, settle) {
             Ok(seeds) => found.extend(seeds.into_iter().map(|(settled, matched)| Point {
@@ -110,6 +130,7 @@ pub fn expand(
         return Err(spec.tree.error("sweep", message, help));
     }
     let keys = keys_of(&found);
+    let follow = follow(&found, &keys);
     let (trials, repeated) = trials(found, &keys, spec)?;
     let rungs = match &*spec.rungs {
         [] => vec![Rung { best: None }],
@@ -121,6 +142,7 @@ pub fn expand(
         skipped,
         repeated,
         rungs,
+        follow,
     })
 }
 
@@ -142,36 +164,83 @@ fn keys_of(points: &[Point]) -> Vec<String> {
     keys
 }
 
+/// Keys of the settled configurations that differ, but were neither swept nor matched.
+fn follow(points: &[Point], keys: &[String]) -> Vec<String> {
+    let settled = points.iter().map(|point| {
+        let mut flat = Vec::new();
+        for (name, section) in &point.settled.table {
+            flatten(section, name, &mut flat);
+        }
+        flat.into_iter().collect::<BTreeMap<_, _>>()
+    });
+    let settled: Vec<BTreeMap<String, Value>> = settled.collect();
+    let all: BTreeSet<&String> = settled.iter().flat_map(BTreeMap::keys).collect();
+    let is_swept = |key: &String| {
+        keys.contains(key)
+            || key == "train.seed"
+            || points.iter().any(|point| point.matched.contains_key(key))
+    };
+    (all.into_iter())
+        .filter(|key| !is_swept(key))
+        .filter(|key| {
+            settled
+                .iter()
+                .any(|one| one.get(*key) != settled[0].get(*key))
+        })
+        .cloned()
+        .collect()
+}
+
 type Matched = BTreeMap<String, Value>;
 
-/// The configurations of one point, one for each seed.
+/// The configurations of one point, one for each seed. The first point sets the targets of
+/// the budgets that have none.
 fn settle_point(
     base: &Layers,
     spec: &SweepSpec,
     set: &[Assigned],
-    targets: &mut Vec<f64>,
+    targets: &mut Option<Vec<f64>>,
     settle: &dyn Settle,
 ) -> Result<Vec<(Settled, Matched)>, ConfigError> {
     let mut layers = base.clone();
     let mut set: Vec<&Assigned> = set.iter().collect();
     // Whole parts before what is in them.
     set.sort_by_key(|one| one.key().matches('.').count());
-    for one in set {
+    for one in &set {
         layers.assign(one);
     }
     let mut matched = Matched::new();
-    for (number, one) in spec.matches.iter().enumerate() {
-        let here = format!("{}.key", item_path("sweep.match", number));
-        if targets.len() <= number {
-            targets.push(one.target(&settle.settle(layers.clone())?));
-        }
-        let assign = |value| spec.tree.assigned(&here, &one.key, value);
-        let chosen = one.solve(&layers, targets[number], settle, &assign)?;
-        matched.insert(one.key.clone(), chosen.value().clone());
-        layers.assign(&chosen);
+    if !spec.matches.is_empty() {
+        let here = settle.settle(layers.clone())?;
+        let own = || spec.matches.iter().map(|one| one.target(&here)).collect();
+        let wanted = targets.clone().unwrap_or_else(own);
+        let budgets = Budgets {
+            matches: &spec.matches,
+            tree: &spec.tree,
+            settle,
+        };
+        matched = budgets.meet(&mut layers, &wanted)?;
+        // Of a point that cannot be, nothing is to be equal to.
+        *targets = Some(wanted);
+    }
+    let settled = settle.settle(layers.clone())?;
+    check(spec, &settled)?;
+    if let Some((one, key)) = set.iter().find_map(|one| {
+        let inside = |key: &&String| key.starts_with(&format!("{}.", one.key()));
+        let values = values(&[(*one).clone()], &settled.table);
+        let key = matched
+            .keys()
+            .filter(inside)
+            .find(|key| values.iter().any(|(set, _)| set == *key));
+        key.map(|key| (one, key))
+    }) {
+        return Err(one.error(
+            format!("`{key}` is chosen by [[sweep.match]] already"),
+            None,
+        ));
     }
     if spec.keys.seeds.is_empty() {
-        return Ok(vec![(settle.settle(layers)?, matched)]);
+        return Ok(vec![(settled, matched)]);
     }
     let seeds = spec.keys.seeds.iter().enumerate().map(|(number, &seed)| {
         let here = item_path("sweep.seeds", number);
@@ -181,6 +250,26 @@ fn settle_point(
         Ok((settle.settle(layers)?, matched.clone()))
     });
     seeds.collect()
+}
+
+/// Whether a configuration is one that this sweep can judge.
+fn check(spec: &SweepSpec, settled: &Settled) -> Result<(), ConfigError> {
+    let metric = &spec.keys.metric;
+    if !settled.metrics.contains(metric) {
+        let names = || settled.metrics.iter().map(String::as_str);
+        let help = match did_you_mean(metric, names()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        let message = format!("runs of this configuration have no metric `{metric}`");
+        return Err(spec.tree.error("sweep.metric", message, Some(help)));
+    }
+    if spec.rungs.len() > 1 && at(&settled.table, "train.max_minutes").is_some() {
+        let message = "rungs count in tokens, and train.max_minutes would end them elsewhere";
+        let help = "leave train.max_minutes out".to_owned();
+        return Err(spec.tree.error("sweep.rungs", message, Some(help)));
+    }
+    Ok(())
 }
 
 /// The keys that a point sets, with kinds under their own name.
@@ -234,10 +323,10 @@ fn trials(
         let last = steps[steps.len() - 1];
         for table in [&mut point.settled.table, &mut point.settled.stored] {
             set_in(table, "train", "steps", Value::Integer(last as i64));
-            set_in(table, "log", "hparams", columns(keys));
         }
-        let text = annotated(&point.settled.table, &Origins::default());
-        let id = hash(&text);
+        let id = hash(&annotated(&point.settled.table, &Origins::default()));
+        // No part of the id, so that a sweep can grow by a key.
+        set_in(&mut point.settled.stored, "log", "hparams", columns(keys));
         if !ids.insert(id.clone()) {
             continue;
         }
@@ -286,6 +375,11 @@ fn steps(settled: &Settled, spec: &SweepSpec) -> Result<Vec<u64>, ConfigError> {
     let steps: Vec<u64> = (spec.rungs.iter())
         .map(|rung| rung.tokens.div_ceil(settled.step_tokens.max(1)))
         .collect();
+    if let Some(at) = (0..steps.len()).find(|&at| steps[at] > MOST_STEPS) {
+        let message = format!("{} steps are more than {MOST_STEPS}", steps[at]);
+        let place = format!("{}.tokens", item_path("sweep.rungs", at));
+        return Err(spec.tree.error(&place, message, None));
+    }
     if let Some(at) = (1..steps.len()).find(|&at| steps[at] == steps[at - 1]) {
         let message = format!(
             "this rung is no longer than the one before it: a step has {} tokens",

@@ -1,7 +1,7 @@
 //! The folder of a sweep.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -87,8 +87,24 @@ impl SweepFolder {
                 missing: lost.len(),
                 all: before.trials.len(),
                 first: first.name.clone(),
+                command: before.command.join(" "),
             });
         }
+        let changed = [
+            (
+                plan.rungs != before.rungs || steps_of(&plan, &before) != steps_of(&before, &plan),
+                "sweep.rungs",
+            ),
+            (plan.metric != before.metric, "sweep.metric"),
+            (plan.goal != before.goal, "sweep.goal"),
+        ];
+        if let Some((_, key)) = changed.iter().find(|(is_changed, _)| *is_changed) {
+            return Err(SweepError::ChangedKey {
+                path: path.to_owned(),
+                key,
+            });
+        }
+        let is_measured_anew = plan.evaluate != before.evaluate;
         let mut plan = plan;
         // A trial keeps the folder that it has.
         for trial in &mut plan.trials {
@@ -98,6 +114,9 @@ impl SweepFolder {
         }
         let folder = Self::at(path, plan);
         folder.write(configs)?;
+        if is_measured_anew {
+            folder.measure_again()?;
+        }
         Ok(folder)
     }
 
@@ -115,7 +134,7 @@ impl SweepFolder {
         fs::create_dir_all(&trials).map_err(SweepError::io("make", &trials))?;
         for (trial, config) in self.plan.trials.iter().zip(configs) {
             let file = self.config(trial);
-            if !file.exists() {
+            if fs::read_to_string(&file).ok().as_ref() != Some(config) {
                 write_atomic(&file, config.as_bytes())?;
             }
         }
@@ -152,6 +171,13 @@ impl SweepFolder {
     pub fn log(&self, trial: &Trial) -> PathBuf {
         self.path.join(TRIALS).join(format!("{}.log", trial.id))
     }
+}
+
+/// The steps of each trial of a plan, by its id.
+fn steps_of<'a>(plan: &'a Plan, among: &Plan) -> BTreeMap<&'a str, &'a [u64]> {
+    let ids: BTreeSet<&str> = among.trials.iter().map(|trial| &*trial.id).collect();
+    let trials = plan.trials.iter().filter(|trial| ids.contains(&*trial.id));
+    trials.map(|trial| (&*trial.id, &*trial.steps)).collect()
 }
 
 impl Plan {

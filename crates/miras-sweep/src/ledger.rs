@@ -77,16 +77,25 @@ impl Ledger {
         Self { path, trials }
     }
 
-    /// All events so far, oldest first. Half a line, as a power cut leaves it, is none.
+    /// All events so far, oldest first. Half a line, as a power cut leaves it, is none; a whole
+    /// one that is no event is an error.
     pub fn events(&self) -> Result<Vec<Event>, SweepError> {
-        let text = match fs::read_to_string(&self.path) {
+        let bytes = match fs::read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             result => result.map_err(SweepError::io("read", &self.path))?,
         };
-        let lines = text.lines();
-        Ok(lines
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect())
+        let mut events = Vec::new();
+        for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+            let Ok(value) = serde_json::from_slice::<serde_json::Value>(line) else {
+                continue;
+            };
+            let event = serde_json::from_value(value).map_err(|error| SweepError::Damaged {
+                path: self.path.clone(),
+                why: format!("line {}: {error}", number + 1),
+            })?;
+            events.push(event);
+        }
+        Ok(events)
     }
 
     /// Adds a line, which is on the disk when this returns.
@@ -143,4 +152,9 @@ fn open_lock(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .open(path)
+}
+
+/// Who writes an event. Not the name of the machine, which runs do not record either.
+pub(crate) fn this_process() -> String {
+    format!("process {}", std::process::id())
 }

@@ -29,6 +29,7 @@ mod ledger;
 mod matching;
 mod names;
 mod plan;
+mod reopen;
 mod schedule;
 mod slurm;
 mod spec;

@@ -1,7 +1,9 @@
 //! Equal budgets: the width at which a trial has as many parameters, or takes as many FLOPs,
 //! as another.
 
-use miras_config::{Assigned, ConfigError, Layers, Tree};
+use std::collections::BTreeMap;
+
+use miras_config::{Assigned, ConfigError, Layers, Tree, item_path};
 use miras_run::Cost;
 use serde::{Deserialize, Serialize};
 use toml::Value;
@@ -10,6 +12,8 @@ use crate::expand::{Settle, Settled};
 
 /// The largest width that is tried.
 const WIDEST: u64 = 1 << 20;
+/// How often several budgets are gone through.
+const ROUNDS: usize = 6;
 
 /// One `[[sweep.match]]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -83,8 +87,9 @@ impl Match {
         if !(self.within > 0.0 && self.within < 1.0) {
             return refuse("within", "within is a share, between 0 and 1");
         }
-        if self.multiple == 0 {
-            return refuse("multiple", "multiple must be 1 or more");
+        if !(1..=WIDEST).contains(&self.multiple) {
+            let message = format!("multiple must be from 1 to {WIDEST}");
+            return refuse("multiple", &message);
         }
         if self.to.is_some_and(|to| !(to > 0.0 && to.is_finite())) {
             return refuse("to", "to must be above 0");
@@ -97,22 +102,46 @@ impl Match {
         self.to.unwrap_or_else(|| self.budget.of(&first.cost))
     }
 
-    /// The value of the key at which the budget is met, as near as it can be.
+    /// How far off a model is, as a share.
+    fn gap(&self, cost: &Cost, target: f64) -> f64 {
+        (self.budget.of(cost) / target - 1.0).abs()
+    }
+
+    /// The value of the key at which the budget is nearest to the target; none where it is met
+    /// as it is.
     ///
     /// Budgets grow with the key, so it is found by halving.
-    pub(crate) fn solve(
+    fn solve(
         &self,
         layers: &Layers,
         target: f64,
         settle: &dyn Settle,
         assign: &dyn Fn(Value) -> Assigned,
-    ) -> Result<Assigned, ConfigError> {
+    ) -> Result<Option<Assigned>, ConfigError> {
+        if self.gap(&settle.settle(layers.clone())?.cost, target) == 0.0 {
+            return Ok(None);
+        }
         let with = |times: u64| assign(Value::Integer((times * self.multiple) as i64));
-        let budget = |times: u64| {
+        let cost = |times: u64| {
             let mut layers = layers.clone();
             layers.assign(&with(times));
-            Ok(self.budget.of(&settle.settle(layers)?.cost))
+            let settled = settle.settle(layers).map_err(|error| {
+                let what = format!("`{}` = {}, tried for", self.key, times * self.multiple);
+                let message = format!("{what} {}: {}", self.budget.name(), error.message());
+                with(times).error(message, error.advice().map(str::to_owned))
+            })?;
+            Ok(settled.cost)
         };
+        let budget = |times: u64| Ok(self.budget.of(&cost(times)?));
+        if budget(1)? >= budget(4)? {
+            let message = format!(
+                "`{}` does not change the {}: a match needs a key that they grow with",
+                self.key,
+                self.budget.name()
+            );
+            let help = "model.ffn_dim, for example, or memory.dim".to_owned();
+            return Err(with(1).error(message, Some(help)));
+        }
         let most = (WIDEST / self.multiple).max(1);
         let mut high = 1;
         while high < most && budget(high)? < target {
@@ -128,22 +157,79 @@ impl Match {
                 high = middle;
             }
         }
-        let gap = |times: u64| Ok((budget(times)? / target - 1.0).abs());
-        let (mut best, mut least) = (high, gap(high)?);
-        if low > 0 && gap(low)? < least {
-            (best, least) = (low, gap(low)?);
-        }
-        if least <= self.within {
-            return Ok(with(best));
+        let gap = |times: u64| Ok(self.gap(&cost(times)?, target));
+        let best = if low > 0 && gap(low)? < gap(high)? {
+            low
+        } else {
+            high
+        };
+        let off = gap(best)?;
+        if off <= self.within {
+            return Ok(Some(with(best)));
         }
         let message = format!(
-            "no value of `{}` gives {target:.0} {}: the nearest, {}, gives {:.0}",
+            "no value of `{}` gives {target:.0} {}: the nearest, {}, gives {:.0}, {:.1} % off",
             self.key,
             self.budget.name(),
             best * self.multiple,
-            budget(best)?
+            budget(best)?,
+            100.0 * off
         );
         let help = "choose another `key`, a larger `within`, or another `to`".to_owned();
         Err(with(best).error(message, Some(help)))
+    }
+}
+
+/// The budgets of a sweep.
+pub(crate) struct Budgets<'a> {
+    pub(crate) matches: &'a [Match],
+    pub(crate) tree: &'a Tree,
+    pub(crate) settle: &'a dyn Settle,
+}
+
+impl Budgets<'_> {
+    /// Finds values with which all budgets are met together, and assigns them.
+    ///
+    /// One key may move the budget of another, so they are looked for in turn until all hold.
+    pub(crate) fn meet(
+        &self,
+        layers: &mut Layers,
+        targets: &[f64],
+    ) -> Result<BTreeMap<String, Value>, ConfigError> {
+        let mut chosen: Vec<Option<Assigned>> = vec![None; self.matches.len()];
+        for _ in 0..ROUNDS {
+            for (number, one) in self.matches.iter().enumerate() {
+                let mut others = layers.clone();
+                for (other, value) in chosen.iter().enumerate() {
+                    if let Some(value) = value.as_ref().filter(|_| other != number) {
+                        others.assign(value);
+                    }
+                }
+                let assign = |value| self.assigned(number, value);
+                chosen[number] = one.solve(&others, targets[number], self.settle, &assign)?;
+            }
+            let mut all = layers.clone();
+            for value in chosen.iter().flatten() {
+                all.assign(value);
+            }
+            let cost = self.settle.settle(all.clone())?.cost;
+            let is_met = |(one, &target): (&Match, &f64)| one.gap(&cost, target) <= one.within;
+            if self.matches.iter().zip(targets).all(is_met) {
+                *layers = all;
+                let values = chosen.iter().flatten();
+                return Ok(values.map(|one| (one.key(), one.value().clone())).collect());
+            }
+        }
+        let last = self.matches.len() - 1;
+        let message = "these budgets cannot be met together: what meets one misses another";
+        let help = "use fewer of them, or a larger `within`".to_owned();
+        Err(self
+            .assigned(last, Value::Integer(0))
+            .error(message, Some(help)))
+    }
+
+    fn assigned(&self, number: usize, value: Value) -> Assigned {
+        let here = format!("{}.key", item_path("sweep.match", number));
+        self.tree.assigned(&here, &self.matches[number].key, value)
     }
 }

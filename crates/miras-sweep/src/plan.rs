@@ -73,6 +73,11 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// Whether its model learns at test time.
+    pub fn has_memory(&self) -> bool {
+        self.cost.fast_weights > 0
+    }
+
     /// Floating point operations of training it to the end of a rung.
     pub fn flops(&self, rung: usize) -> f64 {
         self.cost.flops_per_token * self.tokens(rung) as f64
@@ -98,11 +103,12 @@ pub struct Evaluations {
 }
 
 impl Evaluations {
-    /// Each length with each way of the memory.
-    pub fn each(&self) -> Vec<(usize, &str)> {
+    /// Each length with each way of the memory that a model has: without a memory there is
+    /// nothing to freeze, and the one way is called live.
+    pub fn each(&self, has_memory: bool) -> Vec<(usize, &str)> {
         let mut ways: Vec<&str> = self.memory.iter().map(String::as_str).collect();
-        if ways.is_empty() {
-            ways.push("live");
+        if ways.is_empty() || !has_memory {
+            ways = vec!["live"];
         }
         (self.lengths.iter())
             .flat_map(|&length| ways.iter().map(move |&way| (length, way)))
@@ -121,12 +127,27 @@ impl Evaluations {
         if self.lengths.is_empty() {
             return refuse("lengths", "lengths is empty".to_owned());
         }
+        if self.lengths.contains(&0) {
+            return refuse("lengths", "a length must be 1 or more".to_owned());
+        }
         if let Some(long) = self.lengths.iter().find(|&&length| length > self.tokens) {
             let message = format!("tokens = {} is less than a row of {long}", self.tokens);
             return refuse("tokens", message);
         }
-        if self.lengths.contains(&0) {
-            return refuse("lengths", "a length must be 1 or more".to_owned());
+        if let Some(odd) = self
+            .lengths
+            .iter()
+            .find(|&&length| self.tokens % length != 0)
+        {
+            let message = format!(
+                "tokens = {} is no whole number of rows of {odd}: lengths would read different texts",
+                self.tokens
+            );
+            return refuse("tokens", message);
+        }
+        let again = (1..self.memory.len()).find(|&at| self.memory[..at].contains(&self.memory[at]));
+        if let Some(at) = again {
+            return refuse("memory", format!("`{}` is named twice", self.memory[at]));
         }
         let known = ["live", "frozen", "reset"];
         if let Some(other) = self

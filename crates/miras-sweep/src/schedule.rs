@@ -9,8 +9,9 @@ use crate::{
     plan::Plan,
 };
 
-/// Kills of one trial, with nothing gained in between, after which it is given up.
-const MOST_KILLS: usize = 3;
+/// Kills of one trial in a row, none of which got further than it had been, after which it is
+/// given up.
+pub(crate) const MOST_KILLS: usize = 3;
 
 /// Where a trial stands, from its events.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,7 +25,8 @@ pub struct State {
     pub is_taken: bool,
     /// Steps done, as far as the ledger knows.
     pub steps: u64,
-    kills: usize,
+    /// Kills in a row.
+    pub(crate) kills: usize,
 }
 
 /// A trial and the rung it is to get to the end of.
@@ -61,14 +63,11 @@ pub fn states(events: &[Event]) -> BTreeMap<String, State> {
                 state.done.insert(event.rung, event.metric);
             }
             What::Failed => state.failed = Some(event.reason.clone().unwrap_or_default()),
-            What::Killed => {
-                state.kills += 1;
-                if state.kills >= MOST_KILLS {
-                    let reason = event.reason.clone().unwrap_or_default();
-                    state.failed = Some(format!("{reason}, {} times", state.kills));
-                }
+            What::Killed => state.kills += 1,
+            What::Retry => {
+                state.done.remove(&event.rung);
+                (state.failed, state.kills) = (None, 0);
             }
-            What::Retry => (state.failed, state.kills) = (None, 0),
         }
     }
     states

@@ -14,6 +14,9 @@ use crate::{
 /// The table that makes a sweep of a configuration.
 const TABLE: &str = "sweep";
 
+/// Why a key is not for an axis.
+const MATCHED: &str = "chosen by [[sweep.match]]";
+
 /// `[sweep]`, read and checked for itself; [`expand`](crate::expand) makes trials of it.
 #[derive(Debug)]
 pub struct SweepSpec {
@@ -98,7 +101,7 @@ impl SweepSpec {
     pub fn take(layers: &mut Layers) -> Result<Self, ConfigError> {
         let mut tree = layers.split_off(TABLE).merge()?;
         let mut axes = axes::take(&mut tree)?;
-        let matches = take_list::<Match>(&mut tree, "sweep.match")?;
+        let matches: Vec<Match> = tree.value("sweep.match")?.unwrap_or_default();
         let rungs: Vec<RungKeys> = tree.value("sweep.rungs")?.unwrap_or_default();
         let evaluate: Option<Evaluations> = tree.value("sweep.evaluate")?;
         let keys: Keys = tree.section(TABLE)?;
@@ -109,9 +112,20 @@ impl SweepSpec {
         }
         axes::fit(&mut axes, &keys, &tree)?;
         check_rungs(&tree, &rungs)?;
+        let mut taken = Vec::new();
         for (at, one) in matches.iter().enumerate() {
-            one.check(&tree, &item_path("sweep.match", at))?;
+            let here = item_path("sweep.match", at);
+            one.check(&tree, &here)?;
+            if taken.contains(&(&*one.key, MATCHED)) {
+                let message = format!("`{}` is {MATCHED} already", one.key);
+                return Err(tree.error(&format!("{here}.key"), message, None));
+            }
+            taken.push((&*one.key, MATCHED));
         }
+        if !rungs.is_empty() {
+            taken.push(("train.steps", "what [[sweep.rungs]] decide"));
+        }
+        axes::refuse_clashes(&axes, &taken, &tree)?;
         if let Some(evaluate) = &evaluate {
             evaluate.check(&tree)?;
         }
@@ -146,14 +160,6 @@ impl SweepSpec {
         };
         self.keys.goal.unwrap_or(by_name)
     }
-}
-
-/// A list of tables, each read for itself so that a mistake is shown at its line.
-fn take_list<T: serde::de::DeserializeOwned>(
-    tree: &mut Tree,
-    path: &str,
-) -> Result<Vec<T>, ConfigError> {
-    Ok(tree.value::<Vec<T>>(path)?.unwrap_or_default())
 }
 
 fn check_rungs(tree: &Tree, rungs: &[RungKeys]) -> Result<(), ConfigError> {

@@ -53,10 +53,13 @@ impl Work<'_> {
     /// Trains and measures what is not trained and measured yet; steps done, and how it ended.
     pub(crate) fn carry_out(&self) -> Result<(u64, End), SweepError> {
         let steps = self.trial.steps[self.rung];
-        if self
-            .summary()?
-            .is_none_or(|summary| !is_trained(&summary, steps))
-        {
+        // A run whose time was up has all that its configuration grants it.
+        let is_trained = |summary: &Summary| match summary.status {
+            Status::Finished => summary.steps >= steps,
+            Status::Time => true,
+            _ => false,
+        };
+        if !self.summary()?.is_some_and(|summary| is_trained(&summary)) {
             let command = if self.run_folder().join("config.toml").is_file() {
                 self.launch.go_on(self.folder, self.trial, steps)
             } else {
@@ -69,7 +72,7 @@ impl Work<'_> {
                 return Ok((done, end));
             }
         }
-        let Some(summary) = self.summary()?.filter(|summary| is_trained(summary, steps)) else {
+        let Some(summary) = self.summary()?.filter(is_trained) else {
             let why = "the run ended well, but its summary.json does not say so".to_owned();
             return Ok((self.logged(), End::Failed(why)));
         };
@@ -88,12 +91,12 @@ impl Work<'_> {
     }
 
     fn evaluate(&self, evaluations: &Evaluations) -> Result<Option<End>, SweepError> {
-        for (length, memory) in evaluations.each() {
+        for (length, memory) in evaluations.each(self.trial.has_memory()) {
             let file = self.run_folder().join(Evaluations::file(length, memory));
-            if file.is_file() {
+            let rows = evaluations.tokens / length;
+            if is_measured(&file, length, rows) {
                 continue;
             }
-            let rows = (evaluations.tokens / length).max(1);
             let command =
                 (self.launch).evaluate(self.folder, self.trial, (length, rows), memory, &file);
             if let Some(end) = self.run(command)? {
@@ -209,13 +212,15 @@ impl Work<'_> {
     }
 }
 
-/// Whether a run is over and has done these steps, or all that its time allowed.
-fn is_trained(summary: &Summary, steps: u64) -> bool {
-    match summary.status {
-        Status::Finished => summary.steps >= steps,
-        Status::Time => true,
-        _ => false,
-    }
+/// Whether there is a report on so many rows of this length.
+fn is_measured(file: &Path, length: usize, rows: usize) -> bool {
+    let report = fs::read(file).ok();
+    let report = report.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+    report.is_some_and(|report| {
+        report["length"].as_u64() == Some(length as u64)
+            && report["batch"].as_u64() == Some(1)
+            && report["batches"].as_u64() == Some(rows as u64)
+    })
 }
 
 fn read_from(path: &Path, offset: u64) -> io::Result<String> {

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    process::{self, Command},
+    process::Command,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,14 +16,15 @@ use miras_run::rfc3339;
 use crate::{
     error::SweepError,
     folder::SweepFolder,
-    ledger::{Claim, Event, What},
+    ledger::{Claim, Event, What, this_process},
     plan::Trial,
-    schedule::{Next, Task, alike, schedule, states},
+    schedule::{MOST_KILLS, Next, Task, alike, schedule, states},
     trial_process::{End, Work},
 };
 
-/// How long to wait where others are at all that is left.
-const WAIT: Duration = Duration::from_millis(300);
+/// How long to wait where others are at all that is left, at first and at most.
+const WAIT: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(2);
 
 /// The commands that train and evaluate. They end with the exit codes of `miras-train`.
 pub trait Launch: Sync {
@@ -116,7 +117,10 @@ impl Worker<'_> {
         };
         let results: Vec<Result<(), SweepError>> = thread::scope(|scope| {
             let shared = &shared;
-            let jobs: Vec<_> = (0..self.options.jobs.max(1))
+            let jobs: Vec<_> = (0..self
+                .options
+                .jobs
+                .clamp(1, self.folder.plan().trials.len().max(1)))
                 .map(|job| {
                     scope.spawn(move || {
                         let result = self.jobs(job, shared);
@@ -151,6 +155,7 @@ impl Worker<'_> {
     fn jobs(&self, job: usize, shared: &Shared) -> Result<(), SweepError> {
         let ledger = self.folder.ledger();
         let should_stop = || self.stop.load(Ordering::SeqCst) || shared.halt.load(Ordering::SeqCst);
+        let mut wait = WAIT;
         while !should_stop() {
             let events = ledger.events()?;
             if let Some(why) = self.why_stop(events.get(shared.begun..).unwrap_or_default()) {
@@ -163,8 +168,14 @@ impl Worker<'_> {
                 break;
             };
             match self.take_one(&tasks)? {
-                Some((task, claim)) => self.carry_out(job, task, &claim, &should_stop)?,
-                None => thread::sleep(WAIT),
+                Some((task, claim)) => {
+                    self.carry_out(job, task, &claim, &should_stop)?;
+                    wait = WAIT;
+                }
+                None => {
+                    thread::sleep(wait);
+                    wait = (wait * 2).min(LONGEST);
+                }
             }
         }
         Ok(())
@@ -203,7 +214,7 @@ impl Worker<'_> {
             steps,
             metric,
             reason,
-            worker: format!("process {}", process::id()),
+            worker: this_process(),
         };
         let ledger = self.folder.ledger();
         let known = states(&ledger.events()?);
@@ -227,8 +238,27 @@ impl Worker<'_> {
             End::Killed(reason) => record(What::Killed, steps, None, Some(reason)),
         };
         ledger.append(&event)?;
+        let event = self.give_up(event)?;
         self.watch.ended(job, trial, &event, self.tally()?);
         Ok(())
+    }
+
+    /// A trial that is killed again and again has failed.
+    fn give_up(&self, event: Event) -> Result<Event, SweepError> {
+        let ledger = self.folder.ledger();
+        let states = states(&ledger.events()?);
+        let kills = states.get(&event.trial).map_or(0, |state| state.kills);
+        if event.event != What::Killed || kills < MOST_KILLS {
+            return Ok(event);
+        }
+        let reason = event.reason.clone().unwrap_or_default();
+        let failed = Event {
+            event: What::Failed,
+            reason: Some(format!("{reason}, {kills} times")),
+            ..event
+        };
+        ledger.append(&failed)?;
+        Ok(failed)
     }
 
     /// Why failures end the work, if they do.
@@ -259,28 +289,5 @@ impl Worker<'_> {
                 .count(),
             all: self.folder.plan().trials.len(),
         })
-    }
-}
-
-impl SweepFolder {
-    /// Forgets failures, so that these trials are tried again; their number.
-    pub fn retry(&self) -> Result<usize, SweepError> {
-        let states = states(&self.ledger().events()?);
-        let failed: Vec<_> = (states.iter())
-            .filter(|(_, state)| state.failed.is_some())
-            .collect();
-        for (id, state) in &failed {
-            self.ledger().append(&Event {
-                time: rfc3339(SystemTime::now()),
-                trial: (*id).clone(),
-                event: What::Retry,
-                rung: 0,
-                steps: state.steps,
-                metric: None,
-                reason: None,
-                worker: format!("process {}", process::id()),
-            })?;
-        }
-        Ok(failed.len())
     }
 }

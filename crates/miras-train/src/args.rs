@@ -238,8 +238,12 @@ pub(crate) struct SweepArgs {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct WorkerArgs {
-    /// The folder of the sweep.
+    /// The sweep, by name or by path.
     pub(crate) sweep: PathBuf,
+
+    /// Where the sweep is, if it is named [default: runs].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runs: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) work: WorkArgs,

@@ -48,10 +48,10 @@ fn check_one(
     registry: &Registry,
 ) -> Result<Vec<String>, ConfigError> {
     let layers = layers(file, set)?;
-    if layers.has("sweep") {
+    if layers.has(sweep::TABLE) {
         let (_, expanded) = sweep::expanded(layers, registry)?;
-        let trials = expanded.trials.len();
-        let mut notes = vec![format!("a sweep of {trials} trials, see `sweep --dry-run`")];
+        let trials = sweep::trials(expanded.trials.len());
+        let mut notes = vec![format!("a sweep of {trials}, see `sweep --dry-run`")];
         notes.extend(sweep::notes(&expanded));
         return Ok(notes);
     }

@@ -26,7 +26,10 @@ pub(crate) fn compare(args: &CompareArgs, out: &mut Out) -> anyhow::Result<()> {
     })?;
     let folder = match (&args.out, &*paths) {
         (Some(folder), _) => Some(folder.clone()),
-        (None, [sweep]) if SweepFolder::exists(sweep) => Some(sweep.join(COMPARE)),
+        // The report of a sweep is by its own metric.
+        (None, [sweep]) if args.metric.is_none() && SweepFolder::exists(sweep) => {
+            Some(sweep.join(COMPARE))
+        }
         _ => None,
     };
     if let Some(folder) = folder {
@@ -52,7 +55,7 @@ fn write(comparison: &Comparison, folder: &Path) -> anyhow::Result<()> {
 }
 
 /// A name inside `--runs`, or a path.
-fn found(runs: &Path, what: &Path) -> PathBuf {
+pub(crate) fn found(runs: &Path, what: &Path) -> PathBuf {
     let named = runs.join(what);
     if named.is_dir() || !what.is_dir() {
         named

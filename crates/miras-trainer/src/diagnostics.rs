@@ -87,6 +87,20 @@ fn scalars_of(layer: usize, probe: &Probe, threshold: f64) -> Vec<(String, f64)>
     (found.into_iter().map(|(name, value)| (tag(name), value))).collect()
 }
 
+/// The tags of all layers' scalars.
+pub(crate) fn tags(layers: usize) -> impl Iterator<Item = String> {
+    let names = [
+        "inner_loss",
+        "surprise",
+        "surprise_share",
+        "write_norm",
+        "retention",
+        "state_norm",
+        "capped",
+    ];
+    (0..layers).flat_map(move |layer| names.map(|name| format!("memory/{layer}/{name}")))
+}
+
 /// The distributions of one memory layer over tokens and memories.
 fn histograms_of(layer: usize, probe: &Probe) -> [(String, &[f32]); 3] {
     [

@@ -124,8 +124,13 @@ fn a_width_is_found_at_which_models_are_equal() {
     };
     let widths = |rest: &str| -> Vec<u64> {
         let (found, _) = expanded(&text(rest)).unwrap();
-        let width = |trial: &miras_sweep::Trial| trial.matched["train.width"].as_u64().unwrap();
-        found.trials.iter().map(|(trial, _)| width(trial)).collect()
+        // What is equal as it is keeps the width that it has.
+        let width = |trial: &miras_sweep::Trial| {
+            (trial.matched.get("train.width")).map_or(64, |width| width.as_u64().unwrap())
+        };
+        (found.trials.iter())
+            .map(|(trial, _)| width(trial))
+            .collect()
     };
     assert_eq!(widths("within = 0.03"), [64, 45, 32, 29]);
     assert_eq!(widths("to = 900\nwithin = 0.07"), [30, 21, 15, 13]);
@@ -140,6 +145,45 @@ fn a_width_is_found_at_which_models_are_equal() {
     );
     assert!(error.contains("the nearest, 45, gives 4050"), "{error}");
     assert!(error.contains("sweep.toml:9:7"), "{error}");
+}
+
+#[test]
+fn budgets_are_met_together_or_refused() {
+    let two = |first: &str, second: &str| {
+        format!(
+            "[train]\nwidth = 64\n[memory]\nkind = 'deep'\n[sweep.axes]\n'train.lr' = [0.1]\n\
+             [[sweep.match]]\nbudget = 'parameters'\nkey = 'train.width'\nwithin = 0.3\nto = {first}\n\
+             [[sweep.match]]\nbudget = 'parameters'\nkey = 'memory.depth'\nwithin = 0.3\nto = {second}"
+        )
+    };
+    // Two budgets of one thing, so only equal ones can be met.
+    assert!(expanded(&two("1058", "1058")).is_ok());
+    let error = expanded(&two("1058", "3000")).unwrap_err();
+    assert!(
+        error.contains("these budgets cannot be met together"),
+        "{error}"
+    );
+    assert!(error.contains("sweep.toml:14:7"), "{error}");
+}
+
+#[test]
+fn whole_numbers_stay_whole_and_ends_are_exact() {
+    assert_eq!(
+        labels("[sweep.axes]\n'train.width' = { linear = [1, 7], n = 3 }"),
+        ["width=1 s7", "width=4 s7", "width=7 s7"]
+    );
+    assert_eq!(
+        labels("[sweep.axes]\n'train.lr' = { linear = [0.99, 0.99999], n = 2 }"),
+        ["lr=0.99 s7", "lr=0.99999 s7"]
+    );
+}
+
+#[test]
+fn what_follows_from_an_axis_is_known() {
+    let text = "[sweep.axes]\nmemory = ['flat', { kind = 'deep' }]";
+    let (found, _) = expanded(text).unwrap();
+    assert_eq!(found.keys, ["memory.kind"]);
+    assert_eq!(found.follow, ["memory.depth"]);
 }
 
 #[test]
@@ -241,12 +285,56 @@ fn mistakes_have_a_line() {
             "tokens = 4 is less than a row of 8",
         ),
         (
-            "[sweep.evaluate]\nlengths = [8]\ntokens = 9\nmemory = ['dead']",
+            "[sweep.evaluate]\nlengths = [8]\ntokens = 16\nmemory = ['dead']",
             "memory is one of `live`, `frozen`, `reset`, found `dead`",
         ),
         (
             "[sweep]\ninvalid = 'skip'\n[sweep.axes]\nmemory = ['fat']",
             "this sweep has no trial",
+        ),
+        (
+            "[sweep]\nmode = 'random'\npoints = 3\n[sweep.axes]\n'train.seed' = { linear = [1, 9] }",
+            "the seed is no axis",
+        ),
+        (
+            "[sweep]\nmode = 'random'\npoints = 9223372036854775807\n[sweep.axes]\n'train.lr' = [1]",
+            "and 10000 is the most",
+        ),
+        (
+            "[sweep]\nmode = 'random'\npoints = 3\n[[sweep.tied]]",
+            "this table sets no key",
+        ),
+        (
+            "[sweep.axes]\n'train.lr' = [0.1]\n[[sweep.tied]]\ntrain.lr = [1]",
+            "two axes set `train.lr`",
+        ),
+        (
+            "[sweep.axes]\n'train.width' = [4, 8]\n[[sweep.match]]\nbudget = 'parameters'\nkey = 'train.width'",
+            "`train.width` is chosen by [[sweep.match]] already",
+        ),
+        (
+            "[sweep.axes]\n'train.steps' = [4, 8]\n[[sweep.rungs]]\ntokens = 100",
+            "`train.steps` is what [[sweep.rungs]] decide already",
+        ),
+        (
+            "[sweep.axes]\n'train.lr' = [0.1]\n[[sweep.match]]\nbudget = 'flops'\nkey = 'train.width'\nto = 9",
+            "`train.width` does not change the FLOPs a token",
+        ),
+        (
+            "[sweep.axes]\n'train.lr' = [0.1]\n[[sweep.match]]\nbudget = 'parameters'\nkey = 'train.lrr'\nto = 9",
+            "`train.lrr` = 1, tried for parameters: unknown field `lrr`",
+        ),
+        (
+            "[sweep]\nmetric = 'eval/los'\n[sweep.axes]\n'train.lr' = [1]",
+            "did you mean `eval/loss`?",
+        ),
+        (
+            "[sweep.evaluate]\nlengths = [8, 12]\ntokens = 32",
+            "tokens = 32 is no whole number of rows of 12",
+        ),
+        (
+            "[sweep.axes]\n'train.lr' = { linear = [-1e308, 1e308], n = 2 }",
+            "a range goes from low to high",
         ),
     ] {
         let error = expanded(text).map(|_| ()).unwrap_err();

@@ -62,26 +62,17 @@ fn the_best_points_go_on_when_a_rung_is_complete() {
 }
 
 #[test]
-fn a_trial_that_is_killed_again_and_again_is_given_up_until_it_is_retried() {
+fn a_retry_forgets_a_failure_and_what_was_done_on_its_rung() {
     let (plan, _) = plan("[sweep.axes]\n'train.lr' = [0.1]");
     let id = &plan.trials[0].id;
-    let mut events = vec![event(id, What::Killed, 0, None); 2];
-    assert_ne!(schedule(&plan, &states(&events)), Next::Complete);
-    events.push(event(id, What::Killed, 0, None));
+    let mut events = vec![event(id, What::Failed, 0, None)];
     assert_eq!(schedule(&plan, &states(&events)), Next::Complete);
-    assert!(states(&events)[id].failed.is_some());
     events.push(event(id, What::Retry, 0, None));
     assert_ne!(schedule(&plan, &states(&events)), Next::Complete);
-}
-
-#[test]
-fn kills_between_which_it_got_on_are_none_of_it() {
-    let kill = |steps| Event {
-        steps,
-        ..event("a", What::Killed, 0, None)
-    };
-    let events: Vec<Event> = (1..9).map(kill).collect();
-    assert_eq!(states(&events)["a"].failed, None);
+    events.push(event(id, What::Done, 0, Some(1.0)));
+    assert_eq!(schedule(&plan, &states(&events)), Next::Complete);
+    events.push(event(id, What::Retry, 0, None));
+    assert_ne!(schedule(&plan, &states(&events)), Next::Complete);
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Settle for Toy {
             cost: Cost {
                 parameters: train.width * train.width * depth.unwrap_or(1) as u64,
                 memory_parameters: 0,
-                fast_weights: 0,
+                fast_weights: 1,
                 state_bytes: 0,
                 state_bytes_per_token: 0,
                 flops_per_token: 3.0,
@@ -79,6 +79,7 @@ impl Settle for Toy {
             step_tokens: 100,
             steps: train.steps,
             seed: train.seed,
+            metrics: vec!["eval/loss".into(), "eval/accuracy".into()],
         })
     }
 }

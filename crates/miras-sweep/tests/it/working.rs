@@ -53,14 +53,17 @@ impl Launch for Script {
         &self,
         folder: &SweepFolder,
         trial: &Trial,
-        (length, _): (usize, usize),
+        (length, rows): (usize, usize),
         memory: &str,
         report: &Path,
     ) -> Command {
         assert!(folder.path().join(&trial.name).is_dir());
         let mut command = Command::new("sh");
-        command.args(["-c", "echo \"$0\" > \"$1\""]);
-        command.arg(format!("{length} {memory}")).arg(report);
+        command.args(["-c", "echo \"$0\" > \"$1\"; echo x >> \"$2/measured\""]);
+        command.arg(format!(
+            r#"{{"length":{length},"batch":1,"batches":{rows},"memory":"{memory}"}}"#
+        ));
+        command.arg(report).arg(folder.path());
         command
     }
 }
@@ -244,6 +247,8 @@ fn trained_trials_are_measured_at_every_length() {
     );
     let bench = Bench::new(&text);
     bench.work(GOOD, 2, false);
+    let measured = || read(&bench.folder.path().join("measured")).lines().count();
+    assert_eq!(measured(), 10 * 4);
     for trial in &bench.folder.plan().trials {
         let report = bench
             .folder
@@ -252,16 +257,80 @@ fn trained_trials_are_measured_at_every_length() {
             .join("eval-16-reset.json");
         assert!(report.is_file(), "{}", report.display());
     }
+    // Another length is measured on what is trained, and nothing else is done again.
+    let (more, configs) = plan(&text.replace("[8, 16]", "[8, 16, 32]"));
+    let path = bench.folder.path();
+    let folder = SweepFolder::again(path, more, &configs).unwrap();
+    let bench = Bench {
+        folder,
+        _dir: bench._dir,
+    };
+    let end = bench.work("exit 9", 2, false);
+    assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
+    let measured = read(&bench.folder.path().join("measured")).lines().count();
+    assert_eq!(measured, 10 * 6);
+}
+
+#[test]
+fn a_model_without_a_memory_is_measured_as_it_is() {
+    let evaluations = miras_sweep::Evaluations {
+        lengths: vec![8],
+        tokens: 8,
+        memory: vec!["frozen".into(), "reset".into()],
+    };
+    assert_eq!(evaluations.each(true), [(8, "frozen"), (8, "reset")]);
+    assert_eq!(evaluations.each(false), [(8, "live")]);
+}
+
+#[test]
+fn a_trial_that_is_killed_three_times_has_failed() {
+    let bench = Bench::new("[sweep.axes]\n'train.lr' = [0.1, 0.2]");
+    let end = bench.work("kill -9 $$", 1, true);
+    let WorkEnd::Stopped(tally, why) = end else {
+        panic!("{end:?}");
+    };
+    assert_eq!((tally.failed, bench.count(What::Killed)), (1, 3));
+    assert!(why.contains("killed by signal 9"), "{why}");
+    assert!(why.contains("3 times"), "{why}");
+}
+
+#[test]
+fn what_lost_its_folder_is_known_and_can_be_done_again() {
+    let bench = Bench::new(TEN);
+    bench.work(GOOD, 2, false);
+    let trial = &bench.folder.plan().trials[3];
+    fs::remove_dir_all(bench.folder.path().join(&trial.name)).unwrap();
+    assert_eq!(bench.folder.lost().unwrap(), 1);
+    assert_eq!(bench.folder.retry().unwrap(), 1);
+    assert_eq!(
+        bench.work(GOOD, 1, false),
+        WorkEnd::Complete(tally(10, 0, 10))
+    );
+    assert_eq!((bench.begun(), bench.folder.lost().unwrap()), (11, 0));
 }
 
 #[test]
 fn a_torn_line_is_none_and_the_next_one_is_whole() {
     let bench = Bench::new(TEN);
     let path = bench.folder.path().join("ledger.jsonl");
-    fs::write(&path, "{\"time\":\"\",\"trial\":\"x").unwrap();
+    // A character may be torn as well.
+    fs::write(&path, b"{\"time\":\"\",\"trial\":\"x\xe2\x82").unwrap();
     let end = bench.work(GOOD, 1, false);
     assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
     assert_eq!(bench.count(What::Done), 10);
+    // A whole line that is none of ours is an error.
+    let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+    fs::write(
+        &path,
+        b"{}\n"
+            .iter()
+            .chain(text.as_bytes())
+            .copied()
+            .collect::<Vec<_>>(),
+    )
+    .unwrap();
+    let error = bench.folder.ledger().events().unwrap_err();
+    assert!(error.to_string().contains("line 1: "), "{error}");
 }
 
 #[test]
@@ -273,7 +342,19 @@ fn a_sweep_may_grow_but_not_change() {
     assert_eq!(grown.plan().trials.len(), 15);
     let (other, configs) = plan(&TEN.replace("0.2", "0.4"));
     let error = SweepFolder::again(&path, other, &configs).unwrap_err();
-    assert!(error.to_string().contains("has 10 of 15 trials"), "{error}");
+    let error_text = error.to_string();
+    assert!(error_text.contains("has 10 of 15 trials"), "{error}");
+    assert!(error_text.contains("It was started by `sweep`"), "{error}");
+    let metric = "seeds = [1, 2, 3, 4, 5]\nmetric = 'eval/accuracy'";
+    let (other, configs) = plan(
+        &TEN.replace("[0.1, 0.2]", "[0.1, 0.2, 0.3]")
+            .replace("seeds = [1, 2, 3, 4, 5]", metric),
+    );
+    let changed = SweepFolder::again(&path, other, &configs).unwrap_err();
+    assert!(
+        changed.to_string().contains("another `sweep.metric`"),
+        "{changed}"
+    );
     assert!(error.is_usage());
     let error = SweepFolder::open(path.parent().unwrap()).unwrap_err();
     assert!(error.to_string().contains("is no sweep"), "{error}");

@@ -2,6 +2,7 @@
 
 use miras_sweep::Expanded;
 
+use super::trials;
 use crate::bytes::{bytes, short};
 
 /// The trials with what they take, for `--dry-run`.
@@ -13,7 +14,7 @@ pub(crate) fn text(expanded: &Expanded) -> String {
         "steps".to_owned(),
         "tokens".to_owned(),
         "parameters".to_owned(),
-        "memory".to_owned(),
+        "of memory".to_owned(),
         "state".to_owned(),
         "FLOPs".to_owned(),
         "matched".to_owned(),
@@ -47,19 +48,19 @@ pub(crate) fn text(expanded: &Expanded) -> String {
 
 /// How much it is, all together.
 fn total(expanded: &Expanded) -> String {
-    let trials = expanded.trials.iter().map(|(trial, _)| trial);
+    let all = expanded.trials.iter().map(|(trial, _)| trial);
     let mut flops = 0.0;
     let mut lines = Vec::new();
-    let mut here = trials.clone().count();
+    let mut here = all.clone().count();
     let mut before = 0.0;
     for (rung, budget) in expanded.rungs.iter().enumerate() {
         if let Some(best) = budget.best {
             let points: std::collections::BTreeSet<usize> =
-                trials.clone().map(|trial| trial.point).collect();
+                all.clone().map(|trial| trial.point).collect();
             here = here.min(here * best / points.len().max(1)).max(1);
         }
-        let all: f64 = trials.clone().map(|trial| trial.flops(rung)).sum();
-        let mean = all / expanded.trials.len() as f64;
+        let sum: f64 = all.clone().map(|trial| trial.flops(rung)).sum();
+        let mean = sum / expanded.trials.len() as f64;
         flops += (mean - before) * here as f64;
         before = mean;
         if expanded.rungs.len() > 1 {
@@ -76,8 +77,8 @@ fn total(expanded: &Expanded) -> String {
         ""
     };
     lines.push(format!(
-        "{} trials, {approximately}{} FLOPs of training",
-        expanded.trials.len(),
+        "{}, {approximately}{} FLOPs of training",
+        trials(expanded.trials.len()),
         short(flops)
     ));
     lines.join("\n")
@@ -86,15 +87,21 @@ fn total(expanded: &Expanded) -> String {
 /// What there is to say of combinations that are no trial.
 pub(crate) fn notes(expanded: &Expanded) -> Vec<String> {
     let mut notes = Vec::new();
-    if expanded.repeated > 0 {
+    if !expanded.follow.is_empty() {
         notes.push(format!(
-            "{} trials left out: another has the same configuration",
-            expanded.repeated
+            "not the same in all trials either, as defaults of what is swept: {}",
+            expanded.follow.join(", ")
+        ));
+    }
+    if expanded.repeated > 0 {
+        let left_out = trials(expanded.repeated);
+        notes.push(format!(
+            "{left_out} left out: another has the same configuration"
         ));
     }
     if !expanded.skipped.is_empty() {
         notes.push(format!(
-            "{} combinations left out, which are no valid configuration:",
+            "combinations left out, which are no valid configuration: {}",
             expanded.skipped.len()
         ));
         notes.extend(

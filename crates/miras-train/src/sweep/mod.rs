@@ -33,12 +33,20 @@ use watch::Display;
 
 const RUNS: &str = "runs";
 const SLURM: &str = "sweep.sbatch";
+/// The table that makes a sweep of a configuration.
+pub(crate) const TABLE: &str = "sweep";
 
 /// `sweep FILE`.
 pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<Ending> {
     let layers = layers(Some(&args.file), &args.set.set)?;
+    if !layers.has(TABLE) {
+        let message = format!("there is no [sweep] in `{}`", args.file.display());
+        let help = "add what is to be swept, for example [sweep.axes] and below it \
+                    \"optim.lr\" = [1e-3, 3e-3]";
+        return Err(Usage::new(message).help(help.to_owned()).into());
+    }
     let (spec, expanded) = expanded(layers, registry)?;
-    refuse_swept(&args.set.set, &expanded.keys)?;
+    refuse_swept(&args, &expanded, registry)?;
     let name = args.name.clone().unwrap_or_else(|| stem(Some(&args.file)));
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
     if args.dry_run {
@@ -58,8 +66,12 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
         (_, false) => SweepFolder::create(&path, plan, &configs)?,
     };
     if args.retry {
-        let count = folder.retry()?;
-        tell(format_args!("{count} failed trials are tried again"));
+        tell(format_args!("{} tried again", trials(folder.retry()?)));
+    } else if folder.lost()? > 0 {
+        let lost = trials(folder.lost()?);
+        tell(format_args!(
+            "{lost} done and their folders gone; `--retry` trains them again"
+        ));
     }
     for note in notes(&expanded) {
         tell(note);
@@ -69,8 +81,8 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
     }
     if args.prepare {
         tell(format_args!(
-            "{} trials in {}; work on them with `{} worker {}`",
-            folder.plan().trials.len(),
+            "{} in {}; work on them with `{} worker {}`",
+            trials(folder.plan().trials.len()),
             path.display(),
             program(),
             shell_word(&path.to_string_lossy())
@@ -98,8 +110,10 @@ pub(crate) fn expanded(
 
 /// `worker SWEEP`.
 pub(crate) fn worker(args: &WorkerArgs, out: &mut Out) -> anyhow::Result<Ending> {
-    let folder = SweepFolder::open(&args.sweep)?;
-    let path = shell_word(&args.sweep.to_string_lossy());
+    let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
+    let path = compare::found(&runs, &args.sweep);
+    let folder = SweepFolder::open(&path)?;
+    let path = shell_word(&path.to_string_lossy());
     let again = format!("{} worker {path}", program());
     work(&folder, &args.work, &again, out)
 }
@@ -155,21 +169,40 @@ fn work(
         }
         WorkEnd::Stopped(tally, why) => {
             tell(format_args!(
-                "error: {why}\n  = help: {}; what was being trained is saved; go on with: {again}",
-                said(tally)
+                "error: {why}\n  = help: {}, and what was being trained is saved; what they said is in \
+                 {}/trials/*.log; go on with: {again}",
+                said(tally),
+                folder.path().display()
             ));
             Ending::Failed
         }
     })
 }
 
-/// An assignment to a key that the trials have values of their own for would change nothing.
-fn refuse_swept(sets: &[String], keys: &[String]) -> Result<(), Usage> {
-    for set in sets {
+/// An assignment to what the sweep sets itself, in every trial, would change nothing.
+fn refuse_swept(args: &SweepArgs, expanded: &Expanded, registry: &Registry) -> anyhow::Result<()> {
+    let ids = |expanded: &Expanded| -> Vec<String> {
+        (expanded.trials.iter())
+            .map(|(trial, _)| trial.id.clone())
+            .collect()
+    };
+    for (number, set) in args.set.set.iter().enumerate() {
         let key = set.split('=').next().unwrap_or_default().trim();
-        if keys.iter().any(|swept| swept == key) {
+        let is_near = |swept: &String| {
+            let inside = |a: &str, b: &str| a.starts_with(&format!("{b}."));
+            swept == key || inside(swept, key) || inside(key, swept)
+        };
+        let own = ["train.seed".to_owned(), "train.steps".to_owned()];
+        if !expanded.keys.iter().chain(&own).any(is_near) {
+            continue;
+        }
+        let mut others = args.set.set.clone();
+        others.remove(number);
+        let (_, without) = self::expanded(layers(Some(&args.file), &others)?, registry)?;
+        if ids(&without) == ids(expanded) {
             let message = format!("`--set {set}` changes nothing: the sweep has its own values");
-            return Err(Usage::new(message).help(format!("change `{key}` in the file")));
+            let help = format!("change `{key}` in the file, or leave it out");
+            return Err(Usage::new(message).help(help).into());
         }
     }
     Ok(())
@@ -191,8 +224,8 @@ fn slurm(folder: &SweepFolder, workers: usize, args: &WorkArgs) -> anyhow::Resul
     let file = folder.path().join(SLURM);
     write_atomic(&file, text.as_bytes())?;
     tell(format_args!(
-        "{} trials; look at the script, then submit it: sbatch {}",
-        folder.plan().trials.len(),
+        "{}; look at the script, then submit it: sbatch {}",
+        trials(folder.plan().trials.len()),
         shell_word(&file.to_string_lossy())
     ));
     Ok(Ending::Done)
@@ -223,6 +256,11 @@ fn no_sweep(runs: &Path, path: &Path) -> Usage {
         )
     };
     Usage::new(format!("there is no sweep {}", path.display())).help(help)
+}
+
+/// `1 trial`, `2 trials`.
+pub(crate) fn trials(count: usize) -> String {
+    format!("{count} trial{}", if count == 1 { "" } else { "s" })
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {
@@ -262,6 +300,9 @@ fn resume_words(args: &SweepArgs) -> String {
     }
     if let Some(device) = &args.work.device {
         add("device", device);
+    }
+    if args.work.fail_fast {
+        words.push_str(" --fail-fast");
     }
     words
 }

@@ -1,20 +1,16 @@
 //! Reads the configurations of trials.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-};
+use std::{cell::RefCell, collections::HashMap};
 
 use miras_config::{ConfigError, Layers};
 use miras_registry::Registry;
 use miras_sweep::{Settle, Settled};
 use miras_trainer::{RunConfig, estimate};
 
-/// Settles configurations as `run` would, and opens the data of the first.
+/// Settles configurations as `run` would, and opens their data, each once.
 pub(crate) struct Settler<'a> {
     registry: &'a Registry,
-    opened: Cell<bool>,
-    /// The number of token values by `[data]`: a tokenizer is slow to open.
+    /// The number of token values by `[data]`, which is slow to open.
     vocab: RefCell<HashMap<String, usize>>,
 }
 
@@ -22,32 +18,25 @@ impl<'a> Settler<'a> {
     pub(crate) fn new(registry: &'a Registry) -> Self {
         Self {
             registry,
-            opened: Cell::new(false),
             vocab: RefCell::default(),
         }
     }
 
-    fn vocab(&self, layers: Layers) -> Result<(RunConfig, usize), ConfigError> {
-        let registry = self.registry;
-        if !self.opened.get() {
-            let (config, _, data) = RunConfig::load_and_open(layers, registry)?;
-            self.opened.set(true);
-            return Ok((config, data.vocab()));
-        }
-        let (config, _) = RunConfig::load(layers.clone(), registry)?;
-        let key = format!("{:?}", config.data);
+    fn open(&self, layers: Layers) -> Result<(RunConfig, usize), ConfigError> {
+        let (config, _) = RunConfig::load(layers.clone(), self.registry)?;
+        let key = format!("{:?} {:?}", config.data, config.train.init_from);
         if let Some(&vocab) = self.vocab.borrow().get(&key) {
             return Ok((config, vocab));
         }
-        let (config, vocab) = RunConfig::load_with_vocab(layers, registry)?;
-        self.vocab.borrow_mut().insert(key, vocab);
-        Ok((config, vocab))
+        let (config, _, data) = RunConfig::load_and_open(layers, self.registry)?;
+        self.vocab.borrow_mut().insert(key, data.vocab());
+        Ok((config, data.vocab()))
     }
 }
 
 impl Settle for Settler<'_> {
     fn settle(&self, layers: Layers) -> Result<Settled, ConfigError> {
-        let (config, vocab) = self.vocab(layers)?;
+        let (config, vocab) = self.open(layers)?;
         let train = &config.train;
         let sequences = (train.batch * train.accumulate) as u64;
         Ok(Settled {
@@ -61,6 +50,7 @@ impl Settle for Settler<'_> {
             step_tokens: sequences * config.data.seq_len() as u64,
             steps: train.steps,
             seed: train.seed,
+            metrics: config.metrics(),
         })
     }
 }

@@ -164,6 +164,35 @@ fn the_best_go_on_from_their_checkpoints() {
 }
 
 #[test]
+fn whole_parts_are_swept_and_attention_stands_beside_memories() {
+    let dir = with(
+        "[sweep]\n[sweep.axes]\nbias = [\"l2\", { kind = \"huber\", delta = 0.5 }]\n\
+         [sweep.evaluate]\nlengths = [32]\ntokens = 64\nmemory = [\"live\", \"frozen\"]",
+    );
+    let ran = dir.run("sweep depths.toml").done();
+    assert!(
+        ran.err.contains("2 of 2 trials done, 0 failed"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.out.contains("bias=huber"), "{}", ran.out);
+
+    dir.file(
+        "mixers.toml",
+        "[model]\ndim = 16\nlayers = 1\nheads = 2\n[data]\nseq_len = 32\n[train]\nsteps = 2\n\
+         [eval]\nbatches = 1\n[sweep]\nmode = \"list\"\n[[sweep.list]]\nmodel.mixer = \"attention\"\n\
+         [[sweep.list]]\nmemory = { kind = \"mlp\", expansion = 2 }\n\
+         [sweep.evaluate]\nlengths = [32]\ntokens = 64\nmemory = [\"frozen\"]",
+    );
+    let ran = dir.run("sweep mixers.toml").done();
+    assert!(
+        ran.err.contains("2 of 2 trials done, 0 failed"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
 fn failures_are_listed_and_three_alike_end_it() {
     let dir = with("[sweep]\n[sweep.axes]\noptim.lr = [1e-3, 1e30]");
     let ran = dir.run("sweep depths.toml").ended(1);
@@ -215,7 +244,7 @@ fn mistakes_in_a_sweep_have_a_line() {
     let dir = with(DEPTHS);
     dir.run("sweep depths.toml --set memory.depth=4").refused(
         "error: `--set memory.depth=4` changes nothing: the sweep has its own values
-  = help: change `memory.depth` in the file",
+  = help: change `memory.depth` in the file, or leave it out",
     );
     dir.run("sweep depths.toml --resume").refused(
         "error: there is no sweep runs/depths
@@ -230,15 +259,25 @@ fn mistakes_in_a_sweep_have_a_line() {
         format!("{TINY}{}", DEPTHS.replace("[1, 2, 3]", "[1, 2, 4]")),
     );
     dir.run("sweep depths.toml --resume").refused(
-        "error: the sweep in runs/depths has 2 of 6 trials that this file no longer describes, \
-         the first is `depth-3-s1`: more may be added, none changed; start another with `--name`",
+        "error: the sweep in runs/depths has 2 of 6 trials that this file and its `--set` do not \
+         describe, the first is `depth-3-s1`: more may be added, none changed. It was started by \
+         `[..] sweep depths.toml --prepare`; `worker` goes on with it as it is, and `--name` \
+         starts another",
     );
     dir.file("tiny.toml", TINY);
     dir.run("sweep tiny.toml").refused(
-        "error: there is no [sweep] in this file
-[..]
-  = help: add one: mode, seeds, metric, goal, points, draw_seed, invalid, alike",
+        "error: there is no [sweep] in `tiny.toml`
+  = help: add what is to be swept, for example [sweep.axes] and below it \"optim.lr\" = [1e-3, 3e-3]",
     );
+    dir.run("sweep depths.toml --name other --set sweep.metric=eval/los")
+        .refused(
+            "error: runs of this configuration have no metric `eval/los`
+ --> --set:1:14  (sweep.metric)
+  |
+1 | sweep.metric=eval/los
+  |              ^^^^^^^^
+  = help: did you mean `eval/loss`?",
+        );
     let help = "belongs to `miras-train sweep FILE`, which trains many trials out of one file";
     let ran = dir.run("run depths.toml").ended(2);
     assert!(ran.err.contains(help), "{}", ran.err);

@@ -1,11 +1,13 @@
 use miras_config::fields_of;
+use miras_core::Axis;
 use miras_data::KINDS;
 use miras_model::ModelConfig;
 use miras_registry::Registry;
 
 use super::{CheckpointConfig, EvalConfig, LogConfig, OptimConfig, TrainConfig, data};
 
-/// Every key that a configuration can have, whatever its kinds, as a path.
+/// Every key that a configuration can have, whatever its kinds, as a path; not the kinds
+/// themselves.
 pub(super) fn all(registry: &Registry) -> Vec<String> {
     let mut paths = registry.key_paths();
     for (section, keys) in [
@@ -23,4 +25,10 @@ pub(super) fn all(registry: &Registry) -> Vec<String> {
         paths.extend(keys.iter().map(|key| format!("data.{key}")));
     }
     paths
+}
+
+/// The keys that choose a kind.
+pub(super) fn kinds() -> impl Iterator<Item = String> {
+    let tables = Axis::ALL.map(Axis::table).into_iter().chain(["data"]);
+    tables.map(|table| format!("{table}.kind"))
 }

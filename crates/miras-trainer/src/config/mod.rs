@@ -12,12 +12,12 @@ mod train;
 use std::io;
 
 use miras_config::{ConfigError, Layers, Origins, Tree};
-use miras_data::{DataConfig, Dataset};
+use miras_data::{DataConfig, Dataset, Metric};
 use miras_model::ModelSpec;
 use miras_registry::Registry;
 use toml::{Table, Value};
 
-use crate::init;
+use crate::{diagnostics, evaluate, init};
 
 pub use checkpoint::CheckpointConfig;
 pub use eval::{Control, EvalConfig};
@@ -124,6 +124,37 @@ impl RunConfig {
         table
     }
 
+    /// The tags of the scalars that a run has logged when it is over, sorted.
+    pub fn metrics(&self) -> Vec<String> {
+        let beside = match self.data {
+            DataConfig::Mqar(_) => Metric::Accuracy,
+            DataConfig::Builtin(_) | DataConfig::Text(_) => Metric::BitsPerByte,
+        };
+        let beside = evaluate::beside(beside);
+        let mut tags: Vec<String> = [
+            "optim/lr",
+            "optim/grad_norm",
+            "perf/tokens_per_s",
+            "perf/seconds",
+        ]
+        .map(str::to_owned)
+        .into();
+        let controls = self.eval.controls.iter();
+        let controls = controls.map(|control| format!("control/{}", control.name()));
+        let prefixes = ["train".to_owned(), "eval".to_owned()];
+        for prefix in prefixes.into_iter().chain(controls) {
+            tags.extend([format!("{prefix}/loss"), format!("{prefix}/{beside}")]);
+        }
+        if self.train.on_nonfinite == OnNonfinite::Skip {
+            tags.push("train/skipped".to_owned());
+        }
+        if self.model.choice.is_some() {
+            tags.extend(diagnostics::tags(self.model.config.layers));
+        }
+        tags.sort();
+        tags
+    }
+
     /// The same from whatever working directory: relative paths become absolute.
     pub fn absolute(&self) -> io::Result<Self> {
         Ok(Self {
@@ -134,8 +165,9 @@ impl RunConfig {
     }
 
     fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
-        let keys = keys::all(registry);
+        let mut keys = keys::all(registry);
         tree.suggest(keys.iter().cloned());
+        keys.extend(keys::kinds());
         tree.belongs(
             "sweep",
             "`miras-train sweep FILE`, which trains many trials out of one file",
