@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .next()
         .ok_or("name a folder to write to, then runs or sweeps")?;
     let paths: Vec<PathBuf> = paths.collect();
-    let comparison = Comparison::read(&paths, None)?;
+    let comparison = Comparison::read(&paths, None, None)?;
     print!("{}", comparison.text());
     let files = comparison.write(&folder)?;
     println!("\n{} files in {}", files.len(), folder.display());

@@ -1,5 +1,6 @@
 //! Runs, grouped and judged.
 
+mod contrast;
 mod group;
 pub(crate) mod label;
 pub(crate) mod statistics;
@@ -12,13 +13,14 @@ use std::path::PathBuf;
 
 use miras_run::Goal;
 
-pub use statistics::{Sample, Welch, holm};
+pub use contrast::{Contrast, Pair};
+pub use statistics::{Difference, Sample, holm};
 pub use variant::Variant;
 pub use verdict::Verdict;
 
 use crate::CompareError;
 use crate::input::{self, Run, Settings, Sweep};
-use label::Keys;
+use label::{Keys, Short};
 
 /// Variants with their verdicts: the answer to "which is better".
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ pub struct Comparison {
     pub differing: Vec<String>,
     /// Those of them that make up the labels.
     pub shown: Vec<String>,
+    /// What the keys of two values do, all else equal.
+    pub contrasts: Vec<Contrast>,
     /// The settings that all variants have in common.
     pub common: Settings,
     /// The sweeps that were read.
@@ -44,19 +48,29 @@ pub struct Comparison {
 impl Comparison {
     /// Reads run folders and sweep folders and compares what is in them.
     ///
-    /// Without a metric it is that of the sweeps, or `eval/loss`. Less of it is better, unless a
-    /// sweep says otherwise or its name ends in `accuracy`.
-    pub fn read(paths: &[PathBuf], metric: Option<&str>) -> Result<Self, CompareError> {
+    /// Without a metric it is that of the sweeps, or `eval/loss`. Without a goal it is that of a
+    /// sweep by this metric, or follows from its name: more accuracy and more tokens a second
+    /// are better, and less of anything else.
+    pub fn read(
+        paths: &[PathBuf],
+        metric: Option<&str>,
+        goal: Option<Goal>,
+    ) -> Result<Self, CompareError> {
         let input = input::read(paths)?;
         let metric = match metric {
             Some(metric) => metric.to_owned(),
             None => sweeps_metric(&input.sweeps)?.unwrap_or_else(|| "eval/loss".to_owned()),
         };
-        let goal = match input.sweeps.iter().find(|sweep| sweep.metric == metric) {
-            Some(sweep) => sweep.goal,
-            None if metric.ends_with("accuracy") => Goal::Higher,
-            None => Goal::Lower,
+        let of_sweep = input.sweeps.iter().find(|sweep| sweep.metric == metric);
+        let by_name = || {
+            let is_gain = ["accuracy", "tokens_per_s"]
+                .iter()
+                .any(|end| metric.ends_with(end));
+            if is_gain { Goal::Higher } else { Goal::Lower }
         };
+        let goal = goal
+            .or(of_sweep.map(|sweep| sweep.goal))
+            .unwrap_or_else(by_name);
         let mut runs = input.runs;
         if runs.iter().all(|run| run.last(&metric).is_none()) {
             return Err(no_metric(metric, &runs));
@@ -65,7 +79,10 @@ impl Comparison {
             run.count(&metric);
         }
 
-        let groups = group::group(runs);
+        let swept: Vec<String> = (input.sweeps.iter())
+            .flat_map(|sweep| sweep.keys.iter().cloned())
+            .collect();
+        let groups = group::group(runs, &swept);
         let keys = Keys::of(&groups, &input.sweeps);
         let common = groups
             .iter()
@@ -76,6 +93,7 @@ impl Comparison {
             .filter(|(key, _)| !keys.differing.contains(key))
             .collect();
         let labels = keys.labels(&groups);
+        let short = Short::new(groups.iter().flat_map(|group| group.settings.keys()));
         let mut variants: Vec<Variant> = groups
             .into_iter()
             .zip(labels)
@@ -83,6 +101,7 @@ impl Comparison {
             .collect();
         sort(&mut variants, goal);
         verdict::judge(&mut variants);
+        let contrasts = contrast::find(&variants, &keys.shown, &short);
         let warnings = warnings::find(&variants, &keys.differing, &metric);
         Ok(Self {
             metric,
@@ -91,6 +110,7 @@ impl Comparison {
             warnings,
             differing: keys.differing,
             shown: keys.shown,
+            contrasts,
             common,
             sweeps: input.sweeps,
         })
@@ -102,6 +122,11 @@ impl Comparison {
             .iter()
             .flat_map(|variant| variant.runs.iter().map(move |run| (variant, run)))
             .filter(|(_, run)| run.excluded.is_some())
+    }
+
+    /// Short names of all keys.
+    pub(crate) fn short(&self) -> Short {
+        Short::new(self.common.keys().chain(&self.differing))
     }
 
     /// All runs, best variant first.

@@ -5,8 +5,8 @@
 //! each run. Only runs that came to the end their configuration asks for (their steps or their
 //! time limit) are in a mean; all others are counted and listed with the reason.
 //!
-//! Variants are held against the best one by Welch's t-test, two-sided, at 95 %, with Holm's
-//! correction for the number of tests. What cannot be told from the best is *within noise*; with
+//! Variants are held against the best one by a t-test, two-sided, at 95 %, paired by seed where
+//! both have the same seeds and Welch's elsewhere, with Holm's correction for the number of tests. What cannot be told from the best is *within noise*; with
 //! one seed on either side there is no noise to go by, and the verdict says so. That the best is
 //! the best of all is not tested: it was picked by the same values.
 //!
@@ -19,7 +19,7 @@
 //! use miras_compare::Comparison;
 //!
 //! # fn main() -> Result<(), miras_compare::CompareError> {
-//! let comparison = Comparison::read(&[PathBuf::from("sweeps/depth")], None)?;
+//! let comparison = Comparison::read(&[PathBuf::from("runs/depth")], None, None)?;
 //! let best = &comparison.variants[0];
 //! assert!(!best.label.is_empty());
 //! comparison.write(Path::new("reports/depth"))?;
@@ -36,7 +36,7 @@ mod plot;
 mod table;
 mod write;
 
-pub use comparison::{Comparison, Sample, Variant, Verdict, Welch, holm};
+pub use comparison::{Comparison, Contrast, Difference, Pair, Sample, Variant, Verdict, holm};
 pub use error::CompareError;
 pub use input::{
     Bin, Cost, Data, Evaluation, Memory, Pairs, Point, Run, Settings, State, Sweep, Trial,

@@ -3,6 +3,7 @@
 mod csv;
 mod json;
 mod markdown;
+pub(crate) mod more;
 pub(crate) mod number;
 pub(crate) mod rows;
 mod text;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use miras_log::ProgressMode;
+use miras_run::Goal;
 
 use crate::use_args::{EvalArgs, ExportArgs, GenerateArgs, StateArgs};
 
@@ -264,6 +265,10 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "TAG")]
     pub(crate) metric: Option<String>,
 
+    /// Which values of it are better [default: as the sweep says, or by its name].
+    #[arg(long, value_enum)]
+    pub(crate) goal: Option<GoalArg>,
+
     /// Write the table, plots and the report into this folder [default: of one sweep, its own
     /// folder `compare`].
     #[arg(long, value_name = "DIR")]
@@ -272,6 +277,24 @@ pub(crate) struct CompareArgs {
     /// What is printed.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: TableFormat,
+}
+
+/// `compare --goal`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GoalArg {
+    /// Less is better.
+    Lower,
+    /// More is better.
+    Higher,
+}
+
+impl From<GoalArg> for Goal {
+    fn from(goal: GoalArg) -> Self {
+        match goal {
+            GoalArg::Lower => Self::Lower,
+            GoalArg::Higher => Self::Higher,
+        }
+    }
 }
 
 /// `compare --format`.

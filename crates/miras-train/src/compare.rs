@@ -17,7 +17,7 @@ const COMPARE: &str = "compare";
 pub(crate) fn compare(args: &CompareArgs, out: &mut Out) -> anyhow::Result<()> {
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
     let paths: Vec<PathBuf> = args.what.iter().map(|what| found(&runs, what)).collect();
-    let comparison = Comparison::read(&paths, args.metric.as_deref())?;
+    let comparison = Comparison::read(&paths, args.metric.as_deref(), args.goal.map(Into::into))?;
     out.text(&match args.format {
         TableFormat::Text => comparison.text(),
         TableFormat::Markdown => comparison.markdown(),
@@ -40,7 +40,7 @@ pub(crate) fn compare(args: &CompareArgs, out: &mut Out) -> anyhow::Result<()> {
 
 /// What a sweep ends with: its table, and everything else in its folder.
 pub(crate) fn of_sweep(folder: &Path, out: &mut Out) -> anyhow::Result<()> {
-    let comparison = Comparison::read(&[folder.to_owned()], None)?;
+    let comparison = Comparison::read(&[folder.to_owned()], None, None)?;
     out.text(&comparison.text())?;
     write(&comparison, &folder.join(COMPARE))
 }

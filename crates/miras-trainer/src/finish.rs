@@ -108,11 +108,15 @@ impl Session {
             found.loss,
             (found.accuracy, found.bytes),
         ));
-        self.log(step, &values)?;
-        self.evaluated = Some((step, found.loss));
         let text: Vec<String> = (values.iter())
             .map(|(tag, value)| format!("{tag} {value:.4}"))
             .collect();
+        if !self.is_logged(step) {
+            // Curves against time need the time of their points.
+            values.push(("perf/seconds".to_owned(), self.seconds()));
+        }
+        self.log(step, &values)?;
+        self.evaluated = Some((step, found.loss));
         self.progress
             .line(&format!("step {step}  {}", text.join("  ")));
 

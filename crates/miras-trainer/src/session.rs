@@ -171,8 +171,7 @@ impl Session {
     /// One step; the place of the first non-finite value if the run has to stop for it.
     fn step(&mut self) -> Result<Option<String>, TrainError> {
         let step = self.state.step + 1;
-        let is_logged =
-            step.is_multiple_of(self.config.log.every) || step == self.config.train.steps;
+        let is_logged = self.is_logged(step);
         let wants_accuracy = is_logged && self.data.metric() == Metric::Accuracy;
 
         let begun = Instant::now();
@@ -391,6 +390,11 @@ impl Session {
         self.trackers.scalars(step, self.state.tokens, &new)?;
         self.metrics.extend(new);
         Ok(())
+    }
+
+    /// Whether the metrics of a step are written.
+    pub(crate) fn is_logged(&self, step: u64) -> bool {
+        step.is_multiple_of(self.config.log.every) || step == self.config.train.steps
     }
 
     pub(crate) fn training(&self) -> Duration {

@@ -1,5 +1,7 @@
 //! Which runs are the same but for the seed.
 
+use std::collections::BTreeMap;
+
 use crate::input::{Run, Settings};
 
 /// Runs whose configurations are equal but for the seed and keys without an effect on results.
@@ -19,19 +21,19 @@ fn is_beside_the_point(key: &str) -> bool {
         "train.seed",
         "train.device",
         "train.verify_device",
-        "train.max_minutes",
         "eval.every",
     ];
     folders.iter().any(|folder| key.starts_with(folder)) || keys.contains(&key)
 }
 
-pub(super) fn group(runs: Vec<Run>) -> Vec<Group> {
+/// Groups runs; `swept` are keys that somebody compares by, so that they are beside no point.
+pub(super) fn group(runs: Vec<Run>, swept: &[String]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let (started, planned): (Vec<Run>, Vec<Run>) =
         runs.into_iter().partition(|run| run.path.is_some());
     for run in started {
         let mut settings = run.settings.clone();
-        settings.retain(|key, _| !is_beside_the_point(key));
+        settings.retain(|key, _| swept.contains(key) || !is_beside_the_point(key));
         match groups.iter_mut().find(|group| group.settings == settings) {
             Some(group) => group.runs.push(run),
             None => groups.push(Group {
@@ -55,8 +57,22 @@ pub(super) fn group(runs: Vec<Run>) -> Vec<Group> {
         group
             .runs
             .sort_by(|a, b| (a.seed, &a.name).cmp(&(b.seed, &b.name)));
+        count_seeds_once(&mut group.runs);
     }
     groups
+}
+
+/// The same configuration and seed is the same run: a copy says nothing of the noise.
+fn count_seeds_once(runs: &mut [Run]) {
+    let mut seen: BTreeMap<u64, String> = BTreeMap::new();
+    for run in runs.iter_mut().filter(|run| run.value.is_some()) {
+        if let Some(first) = seen.get(&run.seed) {
+            run.value = None;
+            run.excluded = Some(format!("seed {} again, as in {first}", run.seed));
+        } else {
+            seen.insert(run.seed, run.name.clone());
+        }
+    }
 }
 
 /// What a sweep set for a run.

@@ -36,17 +36,16 @@ impl Keys {
         let shown = if all_swept && !swept.is_empty() && determines(groups, &swept, &differing) {
             swept
         } else if differing.len() <= MOST_KEYS {
-            differing.clone()
+            without_determined(groups, differing.clone())
         } else {
             Vec::new()
         };
-        let shown = without_determined(groups, shown);
         Self { differing, shown }
     }
 
     /// The names of all variants, in the order of the groups, no two the same.
     pub(super) fn labels(&self, groups: &[Group]) -> Vec<String> {
-        let short = short_keys(&self.shown);
+        let short = Short::new(groups.iter().flat_map(|group| group.settings.keys()));
         let mut used: BTreeMap<String, usize> = BTreeMap::new();
         groups
             .iter()
@@ -56,7 +55,7 @@ impl Keys {
                     .iter()
                     .filter_map(|key| {
                         let value = group.settings.get(key)?;
-                        Some(format!("{}={}", short[key.as_str()], in_words(value)))
+                        Some(format!("{}={}", short.of(key), in_words(value)))
                     })
                     .collect();
                 let label = if words.is_empty() {
@@ -134,22 +133,35 @@ fn without_determined(groups: &[Group], mut keys: Vec<String>) -> Vec<String> {
     keys
 }
 
-/// The shortest name of each key that is no other's: `depth` for `memory.depth`, and `memory`
-/// for `memory.kind`.
-pub(crate) fn short_keys(keys: &[String]) -> BTreeMap<&str, &str> {
-    fn short(key: &str) -> &str {
-        let key = key.strip_suffix(".kind").unwrap_or(key);
-        key.rsplit_once('.').map_or(key, |(_, last)| last)
+/// Short names of keys: `depth` for `memory.depth`, and `memory` for `memory.kind`, where no other
+/// key of a configuration has the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Short {
+    /// How many keys have this short name.
+    counts: BTreeMap<String, usize>,
+}
+
+impl Short {
+    /// Of all keys that there are.
+    pub(crate) fn new<'a>(keys: impl Iterator<Item = &'a String>) -> Self {
+        let mut counts = BTreeMap::new();
+        for key in keys.collect::<BTreeSet<_>>() {
+            *counts.entry(last(key).to_owned()).or_insert(0) += 1;
+        }
+        Self { counts }
     }
-    keys.iter()
-        .map(|key| {
-            let others = keys.iter().filter(|&other| other != key);
-            let is_taken = others
-                .map(|other| short(other))
-                .any(|other| other == short(key));
-            (key.as_str(), if is_taken { key } else { short(key) })
-        })
-        .collect()
+
+    pub(crate) fn of<'a>(&self, key: &'a str) -> &'a str {
+        match self.counts.get(last(key)) {
+            Some(2..) => key,
+            _ => last(key),
+        }
+    }
+}
+
+fn last(key: &str) -> &str {
+    let key = key.strip_suffix(".kind").unwrap_or(key);
+    key.rsplit_once('.').map_or(key, |(_, last)| last)
 }
 
 /// A value as a person would write it.

@@ -1,9 +1,11 @@
 //! One variant: runs that are the same but for the seed.
 
+use std::collections::BTreeMap;
+
 use super::Verdict;
 use super::group::Group;
 use super::label::{Keys, pick};
-use super::statistics::Sample;
+use super::statistics::{Difference, Sample};
 use crate::input::{Cost, Run, Settings};
 
 /// Runs that are the same but for the seed, taken together.
@@ -24,9 +26,9 @@ pub struct Variant {
     pub sample: Option<Sample>,
     /// What may be said of it against the best.
     pub verdict: Verdict,
-    /// Two-sided p of Welch's t-test against the best, if both have two seeds.
-    pub p: Option<f64>,
-    /// The same after Holm's correction for the number of tests; the verdict goes by this.
+    /// How far it is from the best, if both have two seeds.
+    pub difference: Option<Difference>,
+    /// The p of that after Holm's correction for the number of tests; the verdict goes by this.
     pub p_holm: Option<f64>,
 }
 
@@ -47,9 +49,16 @@ impl Variant {
             runs: group.runs,
             sample: Sample::of(&values),
             verdict: Verdict::Unmeasured,
-            p: None,
+            difference: None,
             p_holm: None,
         }
+    }
+
+    /// The values of the metric, by seed.
+    pub fn by_seed(&self) -> BTreeMap<u64, f64> {
+        (self.runs.iter())
+            .filter_map(|run| Some((run.seed, run.value?)))
+            .collect()
     }
 
     /// The runs that count.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Variant;
-use super::statistics::holm;
+use super::statistics::{Difference, holm};
 
 /// A difference that comes about by chance less often than this is taken for one.
 pub(crate) const LEVEL: f64 = 0.05;
@@ -22,6 +22,8 @@ pub enum Verdict {
     Worse,
     /// It or the best has one seed, so nothing is known of the noise.
     OneSeed,
+    /// Its runs were stopped on an earlier rung than the last.
+    Stopped,
     /// No run of it counts.
     Unmeasured,
 }
@@ -33,6 +35,7 @@ impl fmt::Display for Verdict {
             Self::WithinNoise => "within noise",
             Self::Worse => "worse",
             Self::OneSeed => "one seed: cannot tell",
+            Self::Stopped => "stopped on an earlier rung",
             Self::Unmeasured => "no run counts",
         })
     }
@@ -40,29 +43,43 @@ impl fmt::Display for Verdict {
 
 /// Judges variants that are sorted, best first.
 pub(super) fn judge(variants: &mut [Variant]) {
+    for variant in &mut *variants {
+        if variant.runs.iter().any(|run| run.stopped_on().is_some()) {
+            variant.verdict = Verdict::Stopped;
+        }
+    }
     let Some((best, others)) = variants.split_first_mut() else {
         return;
     };
-    let Some(leader) = best.sample else { return };
+    if best.sample.is_none() {
+        return;
+    }
     best.verdict = Verdict::Best;
-    let mut tested = Vec::new();
-    for variant in others {
-        let Some(sample) = variant.sample else {
-            continue;
-        };
+    let leader = best.by_seed();
+    let measured = others.iter_mut().filter(|one| one.sample.is_some());
+    let (mut tested, mut differences) = (Vec::new(), Vec::new());
+    for variant in measured {
         variant.verdict = Verdict::OneSeed;
-        if let Some(welch) = sample.welch(&leader) {
-            variant.p = Some(welch.p);
+        if let Some(difference) = Difference::of(&variant.by_seed(), &leader) {
+            differences.push(difference);
             tested.push(variant);
         }
     }
-    let ps: Vec<f64> = tested.iter().filter_map(|variant| variant.p).collect();
-    for (variant, corrected) in tested.into_iter().zip(holm(&ps)) {
-        variant.p_holm = Some(corrected);
-        variant.verdict = if corrected < LEVEL {
+    for ((variant, difference), told) in
+        tested.into_iter().zip(&differences).zip(tell(&differences))
+    {
+        variant.difference = Some(*difference);
+        variant.p_holm = Some(told.0);
+        variant.verdict = if told.1 {
             Verdict::Worse
         } else {
             Verdict::WithinNoise
         };
     }
+}
+
+/// The corrected p of each difference, and whether it is taken for one.
+pub(super) fn tell(differences: &[Difference]) -> Vec<(f64, bool)> {
+    let ps: Vec<f64> = differences.iter().map(|one| one.p).collect();
+    holm(&ps).into_iter().map(|p| (p, p < LEVEL)).collect()
 }

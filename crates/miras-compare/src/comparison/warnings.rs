@@ -20,10 +20,14 @@ pub(super) fn find(variants: &[Variant], differing: &[String], metric: &str) -> 
     if let Some(range) = range(variants, parameters, TOLERANCE) {
         found.push(format!("not equal: parameters, {range}"));
     }
-    let data: BTreeSet<_> = counted().filter_map(Run::data).collect();
-    if data.len() > 1 {
-        let data: Vec<_> = data.into_iter().map(|one| cut(one, 24)).collect();
-        found.push(format!("not equal: data ({})", data.join(", ")));
+    // Generated data follow from the seed, so they are compared seed by seed.
+    let mut data: BTreeMap<u64, BTreeSet<&str>> = BTreeMap::new();
+    for run in counted() {
+        data.entry(run.seed).or_default().extend(run.data());
+    }
+    if let Some(unequal) = data.into_values().find(|data| data.len() > 1) {
+        let unequal: Vec<_> = unequal.into_iter().map(|one| cut(one, 24)).collect();
+        found.push(format!("not equal: data ({})", unequal.join(", ")));
     }
     let read: BTreeSet<_> = counted()
         .flat_map(|run| &run.evaluations)

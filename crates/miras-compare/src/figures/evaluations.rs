@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::dot;
 use crate::comparison::{Comparison, Variant};
 use crate::input::{Evaluation, Memory};
-use crate::plot::{Axis, COLORS, Dash, Dot, Entry, Figure, Look, Series, Spread};
+use crate::plot::{Axis, COLORS, Dash, Dot, Entry, Figure, Look, MOST, Series, Spread};
 
 pub(super) fn figures(comparison: &Comparison) -> Vec<Figure> {
     let mut found = Vec::new();
@@ -146,8 +146,13 @@ fn by_length(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Op
         (Memory::Frozen, Dash::Dashed),
         (Memory::Reset, Dash::Dotted),
     ];
-    // Dashes are for the memory here, so there are as many variants as colours.
-    let drawn = comparison.first(COLORS, |variant| {
+    let ways: BTreeSet<Memory> = evaluations(comparison)
+        .filter(&same)
+        .map(|one| one.memory)
+        .collect();
+    // Where dashes are for the memory, there are as many variants as colours.
+    let most = if ways.len() > 1 { COLORS } else { MOST };
+    let drawn = comparison.first(most, |variant| {
         let lines: Vec<(Dash, Vec<Dot>)> = kinds
             .into_iter()
             .map(|(memory, dash)| {
@@ -168,8 +173,10 @@ fn by_length(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Op
         (!lines.is_empty()).then_some(lines)
     });
     let mut legend = drawn.legend();
-    for entry in &mut legend {
-        entry.look.dash = Dash::Solid;
+    if ways.len() > 1 {
+        for entry in &mut legend {
+            entry.look.dash = Dash::Solid;
+        }
     }
     let used = |dash| {
         drawn
@@ -192,11 +199,16 @@ fn by_length(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Op
         );
     }
     let note = drawn.note("");
+    let is_by_memory = ways.len() > 1;
     let lines = drawn.all.into_iter().flat_map(|(rank, _, lines)| {
         lines.into_iter().map(move |(dash, dots)| Series {
-            look: Look {
-                dash,
-                ..Look::of(rank)
+            look: if is_by_memory {
+                Look {
+                    dash,
+                    ..Look::of(rank)
+                }
+            } else {
+                Look::of(rank)
             },
             dots,
             spread: Spread::Bars,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Drawn, file_name, left_out};
 use crate::comparison::Comparison;
 use crate::comparison::Variant;
-use crate::comparison::label::{in_words, short_keys};
+use crate::comparison::label::in_words;
 use crate::plot::{Axis, Dot, Entry, Figure, Look, MOST, Series, Spread, Values};
 
 /// One figure a key of the labels.
@@ -71,9 +71,8 @@ fn figure(comparison: &Comparison, key: &str) -> Option<Figure> {
             .collect(),
     };
     let legend = drawn.all.iter().filter(|(_, label, _)| !label.is_empty());
-    let label = short_keys(&comparison.shown)
-        .get(key)
-        .map_or(key, |short| *short);
+    let short = comparison.short();
+    let label = short.of(key);
     let mut note = "mean ± standard deviation over seeds".to_owned();
     if drawn.left_out > 0 {
         note = format!(
@@ -114,12 +113,12 @@ fn figure(comparison: &Comparison, key: &str) -> Option<Figure> {
 
 /// The other keys of the label, in words.
 fn others(comparison: &Comparison, variant: &Variant, key: &str) -> String {
-    let short = short_keys(&comparison.shown);
+    let short = comparison.short();
     let others = comparison.shown.iter().filter(|other| *other != key);
     let words: Vec<String> = others
         .filter_map(|other| {
             let value = variant.values.get(other)?;
-            Some(format!("{}={}", short[other.as_str()], in_words(value)))
+            Some(format!("{}={}", short.of(other), in_words(value)))
         })
         .collect();
     words.join(" ")

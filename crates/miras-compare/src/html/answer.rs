@@ -37,14 +37,19 @@ pub(super) fn answer(comparison: &Comparison) -> String {
     for (verdict, one, many) in [
         (
             Verdict::WithinNoise,
-            "is within noise of it",
-            "are within noise of it",
+            "cannot be told from it by these seeds",
+            "cannot be told from it by these seeds",
         ),
         (Verdict::Worse, "is worse", "are worse"),
         (
             Verdict::OneSeed,
             "cannot be told from it, for one side has one seed",
             "cannot be told from it, for one side has one seed",
+        ),
+        (
+            Verdict::Stopped,
+            "was stopped on an earlier rung",
+            "were stopped on an earlier rung",
         ),
         (
             Verdict::Unmeasured,

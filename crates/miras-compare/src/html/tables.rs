@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use crate::comparison::{Comparison, Verdict};
+use crate::table::more;
 use crate::table::rows::{self, Table};
 
 pub(super) fn variants(comparison: &Comparison) -> Markup {
@@ -33,7 +34,28 @@ fn class(verdict: Verdict) -> &'static str {
         Verdict::WithinNoise => "noise",
         Verdict::Worse => "worse",
         Verdict::OneSeed => "seed",
-        Verdict::Unmeasured => "unmeasured",
+        Verdict::Stopped | Verdict::Unmeasured => "unmeasured",
+    }
+}
+
+/// The further tables.
+pub(super) fn more(comparison: &Comparison) -> Markup {
+    html! {
+        @for (title, table) in more::tables(comparison) {
+            h2 { (title) }
+            div.wide {
+                table {
+                    thead { tr { @for (name, &right) in table.head.iter().zip(&table.right) {
+                        th.right[right] { (name) }
+                    } } }
+                    tbody { @for row in &table.rows { tr {
+                        @for (cell, &right) in row.iter().zip(&table.right) {
+                            td.right[right] { (cell) }
+                        }
+                    } } }
+                }
+            }
+        }
     }
 }
 

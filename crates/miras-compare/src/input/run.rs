@@ -126,6 +126,16 @@ impl Run {
             self.excluded = Some(words.join(" "));
             return;
         }
+        if let Some(rung) = self.stopped_on() {
+            let tokens = self.tokens().unwrap_or_default();
+            let value = self
+                .last(metric)
+                .map_or(String::new(), |value| format!(", {metric} {value:.4}"));
+            self.excluded = Some(format!(
+                "stopped on rung {rung} after {tokens} tokens{value}"
+            ));
+            return;
+        }
         match self.last(metric) {
             None => self.excluded = Some(format!("has no {metric}")),
             Some(value) if !value.is_finite() => {
@@ -133,6 +143,14 @@ impl Run {
             }
             value => self.value = value,
         }
+    }
+
+    /// The rung, from 1, that it got to the end of, if its sweep has further ones.
+    pub fn stopped_on(&self) -> Option<usize> {
+        let (_, trial) = self.trial.as_ref()?;
+        let (done, last) = (self.steps()?, *trial.steps.last()?);
+        let is_short = self.state == State::Finished && done < last;
+        is_short.then(|| trial.steps.iter().filter(|&&steps| steps <= done).count())
     }
 
     /// The last value of a metric.

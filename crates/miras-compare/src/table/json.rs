@@ -4,7 +4,7 @@ use miras_run::Goal;
 use serde::Serialize;
 
 use crate::CompareError;
-use crate::comparison::{Comparison, Variant, Verdict};
+use crate::comparison::{Comparison, Contrast, Variant, Verdict};
 use crate::input::{Cost, Memory, Run, Settings, State};
 
 #[derive(Serialize)]
@@ -16,6 +16,7 @@ struct File<'a> {
     differing: &'a [String],
     common: &'a Settings,
     variants: Vec<OneVariant<'a>>,
+    contrasts: Vec<OneContrast<'a>>,
     warnings: &'a [String],
     failed: Vec<Failed<'a>>,
 }
@@ -29,6 +30,10 @@ struct OneVariant<'a> {
     mean: Option<f64>,
     std: Option<f64>,
     verdict: Verdict,
+    /// To the best, with half of its 95 % interval.
+    difference: Option<f64>,
+    difference_half_width: Option<f64>,
+    paired: Option<bool>,
     p: Option<f64>,
     p_holm: Option<f64>,
     #[serde(flatten)]
@@ -80,6 +85,41 @@ struct OneEvaluation {
 }
 
 #[derive(Serialize)]
+struct OneContrast<'a> {
+    key: &'a str,
+    values: &'a [String; 2],
+    pairs: Vec<OnePair<'a>>,
+}
+
+#[derive(Serialize)]
+struct OnePair<'a> {
+    label: &'a str,
+    difference: f64,
+    difference_half_width: Option<f64>,
+    p: Option<f64>,
+    p_holm: Option<f64>,
+    told: bool,
+}
+
+impl<'a> OneContrast<'a> {
+    fn of(contrast: &'a Contrast) -> Self {
+        let pairs = contrast.pairs.iter().map(|pair| OnePair {
+            label: &pair.label,
+            difference: pair.mean,
+            difference_half_width: pair.difference.map(|one| one.half),
+            p: pair.difference.map(|one| one.p),
+            p_holm: pair.p_holm,
+            told: pair.is_told,
+        });
+        Self {
+            key: &contrast.key,
+            values: &contrast.values,
+            pairs: pairs.collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
 struct Failed<'a> {
     variant: &'a str,
     run: &'a str,
@@ -99,6 +139,7 @@ impl Comparison {
             differing: &self.differing,
             common: &self.common,
             variants: self.variants.iter().map(|one| self.variant(one)).collect(),
+            contrasts: self.contrasts.iter().map(OneContrast::of).collect(),
             warnings: &self.warnings,
             failed: self
                 .excluded()
@@ -126,7 +167,10 @@ impl Comparison {
             mean: variant.sample.map(|sample| sample.mean),
             std: variant.sample.and_then(|sample| sample.std),
             verdict: variant.verdict,
-            p: variant.p,
+            difference: variant.difference.map(|one| one.mean),
+            difference_half_width: variant.difference.map(|one| one.half),
+            paired: variant.difference.map(|one| one.paired),
+            p: variant.difference.map(|one| one.p),
             p_holm: variant.p_holm,
             cost: Costs::of(variant.cost()),
             tokens: variant.tokens(),

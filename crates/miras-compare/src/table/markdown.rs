@@ -2,30 +2,25 @@
 
 use std::fmt::Write as _;
 
+use super::more;
 use super::rows::{Table, excluded, footnote};
 use crate::comparison::Comparison;
 
 impl Comparison {
     /// The table, its footnote, warnings and the runs that do not count, as Markdown.
     pub fn markdown(&self) -> String {
-        let table = Table::of(self);
         let mut text = String::new();
-        line(&mut text, &table.head);
-        let rules: Vec<_> = table
-            .right
-            .iter()
-            .map(|&right| if right { "--:" } else { "---" })
-            .collect();
-        let _ = writeln!(text, "| {} |", rules.join(" | "));
-        for row in &table.rows {
-            line(&mut text, row);
-        }
+        write(&mut text, &Table::of(self));
         let _ = writeln!(text, "\n{}", escaped(&footnote(self)));
         if !self.warnings.is_empty() {
             text.push('\n');
         }
         for warning in &self.warnings {
             let _ = writeln!(text, "- {}", escaped(warning));
+        }
+        for (title, table) in more::tables(self) {
+            let _ = writeln!(text, "\n{}\n", escaped(&title));
+            write(&mut text, &table);
         }
         let excluded = excluded(self);
         if !excluded.is_empty() {
@@ -40,6 +35,18 @@ impl Comparison {
             line(&mut text, &row);
         }
         text
+    }
+}
+
+fn write(text: &mut String, table: &Table) {
+    line(text, &table.head);
+    let rules = table.right.iter();
+    let rules: Vec<_> = rules
+        .map(|&right| if right { "--:" } else { "---" })
+        .collect();
+    let _ = writeln!(text, "| {} |", rules.join(" | "));
+    for row in &table.rows {
+        line(text, row);
     }
 }
 

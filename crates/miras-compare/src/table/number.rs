@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use crate::comparison::Sample;
+use crate::comparison::{Difference, Sample};
 
 /// What is not known.
 pub(crate) const UNKNOWN: &str = "-";
@@ -66,6 +66,23 @@ pub(crate) fn sample(sample: Option<Sample>) -> String {
         }
         Some(_) => format!("{} ± 0", plain(mean)),
     }
+}
+
+/// `+0.012 ± 0.034`, with two digits of the interval.
+pub(crate) fn difference(difference: Difference) -> String {
+    let Difference { mean, half, .. } = difference;
+    if half > 0.0 && half.is_finite() {
+        let digits = (1.0 - half.log10().floor()).clamp(0.0, 8.0) as usize;
+        format!("{mean:+.digits$} ± {half:.digits$}")
+    } else {
+        signed(mean)
+    }
+}
+
+/// With its sign.
+pub(crate) fn signed(value: f64) -> String {
+    let sign = if value < 0.0 { "" } else { "+" };
+    format!("{sign}{}", plain(value))
 }
 
 /// A value of a metric.

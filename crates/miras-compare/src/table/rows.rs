@@ -3,9 +3,9 @@
 use miras_run::Goal;
 
 use super::number;
-use crate::comparison::Comparison;
-use crate::comparison::Variant;
-use crate::comparison::label::{in_words, short_keys};
+use crate::comparison::label::in_words;
+use crate::comparison::{Comparison, Variant, Verdict};
+use crate::input::Cost;
 
 /// Keys beside the label that fit in a column.
 const ALSO: usize = 3;
@@ -29,6 +29,7 @@ impl Table {
         }
         columns.push(("seeds".to_owned(), true));
         columns.push((comparison.metric.clone(), true));
+        columns.push(("to the best".to_owned(), true));
         columns.push(("verdict".to_owned(), false));
         for name in [
             "parameters",
@@ -45,26 +46,27 @@ impl Table {
         let rows = comparison
             .variants
             .iter()
-            .map(|variant| row(variant, has_also))
+            .map(|variant| row(comparison, variant, has_also))
             .collect();
         Self { head, rows, right }
     }
 }
 
-fn row(variant: &Variant, has_also: bool) -> Vec<String> {
+fn row(comparison: &Comparison, variant: &Variant, has_also: bool) -> Vec<String> {
     let cost = variant.cost();
     let whole = |value: Option<u64>| number::maybe(value.map(|value| value as f64));
     let mut row = vec![variant.label.clone()];
     if has_also {
-        row.push(also(variant));
+        row.push(also(comparison, variant));
     }
     row.extend([
         variant.sample.map_or(0, |sample| sample.n).to_string(),
         number::sample(variant.sample),
+        to_the_best(comparison, variant),
         variant.verdict.to_string(),
         whole(cost.map(|cost| cost.parameters)),
         whole(cost.map(|cost| cost.memory_parameters)),
-        whole(cost.map(|cost| cost.state_bytes)),
+        cost.map_or(number::maybe(None), state),
         number::maybe(variant.tokens()),
         number::maybe(variant.flops()),
         number::maybe(variant.tokens_per_s()),
@@ -73,17 +75,38 @@ fn row(variant: &Variant, has_also: bool) -> Vec<String> {
     row
 }
 
-fn also(variant: &Variant) -> String {
-    let keys: Vec<String> = variant.also.keys().cloned().collect();
-    let short = short_keys(&keys);
+/// Bytes of state, and what each token of the past adds.
+fn state(cost: Cost) -> String {
+    let fixed = number::short(cost.state_bytes as f64);
+    match cost.state_bytes_per_token {
+        0 => fixed,
+        more => format!("{fixed} + {}/token", number::short(more as f64)),
+    }
+}
+
+fn to_the_best(comparison: &Comparison, variant: &Variant) -> String {
+    let best = comparison.variants.first().and_then(|best| best.sample);
+    match (variant.verdict, variant.difference, variant.sample, best) {
+        (Verdict::Best, ..) => String::new(),
+        (_, Some(difference), ..) => number::difference(difference),
+        (_, None, Some(own), Some(best)) => number::signed(own.mean - best.mean),
+        _ => number::UNKNOWN.to_owned(),
+    }
+}
+
+fn also(comparison: &Comparison, variant: &Variant) -> String {
+    let short = comparison.short();
     let mut words: Vec<String> = variant
         .also
         .iter()
         .take(ALSO)
-        .map(|(key, value)| format!("{}={}", short[key.as_str()], in_words(value)))
+        .map(|(key, value)| format!("{}={}", short.of(key), in_words(value)))
         .collect();
-    if keys.len() > ALSO {
-        words.push(format!("+{}", number::count(keys.len() - ALSO, "key")));
+    if variant.also.len() > ALSO {
+        words.push(format!(
+            "+{}",
+            number::count(variant.also.len() - ALSO, "key")
+        ));
     }
     words.join(" ")
 }
@@ -97,7 +120,7 @@ pub(crate) fn footnote(comparison: &Comparison) -> String {
     let tests = comparison
         .variants
         .iter()
-        .filter(|one| one.p.is_some())
+        .filter(|one| one.p_holm.is_some())
         .count();
     let correction = match tests {
         0 => "None could be tested: both sides need two seeds.".to_owned(),
@@ -106,9 +129,11 @@ pub(crate) fn footnote(comparison: &Comparison) -> String {
     };
     format!(
         "{}: the last value of each run that counts, mean ± sample standard deviation over \
-         seeds; {better} is better. Verdicts are Welch's t-test against the best, two-sided, at \
-         95 %. {correction} The best was picked by the same values, so that it is best is not \
-         tested.",
+         seeds; {better} is better. To the best: the difference of the means, ± half of its 95 % \
+         confidence interval. Verdicts are two-sided t-tests of it at 95 %, paired by seed where \
+         both sides have the same seeds, else Welch's. {correction} Within noise means that these \
+         seeds cannot tell, not that there is no difference. The best was picked by the same \
+         values, so that it is best is not tested.",
         comparison.metric
     )
 }

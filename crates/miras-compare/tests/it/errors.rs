@@ -8,7 +8,9 @@ use miras_compare::Comparison;
 use crate::fixture::{Draft, Place, compare, full};
 
 fn error(paths: &[PathBuf], metric: Option<&str>) -> String {
-    Comparison::read(paths, metric).unwrap_err().to_string()
+    Comparison::read(paths, metric, None)
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]

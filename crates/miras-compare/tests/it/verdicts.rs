@@ -13,11 +13,13 @@ fn labels(comparison: &Comparison) -> Vec<&str> {
         .collect()
 }
 
-/// Three seeds of a variant with a depth, spread by 0.01 around a loss.
+/// Three seeds of a variant with a depth, spread by 0.01 around a loss; no two depths have a seed
+/// in common.
 fn three(place: &Place, depth: u32, loss: f64) -> Vec<std::path::PathBuf> {
     let one = |seed: u64| {
         let name = format!("d{depth}-s{seed}");
-        let draft = Draft::new(&name, seed, loss + 0.01 * (seed as f64 - 2.0));
+        let own = 10 * u64::from(depth) + seed;
+        let draft = Draft::new(&name, own, loss + 0.01 * (seed as f64 - 2.0));
         place.run(&draft.set("memory.depth", &depth.to_string()))
     };
     (1..=3).map(one).collect()
@@ -40,7 +42,7 @@ fn seeds_are_one_variant_and_means_are_held_against_the_best() {
         [Verdict::Best, Verdict::WithinNoise, Verdict::Worse]
     );
     // Equal spreads: t = 0.2 / sqrt(2 * 0.01² / 3) = 24.49, and df = 4.
-    let p = comparison.variants[2].p.unwrap();
+    let p = comparison.variants[2].difference.unwrap().p;
     assert!((p / 1.65e-5 - 1.0).abs() < 0.05, "{p}");
     assert!((comparison.variants[2].p_holm.unwrap() - 2.0 * p).abs() < 1e-12);
     assert_eq!(comparison.warnings, [] as [String; 0]);
@@ -76,7 +78,7 @@ fn runs_that_did_not_end_as_asked_are_listed_and_in_no_mean() {
         } else {
             0.1
         };
-        let mut draft = Draft::new(&format!("bad-{at}"), 10 + at as u64, loss);
+        let mut draft = Draft::new(&format!("bad-{at}"), 100 + at as u64, loss);
         draft.status = status;
         draft.message = (status == Some(Status::Failed)).then(|| "disk full".to_owned());
         paths.push(place.run(&draft));
@@ -219,4 +221,107 @@ fn trials_without_a_folder_belong_to_their_variant() {
             ("depth=4", "not started yet"),
         ]
     );
+}
+
+#[test]
+fn a_copy_is_no_second_seed() {
+    let place = Place::new();
+    let mut paths: Vec<_> = (1..=2)
+        .map(|seed| {
+            place.run(&Draft::new(
+                &format!("own-s{seed}"),
+                seed,
+                2.0 + seed as f64,
+            ))
+        })
+        .collect();
+    paths.push(place.run(&Draft::new("copy-s1", 1, 3.0)));
+    let comparison = compare(&paths);
+    let variant = &comparison.variants[0];
+    assert_eq!((variant.sample.unwrap().n, variant.excluded()), (2, 1));
+    let why = comparison
+        .excluded()
+        .map(|(_, run)| run.excluded.clone().unwrap());
+    assert_eq!(why.collect::<Vec<_>>(), ["seed 1 again, as in copy-s1"]);
+}
+
+#[test]
+fn seeds_in_common_are_paired_and_keys_of_two_values_are_contrasted() {
+    let place = Place::new();
+    let mut trials = Vec::new();
+    for (depth, lr, loss) in [
+        (1, "0.001", 2.0),
+        (1, "0.003", 1.9),
+        (2, "0.001", 2.1),
+        (2, "0.003", 2.0),
+    ] {
+        for seed in 1..=3_u64 {
+            // Seeds differ by far more than variants do.
+            let chance = if lr == "0.003" {
+                0.002 * seed as f64
+            } else {
+                0.0
+            };
+            let loss = loss + seed as f64 + chance;
+            let name = format!("d{depth}-{lr}-s{seed}");
+            let draft = Draft::new(&name, seed, loss).set("memory.depth", &depth.to_string());
+            trials.push((draft.set("optim.lr", lr), "done"));
+        }
+    }
+    let comparison = compare(&[place.sweep("pairs", &trials)]);
+    let verdicts: Vec<_> = comparison.variants.iter().map(|one| one.verdict).collect();
+    assert_eq!(verdicts[0], Verdict::Best);
+    assert!(
+        verdicts[1..].iter().all(|one| *one == Verdict::Worse),
+        "{verdicts:?}"
+    );
+    let best = &comparison.variants[1].difference.unwrap();
+    assert!(best.paired);
+    let rate = comparison
+        .contrasts
+        .iter()
+        .find(|one| one.key == "optim.lr")
+        .unwrap();
+    assert_eq!(rate.values, ["0.001", "0.003"]);
+    let pairs: Vec<_> = rate
+        .pairs
+        .iter()
+        .map(|pair| (&*pair.label, pair.is_told))
+        .collect();
+    assert_eq!(pairs, [("depth=1", true), ("depth=2", true)]);
+    // 0.1 less, and 0.002, 0.004, 0.006 by chance.
+    assert!(
+        (rate.pairs[0].mean + 0.096).abs() < 1e-9,
+        "{}",
+        rate.pairs[0].mean
+    );
+    let text = comparison.text();
+    assert!(
+        text.contains("lr: 0.003 against 0.001, all else equal"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_was_stopped_on_a_rung_is_in_no_mean() {
+    let place = Place::new();
+    let trials: Vec<_> = [(1, 2.0), (2, 2.5)]
+        .map(|(depth, loss)| {
+            let draft = Draft::new(&format!("d{depth}-s1"), 1, loss);
+            let draft = draft.set("memory.depth", &depth.to_string());
+            (draft.set("optim.lr", "0.1"), "done")
+        })
+        .into();
+    let folder = place.sweep("rungs", &trials);
+    // Runs of a fixture have 100 steps.
+    let plan = std::fs::read_to_string(folder.join("sweep.json")).unwrap();
+    let plan = plan.replacen("\"steps\":[100]", "\"steps\":[100,500]", 1);
+    std::fs::write(folder.join("sweep.json"), plan).unwrap();
+    let comparison = compare(&[folder]);
+    assert_eq!(comparison.variants[0].label, "depth=2");
+    assert_eq!(comparison.variants[1].verdict, Verdict::Stopped);
+    let (_, run) = comparison.excluded().next().unwrap();
+    let why = run.excluded.as_deref().unwrap();
+    assert!(why.starts_with("stopped on rung 1 after "), "{why}");
+    assert!(why.ends_with("eval/loss 2.0000"), "{why}");
 }

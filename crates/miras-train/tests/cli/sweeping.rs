@@ -74,6 +74,12 @@ fn a_sweep_ends_in_a_table_a_report_and_the_same_tags_for_all() {
     let (events, done) = ledger(&dir, "runs/depths");
     assert_eq!((events["running"], done.len()), (6, 6));
 
+    dir.run("eval depths").refused(
+        "error: runs/depths is a sweep, not a run
+  = help: name one of its trials, with `--runs runs/depths`",
+    );
+    dir.run("eval depth-1-s1 --runs runs/depths").done();
+
     // What is compared can be compared again, in part and as JSON.
     let all = dir.run("compare depths --format json").done();
     let all: Value = serde_json::from_str(&all.out).unwrap();

@@ -1,0 +1,100 @@
+//! Keys of two values: what the one does against the other, all else equal.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::label::{Short, in_words};
+use super::statistics::Difference;
+use super::{Variant, verdict};
+
+/// A key that has two values, and what changes with it.
+#[derive(Debug, Clone)]
+pub struct Contrast {
+    /// The key.
+    pub key: String,
+    /// Its values, in words: the difference is that of the second less the first.
+    pub values: [String; 2],
+    /// One for each combination of the other keys that has both.
+    pub pairs: Vec<Pair>,
+}
+
+/// Two variants that differ in one key.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// What they have in common.
+    pub label: String,
+    /// The second value's mean less the first one's, if both have two seeds.
+    pub difference: Option<Difference>,
+    /// The same without a spread, where there is one seed.
+    pub mean: f64,
+    /// Its p, corrected for the number of pairs by Holm's method.
+    pub p_holm: Option<f64>,
+    /// Whether it is told from nothing.
+    pub is_told: bool,
+}
+
+/// All that the shown keys have to offer, if they are more than one.
+pub(super) fn find(variants: &[Variant], shown: &[String], short: &Short) -> Vec<Contrast> {
+    if shown.len() < 2 {
+        return Vec::new();
+    }
+    let contrasts = shown
+        .iter()
+        .filter_map(|key| of_key(variants, key, shown, short));
+    contrasts.collect()
+}
+
+fn of_key(variants: &[Variant], key: &str, shown: &[String], short: &Short) -> Option<Contrast> {
+    let mut values: Vec<&Value> = Vec::new();
+    for variant in variants.iter().filter(|one| one.sample.is_some()) {
+        let value = variant.values.get(key)?;
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    let [first, second] = <[&Value; 2]>::try_from(values).ok()?;
+    let (first, second) = match (first.as_f64(), second.as_f64()) {
+        (Some(a), Some(b)) if a > b => (second, first),
+        _ => (first, second),
+    };
+    let others = |variant: &Variant| -> Vec<Option<String>> {
+        let rest = shown.iter().filter(|other| *other != key);
+        rest.map(|other| variant.values.get(other).map(in_words))
+            .collect()
+    };
+    let mut rows: BTreeMap<Vec<Option<String>>, [Option<&Variant>; 2]> = BTreeMap::new();
+    for variant in variants.iter().filter(|one| one.sample.is_some()) {
+        let at = usize::from(variant.values.get(key) == Some(second));
+        rows.entry(others(variant)).or_default()[at] = Some(variant);
+    }
+    let mut pairs: Vec<Pair> = (rows.into_iter())
+        .filter_map(|(others, pair)| {
+            let [one, other] = [pair[0]?, pair[1]?];
+            let keys = shown.iter().filter(|other| *other != key);
+            let words = keys
+                .zip(others)
+                .filter_map(|(key, value)| Some(format!("{}={}", short.of(key), value?)));
+            Some(Pair {
+                label: words.collect::<Vec<_>>().join(" "),
+                difference: Difference::of(&other.by_seed(), &one.by_seed()),
+                mean: other.sample?.mean - one.sample?.mean,
+                p_holm: None,
+                is_told: false,
+            })
+        })
+        .collect();
+    if pairs.is_empty() {
+        return None;
+    }
+    let tested: Vec<Difference> = pairs.iter().filter_map(|pair| pair.difference).collect();
+    let tested_pairs = pairs.iter_mut().filter(|pair| pair.difference.is_some());
+    for (pair, (p, is_told)) in tested_pairs.zip(verdict::tell(&tested)) {
+        (pair.p_holm, pair.is_told) = (Some(p), is_told);
+    }
+    Some(Contrast {
+        key: key.to_owned(),
+        values: [first, second].map(in_words),
+        pairs,
+    })
+}
