@@ -1,11 +1,13 @@
 //! Values out of one file that a program sets in another configuration, as a sweep does.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, path::Path};
 
 use toml::{Table, Value};
 
 use crate::{
+    decode::sort_of,
     error::ConfigError,
+    extends,
     layer::{Kind, Layer, Source, Spans},
     layers::{Layers, kind_table},
     path,
@@ -94,7 +96,13 @@ impl Assigned {
 impl Layers {
     /// Sets one key, as [`set`](Self::set) does. A table with a `kind` starts that table afresh,
     /// as the name of the kind alone would; without one it is merged with what is there.
-    pub fn assign(&mut self, assigned: &Assigned) {
+    ///
+    /// The key `extends` adds a file instead, a path relative to the file that gives it: as if the
+    /// last of the files had extended it, so that what that one says itself stays.
+    pub fn assign(&mut self, assigned: &Assigned) -> Result<(), ConfigError> {
+        if assigned.keys == [extends::KEY] {
+            return self.extend(assigned);
+        }
         if let Value::Table(table) = &assigned.value
             && let Some(Value::String(kind)) = table.get("kind")
         {
@@ -106,6 +114,25 @@ impl Layers {
         } else {
             self.push(assigned.layer(assigned.value.clone()));
         }
+        Ok(())
+    }
+
+    fn extend(&mut self, assigned: &Assigned) -> Result<(), ConfigError> {
+        let Value::String(path) = &assigned.value else {
+            let found = sort_of(&assigned.value);
+            return Err(assigned.error(format!("`extends` takes a path here, found {found}"), None));
+        };
+        let source = assigned.source.as_ref();
+        let folder = source.and_then(|source| Path::new(&source.name).parent());
+        let path = folder.unwrap_or(Path::new("")).join(path);
+        if !path.is_file() {
+            let message = format!("there is no file `{}`", path.display());
+            return Err(assigned.error(message, None));
+        }
+        let mut extended = Self::new();
+        extended.file(&path)?;
+        self.put_below_last_file(extended);
+        Ok(())
     }
 
     /// Whether some layer has the top-level table `name`.

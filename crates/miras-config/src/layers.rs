@@ -74,6 +74,13 @@ impl Layers {
         self.layers.push(layer);
     }
 
+    /// Inserts layers below the last file.
+    pub(crate) fn put_below_last_file(&mut self, other: Self) {
+        let is_file = |layer: &Layer| layer.source.kind == Kind::File;
+        let place = self.layers.iter().rposition(is_file).unwrap_or(0);
+        self.layers.splice(place..place, other.layers);
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Layer> {
         self.layers.iter()
     }

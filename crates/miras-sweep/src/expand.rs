@@ -1,6 +1,7 @@
 //! From the `[sweep]` table to trials.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use miras_config::{Assigned, ConfigError, Layers, Origins, annotated, did_you_mean, item_path};
 use miras_run::Cost;
@@ -15,6 +16,8 @@ use crate::{
     spec::{Invalid, Mode, SweepSpec},
 };
 
+/// The key that takes a point, or a part of it, out of a file.
+pub(crate) const EXTENDS: &str = "extends";
 /// The most trials of a sweep.
 const MOST_TRIALS: usize = 100_000;
 /// The most steps of a run.
@@ -173,6 +176,10 @@ fn follow(points: &[Point], keys: &[String]) -> Vec<String> {
         }
         flat.into_iter().collect::<BTreeMap<_, _>>()
     });
+    if keys.iter().any(|key| key == EXTENDS) {
+        // Files differ in whatever they say.
+        return Vec::new();
+    }
     let settled: Vec<BTreeMap<String, Value>> = settled.collect();
     let all: BTreeSet<&String> = settled.iter().flat_map(BTreeMap::keys).collect();
     let is_swept = |key: &String| {
@@ -204,10 +211,10 @@ fn settle_point(
 ) -> Result<Vec<(Settled, Matched)>, ConfigError> {
     let mut layers = base.clone();
     let mut set: Vec<&Assigned> = set.iter().collect();
-    // Whole parts before what is in them.
-    set.sort_by_key(|one| one.key().matches('.').count());
+    // Files first, and whole parts before what is in them.
+    set.sort_by_key(|one| (one.key() != EXTENDS, one.key().matches('.').count()));
     for one in &set {
-        layers.assign(one);
+        layers.assign(one)?;
     }
     let mut matched = Matched::new();
     if !spec.matches.is_empty() {
@@ -246,7 +253,7 @@ fn settle_point(
         let here = item_path("sweep.seeds", number);
         let mut layers = layers.clone();
         let seed = Value::Integer(seed as i64);
-        layers.assign(&spec.tree.assigned(&here, "train.seed", seed));
+        layers.assign(&spec.tree.assigned(&here, "train.seed", seed))?;
         Ok((settle.settle(layers)?, matched.clone()))
     });
     seeds.collect()
@@ -278,6 +285,10 @@ fn values(set: &[Assigned], settled: &Table) -> Vec<(String, Value)> {
     for one in set {
         let key = one.key();
         match one.value() {
+            Value::String(path) if key == EXTENDS => {
+                let stem = Path::new(path).file_stem().unwrap_or_default();
+                values.push((key, stem.to_string_lossy().into_owned().into()));
+            }
             Value::String(kind) if at(settled, &key).is_some_and(Value::is_table) => {
                 values.push((format!("{key}.kind"), Value::String(kind.clone())));
             }
@@ -396,7 +407,20 @@ fn steps(settled: &Settled, spec: &SweepSpec) -> Result<Vec<u64>, ConfigError> {
 fn columns(keys: &[String]) -> Value {
     let seed = ["train.seed".to_owned()];
     let columns = if keys.is_empty() { &seed } else { keys };
-    Value::Array(columns.iter().cloned().map(Value::String).collect())
+    let columns = columns.iter().flat_map(|key| match key.as_str() {
+        // What a file chooses is known by its parts.
+        EXTENDS => [
+            "model.mixer",
+            "memory.kind",
+            "bias.kind",
+            "retention.kind",
+            "algorithm.kind",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        key => vec![key.to_owned()],
+    });
+    Value::Array(columns.map(Value::String).collect())
 }
 
 fn set_in(table: &mut Table, section: &str, key: &str, value: Value) {

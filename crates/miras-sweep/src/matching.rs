@@ -124,7 +124,7 @@ impl Match {
         let with = |times: u64| assign(Value::Integer((times * self.multiple) as i64));
         let cost = |times: u64| {
             let mut layers = layers.clone();
-            layers.assign(&with(times));
+            layers.assign(&with(times))?;
             let settled = settle.settle(layers).map_err(|error| {
                 let what = format!("`{}` = {}, tried for", self.key, times * self.multiple);
                 let message = format!("{what} {}: {}", self.budget.name(), error.message());
@@ -202,7 +202,7 @@ impl Budgets<'_> {
                 let mut others = layers.clone();
                 for (other, value) in chosen.iter().enumerate() {
                     if let Some(value) = value.as_ref().filter(|_| other != number) {
-                        others.assign(value);
+                        others.assign(value)?;
                     }
                 }
                 let assign = |value| self.assigned(number, value);
@@ -210,7 +210,7 @@ impl Budgets<'_> {
             }
             let mut all = layers.clone();
             for value in chosen.iter().flatten() {
-                all.assign(value);
+                all.assign(value)?;
             }
             let cost = self.settle.settle(all.clone())?.cost;
             let is_met = |(one, &target): (&Match, &f64)| one.gap(&cost, target) <= one.within;

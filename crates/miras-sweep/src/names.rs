@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
+use crate::expand::EXTENDS;
+
 /// The longest name of a folder.
 const LONGEST: usize = 60;
 
@@ -14,7 +16,10 @@ pub(crate) fn label(values: &BTreeMap<String, Value>, keys: &[String]) -> String
         let Some(value) = values.get(key) else {
             continue;
         };
-        words.push(format!("{}={}", short(key, keys), plain(value)));
+        words.push(match key.as_str() {
+            EXTENDS => plain(value),
+            key => format!("{}={}", short(key, keys), plain(value)),
+        });
     }
     if words.is_empty() {
         "base".to_owned()

@@ -57,9 +57,10 @@ fn write(comparison: &Comparison, folder: &Path) -> anyhow::Result<()> {
 /// A name inside `--runs`, or a path.
 pub(crate) fn found(runs: &Path, what: &Path) -> PathBuf {
     let named = runs.join(what);
-    if named.is_dir() || !what.is_dir() {
-        named
-    } else {
+    let is_path = what.is_dir() || what.components().count() > 1;
+    if is_path && !named.is_dir() {
         what.to_owned()
+    } else {
+        named
     }
 }

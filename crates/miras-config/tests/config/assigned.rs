@@ -32,7 +32,7 @@ fn with(key: &str, at: usize) -> Result<(String, usize), String> {
     let table: Table = sweep.section("sweep").unwrap();
     let place = miras_config::item_path(&miras_config::key_path("sweep", key), at);
     let value: Value = table[key].as_array().unwrap()[at].clone();
-    layers.assign(&sweep.assigned(&place, key, value));
+    layers.assign(&sweep.assigned(&place, key, value)).unwrap();
     let read = || {
         let mut tree = layers.merge()?;
         let kind: Option<String> = tree.value("memory.kind")?;

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::support::{expanded, labels};
+use crate::support::{expanded, labels, read};
 
 #[test]
 fn a_grid_has_every_combination_and_seeds_go_round_last() {
@@ -145,6 +145,45 @@ fn a_width_is_found_at_which_models_are_equal() {
     );
     assert!(error.contains("the nearest, 45, gives 4050"), "{error}");
     assert!(error.contains("sweep.toml:9:7"), "{error}");
+}
+
+#[test]
+fn a_point_may_be_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write(
+        "deep.toml",
+        "[memory]\nkind = 'deep'\ndepth = 5\n[train]\nsteps = 99",
+    );
+    write("flat.toml", "[memory]\nkind = 'flat'");
+    write(
+        "sweep.toml",
+        "[train]\nsteps = 20\n[sweep.axes]\nextends = ['deep.toml', 'flat.toml']\n'train.lr' = [0.1]",
+    );
+    let (found, _) = read(&dir.path().join("sweep.toml")).unwrap();
+    let depths = found.trials.iter().map(|(trial, config)| {
+        (
+            trial.label.clone(),
+            config.contains("depth = 5"),
+            config.contains("memory.kind"),
+        )
+    });
+    assert_eq!(
+        depths.collect::<Vec<_>>(),
+        [
+            ("deep lr=0.1".into(), true, true),
+            ("flat lr=0.1".into(), false, true)
+        ]
+    );
+    write(
+        "sweep.toml",
+        "[sweep.axes]\nextends = ['deep.toml', 'none.toml']",
+    );
+    let error = read(&dir.path().join("sweep.toml"))
+        .map(|_| ())
+        .unwrap_err();
+    assert!(error.contains("there is no file `none.toml`"), "{error}");
+    assert!(error.contains("sweep.toml:2:25"), "{error}");
 }
 
 #[test]

@@ -84,19 +84,24 @@ impl Settle for Toy {
     }
 }
 
-/// The trials of a file, or the error without its folder.
+/// The trials of a text, or the error without its folder.
 pub(crate) fn expanded(text: &str) -> Result<(Expanded, SweepSpec), String> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("sweep.toml");
     std::fs::write(&file, text).unwrap();
+    read(&file)
+}
+
+/// The trials of a file, or the error without its folder.
+pub(crate) fn read(file: &Path) -> Result<(Expanded, SweepSpec), String> {
     let read = || -> Result<_, ConfigError> {
         let mut layers = Layers::new();
-        layers.file(&file)?;
+        layers.file(file)?;
         let spec = SweepSpec::take(&mut layers)?;
         Ok((expand(&layers, &spec, &Toy)?, spec))
     };
     read().map_err(|error| {
-        let folder = format!("{}/", dir.path().display());
+        let folder = format!("{}/", file.parent().unwrap().display());
         error.to_string().replace(&folder, "")
     })
 }
@@ -121,6 +126,6 @@ pub(crate) fn plan(text: &str) -> (Plan, Vec<String>) {
     (plan, configs)
 }
 
-pub(crate) fn read(path: &Path) -> String {
+pub(crate) fn text_of(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }

@@ -16,7 +16,7 @@ use miras_sweep::{
     Event, Launch, Options, SweepFolder, Tally, Task, Trial, Watch, What, WorkEnd, Worker,
 };
 
-use crate::support::{plan, read};
+use crate::support::{plan, text_of};
 
 const TEN: &str = "[sweep]\nseeds = [1, 2, 3, 4, 5]\n[sweep.axes]\n'train.lr' = [0.1, 0.2]";
 
@@ -130,7 +130,7 @@ impl Bench {
     }
 
     fn begun(&self) -> usize {
-        read(&self.folder.path().join("begun")).lines().count()
+        text_of(&self.folder.path().join("begun")).lines().count()
     }
 }
 
@@ -247,7 +247,11 @@ fn trained_trials_are_measured_at_every_length() {
     );
     let bench = Bench::new(&text);
     bench.work(GOOD, 2, false);
-    let measured = || read(&bench.folder.path().join("measured")).lines().count();
+    let measured = || {
+        text_of(&bench.folder.path().join("measured"))
+            .lines()
+            .count()
+    };
     assert_eq!(measured(), 10 * 4);
     for trial in &bench.folder.plan().trials {
         let report = bench
@@ -267,7 +271,9 @@ fn trained_trials_are_measured_at_every_length() {
     };
     let end = bench.work("exit 9", 2, false);
     assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
-    let measured = read(&bench.folder.path().join("measured")).lines().count();
+    let measured = text_of(&bench.folder.path().join("measured"))
+        .lines()
+        .count();
     assert_eq!(measured, 10 * 6);
 }
 
