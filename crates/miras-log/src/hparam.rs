@@ -13,26 +13,31 @@ pub enum HParam {
     Number(f64),
     /// A switch.
     Bool(bool),
+    /// A column that this run has no value for. It is declared all the same, for TensorBoard
+    /// takes the columns of all runs from one of them.
+    Absent,
 }
 
 impl HParam {
     pub(crate) fn data_type(&self) -> DataType {
         match self {
             Self::Number(number) if number.is_finite() => DataType::DATA_TYPE_FLOAT64,
-            Self::String(_) | Self::Number(_) => DataType::DATA_TYPE_STRING,
+            Self::String(_) | Self::Number(_) | Self::Absent => DataType::DATA_TYPE_STRING,
             Self::Bool(_) => DataType::DATA_TYPE_BOOL,
         }
     }
 
-    pub(crate) fn to_proto(&self) -> Value {
+    /// Nothing where there is no value.
+    pub(crate) fn to_proto(&self) -> Option<Value> {
         let mut value = Value::new();
         match self {
+            Self::Absent => return None,
             Self::String(text) => value.set_string_value(text.clone()),
             Self::Number(number) if number.is_finite() => value.set_number_value(*number),
             Self::Number(number) => value.set_string_value(number.to_string()),
             Self::Bool(switch) => value.set_bool_value(*switch),
         }
-        value
+        Some(value)
     }
 
     pub(crate) fn from_proto(value: &Value) -> Option<Self> {

@@ -108,7 +108,7 @@ pub(crate) fn experiment(hparams: &[(String, HParam)], metric_tags: &[&str]) -> 
 pub(crate) fn session_start_info(group: &str, hparams: &[(String, HParam)]) -> HParamsPluginData {
     let values = hparams
         .iter()
-        .map(|(name, value)| (name.clone(), value.to_proto()));
+        .filter_map(|(name, value)| Some((name.clone(), value.to_proto()?)));
     let mut info = SessionStartInfo::new();
     info.set_hparams(values.collect());
     info.set_group_name(group.to_owned());

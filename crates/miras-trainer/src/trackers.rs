@@ -33,9 +33,11 @@ pub(crate) fn open(
             TensorBoard::resume(folder.path(), step)?,
         ),
     };
-    let hparams: Vec<(String, HParam)> = (flat(config).into_iter())
-        .filter(|(key, _)| columns.is_empty() || columns.contains(key))
-        .map(|(key, value)| (key, hparam(&value)))
+    let values = flat(config);
+    let all: Vec<String> = values.keys().cloned().collect();
+    let columns = if columns.is_empty() { &all } else { columns };
+    let hparams: Vec<(String, HParam)> = (columns.iter())
+        .map(|key| (key.clone(), values.get(key).map_or(HParam::Absent, hparam)))
         .collect();
     let beside = format!("eval/{}", beside(metric));
     board.hparams(&group(config), &hparams, &["eval/loss", &beside])?;
