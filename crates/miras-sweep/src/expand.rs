@@ -402,7 +402,7 @@ fn steps(settled: &Settled, spec: &SweepSpec) -> Result<Vec<u64>, ConfigError> {
     Ok(steps)
 }
 
-/// The columns of TensorBoard's HParams page. Seeds are averaged there, so theirs would be that
+/// The columns of `TensorBoard`'s `HParams` page. Seeds are averaged there, so theirs would be that
 /// of one of them.
 fn columns(keys: &[String]) -> Value {
     let seed = ["train.seed".to_owned()];

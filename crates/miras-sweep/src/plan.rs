@@ -137,7 +137,7 @@ impl Evaluations {
         if let Some(odd) = self
             .lengths
             .iter()
-            .find(|&&length| self.tokens % length != 0)
+            .find(|&&length| !self.tokens.is_multiple_of(length))
         {
             let message = format!(
                 "tokens = {} is no whole number of rows of {odd}: lengths would read different texts",

@@ -167,15 +167,12 @@ impl Worker<'_> {
             let Next::Tasks(tasks) = schedule(self.folder.plan(), &states(&events)) else {
                 break;
             };
-            match self.take_one(&tasks)? {
-                Some((task, claim)) => {
-                    self.carry_out(job, task, &claim, &should_stop)?;
-                    wait = WAIT;
-                }
-                None => {
-                    thread::sleep(wait);
-                    wait = (wait * 2).min(LONGEST);
-                }
+            if let Some((task, claim)) = self.take_one(&tasks)? {
+                self.carry_out(job, task, &claim, &should_stop)?;
+                wait = WAIT;
+            } else {
+                thread::sleep(wait);
+                wait = (wait * 2).min(LONGEST);
             }
         }
         Ok(())

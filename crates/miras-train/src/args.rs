@@ -195,6 +195,7 @@ pub(crate) struct BenchArgs {
 /// What `sweep` is asked for.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXIT_CODES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct SweepArgs {
     /// The TOML file, a configuration with a [sweep] table.
     pub(crate) file: PathBuf,

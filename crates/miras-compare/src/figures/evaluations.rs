@@ -141,21 +141,23 @@ fn by_length(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Op
         .filter(&same)
         .all(|one| one.bits_per_byte.is_some());
     let value = |one: &Evaluation| if in_bits { one.bits_per_byte } else { one.loss };
-    let kinds = [
-        (Memory::Live, Dash::Solid),
-        (Memory::Frozen, Dash::Dashed),
-        (Memory::Reset, Dash::Dotted),
-    ];
     let ways: BTreeSet<Memory> = evaluations(comparison)
         .filter(&same)
         .map(|one| one.memory)
         .collect();
+    let mut kinds = vec![
+        (Memory::Live, Dash::Solid),
+        (Memory::Frozen, Dash::Dashed),
+        (Memory::Reset, Dash::Dotted),
+    ];
+    kinds.retain(|(memory, _)| ways.contains(memory));
+    let is_by_memory = kinds.len() > 1;
     // Where dashes are for the memory, there are as many variants as colours.
-    let most = if ways.len() > 1 { COLORS } else { MOST };
+    let most = if is_by_memory { COLORS } else { MOST };
     let drawn = comparison.first(most, |variant| {
         let lines: Vec<(Dash, Vec<Dot>)> = kinds
-            .into_iter()
-            .map(|(memory, dash)| {
+            .iter()
+            .map(|&(memory, dash)| {
                 let at = |&length: &u64| {
                     let choose = |one: &&Evaluation| {
                         same(one) && (one.length, one.memory) == (length, memory)
@@ -173,33 +175,19 @@ fn by_length(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Op
         (!lines.is_empty()).then_some(lines)
     });
     let mut legend = drawn.legend();
-    if ways.len() > 1 {
+    if is_by_memory {
         for entry in &mut legend {
             entry.look.dash = Dash::Solid;
         }
-    }
-    let used = |dash| {
-        drawn
-            .all
-            .iter()
-            .any(|(_, _, lines)| lines.iter().any(|(one, _)| *one == dash))
-    };
-    if kinds.iter().filter(|(_, dash)| used(*dash)).count() > 1 {
-        legend.extend(
-            kinds
-                .into_iter()
-                .filter(|(_, dash)| used(*dash))
-                .map(|(memory, dash)| Entry {
-                    label: format!("memory {memory}"),
-                    look: Look {
-                        color: COLORS - 1,
-                        dash,
-                    },
-                }),
-        );
+        legend.extend(kinds.iter().map(|&(memory, dash)| Entry {
+            label: format!("memory {memory}"),
+            look: Look {
+                color: COLORS - 1,
+                dash,
+            },
+        }));
     }
     let note = drawn.note("");
-    let is_by_memory = ways.len() > 1;
     let lines = drawn.all.into_iter().flat_map(|(rank, _, lines)| {
         lines.into_iter().map(move |(dash, dots)| Series {
             look: if is_by_memory {

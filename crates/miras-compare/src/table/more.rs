@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::number;
 use super::rows::Table;
-use crate::comparison::{Comparison, Sample};
+use crate::comparison::{Comparison, Sample, Variant};
 use crate::input::Memory;
 
 /// Tables with their titles; none where there is nothing to say.
@@ -47,7 +47,7 @@ fn contrasts(comparison: &Comparison) -> Vec<(String, Table)> {
 /// What was measured at several lengths: in bits a byte where all of it is text.
 fn lengths(comparison: &Comparison) -> Option<(String, Table)> {
     let all = || {
-        let runs = comparison.variants.iter().flat_map(|one| one.counted());
+        let runs = comparison.variants.iter().flat_map(Variant::counted);
         runs.flat_map(|run| &run.evaluations)
     };
     let at: BTreeSet<(Memory, u64)> = all().map(|one| (one.memory, one.length)).collect();

@@ -1,5 +1,7 @@
 //! Values out of one file, set in another configuration.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 use miras_config::{ConfigError, Layers};
 use serde::Deserialize;
 use toml::{Table, Value};

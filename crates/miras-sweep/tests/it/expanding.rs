@@ -240,142 +240,144 @@ fn rungs_count_in_tokens() {
     );
 }
 
-/// Every mistake is shown where it was made.
+/// A file, and what is said of it.
+const MISTAKES: &[(&str, &str)] = &[
+    ("[train]\nlr = 1", "there is no [sweep] in this file"),
+    ("[sweep]\nsedes = [1]", "unknown field `sedes`"),
+    ("[sweep]\nsedes = [1]", "sweep.toml:2:1  (sweep.sedes)"),
+    ("[sweep]\nmode = 'gird'", "did you mean `grid`?"),
+    (
+        "[sweep.axes]\n'train.lr' = 0.1",
+        "write [0.1] for one value",
+    ),
+    ("[sweep.axes]\n'train.lr' = []", "sweep.toml:2:14"),
+    ("[sweep.axes]\n'train.rl' = [0.1]", "unknown field `rl`"),
+    (
+        "[sweep.axes]\n'train.rl' = [0.1]",
+        "sweep.toml:2:15  (train.rl)",
+    ),
+    (
+        "[sweep.axes]\n'train.lr' = [0.1, 'x']",
+        "sweep.toml:2:20  (train.lr)",
+    ),
+    (
+        "[sweep.axes]\nmemory = ['flat', 'fat']",
+        "sweep.toml:2:19  (memory.kind)",
+    ),
+    (
+        "[sweep.axes]\nmemory = ['flat', { kind = 'deep', detph = 3 }]",
+        "did you mean `depth`?",
+    ),
+    (
+        "[sweep.axes]\n'train.seed' = [1, 2]",
+        "write sweep.seeds = [1, 2, 3]",
+    ),
+    ("[sweep]\nseeds = [1, 1]", "sweep.seeds names 1 twice"),
+    ("[sweep]\nmode = 'random'", "add sweep.points"),
+    ("[sweep]\npoints = 3", "points belongs to mode = \"random\""),
+    ("[sweep]\nmode = 'list'", "needs its points"),
+    ("[[sweep.list]]\ntrain.lr = 1", "belongs to mode = \"list\""),
+    (
+        "[[sweep.tied]]\n'train.lr' = [1, 2]\n'train.width' = [1]",
+        "found 2 and 1 values",
+    ),
+    (
+        "[sweep.axes]\n'train.lr' = { log = [0, 1], n = 3 }",
+        "above 0, got 0 and 1",
+    ),
+    (
+        "[sweep.axes]\n'train.lr' = { log = [1, 2] }",
+        "add n, for example n = 5",
+    ),
+    (
+        "[sweep.axes]\n'train.lr' = { log = [1, 2], m = 2 }",
+        "no range: unknown field `m`",
+    ),
+    (
+        "[[sweep.rungs]]\ntokens = 9\nbest = 2",
+        "all points are on the first rung",
+    ),
+    (
+        "[[sweep.rungs]]\ntokens = 9\n[[sweep.rungs]]\ntokens = 10",
+        "add `best`",
+    ),
+    (
+        "[[sweep.rungs]]\ntokens = 9\n[[sweep.rungs]]\ntokens = 9\nbest = 1",
+        "more tokens than the one before it, 9",
+    ),
+    (
+        "[[sweep.rungs]]\ntokens = 9\n[[sweep.rungs]]\ntokens = 10\nbest = 1",
+        "no longer than the one before it: a step has 100 tokens",
+    ),
+    (
+        "[[sweep.match]]\nbudget = 'params'",
+        "unknown value `params`",
+    ),
+    (
+        "[[sweep.match]]\nbudget = 'flops'\nwithin = 2",
+        "within is a share",
+    ),
+    (
+        "[sweep.evaluate]\nlengths = [8]\ntokens = 4",
+        "tokens = 4 is less than a row of 8",
+    ),
+    (
+        "[sweep.evaluate]\nlengths = [8]\ntokens = 16\nmemory = ['dead']",
+        "memory is one of `live`, `frozen`, `reset`, found `dead`",
+    ),
+    (
+        "[sweep]\ninvalid = 'skip'\n[sweep.axes]\nmemory = ['fat']",
+        "this sweep has no trial",
+    ),
+    (
+        "[sweep]\nmode = 'random'\npoints = 3\n[sweep.axes]\n'train.seed' = { linear = [1, 9] }",
+        "the seed is no axis",
+    ),
+    (
+        "[sweep]\nmode = 'random'\npoints = 9223372036854775807\n[sweep.axes]\n'train.lr' = [1]",
+        "and 10000 is the most",
+    ),
+    (
+        "[sweep]\nmode = 'random'\npoints = 3\n[[sweep.tied]]",
+        "this table sets no key",
+    ),
+    (
+        "[sweep.axes]\n'train.lr' = [0.1]\n[[sweep.tied]]\ntrain.lr = [1]",
+        "two axes set `train.lr`",
+    ),
+    (
+        "[sweep.axes]\n'train.width' = [4, 8]\n[[sweep.match]]\nbudget = 'parameters'\nkey = 'train.width'",
+        "`train.width` is chosen by [[sweep.match]] already",
+    ),
+    (
+        "[sweep.axes]\n'train.steps' = [4, 8]\n[[sweep.rungs]]\ntokens = 100",
+        "`train.steps` is what [[sweep.rungs]] decide already",
+    ),
+    (
+        "[sweep.axes]\n'train.lr' = [0.1]\n[[sweep.match]]\nbudget = 'flops'\nkey = 'train.width'\nto = 9",
+        "`train.width` does not change the FLOPs a token",
+    ),
+    (
+        "[sweep.axes]\n'train.lr' = [0.1]\n[[sweep.match]]\nbudget = 'parameters'\nkey = 'train.lrr'\nto = 9",
+        "`train.lrr` = 1, tried for parameters: unknown field `lrr`",
+    ),
+    (
+        "[sweep]\nmetric = 'eval/los'\n[sweep.axes]\n'train.lr' = [1]",
+        "did you mean `eval/loss`?",
+    ),
+    (
+        "[sweep.evaluate]\nlengths = [8, 12]\ntokens = 32",
+        "tokens = 32 is no whole number of rows of 12",
+    ),
+    (
+        "[sweep.axes]\n'train.lr' = { linear = [-1e308, 1e308], n = 2 }",
+        "a range goes from low to high",
+    ),
+];
+
 #[test]
 fn mistakes_have_a_line() {
-    for (text, said) in [
-        ("[train]\nlr = 1", "there is no [sweep] in this file"),
-        ("[sweep]\nsedes = [1]", "unknown field `sedes`"),
-        ("[sweep]\nsedes = [1]", "sweep.toml:2:1  (sweep.sedes)"),
-        ("[sweep]\nmode = 'gird'", "did you mean `grid`?"),
-        (
-            "[sweep.axes]\n'train.lr' = 0.1",
-            "write [0.1] for one value",
-        ),
-        ("[sweep.axes]\n'train.lr' = []", "sweep.toml:2:14"),
-        ("[sweep.axes]\n'train.rl' = [0.1]", "unknown field `rl`"),
-        (
-            "[sweep.axes]\n'train.rl' = [0.1]",
-            "sweep.toml:2:15  (train.rl)",
-        ),
-        (
-            "[sweep.axes]\n'train.lr' = [0.1, 'x']",
-            "sweep.toml:2:20  (train.lr)",
-        ),
-        (
-            "[sweep.axes]\nmemory = ['flat', 'fat']",
-            "sweep.toml:2:19  (memory.kind)",
-        ),
-        (
-            "[sweep.axes]\nmemory = ['flat', { kind = 'deep', detph = 3 }]",
-            "did you mean `depth`?",
-        ),
-        (
-            "[sweep.axes]\n'train.seed' = [1, 2]",
-            "write sweep.seeds = [1, 2, 3]",
-        ),
-        ("[sweep]\nseeds = [1, 1]", "sweep.seeds names 1 twice"),
-        ("[sweep]\nmode = 'random'", "add sweep.points"),
-        ("[sweep]\npoints = 3", "points belongs to mode = \"random\""),
-        ("[sweep]\nmode = 'list'", "needs its points"),
-        ("[[sweep.list]]\ntrain.lr = 1", "belongs to mode = \"list\""),
-        (
-            "[[sweep.tied]]\n'train.lr' = [1, 2]\n'train.width' = [1]",
-            "found 2 and 1 values",
-        ),
-        (
-            "[sweep.axes]\n'train.lr' = { log = [0, 1], n = 3 }",
-            "above 0, got 0 and 1",
-        ),
-        (
-            "[sweep.axes]\n'train.lr' = { log = [1, 2] }",
-            "add n, for example n = 5",
-        ),
-        (
-            "[sweep.axes]\n'train.lr' = { log = [1, 2], m = 2 }",
-            "no range: unknown field `m`",
-        ),
-        (
-            "[[sweep.rungs]]\ntokens = 9\nbest = 2",
-            "all points are on the first rung",
-        ),
-        (
-            "[[sweep.rungs]]\ntokens = 9\n[[sweep.rungs]]\ntokens = 10",
-            "add `best`",
-        ),
-        (
-            "[[sweep.rungs]]\ntokens = 9\n[[sweep.rungs]]\ntokens = 9\nbest = 1",
-            "more tokens than the one before it, 9",
-        ),
-        (
-            "[[sweep.rungs]]\ntokens = 9\n[[sweep.rungs]]\ntokens = 10\nbest = 1",
-            "no longer than the one before it: a step has 100 tokens",
-        ),
-        (
-            "[[sweep.match]]\nbudget = 'params'",
-            "unknown value `params`",
-        ),
-        (
-            "[[sweep.match]]\nbudget = 'flops'\nwithin = 2",
-            "within is a share",
-        ),
-        (
-            "[sweep.evaluate]\nlengths = [8]\ntokens = 4",
-            "tokens = 4 is less than a row of 8",
-        ),
-        (
-            "[sweep.evaluate]\nlengths = [8]\ntokens = 16\nmemory = ['dead']",
-            "memory is one of `live`, `frozen`, `reset`, found `dead`",
-        ),
-        (
-            "[sweep]\ninvalid = 'skip'\n[sweep.axes]\nmemory = ['fat']",
-            "this sweep has no trial",
-        ),
-        (
-            "[sweep]\nmode = 'random'\npoints = 3\n[sweep.axes]\n'train.seed' = { linear = [1, 9] }",
-            "the seed is no axis",
-        ),
-        (
-            "[sweep]\nmode = 'random'\npoints = 9223372036854775807\n[sweep.axes]\n'train.lr' = [1]",
-            "and 10000 is the most",
-        ),
-        (
-            "[sweep]\nmode = 'random'\npoints = 3\n[[sweep.tied]]",
-            "this table sets no key",
-        ),
-        (
-            "[sweep.axes]\n'train.lr' = [0.1]\n[[sweep.tied]]\ntrain.lr = [1]",
-            "two axes set `train.lr`",
-        ),
-        (
-            "[sweep.axes]\n'train.width' = [4, 8]\n[[sweep.match]]\nbudget = 'parameters'\nkey = 'train.width'",
-            "`train.width` is chosen by [[sweep.match]] already",
-        ),
-        (
-            "[sweep.axes]\n'train.steps' = [4, 8]\n[[sweep.rungs]]\ntokens = 100",
-            "`train.steps` is what [[sweep.rungs]] decide already",
-        ),
-        (
-            "[sweep.axes]\n'train.lr' = [0.1]\n[[sweep.match]]\nbudget = 'flops'\nkey = 'train.width'\nto = 9",
-            "`train.width` does not change the FLOPs a token",
-        ),
-        (
-            "[sweep.axes]\n'train.lr' = [0.1]\n[[sweep.match]]\nbudget = 'parameters'\nkey = 'train.lrr'\nto = 9",
-            "`train.lrr` = 1, tried for parameters: unknown field `lrr`",
-        ),
-        (
-            "[sweep]\nmetric = 'eval/los'\n[sweep.axes]\n'train.lr' = [1]",
-            "did you mean `eval/loss`?",
-        ),
-        (
-            "[sweep.evaluate]\nlengths = [8, 12]\ntokens = 32",
-            "tokens = 32 is no whole number of rows of 12",
-        ),
-        (
-            "[sweep.axes]\n'train.lr' = { linear = [-1e308, 1e308], n = 2 }",
-            "a range goes from low to high",
-        ),
-    ] {
+    for (text, said) in MISTAKES {
         let error = expanded(text).map(|_| ()).unwrap_err();
         assert!(error.contains(said), "{text}\n\n{error}\n\nlacks: {said}");
     }

@@ -92,7 +92,7 @@ impl Watch for Watcher {
 
 struct Bench {
     folder: SweepFolder,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Bench {
@@ -100,7 +100,7 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let (plan, configs) = plan(text);
         let folder = SweepFolder::create(&dir.path().join("toy"), plan, &configs).unwrap();
-        Self { folder, _dir: dir }
+        Self { folder, dir }
     }
 
     fn work(&self, script: &'static str, jobs: usize, fail_fast: bool) -> WorkEnd {
@@ -267,7 +267,7 @@ fn trained_trials_are_measured_at_every_length() {
     let folder = SweepFolder::again(path, more, &configs).unwrap();
     let bench = Bench {
         folder,
-        _dir: bench._dir,
+        dir: bench.dir,
     };
     let end = bench.work("exit 9", 2, false);
     assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));

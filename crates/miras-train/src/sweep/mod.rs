@@ -282,10 +282,8 @@ fn program() -> String {
 
 /// What `sweep --resume` needs beside the file.
 fn resume_words(args: &SweepArgs) -> String {
-    let mut words = String::new();
-    let mut add = |flag: &str, value: &str| {
-        words.push_str(&format!(" --{flag}={}", shell_word(value)));
-    };
+    let mut words = vec![String::new()];
+    let mut add = |flag: &str, value: &str| words.push(format!("--{flag}={}", shell_word(value)));
     for assignment in &args.set.set {
         add("set", assignment);
     }
@@ -302,7 +300,7 @@ fn resume_words(args: &SweepArgs) -> String {
         add("device", device);
     }
     if args.work.fail_fast {
-        words.push_str(" --fail-fast");
+        words.push("--fail-fast".to_owned());
     }
-    words
+    words.join(" ")
 }

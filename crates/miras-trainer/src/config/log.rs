@@ -15,7 +15,7 @@ pub struct LogConfig {
     /// Norm of a token's inner gradient above which it counts in
     /// `memory/<layer>/surprise_share`, 0 or more; default 1. A model of memories only.
     pub surprise_threshold: Option<f64>,
-    /// The keys that are columns of TensorBoard's HParams page; all of them if the list is empty.
+    /// The keys that are columns of `TensorBoard`'s `HParams` page; all of them if the list is empty.
     /// A sweep sets those that it changes.
     pub hparams: Vec<String>,
 }
