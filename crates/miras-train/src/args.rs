@@ -197,7 +197,7 @@ pub(crate) struct BenchArgs {
 #[command(after_help = EXIT_CODES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct SweepArgs {
-    /// The TOML file, a configuration with a [sweep] table.
+    /// The TOML file, a configuration with a `[sweep]` table.
     pub(crate) file: PathBuf,
 
     #[command(flatten)]
