@@ -1,6 +1,6 @@
 //! Which runs are the same but for the seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::input::{Run, Settings};
 
@@ -21,6 +21,7 @@ fn is_beside_the_point(key: &str) -> bool {
         "train.seed",
         "train.device",
         "train.verify_device",
+        "train.fusion",
         "eval.every",
     ];
     folders.iter().any(|folder| key.starts_with(folder)) || keys.contains(&key)
@@ -34,8 +35,16 @@ pub(super) fn group(runs: Vec<Run>, swept: &[String]) -> Vec<Group> {
     for run in started {
         let mut settings = run.settings.clone();
         settings.retain(|key, _| swept.contains(key) || !is_beside_the_point(key));
-        match groups.iter_mut().find(|group| group.settings == settings) {
-            Some(group) => group.runs.push(run),
+        match groups
+            .iter_mut()
+            .find(|group| is_same(group, &settings, &run))
+        {
+            Some(group) => {
+                for (key, value) in settings {
+                    group.settings.entry(key).or_insert(value);
+                }
+                group.runs.push(run);
+            }
             None => groups.push(Group {
                 settings,
                 started: true,
@@ -60,6 +69,25 @@ pub(super) fn group(runs: Vec<Run>, swept: &[String]) -> Vec<Group> {
         count_seeds_once(&mut group.runs);
     }
     groups
+}
+
+/// Keys that a configuration lacks where nothing is set.
+const OPTIONAL: [&str; 3] = ["train.max_minutes", "train.max_skips", "train.init_from"];
+
+/// Whether a run has the settings of a group. What one of two versions of the program does not
+/// know yet is taken for what the other does by default; that the versions differ is warned of.
+fn is_same(group: &Group, settings: &Settings, run: &Run) -> bool {
+    let is_other_version = group.runs.iter().all(|other| {
+        let trees = (other.source(), run.source());
+        // A tree that was changed may have been any.
+        matches!(trees, (Some(one), Some(two)) if one != two || one.dirty)
+    });
+    let keys: BTreeSet<&String> = group.settings.keys().chain(settings.keys()).collect();
+    keys.into_iter()
+        .all(|key| match (group.settings.get(key), settings.get(key)) {
+            (Some(one), Some(other)) => one == other,
+            _ => is_other_version && !OPTIONAL.contains(&key.as_str()),
+        })
 }
 
 /// The same configuration and seed is the same run: a copy says nothing of the noise.

@@ -78,13 +78,13 @@ pub(super) fn find(variants: &[Variant], differing: &[String], metric: &str) -> 
     }
     let code: BTreeSet<_> = starts()
         .filter_map(|start| start.provenance.built_from.as_ref())
-        .map(|tree| cut(&tree.commit, 10))
+        .map(|tree| cut(&tree.commit, 10) + if tree.dirty { ", changed" } else { "" })
         .collect();
     if code.len() > 1 {
         let code: Vec<_> = code.into_iter().collect();
         found.push(format!(
             "not equal: commits of the program ({})",
-            code.join(", ")
+            code.join("; ")
         ));
     }
     found

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use miras_run::{Goal, RunFolder, RunRecord, Status, Summary};
+use miras_run::{Goal, RunFolder, RunRecord, SourceTree, Status, Summary};
 
 use super::{Cost, Evaluation, Point, Settings, State, Trial, evaluation, metrics, settings};
 use crate::CompareError;
@@ -209,6 +209,17 @@ impl Run {
     /// Floating-point operations of the training so far.
     pub fn flops(&self) -> Option<f64> {
         Some(self.tokens()? as f64 * self.cost?.flops_per_token)
+    }
+
+    /// The source tree of the program that began it.
+    pub fn source(&self) -> Option<&SourceTree> {
+        self.record
+            .as_ref()?
+            .starts
+            .first()?
+            .provenance
+            .built_from
+            .as_ref()
     }
 
     /// The checksum of the data, or what else says which they are.

@@ -325,3 +325,29 @@ fn what_was_stopped_on_a_rung_is_in_no_mean() {
     assert!(why.starts_with("stopped on rung 1 after "), "{why}");
     assert!(why.ends_with("eval/loss 2.0000"), "{why}");
 }
+
+#[test]
+fn keys_that_an_earlier_version_did_not_know_are_no_difference() {
+    let place = Place::new();
+    let made_by = |path: &std::path::Path, commit: &str| {
+        let file = path.join("run.json");
+        let mut record: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        record["starts"][0]["built_from"] = serde_json::json!({"commit": commit, "dirty": false});
+        std::fs::write(file, record.to_string()).unwrap();
+    };
+    let older = place.run(&Draft::new("old-s1", 1, 2.0));
+    let newer = place.run(&Draft::new("new-s2", 2, 2.1).set("train.truncate", "64"));
+    made_by(&older, "aaaaaaaaaaaa");
+    made_by(&newer, "bbbbbbbbbbbb");
+    let comparison = compare(&[older.clone(), newer.clone()]);
+    assert_eq!(comparison.variants.len(), 1);
+    let warned = comparison.warnings.join("\n");
+    assert!(
+        warned.contains("commits of the program (aaaaaaaaaa; bbbbbbbbbb)"),
+        "{warned}"
+    );
+    // One version knows what it leaves out.
+    made_by(&newer, "aaaaaaaaaaaa");
+    assert_eq!(compare(&[older, newer]).variants.len(), 2);
+}
