@@ -1,10 +1,11 @@
 //! A process that carries trials out.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     process::Command,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -49,6 +50,8 @@ pub trait Watch: Sync {
     fn started(&self, job: usize, trial: &Trial, task: Task);
     /// It has done so many steps.
     fn progressed(&self, job: usize, trial: &Trial, steps: u64);
+    /// All that is left is with so many other processes; told once.
+    fn waiting(&self, trials: usize);
     /// What came of it.
     fn ended(&self, job: usize, trial: &Trial, event: &Event, tally: Tally);
 }
@@ -104,6 +107,10 @@ struct Shared {
     begun: usize,
     /// Raised when failures end the work, with the reason.
     halt: AtomicBool,
+    /// Trials that it is at.
+    own: Mutex<BTreeSet<usize>>,
+    /// Whether it has said that it waits.
+    has_waited: AtomicBool,
     why: Mutex<Option<String>>,
 }
 
@@ -113,6 +120,8 @@ impl Worker<'_> {
         let shared = Shared {
             begun: self.folder.ledger().events()?.len(),
             halt: AtomicBool::new(false),
+            own: Mutex::default(),
+            has_waited: AtomicBool::new(false),
             why: Mutex::new(None),
         };
         let results: Vec<Result<(), SweepError>> = thread::scope(|scope| {
@@ -159,8 +168,7 @@ impl Worker<'_> {
         while !should_stop() {
             let events = ledger.events()?;
             if let Some(why) = self.why_stop(events.get(shared.begun..).unwrap_or_default()) {
-                let mut said = shared.why.lock().unwrap_or_else(PoisonError::into_inner);
-                said.get_or_insert(why);
+                locked(&shared.why).get_or_insert(why);
                 shared.halt.store(true, Ordering::SeqCst);
                 break;
             }
@@ -168,14 +176,26 @@ impl Worker<'_> {
                 break;
             };
             if let Some((task, claim)) = self.take_one(&tasks)? {
-                self.carry_out(job, task, &claim, &should_stop)?;
+                locked(&shared.own).insert(task.trial);
+                let result = self.carry_out(job, task, &claim, &should_stop);
+                locked(&shared.own).remove(&task.trial);
+                result?;
                 wait = WAIT;
             } else {
+                self.say_waiting(&tasks, shared);
                 thread::sleep(wait);
                 wait = (wait * 2).min(LONGEST);
             }
         }
         Ok(())
+    }
+
+    /// Says that others are at what is left, if this worker has nothing to do itself.
+    fn say_waiting(&self, tasks: &[Task], shared: &Shared) {
+        let is_idle = locked(&shared.own).is_empty();
+        if is_idle && !shared.has_waited.swap(true, Ordering::SeqCst) {
+            self.watch.waiting(tasks.len());
+        }
     }
 
     /// The first task that nobody is at, with its lock.
@@ -287,4 +307,8 @@ impl Worker<'_> {
             all: self.folder.plan().trials.len(),
         })
     }
+}
+
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -72,6 +72,7 @@ impl Launch for Script {
 #[derive(Default)]
 struct Watcher {
     begun: Mutex<usize>,
+    waited: Mutex<usize>,
     stop_after: Option<usize>,
     stop: AtomicBool,
 }
@@ -86,6 +87,10 @@ impl Watch for Watcher {
     }
 
     fn progressed(&self, _: usize, _: &Trial, _: u64) {}
+
+    fn waiting(&self, trials: usize) {
+        *self.waited.lock().unwrap() += trials;
+    }
 
     fn ended(&self, _: usize, _: &Trial, _: &Event, _: Tally) {}
 }
@@ -234,8 +239,10 @@ fn what_a_dead_worker_left_running_is_waited_for() {
     // It has a copy of the file.
     drop(orphan);
     thread::sleep(Duration::from_millis(50));
-    let end = bench.work("exit 9", 1, false);
+    let watch = Watcher::default();
+    let end = bench.watched("exit 9", 1, false, &watch);
     assert_eq!(end, WorkEnd::Complete(tally(1, 0, 1)));
+    assert_eq!(*watch.waited.lock().unwrap(), 1, "it says so, once");
     assert_eq!(bench.begun(), 1, "it was not done again");
     child.wait().unwrap();
 }

@@ -93,6 +93,11 @@ impl Watch for Display {
         }
     }
 
+    fn waiting(&self, trials: usize) {
+        let what = super::trials(trials);
+        self.line(&format!("waiting for {what} that other processes are at"));
+    }
+
     fn ended(&self, job: usize, trial: &Trial, event: &Event, tally: Tally) {
         let said = match (event.event, event.metric) {
             (What::Done, Some(metric)) => format!("{} {metric:.4}", self.metric),
