@@ -248,10 +248,10 @@ fn no_sweep(runs: &Path, path: &Path) -> Usage {
         .collect();
     names.sort();
     let help = if names.is_empty() {
-        "leave `--resume` out to begin it".to_owned()
+        "leave `--resume` and `--retry` out to begin it".to_owned()
     } else {
         format!(
-            "leave `--resume` out to begin it; there are {}",
+            "leave `--resume` and `--retry` out to begin it; there are {}",
             names.join(", ")
         )
     };

@@ -254,7 +254,7 @@ fn mistakes_in_a_sweep_have_a_line() {
     );
     dir.run("sweep depths.toml --resume").refused(
         "error: there is no sweep runs/depths
-  = help: leave `--resume` out to begin it",
+  = help: leave `--resume` and `--retry` out to begin it",
     );
     dir.run("worker runs/none").refused(
         "error: runs/none is no sweep: it has no sweep.json; make one with `miras-train sweep FILE`",
