@@ -118,10 +118,7 @@ pub fn expand(
                 settled,
             })),
             Err(error) if keys.invalid == Invalid::Skip => skipped.push(Skipped {
-                label: (set.iter())
-                    .map(|set| format!("{}={}", set.key(), set.value()))
-                    .collect::<Vec<_>>()
-                    .join(" "),
+                label: in_words(&set.iter().collect::<Vec<_>>()),
                 error,
             }),
             Err(error) => return Err(error),
@@ -221,7 +218,9 @@ fn settle_point(
         let here = settle.settle(layers.clone())?;
         let own = || spec.matches.iter().map(|one| one.target(&here)).collect();
         let wanted = targets.clone().unwrap_or_else(own);
+        let point = in_words(&set);
         let budgets = Budgets {
+            point: &point,
             matches: &spec.matches,
             tree: &spec.tree,
             settle,
@@ -257,6 +256,14 @@ fn settle_point(
         Ok((settle.settle(layers)?, matched.clone()))
     });
     seeds.collect()
+}
+
+/// What a point sets.
+fn in_words(set: &[&Assigned]) -> String {
+    let words = set
+        .iter()
+        .map(|one| format!("{}={}", one.key(), one.value()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a configuration is one that this sweep can judge.

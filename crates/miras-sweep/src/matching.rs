@@ -113,7 +113,7 @@ impl Match {
     /// Budgets grow with the key, so it is found by halving.
     fn solve(
         &self,
-        layers: &Layers,
+        (layers, point): (&Layers, &str),
         target: f64,
         settle: &dyn Settle,
         assign: &dyn Fn(Value) -> Assigned,
@@ -168,7 +168,7 @@ impl Match {
             return Ok(Some(with(best)));
         }
         let message = format!(
-            "no value of `{}` gives {target:.0} {}: the nearest, {}, gives {:.0}, {:.1} % off",
+            "at {point} no value of `{}` gives {target:.0} {}: the nearest, {}, gives {:.0}, {:.1} % off",
             self.key,
             self.budget.name(),
             best * self.multiple,
@@ -185,6 +185,8 @@ pub(crate) struct Budgets<'a> {
     pub(crate) matches: &'a [Match],
     pub(crate) tree: &'a Tree,
     pub(crate) settle: &'a dyn Settle,
+    /// The point that is to meet them, for messages.
+    pub(crate) point: &'a str,
 }
 
 impl Budgets<'_> {
@@ -206,7 +208,8 @@ impl Budgets<'_> {
                     }
                 }
                 let assign = |value| self.assigned(number, value);
-                chosen[number] = one.solve(&others, targets[number], self.settle, &assign)?;
+                chosen[number] =
+                    one.solve((&others, self.point), targets[number], self.settle, &assign)?;
             }
             let mut all = layers.clone();
             for value in chosen.iter().flatten() {
@@ -221,7 +224,10 @@ impl Budgets<'_> {
             }
         }
         let last = self.matches.len() - 1;
-        let message = "these budgets cannot be met together: what meets one misses another";
+        let message = format!(
+            "at {} these budgets cannot be met together: what meets one misses another",
+            self.point
+        );
         let help = "use fewer of them, or a larger `within`".to_owned();
         Err(self
             .assigned(last, Value::Integer(0))
@@ -229,7 +235,9 @@ impl Budgets<'_> {
     }
 
     fn assigned(&self, number: usize, value: Value) -> Assigned {
-        let here = format!("{}.key", item_path("sweep.match", number));
+        let table = item_path("sweep.match", number);
+        let key = format!("{table}.key");
+        let here = if self.tree.is_set(&key) { key } else { table };
         self.tree.assigned(&here, &self.matches[number].key, value)
     }
 }

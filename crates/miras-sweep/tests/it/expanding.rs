@@ -140,7 +140,7 @@ fn a_width_is_found_at_which_models_are_equal() {
     );
     let error = expanded(&text("within = 0.001")).unwrap_err();
     assert!(
-        error.contains("no value of `train.width` gives 4096 parameters"),
+        error.contains("at memory.depth=2 no value of `train.width` gives 4096 parameters"),
         "{error}"
     );
     assert!(error.contains("the nearest, 45, gives 4050"), "{error}");
