@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use miras_run::Goal;
+use miras_sweep::Short;
 
 pub use contrast::{Contrast, Pair};
 pub use statistics::{Difference, Sample, holm};
@@ -20,7 +21,7 @@ pub use verdict::Verdict;
 
 use crate::CompareError;
 use crate::input::{self, Run, Settings, Sweep};
-use label::{Keys, Short};
+use label::Keys;
 
 /// Variants with their verdicts: the answer to "which is better".
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use toml::{Table, Value};
 use crate::{
     axes, draw,
     matching::Budgets,
-    names,
+    names::{self, Short},
     plan::{Rung, Trial},
     spec::{Invalid, Mode, SweepSpec},
 };
@@ -164,20 +164,25 @@ fn keys_of(points: &[Point]) -> Vec<String> {
     keys
 }
 
-/// Keys of the settled configurations that differ, but were neither swept nor matched.
-fn follow(points: &[Point], keys: &[String]) -> Vec<String> {
-    let settled = points.iter().map(|point| {
+/// The settled configurations by dotted key.
+fn settled_keys(points: &[Point]) -> Vec<BTreeMap<String, Value>> {
+    let flat = |point: &Point| {
         let mut flat = Vec::new();
         for (name, section) in &point.settled.table {
             flatten(section, name, &mut flat);
         }
-        flat.into_iter().collect::<BTreeMap<_, _>>()
-    });
+        flat.into_iter().collect()
+    };
+    points.iter().map(flat).collect()
+}
+
+/// Keys of the settled configurations that differ, but were neither swept nor matched.
+fn follow(points: &[Point], keys: &[String]) -> Vec<String> {
     if keys.iter().any(|key| key == EXTENDS) {
         // Files differ in whatever they say.
         return Vec::new();
     }
-    let settled: Vec<BTreeMap<String, Value>> = settled.collect();
+    let settled = settled_keys(points);
     let all: BTreeSet<&String> = settled.iter().flat_map(BTreeMap::keys).collect();
     let is_swept = |key: &String| {
         keys.contains(key)
@@ -336,6 +341,7 @@ fn trials(
     let mut found: Vec<(Trial, String)> = Vec::new();
     let mut ids = BTreeSet::new();
     let count = points.len();
+    let short = Short::new(settled_keys(&points).iter().flat_map(BTreeMap::keys));
     for mut point in points {
         let steps = steps(&point.settled, spec)?;
         let last = steps[steps.len() - 1];
@@ -351,7 +357,7 @@ fn trials(
         let values = to_json(point.values);
         let trial = Trial {
             name: String::new(),
-            label: names::label(&values, keys),
+            label: names::label(&values, keys, &short),
             point: point.number,
             seed: point.settled.seed,
             values,

@@ -40,6 +40,7 @@ pub use error::SweepError;
 pub use expand::{Expanded, Settle, Settled, Skipped, expand};
 pub use folder::SweepFolder;
 pub use ledger::{Event, Ledger, What};
+pub use names::Short;
 pub use plan::{Evaluations, Plan, Rung, Trial};
 pub use schedule::{Next, State, Task, alike, schedule, states};
 pub use slurm::{Slurm, script};

@@ -1,6 +1,6 @@
 //! What trials are called.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -9,8 +9,40 @@ use crate::expand::EXTENDS;
 /// The longest name of a folder.
 const LONGEST: usize = 60;
 
-/// What is special about a trial: its swept keys, each by its last word where that is enough.
-pub(crate) fn label(values: &BTreeMap<String, Value>, keys: &[String]) -> String {
+/// Short names of keys: `depth` for `memory.depth`, and `memory` for `memory.kind`, where no other
+/// key of a configuration has the same.
+#[derive(Debug, Clone)]
+pub struct Short {
+    /// How many keys have this short name.
+    counts: BTreeMap<String, usize>,
+}
+
+impl Short {
+    /// Of all keys that there are.
+    pub fn new<'a>(keys: impl Iterator<Item = &'a String>) -> Self {
+        let mut counts = BTreeMap::new();
+        for key in keys.collect::<BTreeSet<_>>() {
+            *counts.entry(last(key).to_owned()).or_insert(0) += 1;
+        }
+        Self { counts }
+    }
+
+    /// The short name, or the key itself where that would be another's as well.
+    pub fn of<'a>(&self, key: &'a str) -> &'a str {
+        match self.counts.get(last(key)) {
+            Some(2..) => key,
+            _ => last(key),
+        }
+    }
+}
+
+fn last(key: &str) -> &str {
+    let key = key.strip_suffix(".kind").unwrap_or(key);
+    key.rsplit_once('.').map_or(key, |(_, last)| last)
+}
+
+/// What is special about a trial: its swept keys.
+pub(crate) fn label(values: &BTreeMap<String, Value>, keys: &[String], short: &Short) -> String {
     let mut words: Vec<String> = Vec::new();
     for key in keys {
         let Some(value) = values.get(key) else {
@@ -18,7 +50,7 @@ pub(crate) fn label(values: &BTreeMap<String, Value>, keys: &[String]) -> String
         };
         words.push(match key.as_str() {
             EXTENDS => plain(value),
-            key => format!("{}={}", short(key, keys), plain(value)),
+            key => format!("{}={}", short.of(key), plain(value)),
         });
     }
     if words.is_empty() {
@@ -26,24 +58,6 @@ pub(crate) fn label(values: &BTreeMap<String, Value>, keys: &[String]) -> String
     } else {
         words.join(" ")
     }
-}
-
-/// The fewest last words of a dotted key that no other key ends with; a kind is named by its
-/// table.
-fn short<'a>(key: &'a str, keys: &[String]) -> &'a str {
-    let name = |key: &'a str| key.strip_suffix(".kind").unwrap_or(key);
-    let key = name(key);
-    let starts = key.rmatch_indices('.').map(|(at, _)| at + 1);
-    starts
-        .map(|at| &key[at..])
-        .find(|end| {
-            let same = |other: &&String| {
-                let other = other.strip_suffix(".kind").unwrap_or(other);
-                other != key && (other == *end || other.ends_with(&format!(".{end}")))
-            };
-            keys.iter().find(same).is_none()
-        })
-        .unwrap_or(key)
 }
 
 fn plain(value: &Value) -> String {
@@ -95,7 +109,7 @@ mod tests {
             ("memory.depth".to_owned(), Value::from(2)),
             ("optim.lr".to_owned(), Value::from(0.003)),
         ];
-        let label = label(&values.into(), &keys);
+        let label = label(&values.into(), &keys, &Short::new(keys.iter()));
         assert_eq!(label, "memory=mlp memory.depth=2 lr=0.003");
         let names = folders(
             &[(label.clone(), 1), (label.clone(), 1), ("base".into(), 2)],

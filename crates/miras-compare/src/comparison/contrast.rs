@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use miras_sweep::Short;
 use serde_json::Value;
 
-use super::label::{Short, in_words};
+use super::label::in_words;
 use super::statistics::Difference;
 use super::{Variant, verdict};
 

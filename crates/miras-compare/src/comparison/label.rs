@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use miras_sweep::Short;
 use serde_json::Value;
 
 use super::group::Group;
@@ -131,37 +132,6 @@ fn without_determined(groups: &[Group], mut keys: Vec<String>) -> Vec<String> {
         }
     }
     keys
-}
-
-/// Short names of keys: `depth` for `memory.depth`, and `memory` for `memory.kind`, where no other
-/// key of a configuration has the same.
-#[derive(Debug, Clone)]
-pub(crate) struct Short {
-    /// How many keys have this short name.
-    counts: BTreeMap<String, usize>,
-}
-
-impl Short {
-    /// Of all keys that there are.
-    pub(crate) fn new<'a>(keys: impl Iterator<Item = &'a String>) -> Self {
-        let mut counts = BTreeMap::new();
-        for key in keys.collect::<BTreeSet<_>>() {
-            *counts.entry(last(key).to_owned()).or_insert(0) += 1;
-        }
-        Self { counts }
-    }
-
-    pub(crate) fn of<'a>(&self, key: &'a str) -> &'a str {
-        match self.counts.get(last(key)) {
-            Some(2..) => key,
-            _ => last(key),
-        }
-    }
-}
-
-fn last(key: &str) -> &str {
-    let key = key.strip_suffix(".kind").unwrap_or(key);
-    key.rsplit_once('.').map_or(key, |(_, last)| last)
 }
 
 /// A value as a person would write it.
