@@ -7,16 +7,24 @@ use crate::table::more;
 use crate::table::rows::{self, Table};
 
 pub(super) fn variants(comparison: &Comparison) -> Markup {
-    let table = Table::of(comparison);
-    let rows = comparison.variants.iter().zip(&table.rows);
+    let classes = comparison.variants.iter().map(|one| class(one.verdict));
+    html! {
+        (markup(&Table::of(comparison), classes))
+        p.note { (rows::footnote(comparison)) }
+    }
+}
+
+/// A table whose rows have these classes, as far as they go.
+fn markup(table: &Table, classes: impl Iterator<Item = &'static str>) -> Markup {
+    let classes = classes.chain(std::iter::repeat(""));
     html! {
         div.wide {
             table {
                 thead { tr { @for (name, &right) in table.head.iter().zip(&table.right) {
                     th.right[right] { (name) }
                 } } }
-                tbody { @for (variant, row) in rows {
-                    tr.(class(variant.verdict)) {
+                tbody { @for (row, class) in table.rows.iter().zip(classes) {
+                    tr.(class) {
                         @for (cell, &right) in row.iter().zip(&table.right) {
                             td.right[right] { (cell) }
                         }
@@ -24,7 +32,6 @@ pub(super) fn variants(comparison: &Comparison) -> Markup {
                 } }
             }
         }
-        p.note { (rows::footnote(comparison)) }
     }
 }
 
@@ -43,18 +50,7 @@ pub(super) fn more(comparison: &Comparison) -> Markup {
     html! {
         @for (title, table) in more::tables(comparison) {
             h2 { (title) }
-            div.wide {
-                table {
-                    thead { tr { @for (name, &right) in table.head.iter().zip(&table.right) {
-                        th.right[right] { (name) }
-                    } } }
-                    tbody { @for row in &table.rows { tr {
-                        @for (cell, &right) in row.iter().zip(&table.right) {
-                            td.right[right] { (cell) }
-                        }
-                    } } }
-                }
-            }
+            (markup(&table, std::iter::empty()))
         }
     }
 }
