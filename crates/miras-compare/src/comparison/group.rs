@@ -34,6 +34,14 @@ pub(super) fn group(runs: Vec<Run>, swept: &[String]) -> Vec<Group> {
         runs.into_iter().partition(|run| run.path.is_some());
     for run in started {
         let mut settings = run.settings.clone();
+        if run
+            .trial
+            .as_ref()
+            .is_some_and(|(_, trial)| trial.steps.len() > 1)
+        {
+            // How far it got on the rungs.
+            settings.remove("train.steps");
+        }
         settings.retain(|key, _| swept.contains(key) || !is_beside_the_point(key));
         match groups
             .iter_mut()
