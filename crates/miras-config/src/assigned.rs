@@ -74,9 +74,6 @@ impl Assigned {
         for (rest, place) in &self.inner {
             spans.insert(format!("{at}{rest}"), place.clone());
         }
-        let nested = self.keys.iter().rev().fold(value, |value, key| {
-            Value::Table(Table::from_iter([(key.clone(), value)]))
-        });
         let source = self.source.clone().unwrap_or(Source {
             name: "default value".to_owned(),
             text: String::new(),
@@ -87,7 +84,7 @@ impl Assigned {
                 kind: Kind::Assigned,
                 ..source
             },
-            table: nested.try_into().unwrap_or_default(),
+            table: path::nested(&self.keys, value),
             spans,
         }
     }

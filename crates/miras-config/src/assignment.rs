@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use toml::{
-    Table, Value,
+    Value,
     de::{DeTable, DeValue},
 };
 
@@ -39,15 +39,8 @@ pub(crate) fn parse(assignment: &str) -> Result<Layer, ConfigError> {
     }
     let value = parse_value(&source, equals + 1, &at, &mut spans)?;
 
-    let table = keys
-        .into_iter()
-        .rev()
-        .fold(value, |value, (key, _)| {
-            Value::Table(Table::from_iter([(key, value)]))
-        })
-        .try_into()
-        // There is at least one key, so this is a table.
-        .unwrap_or_default();
+    let keys: Vec<String> = keys.into_iter().map(|(key, _)| key).collect();
+    let table = path::nested(&keys, value);
     Ok(Layer {
         source,
         table,

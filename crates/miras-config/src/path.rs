@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use toml::{Table, Value};
+
 /// The path of `key` inside the table at `at`; the top level is the empty path.
 pub fn join(at: &str, key: &str) -> String {
     let key = quoted(key);
@@ -50,4 +52,17 @@ pub(crate) fn quoted(key: &str) -> String {
     }
     text.push('"');
     text
+}
+
+/// A table with one value, under these keys inside each other; empty without a key.
+pub(crate) fn nested(keys: &[String], value: Value) -> Table {
+    let Some((first, rest)) = keys.split_first() else {
+        return Table::new();
+    };
+    let inner = if rest.is_empty() {
+        value
+    } else {
+        Value::Table(nested(rest, value))
+    };
+    Table::from_iter([(first.clone(), inner)])
 }

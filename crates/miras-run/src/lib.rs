@@ -65,7 +65,7 @@ pub use checkpoints::{Checkpoint, Checkpoints, Latest, Saved};
 pub use error::{Damaged, Fault, Result, RunError};
 pub use files::write_atomic;
 pub use folder::RunFolder;
-pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest};
+pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest, sha256_hex};
 pub use policy::Policy;
 pub use provenance::{Cost, Provenance, RunRecord, SourceTree, Start, provenance};
 pub use shell::shell_word;

@@ -114,7 +114,7 @@ pub(crate) fn seal(folder: &Path, step: u64, info: &CheckpointInfo) -> Result<Ma
         info: info.clone(),
         files,
     };
-    manifest.seal = hex_digest(&to_json(&path, &manifest)?);
+    manifest.seal = sha256_hex(&to_json(&path, &manifest)?);
     write_atomic(&path, &to_json(&path, &manifest)?)?;
     Ok(manifest)
 }
@@ -140,7 +140,7 @@ pub(crate) fn read(folder: &Path, step: u64) -> Result<Manifest, Fault> {
     let manifest: Manifest =
         serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
     let blanked = text.replacen(&manifest.seal, BLANK, 1);
-    if hex_digest(blanked.as_bytes()) != manifest.seal {
+    if sha256_hex(blanked.as_bytes()) != manifest.seal {
         return Err(Fault::Content {
             file: NAME.to_owned(),
         });
@@ -242,7 +242,8 @@ fn hash(file: &mut File) -> io::Result<(u64, String)> {
     }
 }
 
-fn hex_digest(bytes: &[u8]) -> String {
+/// The SHA-256 of some bytes, in lower-case hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

@@ -8,7 +8,7 @@ use miras_run::Cost;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use crate::expand::{Settle, Settled};
+use crate::settle::{Settle, Settled};
 
 /// The largest width that is tried.
 const WIDEST: u64 = 1 << 20;

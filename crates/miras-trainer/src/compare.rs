@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use miras_config::flat;
 use toml::{Table, Value};
 
 use crate::ChangedKey;
@@ -19,7 +20,8 @@ pub(crate) const FREE: [&str; 7] = [
 
 /// The keys that differ and may not, sorted.
 pub(crate) fn changed_keys(stored: &Table, now: &Table) -> Vec<ChangedKey> {
-    let (stored, now) = (flat(stored), flat(now));
+    let by_key = |table| flat(table).into_iter().collect::<BTreeMap<String, Value>>();
+    let (stored, now) = (by_key(stored), by_key(now));
     let keys: std::collections::BTreeSet<&String> = stored.keys().chain(now.keys()).collect();
     keys.into_iter()
         .filter(|key| !FREE.contains(&key.as_str()))
@@ -30,29 +32,6 @@ pub(crate) fn changed_keys(stored: &Table, now: &Table) -> Vec<ChangedKey> {
             now: now.get(key).map(Value::to_string),
         })
         .collect()
-}
-
-/// Every value that is no table, by dotted path.
-pub(crate) fn flat(table: &Table) -> BTreeMap<String, Value> {
-    let mut found = BTreeMap::new();
-    flatten(table, "", &mut found);
-    found
-}
-
-fn flatten(table: &Table, at: &str, found: &mut BTreeMap<String, Value>) {
-    for (key, value) in table {
-        let path = if at.is_empty() {
-            key.clone()
-        } else {
-            format!("{at}.{key}")
-        };
-        match value {
-            Value::Table(inner) => flatten(inner, &path, found),
-            value => {
-                found.insert(path, value.clone());
-            }
-        }
-    }
 }
 
 #[cfg(test)]

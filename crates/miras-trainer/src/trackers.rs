@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use miras_config::{Origins, annotated};
+use miras_config::{Origins, annotated, flat};
 use miras_data::Metric;
 use miras_log::{HParam, JsonLines, TensorBoard, Tracker, Trackers};
-use miras_run::{RunError, RunFolder};
-use sha2::{Digest, Sha256};
+use miras_run::{RunError, RunFolder, sha256_hex};
 use toml::{Table, Value};
 
 use crate::TrainError;
-use crate::compare::flat;
 use crate::evaluate::beside;
 
 /// Opens `metrics.jsonl` and an event file, fresh or to go on after `resumed_at`, and writes
@@ -33,7 +31,7 @@ pub(crate) fn open(
             TensorBoard::resume(folder.path(), step)?,
         ),
     };
-    let values = flat(config);
+    let values: BTreeMap<String, Value> = flat(config).into_iter().collect();
     let all: Vec<String> = values.keys().cloned().collect();
     let columns = if columns.is_empty() { &all } else { columns };
     let hparams: Vec<(String, HParam)> = (columns.iter())
@@ -142,11 +140,9 @@ pub(crate) fn group(config: &Table) -> String {
     if let Some(Value::Table(train)) = config.get_mut("train") {
         train.remove("seed");
     }
-    let digest = Sha256::digest(plain(&config).as_bytes());
-    let (short, _) = digest.split_at(8);
-    short
-        .iter()
-        .fold(String::new(), |name, byte| format!("{name}{byte:02x}"))
+    let mut name = sha256_hex(plain(&config).as_bytes());
+    name.truncate(16);
+    name
 }
 
 fn hparam(value: &Value) -> HParam {

@@ -1,14 +1,13 @@
 //! The weights of a model, as a checkpoint and an export keep them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use miras_model::LanguageModel;
+use miras_run::sha256_hex;
 use safetensors::{Dtype, SafeTensors};
-use sha2::{Digest, Sha256};
 
 use crate::TrainError;
 use crate::parameters::parameters;
@@ -53,12 +52,7 @@ impl Weights {
 
     /// Its SHA-256 in lower-case hexadecimal, as in the manifest of a checkpoint.
     pub fn sha256(&self) -> String {
-        let digest = Sha256::digest(&self.bytes);
-        digest.iter().fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        sha256_hex(&self.bytes)
     }
 
     /// Number of token values of the model that they are of.

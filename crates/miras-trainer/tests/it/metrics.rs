@@ -44,9 +44,17 @@ fn metrics_and_events_hold_the_documented_tags_and_agree() {
     let bench = Bench::new();
     let often = ["eval.every=2", "log.histograms=2"];
     let two_layers = [&often[..], &["model.layers=2"]].concat();
-    bench.run("memory", config(MEMORY, &two_layers));
-    bench.run("attention", config(ATTENTION, &often));
-    bench.run("recall", config(MEMORY, &[RECALL, &often].concat()));
+    for (name, config) in [
+        ("memory", config(MEMORY, &two_layers)),
+        ("attention", config(ATTENTION, &often)),
+        ("recall", config(MEMORY, &[RECALL, &often].concat())),
+    ] {
+        // What a configuration says of itself before it runs.
+        let mut promised: BTreeSet<String> = config.metrics().into_iter().collect();
+        promised.extend(["step".to_owned(), "tokens".to_owned()]);
+        bench.run(name, config);
+        assert_eq!(tags(&bench, name), promised);
+    }
 
     let bits: &[&str] = &["train/bits_per_byte", "eval/bits_per_byte"];
     let accuracy: &[&str] = &["train/accuracy", "eval/accuracy"];

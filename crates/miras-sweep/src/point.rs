@@ -1,0 +1,178 @@
+//! One combination of the axes as a configuration.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use miras_config::{Assigned, ConfigError, Layers, did_you_mean, flat, item_path};
+use toml::{Table, Value};
+
+use crate::{
+    expand::EXTENDS,
+    matching::Budgets,
+    settle::{Settle, Settled},
+    spec::SweepSpec,
+};
+
+pub(crate) type Matched = BTreeMap<String, Value>;
+
+/// One combination of the axes, for one seed.
+pub(crate) struct Point {
+    pub(crate) number: usize,
+    pub(crate) settled: Settled,
+    /// In the order of the file.
+    pub(crate) values: Vec<(String, Value)>,
+    pub(crate) matched: Matched,
+}
+
+/// The configurations of one point, one for each seed. The first point sets the targets of
+/// the budgets that have none.
+pub(crate) fn settle_point(
+    base: &Layers,
+    spec: &SweepSpec,
+    set: &[Assigned],
+    targets: &mut Option<Vec<f64>>,
+    settle: &dyn Settle,
+) -> Result<Vec<(Settled, Matched)>, ConfigError> {
+    let mut layers = base.clone();
+    let mut set: Vec<&Assigned> = set.iter().collect();
+    // Files first, and whole parts before what is in them.
+    set.sort_by_key(|one| (one.key() != EXTENDS, one.key().matches('.').count()));
+    for one in &set {
+        layers.assign(one)?;
+    }
+    let mut matched = Matched::new();
+    if !spec.matches.is_empty() {
+        let here = settle.settle(layers.clone())?;
+        let own = || spec.matches.iter().map(|one| one.target(&here)).collect();
+        let wanted = targets.clone().unwrap_or_else(own);
+        let point = in_words(&set);
+        let budgets = Budgets {
+            point: &point,
+            matches: &spec.matches,
+            tree: &spec.tree,
+            settle,
+        };
+        matched = budgets.meet(&mut layers, &wanted)?;
+        // Of a point that cannot be, nothing is to be equal to.
+        *targets = Some(wanted);
+    }
+    let mut settled = settle.settle(layers.clone())?;
+    check(spec, &settled)?;
+    if let Some(&last) = steps(&settled, spec)?
+        .last()
+        .filter(|_| !spec.rungs.is_empty())
+    {
+        // As anybody's: what `train.steps` may not be is an error at the rung.
+        let here = format!("{}.tokens", item_path("sweep.rungs", spec.rungs.len() - 1));
+        let last = Value::Integer(i64::try_from(last).unwrap_or(i64::MAX));
+        layers.assign(&spec.tree.assigned(&here, "train.steps", last))?;
+        settled = settle.settle(layers.clone())?;
+    }
+    if let Some((one, key)) = set.iter().find_map(|one| {
+        let inside = |key: &&String| key.starts_with(&format!("{}.", one.key()));
+        let values = values(&[(*one).clone()], &settled.table);
+        let key = matched
+            .keys()
+            .filter(inside)
+            .find(|key| values.iter().any(|(set, _)| set == *key));
+        key.map(|key| (one, key))
+    }) {
+        return Err(one.error(
+            format!("`{key}` is chosen by [[sweep.match]] already"),
+            None,
+        ));
+    }
+    if spec.keys.seeds.is_empty() {
+        return Ok(vec![(settled, matched)]);
+    }
+    let seeds = spec.keys.seeds.iter().enumerate().map(|(number, &seed)| {
+        let here = item_path("sweep.seeds", number);
+        let mut layers = layers.clone();
+        let seed = Value::Integer(seed as i64);
+        layers.assign(&spec.tree.assigned(&here, "train.seed", seed))?;
+        Ok((settle.settle(layers)?, matched.clone()))
+    });
+    seeds.collect()
+}
+
+/// What a point sets.
+pub(crate) fn in_words(set: &[&Assigned]) -> String {
+    let words = set
+        .iter()
+        .map(|one| format!("{}={}", one.key(), one.value()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a configuration is one that this sweep can judge.
+fn check(spec: &SweepSpec, settled: &Settled) -> Result<(), ConfigError> {
+    let metric = &spec.keys.metric;
+    if !settled.metrics.contains(metric) {
+        let names = || settled.metrics.iter().map(String::as_str);
+        let help = match did_you_mean(metric, names()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        let message = format!("runs of this configuration have no metric `{metric}`");
+        return Err(spec.tree.error("sweep.metric", message, Some(help)));
+    }
+    if spec.rungs.len() > 1 && at(&settled.table, "train.max_minutes").is_some() {
+        let message = "rungs count in tokens, and train.max_minutes would end them elsewhere";
+        let help = "leave train.max_minutes out".to_owned();
+        return Err(spec.tree.error("sweep.rungs", message, Some(help)));
+    }
+    Ok(())
+}
+
+/// The keys that a point sets, with kinds under their own name.
+pub(crate) fn values(set: &[Assigned], settled: &Table) -> Vec<(String, Value)> {
+    let mut values = Vec::new();
+    for one in set {
+        let key = one.key();
+        match one.value() {
+            Value::String(path) if key == EXTENDS => {
+                let stem = Path::new(path).file_stem().unwrap_or_default();
+                values.push((key, stem.to_string_lossy().into_owned().into()));
+            }
+            Value::String(kind) if at(settled, &key).is_some_and(Value::is_table) => {
+                values.push((format!("{key}.kind"), Value::String(kind.clone())));
+            }
+            Value::Table(table) => values.extend(
+                flat(table)
+                    .into_iter()
+                    .map(|(name, value)| (format!("{key}.{name}"), value)),
+            ),
+            value => values.push((key, value.clone())),
+        }
+    }
+    values
+}
+
+fn at<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
+    let (first, rest) = key
+        .split_once('.')
+        .map_or((key, None), |(a, b)| (a, Some(b)));
+    let value = table.get(first)?;
+    match rest {
+        None => Some(value),
+        Some(rest) => at(value.as_table()?, rest),
+    }
+}
+
+/// Steps at the end of each rung; `train.steps` where there is one budget.
+pub(crate) fn steps(settled: &Settled, spec: &SweepSpec) -> Result<Vec<u64>, ConfigError> {
+    if spec.rungs.is_empty() {
+        return Ok(vec![settled.steps]);
+    }
+    let steps: Vec<u64> = (spec.rungs.iter())
+        .map(|rung| rung.tokens.div_ceil(settled.step_tokens.max(1)))
+        .collect();
+    if let Some(at) = (1..steps.len()).find(|&at| steps[at] == steps[at - 1]) {
+        let message = format!(
+            "this rung is no longer than the one before it: a step has {} tokens",
+            settled.step_tokens
+        );
+        let place = format!("{}.tokens", item_path("sweep.rungs", at));
+        return Err(spec.tree.error(&place, message, None));
+    }
+    Ok(steps)
+}

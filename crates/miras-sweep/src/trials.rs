@@ -1,0 +1,100 @@
+//! Points with names and ids.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use miras_config::{ConfigError, Origins, annotated};
+use miras_run::sha256_hex;
+use toml::Value;
+
+use crate::{
+    expand::{EXTENDS, settled_keys},
+    names::{self, Short},
+    plan::Trial,
+    point::{Point, steps},
+    spec::SweepSpec,
+};
+
+/// Points with names and ids, and how many were the same as another.
+pub(crate) fn trials(
+    points: Vec<Point>,
+    keys: &[String],
+    spec: &SweepSpec,
+) -> Result<(Vec<(Trial, String)>, usize), ConfigError> {
+    let mut found: Vec<(Trial, String)> = Vec::new();
+    let mut ids = BTreeSet::new();
+    let count = points.len();
+    let short = Short::new(settled_keys(&points).iter().flat_map(BTreeMap::keys));
+    for mut point in points {
+        let steps = steps(&point.settled, spec)?;
+        let id = hash(&annotated(&point.settled.table, &Origins::default()));
+        // No part of the id, so that a sweep can grow by a key.
+        if let Some(Value::Table(log)) = point.settled.stored.get_mut("log") {
+            log.insert("hparams".to_owned(), columns(keys));
+        }
+        if !ids.insert(id.clone()) {
+            continue;
+        }
+        let values = to_json(point.values);
+        let trial = Trial {
+            name: String::new(),
+            label: names::label(&values, keys, &short),
+            point: point.number,
+            seed: point.settled.seed,
+            values,
+            matched: to_json(point.matched),
+            steps,
+            step_tokens: point.settled.step_tokens,
+            cost: point.settled.cost,
+            id,
+        };
+        found.push((trial, annotated(&point.settled.stored, &Origins::default())));
+    }
+    let labels: Vec<_> = (found.iter())
+        .map(|(trial, _)| (trial.label.clone(), trial.seed))
+        .collect();
+    let ids: Vec<_> = found.iter().map(|(trial, _)| trial.id.clone()).collect();
+    for ((trial, _), name) in found.iter_mut().zip(names::folders(&labels, &ids)) {
+        trial.name = name;
+    }
+    // Seeds in the outer order: what was cut off has whole comparisons.
+    let place = |seed: u64| spec.keys.seeds.iter().position(|&other| other == seed);
+    found.sort_by_key(|(trial, _)| place(trial.seed));
+    let repeated = count - found.len();
+    Ok((found, repeated))
+}
+
+fn to_json(
+    values: impl IntoIterator<Item = (String, Value)>,
+) -> BTreeMap<String, serde_json::Value> {
+    (values.into_iter())
+        .map(|(key, value)| (key, serde_json::to_value(value).unwrap_or_default()))
+        .collect()
+}
+
+/// The columns of `TensorBoard`'s `HParams` page. Seeds are averaged there, so theirs would be that
+/// of one of them.
+fn columns(keys: &[String]) -> Value {
+    let seed = ["train.seed".to_owned()];
+    let columns = if keys.is_empty() { &seed } else { keys };
+    let columns = columns.iter().flat_map(|key| match key.as_str() {
+        // What a file chooses is known by its parts.
+        EXTENDS => [
+            "model.mixer",
+            "memory.kind",
+            "bias.kind",
+            "retention.kind",
+            "algorithm.kind",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        key => vec![key.to_owned()],
+    });
+    Value::Array(columns.map(Value::String).collect())
+}
+
+/// Sixteen digits: one in 10^9 that two of 10^5 trials are the same.
+fn hash(text: &str) -> String {
+    let mut name = sha256_hex(text.as_bytes());
+    name.truncate(16);
+    name
+}
