@@ -311,7 +311,7 @@ fn trained_trials_are_measured_at_every_length() {
 
 #[test]
 fn a_model_without_a_memory_is_measured_as_it_is() {
-    let evaluations = miras_sweep::Evaluations {
+    let evaluations = Evaluations {
         lengths: vec![8],
         tokens: 8,
         memory: vec!["frozen".into(), "reset".into()],
