@@ -151,6 +151,11 @@ fn batches_are_an_older_way_to_say_tokens() {
         eval.keys().cloned().collect()
     };
     assert_eq!(keys(&found.to_table()), keys(&older));
+    // The later layer counts, whatever the name.
+    let later = config(&text, &["eval.tokens=64"]);
+    assert_eq!((later.eval.tokens, later.eval.batches), (64, None));
+    let earlier = config(MEMORY, &["eval.batches=5"]);
+    assert_eq!(earlier.eval.tokens, 5 * 2 * 32);
     let set = config(MEMORY, &[]);
     assert_eq!(set.notes(), config(MEMORY, &["eval.tokens=128"]).notes());
 }
