@@ -211,8 +211,8 @@ fn recall_is_measured_by_load_where_it_fits() {
     let own = &report.by_pairs[2].measured;
     assert_eq!(*own, report.measured);
     for one in &report.by_pairs {
-        // Each key is asked once in an evaluation row.
-        assert_eq!(one.measured.tokens, 2 * 3 * one.pairs as u64);
+        // 5 rows of 48 tokens, and each key is asked once.
+        assert_eq!(one.measured.tokens, 5 * one.pairs as u64);
     }
 
     let request = EvalRequest {
