@@ -28,7 +28,7 @@ pub use block::{Block, Mixer};
 pub use config::{InitKind, MixerKind, ModelConfig, ModelSpec};
 pub use conv::ShortConv;
 pub use feed_forward::SwiGlu;
-pub use language_model::{LanguageModel, ModelOutput};
+pub use language_model::{LanguageModel, ModelOutput, Scores};
 pub use memory_mixer::MemoryMixer;
 pub use mixer_config::{MixerConfig, MixerError};
 pub use named_state::{NamedState, StateOrigin};

@@ -38,6 +38,7 @@ pub use config::{
 };
 pub use error::{ChangedKey, TrainError};
 pub use estimate::{Estimate, TrainMemory, estimate};
+pub use evaluate::{Evaluate, Evaluated, Nonfinite, StartFrom, Sum};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};
 pub use snapshot::tokenizer_fingerprint;

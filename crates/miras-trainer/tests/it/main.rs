@@ -10,6 +10,7 @@ mod devices;
 mod effects;
 mod effects_of_data;
 mod effects_of_parts;
+mod evaluating;
 mod init;
 mod limits;
 mod metrics;
