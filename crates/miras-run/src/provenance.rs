@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::inputs::Inputs;
 use crate::time::rfc3339;
 
 /// `run.json`: what the run is, and every start of it.
@@ -15,6 +16,9 @@ pub struct RunRecord {
     pub seed: u64,
     /// What it trains on, in words.
     pub data: String,
+    /// Checksums of what it reads; none in the record of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Inputs>,
     /// What the model takes; none in the record of an earlier version.
     #[serde(default)]
     pub cost: Option<Cost>,
@@ -85,9 +89,18 @@ impl RunRecord {
         Self {
             seed,
             data: data.into(),
+            inputs: None,
             cost,
             starts: vec![first],
         }
+    }
+
+    /// Checksums of what the run reads. The record of an earlier version has them among the words
+    /// of its data, apart from that of `train.init_from`.
+    pub fn checksums(&self) -> Inputs {
+        self.inputs
+            .clone()
+            .unwrap_or_else(|| Inputs::of_words(&self.data))
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Evaluation {
     pub(crate) accuracy: f64,
     /// Bytes of text behind a scored token, mean.
     pub(crate) bytes: f64,
+    /// Scored tokens.
+    pub(crate) scored: f64,
     /// The first batch whose loss is NaN or infinite.
     pub(crate) nonfinite: Option<u64>,
 }
@@ -57,9 +59,14 @@ pub(crate) fn evaluate(
         loss: loss / weight,
         accuracy: hits / weight,
         bytes: bytes as f64 / weight,
+        scored: weight,
         nonfinite,
     })
 }
+
+/// The tag of the number of questions that an evaluation asks, where it measures an accuracy: one
+/// question more or less that is answered is the smallest step of the accuracy.
+pub(crate) const QUESTIONS: &str = "eval/questions";
 
 /// The tag that goes beside `<prefix>/loss`, and its value; `bytes` stand behind a scored token.
 pub(crate) fn beside_loss(

@@ -1,10 +1,13 @@
 //! Evaluations, checkpoints, and how a run ends.
 
+use std::collections::BTreeMap;
+
+use miras_data::Metric;
 use miras_log::Tracker;
 use miras_model::Ablation;
 use miras_run::{Best, CheckpointInfo, Goal, Status, Summary, shell_word};
 
-use crate::evaluate::{Evaluation, beside_loss, evaluate};
+use crate::evaluate::{Evaluation, QUESTIONS, beside_loss, evaluate};
 use crate::parameters::{first_nonfinite, parameters};
 use crate::session::{End, Session};
 use crate::{OnNonfinite, Outcome, TrainError, advice, snapshot};
@@ -111,6 +114,9 @@ impl Session {
         let text: Vec<String> = (values.iter())
             .map(|(tag, value)| format!("{tag} {value:.4}"))
             .collect();
+        if self.data.metric() == Metric::Accuracy {
+            values.push((QUESTIONS.to_owned(), found.scored));
+        }
         if !self.is_logged(step) {
             // Curves against time need the time of their points.
             values.push(("perf/seconds".to_owned(), self.seconds()));
@@ -213,9 +219,19 @@ impl Session {
             tokens: self.state.tokens,
             seconds: self.seconds(),
             best: self.state.best.clone(),
-            metrics: self.metrics.clone(),
+            metrics: self.last_values(),
         })?;
         Ok(())
+    }
+
+    /// The last value of each metric; of skipped steps the number up to now, also where the last
+    /// steps were not logged.
+    fn last_values(&self) -> BTreeMap<String, f64> {
+        let mut values = self.metrics.clone();
+        if self.config.train.on_nonfinite == OnNonfinite::Skip {
+            values.insert("train/skipped".to_owned(), self.state.skipped as f64);
+        }
+        values
     }
 
     /// Seconds of training, all starts together.

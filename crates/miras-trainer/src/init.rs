@@ -43,6 +43,13 @@ pub(crate) fn start(config: &RunConfig, mut learner: Learner) -> Result<Learner,
     Ok(learner)
 }
 
+/// The checksum of the weights that the configuration names, if it names some.
+pub(crate) fn checksum(config: &RunConfig) -> Result<Option<String>, TrainError> {
+    let path = config.train.init_from.as_ref();
+    let weights = path.map(|path| Weights::read(Path::new(path))).transpose()?;
+    Ok(weights.map(|weights| format!("sha256:{}", weights.sha256())))
+}
+
 fn blank(config: &RunConfig, vocab: usize, device: &Device) -> LanguageModel {
     LanguageModel::new(&config.model, vocab, config.train.seed, device)
 }

@@ -9,7 +9,7 @@ use crate::table::rows::{self, Table};
 pub(super) fn variants(comparison: &Comparison) -> Markup {
     let classes = comparison.variants.iter().map(|one| class(one.verdict));
     html! {
-        (markup(&Table::of(comparison), classes))
+        (markup(&Table::verdicts(comparison), classes))
         p.note { (rows::footnote(comparison)) }
     }
 }
@@ -40,7 +40,7 @@ fn class(verdict: Verdict) -> &'static str {
         Verdict::Best => "best",
         Verdict::WithinNoise => "noise",
         Verdict::Worse => "worse",
-        Verdict::OneSeed => "seed",
+        Verdict::OneSeed | Verdict::TwoSeeds | Verdict::NoSpread => "seed",
         Verdict::Stopped | Verdict::Unmeasured => "unmeasured",
     }
 }

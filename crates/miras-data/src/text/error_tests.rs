@@ -215,6 +215,36 @@ fn a_file_given_twice_is_refused() {
 }
 
 #[test]
+fn a_copy_of_a_training_file_is_no_validation_text() {
+    let place = place();
+    fs::write(place.path("other.txt"), text(5000)).unwrap();
+    let bytes = fs::read(place.path("good.txt")).unwrap();
+    for (name, content) in [("copy.txt", bytes.clone()), ("packed.txt.gz", gz(&bytes))] {
+        fs::write(place.path(name), content).unwrap();
+        let expected = format!(
+            "valid_path: `DIR/{name}` has the content of `DIR/good.txt`, which is trained on: \
+             text used for both training and validation would spoil the measure"
+        );
+        assert_eq!(
+            error(&place, |config| {
+                config.path = place.paths(&["other.txt", "good.txt"]);
+                config.valid_path = Some(place.paths(&[name]));
+            }),
+            expected
+        );
+    }
+    // As long, and another text.
+    let mut near = bytes;
+    *near.last_mut().unwrap() ^= 1;
+    fs::write(place.path("near.txt"), near).unwrap();
+    let config = TextConfig {
+        valid_path: Some(place.paths(&["near.txt"])),
+        ..place.config(&["good.txt"])
+    };
+    place.open(&config, 0).unwrap();
+}
+
+#[test]
 #[cfg(unix)]
 fn a_device_and_a_path_through_a_file_are_refused() {
     let place = place();

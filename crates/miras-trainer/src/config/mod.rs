@@ -130,6 +130,7 @@ impl RunConfig {
             DataConfig::Mqar(_) => Metric::Accuracy,
             DataConfig::Builtin(_) | DataConfig::Text(_) => Metric::BitsPerByte,
         };
+        let counts_questions = beside == Metric::Accuracy;
         let beside = evaluate::beside(beside);
         let mut tags: Vec<String> = [
             "optim/lr",
@@ -144,6 +145,9 @@ impl RunConfig {
         let prefixes = ["train".to_owned(), "eval".to_owned()];
         for prefix in prefixes.into_iter().chain(controls) {
             tags.extend([format!("{prefix}/loss"), format!("{prefix}/{beside}")]);
+        }
+        if counts_questions {
+            tags.push(evaluate::QUESTIONS.to_owned());
         }
         if self.train.on_nonfinite == OnNonfinite::Skip {
             tags.push("train/skipped".to_owned());
