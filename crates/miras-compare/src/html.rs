@@ -72,3 +72,39 @@ fn figure(plot: &Plot) -> Result<Markup, CompareError> {
     let svg = PreEscaped(plot.svg()?);
     Ok(html! { figure id=(plot.name()) { (svg) } })
 }
+
+/// A text that may be broken within words too, after the marks that keys and paths are made of:
+/// a table must not be wider than its page.
+fn breakable(text: &str) -> Markup {
+    const MARKS: [char; 5] = ['.', '_', '/', '=', '-'];
+    // A run of letters without a mark, as a checksum is.
+    const LONGEST: usize = 24;
+    let mut pieces = vec![String::new()];
+    let mut length = 0;
+    for letter in text.chars() {
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(letter);
+        }
+        length = if letter.is_whitespace() {
+            0
+        } else {
+            length + 1
+        };
+        // The sign and the decimals of a number stay with it.
+        let is_mark = MARKS.contains(&letter) && length > 2;
+        if (is_mark && !is_number(text)) || length >= LONGEST {
+            pieces.push(String::new());
+            length = 0;
+        }
+    }
+    html! {
+        @for (at, piece) in pieces.iter().enumerate() { @if at > 0 { wbr; } (piece) }
+    }
+}
+
+/// Whether a text is a number, or numbers with signs between them.
+fn is_number(text: &str) -> bool {
+    text.split_whitespace().all(|word| {
+        word == "±" || word == "+" || word.starts_with(|c: char| "+-<.0123456789".contains(c))
+    })
+}

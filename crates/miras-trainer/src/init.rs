@@ -46,7 +46,9 @@ pub(crate) fn start(config: &RunConfig, mut learner: Learner) -> Result<Learner,
 /// The checksum of the weights that the configuration names, if it names some.
 pub(crate) fn checksum(config: &RunConfig) -> Result<Option<String>, TrainError> {
     let path = config.train.init_from.as_ref();
-    let weights = path.map(|path| Weights::read(Path::new(path))).transpose()?;
+    let weights = path
+        .map(|path| Weights::read(Path::new(path)))
+        .transpose()?;
     Ok(weights.map(|weights| format!("sha256:{}", weights.sha256())))
 }
 

@@ -37,7 +37,11 @@ pub(super) fn find(
         found.push(format!("not equal: data ({})", several(&data)));
     }
     let read: BTreeSet<String> = counted()
-        .flat_map(|run| run.evaluations.iter().filter_map(|one| run.measured_on(one)))
+        .flat_map(|run| {
+            run.evaluations
+                .iter()
+                .filter_map(|one| run.measured_on(one))
+        })
         .collect();
     if read.len() > 1 {
         found.push(format!(

@@ -96,10 +96,7 @@ fn by_position(
     })
 }
 
-fn by_pairs(
-    comparison: &Comparison,
-    same: impl Fn(&Run, &Evaluation) -> bool,
-) -> Option<Figure> {
+fn by_pairs(comparison: &Comparison, same: impl Fn(&Run, &Evaluation) -> bool) -> Option<Figure> {
     let measured = |run: &Run, one: &Evaluation| {
         same(run, one) && one.memory == Memory::Live && !one.by_pairs.is_empty()
     };
@@ -136,10 +133,7 @@ fn by_pairs(
 }
 
 /// A line a variant and sort of memory; a figure if there are two lengths.
-fn by_length(
-    comparison: &Comparison,
-    same: impl Fn(&Run, &Evaluation) -> bool,
-) -> Option<Figure> {
+fn by_length(comparison: &Comparison, same: impl Fn(&Run, &Evaluation) -> bool) -> Option<Figure> {
     let all = || {
         let of_data = evaluations(comparison).filter(|(run, one)| same(run, one));
         of_data.map(|(_, one)| one)

@@ -64,9 +64,7 @@ fn figure(comparison: &Comparison, key: &str) -> Option<Figure> {
     }
     let missing = lines.len().saturating_sub(MOST);
     lines.truncate(MOST);
-    lines.sort_by(|(a, _), (b, _)| {
-        looks::by_value(&looks::of(a, &rest), &looks::of(b, &rest))
-    });
+    lines.sort_by(|(a, _), (b, _)| looks::by_value(&looks::of(a, &rest), &looks::of(b, &rest)));
     let short = comparison.short();
     let label = short.of(key);
     let note = left_out(missing).replace("of the table", "of the lines");

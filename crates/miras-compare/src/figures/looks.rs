@@ -42,8 +42,12 @@ impl Looks {
             let colors = distinct(&drawn, &color_keys);
             let dashes = distinct(&drawn, &dash_keys);
             move |variant: &Variant| {
-                let color = colors.iter().position(|one| *one == of(variant, &color_keys))?;
-                let dash = dashes.iter().position(|one| *one == of(variant, &dash_keys))?;
+                let color = colors
+                    .iter()
+                    .position(|one| *one == of(variant, &color_keys))?;
+                let dash = dashes
+                    .iter()
+                    .position(|one| *one == of(variant, &dash_keys))?;
                 let look = Look {
                     color,
                     dash: DASHES[dash],
@@ -52,14 +56,18 @@ impl Looks {
             }
         });
         let places = distinct(&drawn, keys);
-        let all = comparison.variants.iter().enumerate().map(|(rank, variant)| {
-            let found = by_values.as_ref().and_then(|look| look(variant));
-            found.unwrap_or_else(|| {
-                let place = places.iter().position(|one| *one == of(variant, keys));
-                let place = place.filter(|_| !keys.is_empty()).unwrap_or(rank);
-                (place, Look::of(place))
-            })
-        });
+        let all = comparison
+            .variants
+            .iter()
+            .enumerate()
+            .map(|(rank, variant)| {
+                let found = by_values.as_ref().and_then(|look| look(variant));
+                found.unwrap_or_else(|| {
+                    let place = places.iter().position(|one| *one == of(variant, keys));
+                    let place = place.filter(|_| !keys.is_empty()).unwrap_or(rank);
+                    (place, Look::of(place))
+                })
+            });
         Self { all: all.collect() }
     }
 

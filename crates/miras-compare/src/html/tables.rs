@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::breakable;
 use crate::comparison::{Comparison, Verdict};
 use crate::table::more;
 use crate::table::rows::{self, Table};
@@ -21,12 +22,12 @@ fn markup(table: &Table, classes: impl Iterator<Item = &'static str>) -> Markup 
         div.wide {
             table {
                 thead { tr { @for (name, &right) in table.head.iter().zip(&table.right) {
-                    th.right[right] { (name) }
+                    th.right[right] { (breakable(name)) }
                 } } }
                 tbody { @for (row, class) in table.rows.iter().zip(classes) {
                     tr.(class) {
                         @for (cell, &right) in row.iter().zip(&table.right) {
-                            td.right[right] { (cell) }
+                            td.right[right] { (breakable(cell)) }
                         }
                     }
                 } }
@@ -71,7 +72,7 @@ pub(super) fn excluded(comparison: &Comparison) -> Markup {
             div.wide {
                 table {
                     thead { tr { th { "variant" } th { "run" } th { "seed" } th { "why" } } }
-                    tbody { @for row in &excluded { tr { @for cell in row { td { (cell) } } } } }
+                    tbody { @for row in &excluded { tr { @for cell in row { td { (breakable(cell)) } } } } }
                 }
             }
         }

@@ -145,7 +145,10 @@ fn joined<'a>(pieces: impl Iterator<Item = &'a str>, most: usize, indent: usize)
         }
         lines.push(next);
     }
-    lines.iter().map(|line| line.trim_end().to_owned()).collect()
+    lines
+        .iter()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
 }
 
 /// Prose in lines, each with its end, wrapped at words; `indent` moves all lines but the first.
@@ -213,14 +216,10 @@ mod tests {
     #[test]
     fn a_label_is_wrapped_before_columns_go_below() {
         let text = aligned(&table("depth=1 step_max=0.1 decay=by_channel", 4));
-        assert_eq!(
-            text.lines().skip(1).take(3).collect::<Vec<_>>(),
-            [
-                "depth=1          2.345 ± 0.012  2.345 ± 0.012  2.345 ± 0.012  2.345 ± 0.012",
-                "  step_max=0.1",
-                "  decay=by_chann",
-            ]
-        );
+        let lines: Vec<&str> = text.lines().skip(1).take(2).collect();
+        let cells = "  2.345 ± 0.012".repeat(4);
+        let first = format!("depth=1 step_max=0.1{cells}");
+        assert_eq!(lines, [&*first, "  decay=by_channel"]);
     }
 
     #[test]
