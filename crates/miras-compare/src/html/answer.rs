@@ -53,8 +53,8 @@ pub(super) fn answer(comparison: &Comparison) -> String {
         ),
         (
             Verdict::NoSpread,
-            "cannot be told from it, for seeds make no difference",
-            "cannot be told from it, for seeds make no difference",
+            "cannot be told from it, for the difference is the same with all seeds",
+            "cannot be told from it, for the difference is the same with all seeds",
         ),
         (
             Verdict::Stopped,
