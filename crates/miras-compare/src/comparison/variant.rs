@@ -86,9 +86,9 @@ impl Variant {
         self.mean(Run::flops)
     }
 
-    /// Seconds of training, the mean of the runs that count.
+    /// Seconds of training where it is compared, the mean of the runs that count.
     pub fn seconds(&self) -> Option<f64> {
-        self.mean(Run::seconds)
+        self.mean(Run::compared_seconds)
     }
 
     /// Speed, the mean of the runs that count.

@@ -286,6 +286,27 @@ impl Run {
         self.summary.as_ref().map(|end| end.tokens).or_else(logged)
     }
 
+    /// Optimizer steps done where it is compared.
+    pub fn compared_steps(&self) -> Option<u64> {
+        match self.at {
+            Some(_) => self.compared_point().map(|point| point.step),
+            None => self.steps(),
+        }
+    }
+
+    /// Seconds of training where it is compared.
+    pub fn compared_seconds(&self) -> Option<f64> {
+        match self.at {
+            Some(_) => self.compared_point()?.seconds,
+            None => self.seconds(),
+        }
+    }
+
+    fn compared_point(&self) -> Option<&Point> {
+        let mut newest_first = self.points.iter().rev();
+        newest_first.find(|point| Some(point.tokens) == self.at)
+    }
+
     /// Seconds of training.
     pub fn seconds(&self) -> Option<f64> {
         let logged = || self.points.last().and_then(|point| point.seconds);
