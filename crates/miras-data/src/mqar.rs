@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use miras_random::Stream;
@@ -173,19 +175,19 @@ impl Mqar {
             seed,
             fingerprint: String::new(),
         };
-        let first = [mqar.train_batch(0, 1)?, mqar.eval_batch(0, 1)?];
+        let first = [mqar.train_batch(0, 0..1)?, mqar.eval_batch(0, 1)?];
         mqar.fingerprint = describe::of_batches(&first);
         Ok(mqar)
     }
 
-    fn batch(&self, purpose: &str, index: u64, rows: usize) -> Result<Batch, DataError> {
-        let mut batch = Batch::blank(rows, self.config.seq_len)?;
+    fn batch(&self, purpose: &str, index: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(rows.len(), self.config.seq_len)?;
         let queries = match purpose {
             TRAIN => self.config.queries,
             _ => 1,
         };
-        for row in 0..rows {
-            let mut stream = Stream::new(self.seed, purpose, &[index, row as u64]);
+        for (row, number) in rows.enumerate() {
+            let mut stream = Stream::new(self.seed, purpose, &[index, number as u64]);
             self.fill(&mut batch, row, queries, &mut stream);
         }
         Ok(batch)
@@ -240,8 +242,8 @@ impl Dataset for Mqar {
         Metric::Accuracy
     }
 
-    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        self.batch(TRAIN, index, rows)
+    fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+        self.batch(TRAIN, step, rows)
     }
 
     fn eval_batches(&self, _rows: usize) -> Option<u64> {
@@ -249,7 +251,7 @@ impl Dataset for Mqar {
     }
 
     fn eval_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        self.batch(EVAL, index, rows)
+        self.batch(EVAL, index, 0..rows)
     }
 
     fn describe(&self) -> Description {

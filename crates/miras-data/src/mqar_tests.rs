@@ -30,7 +30,7 @@ fn queries(batch: &Batch) -> Vec<(&[i32], usize, i32)> {
 fn a_lookup_table_answers_every_query() {
     for data in both_fillers() {
         for batch in [
-            data.train_batch(5, 16).unwrap(),
+            data.train_batch(5, 0..16).unwrap(),
             data.eval_batch(5, 16).unwrap(),
         ] {
             for (row, at, target) in queries(&batch) {
@@ -47,7 +47,7 @@ fn a_lookup_table_answers_every_query() {
 fn recent_tokens_never_hold_the_answer() {
     for data in both_fillers() {
         let gap = data.config.gap;
-        for (row, at, target) in queries(&data.train_batch(0, 64).unwrap()) {
+        for (row, at, target) in queries(&data.train_batch(0, 0..64).unwrap()) {
             assert!(at >= 16 + gap);
             assert!(!row[at - gap..].contains(&target));
         }
@@ -72,7 +72,7 @@ fn a_table_from_key_to_value_across_rows_does_not_help() {
 fn training_asks_each_key_often_and_evaluation_once() {
     let data = mqar(|config| config.queries = 3);
     for (batch, times) in [
-        (data.train_batch(2, 4).unwrap(), 3),
+        (data.train_batch(2, 0..4).unwrap(), 3),
         (data.eval_batch(2, 4).unwrap(), 1),
     ] {
         for row in 0..4 {
@@ -90,7 +90,7 @@ fn training_asks_each_key_often_and_evaluation_once() {
 #[test]
 fn weight_is_one_on_queries_and_zero_elsewhere() {
     for data in both_fillers() {
-        let batch = data.train_batch(0, 8).unwrap();
+        let batch = data.train_batch(0, 0..8).unwrap();
         let keys = data.config.first_key()..data.config.first_value();
         for (at, &weight) in batch.weights.iter().enumerate() {
             let is_key = keys.contains(&(batch.inputs[at] as usize));
@@ -103,7 +103,7 @@ fn weight_is_one_on_queries_and_zero_elsewhere() {
 #[test]
 fn keys_values_and_filler_keep_to_their_ranges() {
     for data in both_fillers() {
-        let batch = data.train_batch(1, 32).unwrap();
+        let batch = data.train_batch(1, 0..32).unwrap();
         for row in batch.inputs.chunks(batch.len) {
             for pair in row[..16].chunks(2) {
                 let first_key = token(data.config.first_key());
@@ -123,17 +123,23 @@ fn keys_values_and_filler_keep_to_their_ranges() {
 }
 
 #[test]
-fn batches_depend_on_seed_index_and_purpose_only() {
+fn rows_depend_on_seed_step_number_and_purpose_only() {
     let config = MqarConfig::default();
     let open = |seed| Mqar::new(&config, seed).unwrap();
-    let batch = open(1).train_batch(3, 4).unwrap();
-    assert_eq!(batch, open(1).train_batch(3, 4).unwrap());
-    assert_ne!(batch, open(2).train_batch(3, 4).unwrap());
-    assert_ne!(batch, open(1).train_batch(4, 4).unwrap());
+    let batch = open(1).train_batch(3, 0..4).unwrap();
+    assert_eq!(batch, open(1).train_batch(3, 0..4).unwrap());
+    assert_ne!(batch, open(2).train_batch(3, 0..4).unwrap());
+    assert_ne!(batch, open(1).train_batch(4, 0..4).unwrap());
     assert_eq!(
         batch.inputs,
-        open(1).train_batch(3, 9).unwrap().inputs[..4 * 128]
+        open(1).train_batch(3, 0..9).unwrap().inputs[..4 * 128]
     );
+    let parts = [0..1, 1..4].map(|rows| open(1).train_batch(3, rows).unwrap());
+    assert_eq!(
+        parts.each_ref().map(|part| part.inputs.clone()).concat(),
+        batch.inputs
+    );
+    assert_eq!(parts.map(|part| part.weights).concat(), batch.weights);
     assert_eq!(open(1).describe(), open(1).describe());
     assert_ne!(open(1).describe(), open(2).describe());
 }
@@ -144,7 +150,7 @@ fn training_and_evaluation_share_no_row() {
     let mut seen = HashSet::new();
     for index in 0..20 {
         for batch in [
-            data.train_batch(index, 32).unwrap(),
+            data.train_batch(index, 0..32).unwrap(),
             data.eval_batch(index, 32).unwrap(),
         ] {
             for row in batch.inputs.chunks(128) {
@@ -160,7 +166,7 @@ fn the_tightest_row_that_is_accepted_works() {
         config.vocab = 18;
         config.seq_len = 2 * 8 + 33 + 2 * 8;
     });
-    assert_eq!(queries(&data.train_batch(0, 2).unwrap()).len(), 32);
+    assert_eq!(queries(&data.train_batch(0, 0..2).unwrap()).len(), 32);
 }
 
 fn problems(change: impl FnOnce(&mut MqarConfig)) -> String {

@@ -63,6 +63,14 @@ pub enum TrainError {
         /// What differs.
         gap: String,
     },
+    /// A parameter of a model that was extended, and not in full.
+    #[error(
+        "the parameter `{name}` is in no group, so nothing says whether weight decay acts on it: its module has to name it in `groups` (miras-model)"
+    )]
+    NoGroup {
+        /// As in `model.safetensors`.
+        name: String,
+    },
     /// Metrics cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),

@@ -5,7 +5,7 @@ use miras_data::{Dataset, Metric};
 use miras_model::{Ablation, LanguageModel, Pass};
 
 use crate::TrainError;
-use crate::read::{Tokens, read, weight_of};
+use crate::read::{Tokens, read, sum, weight_of};
 
 /// What the held-out data say about a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,8 +43,8 @@ pub(crate) fn evaluate(
         let logits = model.forward(tokens.inputs.clone(), None, pass).logits;
         let right = tokens.hits(logits.clone());
         let losses = LanguageModel::token_losses(logits, tokens.targets);
-        let sum = (losses * tokens.weights).sum();
-        let numbers = read(Tensor::cat(vec![sum, right], 0))?;
+        let loss_sum = sum(losses * tokens.weights);
+        let numbers = read(Tensor::cat(vec![loss_sum, right], 0))?;
         if !numbers[0].is_finite() {
             nonfinite = nonfinite.or(Some(index));
         }
@@ -61,20 +61,39 @@ pub(crate) fn evaluate(
     })
 }
 
-/// The tag that goes beside `<prefix>/loss`, and its value; `bytes` stand behind a scored token.
-pub(crate) fn beside_loss(
-    metric: Metric,
-    prefix: &str,
-    loss: f64,
-    (accuracy, bytes): (f64, f64),
-) -> (String, f64) {
-    let name = beside(metric);
-    let value = match metric {
-        // Both are means over the same tokens, so this is all bits over all bytes.
-        Metric::BitsPerByte => loss / std::f64::consts::LN_2 / bytes,
-        Metric::Accuracy => accuracy,
-    };
-    (format!("{prefix}/{name}"), value)
+/// Means over scored tokens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scored {
+    /// In nats.
+    pub(crate) loss: f64,
+    /// Share of targets ranked first, if it was asked for.
+    pub(crate) accuracy: Option<f64>,
+    /// Bytes of text that a token stands for.
+    pub(crate) bytes: f64,
+}
+
+impl Scored {
+    /// The tag that goes beside `<prefix>/loss`, and its value; none for an accuracy that was not
+    /// asked for.
+    pub(crate) fn beside_loss(self, metric: Metric, prefix: &str) -> Option<(String, f64)> {
+        let value = match metric {
+            // Both are means over the same tokens, so this is all bits over all bytes.
+            Metric::BitsPerByte => self.loss / std::f64::consts::LN_2 / self.bytes,
+            Metric::Accuracy => self.accuracy?,
+        };
+        Some((format!("{prefix}/{}", beside(metric)), value))
+    }
+}
+
+impl Evaluation {
+    /// What is logged of it.
+    pub(crate) fn scored(&self) -> Scored {
+        Scored {
+            loss: self.loss,
+            accuracy: Some(self.accuracy),
+            bytes: self.bytes,
+        }
+    }
 }
 
 /// What a metric is called in tags.

@@ -4,7 +4,7 @@ use miras_log::Tracker;
 use miras_model::Ablation;
 use miras_run::{Best, CheckpointInfo, Goal, Status, Summary, shell_word};
 
-use crate::evaluate::{Evaluation, beside_loss, evaluate};
+use crate::evaluate::{Evaluation, evaluate};
 use crate::parameters::{first_nonfinite, parameters};
 use crate::session::{End, Session};
 use crate::{OnNonfinite, Outcome, TrainError, advice, snapshot};
@@ -102,12 +102,7 @@ impl Session {
         let found = self.measure(Ablation::None)?;
         let step = self.state.step;
         let mut values = vec![(METRIC.to_owned(), found.loss)];
-        values.push(beside_loss(
-            self.data.metric(),
-            "eval",
-            found.loss,
-            (found.accuracy, found.bytes),
-        ));
+        values.extend(found.scored().beside_loss(self.data.metric(), "eval"));
         let text: Vec<String> = (values.iter())
             .map(|(tag, value)| format!("{tag} {value:.4}"))
             .collect();
@@ -150,15 +145,8 @@ impl Session {
                 continue;
             }
             let found = self.measure(control.ablation())?;
-            let values = [
-                (format!("{prefix}/loss"), found.loss),
-                beside_loss(
-                    self.data.metric(),
-                    &prefix,
-                    found.loss,
-                    (found.accuracy, found.bytes),
-                ),
-            ];
+            let mut values = vec![(format!("{prefix}/loss"), found.loss)];
+            values.extend(found.scored().beside_loss(self.data.metric(), &prefix));
             self.log(self.state.step, &values)?;
             self.progress
                 .line(&format!("{prefix}/loss {:.4}", found.loss));

@@ -34,7 +34,7 @@ pub fn run_on(
         let device = config.train.device;
         return Err(TrainError::VerifiesItself { device });
     }
-    let learner = Learner::new(&config, data.vocab(), &device);
+    let learner = Learner::new(&config, data.vocab(), &device)?;
     let started = match request.resume {
         None => start::fresh(&config, data.as_ref(), &request, learner)?,
         Some(at) => start::again(&config, data.as_ref(), &request, at, learner)?,
@@ -71,7 +71,7 @@ fn twin(
     started: &Started,
     steps: u64,
 ) -> Result<Twin, TrainError> {
-    let learner = Learner::new(config, vocab, &miras_device::open("cpu")?);
+    let learner = Learner::new(config, vocab, &miras_device::open("cpu")?)?;
     let learner = match started.checkpoint {
         Some(step) => snapshot::load(&started.checkpoints.at(step)?.path, learner)?.0,
         None => init::start(config, learner)?,

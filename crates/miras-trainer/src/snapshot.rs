@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::learner::Learner;
+use crate::loss_scale::LossScale;
 use crate::start::TOKENIZER;
 use crate::weights::{Weights, store};
 
@@ -49,6 +50,9 @@ pub(crate) struct State {
     pub(crate) seconds: f64,
     /// Fingerprints of the data.
     pub(crate) data: String,
+    /// What the loss of the next step is multiplied with, in float16 alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) loss_scale: Option<LossScale>,
 }
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -65,7 +69,11 @@ pub(crate) fn save(folder: &Path, learner: &Learner, state: &State) -> Result<()
     {
         fs::write(folder.join(MEMORY), bytes)?;
     }
-    let mut json = serde_json::to_vec_pretty(state)?;
+    let state = State {
+        loss_scale: learner.loss_scale,
+        ..state.clone()
+    };
+    let mut json = serde_json::to_vec_pretty(&state)?;
     json.push(b'\n');
     fs::write(folder.join(STATE), json)?;
     Ok(())
@@ -95,6 +103,11 @@ pub(crate) fn load(folder: &Path, mut learner: Learner) -> Result<(Learner, Stat
     let bytes = fs::read(&path).map_err(failed(&path))?;
     let bytes = Bytes::from_bytes_vec(bytes);
     learner.optimizer = (learner.optimizer.from_bytes(bytes)).map_err(failed(&path))?;
+
+    // A checkpoint of another precision, or of an earlier version, has none.
+    if let (Some(now), Some(stored)) = (&mut learner.loss_scale, state.loss_scale) {
+        *now = stored;
+    }
 
     let path = folder.join(MEMORY);
     if let Some(carried) = &mut learner.carried

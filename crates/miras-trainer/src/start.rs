@@ -230,6 +230,7 @@ fn first_state(description: &Description) -> State {
         best: None,
         seconds: 0.0,
         data: fingerprints(description),
+        loss_scale: None,
     }
 }
 
