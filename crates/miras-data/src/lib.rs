@@ -32,4 +32,4 @@ pub use describe::{DataFile, Description, Tokenized};
 pub use error::DataError;
 pub use mqar::{Filler, MqarConfig};
 pub use text::{Paths, TextConfig, open_held_out};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Tokenizer, TokenizerFiles};

@@ -18,6 +18,10 @@ pub struct RunRecord {
     /// What the model takes; none in the record of an earlier version.
     #[serde(default)]
     pub cost: Option<Cost>,
+    /// SHA-256 of the file of the weights that it began with, if it did not begin with random
+    /// ones; none in the record of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
     /// The first start, then each resume.
     pub starts: Vec<Start>,
 }
@@ -86,6 +90,7 @@ impl RunRecord {
             seed,
             data: data.into(),
             cost,
+            init: None,
             starts: vec![first],
         }
     }

@@ -185,7 +185,7 @@ fn changed(name: &str, keys: &[ChangedKey]) -> String {
     });
     format!(
         "run `{name}` cannot be continued with another configuration:{}\n\
-         only {} may change; start a new run for the rest, \
+         only {} may change, and paths that lead to the same content; start a new run for the rest, \
          or leave CONFIG and --set out to go on as stored",
         lines.collect::<String>(),
         FREE.join(", ")

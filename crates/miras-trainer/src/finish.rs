@@ -187,6 +187,11 @@ impl Session {
         let saved =
             (self.checkpoints).save(step, |files| snapshot::save(files, learner, &state), &info)?;
         self.saved = Some(step);
+        for damaged in &saved.unreadable {
+            self.progress.line(&format!(
+                "warning: {damaged}; it stays, for it may be the best one"
+            ));
+        }
         if let Some(error) = saved.not_pruned {
             self.progress.line(&format!("warning: {error}"));
         }

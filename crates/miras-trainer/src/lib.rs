@@ -17,6 +17,7 @@ mod estimate;
 mod evaluate;
 mod finish;
 mod init;
+mod kept;
 mod learner;
 mod loss_scale;
 mod nonfinite;
@@ -35,11 +36,12 @@ mod weights;
 
 pub use bench::{Bench, BenchRequest, Spread, bench};
 pub use config::{
-    CheckpointConfig, Control, EvalConfig, LogConfig, OnNonfinite, OptimConfig, RunConfig,
-    StateRule, TrainConfig,
+    CheckpointConfig, Control, EvalConfig, LogConfig, OnNonfinite, OptimConfig, Reopened,
+    RunConfig, StateRule, TrainConfig,
 };
 pub use error::{ChangedKey, TrainError};
 pub use estimate::{Estimate, TrainMemory, estimate};
+pub use kept::{kept_config, kept_tokenizer, tokenizer_files};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};
 pub use snapshot::tokenizer_fingerprint;

@@ -16,7 +16,6 @@ use std::fs;
 use std::path::Path;
 
 use burn::optim::ModuleOptimizer;
-use burn::store::ModuleSnapshot;
 use burn::store::burn_pack::{Reader, Writer};
 use burn::tensor::Bytes;
 use miras_run::Best;
@@ -26,7 +25,7 @@ use crate::TrainError;
 use crate::learner::Learner;
 use crate::loss_scale::LossScale;
 use crate::start::TOKENIZER;
-use crate::weights::{Weights, store};
+use crate::weights::Weights;
 
 const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.bpk";
@@ -59,10 +58,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 /// Writes the files of a checkpoint into an empty folder.
 pub(crate) fn save(folder: &Path, learner: &Learner, state: &State) -> Result<(), Failure> {
-    // Through memory: a file that burn writes itself is readable by its owner alone.
-    let mut weights = store(None);
-    learner.frozen().save_into(&mut weights)?;
-    fs::write(folder.join(MODEL), weights.get_bytes()?)?;
+    fs::write(folder.join(MODEL), Weights::bytes_of(&learner.frozen())?)?;
     fs::write(folder.join(OPTIMIZER), optimizer_bytes(&learner.optimizer)?)?;
     if let Some(carried) = &learner.carried
         && let Some(bytes) = carried.to_bytes()?

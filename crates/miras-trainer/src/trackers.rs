@@ -1,12 +1,11 @@
 //! Where the metrics of a run go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use miras_config::{Origins, annotated, flat};
 use miras_data::Metric;
 use miras_log::{HParam, JsonLines, TensorBoard, Tracker, Trackers};
-use miras_run::{RunError, RunFolder, sha256_hex};
+use miras_run::{RunFolder, sha256_hex};
 use toml::{Table, Value};
 
 use crate::TrainError;
@@ -96,22 +95,11 @@ pub(crate) fn logged(
     folder: &RunFolder,
     step: u64,
 ) -> Result<(BTreeMap<String, f64>, Known), TrainError> {
-    let path = folder.metrics_path();
-    let text = fs::read(&path).map_err(|cause| RunError::Io {
-        action: "read",
-        path,
-        cause,
-    })?;
     let mut last = BTreeMap::new();
     let mut tags = BTreeSet::new();
-    for line in text.split(|byte| *byte == b'\n') {
-        // A line that somebody edited is none of ours.
-        let Ok(line) = serde_json::from_slice::<BTreeMap<String, serde_json::Value>>(line) else {
-            continue;
-        };
-        let at = line.get("step").and_then(serde_json::Value::as_u64);
-        for (tag, value) in line {
-            if tag == "step" || tag == "tokens" {
+    for line in JsonLines::read(folder.metrics_path())? {
+        for (tag, value) in line.values {
+            if tag == "tokens" {
                 continue;
             }
             let value = match &value {
@@ -120,7 +108,7 @@ pub(crate) fn logged(
                 other => other.as_f64(),
             };
             let Some(value) = value else { continue };
-            if at == Some(step) {
+            if line.step == step {
                 tags.insert(tag.clone());
             }
             last.insert(tag, value);

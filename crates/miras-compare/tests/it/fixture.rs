@@ -212,7 +212,7 @@ fn write(runs: &Path, draft: &Draft) -> PathBuf {
         provenance: provenance(&[("burn", "1.2.3")], None),
     };
     let record = RunRecord::new(draft.seed, draft.data.clone(), None, start);
-    let folder = RunFolder::create(runs, &draft.name, &draft.toml(), &record).unwrap();
+    let folder = RunFolder::create(runs, &draft.name, &draft.toml(), &record, &[]).unwrap();
     let path = folder.path().to_owned();
     if let Some(parameters) = draft.parameters {
         let file = path.join("run.json");

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use miras_run::write_atomic;
+
 use super::decode::decode;
 use super::record::{Fault, records};
 use super::{Event, What, event_files, read};
-use crate::append::replace;
 use crate::{HParam, Histogram, LogError, Status};
 
 /// Everything in the event files of one run, as TensorBoard shows it.
@@ -122,7 +123,7 @@ pub(crate) fn trim(path: &Path, step: u64) -> Result<(), LogError> {
     if kept == bytes {
         return Ok(());
     }
-    replace(path, &kept)
+    Ok(write_atomic(path, &kept)?)
 }
 
 fn survives(event: &Event, step: u64) -> bool {
