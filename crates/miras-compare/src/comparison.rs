@@ -79,6 +79,7 @@ impl Comparison {
         for run in &mut runs {
             run.count(&metric);
         }
+        input::agree(&mut runs);
 
         let swept: Vec<String> = (input.sweeps.iter())
             .flat_map(|sweep| sweep.keys.iter().cloned())

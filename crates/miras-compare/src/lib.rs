@@ -39,6 +39,6 @@ mod write;
 pub use comparison::{Comparison, Contrast, Difference, Pair, Sample, Variant, Verdict, holm};
 pub use error::CompareError;
 pub use input::{
-    Bin, Cost, Data, Evaluation, Memory, Pairs, Point, Run, Settings, State, Sweep, Trial,
+    Bin, Cost, Data, Evaluation, LeftOut, Memory, Pairs, Point, Run, Settings, State, Sweep, Trial,
 };
 pub use plot::Plot;

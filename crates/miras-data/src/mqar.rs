@@ -175,20 +175,16 @@ impl Mqar {
             seed,
             fingerprint: String::new(),
         };
-        let first = [mqar.train_batch(0, 0..1)?, mqar.eval_batch(0, 1)?];
+        let first = [mqar.train_batch(0, 0..1)?, mqar.eval_rows(&[0])?];
         mqar.fingerprint = describe::of_batches(&first);
         Ok(mqar)
     }
 
-    fn batch(&self, purpose: &str, index: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+    fn batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
         let mut batch = Batch::blank(rows.len(), self.config.seq_len)?;
-        let queries = match purpose {
-            TRAIN => self.config.queries,
-            _ => 1,
-        };
         for (row, number) in rows.enumerate() {
-            let mut stream = Stream::new(self.seed, purpose, &[index, number as u64]);
-            self.fill(&mut batch, row, queries, &mut stream);
+            let mut stream = Stream::new(self.seed, TRAIN, &[step, number as u64]);
+            self.fill(&mut batch, row, self.config.queries, &mut stream);
         }
         Ok(batch)
     }
@@ -243,15 +239,21 @@ impl Dataset for Mqar {
     }
 
     fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
-        self.batch(TRAIN, step, rows)
+        self.batch(step, rows)
     }
 
-    fn eval_batches(&self, _rows: usize) -> Option<u64> {
+    fn eval_tokens(&self) -> Option<u64> {
         None
     }
 
-    fn eval_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        self.batch(EVAL, index, 0..rows)
+    fn eval_rows(&self, starts: &[u64]) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(starts.len(), self.config.seq_len)?;
+        for (row, start) in starts.iter().enumerate() {
+            let index = start / self.config.seq_len as u64;
+            let mut stream = Stream::new(self.seed, EVAL, &[0, index]);
+            self.fill(&mut batch, row, 1, &mut stream);
+        }
+        Ok(batch)
     }
 
     fn describe(&self) -> Description {

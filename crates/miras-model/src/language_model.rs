@@ -12,6 +12,9 @@ use crate::{
     precision::Projection,
 };
 
+/// Logits that exist at once while targets are scored.
+const PIECE: usize = 1 << 22;
+
 /// A causal language model over any mixer.
 #[derive(Module, Debug)]
 pub struct LanguageModel {
@@ -33,6 +36,23 @@ pub struct ModelOutput {
     pub state: ModelState,
     /// One a memory layer, if they were asked for.
     pub probes: Vec<Probe>,
+}
+
+/// What [`LanguageModel::score`] says of every target, `[b, t]` each.
+pub struct Scores {
+    /// The negative log-likelihood, in nats.
+    pub losses: Tensor<2>,
+    /// 1 where the target is the likeliest token, else 0.
+    pub hits: Tensor<2>,
+    /// To go on with.
+    pub state: ModelState,
+}
+
+/// What the last block gives.
+struct Hidden {
+    x: Tensor<3>,
+    state: ModelState,
+    probes: Vec<Probe>,
 }
 
 impl LanguageModel {
@@ -115,6 +135,52 @@ impl LanguageModel {
         state: Option<ModelState>,
         pass: Pass,
     ) -> ModelOutput {
+        let Hidden { x, state, probes } = self.hidden(tokens, state, pass);
+        ModelOutput {
+            logits: self.logits(x),
+            state,
+            probes,
+        }
+    }
+
+    /// How well each of `targets` is predicted after the token of `tokens` at its place, from
+    /// `state` on.
+    ///
+    /// The logits are made and used in pieces of some positions, so that the memory it takes does
+    /// not grow with positions times vocabulary.
+    ///
+    /// # Shapes
+    /// `tokens`, `targets`: `[b, t]`.
+    pub fn score(
+        &self,
+        tokens: Tensor<2, Int>,
+        targets: Tensor<2, Int>,
+        state: Option<ModelState>,
+        pass: Pass,
+    ) -> Scores {
+        let Hidden { x, state, .. } = self.hidden(tokens, state, pass);
+        let [b, t, d] = x.dims();
+        let positions = b * t;
+        let x = x.reshape([1, positions, d]);
+        let targets = targets.reshape([1, positions]);
+        let piece = (PIECE / self.embedding.dims()[0]).max(1);
+        let (mut losses, mut hits) = (Vec::new(), Vec::new());
+        for from in (0..positions).step_by(piece) {
+            let count = piece.min(positions - from);
+            let logits = self.logits(x.clone().narrow(1, from, count));
+            let targets = targets.clone().narrow(1, from, count);
+            let first = logits.clone().argmax(2).reshape([1, count]);
+            hits.push(first.equal(targets.clone()).float());
+            losses.push(Self::token_losses(logits, targets));
+        }
+        Scores {
+            losses: Tensor::cat(losses, 1).reshape([b, t]),
+            hits: Tensor::cat(hits, 1).reshape([b, t]),
+            state,
+        }
+    }
+
+    fn hidden(&self, tokens: Tensor<2, Int>, state: Option<ModelState>, pass: Pass) -> Hidden {
         let [b, t] = tokens.dims();
         let mut x = self.embed(tokens);
         let (mut earlier, position) = match state {
@@ -130,9 +196,8 @@ impl LanguageModel {
             probes.extend(probe);
         }
 
-        let logits = self.logits(x);
-        ModelOutput {
-            logits,
+        Hidden {
+            x,
             state: ModelState {
                 layers,
                 rows: b,

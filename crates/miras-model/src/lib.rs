@@ -30,7 +30,7 @@ pub use config::{InitKind, MixerKind, ModelConfig, ModelSpec};
 pub use conv::ShortConv;
 pub use feed_forward::SwiGlu;
 pub use groups::{ParameterGroup, ParameterGroups};
-pub use language_model::{LanguageModel, ModelOutput};
+pub use language_model::{LanguageModel, ModelOutput, Scores};
 pub use memory_mixer::MemoryMixer;
 pub use mixer_config::{MixerConfig, MixerError};
 pub use named_state::{NamedState, StateOrigin};

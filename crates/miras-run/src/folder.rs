@@ -250,7 +250,7 @@ impl RunFolder {
         self.lock.as_ref()
     }
 
-    fn writable(&self) -> Result<()> {
+    pub(crate) fn writable(&self) -> Result<()> {
         match self.lock {
             Some(_) => Ok(()),
             None => Err(RunError::ReadOnly {

@@ -9,6 +9,7 @@
 //!   metrics.jsonl                one line a logged step (written by the logger)
 //!   checkpoints/step-00000020/   weights, optimizer, state and a sealed manifest
 //!   summary.json                 how the run ended
+//!   eval-256-live.json           what was measured afterwards, a file a setting (by `eval`)
 //!   lock                         held while a process trains in the folder
 //! ```
 //!
@@ -60,6 +61,7 @@ mod manifest;
 mod names;
 mod policy;
 mod provenance;
+mod reports;
 mod seal;
 mod shell;
 mod summary;
@@ -75,6 +77,7 @@ pub use folder::RunFolder;
 pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest, sha256_hex};
 pub use policy::Policy;
 pub use provenance::{Cost, Provenance, RunRecord, SourceTree, Start, provenance};
+pub use reports::{Newest, REPORT, report_name, settings_hash};
 pub use shell::shell_word;
 pub use summary::{Best, Status, Summary};
 pub use time::rfc3339;

@@ -71,6 +71,16 @@ pub enum TrainError {
         /// As in `model.safetensors`.
         name: String,
     },
+    /// The held-out rows ask for nothing.
+    #[error(
+        "the evaluation scored no token: {rows} rows of {name} were read, and none has a target that counts; use other data"
+    )]
+    Unscored {
+        /// How many rows were read.
+        rows: u64,
+        /// The data.
+        name: String,
+    },
     /// Metrics cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),

@@ -152,6 +152,13 @@ pub(crate) fn again(
             list(&removed)
         ));
     }
+    let stale = folder.remove_reports_after(state.step)?;
+    if !stale.is_empty() {
+        notes.push(format!(
+            "removed the reports of evaluations at later steps: {}",
+            stale.join(", ")
+        ));
+    }
     folder.remove_summary()?;
     let start = this_start(state.step, config, request);
     let mut now = new_record(config, data, &description, start);

@@ -12,6 +12,7 @@ mod evaluate;
 mod export;
 mod generate;
 mod held_out;
+mod notes;
 mod report;
 mod sample;
 mod stored;
@@ -22,7 +23,7 @@ mod trained;
 mod utf8;
 
 pub use error::UseError;
-pub use evaluate::{Batches, EvalRequest, evaluate, evaluate_watched};
+pub use evaluate::{EvalRequest, Size, evaluate, evaluate_watched};
 pub use export::export;
 pub use generate::{Generator, LayerNorm};
 pub use miras_run::Export;

@@ -38,6 +38,15 @@ pub enum Memory {
 }
 
 impl Memory {
+    /// Its name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Frozen => "frozen",
+            Self::Reset => "reset",
+        }
+    }
+
     pub(crate) fn pass(self) -> Pass {
         Pass {
             ablation: match self {
@@ -54,6 +63,8 @@ impl Memory {
 pub struct Trained {
     /// Its folder.
     pub folder: PathBuf,
+    /// Which of its checkpoints was asked for.
+    pub at: At,
     /// Its configuration as it is stored.
     pub config: RunConfig,
     /// The model, without gradients.
@@ -136,6 +147,7 @@ impl Trained {
         let model = LanguageModel::new(&config.model, vocab, config.train.seed, &device);
         Ok(Self {
             folder: folder.path().to_owned(),
+            at,
             model: weights.into_model(model)?,
             config,
             vocab,

@@ -8,6 +8,8 @@ use crate::table::number;
 
 /// Parameters may differ by this much and count as equal.
 const TOLERANCE: f64 = 0.02;
+/// So many files are named in a line.
+const NAMED: usize = 6;
 
 pub(super) fn find(variants: &[Variant], differing: &[String], metric: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -29,22 +31,10 @@ pub(super) fn find(variants: &[Variant], differing: &[String], metric: &str) -> 
         let unequal: Vec<_> = unequal.into_iter().map(|one| cut(one, 24)).collect();
         found.push(format!("not equal: data ({})", unequal.join(", ")));
     }
-    let read: BTreeSet<_> = counted()
-        .flat_map(|run| &run.evaluations)
-        .filter_map(|one| one.data.fingerprint.as_deref())
-        .collect();
-    if read.len() > 1 {
-        found.push(format!(
-            "not equal: data of evaluations ({}); plots show the most common",
-            read.into_iter()
-                .map(|one| cut(one, 24))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ));
-    }
+    found.extend(left_out(variants));
     let measured: Vec<_> = differing
         .iter()
-        .filter(|key| *key == "eval.batches" || key.starts_with("data."))
+        .filter(|key| *key == "eval.tokens" || key.starts_with("data."))
         // The same data may lie elsewhere; their checksum is compared above.
         .filter(|key| *key != "data.path")
         .map(String::as_str)
@@ -117,4 +107,26 @@ fn range(variants: &[Variant], of: impl Fn(&Run) -> Option<f64>, tolerance: f64)
 /// The beginning of a text.
 fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
+}
+
+/// The reports of evaluations that are not compared, a line for each reason.
+fn left_out(variants: &[Variant]) -> Vec<String> {
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for run in variants.iter().flat_map(|variant| &variant.runs) {
+        for one in &run.left_out {
+            let file = format!("{}/{}", run.name, one.file);
+            by_reason.entry(&one.why).or_default().push(file);
+        }
+    }
+    let lines = by_reason.into_iter().map(|(why, mut files)| {
+        files.sort();
+        let more = files.len().saturating_sub(NAMED);
+        files.truncate(NAMED);
+        let mut list = files.join(", ");
+        if more > 0 {
+            list += &format!(" and {more} more");
+        }
+        format!("left out: {list}: it {why}")
+    });
+    lines.collect()
 }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use miras_run::{Goal, RunFolder, RunRecord, SourceTree, Status, Summary};
 
-use super::{Cost, Evaluation, Point, Settings, State, Trial, evaluation, metrics, settings};
+use super::{
+    Cost, Evaluation, LeftOut, Point, Settings, State, Trial, evaluation, metrics, settings,
+};
 use crate::CompareError;
 use crate::comparison::statistics::median;
 
@@ -27,6 +29,8 @@ pub struct Run {
     pub points: Vec<Point>,
     /// What it was measured at afterwards.
     pub evaluations: Vec<Evaluation>,
+    /// Reports in its folder that are not compared.
+    pub left_out: Vec<LeftOut>,
     /// Where it comes from.
     pub record: Option<RunRecord>,
     /// What it takes, if it was counted.
@@ -49,6 +53,7 @@ impl Run {
         let record = folder.read_record()?;
         let cost = record.cost;
         let summary = folder.read_summary()?;
+        let (evaluations, left_out) = evaluation::read(&folder, summary.as_ref())?;
         Ok(Self {
             name: name.into_owned(),
             path: Some(path.to_owned()),
@@ -65,7 +70,8 @@ impl Run {
             reason: summary.as_ref().and_then(|summary| summary.message.clone()),
             settings: settings::read(&folder.config_path(), &folder.read_config()?)?,
             points: metrics::read(&folder.metrics_path())?,
-            evaluations: evaluation::read(path)?,
+            evaluations,
+            left_out,
             record: Some(record),
             cost,
             summary,
@@ -86,6 +92,7 @@ impl Run {
             settings: Settings::new(),
             points: Vec::new(),
             evaluations: Vec::new(),
+            left_out: Vec::new(),
             record: None,
             cost: None,
             summary: None,

@@ -252,8 +252,8 @@ fn impossible_batches_are_refused() {
     );
     assert!(text(data.train_batch(0, 0..usize::MAX)).contains("not possible"));
     assert_eq!(
-        text(data.eval_batch(4, 2)),
-        "there is no evaluation batch 4: the validation part gives 4 batches, counted from 0"
+        text(data.eval_rows(&[0, 500])),
+        "there is no evaluation row at token 500: the validation part has 99 tokens that can be scored, counted from 0"
     );
 }
 

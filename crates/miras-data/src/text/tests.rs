@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::{
-    testkit::{Place, gz, text},
+    testkit::{Place, gz, text, whole_evaluation},
     *,
 };
 use crate::{Batch, Dataset, Metric};
@@ -17,9 +17,8 @@ fn bytes(tokens: &[i32]) -> Vec<u8> {
 /// The scored targets of all evaluation batches, in order.
 fn evaluated(data: &dyn Dataset, rows: usize) -> Vec<u8> {
     let mut all = Vec::new();
-    for index in 0..data.eval_batches(rows).unwrap() {
-        let batch = data.eval_batch(index, rows).unwrap();
-        let scored = (0..rows * batch.len).filter(|&at| batch.weights[at] > 0.0);
+    for batch in whole_evaluation(data, rows) {
+        let scored = (0..batch.weights.len()).filter(|&at| batch.weights[at] > 0.0);
         all.extend(scored.map(|at| u8::try_from(batch.targets[at]).unwrap()));
     }
     all
@@ -52,8 +51,8 @@ fn rows_depend_on_seed_step_and_their_number_only() {
     );
     assert_eq!(parts[0].bytes + parts[1].bytes, batch.bytes);
     assert_eq!(
-        open(1).eval_batch(1, 4).unwrap(),
-        open(2).eval_batch(1, 4).unwrap()
+        open(1).eval_rows(&[5, 80]).unwrap(),
+        open(2).eval_rows(&[5, 80]).unwrap()
     );
     assert_eq!(
         (open(1).vocab(), open(1).metric()),
@@ -263,8 +262,8 @@ fn a_corpus_larger_than_memory_is_read_by_position() {
     for index in 0..100 {
         data.train_batch(index, 0..16).unwrap();
     }
-    let last = data.eval_batches(1).unwrap() - 1;
-    let batch = data.eval_batch(last, 1).unwrap();
+    let last = data.eval_tokens().unwrap() - 5;
+    let batch = data.eval_rows(&[last]).unwrap();
     let scored = batch.weights.iter().filter(|&&weight| weight > 0.0).count();
     assert_eq!(
         bytes(&batch.targets[..scored]),

@@ -1,6 +1,9 @@
 use std::fs;
 
-use super::{testkit::Place, *};
+use super::{
+    testkit::{Place, whole_evaluation},
+    *,
+};
 use crate::{
     Dataset,
     tokenizer::testkit::{awkward, path, tokenizer},
@@ -58,10 +61,9 @@ fn evaluation_counts_the_bytes_of_all_scored_tokens() {
     let data = place.open(&config, 1).unwrap();
     for rows in [1, 3, 50] {
         let (mut targets, mut bytes) = (Vec::new(), 0);
-        for index in 0..data.eval_batches(rows).unwrap() {
-            let batch = data.eval_batch(index, rows).unwrap();
+        for batch in whole_evaluation(&data, rows) {
             bytes += batch.bytes;
-            let scored = (0..rows * batch.len).filter(|&at| batch.weights[at] > 0.0);
+            let scored = (0..batch.weights.len()).filter(|&at| batch.weights[at] > 0.0);
             targets.extend(scored.map(|at| batch.targets[at]));
         }
         assert_eq!(targets, valid[1..], "{rows}");

@@ -201,7 +201,7 @@ impl RunConfig {
         let train = TrainConfig::take(tree, &data, &model)?;
         model.precision = train.precision;
         let optim = OptimConfig::take(tree)?;
-        let eval = EvalConfig::take(tree, &model)?;
+        let eval = EvalConfig::take(tree, &model, &data, &train)?;
         let checkpoint = CheckpointConfig::take(tree)?;
         let log = LogConfig::take(tree, &model, &keys)?;
         Ok(Self {

@@ -233,8 +233,20 @@ const REFUSED: &[(&str, &[&str])] = &[
         &["optim.clip must be 0 (off) or above, got -1"],
     ),
     (
+        "[eval]\ntokens = 0",
+        &["eval.tokens must be from 1 to 1000000000000 tokens, got 0"],
+    ),
+    (
         "[eval]\nbatches = 0",
-        &["eval.batches must be 1 or more, got 0"],
+        &["eval.batches must be from 1 to 1000000000000 tokens, got 0"],
+    ),
+    (
+        "[eval]\nbatches = 2\ntokens = 64",
+        &[
+            "`eval.batches` is the older name of `eval.tokens`, and both are set",
+            "2 | batches = 2",
+            "leave `eval.batches` out",
+        ],
     ),
     (
         "[eval]\ncontrols = ['read_zer']",

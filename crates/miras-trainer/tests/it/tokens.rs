@@ -27,7 +27,7 @@ fn on_tokens(bench: &Bench, tokenizer: &str, sets: &[&str]) -> RunConfig {
 #[test]
 fn bits_per_byte_are_all_bits_over_all_bytes() {
     let bench = Bench::new();
-    let sets = ["eval.batches=1000", "train.accumulate=2"];
+    let sets = ["eval.tokens=1000000", "train.accumulate=2"];
     let config = on_tokens(&bench, TOKENIZER, &sets);
     bench.run("run", config.clone());
     let last = |tag: &str| bench.values("run", tag).pop().unwrap().1;
