@@ -78,7 +78,8 @@ pub(crate) fn make_folder_of(path: &Path) -> Result<(), LogError> {
     fs::create_dir_all(folder).map_err(|cause| LogError::io("create", folder, cause))
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that `path` lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))

@@ -39,14 +39,36 @@ impl JsonLines {
     /// # Errors
     /// As [`read`](Self::read); the file is then unchanged.
     pub fn resume(path: impl AsRef<Path>, step: u64) -> Result<Self, LogError> {
+        Self::resume_where(path, step, &|_, _| true)
+    }
+
+    /// As [`resume`](Self::resume), without the points that `keeps` does not want, given the step
+    /// and the tag of each.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); the file is then unchanged.
+    pub fn resume_where(
+        path: impl AsRef<Path>,
+        step: u64,
+        keeps: &dyn Fn(u64, &str) -> bool,
+    ) -> Result<Self, LogError> {
         let path = path.as_ref();
         make_folder_of(path)?;
         if let Some(old) = content(path)? {
             let mut kept = Vec::with_capacity(old.len());
             for (text, line) in lines(path, &old)? {
-                if line.step <= step {
+                if line.step > step {
+                    continue;
+                }
+                let is_kept = |tag: &str| tag == TOKENS || keeps(line.step, tag);
+                let points = || line.values.keys().filter(|tag| *tag != TOKENS);
+                if line.values.keys().all(|tag| is_kept(tag)) {
                     kept.extend_from_slice(text);
                     kept.push(b'\n');
+                } else if points().any(|tag| is_kept(tag)) {
+                    let mut line = line.clone();
+                    line.values.retain(|tag, _| is_kept(tag));
+                    kept.extend_from_slice(line.to_json().as_bytes());
                 }
             }
             if kept != old {
@@ -111,6 +133,9 @@ fn number(value: f64) -> Value {
     }
 }
 
+/// The number of tokens of a line, which is no point of its own.
+const TOKENS: &str = "tokens";
+
 /// One line of a file of metrics.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Line {
@@ -119,6 +144,19 @@ pub struct Line {
     /// Everything else by its name: scalars, numbers that JSON lacks among them as strings.
     #[serde(flatten)]
     pub values: BTreeMap<String, Value>,
+}
+
+impl Line {
+    fn to_json(&self) -> String {
+        let mut text = format!("{{\"step\":{}", self.step);
+        for (tag, value) in &self.values {
+            let tag = Value::from(tag.as_str());
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, ",{tag}:{value}");
+        }
+        text.push_str("}\n");
+        text
+    }
 }
 
 fn content(path: &Path) -> Result<Option<Vec<u8>>, LogError> {

@@ -14,6 +14,7 @@ use crate::layout;
 use crate::lock::Lock;
 use crate::manifest::{self, CheckpointInfo, Goal, Manifest};
 use crate::policy::{self, Candidate, Policy};
+use crate::summary::Best;
 
 /// The checkpoints of a run, in `checkpoints/step-00000020/` and so on.
 ///
@@ -46,6 +47,9 @@ pub struct Found {
     pub checkpoint: Option<Checkpoint>,
     /// Damaged ones that might have been it, newest first: worth a warning.
     pub skipped: Vec<Damaged>,
+    /// Where the best one was looked for: a better evaluation of the run than that of any
+    /// checkpoint that there is.
+    pub missed: Option<Best>,
     run: PathBuf,
 }
 
@@ -55,6 +59,7 @@ impl From<Checkpoint> for Found {
             run: checkpoint.path.clone(),
             checkpoint: Some(checkpoint),
             skipped: Vec::new(),
+            missed: None,
         }
     }
 }
@@ -66,6 +71,7 @@ impl Found {
             checkpoint,
             skipped,
             run,
+            ..
         } = self;
         checkpoint.ok_or(RunError::NoCheckpoint { path: run, skipped })
     }
@@ -206,10 +212,7 @@ impl Checkpoints {
             }
             let goal = (known.last()).map_or_else(Goal::default, |(newest, _)| newest.info.goal);
             let mut candidates: Vec<_> = (known.iter())
-                .map(|(manifest, _)| Candidate {
-                    step: manifest.step,
-                    eval: manifest.info.eval,
-                })
+                .map(|(manifest, _)| Candidate::of(manifest))
                 .collect();
             let mut best_first = Vec::new();
             while let Some(best) = policy::best(&candidates, goal) {
@@ -217,7 +220,12 @@ impl Checkpoints {
                 let path = known.iter().find(|(manifest, _)| manifest.step == best);
                 best_first.extend(path.map(|(_, path)| (best, path.clone())));
             }
-            self.first_whole(best_first, skipped)
+            let newest = known.last().map(|(newest, _)| newest.info.clone());
+            let found = self.first_whole(best_first, skipped)?;
+            Ok(found.map(|found| Found {
+                missed: newest.and_then(|info| missed(info, &found)),
+                ..found
+            }))
         })
     }
 
@@ -296,10 +304,7 @@ impl Checkpoints {
         let mut candidates = Vec::new();
         for (step, path) in layout::scan(&self.root)? {
             match manifest::read(&path, step) {
-                Ok(known) => candidates.push(Candidate {
-                    step,
-                    eval: known.info.eval,
-                }),
+                Ok(known) => candidates.push(Candidate::of(&known)),
                 // It may be the best, so no rule is applied to it.
                 Err(fault) => saved.unreadable.push(Damaged { step, path, fault }),
             }
@@ -350,6 +355,7 @@ impl Checkpoints {
         Ok(Some(Found {
             checkpoint,
             skipped,
+            missed: None,
             run,
         }))
     }
@@ -359,6 +365,20 @@ impl Checkpoints {
             path: self.run.clone(),
         }
     }
+}
+
+/// The best evaluation that the newest checkpoint knows of, if it is better than that of the best
+/// one and was not passed over as damaged.
+fn missed(newest: CheckpointInfo, found: &Found) -> Option<Best> {
+    let (value, step) = (newest.best?, newest.best_step?);
+    let eval = (found.checkpoint.as_ref()).and_then(|checkpoint| checkpoint.manifest.info.eval);
+    let is_better = eval.is_none_or(|eval| newest.goal.is_better(value, eval));
+    let is_damaged = found.skipped.iter().any(|damaged| damaged.step == step);
+    (is_better && !is_damaged).then(|| Best {
+        metric: newest.metric.unwrap_or_default(),
+        value,
+        step,
+    })
 }
 
 /// Looks at a checkpoint in one of the two ways of [`manifest`].

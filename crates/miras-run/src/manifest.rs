@@ -51,6 +51,12 @@ pub struct CheckpointInfo {
     pub eval: Option<f64>,
     /// Its best value of the run so far.
     pub best: Option<f64>,
+    /// The step where that was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_step: Option<u64>,
+    /// Whether it was saved for its evaluation, a new best, and not for its step.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub only_best: bool,
     /// Whether all weights are finite. Others are not saved.
     pub finite: bool,
 }
@@ -64,9 +70,16 @@ impl CheckpointInfo {
             goal: Goal::Lower,
             eval: None,
             best: None,
+            best_step: None,
+            only_best: false,
             finite: true,
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Which way a metric gets better.

@@ -12,6 +12,15 @@ use crate::{OnNonfinite, Outcome, StateRule, TrainError, advice, snapshot};
 /// The metric that decides which checkpoint is best.
 pub(crate) const METRIC: &str = "eval/loss";
 
+/// Why a checkpoint is saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// Its step: that of the schedule, or the last one of this process.
+    Step,
+    /// Its evaluation is the best so far.
+    NewBest,
+}
+
 impl Session {
     /// Trains to the end, and writes how it ended whatever happens.
     pub(crate) fn run(mut self) -> Result<Outcome, TrainError> {
@@ -88,7 +97,7 @@ impl Session {
             // A checkpoint of this step does not know of this evaluation yet.
             is_saved = false;
         }
-        if !is_saved && let Some(place) = self.save()? {
+        if !is_saved && let Some(place) = self.save(Occasion::Step)? {
             return Ok(End::Nonfinite(place));
         }
         if is_over {
@@ -185,8 +194,16 @@ impl Session {
         (scored.loss, scored.beside_loss(self.data.metric(), prefix))
     }
 
+    /// Whether the best evaluation so far is that of this step.
+    pub(crate) fn is_best_at(&self, step: u64) -> bool {
+        self.state
+            .best
+            .as_ref()
+            .is_some_and(|best| best.step == step)
+    }
+
     /// Saves a checkpoint; the place of the first non-finite weight instead, if there is one.
-    pub(crate) fn save(&mut self) -> Result<Option<String>, TrainError> {
+    pub(crate) fn save(&mut self, occasion: Occasion) -> Result<Option<String>, TrainError> {
         let step = self.state.step;
         if let Some(name) = first_nonfinite(&parameters(&self.learner.model))? {
             return Ok(Some(format!(
@@ -206,6 +223,8 @@ impl Session {
                 .filter(|(at, _)| *at == step)
                 .map(|(_, loss)| loss),
             best: state.best.as_ref().map(|best| best.value),
+            best_step: state.best.as_ref().map(|best| best.step),
+            only_best: occasion == Occasion::NewBest,
             ..CheckpointInfo::new(state.tokens)
         };
         let learner = &self.learner;

@@ -12,7 +12,7 @@ use miras_model::ModelState;
 use miras_run::{Checkpoints, RunFolder};
 
 use crate::evaluate::Scored;
-use crate::finish::METRIC;
+use crate::finish::{METRIC, Occasion};
 use crate::learner::{Fault, Gradients, Learner};
 use crate::read::weight_of;
 use crate::schedule::learning_rate;
@@ -80,14 +80,7 @@ impl Session {
     ) -> Result<Self, TrainError> {
         let state = started.state;
         let resumed_at = started.resumed.then_some(state.step);
-        let table = config.to_table();
-        let trackers = trackers::open(
-            &started.folder,
-            &table,
-            &config.log.hparams,
-            data.metric(),
-            resumed_at,
-        )?;
+        let trackers = trackers::open(&started.folder, &config, data.metric(), resumed_at)?;
         let (metrics, known) = match resumed_at {
             Some(step) => trackers::logged(&started.folder, step)?,
             None => Default::default(),
@@ -159,9 +152,16 @@ impl Session {
             {
                 return Ok(End::Nonfinite(place));
             }
-            if due(self.config.checkpoint.every, step)
-                && step < self.config.train.steps
-                && let Some(place) = self.save()?
+            let occasion = if due(self.config.checkpoint.every, step) {
+                Some(Occasion::Step)
+            } else {
+                (self.config.checkpoint.keep_best && self.is_best_at(step))
+                    .then_some(Occasion::NewBest)
+            };
+            // The last step is saved with all that is measured at the end.
+            if step < self.config.train.steps
+                && let Some(occasion) = occasion
+                && let Some(place) = self.save(occasion)?
             {
                 return Ok(End::Nonfinite(place));
             }

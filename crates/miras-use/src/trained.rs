@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use miras_model::{Ablation, LanguageModel, MixerKind, Pass, Precision, StateOrigin};
 use miras_registry::Registry;
-use miras_run::{Checkpoints, Damaged, Export, Found, Policy, RunFolder};
+use miras_run::{Best, Checkpoints, Damaged, Export, Found, Policy, RunFolder};
 use miras_trainer::{RunConfig, Weights, kept_config, kept_tokenizer, tokenizer_fingerprint};
 use serde::{Deserialize, Serialize};
 
@@ -214,12 +214,36 @@ fn refuse_step(at: At, folder: &RunFolder) -> Result<(), UseError> {
     Err(UseError::Usage(message))
 }
 
+/// That the best model cannot be had, and which is the best that can.
+fn not_kept(folder: &RunFolder, missed: &Best, found: &Found) -> String {
+    let Best {
+        metric,
+        value,
+        step,
+    } = missed;
+    let other =
+        (found.checkpoint.as_ref()).and_then(|other| Some((other.step, other.manifest.info.eval?)));
+    let instead = match other {
+        Some((other, eval)) => {
+            format!("the best that has one is step {other} ({eval:.4}): use --step {other}")
+        }
+        None => "no other evaluated step has one: use --step latest".to_owned(),
+    };
+    format!(
+        "the best evaluation of {}, {metric} {value:.4} at step {step}, has no checkpoint: it was not kept, as with checkpoint.keep_best = false; {instead}",
+        folder.path().display()
+    )
+}
+
 fn checkpoint(folder: &RunFolder, checkpoints: &Checkpoints, at: At) -> Result<Found, UseError> {
     match at {
         At::Step(step) => Ok(checkpoints.at(step)?.into()),
         At::Latest => Ok(checkpoints.latest_valid()?),
         At::Best => {
             let found = checkpoints.best()?;
+            if let Some(missed) = &found.missed {
+                return Err(UseError::Usage(not_kept(folder, missed, &found)));
+            }
             if found.checkpoint.is_some() || !found.skipped.is_empty() {
                 return Ok(found);
             }
