@@ -59,7 +59,7 @@ const CONFIG: &str = "config";
 /// Whether a run that goes on after `step` has a point of `tag` there. An earlier process that
 /// ended there, because its steps or its time were over, has measured more.
 fn is_due(config: &RunConfig, step: u64, tag: &str) -> bool {
-    let is_due = |every: u64| every > 0 && step.is_multiple_of(every);
+    let is_due = |every: u64| every > 0 && step > 0 && step.is_multiple_of(every);
     let (is_logged, is_evaluated) = (is_due(config.log.every), is_due(config.eval.every));
     match tag.split('/').next() {
         Some("eval") => is_evaluated,

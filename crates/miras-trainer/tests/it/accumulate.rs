@@ -43,35 +43,21 @@ fn a_batch_is_its_micro_batches_on_every_kind_of_data() {
     ];
     for (text, sets) in cases {
         let bench = Bench::new();
-        // Evaluations read the same rows, so that they tell the models apart and nothing else.
-        let with = |size: [&str; 2], eval: &str| {
-            let common = ["log.surprise_threshold=0.5", "train.steps=3"];
-            let common = if text == MEMORY {
-                &common[..]
-            } else {
-                &common[1..]
-            };
-            config(text, &[sets, common, &size, &[eval]].concat())
+        let with = |size: [&str; 2]| {
+            let common = ["train.steps=3", "log.surprise_threshold=0.5"];
+            let of_memory = usize::from(text == MEMORY);
+            config(text, &[sets, &common[..=of_memory], &size].concat())
         };
-        bench.run(
-            "whole",
-            with(["train.batch=6", "train.accumulate=1"], "eval.batches=1"),
-        );
+        bench.run("whole", with(["train.batch=6", "train.accumulate=1"]));
         let whole = measured(&bench, "whole");
-        assert!(whole.iter().any(|(_, tag, _)| tag == "train/loss"));
-        for (name, size, eval) in [
-            (
-                "threes",
-                ["train.batch=2", "train.accumulate=3"],
-                "eval.batches=3",
-            ),
-            (
-                "ones",
-                ["train.batch=1", "train.accumulate=6"],
-                "eval.batches=6",
-            ),
+        for tag in ["train/loss", "optim/grad_norm", "eval/loss"] {
+            assert!(whole.iter().any(|(_, other, _)| other == tag), "{tag}");
+        }
+        for (name, size) in [
+            ("threes", ["train.batch=2", "train.accumulate=3"]),
+            ("ones", ["train.batch=1", "train.accumulate=6"]),
         ] {
-            bench.run(name, with(size, eval));
+            bench.run(name, with(size));
             let parts = measured(&bench, name);
             assert_eq!(parts.len(), whole.len(), "{sets:?} {name}");
             for ((step, tag, value), (_, other, expected)) in parts.iter().zip(&whole) {
