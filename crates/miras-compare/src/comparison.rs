@@ -104,6 +104,7 @@ impl Comparison {
         if at.is_some() {
             group::count(&mut groups, &metric, at);
         }
+        input::agree(groups.iter_mut().flat_map(|group| &mut group.runs), at);
         let keys = Keys::of(&groups, &input.sweeps);
         let common = groups
             .iter()

@@ -45,6 +45,6 @@ pub use comparison::{
 };
 pub use error::CompareError;
 pub use input::{
-    Bin, Cost, Data, Evaluation, Memory, Pairs, Point, Run, Settings, State, Sweep, Trial,
+    Bin, Cost, Data, Evaluation, LeftOut, Memory, Pairs, Point, Run, Settings, State, Sweep, Trial,
 };
 pub use plot::Plot;

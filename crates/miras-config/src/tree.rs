@@ -56,6 +56,27 @@ impl Tree {
             .transpose()
     }
 
+    /// Removes and reads the value of a key under the name that it had before, `from`, and shows
+    /// its place as that of `to`; `None` if no layer wrote it. Nobody is told of the older name;
+    /// an error if both are written.
+    pub fn renamed<T: DeserializeOwned>(
+        &mut self,
+        from: &str,
+        to: &str,
+    ) -> Result<Option<T>, ConfigError> {
+        if !self.is_set(from) {
+            return Ok(None);
+        }
+        if self.is_set(to) {
+            let message = format!("`{from}` is the older name of `{to}`, and both are set");
+            return Err(self.error(from, message, Some(format!("leave `{from}` out"))));
+        }
+        let value = self.value(from);
+        self.taken.remove(from);
+        self.marks.rename(from, to);
+        value
+    }
+
     /// Like [`section`](Self::section), for a table whose type is chosen by its
     /// `kind`, which [`value`](Self::value) has removed already.
     ///

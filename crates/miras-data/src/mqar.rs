@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use miras_random::Stream;
@@ -179,15 +181,11 @@ impl Mqar {
         })
     }
 
-    fn batch(&self, purpose: &str, index: u64, rows: usize) -> Result<Batch, DataError> {
-        let mut batch = Batch::blank(rows, self.config.seq_len)?;
-        let queries = match purpose {
-            TRAIN => self.config.queries,
-            _ => 1,
-        };
-        for row in 0..rows {
-            let mut stream = Stream::new(self.seed, purpose, &[index, row as u64]);
-            self.fill(&mut batch, row, queries, &mut stream);
+    fn batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(rows.len(), self.config.seq_len)?;
+        for (row, number) in rows.enumerate() {
+            let mut stream = Stream::new(self.seed, TRAIN, &[step, number as u64]);
+            self.fill(&mut batch, row, self.config.queries, &mut stream);
         }
         Ok(batch)
     }
@@ -242,7 +240,7 @@ fn fingerprint(config: &MqarConfig) -> Result<String, DataError> {
         filler,
     } = config;
     let settings = format!("{vocab} {pairs} {gap} {queries} {filler:?}");
-    let rows = [shortest.train_batch(0, 1)?, shortest.eval_batch(0, 1)?];
+    let rows = [shortest.train_batch(0, 0..1)?, shortest.eval_rows(&[0])?];
     Ok(describe::of_generator(&settings, &rows))
 }
 
@@ -265,16 +263,22 @@ impl Dataset for Mqar {
         Metric::Accuracy
     }
 
-    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        self.batch(TRAIN, index, rows)
+    fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+        self.batch(step, rows)
     }
 
-    fn eval_batches(&self, _rows: usize) -> Option<u64> {
+    fn eval_tokens(&self) -> Option<u64> {
         None
     }
 
-    fn eval_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        self.batch(EVAL, index, rows)
+    fn eval_rows(&self, starts: &[u64]) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(starts.len(), self.config.seq_len)?;
+        for (row, start) in starts.iter().enumerate() {
+            let index = start / self.config.seq_len as u64;
+            let mut stream = Stream::new(self.seed, EVAL, &[0, index]);
+            self.fill(&mut batch, row, 1, &mut stream);
+        }
+        Ok(batch)
     }
 
     fn describe(&self) -> Description {

@@ -1,23 +1,17 @@
 //! What a run reads, identified by content.
 
-use serde::{Deserialize, Serialize};
-
 /// Checksums of what a run reads. They stand for the paths in its configuration: the same bytes
 /// at another place, compressed, or found by a pattern, have the same checksum.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inputs {
     /// Of the text after decompression, or of the generator's settings without seed and row
     /// length.
-    #[serde(default)]
     pub data: Option<String>,
     /// Of the text that `data.valid_path` names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid: Option<String>,
     /// Of the files of the tokenizer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,
     /// Of the weights that `train.init_from` names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
 }
 
@@ -71,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checksums_of_earlier_records_are_found_in_their_words() {
+    fn checksums_are_found_in_the_words_of_a_record() {
         let inputs = Inputs::of_words(
             "a; sha256 b.txt; 9 bytes; sha256:aa sha256-sampled:bb tokenizer-sha256:cc",
         );

@@ -16,12 +16,13 @@ pub struct RunRecord {
     pub seed: u64,
     /// What it trains on, in words.
     pub data: String,
-    /// Checksums of what it reads; none in the record of an earlier version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inputs: Option<Inputs>,
     /// What the model takes; none in the record of an earlier version.
     #[serde(default)]
     pub cost: Option<Cost>,
+    /// SHA-256 of the file of the weights that it began with, if it did not begin with random
+    /// ones; none in the record of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
     /// The first start, then each resume.
     pub starts: Vec<Start>,
 }
@@ -89,18 +90,18 @@ impl RunRecord {
         Self {
             seed,
             data: data.into(),
-            inputs: None,
             cost,
+            init: None,
             starts: vec![first],
         }
     }
 
-    /// Checksums of what the run reads. The record of an earlier version has them among the words
-    /// of its data, apart from that of `train.init_from`.
-    pub fn checksums(&self) -> Inputs {
-        self.inputs
-            .clone()
-            .unwrap_or_else(|| Inputs::of_words(&self.data))
+    /// Checksums of what the run reads.
+    pub fn inputs(&self) -> Inputs {
+        Inputs {
+            weights: self.init.clone(),
+            ..Inputs::of_words(&self.data)
+        }
     }
 }
 

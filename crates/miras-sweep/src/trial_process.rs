@@ -93,12 +93,11 @@ impl Work<'_> {
     fn evaluate(&self, evaluations: &Evaluations) -> Result<Option<End>, SweepError> {
         for (length, memory) in evaluations.each(self.trial.has_memory()) {
             let file = self.run_folder().join(Evaluations::file(length, memory));
-            let rows = evaluations.tokens / length;
-            if is_measured(&file, length, rows) {
+            if self.is_measured(&file, length, evaluations)? {
                 continue;
             }
-            let command =
-                (self.launch).evaluate(self.folder, self.trial, (length, rows), memory, &file);
+            let asked = (length, memory, evaluations);
+            let command = (self.launch).evaluate(self.folder, self.trial, asked, &file);
             if let Some(end) = self.run(command)? {
                 return Ok(Some(end));
             }
@@ -197,6 +196,35 @@ impl Work<'_> {
         Ok(run.read_summary()?)
     }
 
+    /// Whether there is a report on so much text at this length, of the weights that the run has
+    /// now: a trial that was trained further is measured again.
+    fn is_measured(
+        &self,
+        file: &Path,
+        length: usize,
+        evaluations: &Evaluations,
+    ) -> Result<bool, SweepError> {
+        let report = fs::read(file).ok();
+        let report =
+            report.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+        let Some(report) = report else {
+            return Ok(false);
+        };
+        let run = RunFolder::open_to_read(self.folder.path(), &self.trial.name)?;
+        let is_of_now = match run.newest()? {
+            Some(newest) => {
+                newest.weights.is_some() && report["weights"].as_str() == newest.weights.as_deref()
+            }
+            // Nothing is left that could be measured again.
+            None => report["step"].as_u64() == run.read_summary()?.map(|summary| summary.steps),
+        };
+        let is = |key: &str, value: u64| report[key].as_u64() == Some(value);
+        Ok(is_of_now
+            && is("length", length as u64)
+            && is("stretches", evaluations.stretches())
+            && report["size"].as_str() == Some(&evaluations.tokens.to_string()))
+    }
+
     /// The step of the last line of metrics.
     fn logged(&self) -> u64 {
         let step = || {
@@ -210,17 +238,6 @@ impl Work<'_> {
         };
         step().unwrap_or(0)
     }
-}
-
-/// Whether there is a report on so many rows of this length.
-fn is_measured(file: &Path, length: usize, rows: usize) -> bool {
-    let report = fs::read(file).ok();
-    let report = report.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
-    report.is_some_and(|report| {
-        report["length"].as_u64() == Some(length as u64)
-            && report["batch"].as_u64() == Some(1)
-            && report["batches"].as_u64() == Some(rows as u64)
-    })
 }
 
 fn read_from(path: &Path, offset: u64) -> io::Result<String> {

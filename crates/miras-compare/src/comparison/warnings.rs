@@ -10,8 +10,8 @@ use crate::table::number;
 const TOLERANCE: f64 = 0.02;
 /// Keys that decide how much text an evaluation reads.
 const MEASURE: [&str; 2] = ["eval.batches", "eval.tokens"];
-/// So many runs are named in one warning.
-const NAMED: usize = 3;
+/// So many runs or files are named in a line.
+const NAMED: usize = 6;
 
 pub(super) fn find(
     variants: &[Variant],
@@ -36,19 +36,7 @@ pub(super) fn find(
     if data.len() > 1 {
         found.push(format!("not equal: data ({})", several(&data)));
     }
-    let read: BTreeSet<String> = counted()
-        .flat_map(|run| {
-            run.evaluations
-                .iter()
-                .filter_map(|one| run.measured_on(one))
-        })
-        .collect();
-    if read.len() > 1 {
-        found.push(format!(
-            "not equal: data of evaluations ({}); plots show the most common",
-            several(&read)
-        ));
-    }
+    found.extend(left_out(variants));
     let measured: Vec<_> = differing
         .iter()
         .filter(|key| MEASURE.contains(&key.as_str()) || key.starts_with("data."))
@@ -167,4 +155,26 @@ fn several(all: &BTreeSet<String>) -> String {
 /// The beginning of a text.
 fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
+}
+
+/// The reports of evaluations that are not compared, a line for each reason.
+fn left_out(variants: &[Variant]) -> Vec<String> {
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for run in variants.iter().flat_map(|variant| &variant.runs) {
+        for one in &run.left_out {
+            let file = format!("{}/{}", run.name, one.file);
+            by_reason.entry(&one.why).or_default().push(file);
+        }
+    }
+    let lines = by_reason.into_iter().map(|(why, mut files)| {
+        files.sort();
+        let more = files.len().saturating_sub(NAMED);
+        files.truncate(NAMED);
+        let mut list = files.join(", ");
+        if more > 0 {
+            list += &format!(" and {more} more");
+        }
+        format!("left out: {list}: it {why}")
+    });
+    lines.collect()
 }

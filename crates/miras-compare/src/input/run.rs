@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use miras_run::{Goal, Inputs, RunFolder, RunRecord, SourceTree, Status, Summary};
 
-use super::{Cost, Evaluation, Point, Settings, State, Trial, evaluation, metrics, settings};
+use super::{
+    Cost, Evaluation, LeftOut, Point, Settings, State, Trial, evaluation, metrics, settings,
+};
 use crate::CompareError;
 use crate::comparison::label::in_words;
 use crate::comparison::statistics::median;
@@ -36,6 +38,8 @@ pub struct Run {
     pub points: Vec<Point>,
     /// What it was measured at afterwards.
     pub evaluations: Vec<Evaluation>,
+    /// Reports in its folder that are not compared.
+    pub left_out: Vec<LeftOut>,
     /// Where it comes from.
     pub record: Option<RunRecord>,
     /// What it takes, if it was counted.
@@ -60,6 +64,7 @@ impl Run {
         let record = folder.read_record()?;
         let cost = record.cost;
         let summary = folder.read_summary()?;
+        let (evaluations, left_out) = evaluation::read(&folder, summary.as_ref())?;
         Ok(Self {
             name: name.into_owned(),
             path: Some(path.to_owned()),
@@ -76,7 +81,8 @@ impl Run {
             reason: summary.as_ref().and_then(|summary| summary.message.clone()),
             settings: settings::read(&folder.config_path(), &folder.read_config()?)?,
             points: metrics::read(&folder.metrics_path())?,
-            evaluations: evaluation::read(path)?,
+            evaluations,
+            left_out,
             record: Some(record),
             cost,
             summary,
@@ -98,6 +104,7 @@ impl Run {
             settings: Settings::new(),
             points: Vec::new(),
             evaluations: Vec::new(),
+            left_out: Vec::new(),
             record: None,
             cost: None,
             summary: None,
@@ -349,14 +356,14 @@ impl Run {
     /// Checksums of what it reads.
     pub fn inputs(&self) -> Inputs {
         let record = self.record.as_ref();
-        record.map(RunRecord::checksums).unwrap_or_default()
+        record.map(RunRecord::inputs).unwrap_or_default()
     }
 
     /// What identifies its data: the checksums of text and validation text, or the settings of the
     /// generator. Neither a path nor a seed nor the length of rows has a part in it.
     pub fn data(&self) -> Option<String> {
         let record = self.record.as_ref()?;
-        let inputs = record.checksums();
+        let inputs = record.inputs();
         let text = inputs.data.filter(|text| !text.starts_with(GENERATOR));
         Some(match (text, inputs.valid) {
             (Some(text), Some(valid)) => format!("{text} {valid}"),
@@ -381,6 +388,9 @@ impl Run {
     /// What identifies the text or the generator of an evaluation. The fingerprint that an
     /// earlier version gave to generated rows depends on the seed.
     pub(crate) fn measured_on(&self, evaluation: &Evaluation) -> Option<String> {
+        if let Some(generator) = &evaluation.data.generator {
+            return Some(generator.clone());
+        }
         let fingerprint = evaluation.data.fingerprint.as_deref()?;
         if fingerprint.starts_with(ROWS) {
             return self.generator();

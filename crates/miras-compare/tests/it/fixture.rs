@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use miras_compare::Comparison;
-use miras_run::{Inputs, RunFolder, RunRecord, Start, Status, Summary, provenance};
+use miras_run::{RunFolder, RunRecord, Start, Status, Summary, provenance};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -31,8 +31,8 @@ pub(crate) struct Draft {
     pub(crate) evaluations: Vec<Value>,
     /// Put behind the last line of metrics.jsonl.
     pub(crate) tail: String,
-    /// Checksums in the record; none as in a record of an earlier version.
-    pub(crate) inputs: Option<Inputs>,
+    /// The checksum of the weights that it began with.
+    pub(crate) weights: Option<String>,
     /// The last values in summary.json.
     pub(crate) metrics: Vec<(String, f64)>,
 }
@@ -60,7 +60,7 @@ impl Draft {
             speed: 1000.0,
             evaluations: Vec::new(),
             tail: String::new(),
-            inputs: None,
+            weights: None,
             metrics: Vec::new(),
         }
     }
@@ -72,10 +72,9 @@ impl Draft {
         self
     }
 
-    /// Text at a path, with its checksum.
-    pub(crate) fn text(mut self, path: &str, checksum: &str) -> Self {
-        let inputs = self.inputs.get_or_insert_default();
-        inputs.data = Some(checksum.to_owned());
+    /// Text at a path, with the checksums of all that is read.
+    pub(crate) fn text(mut self, path: &str, checksums: &str) -> Self {
+        self.data = format!("{path}; 9 bytes for training; {checksums}");
         self.set("data.kind", "'text'")
             .set("data.path", &format!("'{path}'"))
     }
@@ -241,8 +240,8 @@ fn write(runs: &Path, draft: &Draft) -> PathBuf {
         provenance: provenance(&[("burn", "1.2.3")], None),
     };
     let mut record = RunRecord::new(draft.seed, draft.data.clone(), None, start);
-    record.inputs.clone_from(&draft.inputs);
-    let folder = RunFolder::create(runs, &draft.name, &draft.toml(), &record).unwrap();
+    record.init.clone_from(&draft.weights);
+    let folder = RunFolder::create(runs, &draft.name, &draft.toml(), &record, &[]).unwrap();
     let path = folder.path().to_owned();
     if let Some(parameters) = draft.parameters {
         let file = path.join("run.json");

@@ -11,18 +11,16 @@ fn the_same_content_is_the_same_variant_wherever_it_lies() {
     let keys: [(&str, Move); 4] = [
         ("data.path", |draft, path, sum| draft.text(path, sum)),
         ("data.valid_path", |draft, path, sum| {
-            let mut draft = draft.text("a.txt", "sha256:aa");
-            draft.inputs.as_mut().unwrap().valid = Some(sum.to_owned());
+            let draft = draft.text("a.txt", &format!("sha256:aa {sum}"));
             draft.set("data.valid_path", &format!("['{path}']"))
         }),
         ("data.tokenizer", |draft, path, sum| {
-            let mut draft = draft.text("a.txt", "sha256:aa");
-            draft.inputs.as_mut().unwrap().tokenizer = Some(sum.to_owned());
+            let draft = draft.text("a.txt", &format!("sha256:aa tokenizer-{sum}"));
             draft.set("data.tokenizer", &format!("'{path}'"))
         }),
         ("train.init_from", |draft, path, sum| {
             let mut draft = draft.text("a.txt", "sha256:aa");
-            draft.inputs.as_mut().unwrap().weights = Some(sum.to_owned());
+            draft.weights = Some(sum.to_owned());
             draft.set("train.init_from", &format!("'{path}'"))
         }),
     ];
@@ -47,33 +45,6 @@ fn the_same_content_is_the_same_variant_wherever_it_lies() {
         assert_eq!(comparison.variants.len(), 2, "{key}");
         assert_eq!(comparison.differing, [key]);
     }
-}
-
-#[test]
-fn records_of_earlier_versions_name_their_contents_in_words() {
-    let place = Place::new();
-    let old = |name: &str, seed: u64, path: &str, tokenizer: &str| {
-        let mut draft = Draft::new(name, seed, 2.0)
-            .set("data.path", &format!("'{path}'"))
-            .set("data.tokenizer", "'t.json'");
-        draft.data = format!("{path}; 9 bytes; sha256:aa tokenizer-sha256:{tokenizer}");
-        place.run(&draft)
-    };
-    let (first, moved) = (
-        old("a-s1", 1, "a.txt", "cc"),
-        old("b-s2", 2, "b/a.txt", "cc"),
-    );
-    let mut new = Draft::new("c-s3", 3, 2.1)
-        .text("c.txt", "sha256:aa")
-        .set("data.kind", "'text'")
-        .set("data.tokenizer", "'elsewhere'");
-    new.config.retain(|(key, _)| key != "data.kind");
-    new.inputs.as_mut().unwrap().tokenizer = Some("tokenizer-sha256:cc".to_owned());
-    let comparison = compare(&[first.clone(), moved, place.run(&new)]);
-    assert_eq!(comparison.variants.len(), 1);
-    assert_eq!(comparison.warnings, [] as [String; 0]);
-    let comparison = compare(&[first, old("d-s2", 2, "a.txt", "dd")]);
-    assert_eq!(comparison.differing, ["data.tokenizer"]);
 }
 
 #[test]
@@ -130,7 +101,7 @@ fn recalled(place: &Place, is_old: bool) -> Comparison {
                 one["by_pairs"][1]["accuracy"] = json!(0.1 * seed as f64);
             }
             if !is_old {
-                draft.inputs.get_or_insert_default().data = Some("sha256-generator:aa".to_owned());
+                draft.data = "recall; generated without end; sha256-generator:aa".to_owned();
             }
             trials.push((draft, "done"));
         }

@@ -1,6 +1,6 @@
 //! Evaluations against the trainer's own, and against each other.
 
-use miras_use::{Batches, EvalRequest, Memory, Report, Trained, evaluate};
+use miras_use::{EvalRequest, Memory, Report, Size, Trained, evaluate};
 
 use crate::support::{Bench, RECALL, assert_near};
 
@@ -87,7 +87,7 @@ fn rows_may_be_longer_than_in_training() {
         let request = EvalRequest {
             length: Some(150),
             batch: Some(2),
-            batches: Some(Batches::First(1)),
+            size: Some(Size::Tokens(300)),
             ..EvalRequest::default()
         };
         let report = evaluate(&trained, &request).unwrap();
@@ -106,7 +106,7 @@ fn any_text_is_scored_whole() {
     let path = bench.file("text.txt", "A fox ran over the hill, and back. ".repeat(5));
     let request = EvalRequest {
         data: vec![path.to_string_lossy().into_owned()],
-        batches: Some(Batches::All),
+        size: Some(Size::All),
         ..EvalRequest::default()
     };
     let report = evaluate(&trained, &request).unwrap();
