@@ -10,4 +10,5 @@ mod formats;
 mod identity;
 mod look;
 mod plots;
+mod reports;
 mod verdicts;

@@ -6,6 +6,7 @@ mod combinations;
 mod commands;
 mod comparing;
 mod cost;
+mod evaluating;
 mod mistakes;
 mod presets;
 mod resuming;
