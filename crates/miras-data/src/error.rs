@@ -78,15 +78,6 @@ pub enum DataError {
         second: String,
     },
 
-    /// A file whose content is in the training part and in the validation part.
-    #[error("valid_path: `{}` has the content of `{}`, which is trained on: text used for both training and validation would spoil the measure", valid.display(), train.display())]
-    Copied {
-        /// The file of `path`.
-        train: PathBuf,
-        /// The file of `valid_path`.
-        valid: PathBuf,
-    },
-
     /// A file that is not text.
     #[error("{field}: `{}` {why}; set allow_binary = true to train on its bytes all the same", path.display())]
     Binary {
@@ -226,7 +217,6 @@ impl DataError {
             | Self::Tokenizer { field, .. }
             | Self::Binary { field, .. } => Some(field),
             Self::TooShort { .. } => Some("seq_len"),
-            Self::Copied { .. } => Some("valid_path"),
             _ => None,
         }
     }

@@ -1,5 +1,4 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fs::File,
     path::{Path, PathBuf},
 };
@@ -87,33 +86,27 @@ impl Corpus {
 
     /// A hash of the bytes, or of blocks at even distances if there are very many.
     pub(super) fn fingerprint(&self) -> Result<String, DataError> {
-        fingerprint(self.len, |offset, buffer| self.read(offset, buffer))
-    }
-
-    /// Two files with the same content, one of each corpus.
-    pub(super) fn common_file(
-        &self,
-        other: &Self,
-    ) -> Result<Option<(PathBuf, PathBuf)>, DataError> {
-        let mut known: BTreeMap<u64, Vec<(String, &Path)>> = BTreeMap::new();
-        let sizes: BTreeSet<u64> = other.segments.iter().map(|segment| segment.len).collect();
-        for segment in &self.segments {
-            // Only what has the size of a file of the other corpus can be one of them.
-            if sizes.contains(&segment.len) {
-                let found = known.entry(segment.len).or_default();
-                found.push((segment.fingerprint()?, &segment.origin));
+        let mut hash = Sha256::new();
+        let mut block = Vec::new();
+        let mut add = |hash: &mut Sha256, offset: u64, len: u64| -> Result<(), DataError> {
+            block.resize(len as usize, 0);
+            self.read(offset, &mut block)?;
+            hash.update(&block);
+            Ok(())
+        };
+        if self.len <= HASH_ALL {
+            let step = 1 << 20;
+            for offset in (0..self.len).step_by(step as usize) {
+                add(&mut hash, offset, step.min(self.len - offset))?;
             }
+            return Ok(format!("sha256:{}", hex(&hash.finalize())));
         }
-        for segment in &other.segments {
-            let Some(same_size) = known.get(&segment.len) else {
-                continue;
-            };
-            let fingerprint = segment.fingerprint()?;
-            if let Some((_, path)) = same_size.iter().find(|(one, _)| *one == fingerprint) {
-                return Ok(Some((path.to_path_buf(), segment.origin.clone())));
-            }
+        hash.update(self.len.to_le_bytes());
+        for number in 0..BLOCKS {
+            let offset = u128::from(self.len - BLOCK) * u128::from(number);
+            add(&mut hash, (offset / u128::from(BLOCKS - 1)) as u64, BLOCK)?;
         }
-        Ok(None)
+        Ok(format!("sha256-sampled:{}", hex(&hash.finalize())))
     }
 
     /// What tells the corpus from one with another byte anywhere: its fingerprint and, where
@@ -183,10 +176,6 @@ impl Segment {
         })
     }
 
-    fn fingerprint(&self) -> Result<String, DataError> {
-        fingerprint(self.len, |offset, buffer| self.read(offset, buffer))
-    }
-
     /// Why the file's start is no text, if it is none.
     fn is_no_text(&self) -> Result<Option<&'static str>, DataError> {
         let mut head = vec![0; self.len.min(SNIFF) as usize];
@@ -214,32 +203,4 @@ impl Segment {
             source,
         })
     }
-}
-
-/// A hash of `len` bytes, or of blocks of them at even distances if there are very many.
-fn fingerprint(
-    len: u64,
-    read: impl Fn(u64, &mut [u8]) -> Result<(), DataError>,
-) -> Result<String, DataError> {
-    let mut hash = Sha256::new();
-    let mut block = Vec::new();
-    let mut add = |hash: &mut Sha256, offset: u64, len: u64| -> Result<(), DataError> {
-        block.resize(len as usize, 0);
-        read(offset, &mut block)?;
-        hash.update(&block);
-        Ok(())
-    };
-    if len <= HASH_ALL {
-        let step = 1 << 20;
-        for offset in (0..len).step_by(step as usize) {
-            add(&mut hash, offset, step.min(len - offset))?;
-        }
-        return Ok(format!("sha256:{}", hex(&hash.finalize())));
-    }
-    hash.update(len.to_le_bytes());
-    for number in 0..BLOCKS {
-        let offset = u128::from(len - BLOCK) * u128::from(number);
-        add(&mut hash, (offset / u128::from(BLOCKS - 1)) as u64, BLOCK)?;
-    }
-    Ok(format!("sha256-sampled:{}", hex(&hash.finalize())))
 }

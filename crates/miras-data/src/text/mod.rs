@@ -207,12 +207,6 @@ pub(crate) fn open(
         None => None,
     };
 
-    if let Some(own) = &own
-        && let Some((train, valid)) = first.common_file(own)?
-    {
-        return Err(DataError::Copied { train, valid });
-    }
-
     let mut files = first.files();
     files.extend(own.iter().flat_map(|own| own.files()));
     let file_count = files.len();

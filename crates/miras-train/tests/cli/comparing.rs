@@ -88,17 +88,6 @@ fn the_same_bytes_at_other_places_are_the_same_data() {
 }
 
 #[test]
-fn a_copy_of_the_training_text_is_refused_for_validation() {
-    let dir = Dir::tiny();
-    dir.file("t.txt", text());
-    dir.file("v.txt", text());
-    dir.run("run tiny.toml --set data={kind='text',path='t.txt',valid_path='v.txt',seq_len=32}")
-        .refused(
-            "error: data.valid_path: `v.txt` has the content of `t.txt`, which is trained on[..]",
-        );
-}
-
-#[test]
 fn skipped_steps_cut_off_files_and_controls() {
     let dir = Dir::tiny();
     dir.run("run tiny.toml --name plain-s1 --progress quiet")
