@@ -95,10 +95,7 @@ pub(crate) fn again(
     let found = find(&checkpoints, at, &mut notes)?;
     let description = data.describe();
     let known = match &found {
-        Some(checkpoint) => {
-            refuse_fewer_steps(name, checkpoint.step, config.train.steps)?;
-            Some(snapshot::state(&checkpoint.path)?.data)
-        }
+        Some(checkpoint) => Some(snapshot::state(&checkpoint.path)?.data),
         None => record.as_ref().and_then(fingerprints_in),
     };
     let init = record.as_ref().and_then(|record| record.init.as_deref());
@@ -107,6 +104,9 @@ pub(crate) fn again(
         (&before, config),
         (known.is_some(), init.is_some()),
     )?;
+    if let Some(checkpoint) = &found {
+        refuse_fewer_steps(name, checkpoint.step, config.train.steps)?;
+    }
     // Before the weights, whose shapes follow from the data.
     if let Some(known) = known {
         refuse_other_data(name, known, fingerprints(&description))?;
