@@ -115,8 +115,8 @@ fn a_stored_configuration_that_was_edited_or_cut_is_refused_by_all_that_read_it(
     ];
     let dir = Dir::tiny();
     dir.run("run tiny.toml").done();
-    dir.run("export tiny --out out").done();
-    for (folder, verb) in [("runs/tiny", "written"), ("out", "exported")] {
+    dir.run("export tiny --out sub/out").done();
+    for (folder, verb) in [("runs/tiny", "written"), ("sub/out", "exported")] {
         let file = format!("{folder}/config.toml");
         let stored = dir.read(&file);
         for (how, edit) in EDITS {
@@ -144,11 +144,11 @@ fn a_stored_configuration_that_was_edited_or_cut_is_refused_by_all_that_read_it(
     // What the message says helps.
     dir.file(
         "runs/tiny/config.toml",
-        EDITS[0].1(&dir.read("out/config.toml")),
+        EDITS[0].1(&dir.read("sub/out/config.toml")),
     );
     dir.run("run runs/tiny/config.toml --name other").done();
     assert!(dir.read("runs/other/config.toml").contains("lr = 4.003"));
-    dir.file("runs/tiny/config.toml", dir.read("out/config.toml"));
+    dir.file("runs/tiny/config.toml", dir.read("sub/out/config.toml"));
     dir.run("run --name tiny --resume --set train.steps=6")
         .done();
     dir.run("eval tiny").done();
@@ -236,8 +236,8 @@ fn data_that_moved_are_known_by_their_content() {
     let whole = model(&dir, "mine");
     fs::rename(dir.at("given"), dir.at("moved")).unwrap();
     dir.run("run --name mine --resume=2").refused(
-        "[..]error: path: `[DIR]/given/corpus.txt` does not exist[..]
- --> runs/mine/config.toml:[..]  (data.path)[..]
+        "error: path: `[DIR]/given/corpus.txt` does not exist[..]
+[..]--> runs/mine/config.toml:[..]  (data.path)[..]
 [..]= help: if it was moved, say where it is with `--set data.path=PATH`",
     );
     let moved = "--set data.path=moved/corpus.txt --set data.valid_path=moved/valid.txt";
@@ -360,20 +360,12 @@ fn a_project_that_moved_goes_on_with_its_relative_paths_and_its_own_tokenizer() 
     // The tokenizer is in the run's folder: whether the original is there does not matter, nor
     // what it is now.
     fs::rename(dir.at("b/own.json"), dir.at("b/other.json")).unwrap();
-    let ran = inside("b", "run on.toml --resume --set train.steps=6").done();
-    let note = "note     data.tokenizer: `own.json` cannot be read any more, so the copy in runs/on/tokenizer is used";
-    assert!(ran.err.contains(note), "{}", ran.err);
+    inside("b", "run on.toml --resume --set train.steps=6").done();
     dir.file("b/own.json", dir.read("b/other.json") + "\n");
     let ran = inside("b", "run --name on --resume --set train.steps=7").done();
     let note = "/b/own.json` changed since, so the copy in runs/on/tokenizer is used";
     assert!(ran.err.contains(note), "{}", ran.err);
     // Whoever asks for another one is told.
-    let ran = inside(
-        "b",
-        "run --name on --resume --set data.tokenizer=./own.json",
-    )
-    .ended(0);
-    assert!(ran.err.contains(note), "the same path: {}", ran.err);
     dir.file("b/new.json", dir.read("b/other.json") + "\n");
     let ran = inside("b", "run --name on --resume --set data.tokenizer=new.json").ended(2);
     let said = "error: data.tokenizer: the tokenizer of run `on` changed";

@@ -404,8 +404,7 @@ fn a_changed_tokenizer_is_refused_by_all_that_read_text() {
         dir.run(&format!("eval {folder} --data a.txt")).done();
     }
     // A tokenizer that is somebody else's, whole.
-    let mut other: serde_json::Value = serde_json::from_str(&json).unwrap();
-    other["version"] = "other".into();
+    let other = json.clone() + "\n\n";
     for folder in ["runs/tiny", "weights"] {
         fs::remove_file(dir.at(&format!("{folder}/tokenizer/miras_tokenizer.json"))).unwrap();
         dir.file(
@@ -459,7 +458,7 @@ fn damaged_weights_do_not_begin_a_run_and_unknown_ones_are_said_to_be_unverified
     let ran = dir.run("eval out").ended(1);
     assert!(
         ran.err
-            .starts_with("error: out/model.safetensors is damaged or was replaced: "),
+            .contains("out/model.safetensors is damaged or was replaced: "),
         "{}",
         ran.err
     );
