@@ -5,8 +5,13 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Paths, cache, find::Found, read_at::read_at};
-use crate::{DataError, describe::DataFile, describe::hex, source::Bytes};
+use super::{cache, find::Found, read_at::read_at};
+use crate::{
+    DataError, Paths,
+    describe::{DataFile, hex},
+    paths::is_compressed,
+    source::Bytes,
+};
 
 /// So much of a file's start is checked for being text.
 const SNIFF: u64 = 64 << 10;
@@ -156,7 +161,7 @@ impl Bytes for Corpus {
 
 impl Segment {
     fn open(origin: &Path, caches: &[PathBuf]) -> Result<Self, DataError> {
-        let path = if cache::is_compressed(origin) {
+        let path = if is_compressed(origin) {
             cache::decompressed(origin, caches)?
         } else {
             origin.to_owned()

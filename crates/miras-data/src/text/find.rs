@@ -1,15 +1,13 @@
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use super::Paths;
-use crate::DataError;
-
-/// Below this likeness (0 to 1) a name is not suggested.
-const ALIKE: f64 = 0.6;
+use crate::{
+    DataError, Paths,
+    paths::{WantedAs, has_wildcard, suggestion, with_home},
+};
 
 /// A file that takes part in a corpus.
 #[derive(Debug)]
@@ -67,9 +65,9 @@ fn expand(field: &'static str, given: &str) -> Result<Vec<Found>, DataError> {
         }
         Ok(_) => Err(DataError::NotAFile { field, path }),
         // A file whose name holds a bracket is taken as it is, above.
-        Err(_) if given.contains(['*', '?', '[']) => matching(field, given, &path),
+        Err(_) if has_wildcard(given) => matching(field, given, &path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let hint = suggestion(&path);
+            let hint = suggestion(&path, WantedAs::Text);
             Err(DataError::Missing { field, path, hint })
         }
         Err(source) => Err(DataError::Read { path, source }),
@@ -138,60 +136,4 @@ fn matching(field: &'static str, given: &str, path: &Path) -> Result<Vec<Found>,
         });
     }
     Ok(files)
-}
-
-pub(crate) fn with_home(given: &str) -> PathBuf {
-    match (given.strip_prefix("~/"), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-        _ => PathBuf::from(given),
-    }
-}
-
-/// The existing path most like a missing one, or the first part of it that is missing.
-pub(crate) fn suggestion(path: &Path) -> String {
-    let parts: Vec<_> = path.ancestors().collect();
-    // From the whole path upwards: the last missing step before one that exists.
-    let missing = parts
-        .windows(2)
-        .find(|pair| pair[1].as_os_str().is_empty() || pair[1].exists())
-        .map_or(path, |pair| pair[0]);
-    let folder = match missing.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let wanted = name(missing.file_name());
-    let names = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(name(Some(&entry.ok()?.file_name()))));
-    let mut alike: Vec<_> = names
-        .map(|name| (likeness(&wanted, &name), name))
-        .filter(|(score, _)| *score >= ALIKE)
-        .collect();
-    alike.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    match alike.first() {
-        Some((_, name)) => format!(
-            "; did you mean `{}`?",
-            missing.with_file_name(name).display()
-        ),
-        None if missing != path => format!(": there is no `{}`", missing.display()),
-        None if path.is_relative() => std::env::current_dir().map_or_else(
-            |_| String::new(),
-            |here| format!(" in `{}`", here.display()),
-        ),
-        None => String::new(),
-    }
-}
-
-fn name(name: Option<&OsStr>) -> String {
-    name.unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// How alike two file names are; a forgotten ending such as `.txt.gz` counts for little.
-fn likeness(wanted: &str, name: &str) -> f64 {
-    let (wanted, name) = (wanted.to_lowercase(), name.to_lowercase());
-    let whole = strsim::normalized_damerau_levenshtein(&wanted, &name);
-    let stem = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
-    let stems = strsim::normalized_damerau_levenshtein(&stem(&wanted), &stem(&name));
-    whole.max(stems * 0.9)
 }

@@ -3,7 +3,6 @@
 mod cache;
 mod corpus;
 mod find;
-mod paths;
 mod read_at;
 mod token_file;
 
@@ -11,18 +10,16 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-pub use paths::Paths;
-
 use crate::{
-    DataError, Dataset, Description, Problem, Tokenized, Tokenizer,
+    DataError, Dataset, Description, Paths, Problem, Tokenized, Tokenizer,
     config::{check_seq_len, check_valid_fraction},
+    paths,
     source::{Bytes, Span, Tokens},
     tokenizer,
     windows::Windows,
 };
-pub(crate) use cache::{folders as cache_folders, is_compressed};
+pub(crate) use cache::folders as cache_folders;
 use corpus::Corpus;
-pub(crate) use find::{suggestion, with_home};
 use token_file::Encoding;
 
 /// Text from files.
