@@ -68,8 +68,12 @@ pub const KINDS: &[Kind] = &[
                 "files for validation, in place of valid_fraction; all of path is then for training",
             ),
             (
+                "separator",
+                "text between two files, such as \"<|endoftext|>\"; `generate` ends there; none by default",
+            ),
+            (
                 "allow_binary",
-                "true: take files that are not text, with NUL bytes or not UTF-8",
+                "true: take the bytes of all files as they are, also of those that are not UTF-8 text, JSON and Parquet included",
             ),
         ],
         default: || DataConfig::Text(TextConfig::default().settled()),

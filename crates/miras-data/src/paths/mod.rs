@@ -13,6 +13,9 @@ use glob::Pattern;
 pub use list::Paths;
 pub(crate) use missing::{WantedAs, suggestion};
 
+/// So many files are named; of more, a number.
+const NAMED: usize = 3;
+
 /// A path with `~/` as the home directory.
 pub(crate) fn with_home(given: &str) -> PathBuf {
     match (given.strip_prefix("~/"), env::var_os("HOME")) {
@@ -49,6 +52,20 @@ pub(crate) fn absolute(given: &str) -> io::Result<String> {
     };
     let inside = path.strip_prefix(".").unwrap_or(path);
     Ok(Path::new(&here).join(inside).to_string_lossy().into_owned())
+}
+
+/// "`a`, `b` and 4 more".
+pub(crate) fn listed<'a>(paths: impl Iterator<Item = &'a Path>) -> String {
+    let all: Vec<String> = paths.map(|path| format!("`{}`", path.display())).collect();
+    match all.as_slice() {
+        [one] => one.clone(),
+        [rest @ .., last] if all.len() <= NAMED => format!("{} and {last}", rest.join(", ")),
+        all => format!(
+            "{} and {} more",
+            all[..NAMED - 1].join(", "),
+            all.len() - (NAMED - 1)
+        ),
+    }
 }
 
 /// A path as a word of a shell command.
@@ -91,6 +108,20 @@ mod tests {
             ("-x.txt", "'-x.txt'"),
         ] {
             assert_eq!(in_shell(Path::new(path)), expected);
+        }
+    }
+
+    #[test]
+    fn lists_of_files_are_short() {
+        let names = ["a", "b", "c", "d", "e"].map(Path::new);
+        for (count, expected) in [
+            (1, "`a`"),
+            (2, "`a` and `b`"),
+            (3, "`a`, `b` and `c`"),
+            (4, "`a`, `b` and 2 more"),
+            (5, "`a`, `b` and 3 more"),
+        ] {
+            assert_eq!(listed(names[..count].iter().copied()), expected);
         }
     }
 }

@@ -6,7 +6,14 @@ use std::{
 
 use crate::{
     DataError, Paths,
-    paths::{WantedAs, has_wildcard, suggestion, with_home},
+    paths::{WantedAs, has_wildcard, listed, suggestion, with_home},
+};
+
+/// As in folders, hidden files are left out.
+const MATCH: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: false,
+    require_literal_leading_dot: true,
 };
 
 /// A file that takes part in a corpus.
@@ -22,6 +29,8 @@ pub(super) struct Found {
 pub(super) struct Finder {
     /// What gave each file.
     givers: BTreeMap<PathBuf, String>,
+    /// The patterns, as they were given and with `~/` as the home directory.
+    patterns: Vec<(String, PathBuf)>,
 }
 
 impl Finder {
@@ -33,6 +42,10 @@ impl Finder {
         let mut all = Vec::new();
         for given in paths.iter() {
             let files = expand(field, given)?;
+            let path = with_home(given);
+            if has_wildcard(given) && !path.exists() {
+                self.patterns.push((given.to_owned(), path));
+            }
             for file in &files {
                 let identity = fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
                 let giver = format!("{field} = {given}");
@@ -47,6 +60,34 @@ impl Finder {
             all.extend(files);
         }
         Ok(all)
+    }
+
+    /// Notes on files that a pattern leaves out for being compressed, or for not being.
+    pub(super) fn left_out(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (given, path) in &self.patterns {
+            let pattern = path.to_string_lossy();
+            let (other, ending) = match pattern.strip_suffix(".gz") {
+                Some(plain) => (plain.to_owned(), given.trim_end_matches(".gz").to_owned()),
+                None => (format!("{pattern}.gz"), format!("{given}.gz")),
+            };
+            let matches = glob::glob_with(&other, MATCH).into_iter().flatten();
+            let files: Vec<PathBuf> = matches
+                .flatten()
+                .filter(|path| path.is_file())
+                .filter(|path| {
+                    let identity = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+                    !self.givers.contains_key(&identity)
+                })
+                .collect();
+            if !files.is_empty() {
+                let names = listed(files.iter().map(PathBuf::as_path));
+                notes.push(format!(
+                    "`{given}` leaves out {names}: add `{ending}` to the paths to read that as well"
+                ));
+            }
+        }
+        notes
     }
 }
 
@@ -100,12 +141,7 @@ fn walk(folder: &Path, files: &mut Vec<Found>) -> Result<(), DataError> {
 
 fn matching(field: &'static str, given: &str, path: &Path) -> Result<Vec<Found>, DataError> {
     let pattern = path.to_string_lossy();
-    // As in folders, hidden files are left out.
-    let options = glob::MatchOptions {
-        require_literal_leading_dot: true,
-        ..glob::MatchOptions::new()
-    };
-    let matches = glob::glob_with(&pattern, options).map_err(|error| DataError::Pattern {
+    let matches = glob::glob_with(&pattern, MATCH).map_err(|error| DataError::Pattern {
         field,
         pattern: given.to_owned(),
         reason: error.msg,

@@ -213,16 +213,19 @@ fn bytes_that_are_no_text_are_tokens_of_their_own() {
 #[test]
 fn held_out_text_says_how_it_became_tokens_and_refuses_rows_of_no_length() {
     let (place, text, _) = place();
-    let paths = place.paths(&["a.txt"]);
-    let data = open_held_out(&paths, tokenizer(), 16, false).unwrap();
+    let with_rows = |seq_len| TextConfig {
+        seq_len,
+        ..place.config(&["a.txt"])
+    };
+    let data = open_held_out(&with_rows(16), tokenizer()).unwrap();
     let found = data.describe().tokenizer.unwrap();
     let tokens = tokenizer().encode(&text).unwrap().len() as u64;
     assert_eq!((found.train_tokens, found.valid_tokens), (0, tokens));
     assert_eq!(found.fingerprint, tokenizer().fingerprint().unwrap());
-    let bytes = open_held_out(&paths, Tokenizer::bytes(), 16, false).unwrap();
+    let bytes = open_held_out(&with_rows(16), Tokenizer::bytes()).unwrap();
     assert_eq!(bytes.describe().tokenizer, None);
     for length in [0, (1 << 24) + 1] {
-        let error = open_held_out(&paths, tokenizer(), length, false)
+        let error = open_held_out(&with_rows(length), tokenizer())
             .err()
             .unwrap();
         assert_eq!(error.field(), Some("seq_len"), "{error}");
