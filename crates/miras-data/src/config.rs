@@ -105,6 +105,31 @@ pub const KINDS: &[Kind] = &[
     },
 ];
 
+/// What to do about a kind that some expect and that is not there, if `name` is one.
+pub fn about_missing_kind(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    let is_record = |name: &str| ["jsonl", "ndjson", "json"].contains(&name);
+    let is_column = |name: &str| ["parquet", "arrow", "feather", "csv", "tsv"].contains(&name);
+    let is_hub = |name: &str| {
+        ["hf", "hub", "huggingface", "dataset", "datasets"].contains(&name) || name.contains('/')
+    };
+    match &*name {
+        name if is_record(name) => Some(
+            "there is no reader of records yet: write the texts to a file first, as `jq -r .text \
+             FILE.jsonl > FILE.txt` does, and name it with data.kind = \"text\" and data.path",
+        ),
+        name if is_column(name) => Some(
+            "there is no reader of columns yet: write the texts to a file first, and name it with \
+             data.kind = \"text\" and data.path",
+        ),
+        name if is_hub(name) => Some(
+            "nothing is downloaded here: download the data, write the texts to a file, and name \
+             it with data.kind = \"text\" and data.path",
+        ),
+        _ => None,
+    }
+}
+
 impl Default for DataConfig {
     fn default() -> Self {
         Self::Builtin(BuiltinConfig::default())

@@ -27,7 +27,7 @@ mod windows;
 
 pub use batch::Batch;
 pub use builtin::BuiltinConfig;
-pub use config::{DataConfig, KINDS, Kind, Problem};
+pub use config::{DataConfig, KINDS, Kind, Problem, about_missing_kind};
 pub use dataset::{Dataset, Metric, open};
 pub use describe::{DataFile, Description, Tokenized};
 pub use error::DataError;

@@ -37,7 +37,7 @@ pub use config::{
     StateRule, TrainConfig,
 };
 pub use error::{ChangedKey, TrainError};
-pub use estimate::{Estimate, TrainMemory, estimate};
+pub use estimate::{Estimate, TrainMemory, embedding_note, estimate};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};
 pub use snapshot::tokenizer_fingerprint;

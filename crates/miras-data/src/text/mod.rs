@@ -264,6 +264,10 @@ pub(crate) fn open(
 #[cfg(test)]
 mod error_tests;
 #[cfg(test)]
+mod files_tests;
+#[cfg(test)]
+mod format_tests;
+#[cfg(test)]
 mod stream_tests;
 #[cfg(test)]
 mod testkit;

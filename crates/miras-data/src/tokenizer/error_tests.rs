@@ -193,6 +193,53 @@ fn a_text_that_tokens_would_not_spell_is_refused() {
 }
 
 #[test]
+fn an_added_token_that_swallows_white_space_is_named() {
+    let place = Place::new();
+    let with = |property: &'static str| {
+        move |json: &mut Value| json["added_tokens"][0][property] = true.into()
+    };
+    for (property, text, at, side) in [
+        ("lstrip", "Anna \n<|end|>", 4, "before"),
+        ("lstrip", "Anna <|end|> <|end|>", 4, "before"),
+        ("rstrip", "<|end|>  Anna", 7, "after"),
+        ("rstrip", "Anna<|end|>\n", 11, "after"),
+    ] {
+        assert_eq!(
+            place.encode(with(property), text),
+            format!(
+                "tokenizer: `DIR/changed.json` changes the text: at byte {at} of the text its \
+                 added token `<|end|>` swallows the white space {side} it, because it has \
+                 {property} = true: set that to false in tokenizer.json, or take the token out of \
+                 added_tokens"
+            ),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn a_normalizer_of_unicode_is_named_with_what_brings_a_text_into_its_form() {
+    let place = Place::new();
+    for (normalizer, form) in [
+        (json!({ "type": "NFC" }), "NFC"),
+        (
+            json!({ "type": "Sequence", "normalizers": [{ "type": "NFKC" }] }),
+            "NFKC",
+        ),
+    ] {
+        let error = place.encode(|json| json["normalizer"] = normalizer, "At the cafe\u{301}");
+        let expected = format!(
+            "changes the text: at byte 10 of the text it has \"\u{e9}\" for \"e\\u{{301}}\" (its \
+             normalizer is {form}), and bits a byte would mean nothing; bring the text into that \
+             form first, as by `python3 -c 'import sys, unicodedata as u; \
+             sys.stdout.write(u.normalize(\"{form}\", sys.stdin.read()))' < FILE > NEW`, or use a \
+             tokenizer without normalizer"
+        );
+        assert!(error.ends_with(&expected), "{error}\nnot {expected}");
+    }
+}
+
+#[test]
 fn dropout_truncation_and_padding_are_off() {
     let place = Place::new();
     let mut json: Value = serde_json::from_slice(&fs::read(path()).unwrap()).unwrap();
