@@ -4,7 +4,7 @@ use std::path::Path;
 
 use miras_config::ConfigError;
 use miras_registry::Registry;
-use miras_trainer::RunConfig;
+use miras_trainer::{RunConfig, embedding_note};
 
 use crate::{
     args::CheckArgs,
@@ -55,6 +55,8 @@ fn check_one(
         notes.extend(sweep::notes(&expanded));
         return Ok(notes);
     }
-    let (config, ..) = RunConfig::load_and_open(layers, registry)?;
-    Ok(config.notes())
+    let (config, _, data) = RunConfig::load_and_open(layers, registry)?;
+    let mut notes = [config.notes(), data.describe().notes].concat();
+    notes.extend(embedding_note(&config, data.vocab()));
+    Ok(notes)
 }

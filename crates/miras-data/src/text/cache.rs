@@ -28,12 +28,6 @@ fn candidates(cache: Option<OsString>, home: Option<OsString>) -> Vec<PathBuf> {
         .collect()
 }
 
-/// True if the file's name says that it is compressed.
-pub(crate) fn is_compressed(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"))
-}
-
 /// The decompressed copy of a `.gz` file, made if it is not there.
 ///
 /// The copy's name depends on the file's place, size and date, so a changed file is

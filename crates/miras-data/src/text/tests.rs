@@ -281,7 +281,11 @@ fn write_at(mut file: &File, offset: u64, bytes: &[u8]) {
 fn text_that_is_held_out_is_scored_whole() {
     let place = Place::new(&[("a.txt", &text(100)), ("b.txt", &text(33))]);
     let open = |names: &[&str], seq_len| {
-        open_held_out(&place.paths(names), Tokenizer::bytes(), seq_len, false)
+        let config = TextConfig {
+            seq_len,
+            ..place.config(names)
+        };
+        open_held_out(&config, Tokenizer::bytes())
     };
     let data = open(&["a.txt", "b.txt"], 16).unwrap();
     let all = [text(100), text(33)].concat();

@@ -13,5 +13,6 @@ mod signals;
 mod support;
 #[cfg(unix)]
 mod sweeping;
+mod texts;
 mod training;
 mod using;

@@ -152,7 +152,7 @@ fn data_that_cannot_be_used_is_shown_at_its_key() {
             ),
             (
                 "binary.txt",
-                "error: path: `binary.txt` holds NUL bytes, so it is no text; set allow_binary = true to train on its bytes all the same\n --> --set:1:11  (data.path)[..]",
+                "error: path: `binary.txt` holds NUL bytes, the first at byte 0 (line 1), so it is no text; set allow_binary = true to train on its bytes all the same\n --> --set:1:11  (data.path)[..]",
             ),
             (
                 "short.txt",

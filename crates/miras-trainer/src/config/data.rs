@@ -1,7 +1,10 @@
 use std::error::Error;
 
 use miras_config::{ConfigError, Tree, did_you_mean, fields_of};
-use miras_data::{BuiltinConfig, DataConfig, DataError, Dataset, KINDS, MqarConfig, TextConfig};
+use miras_data::{
+    BuiltinConfig, DataConfig, DataError, Dataset, KINDS, MqarConfig, TextConfig,
+    about_missing_kind,
+};
 use toml::{Table, Value};
 
 use super::{StateRule, TrainConfig};
@@ -16,7 +19,10 @@ pub(super) fn take(tree: &mut Tree) -> Result<DataConfig, ConfigError> {
             "unknown data `{kind}`, expected one of {}",
             names.join(", ")
         );
-        let help = did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?"));
+        let help = match about_missing_kind(&kind) {
+            Some(help) => Some(help.to_owned()),
+            None => did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?")),
+        };
         return Err(tree.error("data.kind", message, help));
     };
     let also_known = &["kind"];
