@@ -216,6 +216,17 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Whether nothing is wrong with the configuration: a disk or a file failed.
+    pub fn is_outside(&self) -> bool {
+        matches!(
+            self,
+            Self::Read { .. }
+                | Self::Cache { .. }
+                | Self::TokenCache { .. }
+                | Self::DamagedTokens { .. }
+        )
+    }
+
     /// The field of the configuration that the error is about, if it is about one.
     pub fn field(&self) -> Option<&'static str> {
         match self {

@@ -27,13 +27,13 @@ struct Facts {
     content: String,
     /// SHA-256 of the other facts; none in the file of an earlier program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    facts: Option<String>,
+    seal: Option<String>,
     /// None where the checkpoint that it is in says so.
     origin: Option<StateOrigin>,
 }
 
 impl Facts {
-    /// What [`facts`](Self::facts) is to be.
+    /// What [`seal`](Self::seal) is to be.
     fn checksum(&self) -> String {
         let origin = (self.origin.as_ref()).map_or_else(String::new, |origin| {
             format!(" {} {} {}", origin.weights, origin.step, origin.run)
@@ -79,10 +79,10 @@ impl NamedState {
             rows: self.rows,
             position: self.position,
             content: checksum(&tensors),
-            facts: None,
+            seal: None,
             origin: self.origin.clone(),
         };
-        facts.facts = Some(facts.checksum());
+        facts.seal = Some(facts.checksum());
         let facts = toml::to_string(&facts).map_err(failed)?;
         let views = (tensors.iter())
             .map(|Stored { name, shape, bytes }| {
@@ -109,7 +109,7 @@ impl NamedState {
         }
         let facts: Facts = toml::from_str(facts).map_err(failed)?;
         let tensors = stored(bytes)?;
-        let are_facts = (facts.facts.as_ref()).is_none_or(|known| *known == facts.checksum());
+        let are_facts = (facts.seal.as_ref()).is_none_or(|known| *known == facts.checksum());
         if facts.content != checksum(&tensors) || !are_facts {
             return Err(StateError::Content);
         }

@@ -187,7 +187,7 @@ impl Checkpoints {
     pub fn latest_valid(&self) -> Result<Found> {
         self.until_settled(|found| {
             let newest_first = found.into_iter().rev().collect();
-            self.first_whole(newest_first, Vec::new())
+            Ok(self.first_whole(newest_first, Vec::new()))
         })
     }
 
@@ -217,7 +217,7 @@ impl Checkpoints {
                 let path = known.iter().find(|(manifest, _)| manifest.step == best);
                 best_first.extend(path.map(|(_, path)| (best, path.clone())));
             }
-            self.first_whole(best_first, skipped)
+            Ok(self.first_whole(best_first, skipped))
         })
     }
 
@@ -326,11 +326,7 @@ impl Checkpoints {
     }
 
     /// The first whole one; none if one is gone that might have been it.
-    fn first_whole(
-        &self,
-        found: Vec<(u64, PathBuf)>,
-        mut skipped: Vec<Damaged>,
-    ) -> Result<Option<Found>> {
+    fn first_whole(&self, found: Vec<(u64, PathBuf)>, mut skipped: Vec<Damaged>) -> Option<Found> {
         let mut checkpoint = None;
         for (step, path) in found {
             match look(&path, step, manifest::verify) {
@@ -343,15 +339,15 @@ impl Checkpoints {
                     break;
                 }
                 Look::Damaged(damaged) => skipped.push(damaged),
-                Look::Gone => return Ok(None),
+                Look::Gone => return None,
             }
         }
         let run = self.run.clone();
-        Ok(Some(Found {
+        Some(Found {
             checkpoint,
             skipped,
             run,
-        }))
+        })
     }
 
     fn replaced(&self) -> RunError {

@@ -8,7 +8,7 @@ use miras_trainer::{RunConfig, embedding_note};
 
 use crate::{
     args::CheckArgs,
-    exit::Ending,
+    exit::{Ending, ending_of_config},
     layers::{DEFAULT_NAME, layers},
     out::{Out, tell},
     sweep,
@@ -34,8 +34,10 @@ pub(crate) fn check(
                 }
             }
             Err(error) => {
+                if ending != Ending::Usage {
+                    ending = ending_of_config(&error);
+                }
                 tell(error);
-                ending = Ending::Usage;
             }
         }
     }

@@ -45,10 +45,12 @@ pub(super) fn decompressed(path: &Path, folders: &[PathBuf]) -> Result<PathBuf, 
         }
         // A folder that cannot be written leaves the next one.
         match fs::create_dir_all(folder).and_then(|()| tempfile::NamedTempFile::new_in(folder)) {
-            Ok(part) => {
-                decompress(path, folder, part, &copy)?;
-                return Ok(copy);
-            }
+            Ok(part) => match decompress(path, folder, part, &copy) {
+                Ok(()) => return Ok(copy),
+                // One without room as well.
+                Err(DataError::Cache { source, .. }) => last = Some((folder, source)),
+                Err(error) => return Err(error),
+            },
             Err(error) => last = Some((folder, error)),
         }
     }

@@ -79,7 +79,15 @@ impl<'a> Encoding<'a> {
             // A folder that cannot be written leaves the next one.
             match fs::create_dir_all(folder).and_then(|()| NamedTempFile::new_in(folder)) {
                 Ok(part) => {
-                    self.write(folder, part, &path, name)?;
+                    match self.write(folder, part, &path, name) {
+                        Ok(()) => {}
+                        // One without room as well.
+                        Err(DataError::TokenCache { source, .. }) => {
+                            last = Some((folder.clone(), source));
+                            continue;
+                        }
+                        Err(error) => return Err(error),
+                    }
                     let written = TokenFile::open(&path, &name, vocab);
                     let written = written.map_err(|_| DataError::DamagedTokens { path })?;
                     notes.push(format!(

@@ -211,6 +211,20 @@ fn a_cache_folder_that_cannot_be_made_leaves_the_next_one() {
 }
 
 #[test]
+fn a_cache_folder_in_which_the_write_fails_leaves_the_next_one() {
+    let place = Place::new(&[("a.gz", &gz(&text(2000)))]);
+    let config = place.config(&["a.gz"]);
+    let [good] = place.caches();
+    // Written to the end, a file cannot take the name of a folder.
+    let bad = PathBuf::from(place.path("bad"));
+    let name = cache::key(place.path("a.gz").as_ref()).unwrap();
+    fs::create_dir_all(bad.join(name)).unwrap();
+    open(&config, 0, &[bad.clone(), good]).unwrap();
+    let error = open(&config, 0, &[bad]).err().unwrap();
+    assert!(error.is_outside(), "{error}");
+}
+
+#[test]
 fn a_validation_file_of_its_own_leaves_all_of_path_for_training() {
     let (train, valid) = (text(1000), text(1100)[1000..].to_vec());
     let place = Place::new(&[("t.txt", &train), ("v.txt", &valid)]);

@@ -185,6 +185,29 @@ fn a_cache_folder_that_cannot_be_made_leaves_the_next_one() {
 }
 
 #[test]
+fn a_cache_folder_in_which_the_write_fails_leaves_the_next_one() {
+    let (place, _, config) = place();
+    let [good] = place.caches();
+    open(&config, 0, std::slice::from_ref(&good)).unwrap();
+    let names: Vec<_> = caches(&place)
+        .iter()
+        .map(|path| path.file_name().unwrap().to_owned())
+        .collect();
+    for path in caches(&place) {
+        fs::remove_file(path).unwrap();
+    }
+    // Written to the end, a file cannot take the name of a folder.
+    let bad = PathBuf::from(place.path("bad"));
+    for name in &names {
+        fs::create_dir_all(bad.join(name)).unwrap();
+    }
+    open(&config, 0, &[bad.clone(), good]).unwrap();
+    assert_eq!(caches(&place).len(), names.len());
+    let error = open(&config, 0, &[bad]).err().unwrap();
+    assert!(error.is_outside(), "{error}");
+}
+
+#[test]
 fn tokens_too_few_for_a_row_are_counted_as_tokens() {
     let (place, text, mut config) = place();
     let [_, valid] = parts(&text);

@@ -407,10 +407,7 @@ fn a_changed_tokenizer_is_refused_by_all_that_read_text() {
     let other = json.clone() + "\n\n";
     for folder in ["runs/tiny", "weights"] {
         fs::remove_file(dir.at(&format!("{folder}/tokenizer/miras_tokenizer.json"))).unwrap();
-        dir.file(
-            &format!("{folder}/tokenizer/tokenizer.json"),
-            other.to_string(),
-        );
+        dir.file(&format!("{folder}/tokenizer/tokenizer.json"), &other);
     }
     for words in [
         "generate tiny Anna",

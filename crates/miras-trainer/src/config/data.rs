@@ -89,7 +89,12 @@ fn at_its_key(tree: &Tree, error: &DataError, help: Option<String>) -> ConfigErr
         .map_or_else(|| "data".to_owned(), |field| format!("data.{field}"));
     let cause = error.source().map(|cause| format!(": {cause}"));
     let message = format!("{error}{}", cause.unwrap_or_default());
-    tree.error(&path, message, help)
+    let report = tree.error(&path, message, help);
+    if error.is_outside() {
+        report.outside()
+    } else {
+        report
+    }
 }
 
 pub(super) fn to_table(config: &DataConfig) -> Table {

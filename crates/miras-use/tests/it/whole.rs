@@ -27,9 +27,10 @@ fn trained_on_files(bench: &Bench, is_bpe: bool) -> Trained {
     fs::write(&text, (0..400).map(line).collect::<String>()).unwrap();
     let tokenizer = given.join("own.json");
     fs::copy(FIXTURE, &tokenizer).unwrap();
-    let tokenizer = match is_bpe {
-        true => tokenizer.display().to_string(),
-        false => "bytes".to_owned(),
+    let tokenizer = if is_bpe {
+        tokenizer.display().to_string()
+    } else {
+        "bytes".to_owned()
     };
     let data = format!(
         "data={{ kind = 'text', path = '{}', tokenizer = '{tokenizer}', seq_len = 16 }}",
@@ -323,7 +324,7 @@ fn an_export_that_fails_leaves_nothing_and_the_next_one_goes_on() {
     let out = folder.join("out");
     fs::write(&out, "in the way").unwrap();
     export(&trained, &out).unwrap_err();
-    assert_eq!(files(&folder), [out.clone()]);
+    assert_eq!(files(&folder), std::slice::from_ref(&out));
     fs::remove_file(&out).unwrap();
     export(&trained, &out).unwrap();
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
