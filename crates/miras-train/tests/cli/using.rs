@@ -477,4 +477,12 @@ fn an_export_leaves_nothing_half_done() {
         .collect();
     names.sort();
     assert_eq!(names, ["new", "the"]);
+    fs::create_dir(dir.at("in/empty")).unwrap();
+    dir.run("export tiny --out in/empty").done();
+    dir.run("eval in/empty").done();
+    fs::create_dir(dir.at("in/here")).unwrap();
+    let mut command = dir.command("export tiny --runs ../../runs --out .");
+    let output = command.current_dir(dir.at("in/here")).output().unwrap();
+    Ran::new("export", &output, dir.path())
+        .refused("error: --out is the working directory: name a folder in it");
 }
