@@ -63,10 +63,16 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
 
 /// What was read, and what the memories of each row started from.
 fn read(report: &Report) -> String {
-    let rows = format!(
-        "{} rows of {} tokens in {} stretches",
-        report.rows, report.length, report.stretches
-    );
+    let count = |number: u64, one: &str, many: &str| match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {many}"),
+    };
+    let mut rows = count(report.rows, "row", "rows");
+    rows += &format!(" of {} tokens", report.length);
+    // Generated rows have no text around them.
+    if report.data.generator.is_none() {
+        rows += &format!(" in {}", count(report.stretches, "stretch", "stretches"));
+    }
     match &report.state {
         Some(state) => format!(
             "{rows}, each row from {} at position {}",

@@ -233,8 +233,12 @@ pub(crate) fn agree(runs: &mut [Run]) {
                 "is of another text than most"
             } else if same != *chosen {
                 "is of another amount of text than most"
-            } else if kept.iter().any(|kept| (kept.length, kept.memory) == at) {
-                "starts every row with the initial memory, and another one carries it along"
+            } else if let Some(kept) = (kept.iter()).find(|kept| (kept.length, kept.memory) == at) {
+                if kept.carried == one.carried {
+                    "is of the same text as another one of the run"
+                } else {
+                    "starts every row with the initial memory, and another one carries it along"
+                }
             } else {
                 kept.push(one);
                 continue;

@@ -7,4 +7,5 @@ mod fixture;
 mod formats;
 mod look;
 mod plots;
+mod reports;
 mod verdicts;

@@ -64,8 +64,8 @@ pub(super) fn gz(bytes: &[u8]) -> Vec<u8> {
 
 /// All evaluation rows in order, `rows` at once.
 pub(super) fn whole_evaluation(data: &dyn Dataset, rows: usize) -> Vec<Batch> {
-    // The length of a row in every `Place`.
-    let all = Selection::new(Amount::All, None, 16, data.eval_tokens()).unwrap();
+    let len = data.eval_rows(&[0]).unwrap().len;
+    let all = Selection::new(Amount::All, None, len, data.eval_tokens()).unwrap();
     let starts: Vec<u64> = all.starts().collect();
     starts
         .chunks(rows)

@@ -5,6 +5,7 @@
 mod combinations;
 mod commands;
 mod cost;
+mod evaluating;
 mod mistakes;
 mod presets;
 mod resuming;

@@ -31,7 +31,7 @@ pub struct TrainConfig {
     /// folder with one, such as a checkpoint or an export. Only weights: the optimiser is new and
     /// the step 0. A relative path starts from the working directory.
     pub init_from: Option<String>,
-    /// Sequences a micro-batch, 1 or more; also the rows of an evaluation batch.
+    /// Sequences a micro-batch, 1 or more; also the rows that an evaluation computes at once.
     pub batch: usize,
     /// Micro-batches a step, from 1 to 1000000; together they are one batch of as many sequences,
     /// whose gradient is that of the mean over all of its scored tokens.

@@ -12,6 +12,7 @@ mod devices;
 mod effects;
 mod effects_of_data;
 mod effects_of_parts;
+mod evaluating;
 mod init;
 mod lengthened;
 mod limits;
