@@ -4,11 +4,11 @@ use std::path::Path;
 
 use miras_config::ConfigError;
 use miras_registry::Registry;
-use miras_trainer::RunConfig;
+use miras_trainer::{RunConfig, embedding_note};
 
 use crate::{
     args::CheckArgs,
-    exit::Ending,
+    exit::{Ending, ending_of_config},
     layers::{DEFAULT_NAME, layers},
     out::{Out, tell},
     sweep,
@@ -34,8 +34,10 @@ pub(crate) fn check(
                 }
             }
             Err(error) => {
+                if ending != Ending::Usage {
+                    ending = ending_of_config(&error);
+                }
                 tell(error);
-                ending = Ending::Usage;
             }
         }
     }
@@ -55,6 +57,8 @@ fn check_one(
         notes.extend(sweep::notes(&expanded));
         return Ok(notes);
     }
-    let (config, ..) = RunConfig::load_and_open(layers, registry)?;
-    Ok(config.notes())
+    let (config, _, data) = RunConfig::load_and_open(layers, registry)?;
+    let mut notes = [config.notes(), data.describe().notes].concat();
+    notes.extend(embedding_note(&config, data.vocab()));
+    Ok(notes)
 }

@@ -10,7 +10,10 @@ use miras_run::RunFolder;
 use crate::parameters::parameters;
 use crate::snapshot::State;
 use crate::start::in_words;
-use crate::{RunConfig, StateRule, estimate::estimate};
+use crate::{
+    RunConfig, StateRule,
+    estimate::{embedding_note, estimate},
+};
 
 /// The lines of the banner.
 pub(crate) fn lines(
@@ -68,6 +71,7 @@ pub(crate) fn lines(
         lines.insert(4, format!("start    with the weights of {path}"));
     }
     let mut notes = [config.notes(), description.notes].concat();
+    notes.extend(embedding_note(config, data.vocab()));
     // Memory of a GPU is its own.
     if *device == Device::flex() {
         let peak = estimate(config, data.vocab()).train.peak();

@@ -40,7 +40,7 @@ pub use config::{
     RunConfig, StateRule, TrainConfig,
 };
 pub use error::{ChangedKey, TrainError};
-pub use estimate::{Estimate, TrainMemory, estimate};
+pub use estimate::{Estimate, TrainMemory, embedding_note, estimate};
 pub use evaluate::{Evaluate, Evaluated, Nonfinite, StartFrom, Sum};
 pub use kept::{kept_config, kept_tokenizer, tokenizer_files};
 pub use request::{Outcome, Resume, RunRequest};

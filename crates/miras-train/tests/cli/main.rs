@@ -14,5 +14,6 @@ mod signals;
 mod support;
 #[cfg(unix)]
 mod sweeping;
+mod texts;
 mod training;
 mod using;

@@ -198,7 +198,32 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "[optim]\nweight_decay = -0.1",
-        &["optim.weight_decay must be 0 or more, got -0.1"],
+        &[
+            "optim.weight_decay must be from 0 to 1000, a step shrinks weights by optim.lr times as much, got -0.1",
+        ],
+    ),
+    (
+        "[optim]\nweight_decay = 1e301",
+        &[
+            "optim.weight_decay must be from 0 to 1000, ",
+            "test.toml:2:16",
+        ],
+    ),
+    (
+        "[optim]\nlr = 1e301",
+        &["optim.lr must be at most 3.4e38, in single precision"],
+    ),
+    (
+        "[optim]\nepsilon = 1e30",
+        &["optim.epsilon must be above 0 and at most 1"],
+    ),
+    (
+        "[optim]\nclip = 1e301",
+        &["optim.clip must be 0 (off), or from 1e-30 to 1e30"],
+    ),
+    (
+        "[optim]\nclip = 1e-320",
+        &["optim.clip must be 0 (off), or from 1e-30 to 1e30"],
     ),
     (
         "[optim]\nbeta1 = 1.0",
@@ -210,7 +235,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "[optim]\nepsilon = 0.0",
-        &["optim.epsilon must be above 0, got 0"],
+        &["optim.epsilon must be above 0 and at most 1, got 0"],
     ),
     (
         "[optim]\nepsilon = 1e-60",
@@ -230,7 +255,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "[optim]\nclip = -1.0",
-        &["optim.clip must be 0 (off) or above, got -1"],
+        &["optim.clip must be 0 (off), or from 1e-30 to 1e30, got -1"],
     ),
     (
         "[eval]\ntokens = 0",

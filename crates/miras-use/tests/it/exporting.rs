@@ -152,7 +152,7 @@ fn an_export_whose_weights_changed_is_refused() {
     fs::write(&file, bytes).unwrap();
     let error = open().err().unwrap().to_string();
     let start = format!(
-        "cannot use the weights in {}: they are not those that were exported: ",
+        "{} is damaged or was replaced: its SHA-256 is ",
         file.display()
     );
     assert!(error.starts_with(&start), "{error}");

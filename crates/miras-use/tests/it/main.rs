@@ -9,3 +9,4 @@ mod generating;
 mod states;
 mod support;
 mod tokens;
+mod whole;
