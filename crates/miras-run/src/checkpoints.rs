@@ -221,8 +221,7 @@ impl Checkpoints {
                 best_first.extend(path.map(|(_, path)| (best, path.clone())));
             }
             let newest = known.last().map(|(newest, _)| newest.info.clone());
-            let found = self.first_whole(best_first, skipped);
-            Ok(found.map(|found| Found {
+            Ok((self.first_whole(best_first, skipped)).map(|found| Found {
                 missed: newest.and_then(|info| missed(info, &found)),
                 ..found
             }))
