@@ -65,7 +65,7 @@ impl Selection {
     }
 
     /// Tokens of a row.
-    pub fn len(&self) -> usize {
+    pub fn row_len(&self) -> usize {
         self.len
     }
 

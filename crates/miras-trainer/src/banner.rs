@@ -95,6 +95,6 @@ fn evaluation(config: &RunConfig, data: &dyn Dataset) -> String {
     format!(
         "eval     {} held-out rows of {} tokens{memory}",
         selection.rows(),
-        selection.len()
+        selection.row_len()
     )
 }

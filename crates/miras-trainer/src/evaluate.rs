@@ -181,7 +181,7 @@ impl Evaluate<'_> {
             // The first stretch of a group is one of its longest.
             for row in 0..self.selection.rows_of(first) {
                 let starts = self.row_of_each(group.clone(), row);
-                let offset = row as usize * self.selection.len();
+                let offset = row as usize * self.selection.row_len();
                 let rows = 0..starts.len();
                 let together = Together {
                     starts: &starts,

@@ -259,7 +259,7 @@ impl Measure<'_> {
     fn batch(&self) -> usize {
         let config = &self.trained.config;
         let tokens = config.train.batch * config.data.seq_len();
-        let fits = || (tokens / self.selection.len()).max(1);
+        let fits = || (tokens / self.selection.row_len()).max(1);
         self.request.batch.unwrap_or_else(fits)
     }
 

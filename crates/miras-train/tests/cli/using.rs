@@ -386,7 +386,7 @@ fn a_changed_tokenizer_is_refused_by_all_that_read_text() {
     )
     .done();
     let ran = dir.run("eval tiny --data a.txt").done();
-    assert!(ran.err.starts_with("encoded "), "{}", ran.err);
+    assert!(ran.err.starts_with("note: encoded "), "{}", ran.err);
     dir.run("generate tiny Anna --tokens 3").done();
     dir.run("export tiny --out weights").done();
     let said = dir.run("generate tiny Anna --tokens 3").done().out;
