@@ -113,7 +113,7 @@ fn a_text_ends_at_a_stop_and_at_the_separator_of_its_run() {
     // What the model of a run with a separator has often read.
     let separator = ". ";
     dir.run(&format!(
-        "run tiny.toml --name parted {LEARNED} --set data={{kind='text',path=['a.txt','b.txt'],seq_len=32,separator='.\\u0020'}}"
+        "run tiny.toml --name parted {LEARNED} --set data={{kind='text',path=['a.txt','b.txt'],seq_len=32,separator=\".\\u0020\"}}"
     ))
     .done();
     let never = say("parted", &["--stop", ""]);
