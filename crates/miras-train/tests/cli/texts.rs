@@ -44,7 +44,7 @@ fn records_are_refused_by_every_command_that_reads_text() {
         );
     }
     dir.run("check tiny.toml --set data=text --set data.path=HuggingFaceFW/fineweb")
-        .refused("error: path: `HuggingFaceFW/fineweb` does not exist; if it is a name on the Hugging Face Hub: nothing is downloaded here[..]");
+        .refused("error: path: `HuggingFaceFW/fineweb` does not exist; names on the Hugging Face Hub are not downloaded here: [..]");
 
     trained(&dir, "{kind='text',path='texts/a.txt',seq_len=32}");
     dir.run("eval tiny --data c.txt").refused(
