@@ -69,20 +69,17 @@ fn of_the_internet(path: &Path, wanted_as: WantedAs) -> Option<String> {
         return None;
     }
     let todo = match wanted_as {
-        WantedAs::Text => {
-            "download the data, write their texts to a file and give its path (parquet and JSON \
-             have no reader yet)"
-        }
+        WantedAs::Text => "download the data, write the texts to a file and give its path",
         WantedAs::Tokenizer => {
             "download the `tokenizer.json` of the model and give its path, or that of its folder"
         }
     };
     let what = if is_address {
-        "an address is not a path"
+        "addresses"
     } else {
-        "if it is a name on the Hugging Face Hub"
+        "names on the Hugging Face Hub"
     };
-    Some(format!("; {what}: nothing is downloaded here, {todo}"))
+    Some(format!("; {what} are not downloaded here: {todo}"))
 }
 
 /// True if an owner or a repository could be called so.
@@ -121,27 +118,27 @@ mod tests {
             (
                 "HuggingFaceFW/fineweb",
                 WantedAs::Text,
-                "; if it is a name on the Hugging Face Hub: nothing is downloaded here, download the data",
+                "; names on the Hugging Face Hub are not downloaded here: download the data",
             ),
             (
                 "roneneldan/TinyStories-v1.5",
                 WantedAs::Text,
-                "; if it is a name on the Hugging Face Hub: ",
+                "; names on the Hugging Face Hub are not ",
             ),
             (
                 "https://example.org/a.txt",
                 WantedAs::Text,
-                "; an address is not a path: nothing is downloaded here, ",
+                "; addresses are not downloaded here: ",
             ),
             (
                 "gpt2",
                 WantedAs::Tokenizer,
-                "; if it is a name on the Hugging Face Hub: nothing is downloaded here, download the `tokenizer.json`",
+                "; names on the Hugging Face Hub are not downloaded here: download the `tokenizer.json`",
             ),
             (
                 "meta-llama/Llama-3.1-8B",
                 WantedAs::Tokenizer,
-                "; if it is a name on the Hugging Face Hub: ",
+                "; names on the Hugging Face Hub are not ",
             ),
         ] {
             let hint = hint(path, wanted_as);

@@ -296,7 +296,7 @@ impl Segment {
         for start in (0..offset).step_by(PIECE as usize) {
             piece.resize(PIECE.min(offset - start) as usize, 0);
             self.read(start, &mut piece)?;
-            line += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
+            line += piece.split(|byte| *byte == b'\n').count() as u64 - 1;
         }
         Ok(line)
     }

@@ -226,7 +226,7 @@ fn wide_encoding(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// JSON by its first bytes: records one after another, one table, or a list of tables.
+/// JSON by its first bytes: records one after another, one table, or a list of tables or texts.
 fn json(head: &[u8], is_whole: bool) -> Option<Format> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let start = head.trim_ascii_start();
@@ -236,7 +236,8 @@ fn json(head: &[u8], is_whole: bool) -> Option<Format> {
     } else {
         start.first()
     };
-    if first != Some(&b'{') {
+    let of_list = is_list && matches!(first, Some(b'"' | b'['));
+    if first != Some(&b'{') && !of_list {
         return None;
     }
     let mut values = serde_json::Deserializer::from_slice(start).into_iter::<Value>();
@@ -268,6 +269,9 @@ fn jq(head: &[u8]) -> String {
         _ if head.trim_ascii_start().starts_with(b"[") => ("[]", None),
         _ => ("", None),
     };
+    if let Some(Value::String(_)) = record {
+        return format!("'.{list}'");
+    }
     let texts = record.iter().filter_map(Value::as_object).flatten();
     let texts = texts.filter_map(|(key, value)| Some((key, value.as_str()?.len())));
     let longest = texts.max_by_key(|(key, len)| (*key == "text", *len));
@@ -324,6 +328,9 @@ mod tests {
             (" [\n {\"a\": 1}, {\"a\": 2}]", true, Some(JSON)),
             (&long, false, Some(JSON)),
             (&long, true, None),
+            ("[\"a\", \"b\"]\n", true, Some(JSON)),
+            ("[\"Well,\" she said.]", true, None),
+            ("[[picture]] of a lamp", true, None),
             ("{", true, None),
             ("{curly} words", true, None),
             ("{\"a\": 1} is how JSON looks.", true, None),
@@ -379,6 +386,7 @@ mod tests {
                 ".text",
             ),
             ("[{\"body\": \"b\"}]", "'.[].body'"),
+            ("[\"a\", \"b\"]", "'.[]'"),
             ("{\"my text\": \"b\"}", "'.[\"my text\"]'"),
             ("{\"text\": \"unfini", ".text"),
             ("{\"id\": 1}", ".text"),

@@ -21,34 +21,43 @@ fn records(count: usize) -> Vec<u8> {
 
 fn wide(text: &str, is_little: bool, mark: &[u8]) -> Vec<u8> {
     let units = text.encode_utf16();
-    let bytes = units.flat_map(|unit| match is_little {
-        true => unit.to_le_bytes(),
-        false => unit.to_be_bytes(),
+    let bytes = units.flat_map(|unit| {
+        if is_little {
+            unit.to_le_bytes()
+        } else {
+            unit.to_be_bytes()
+        }
     });
     mark.iter().copied().chain(bytes).collect()
 }
 
+/// A file is refused with these words, and taken as it is where its bytes are asked for.
+fn is_refused(name: &str, bytes: &[u8], expected: &str) {
+    let place = Place::new(&[(name, bytes)]);
+    let mut config = place.config(&[name]);
+    let error = refused(&place, &config);
+    assert!(
+        error.starts_with(&format!("path: `DIR/{name}` ")),
+        "{error}"
+    );
+    assert!(error.contains(expected), "{error}\nnot\n{expected}");
+    assert!(error.contains("allow_binary = true"), "{error}");
+    config.allow_binary = true;
+    let data = place.open(&config, 0).unwrap().describe();
+    assert_eq!(
+        data.train_bytes.unwrap() + data.valid_bytes.unwrap(),
+        data.files[0].bytes
+    );
+}
+
 #[test]
-fn what_is_not_plain_text_is_refused_by_name_and_content_unless_bytes_are_asked_for() {
-    let late = |bytes: &[u8]| [&text(99_999), bytes, b"\n", &text(600)].concat();
-    let line = 99_999 / 6 + 1;
-    let latin = format!(
-        "is not UTF-8 text: line {line} has the byte 0xFC at byte 100001 of the file; if it is \
-         Latin-1, `iconv -f LATIN1 -t UTF-8 DIR/latin.txt > DIR/latin.utf8.txt` converts it"
-    );
-    let windows = format!(
-        "line {line} has the byte 0x93 at byte 100001 of the file; if it is Windows-1252, `iconv \
-         -f WINDOWS-1252 -t UTF-8 DIR/quoted.txt > "
-    );
-    let nul =
-        format!("holds NUL bytes, the first at byte 100001 (line {line}), so it is no text; set");
+fn records_and_packed_files_are_refused_by_name_and_content_unless_bytes_are_asked_for() {
     let long = [
         b"{\"text\": \"",
         &text(200_000).escape_ascii().to_string().into_bytes()[..],
         b"\"}\n",
     ]
     .concat();
-    let words = "Anna put the red key under the lamp.\n".repeat(30);
     for (name, bytes, expected) in [
         (
             "a.jsonl",
@@ -113,6 +122,27 @@ fn what_is_not_plain_text_is_refused_by_name_and_content_unless_bytes_are_asked_
             gz(&text(1000)),
             "is compressed with gzip under a name that does not end in .gz",
         ),
+    ] {
+        is_refused(name, &bytes, expected);
+    }
+}
+
+#[test]
+fn text_that_is_not_utf8_is_refused_by_file_and_line_however_late_it_shows() {
+    let late = |bytes: &[u8]| [&text(99_999), bytes, b"\n", &text(600)].concat();
+    let line = 99_999 / 6 + 1;
+    let latin = format!(
+        "is not UTF-8 text: line {line} has the byte 0xFC at byte 100001 of the file; if it is \
+         Latin-1, `iconv -f LATIN1 -t UTF-8 DIR/latin.txt > DIR/latin.utf8.txt` converts it"
+    );
+    let windows = format!(
+        "line {line} has the byte 0x93 at byte 100001 of the file; if it is Windows-1252, `iconv \
+         -f WINDOWS-1252 -t UTF-8 DIR/quoted.txt > "
+    );
+    let nul =
+        format!("holds NUL bytes, the first at byte 100001 (line {line}), so it is no text; set");
+    let words = "Anna put the red key under the lamp.\n".repeat(30);
+    for (name, bytes, expected) in [
         (
             "marked.txt",
             wide(&words, true, b"\xff\xfe"),
@@ -154,21 +184,7 @@ fn what_is_not_plain_text_is_refused_by_name_and_content_unless_bytes_are_asked_
             "`zcat DIR/packed.txt.gz | iconv -f LATIN1 -t UTF-8 > DIR/packed.utf8.txt` converts it",
         ),
     ] {
-        let place = Place::new(&[(name, &bytes)]);
-        let mut config = place.config(&[name]);
-        let error = refused(&place, &config);
-        assert!(
-            error.starts_with(&format!("path: `DIR/{name}` ")),
-            "{error}"
-        );
-        assert!(error.contains(expected), "{error}\nnot\n{expected}");
-        assert!(error.contains("allow_binary = true"), "{error}");
-        config.allow_binary = true;
-        let data = place.open(&config, 0).unwrap().describe();
-        assert_eq!(
-            data.train_bytes.unwrap() + data.valid_bytes.unwrap(),
-            data.files[0].bytes
-        );
+        is_refused(name, &bytes, expected);
     }
 }
 

@@ -1,6 +1,9 @@
 //! What the user should know of the files that are read.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use super::{
     corpus::{Corpus, Part, Segment},
@@ -79,50 +82,58 @@ pub(super) fn of_files(corpus: &Corpus) -> Result<Vec<String>, DataError> {
 
 /// Files of one corpus with the same bytes.
 fn doubles(corpus: &Corpus) -> Result<Vec<String>, DataError> {
-    let pairs = same(&corpus.segments, &corpus.segments, |first, second| {
-        first.start < second.start
-    })?;
-    Ok((pairs.iter().take(NAMED))
-        .map(|(first, second)| {
-            format!(
-                "`{}` has the same bytes as `{}`: if one is in the validation part, that measures what was learned by heart",
-                second.display(),
-                first.display()
-            )
-        })
-        .collect())
-}
-
-/// Pairs of files with the same bytes.
-fn same<'a>(
-    first: &'a [Segment],
-    second: &'a [Segment],
-    counts: impl Fn(&Segment, &Segment) -> bool,
-) -> Result<Vec<(&'a Path, &'a Path)>, DataError> {
     let mut by_len: BTreeMap<u64, Vec<&Segment>> = BTreeMap::new();
-    for segment in first {
+    for segment in &corpus.segments {
         by_len.entry(segment.len).or_default().push(segment);
     }
     let mut pairs = Vec::new();
-    for segment in second {
-        let alike = by_len.get(&segment.len).into_iter().flatten();
-        for other in alike.filter(|other| counts(other, segment)) {
-            if other.fingerprint()? == segment.fingerprint()? {
-                pairs.push((&*other.origin, &*segment.origin));
-                break;
+    for alike in by_len.into_values().filter(|alike| alike.len() > 1) {
+        let mut first = BTreeMap::new();
+        for segment in alike {
+            let known = first.entry(segment.fingerprint()?).or_insert(segment);
+            if known.start < segment.start {
+                pairs.push((known.origin.display(), segment.origin.display()));
             }
         }
     }
-    Ok(pairs)
+    let more = pairs.len().saturating_sub(NAMED);
+    let mut notes: Vec<String> = (pairs.iter().take(NAMED))
+        .map(|(first, second)| {
+            format!(
+                "`{second}` has the same bytes as `{first}`: if one is in the validation part, that measures what was learned by heart"
+            )
+        })
+        .collect();
+    if more > 0 {
+        notes.push(format!("{more} more files have the bytes of another"));
+    }
+    Ok(notes)
+}
+
+/// A training file and a validation file with the same bytes, if there are such.
+fn copied<'a>(
+    train: &'a Corpus,
+    valid: &'a Corpus,
+) -> Result<Option<(&'a Path, &'a Path)>, DataError> {
+    let lens: BTreeSet<u64> = valid.segments.iter().map(|segment| segment.len).collect();
+    let mut known = BTreeMap::new();
+    for segment in train.segments.iter().filter(|one| lens.contains(&one.len)) {
+        known.insert((segment.len, segment.fingerprint()?), &segment.origin);
+    }
+    let lens: BTreeSet<u64> = known.keys().map(|(len, _)| *len).collect();
+    for segment in valid.segments.iter().filter(|one| lens.contains(&one.len)) {
+        if let Some(origin) = known.get(&(segment.len, segment.fingerprint()?)) {
+            return Ok(Some((origin, &segment.origin)));
+        }
+    }
+    let is_same = train.len() == valid.len() && train.fingerprint()? == valid.fingerprint()?;
+    Ok(is_same.then(|| (&*train.segments[0].origin, &*valid.segments[0].origin)))
 }
 
 /// Refuses validation files with the bytes of training files, and notes validation text that
 /// stands in the training text.
 pub(super) fn of_validation(train: &Corpus, valid: &Corpus) -> Result<Vec<String>, DataError> {
-    let copies = same(&train.segments, &valid.segments, |_, _| true)?;
-    let whole = (train.len() == valid.len() && train.fingerprint()? == valid.fingerprint()?)
-        .then(|| (&*train.segments[0].origin, &*valid.segments[0].origin));
-    if let Some((train, valid)) = copies.first().copied().or(whole) {
+    if let Some((train, valid)) = copied(train, valid)? {
         let (train, valid) = (train.to_owned(), valid.to_owned());
         return Err(DataError::Copied { valid, train });
     }

@@ -102,6 +102,8 @@ impl Scan {
 mod tests {
     use super::*;
 
+    type Case<'a> = (&'a [u8], &'a dyn Fn(&mut Scan));
+
     fn scan(bytes: &[u8]) -> Scan {
         let read = |at: u64, buffer: &mut [u8]| {
             let at = at as usize;
@@ -122,7 +124,7 @@ mod tests {
                 change(&mut scan);
                 scan
             };
-            let cases: [(&[u8], &dyn Fn(&mut Scan)); 6] = [
+            let cases: [Case; 6] = [
                 (b"\r\n\r\n\r\r\n", &|scan| scan.crlf = 3),
                 ("ä€🦀 text".as_bytes(), &|_| ()),
                 ("a\u{feff}b\u{feff}".as_bytes(), &|scan| {
@@ -130,7 +132,7 @@ mod tests {
                 }),
                 (b"\xe2\x82", &|scan| scan.is_cut_off = true),
                 (b"ab\0\xff", &|scan| {
-                    scan.flaw = Some(Flaw::Nul { at: before + 2 })
+                    scan.flaw = Some(Flaw::Nul { at: before + 2 });
                 }),
                 (b"ab\xfcber\0", &|scan| {
                     let (at, byte) = (before + 2, 0xfc);

@@ -9,6 +9,9 @@ use super::{alphabet::Alphabet, files::Source, load, refused::Refused};
 /// The largest vocabulary that is accepted.
 const MAX_VOCAB: usize = 1 << 24;
 
+/// So many tokens are shown where they do not spell the text.
+const SHOWN: usize = 16;
+
 /// A tokenizer of which it is known what bytes each token stands for.
 pub(super) struct Bpe {
     inner: Tokenizer,
@@ -161,7 +164,7 @@ impl Bpe {
                 let stripper = self.stripper(&text[inside..], (&tokens[..at], Some(token)));
                 return Err(match stripper {
                     Some((before, after)) => Refused::new((number, inside), before, after),
-                    None => self.difference((number, text), inside, (token, tokens)),
+                    None => self.difference((number, text), inside, (at, tokens)),
                 });
             }
             inside += bytes.len();
@@ -215,8 +218,9 @@ impl Bpe {
         &self,
         (number, text): (usize, &[u8]),
         inside: usize,
-        (token, tokens): (i32, &[i32]),
+        (at, tokens): (usize, &[i32]),
     ) -> Refused {
+        let token = tokens[at];
         let place = (number, inside);
         let found = start(&text[inside..]);
         match &self.unknown {
@@ -237,7 +241,8 @@ impl Bpe {
                     let before = format!("has no token for {found}");
                     return Refused::new((number, inside + lacking), before, "");
                 }
-                let spelled = start(self.bytes_of(token));
+                // A character may be several tokens.
+                let spelled = start(&self.decode(&tokens[at..tokens.len().min(at + SHOWN)]));
                 let (cause, remedy) = match self.form {
                     Some(form) => (
                         format!(" (its normalizer is {form})"),

@@ -180,14 +180,14 @@ fn a_text_that_tokens_would_not_spell_is_refused() {
     let spaced = |json: &mut Value| json["pre_tokenizer"]["add_prefix_space"] = true.into();
     assert_eq!(
         place.encode(spaced, "q"),
-        "tokenizer: `DIR/changed.json` changes the text: at byte 0 of the text it has \" \" for \"q\", and \
+        "tokenizer: `DIR/changed.json` changes the text: at byte 0 of the text it has \" q\" for \"q\", and \
          bits a byte would mean nothing; use one without normalizer and without a space put in \
          front"
     );
     let lower = |json: &mut Value| json["normalizer"] = json!({ "type": "Lowercase" });
     let error = place.encode(lower, "so Big");
     assert!(
-        error.contains("changes the text: at byte 2 of the text it has \" b\" for \" Big\""),
+        error.contains("changes the text: at byte 2 of the text it has \" big\" for \" Big\""),
         "{error}"
     );
 }

@@ -12,7 +12,8 @@ fn trained(dir: &Dir, data: &str) {
 }
 
 fn book(word: &str) -> String {
-    (0..200).map(|at| format!("{word} {at}. ")).collect()
+    let lines: Vec<String> = (0..200).map(|at| format!("{word} {at}. ")).collect();
+    lines.concat()
 }
 
 #[test]
@@ -44,7 +45,7 @@ fn records_are_refused_by_every_command_that_reads_text() {
         );
     }
     dir.run("check tiny.toml --set data=text --set data.path=HuggingFaceFW/fineweb")
-        .refused("error: path: `HuggingFaceFW/fineweb` does not exist; if it is a name on the Hugging Face Hub: nothing is downloaded here[..]");
+        .refused("error: path: `HuggingFaceFW/fineweb` does not exist; names on the Hugging Face Hub are not downloaded here: [..]");
 
     trained(&dir, "{kind='text',path='texts/a.txt',seq_len=32}");
     dir.run("eval tiny --data c.txt").refused(
@@ -113,7 +114,7 @@ fn a_text_ends_at_a_stop_and_at_the_separator_of_its_run() {
     // What the model of a run with a separator has often read.
     let separator = ". ";
     dir.run(&format!(
-        "run tiny.toml --name parted {LEARNED} --set data={{kind='text',path=['a.txt','b.txt'],seq_len=32,separator='.\\u0020'}}"
+        "run tiny.toml --name parted {LEARNED} --set data={{kind='text',path=['a.txt','b.txt'],seq_len=32,separator=\".\\u0020\"}}"
     ))
     .done();
     let never = say("parted", &["--stop", ""]);

@@ -97,7 +97,12 @@ impl OptimConfig {
                 "0 (off), or from 1e-30 to 1e30",
             ),
         ] {
-            require(tree, &format!("optim.{key}"), fine, must, value)?;
+            let found = if value.abs() < 1e15 {
+                value.to_string()
+            } else {
+                format!("{value:e}")
+            };
+            require(tree, &format!("optim.{key}"), fine, must, found)?;
         }
         if config.decay_steps < config.warmup {
             let message = format!(

@@ -206,6 +206,7 @@ const REFUSED: &[(&str, &[&str])] = &[
         "[optim]\nweight_decay = 1e301",
         &[
             "optim.weight_decay must be from 0 to 1000, ",
+            ", got 1e301",
             "test.toml:2:16",
         ],
     ),
