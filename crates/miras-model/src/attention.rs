@@ -6,7 +6,7 @@ use burn::{
 };
 
 use crate::{
-    AttentionState, ModelSpec, Precision, ShortConv, init::Init, memory_mixer::convolve,
+    AttentionState, ConvActivation, ModelSpec, Precision, ShortConv, init::Init, memory_mixer::convolve,
     precision::Projection, rope::rotate, state::Tails,
 };
 
@@ -18,7 +18,8 @@ use crate::{
 /// # Reference
 /// Transformer++ as in the baselines of Titans (arXiv 2501.00663): pre-norm, rotary
 /// positions, no biases. The short convolution on q, k and v is ours, so that all
-/// models compared here start alike; `model.conv = 0` leaves it out.
+/// models compared here start alike; `model.conv = 0` leaves it out. There is no activation
+/// after it unless `model.conv_activation` says so.
 #[derive(Module, Debug)]
 pub struct AttentionMixer {
     q: Projection,
@@ -29,6 +30,8 @@ pub struct AttentionMixer {
     pub(crate) heads: usize,
     pub(crate) head_dim: usize,
     rope_base: f64,
+    #[module(skip)]
+    conv_activation: ConvActivation,
     #[module(skip)]
     precision: Precision,
 }
@@ -45,6 +48,7 @@ impl AttentionMixer {
             output: init.projection(&format!("{name}.output"), d, d),
             heads: spec.config.heads,
             head_dim: spec.head_dim(),
+            conv_activation: spec.conv_activation(),
             precision: init.precision,
             rope_base: spec.config.rope_base.expect("resolved for attention"),
         }
@@ -66,7 +70,10 @@ impl AttentionMixer {
         };
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
         let (convolved, tails) = convolve(&self.convs, projected, tails);
-        let per_head = |x: Tensor<3>| x.reshape([b, t, self.heads, self.head_dim]).swap_dims(1, 2);
+        let per_head = |x: Tensor<3>| {
+            let x = self.conv_activation.apply(x);
+            x.reshape([b, t, self.heads, self.head_dim]).swap_dims(1, 2)
+        };
         let [q, k, v] = convolved.map(per_head);
 
         let start = past.as_ref().map_or(0, |(keys, _)| keys.dims()[2]);

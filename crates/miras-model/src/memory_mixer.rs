@@ -10,7 +10,7 @@ use miras_engine::{Initial, Probe, Rule, State, Tokens, dual, frozen};
 use miras_registry::StartKind;
 
 use crate::{
-    Ablation, MemoryState, MixerConfig, Pass, ShortConv,
+    Ablation, ConvActivation, MemoryState, MixerConfig, Pass, ShortConv,
     heads::{from_memories, per_memory, to_memories, unit_rows},
     init::Init,
     precision::Projection,
@@ -22,7 +22,8 @@ use crate::{
 ///
 /// # Formula
 /// ```text
-/// q, k, v = SiLU(conv(x W_q)), SiLU(conv(x W_k)), SiLU(conv(x W_v))     q, k ← q/|q|, k/|k| per head
+/// q, k, v = f(conv(x W_q)), f(conv(x W_k)), f(conv(x W_v))     q, k ← q/|q|, k/|k| per head
+/// f       = SiLU, or nothing, as `model.conv_activation` says
 /// gates   = per token and head, from x W_gates + b, as the four parts ask
 /// y       = the inner loop of `miras-engine` over k, v, q and gates
 /// out     = (RMSNorm(y) ⊙ SiLU(x W_o)) W_out
@@ -49,6 +50,8 @@ pub struct MemoryMixer {
     norm: RmsNorm,
     output_gate: Projection,
     output: Projection,
+    #[module(skip)]
+    conv_activation: ConvActivation,
     #[module(skip)]
     rule: Rule,
     #[module(skip)]
@@ -92,6 +95,7 @@ impl MemoryMixer {
             norm: init.rms_norm(head_dim),
             output_gate: init.projection(&format!("{name}.output_gate"), d, inner),
             output: init.projection(&format!("{name}.output"), inner, d),
+            conv_activation: config.conv_activation,
             rule,
             specs,
             heads,
@@ -121,7 +125,8 @@ impl MemoryMixer {
         };
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
         let (convolved, tails) = convolve(&self.convs, projected, tails);
-        let [q, k, v] = convolved.map(|x| to_memories(activation::silu(x), self.heads));
+        let [q, k, v] =
+            convolved.map(|x| to_memories(self.conv_activation.apply(x), self.heads));
 
         let mut gates = self.gate_values(&x);
         if pass.ablation == Ablation::StepZero {
