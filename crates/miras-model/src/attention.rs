@@ -6,8 +6,12 @@ use burn::{
 };
 
 use crate::{
-    AttentionState, ConvActivation, ModelSpec, Precision, ShortConv, init::Init, memory_mixer::convolve,
-    precision::Projection, rope::rotate, state::Tails,
+    AttentionState, ConvActivation, ModelSpec, Precision, ShortConv,
+    init::Init,
+    memory_mixer::{NO_TOKEN, convolve},
+    precision::Projection,
+    rope::rotate,
+    state::Tails,
 };
 
 /// Multi-head causal attention with rotary positions.
@@ -58,12 +62,20 @@ impl AttentionMixer {
     ///
     /// # Shapes
     /// `x`, result: `[b, t, d]`.
+    ///
+    /// # Panics
+    /// If `x` has no token, or `state` is that of another layer or of another number of rows.
     pub fn forward(
         &self,
         x: Tensor<3>,
         state: Option<AttentionState>,
     ) -> (Tensor<3>, AttentionState) {
         let [b, t, d] = x.dims();
+        assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, {d}]");
+        if let Some(state) = &state {
+            let rows = state.keys.dims()[0];
+            assert_eq!(rows, b, "the state has {rows} rows, and the input {b}");
+        }
         let (tails, past) = match state {
             Some(state) => (state.tails, Some((state.keys, state.values))),
             None => (Tails::default(), None),

@@ -7,7 +7,10 @@ use burn::{
 };
 use miras_engine::Probe;
 
-use crate::{Block, ModelSpec, ModelState, Pass, Precision, init::Init, precision::Projection};
+use crate::{
+    Block, ModelSpec, ModelState, Pass, Precision, init::Init, memory_mixer::NO_TOKEN,
+    precision::Projection,
+};
 
 /// A causal language model over any mixer.
 #[derive(Module, Debug)]
@@ -92,6 +95,9 @@ impl LanguageModel {
     ///
     /// # Shapes
     /// `tokens`: `[b, t]`.
+    ///
+    /// # Panics
+    /// If there is no token, or `state` is that of another model or of another number of rows.
     pub fn forward(
         &self,
         tokens: Tensor<2, Int>,
@@ -99,9 +105,17 @@ impl LanguageModel {
         pass: Pass,
     ) -> ModelOutput {
         let [b, t] = tokens.dims();
+        assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}]");
         let mut x = self.embed(tokens);
         let (mut earlier, position) = match state {
-            Some(state) => (state.layers.into_iter().map(Some).collect(), state.position),
+            Some(state) => {
+                let (held, has) = (state.layers.len(), self.blocks.len());
+                assert_eq!(
+                    held, has,
+                    "the state has {held} layers, and the model {has}"
+                );
+                (state.layers.into_iter().map(Some).collect(), state.position)
+            }
             None => (vec![None; self.blocks.len()], 0),
         };
         let mut layers = Vec::with_capacity(self.blocks.len());

@@ -112,6 +112,9 @@ impl MemoryMixer {
     ///
     /// # Shapes
     /// `x`, result: `[b, t, d]`.
+    ///
+    /// # Panics
+    /// If `x` has no token, or `state` is that of another layer or of another number of rows.
     pub fn forward(
         &self,
         x: Tensor<3>,
@@ -119,14 +122,14 @@ impl MemoryMixer {
         pass: Pass,
     ) -> (Tensor<3>, MemoryState, Option<Probe>) {
         let [b, t, _] = x.dims();
+        assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, …]");
         let (tails, memory) = match state {
             Some(state) => (state.tails, Some(state.memory)),
             None => (Tails::default(), None),
         };
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
         let (convolved, tails) = convolve(&self.convs, projected, tails);
-        let [q, k, v] =
-            convolved.map(|x| to_memories(self.conv_activation.apply(x), self.heads));
+        let [q, k, v] = convolved.map(|x| to_memories(self.conv_activation.apply(x), self.heads));
 
         let mut gates = self.gate_values(&x);
         if pass.ablation == Ablation::StepZero {
@@ -141,6 +144,16 @@ impl MemoryMixer {
         };
         let initial = self.initial_weights(b, &x);
         let memory = memory.unwrap_or_else(|| State::new(&self.rule, &initial));
+        if let Some(map) = memory.maps.first() {
+            let held = map.weights.dims()[1];
+            let (rows, heads) = (b, self.heads);
+            assert_eq!(
+                held,
+                rows * heads,
+                "the state has {held} memories, and {rows} rows with {heads} heads have {}",
+                rows * heads
+            );
+        }
         let out = match pass.ablation {
             Ablation::Frozen => dual::Output {
                 y: frozen::forward(&self.rule, &initial, &memory, tokens.q),
@@ -208,7 +221,7 @@ impl MemoryMixer {
             let state = State::new(&self.rule, initial);
             dual::forward(&self.rule, initial, state, &part, probe)
         });
-        let mut last = chunks.next().expect("a pass has a token");
+        let mut last = chunks.next().expect("checked at the start of the pass");
         let mut outputs = vec![last.y.clone()];
         for out in chunks {
             outputs.push(out.y.clone());
@@ -265,6 +278,9 @@ impl MemoryMixer {
         }
     }
 }
+
+/// What a layer says to an input with nothing in it.
+pub(crate) const NO_TOKEN: &str = "a layer needs at least one row and one token";
 
 /// Small weights, biases where the parts want their gates to start.
 fn gate_projection(

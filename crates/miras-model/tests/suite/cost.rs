@@ -80,7 +80,12 @@ fn others() -> Vec<(String, ModelSpec)> {
             )));
         }
     }
-    for attention in ["", "conv = 0", "conv_activation = 'silu'", "tie_head = false"] {
+    for attention in [
+        "",
+        "conv = 0",
+        "conv_activation = 'silu'",
+        "tie_head = false",
+    ] {
         texts.push(format!("[model]\nmixer = 'attention'\n{attention}"));
     }
     (texts.into_iter())

@@ -158,8 +158,8 @@ impl Memory {
                 *z += bias;
             }
         }
-        let [q, k, v] = query_key_value(params, name, x)
-            .map(|x| if self.plain { x } else { each(&x, silu) });
+        let [q, k, v] =
+            query_key_value(params, name, x).map(|x| if self.plain { x } else { each(&x, silu) });
         let per_head = |h: usize| {
             let [q, k, v] = [&q, &k, &v].map(|x| head(x, h, self.heads));
             let (q, k) = (unit(&q), unit(&k));

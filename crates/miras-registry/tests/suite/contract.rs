@@ -397,8 +397,10 @@ fn refused_combinations_say_why_and_what_to_choose() {
         "form = 'chunk_start'\nread = 'frozen'",
         "form = 'exact'\nsweeps = 1",
     ] {
-        for refusal in combinations(form).into_iter().filter_map(Result::err) {
-            let text = refusal.to_string();
+        let refusals = combinations(form).into_iter().filter_map(Result::err);
+        let texts: Vec<_> = refusals.map(|refusal| refusal.to_string()).collect();
+        assert!(!texts.is_empty(), "nothing is refused with `{form}`");
+        for text in texts {
             assert!(text.contains("= help: "), "{text}");
         }
     }
@@ -417,7 +419,32 @@ fn every_kind_is_named_once_and_documented() {
                 assert!(!text.is_empty(), "{}", part.kind);
             }
             assert!(!part.variants.is_empty(), "{} is never tested", part.kind);
-            assert!(part.reference.contains("arXiv"), "{}", part.kind);
+            assert!(
+                is_citation(part.reference),
+                "{} is from no paper: {}",
+                part.kind,
+                part.reference
+            );
         }
+    }
+}
+
+/// "Titans, arXiv 2501.00663, Eq. 12", or what says that there is no paper.
+fn is_citation(reference: &str) -> bool {
+    let named = reference.split_once(", arXiv ");
+    let is_name = |name: &str| name.starts_with(char::is_uppercase) && !name.contains("not ");
+    reference == "this project" || named.is_some_and(|(name, _)| is_name(name))
+}
+
+#[test]
+fn the_paper_that_a_part_is_not_from_is_no_citation() {
+    assert!(is_citation("Titans, arXiv 2501.00663, Eq. 12"));
+    assert!(is_citation("this project"));
+    for text in [
+        "not in MIRAS, arXiv 2504.13173, which uses it for retention",
+        "arXiv 2504.13173",
+        "ours",
+    ] {
+        assert!(!is_citation(text), "{text}");
     }
 }

@@ -8,3 +8,4 @@ mod generating;
 mod states;
 mod support;
 mod tokens;
+mod weights;
