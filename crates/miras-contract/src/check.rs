@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use burn::tensor::{DType, Device};
+use miras_engine::Rule;
 use miras_registry::Registry;
 
 use crate::{
-    Case, Inputs, Measured, cases, inputs::Size, largest_gap, operations, placed, run_dual,
+    Case, Inputs, Measured, Run, cases, inputs::Size, largest_gap, operations, placed, run_dual,
     run_recurrence,
 };
 
@@ -42,8 +43,8 @@ const SMALL: Size = Size {
     width: crate::D,
     tokens: 6,
 };
-/// A chunk of 64 and part of the next.
-const WIDE: [Size; 2] = [
+/// The sizes of models: a chunk of 64 and part of the next.
+pub const WIDE: [Size; 2] = [
     Size {
         memories: 2,
         width: 16,
@@ -122,8 +123,11 @@ impl Wrong {
 
 /// Runs the operations of the tensor library, every valid combination in every form that it has,
 /// and every variant of every part at the sizes of models, in float32 on `device`, against float64
-/// on the CPU (combinations against the recurrence); `watch` is told how many are done, and of how
-/// many.
+/// on the CPU; `watch` is told how many are done, and of how many.
+///
+/// The small combinations are compared with the recurrence. At the sizes of models that would take
+/// minutes, so they are compared with the chunk form in float64, which the tests of this workspace
+/// hold to the recurrence at the same size.
 pub fn check(registry: &Registry, device: &Device, watch: &mut dyn FnMut(usize, usize)) -> Checked {
     let small: Vec<Case> = (FORMS.iter())
         .flat_map(|form| cases(registry, form))
@@ -133,8 +137,8 @@ pub fn check(registry: &Registry, device: &Device, watch: &mut dyn FnMut(usize, 
         .collect();
     let all = small.len() + wide.len();
     let mut done = 0;
-    let mut one = |case: &Case, size: Size| {
-        let found = check_one(case, size, device);
+    let mut one = |case: &Case, size: Size, truth: fn(&Rule, &Inputs) -> Run| {
+        let found = check_one(case, size, truth, device);
         done += 1;
         watch(done, all);
         found
@@ -148,12 +152,12 @@ pub fn check(registry: &Registry, device: &Device, watch: &mut dyn FnMut(usize, 
         }
     };
     for case in &small {
-        let found = one(case, SMALL);
+        let found = one(case, SMALL, run_recurrence);
         gaps.push(found.gap);
         keep(found);
     }
     for (size, case) in &wide {
-        keep(one(case, *size));
+        keep(one(case, *size, |rule, inputs| run_dual(rule, inputs, &[])));
     }
     gaps.sort_by(f64::total_cmp);
     Checked {
@@ -166,8 +170,9 @@ pub fn check(registry: &Registry, device: &Device, watch: &mut dyn FnMut(usize, 
     }
 }
 
-/// In every form, as few combinations as have every variant of every part among them.
-fn wide_cases(registry: &Registry) -> Vec<Case> {
+/// With 64 tokens a chunk, in every form, as few combinations as have every variant of every part
+/// among them.
+pub fn wide_cases(registry: &Registry) -> Vec<Case> {
     let mut chosen = Vec::new();
     for form in WIDE_FORMS {
         let mut seen = BTreeSet::new();
@@ -185,10 +190,10 @@ fn wide_cases(registry: &Registry) -> Vec<Case> {
     chosen
 }
 
-fn check_one(case: &Case, size: Size, device: &Device) -> Wrong {
+fn check_one(case: &Case, size: Size, truth: fn(&Rule, &Inputs) -> Run, device: &Device) -> Wrong {
     let device = device.clone().autodiff();
     let inputs = Inputs::sized(&case.rule, size);
-    let truth = run_recurrence(&case.rule, &inputs);
+    let truth = truth(&case.rule, &inputs);
     let here = inputs.map(|x| placed(&x, (&device, DType::F32)));
     let gap = largest_gap(&run_dual(&case.rule, &here, &[]), &truth);
     // The same case in float64 with inputs that were rounded once.

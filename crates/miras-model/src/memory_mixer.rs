@@ -123,6 +123,14 @@ impl MemoryMixer {
     ) -> (Tensor<3>, MemoryState, Option<Probe>) {
         let [b, t, _] = x.dims();
         assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, …]");
+        if let Some(map) = state.as_ref().and_then(|state| state.memory.maps.first()) {
+            let (held, heads) = (map.weights.dims()[1], self.heads);
+            let needed = b * heads;
+            assert_eq!(
+                held, needed,
+                "the state has {held} memories, and {b} rows with {heads} heads have {needed}"
+            );
+        }
         let (tails, memory) = match state {
             Some(state) => (state.tails, Some(state.memory)),
             None => (Tails::default(), None),
@@ -144,16 +152,6 @@ impl MemoryMixer {
         };
         let initial = self.initial_weights(b, &x);
         let memory = memory.unwrap_or_else(|| State::new(&self.rule, &initial));
-        if let Some(map) = memory.maps.first() {
-            let held = map.weights.dims()[1];
-            let (rows, heads) = (b, self.heads);
-            assert_eq!(
-                held,
-                rows * heads,
-                "the state has {held} memories, and {rows} rows with {heads} heads have {}",
-                rows * heads
-            );
-        }
         let out = match pass.ablation {
             Ablation::Frozen => dual::Output {
                 y: frozen::forward(&self.rule, &initial, &memory, tokens.q),

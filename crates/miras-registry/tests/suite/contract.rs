@@ -3,7 +3,7 @@
 //! All in float64 on the CPU. A new part is tested here without a line of its own.
 
 use crate::support::{
-    FORMS, G, Inputs, assert_same, cases, combinations, difference, numbers, run_dual,
+    FORMS, G, Inputs, assert_same, cases, choose, combinations, difference, numbers, run_dual,
     run_recurrence,
 };
 use burn::tensor::{Tensor, s};
@@ -55,6 +55,27 @@ fn chunk_start_form_equals_the_recurrence_anchored_at_chunk_starts() {
             same_as_recurrence(case, &case.rule, 9);
         },
     );
+}
+
+/// A device's chunks are compared with these (`miras_contract::check`). Sums over 64 tokens round
+/// more than those of the small cases.
+#[test]
+fn chunks_of_64_tokens_equal_the_recurrence_at_the_widths_of_models() {
+    let [narrow, wide] = miras_contract::WIDE;
+    for_all(miras_contract::wide_cases(&Registry::builtin()), |case| {
+        let inputs = Inputs::sized(&case.rule, narrow);
+        let truth = run_recurrence(&case.rule, &inputs);
+        let run = run_dual(&case.rule, &inputs, &[]);
+        assert_same(&case.name, &run, &truth, 1e-7);
+    });
+    // One of each form at the other width: what depends on it is the memory's alone.
+    for form in ["", "\nsweeps = 1\nread = 'exact'"] {
+        let text = format!("[memory]\nexpansion = 2\n[algorithm]\nchunk = 64{form}");
+        let rule = choose(&text).unwrap().rule;
+        let inputs = Inputs::sized(&rule, wide);
+        let truth = run_recurrence(&rule, &inputs);
+        assert_same(&text, &run_dual(&rule, &inputs, &[]), &truth, 1e-7);
+    }
 }
 
 #[test]

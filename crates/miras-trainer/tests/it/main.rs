@@ -14,6 +14,7 @@ mod init;
 mod limits;
 mod metrics;
 mod nonfinite;
+mod presets;
 mod resume;
 mod support;
 mod tokens;
