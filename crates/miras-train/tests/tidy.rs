@@ -208,6 +208,30 @@ fn part_files_reach_no_other_axis_and_fit_in_a_head() {
     }
 }
 
+/// The table of docs/architecture.md.
+#[test]
+fn the_tests_that_hold_claims_are_there() {
+    let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let (_, rest) = page.split_once("| claim | file | test |").unwrap();
+    let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let mut found = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, file, test] = cells[..] else {
+            panic!("{row}");
+        };
+        let path = root().join("crates").join(file.trim_matches('`'));
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let test = test.trim_matches('`');
+        let (before, _) = (text.split_once(&format!("fn {test}(")))
+            .unwrap_or_else(|| panic!("{file} has no test {test}"));
+        let attributes = before.rsplit_once("}\n").map_or(before, |(_, last)| last);
+        assert!(attributes.contains("#[test]"), "{file}: {test} is no test");
+        found += 1;
+    }
+    assert!(found > 15, "the table has {found} rows");
+}
+
 #[test]
 fn nothing_is_at_the_top_level_but_what_the_layout_names() {
     let allowed = [

@@ -1,12 +1,13 @@
-//! What the presets' files and docs/presets.md say of them.
+//! What the presets' files and the pages for users say of keys and metrics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor};
 use miras_config::Layers;
 use miras_model::{LanguageModel, Pass};
-use miras_registry::Registry;
+use miras_core::Axis;
+use miras_registry::{Registry, common_keys};
 use miras_run::Status;
 use miras_trainer::RunConfig;
 
@@ -142,5 +143,84 @@ fn every_preset_says_in_one_line_how_it_differs_from_its_paper() {
         assert_eq!(says("gradient cap"), caps("grad_cap"), "{preset}");
         let truncates = config.train.truncate.is_some_and(|tokens| tokens > 0);
         assert_eq!(says("256 tokens"), truncates, "{preset}");
+    }
+}
+
+/// The texts in backticks.
+fn quoted(page: &str) -> impl Iterator<Item = &str> {
+    page.split('`').skip(1).step_by(2)
+}
+
+/// `table.key`, if that is what a text begins with.
+fn key_of(text: &str) -> Option<&str> {
+    const TABLES: [&str; 11] = [
+        "model", "memory", "bias", "retention", "algorithm", "data", "train", "optim", "eval",
+        "checkpoint", "log",
+    ];
+    let key = text.split(['=', ' ']).next()?;
+    let (table, name) = key.split_once('.')?;
+    let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    (TABLES.contains(&table) && is_name && !name.is_empty()).then_some(key)
+}
+
+fn known_keys() -> BTreeSet<String> {
+    let registry = Registry::builtin();
+    let mut known = BTreeSet::new();
+    for axis in Axis::ALL {
+        for part in registry.parts(axis) {
+            let keys = part.keys.iter().chain(common_keys(axis));
+            known.extend(keys.map(|(key, _)| format!("{}.{key}", axis.table())));
+        }
+    }
+    for preset in PRESETS {
+        for (table, section) in load(preset, &[]).to_table() {
+            let keys = section.as_table().unwrap().keys();
+            known.extend(keys.map(|key| format!("{table}.{key}")));
+        }
+    }
+    let page = std::fs::read_to_string(root().join("docs/config.md")).unwrap();
+    known.extend(quoted(&page).filter_map(key_of).map(str::to_owned));
+    known
+}
+
+/// Whether some configuration takes it, as a user would write it after `--set`.
+fn is_taken(set: &str) -> bool {
+    let bases = ["", "[memory]\nkind = 'matrix'"].map(|text| {
+        let mut layers = Layers::new();
+        layers.text("base.toml", text).unwrap();
+        layers
+    });
+    let presets = PRESETS.map(|preset| {
+        let mut layers = Layers::new();
+        let path = root().join(format!("configs/presets/{preset}.toml"));
+        layers.file(&path).unwrap();
+        layers
+    });
+    bases.into_iter().chain(presets).any(|mut layers| {
+        layers.set(set).is_ok() && RunConfig::load(layers, &Registry::builtin()).is_ok()
+    })
+}
+
+#[test]
+fn keys_and_metrics_of_the_pages_exist() {
+    let known = known_keys();
+    let metrics = load("titans-lmm", &[]).metrics();
+    for page in ["tuning", "presets", "weights"] {
+        let text = std::fs::read_to_string(root().join(format!("docs/{page}.md"))).unwrap();
+        let mut keys = 0;
+        for quoted in quoted(&text) {
+            if let Some(key) = key_of(quoted) {
+                assert!(known.contains(key), "{page}: there is no key `{key}`");
+                let set = quoted.replace(" = ", "=");
+                assert!(!set.contains('=') || is_taken(&set), "{page}: `{set}` is refused");
+                keys += 1;
+            }
+            if let Some(metric) = quoted.strip_prefix("memory/L/") {
+                let tag = format!("memory/0/{metric}");
+                let is_known = metric == "…" || metrics.contains(&tag);
+                assert!(is_known, "{page}: there is no metric `{quoted}`");
+            }
+        }
+        assert!(keys > 10, "{page} names {keys} keys");
     }
 }

@@ -139,6 +139,20 @@ fn committed_models_have_the_logits_that_numpy_found() {
     }
 }
 
+/// `format: pt` would say that matrices are `[out, in]`.
+#[test]
+fn the_file_says_in_which_order_its_matrices_are() {
+    let bench = Bench::new();
+    let (trained, _) = bench.trained("run", &["train.steps=1"]);
+    let bytes = fs::read(&trained.weights).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let metadata = header["__metadata__"].as_object().unwrap();
+    assert_eq!(metadata.len(), 1, "several would be in random order");
+    let says = metadata["miras_weights"].as_str().unwrap();
+    assert!(says.contains("[in, out]"), "{says}");
+}
+
 const AGAIN: &str = "make the files again: cargo test --workspace --test it write_the_committed_models -- --ignored (MIRAS_PYTHON names a Python with numpy)";
 
 /// The Python of `MIRAS_PYTHON`, or `python3`, if it has numpy.
