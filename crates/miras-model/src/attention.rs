@@ -74,7 +74,7 @@ impl AttentionMixer {
         assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, {d}]");
         if let Some(state) = &state {
             let rows = state.keys.dims()[0];
-            assert_eq!(rows, b, "the state has {rows} rows, and the input {b}");
+            assert!(rows == b, "the state has {rows} rows, and the input {b}");
         }
         let (tails, past) = match state {
             Some(state) => (state.tails, Some((state.keys, state.values))),

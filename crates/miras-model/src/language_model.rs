@@ -110,8 +110,8 @@ impl LanguageModel {
         let (mut earlier, position) = match state {
             Some(state) => {
                 let (held, has) = (state.layers.len(), self.blocks.len());
-                assert_eq!(
-                    held, has,
+                assert!(
+                    held == has,
                     "the state has {held} layers, and the model {has}"
                 );
                 (state.layers.into_iter().map(Some).collect(), state.position)

@@ -41,10 +41,13 @@ impl ModelState {
             panic!("no state to put together: ModelState::cat needs at least one");
         };
         for (at, state) in states.iter().enumerate() {
-            assert_eq!(
-                (state.layers.len(), state.position),
-                (first.layers.len(), first.position),
-                "states of other layers or lengths cannot be put together: number {at} and the first differ in (layers, position)"
+            assert!(
+                (state.layers.len(), state.position) == (first.layers.len(), first.position),
+                "states of other layers or lengths cannot be put together: number {at} has {} layers and {} tokens, the first {} and {}",
+                state.layers.len(),
+                state.position,
+                first.layers.len(),
+                first.position,
             );
         }
         let layers = (0..first.layers.len())

@@ -55,6 +55,7 @@ fn contract(name: &str, json: bool, registry: &Registry, out: &mut Out) -> anyho
         wide,
         typical,
         most,
+        tolerance,
         worst,
         operations,
     } = &checked;
@@ -69,6 +70,7 @@ fn contract(name: &str, json: bool, registry: &Registry, out: &mut Out) -> anyho
             "most_gap": most,
             "worst_gap": worst.gap,
             "worst_tolerance": worst.tolerance,
+            "typical_tolerance": tolerance,
             "worst_case": worst.case,
             "worst_value": worst.what,
             "wide_cases": wide,

@@ -213,7 +213,10 @@ fn part_files_reach_no_other_axis_and_fit_in_a_head() {
 fn the_tests_that_hold_claims_are_there() {
     let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     let (_, rest) = page.split_once("| claim | file | test |").unwrap();
-    let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let rows = rest
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
     let mut found = 0;
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();

@@ -317,6 +317,6 @@ fn what_cannot_be_computed_is_said_before_anything_is() {
             said(|| drop(ModelState::cat(&[of(&memory, 1, 3), of(&attention, 1, 3)]))),
         ),
     ] {
-        assert!(found.starts_with(words), "{found}");
+        assert!(found.starts_with(words), "{found}\n{words}");
     }
 }

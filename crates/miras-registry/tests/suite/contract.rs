@@ -7,7 +7,7 @@ use crate::support::{
     run_recurrence,
 };
 use burn::tensor::{Tensor, s};
-use miras_contract::Case;
+use miras_contract::{Case, Size};
 use miras_core::{Factor, Weights};
 use miras_engine::{Form, Initial, Rule, State, dual, frozen, recurrence};
 use miras_registry::Registry;
@@ -61,7 +61,11 @@ fn chunk_start_form_equals_the_recurrence_anchored_at_chunk_starts() {
 /// more than those of the small cases.
 #[test]
 fn chunks_of_64_tokens_equal_the_recurrence_at_the_widths_of_models() {
-    let [narrow, wide] = miras_contract::WIDE;
+    // Two whole chunks: the state of an open one is not that of the recurrence.
+    let [narrow, wide] = miras_contract::WIDE.map(|size| Size {
+        tokens: 128,
+        ..size
+    });
     for_all(miras_contract::wide_cases(&Registry::builtin()), |case| {
         let inputs = Inputs::sized(&case.rule, narrow);
         let truth = run_recurrence(&case.rule, &inputs);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor};
 use miras_config::Layers;
-use miras_model::{LanguageModel, Pass};
 use miras_core::Axis;
+use miras_model::{LanguageModel, Pass};
 use miras_registry::{Registry, common_keys};
 use miras_run::Status;
 use miras_trainer::RunConfig;
@@ -154,12 +154,23 @@ fn quoted(page: &str) -> impl Iterator<Item = &str> {
 /// `table.key`, if that is what a text begins with.
 fn key_of(text: &str) -> Option<&str> {
     const TABLES: [&str; 11] = [
-        "model", "memory", "bias", "retention", "algorithm", "data", "train", "optim", "eval",
-        "checkpoint", "log",
+        "model",
+        "memory",
+        "bias",
+        "retention",
+        "algorithm",
+        "data",
+        "train",
+        "optim",
+        "eval",
+        "checkpoint",
+        "log",
     ];
     let key = text.split(['=', ' ']).next()?;
     let (table, name) = key.split_once('.')?;
-    let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let is_name = name
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     (TABLES.contains(&table) && is_name && !name.is_empty()).then_some(key)
 }
 
@@ -212,7 +223,10 @@ fn keys_and_metrics_of_the_pages_exist() {
             if let Some(key) = key_of(quoted) {
                 assert!(known.contains(key), "{page}: there is no key `{key}`");
                 let set = quoted.replace(" = ", "=");
-                assert!(!set.contains('=') || is_taken(&set), "{page}: `{set}` is refused");
+                assert!(
+                    !set.contains('=') || is_taken(&set),
+                    "{page}: `{set}` is refused"
+                );
                 keys += 1;
             }
             if let Some(metric) = quoted.strip_prefix("memory/L/") {
