@@ -145,17 +145,21 @@ def memory(config, w, x):
 
     gain = w.get("gains.0")
     learned = initial_weights(config, w, q.shape[-1])
-    state = [initial_state(retention, start) for start in learned]
+    start = [initial_state(retention, weights) for weights in learned]
+    # An anchored state is the distance from that of the initial weights, and decays to it.
+    anchored = retention.get("anchored", False)
+    state = [np.zeros_like(a) for a in start] if anchored else start
+    held = lambda state: [a + s for a, s in zip(start, state)] if anchored else state
     slots = [np.zeros_like(a) for a in state]
     exact = algorithm["form"] == "exact"
-    anchor, began, loads = linked(retention, state, learned), state, []
+    anchor, began, loads = linked(retention, held(state)), held(state), []
     outputs = []
     for t in range(len(x)):
         at = np.s_[:, t : t + 1]
         a, theta, eta = keep[at], step[at], momentum[at]
         if exact:
             before = [a * s for s in state] if retention.get("order") == "before" else state
-            anchor = linked(retention, before, learned)
+            anchor = linked(retention, held(before))
         error = lambda y: output_gradient(config["bias"], y, v[at], threshold[at])
         factors = gradients(config["memory"], anchor, gain, k[at], error)
 
@@ -172,8 +176,8 @@ def memory(config, w, x):
         slots = [eta * s - theta * x.swapaxes(1, 2) @ d for s, (x, d) in zip(slots, factors)]
         state = [a * s + m for s, m in zip(state, slots)]
         read = {
-            "exact": lambda: linked(retention, state, learned),
-            "frozen": lambda: [scale(retention, b) * s for b, s in zip(began, state)],
+            "exact": lambda: linked(retention, held(state)),
+            "frozen": lambda: [scale(retention, b) * s for b, s in zip(began, held(state))],
             "stale": lambda: anchor,
         }[algorithm["read"]]()
         outputs.append(remember(config["memory"], read, gain, q[at])[0])
@@ -183,7 +187,7 @@ def memory(config, w, x):
                 norms = [np.sqrt((s * s).sum((1, 2), keepdims=True) + 1e-12) for s in state]
                 cap = algorithm["state_cap"]
                 state = [s * np.minimum(cap / norm, 1.0) for s, norm in zip(state, norms)]
-            anchor, began, loads = linked(retention, state, learned), state, []
+            anchor, began, loads = linked(retention, held(state)), held(state), []
 
     y = rms_norm(np.concatenate(outputs, 1), w["norm.gamma"])
     y = y.swapaxes(0, 1).reshape(len(x), -1)
@@ -313,8 +317,6 @@ def is_identity(retention):
 
 
 def initial_state(retention, learned):
-    if retention.get("anchored", False):
-        return np.zeros_like(learned)
     if is_identity(retention):
         return learned
     if retention["kind"] == "kl":
@@ -325,9 +327,7 @@ def initial_state(retention, learned):
     unknown("retention.kind", retention["kind"])
 
 
-def linked(retention, state, learned):
-    if retention.get("anchored", False):
-        return [start + a for start, a in zip(learned, state)]
+def linked(retention, state):
     if is_identity(retention):
         return state
     if retention["kind"] == "kl":

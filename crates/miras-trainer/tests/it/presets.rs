@@ -139,6 +139,9 @@ fn every_preset_says_in_one_line_how_it_differs_from_its_paper() {
             let cap = algorithm.and_then(|table| table[key].as_float());
             cap.is_some_and(|cap| cap > 0.0)
         };
+        let retention = table.get("retention");
+        let anchored = retention.and_then(|table| table.get("anchored")?.as_bool());
+        assert_eq!(says("anchored"), anchored == Some(true), "{preset}");
         assert_eq!(says("load cap"), caps("load_cap"), "{preset}");
         assert_eq!(says("gradient cap"), caps("grad_cap"), "{preset}");
         let truncates = config.train.truncate.is_some_and(|tokens| tokens > 0);

@@ -183,7 +183,13 @@ fn of_script(python: &str, folder: &Path) -> String {
 
 /// What the script knows beside the presets.
 const MORE: &[(&str, &[&str])] = &[
-    ("titans-lmm", &["algorithm.load_cap=0"]),
+    (
+        "titans-lmm",
+        &["algorithm.load_cap=0", "retention.anchored=false"],
+    ),
+    ("yaad", &["retention.anchored=false"]),
+    ("moneta", &["retention.anchored=false"]),
+    ("memora", &["retention.anchored=false"]),
     ("titans-lmm", &["model.conv=0", "model.tie_head=false"]),
     (
         "titans-lmm",
