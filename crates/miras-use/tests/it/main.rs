@@ -9,4 +9,5 @@ mod generating;
 mod states;
 mod support;
 mod tokens;
+mod weights;
 mod whole;
