@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use miras_run::Goal;
-use miras_sweep::Short;
+use miras_sweep::{Note, Short};
 
 pub use contrast::{Contrast, Pair};
 pub use statistics::{Difference, Sample, holm};
@@ -44,6 +44,8 @@ pub struct Comparison {
     pub common: Settings,
     /// The sweeps that were read.
     pub sweeps: Vec<Sweep>,
+    /// What is to be noted of the variants; see [`note`](Self::note).
+    pub notes: Vec<Note>,
 }
 
 impl Comparison {
@@ -114,7 +116,19 @@ impl Comparison {
             contrasts,
             common,
             sweeps: input.sweeps,
+            notes: Vec::new(),
         })
+    }
+
+    /// Adds what is to be noted of each variant, equal notes once. This crate knows nothing of
+    /// models, so `of` says it of a run, for the runs that count.
+    pub fn note(&mut self, of: impl Fn(&Run) -> Vec<String>) {
+        let said: Vec<(&str, Vec<String>)> = (self.variants.iter())
+            .filter(|variant| variant.sample.is_some())
+            .map(|variant| (&*variant.label, variant.counted().flat_map(&of).collect()))
+            .collect();
+        let notes = Note::merge(said.iter().map(|(label, notes)| (*label, &**notes)));
+        self.notes.extend(notes);
     }
 
     /// The runs that do not count, each with its variant, best variant first.

@@ -3,14 +3,14 @@
 use burn::tensor::Device;
 use miras_core::Axis;
 use miras_data::Dataset;
-use miras_device::SystemMemory;
 use miras_model::LanguageModel;
 use miras_run::RunFolder;
 
+use crate::RunConfig;
+use crate::machine::memory_note;
 use crate::parameters::{Group, parameters};
 use crate::snapshot::State;
 use crate::start::in_words;
-use crate::{RunConfig, estimate::estimate};
 
 /// The lines of the banner.
 pub(crate) fn lines(
@@ -69,8 +69,7 @@ pub(crate) fn lines(
     let mut notes = [config.notes(), description.notes].concat();
     // Memory of a GPU is its own.
     if *device == Device::flex() {
-        let peak = estimate(config, data.vocab()).train.peak();
-        notes.extend(SystemMemory::read().and_then(|memory| memory.warning(peak)));
+        notes.extend(memory_note(config, data.vocab()));
     }
     lines.extend(notes.iter().map(|note| format!("note     {note}")));
     lines

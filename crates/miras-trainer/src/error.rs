@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use miras_config::ConfigError;
 use miras_data::DataError;
-use miras_device::DeviceError;
+use miras_device::{DeviceError, gib};
 use miras_log::LogError;
 use miras_run::RunError;
 
@@ -62,6 +62,22 @@ pub enum TrainError {
         device: String,
         /// What differs.
         gap: String,
+    },
+    /// No memory of this machine holds the model.
+    #[error(
+        "this model has {parameters} parameters, whose weights, gradients and optimiser take {:.1} GiB \
+         before anything is read, and this machine has {:.1} GiB of memory and swap: use a smaller \
+         model.dim, model.layers or model.ffn_dim",
+        gib(*bytes),
+        gib(*has)
+    )]
+    TooLarge {
+        /// How many parameters it has.
+        parameters: usize,
+        /// What they take.
+        bytes: u64,
+        /// Memory and swap of the machine.
+        has: u64,
     },
     /// Metrics cannot be written.
     #[error(transparent)]

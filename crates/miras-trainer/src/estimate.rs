@@ -69,6 +69,11 @@ pub struct TrainMemory {
 }
 
 impl TrainMemory {
+    /// What is there however small a batch is: weights, gradients and the optimiser's moments.
+    pub fn fixed(self) -> u64 {
+        self.weights + self.gradients + self.optimizer
+    }
+
     /// All of it.
     pub fn peak(self) -> u64 {
         self.weights

@@ -18,6 +18,7 @@ mod evaluate;
 mod finish;
 mod init;
 mod learner;
+mod machine;
 mod nonfinite;
 mod parameters;
 mod read;
@@ -38,6 +39,7 @@ pub use config::{
 };
 pub use error::{ChangedKey, TrainError};
 pub use estimate::{Estimate, TrainMemory, estimate};
+pub use machine::{notes_here, unfit};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};
 pub use snapshot::tokenizer_fingerprint;

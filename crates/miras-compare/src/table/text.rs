@@ -14,6 +14,9 @@ impl Comparison {
         for warning in &self.warnings {
             let _ = writeln!(text, "{warning}");
         }
+        for note in &self.notes {
+            let _ = writeln!(text, "note: {note}");
+        }
         for (title, table) in more::tables(self) {
             let _ = write!(text, "\n{title}\n{}", aligned(&table));
         }

@@ -1,12 +1,13 @@
 //! What a sweep would do.
 
+use miras_device::{SystemMemory, gib};
 use miras_sweep::Expanded;
 
 use super::trials;
 use crate::bytes::{bytes, short};
 
 /// The trials with what they take, for `--dry-run`.
-pub(crate) fn text(expanded: &Expanded) -> String {
+pub(crate) fn text(expanded: &Expanded, jobs: u16) -> String {
     let last = expanded.rungs.len() - 1;
     let mut rows = vec![[
         "trial".to_owned(),
@@ -39,8 +40,8 @@ pub(crate) fn text(expanded: &Expanded) -> String {
     let mut text = aligned(&rows);
     text.push('\n');
     text.push_str(&total(expanded));
-    for note in notes(expanded) {
-        text.push('\n');
+    for note in notes(expanded, jobs) {
+        text.push_str("\nnote: ");
         text.push_str(&note);
     }
     text
@@ -84,9 +85,12 @@ fn total(expanded: &Expanded) -> String {
     lines.join("\n")
 }
 
-/// What there is to say of combinations that are no trial.
-pub(crate) fn notes(expanded: &Expanded) -> Vec<String> {
-    let mut notes = Vec::new();
+/// What there is to say of trials, and of combinations that are no trial; `jobs` trials are
+/// trained at a time.
+pub(crate) fn notes(expanded: &Expanded, jobs: u16) -> Vec<String> {
+    let mut notes: Vec<String> = expanded.notes.iter().map(ToString::to_string).collect();
+    notes.extend((expanded.unfit.iter()).map(|note| format!("not to be trained here: {note}")));
+    notes.extend(memory(expanded, jobs));
     if !expanded.follow.is_empty() {
         notes.push(format!(
             "not the same in all trials either, as defaults of what is swept: {}",
@@ -100,16 +104,35 @@ pub(crate) fn notes(expanded: &Expanded) -> Vec<String> {
         ));
     }
     if !expanded.skipped.is_empty() {
+        let listed: Vec<String> = (expanded.skipped.iter())
+            .map(|skip| format!("\n  {}: {}", skip.label, skip.error.message()))
+            .collect();
         notes.push(format!(
-            "combinations left out, which are no valid configuration: {}",
-            expanded.skipped.len()
+            "combinations left out, which are no valid configuration: {}{}",
+            expanded.skipped.len(),
+            listed.concat()
         ));
-        notes.extend(
-            (expanded.skipped.iter())
-                .map(|skip| format!("  {}: {}", skip.label, skip.error.message())),
-        );
     }
     notes
+}
+
+/// Whether the largest trials fit into what memory there is.
+fn memory(expanded: &Expanded, jobs: u16) -> Option<String> {
+    let (label, bytes) = expanded.largest.as_ref()?;
+    let available = SystemMemory::read()?.available;
+    let at_a_time = (u64::from(jobs)).min(expanded.trials.len() as u64);
+    if bytes.saturating_mul(at_a_time) <= available {
+        return None;
+    }
+    let together = match at_a_time {
+        1 => String::new(),
+        n => format!(", {n} of them at a time"),
+    };
+    Some(format!(
+        "{label}: training is estimated to take {:.1} GiB of memory{together}, and {:.1} GiB are available",
+        gib(*bytes),
+        gib(available)
+    ))
 }
 
 fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
