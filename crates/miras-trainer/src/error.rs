@@ -65,16 +65,16 @@ pub enum TrainError {
     },
     /// No memory of this machine holds the model.
     #[error(
-        "this model has {parameters} parameters, whose weights, gradients and optimiser take {:.1} GiB \
-         before anything is read, and this machine has {:.1} GiB of memory and swap: use a smaller \
-         model.dim, model.layers or model.ffn_dim",
+        "this model has {parameters} parameters, and building it takes {:.1} GiB, more than the \
+         {:.1} GiB of memory and swap of this machine: use a smaller model.dim, model.layers or \
+         model.ffn_dim",
         gib(*bytes),
         gib(*has)
     )]
     TooLarge {
         /// How many parameters it has.
         parameters: usize,
-        /// What they take.
+        /// What they take, with gradients and optimiser where it has them.
         bytes: u64,
         /// Memory and swap of the machine.
         has: u64,

@@ -76,12 +76,9 @@ impl TrainMemory {
 
     /// All of it.
     pub fn peak(self) -> u64 {
-        self.weights
-            + self.gradients
-            + self.optimizer
-            + self.activations
-            + self.state
-            + self.workspace
+        [self.fixed(), self.activations, self.state, self.workspace]
+            .into_iter()
+            .fold(0, u64::saturating_add)
     }
 }
 

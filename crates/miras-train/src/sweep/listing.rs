@@ -1,5 +1,7 @@
 //! What a sweep would do.
 
+use std::collections::BTreeSet;
+
 use miras_device::{SystemMemory, gib};
 use miras_sweep::Expanded;
 
@@ -49,25 +51,12 @@ pub(crate) fn text(expanded: &Expanded, jobs: u16) -> String {
 
 /// How much it is, all together.
 fn total(expanded: &Expanded) -> String {
-    let all = expanded.trials.iter().map(|(trial, _)| trial);
-    let mut flops = 0.0;
     let mut lines = Vec::new();
-    let mut here = all.clone().count();
-    let mut before = 0.0;
-    for (rung, budget) in expanded.rungs.iter().enumerate() {
-        if let Some(best) = budget.best {
-            let points: std::collections::BTreeSet<usize> =
-                all.clone().map(|trial| trial.point).collect();
-            here = here.min(here * best / points.len().max(1)).max(1);
-        }
-        let sum: f64 = all.clone().map(|trial| trial.flops(rung)).sum();
-        let mean = sum / expanded.trials.len() as f64;
-        flops += (mean - before) * here as f64;
-        before = mean;
-        if expanded.rungs.len() > 1 {
+    if expanded.rungs.len() > 1 {
+        for (rung, count) in trials_on_rungs(expanded).into_iter().enumerate() {
             let tokens = expanded.trials[0].0.tokens(rung);
             lines.push(format!(
-                "rung {}: {here} trials to {tokens} tokens",
+                "rung {}: {count} trials to {tokens} tokens",
                 rung + 1
             ));
         }
@@ -80,9 +69,35 @@ fn total(expanded: &Expanded) -> String {
     lines.push(format!(
         "{}, {approximately}{} FLOPs of training",
         trials(expanded.trials.len()),
-        short(flops)
+        short(flops(expanded))
     ));
     lines.join("\n")
+}
+
+/// How many trials get to each rung.
+fn trials_on_rungs(expanded: &Expanded) -> Vec<usize> {
+    let all = expanded.trials.iter().map(|(trial, _)| trial);
+    let points: BTreeSet<usize> = all.clone().map(|trial| trial.point).collect();
+    let mut here = all.count();
+    let counts = expanded.rungs.iter().map(|budget| {
+        if let Some(best) = budget.best {
+            here = here.min(here * best / points.len().max(1)).max(1);
+        }
+        here
+    });
+    counts.collect()
+}
+
+/// Floating point operations of training; on further rungs those of a mean trial for each.
+pub(crate) fn flops(expanded: &Expanded) -> f64 {
+    let (mut flops, mut before) = (0.0, 0.0);
+    for (rung, count) in trials_on_rungs(expanded).into_iter().enumerate() {
+        let all = expanded.trials.iter().map(|(trial, _)| trial.flops(rung));
+        let mean = all.sum::<f64>() / expanded.trials.len() as f64;
+        flops += (mean - before) * count as f64;
+        before = mean;
+    }
+    flops
 }
 
 /// What there is to say of trials, and of combinations that are no trial; `jobs` trials are

@@ -3,6 +3,7 @@
 mod launch;
 mod listing;
 mod settle;
+mod time;
 mod watch;
 
 use std::{
@@ -52,6 +53,9 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
     if args.dry_run {
         out.text(&listing::text(&expanded, args.work.jobs))?;
+        if args.time {
+            out.text(&time::text(&expanded, registry, device)?)?;
+        }
         return Ok(Ending::Done);
     }
     let is_elsewhere = args.prepare || args.slurm.is_some();
