@@ -1,5 +1,6 @@
 //! Runs, grouped and judged.
 
+mod chance;
 mod contrast;
 mod group;
 pub(crate) mod label;
@@ -106,7 +107,7 @@ impl Comparison {
         verdict::judge(&mut variants);
         let contrasts = contrast::find(&variants, &keys.shown, &short);
         let warnings = warnings::find(&variants, &keys.differing, &metric);
-        Ok(Self {
+        let mut comparison = Self {
             metric,
             goal,
             variants,
@@ -117,15 +118,18 @@ impl Comparison {
             common,
             sweeps: input.sweeps,
             notes: Vec::new(),
-        })
+        };
+        let metric = comparison.metric.clone();
+        comparison.note(|variant| chance::note(variant, &metric).into_iter().collect());
+        Ok(comparison)
     }
 
     /// Adds what is to be noted of each variant, equal notes once. This crate knows nothing of
-    /// models, so `of` says it of a run, for the runs that count.
-    pub fn note(&mut self, of: impl Fn(&Run) -> Vec<String>) {
+    /// models, so `of` says it.
+    pub fn note(&mut self, of: impl Fn(&Variant) -> Vec<String>) {
         let said: Vec<(&str, Vec<String>)> = (self.variants.iter())
             .filter(|variant| variant.sample.is_some())
-            .map(|variant| (&*variant.label, variant.counted().flat_map(&of).collect()))
+            .map(|variant| (&*variant.label, of(variant)))
             .collect();
         let notes = Note::merge(said.iter().map(|(label, notes)| (*label, &**notes)));
         self.notes.extend(notes);

@@ -68,9 +68,11 @@ fn read(
     registry: &Registry,
 ) -> Result<Comparison, CompareError> {
     let mut comparison = Comparison::read(paths, metric, goal)?;
-    comparison.note(|run| {
-        let path = run.path.as_deref().map(|folder| folder.join(CONFIG));
-        path.map_or_else(Vec::new, |path| notes(&path, registry))
+    comparison.note(|variant| {
+        let folders = variant.counted().filter_map(|run| run.path.as_deref());
+        folders
+            .flat_map(|folder| notes(&folder.join(CONFIG), registry))
+            .collect()
     });
     Ok(comparison)
 }

@@ -6,5 +6,6 @@ mod errors;
 mod fixture;
 mod formats;
 mod look;
+mod notes;
 mod plots;
 mod verdicts;
