@@ -102,6 +102,14 @@ pub struct Evaluations {
     pub memory: Vec<String>,
 }
 
+fn least_common_multiple(a: u64, b: u64) -> u64 {
+    let (mut common, mut rest) = (a, b);
+    while rest > 0 {
+        (common, rest) = (rest, common % rest);
+    }
+    (a / common.max(1)).saturating_mul(b)
+}
+
 impl Evaluations {
     /// Each length with each way of the memory that a model has: without a memory there is
     /// nothing to freeze, and the one way is called live.
@@ -113,6 +121,13 @@ impl Evaluations {
         (self.lengths.iter())
             .flat_map(|&length| ways.iter().map(move |&way| (length, way)))
             .collect()
+    }
+
+    /// The largest number of tokens, up to `limit`, that is whole rows at every length.
+    pub fn most(&self, limit: u64) -> u64 {
+        let rows = self.lengths.iter().map(|&length| length as u64);
+        let step = rows.reduce(least_common_multiple).unwrap_or(1).max(1);
+        limit - limit % step
     }
 
     /// The file in the trial's folder.

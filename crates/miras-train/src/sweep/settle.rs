@@ -117,26 +117,39 @@ impl Settle for Settler<'_> {
         let misfit = |key: String, why: String| Misfit { key, why };
         let (config, _) = RunConfig::load(layers.clone(), self.registry)
             .map_err(|error| misfit("lengths".to_owned(), error.message().to_owned()))?;
-        let mut notes = Vec::new();
+        let (mut notes, mut least) = (Vec::new(), None);
         for (at, &length) in evaluations.lengths.iter().enumerate() {
             let scored = self.scored(layers.clone(), length);
             let scored = scored.map_err(|why| {
                 let why = format!("rows of {length} tokens cannot be measured: {why}");
                 misfit(format!("lengths[{at}]"), why)
             })?;
-            if let Some(scored) = scored.filter(|&scored| (evaluations.tokens as u64) > scored) {
-                let why = format!(
-                    "tokens = {} cannot be measured: the validation part has {scored} tokens after \
-                     its first, and a multiple of every length is needed",
-                    evaluations.tokens
-                );
-                return Err(misfit("tokens".to_owned(), why));
-            }
+            least = [least, scored].into_iter().flatten().min();
             // Of training rows it is said already.
             if length != config.data.seq_len() {
                 let unread = config.unread_at(length);
                 notes.extend(unread.map(|why| format!("sweep.evaluate: {why}, live or frozen")));
             }
+            let chunk = (config.model.choice.as_ref()).map(|choice| choice.rule.settings.chunk);
+            let is_reset = evaluations.memory.iter().any(|way| way == "reset");
+            if let Some(chunk) = chunk.filter(|&chunk| is_reset && length <= chunk) {
+                notes.push(format!(
+                    "sweep.evaluate: a row of {length} tokens is one chunk of {chunk}, in which memory = \
+                     \"reset\" resets nothing: it is \"live\" there"
+                ));
+            }
+        }
+        if let Some(scored) = least.filter(|&scored| (evaluations.tokens as u64) > scored) {
+            let (asked, most) = (evaluations.tokens, evaluations.most(scored));
+            let most = match most {
+                0 => String::new(),
+                most => format!("; use {most}, or less in whole rows"),
+            };
+            let why = format!(
+                "tokens = {asked} cannot be measured: the validation part has {scored} tokens after \
+                 its first{most}"
+            );
+            return Err(misfit("tokens".to_owned(), why));
         }
         Ok(notes)
     }

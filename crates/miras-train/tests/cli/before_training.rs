@@ -79,7 +79,8 @@ fn what_is_to_be_measured_is_held_against_the_data_of_every_trial() {
         &dir,
         TEXT,
         &[
-            "tokens = 512 cannot be measured: the validation part has 399 tokens after its first",
+            "tokens = 512 cannot be measured: the validation part has 399 tokens after its first; \
+             use 384, or less in whole rows",
             "(sweep.evaluate.tokens)",
         ],
     );
@@ -188,6 +189,7 @@ seeds = [1, 2]
 [sweep.evaluate]
 lengths = [8]
 tokens = 64
+memory = ["live", "reset"]
 "#;
 
 #[test]
@@ -197,13 +199,15 @@ fn notes_reach_whoever_reads_the_result() {
                   sequence of 32 reads what was written";
     let short = "note: chunk=8: sweep.evaluate: with algorithm.read = \"stale\" and a chunk of 8 no \
                  token of a sequence of 8 reads";
+    let same =
+        "note: chunk=8: sweep.evaluate: a row of 8 tokens is one chunk of 8, in which memory";
     let of_all = "note: the warm-up takes optim.warmup = 50 steps; with train.steps = 4 the learning \
                   rate gets to 8 % of optim.lr";
     let dry = dir.run("sweep many.toml --dry-run").done();
     let checked = dir.run("check many.toml").done();
     let ran = dir.run("sweep many.toml").done();
     for said in [&dry.out, &checked.out, &ran.err] {
-        for note in [unread, short, of_all] {
+        for note in [unread, short, same, of_all] {
             assert_eq!(said.matches(note).count(), 1, "{note}\n{said}");
         }
     }
