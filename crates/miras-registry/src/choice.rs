@@ -72,7 +72,12 @@ impl Choice {
             let help = "use memory.start = \"learned\", or memory.kind = \"matrix\"".to_string();
             return Err(tree.error("memory.start", message, Some(help)));
         }
-        let asks = memory.defaults();
+        let asks = Defaults {
+            // Decay towards zero forgets what the outer loop has learned, and the loss rises with
+            // it beyond the length of training.
+            anchored: start == StartKind::Learned,
+            ..memory.defaults()
+        };
         let bias = part(tree, registry, Axis::Bias, "l2", Registry::bias)?;
         let bias_kind = bias.kind;
         let bias = (bias.build)(tree, asks)?;
