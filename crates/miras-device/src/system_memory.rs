@@ -35,30 +35,48 @@ impl SystemMemory {
         })
     }
 
-    /// Within the limits of the control group (version 2) named in `/proc/self/cgroup`, and of
-    /// those above it, as of a container or a job.
-    fn confined(mut self, root: &Path, group: &str) -> Self {
-        let Some(path) = group.lines().find_map(|line| line.strip_prefix("0::/")) else {
-            return self;
-        };
-        let read = |folder: &Path, file: &str| -> Option<u64> {
-            let text = fs::read_to_string(folder.join(file)).ok()?;
-            text.trim().parse().ok()
-        };
-        for folder in root.join(path).ancestors() {
-            if let Some(most) = read(folder, "memory.max") {
-                let used = read(folder, "memory.current").unwrap_or(0);
-                self.total = self.total.min(most);
-                self.available = self.available.min(most.saturating_sub(used));
-            }
-            if let Some(most) = read(folder, "memory.swap.max") {
-                self.swap = self.swap.min(most);
-            }
-            if folder == root {
-                break;
+    /// Within the limits of the control groups named in `/proc/self/cgroup` and of those above
+    /// them, as of a container or a job.
+    fn confined(mut self, root: &Path, groups: &str) -> Self {
+        for line in groups.lines() {
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
+                continue;
+            };
+            let (version, root) = match controllers {
+                "" => (&V2, root.to_owned()),
+                all if all.split(',').any(|one| one == "memory") => (&V1, root.join("memory")),
+                _ => continue,
+            };
+            for folder in root.join(path.trim_start_matches('/')).ancestors() {
+                self.limit(folder, version);
+                if folder == root {
+                    break;
+                }
             }
         }
         self
+    }
+
+    /// Within the limit of one group, if it has one.
+    fn limit(&mut self, folder: &Path, files: &Files) {
+        let text = |file: &str| fs::read_to_string(folder.join(file)).ok();
+        let number = |file: &str| text(file)?.trim().parse::<u64>().ok();
+        if let Some(most) = number(files.limit) {
+            // Files that were read can be given up.
+            let cached = text("memory.stat").and_then(|stat| {
+                let mut lines = stat.lines();
+                let line = lines.find_map(|line| line.strip_prefix(files.cached))?;
+                line.trim().parse().ok()
+            });
+            let used = number(files.used).unwrap_or(0);
+            let used = used.saturating_sub(cached.unwrap_or(0));
+            self.total = self.total.min(most);
+            self.available = self.available.min(most.saturating_sub(used));
+        }
+        if let Some(most) = number(files.swap) {
+            self.swap = self.swap.min(most);
+        }
     }
 
     /// What to say of a run that is estimated to take so many bytes; none if it fits.
@@ -78,6 +96,29 @@ impl SystemMemory {
         bytes > self.total.saturating_add(self.swap)
     }
 }
+
+/// The files of a control group.
+struct Files {
+    limit: &'static str,
+    used: &'static str,
+    swap: &'static str,
+    /// How the line of `memory.stat` begins that counts what is kept of files.
+    cached: &'static str,
+}
+
+/// The two versions of control groups; the limit on swap of the first one is part of another.
+const V2: Files = Files {
+    limit: "memory.max",
+    used: "memory.current",
+    swap: "memory.swap.max",
+    cached: "inactive_file ",
+};
+const V1: Files = Files {
+    limit: "memory.limit_in_bytes",
+    used: "memory.usage_in_bytes",
+    swap: "",
+    cached: "total_inactive_file ",
+};
 
 /// Bytes in units of 2^30.
 pub fn gib(bytes: u64) -> f64 {
@@ -108,23 +149,34 @@ mod tests {
     #[test]
     fn the_limits_of_a_container_are_those_of_its_processes() {
         let root = tempfile::tempdir().unwrap();
-        let job = root.path().join("jobs/7");
-        fs::create_dir_all(&job).unwrap();
-        let write = |folder: &Path, file: &str, text: &str| {
-            fs::write(folder.join(file), text).unwrap();
+        let write = |file: &str, text: &str| {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
         };
-        write(&job, "memory.max", "max\n");
-        write(&job, "memory.swap.max", "0\n");
-        write(&root.path().join("jobs"), "memory.max", "1073741824\n");
-        write(&root.path().join("jobs"), "memory.current", "73741824\n");
         let machine = SystemMemory::parse(TEXT).unwrap();
-        let inside = machine.confined(root.path(), "1:name=x:/old\n0::/jobs/7\n");
-        assert_eq!(inside.total, 1 << 30);
-        assert_eq!(inside.available, 1_000_000_000);
-        assert_eq!(inside.swap, 0);
+        let inside = |groups: &str| machine.confined(root.path(), groups);
+        write("jobs/7/memory.max", "max\n");
+        write("jobs/7/memory.swap.max", "0\n");
+        write("jobs/memory.max", "1073741824\n");
+        write("jobs/memory.current", "173741824\n");
+        write(
+            "jobs/memory.stat",
+            "anon 1\ninactive_file 100000000\nfile 9\n",
+        );
+        let found = inside("1:name=x:/old\n0::/jobs/7\n");
+        assert_eq!((found.total, found.available), (1 << 30, 1_000_000_000));
+        assert_eq!(found.swap, 0);
+
+        // The older version, seen from a container that knows its name outside alone.
+        write("memory/memory.limit_in_bytes", "536870912\n");
+        write("memory/memory.usage_in_bytes", "36870912\n");
+        let found = inside("4:cpu,memory:/docker/abc\n0::/\n");
+        assert_eq!((found.total, found.available), (512 << 20, 500_000_000));
+        assert_eq!(found.swap, machine.swap);
         // Without a group of its own, and in one that is not there.
-        for group in ["", "0::/", "0::/other"] {
-            assert_eq!(machine.confined(root.path(), group), machine, "{group}");
+        for groups in ["", "0::/", "0::/other", "3:cpu:/jobs"] {
+            assert_eq!(inside(groups), machine, "{groups}");
         }
     }
 }
