@@ -96,7 +96,7 @@ fn what_is_to_be_measured_is_held_against_the_data_of_every_trial() {
         dir.file("a.txt", text(800));
         refused(
             &dir,
-            "--set data=text",
+            "--set data=text --set data.seq_len=32",
             &["at data.path=\"a.txt\": rows of 128 tokens"],
         );
     }
