@@ -90,14 +90,15 @@ impl Ledger {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            match serde_json::from_slice(line) {
+            match serde_json::from_slice(line.trim_ascii_end()) {
                 Ok(event) => events.push(event),
                 Err(_) if is_torn(line) => {}
                 Err(error) => {
                     return Err(SweepError::DamagedLine {
                         path: self.path.clone(),
                         line: at + 1,
-                        why: error.to_string(),
+                        // It counts lines inside of this one.
+                        why: error.to_string().replace(" at line 1 column", " at column"),
                     });
                 }
             }
