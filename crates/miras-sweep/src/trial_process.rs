@@ -168,9 +168,10 @@ impl Work<'_> {
     fn failed(&self, code: i32, log: &Path, said_before: u64) -> End {
         let reason = self.reason(log, said_before);
         if let Some(reason) = reason {
-            return match names_full_disk(&reason) {
-                true => End::NoRoom(reason),
-                false => End::Failed(reason),
+            return if names_full_disk(&reason) {
+                End::NoRoom(reason)
+            } else {
+                End::Failed(reason)
             };
         }
         // What it had to say may have been lost for the same reason.
