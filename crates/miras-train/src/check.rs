@@ -4,7 +4,7 @@ use std::path::Path;
 
 use miras_config::ConfigError;
 use miras_registry::Registry;
-use miras_trainer::{RunConfig, embedding_note};
+use miras_trainer::{RunConfig, notes_here};
 
 use crate::{
     args::CheckArgs,
@@ -51,14 +51,12 @@ fn check_one(
 ) -> Result<Vec<String>, ConfigError> {
     let layers = layers(file, set)?;
     if layers.has(sweep::TABLE) {
-        let (_, expanded) = sweep::expanded(layers, registry)?;
+        let (_, expanded) = sweep::expanded(layers, registry, None)?;
         let trials = sweep::trials(expanded.trials.len());
         let mut notes = vec![format!("a sweep of {trials}, see `sweep --dry-run`")];
-        notes.extend(sweep::notes(&expanded));
+        notes.extend(sweep::notes(&expanded, 1));
         return Ok(notes);
     }
     let (config, _, data) = RunConfig::load_and_open(layers, registry)?;
-    let mut notes = [config.notes(), data.describe().notes].concat();
-    notes.extend(embedding_note(&config, data.vocab()));
-    Ok(notes)
+    Ok(notes_here(&config, data.vocab(), &data.describe().notes))
 }

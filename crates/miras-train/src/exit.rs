@@ -161,6 +161,7 @@ fn is_train_usage(error: &TrainError) -> bool {
         | TrainError::Beyond { .. }
         | TrainError::Precision { .. }
         | TrainError::NoFusion
+        | TrainError::TooLarge { .. }
         | TrainError::VerifiesItself { .. }
         | TrainError::OtherData { .. }
         | TrainError::OtherTokenizer { .. } => true,

@@ -69,19 +69,21 @@ pub struct TrainMemory {
 }
 
 impl TrainMemory {
+    /// What is there however small a batch is: weights, gradients and the optimiser's moments.
+    pub fn fixed(self) -> u64 {
+        self.weights + self.gradients + self.optimizer
+    }
+
     /// All of it.
     pub fn peak(self) -> u64 {
-        self.weights
-            + self.gradients
-            + self.optimizer
-            + self.activations
-            + self.state
-            + self.workspace
+        [self.fixed(), self.activations, self.state, self.workspace]
+            .into_iter()
+            .fold(0, u64::saturating_add)
     }
 }
 
 /// A sentence, if more than half of the parameters are the embedding of a tokenizer's tokens.
-pub fn embedding_note(config: &RunConfig, vocab: usize) -> Option<String> {
+pub(crate) fn embedding_note(config: &RunConfig, vocab: usize) -> Option<String> {
     let model = &config.model.config;
     let tables = if model.tie_head { 1 } else { 2 };
     let embedding = tables * vocab * model.dim;

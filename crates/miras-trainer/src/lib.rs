@@ -20,6 +20,7 @@ mod init;
 mod kept;
 mod learner;
 mod loss_scale;
+mod machine;
 mod nonfinite;
 mod norm;
 mod parameters;
@@ -40,9 +41,10 @@ pub use config::{
     RunConfig, StateRule, TrainConfig,
 };
 pub use error::{ChangedKey, TrainError};
-pub use estimate::{Estimate, TrainMemory, embedding_note, estimate};
+pub use estimate::{Estimate, TrainMemory, estimate};
 pub use evaluate::{Evaluate, Evaluated, Nonfinite, StartFrom, Sum};
 pub use kept::{kept_config, kept_tokenizer, tokenizer_files};
+pub use machine::{notes_here, unfit};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};
 pub use snapshot::tokenizer_fingerprint;

@@ -467,6 +467,32 @@ fn a_chunk_that_holds_more_than_a_sequence_is_noted() {
 }
 
 #[test]
+fn a_schedule_that_does_not_end_with_the_run_is_noted() {
+    let notes = |sets: &[&str]| config(MEMORY, sets).notes();
+    // Two steps of warm-up and a fall over eight; the fourth is a quarter of the way, at cos² 22.5°.
+    let fall = ["optim.min_lr=0", "optim.decay_steps=10", "train.steps=5"];
+    assert_eq!(
+        notes(&fall),
+        [
+            "the learning rate falls until optim.decay_steps = 10; with train.steps = 5 it is still \
+             falling at the end, at 85 % of optim.lr"
+        ]
+    );
+    let short = ["optim.decay_steps=3"];
+    assert!(notes(&short)[0].ends_with("with train.steps = 4 it stays at its end from there on"));
+    assert_eq!(notes(&["optim.decay_steps=4"]), [""; 0]);
+    // One that is constant falls nowhere.
+    assert_eq!(notes(&["optim.min_lr=1"]), [""; 0]);
+    assert_eq!(
+        notes(&["train.steps=1"]),
+        [
+            "the warm-up takes optim.warmup = 2 steps; with train.steps = 1 the learning rate gets to \
+             50 % of optim.lr"
+        ]
+    );
+}
+
+#[test]
 fn every_mistake_is_shown_where_it_is() {
     for (text, pieces) in REFUSED {
         let Err(error) = RunConfig::load(layers(text, &[]), &Registry::builtin()) else {
