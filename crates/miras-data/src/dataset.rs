@@ -86,10 +86,8 @@ mod tests {
     /// Data of every kind, with rows of 16 tokens where a kind allows it.
     fn every_kind(folder: &std::path::Path) -> Vec<(Box<dyn Dataset>, usize)> {
         let file = folder.join("a.txt");
-        let lines: String = (1..3000_u64)
-            .map(|n| format!("{} ", n * n * 7919))
-            .collect();
-        std::fs::write(&file, lines).unwrap();
+        let numbers: Vec<String> = (1..3000_u64).map(|n| (n * n * 7919).to_string()).collect();
+        std::fs::write(&file, numbers.join(" ")).unwrap();
         let bpe = crate::tokenizer::testkit::path();
         let mut found = Vec::new();
         for kind in KINDS {

@@ -67,12 +67,19 @@ fn read(report: &Report) -> String {
         1 => format!("1 {one}"),
         _ => format!("{number} {many}"),
     };
-    let mut rows = count(report.rows, "row", "rows");
-    rows += &format!(" of {} tokens", report.length);
+    let rows = format!(
+        "{} of {} tokens",
+        count(report.rows, "row", "rows"),
+        report.length
+    );
     // Generated rows have no text around them.
-    if report.data.generator.is_none() {
-        rows += &format!(" in {}", count(report.stretches, "stretch", "stretches"));
-    }
+    let rows = match report.data.generator {
+        Some(_) => rows,
+        None => format!(
+            "{rows} in {}",
+            count(report.stretches, "stretch", "stretches")
+        ),
+    };
     match &report.state {
         Some(state) => format!(
             "{rows}, each row from {} at position {}",

@@ -170,11 +170,12 @@ fn left_out(variants: &[Variant]) -> Vec<String> {
         files.sort();
         let more = files.len().saturating_sub(NAMED);
         files.truncate(NAMED);
-        let mut list = files.join(", ");
-        if more > 0 {
-            list += &format!(" and {more} more");
-        }
-        format!("left out: {list}: it {why}")
+        let list = files.join(", ");
+        let more = match more {
+            0 => String::new(),
+            _ => format!(" and {more} more"),
+        };
+        format!("left out: {list}{more}: it {why}")
     });
     lines.collect()
 }

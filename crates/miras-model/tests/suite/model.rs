@@ -341,7 +341,8 @@ fn targets_are_scored_in_pieces_as_in_one() {
         assert!(gap.into_scalar::<f32>() < 1e-5, "{name}");
         let hits = first.equal(targets).float();
         assert!(hits.clone().sum().into_scalar::<f32>() >= 14.0);
-        assert_eq!((scores.hits - hits).abs().sum().into_scalar::<f32>(), 0.0);
+        let wrong = (scores.hits - hits).abs().sum();
+        assert!(wrong.into_scalar::<f32>() < 0.5, "{name}");
         assert_eq!(scores.state.position, 70);
     }
 }

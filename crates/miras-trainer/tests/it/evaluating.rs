@@ -11,9 +11,9 @@ const STILL: &[&str] = &["optim.lr=1e-30", "train.steps=2"];
 fn text(bench: &Bench) -> String {
     let path = bench.path("corpus.txt");
     let stories = (0..600).map(|n| format!("On day {n} the lamp was red.\n"));
-    let digits = (0..600).map(|n| format!("{}", n * n * n));
-    let valid = stories.chain(digits).collect::<String>();
-    std::fs::write(bench.path("valid.txt"), valid).unwrap();
+    let digits = (0..600_u64).map(|n| (n * n * n).to_string());
+    let valid: Vec<String> = stories.chain(digits).collect();
+    std::fs::write(bench.path("valid.txt"), valid.concat()).unwrap();
     std::fs::write(&path, "the hill and the lake, ".repeat(400)).unwrap();
     format!(
         "data={{ kind = 'text', path = '{}', valid_path = '{}', seq_len = 32 }}",
