@@ -22,8 +22,11 @@ pub trait Dataset: Send + Sync {
     /// What a scored target is called in metrics.
     fn metric(&self) -> Metric;
 
-    /// Training batch number `index`, a pure function of the seed and `index`.
-    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError>;
+    /// The rows `rows` of training step `step`, counted from 0.
+    ///
+    /// Each row is a pure function of the seed, the step and its own number in the step, so that
+    /// a step reads the same rows however they are cut into micro-batches.
+    fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError>;
 
     /// Steps in which a stream of `rows` rows goes through the training part once.
     ///

@@ -34,4 +34,4 @@ pub use error::DataError;
 pub use mqar::{Filler, MqarConfig};
 pub use selection::{Amount, Selection};
 pub use text::{Paths, TextConfig, open_held_out};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Tokenizer, TokenizerFiles};

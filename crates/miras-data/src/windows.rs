@@ -96,11 +96,11 @@ impl Dataset for Windows {
         Metric::BitsPerByte
     }
 
-    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        let mut batch = Batch::blank(rows, self.seq_len)?;
+    fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(rows.len(), self.seq_len)?;
         let starts = self.train.len() - self.seq_len as u64;
-        for row in 0..rows {
-            let offset = Stream::new(self.seed, "train", &[index, row as u64]).below(starts);
+        for (row, of_step) in rows.enumerate() {
+            let offset = Stream::new(self.seed, "train", &[step, of_step as u64]).below(starts);
             self.fill(&mut batch, row, self.train.as_ref(), (offset, self.seq_len))?;
         }
         Ok(batch)

@@ -7,7 +7,10 @@ use burn::{
 };
 use miras_engine::Probe;
 
-use crate::{Block, ModelSpec, ModelState, Pass, Precision, init::Init, precision::Projection};
+use crate::{
+    Block, ModelSpec, ModelState, ParameterGroup, ParameterGroups, Pass, Precision, init::Init,
+    precision::Projection,
+};
 
 /// Logits that exist at once while targets are scored.
 const PIECE: usize = 1 << 22;
@@ -71,6 +74,20 @@ impl LanguageModel {
     /// Where its weights are.
     pub fn device(&self) -> Device {
         self.embedding.val().device()
+    }
+
+    /// The group of each parameter.
+    pub fn groups(&self) -> ParameterGroups {
+        let mut groups = ParameterGroups::default();
+        groups.put(ParameterGroup::Embedding, &self.embedding);
+        for block in &self.blocks {
+            block.groups(&mut groups);
+        }
+        groups.put(ParameterGroup::Norm, &self.norm.gamma);
+        if let Some(head) = &self.head {
+            head.group(ParameterGroup::Head, &mut groups);
+        }
+        groups
     }
 
     /// The blocks.

@@ -138,7 +138,7 @@ mod tests {
             provenance: provenance(&[], None),
         };
         let record = RunRecord::new(1, "a text", None, start);
-        let folder = RunFolder::create(top.path(), "run", "", &record).unwrap();
+        let folder = RunFolder::create(top.path(), "run", "", &record, &[]).unwrap();
         assert_eq!(folder.newest().unwrap(), None);
         let mut checkpoints = Checkpoints::new(&folder, Policy::default());
         for step in [10, 20] {

@@ -4,10 +4,10 @@ use burn::tensor::Device;
 use miras_core::Axis;
 use miras_data::Dataset;
 use miras_device::SystemMemory;
-use miras_model::LanguageModel;
+use miras_model::{LanguageModel, ParameterGroup};
 use miras_run::RunFolder;
 
-use crate::parameters::{Group, parameters};
+use crate::parameters::parameters;
 use crate::snapshot::State;
 use crate::start::in_words;
 use crate::{RunConfig, StateRule, estimate::estimate};
@@ -29,10 +29,10 @@ pub(crate) fn lines(
             .join(", "),
         None => "attention".to_owned(),
     };
-    let all = parameters(model);
+    let (all, groups) = (parameters(model), model.groups());
     let count = |of_memory: bool| -> usize {
         (all.iter())
-            .filter(|one| !of_memory || Group::of(&one.name) == Group::Memory)
+            .filter(|one| !of_memory || groups.of(one.id) == Some(ParameterGroup::Memory))
             .map(|one| one.values.dims()[0])
             .sum()
     };

@@ -245,21 +245,33 @@ impl Evaluate<'_> {
     }
 }
 
-/// The tag that goes beside `<prefix>/loss`, and its value; `bytes` stand behind a scored token.
-pub(crate) fn beside_loss(
-    metric: Metric,
-    prefix: &str,
-    loss: f64,
-    (accuracy, bytes): (f64, f64),
-) -> (String, f64) {
-    let name = beside(metric);
-    let value = match metric {
-        // Both are means over the same tokens, so this is all bits over all bytes.
-        Metric::BitsPerByte => loss / std::f64::consts::LN_2 / bytes,
-        Metric::Accuracy => accuracy,
-    };
-    (format!("{prefix}/{name}"), value)
+/// Means over scored tokens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scored {
+    /// In nats.
+    pub(crate) loss: f64,
+    /// Share of targets ranked first, if it was asked for.
+    pub(crate) accuracy: Option<f64>,
+    /// Bytes of text that a token stands for.
+    pub(crate) bytes: f64,
 }
+
+impl Scored {
+    /// The tag that goes beside `<prefix>/loss`, and its value; none for an accuracy that was not
+    /// asked for.
+    pub(crate) fn beside_loss(self, metric: Metric, prefix: &str) -> Option<(String, f64)> {
+        let value = match metric {
+            // Both are means over the same tokens, so this is all bits over all bytes.
+            Metric::BitsPerByte => self.loss / std::f64::consts::LN_2 / self.bytes,
+            Metric::Accuracy => self.accuracy?,
+        };
+        Some((format!("{prefix}/{}", beside(metric)), value))
+    }
+}
+
+/// The tag of the number of questions that an evaluation asks, where it measures an accuracy: one
+/// question more or less that is answered is the smallest step of the accuracy.
+pub(crate) const QUESTIONS: &str = "eval/questions";
 
 /// What a metric is called in tags.
 pub(crate) fn beside(metric: Metric) -> &'static str {

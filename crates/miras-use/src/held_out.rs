@@ -70,10 +70,11 @@ fn of_run(
     if let Some(pairs) = pairs {
         layers.text("--pairs", &format!("data.pairs = {pairs}"))?;
     }
-    let (config, _, set) = RunConfig::load_to_resume(layers, &trained.config.registry)?;
+    let (registry, data) = (&trained.config.registry, &trained.config.data);
+    let opened = RunConfig::load_to_resume(layers, registry, &trained.folder, data)?;
     Ok(HeldOut {
-        config: config.data,
-        set,
+        config: opened.config.data,
+        set: opened.data,
     })
 }
 

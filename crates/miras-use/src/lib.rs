@@ -24,8 +24,9 @@ mod utf8;
 
 pub use error::UseError;
 pub use evaluate::{EvalRequest, Size, evaluate, evaluate_watched};
-pub use export::{Export, export};
+pub use export::export;
 pub use generate::{Generator, LayerNorm};
+pub use miras_run::Export;
 pub use report::{ByPairs, ByPosition, Measured, Report, StateUsed, Weighed};
 pub use sample::Sampler;
 pub use stored::Stored;

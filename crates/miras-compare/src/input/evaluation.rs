@@ -133,16 +133,10 @@ struct Same {
 }
 
 impl Evaluation {
-    fn same(&self) -> Same {
-        let Data {
-            fingerprint,
-            generator,
-            bytes,
-        } = &self.data;
+    fn same(&self, run: &Run) -> Same {
         Same {
-            // Generated data follow from the seed.
-            data: generator.clone().or_else(|| fingerprint.clone()),
-            bytes: *bytes,
+            data: run.measured_on(self),
+            bytes: self.data.bytes,
             size: (self.size.clone()).or_else(|| Some(format!("{} scored", self.tokens))),
             stretches: self.stretches,
         }
@@ -206,15 +200,22 @@ fn stale(one: &Evaluation, newest: Option<&Newest>, summary: Option<&Summary>) -
 }
 
 /// Leaves the evaluations, one a length and way of the memory, that are of the same text and
-/// amount in as many runs as possible; what differs from them goes to those that are left out.
-pub(crate) fn agree(runs: &mut [Run]) {
+/// amount in as many runs as possible; what differs from them goes to those that are left out. So
+/// does what is of another step than that at which runs are compared, if that is not their end.
+pub(crate) fn agree<'a>(runs: impl Iterator<Item = &'a mut Run>, at: Option<u64>) {
     type At = (u64, Memory);
+    let mut runs: Vec<&mut Run> = runs.collect();
+    if at.is_some() {
+        for run in &mut runs {
+            leave_out_other_steps(run);
+        }
+    }
     let mut votes: BTreeMap<At, BTreeMap<Same, BTreeSet<usize>>> = BTreeMap::new();
-    let counted = |run: &&mut Run| run.value.is_some();
-    for (at, run) in runs.iter_mut().filter(counted).enumerate() {
+    let counted = runs.iter().filter(|run| run.value.is_some());
+    for (at, run) in counted.enumerate() {
         for one in &run.evaluations {
             let same = votes.entry((one.length, one.memory)).or_default();
-            same.entry(one.same()).or_default().insert(at);
+            same.entry(one.same(run)).or_default().insert(at);
         }
     }
     let chosen: BTreeMap<At, Same> = (votes.into_iter())
@@ -227,7 +228,7 @@ pub(crate) fn agree(runs: &mut [Run]) {
         let mut kept: Vec<Evaluation> = Vec::new();
         for one in std::mem::take(&mut run.evaluations) {
             let at = (one.length, one.memory);
-            let same = one.same();
+            let same = one.same(run);
             let chosen = chosen.get(&at).unwrap_or(&same);
             let why = if same.data != chosen.data || same.bytes != chosen.bytes {
                 "is of another text than most"
@@ -249,5 +250,19 @@ pub(crate) fn agree(runs: &mut [Run]) {
             });
         }
         run.evaluations = kept;
+    }
+}
+
+fn leave_out_other_steps(run: &mut Run) {
+    let at = run.compared_steps();
+    for one in std::mem::take(&mut run.evaluations) {
+        if one.step.is_none() || one.step == at {
+            run.evaluations.push(one);
+        } else {
+            run.left_out.push(LeftOut {
+                file: one.file,
+                why: "is of another step than that at which runs are compared".to_owned(),
+            });
+        }
     }
 }

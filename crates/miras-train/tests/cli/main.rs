@@ -4,6 +4,7 @@
 
 mod combinations;
 mod commands;
+mod comparing;
 mod cost;
 mod evaluating;
 mod mistakes;

@@ -457,7 +457,7 @@ fn every_mistake_is_shown_where_it_is() {
 fn the_most_sequences_are_those_that_the_data_can_give() {
     let config = config("", &[]);
     let data = miras_data::open(&config.data, 1).unwrap();
-    let error = data.train_batch(0, 1_048_577).unwrap_err().to_string();
+    let error = data.train_batch(0, 0..1_048_577).unwrap_err().to_string();
     assert!(error.contains("rows must be from 1 to 1048576"), "{error}");
 }
 

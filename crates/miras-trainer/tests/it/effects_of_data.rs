@@ -77,7 +77,7 @@ fn batches(config: &RunConfig) -> String {
     };
     let count = data.eval_tokens();
     let last = count.map_or(1, |count| count - 1);
-    let train = data.train_batch(0, 2).unwrap();
+    let train = data.train_batch(0, 0..2).unwrap();
     let eval = data.eval_rows(&[0, last]).unwrap();
     format!("{} {count:?} {train:?} {eval:?}", data.vocab())
 }

@@ -255,11 +255,11 @@ pub(crate) fn read_json(path: &Path) -> Value {
 /// What the data do beside giving batches.
 #[derive(Clone, Default)]
 pub(crate) struct Mischief {
-    /// Sets the stop flag with this training batch.
+    /// Sets the stop flag at this training step, counted from 0.
     pub(crate) stop_at: Option<u64>,
-    /// Training batches, or steps of a stream, whose loss is NaN.
+    /// Training steps whose loss is NaN.
     pub(crate) poisoned: Vec<u64>,
-    /// A training batch that cannot be read.
+    /// A training step whose rows cannot be read.
     pub(crate) missing: Option<u64>,
     /// No held-out token is scored.
     pub(crate) nothing_asked: bool,
@@ -280,18 +280,18 @@ impl Dataset for Mischievous {
         self.inner.metric()
     }
 
-    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        if self.mischief.stop_at == Some(index) {
+    fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+        if self.mischief.stop_at == Some(step) {
             self.stop.store(true, Ordering::Relaxed);
         }
-        if self.mischief.missing == Some(index) {
+        if self.mischief.missing == Some(step) {
             return Err(DataError::EvalStart {
-                start: index,
+                start: step,
                 tokens: 0,
             });
         }
-        let mut batch = self.inner.train_batch(index, rows)?;
-        if self.mischief.poisoned.contains(&index) {
+        let mut batch = self.inner.train_batch(step, rows)?;
+        if self.mischief.poisoned.contains(&step) {
             batch.weights[0] = f32::NAN;
         }
         Ok(batch)
