@@ -13,7 +13,7 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
     kind: "kl",
     summary: "Kullback-Leibler divergence of values and outputs read as logits: writes stay below size sqrt(2).",
     formula: "l(y, v) = KL(softmax(v) || softmax(y)),   dl/dy = softmax(y) - softmax(v)",
-    reference: "not in MIRAS, arXiv 2504.13173, which uses this divergence for retention (Eq. 21); as a bias it is ours",
+    reference: "this project",
     keys: &[],
     variants: &[""],
     build: |tree, _| Ok(Arc::new(tree.part::<Kl>("bias", &["kind"])?)),

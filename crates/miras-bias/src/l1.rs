@@ -10,7 +10,7 @@ use crate::sign::{SHARPNESS, check, smooth_sign};
 
 pub(crate) const PART: Part<dyn AttentionalBias> = Part {
     kind: "l1",
-    summary: "Absolute error with a smooth sign: every write has about the same size, whatever the error's.",
+    summary: "Absolute error with a smooth sign (the loss is log cosh): every write has about the same size, whatever the error's.",
     formula: "l(y, v) = sum log cosh(nu e) / nu,   dl/dy = tanh(nu e);   e = y - v",
     reference: "MIRAS, arXiv 2504.13173, Eq. 12 and Remark 5",
     keys: &[(

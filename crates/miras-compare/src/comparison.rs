@@ -1,5 +1,6 @@
 //! Runs, grouped and judged.
 
+mod chance;
 mod contrast;
 mod group;
 pub(crate) mod label;
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use miras_run::Goal;
-use miras_sweep::Short;
+use miras_sweep::{Note, Short};
 
 pub use contrast::{Contrast, Pair};
 pub use place::Place;
@@ -52,6 +53,8 @@ pub struct Comparison {
     pub common: Settings,
     /// The sweeps that were read.
     pub sweeps: Vec<Sweep>,
+    /// What is to be noted of the variants; see [`note`](Self::note).
+    pub notes: Vec<Note>,
 }
 
 impl Comparison {
@@ -128,7 +131,7 @@ impl Comparison {
         verdict::judge(&mut variants, step);
         let contrasts = contrast::find(&variants, &keys.shown, &short, step);
         let warnings = warnings::find(&variants, &keys.differing, &metric, at);
-        Ok(Self {
+        let mut comparison = Self {
             metric,
             at,
             resolution,
@@ -140,7 +143,22 @@ impl Comparison {
             contrasts,
             common,
             sweeps: input.sweeps,
-        })
+            notes: Vec::new(),
+        };
+        let metric = comparison.metric.clone();
+        comparison.note(|variant| chance::note(variant, &metric).into_iter().collect());
+        Ok(comparison)
+    }
+
+    /// Adds what is to be noted of each variant, equal notes once. This crate knows nothing of
+    /// models, so `of` says it.
+    pub fn note(&mut self, of: impl Fn(&Variant) -> Vec<String>) {
+        let said: Vec<(&str, Vec<String>)> = (self.variants.iter())
+            .filter(|variant| variant.sample.is_some())
+            .map(|variant| (&*variant.label, of(variant)))
+            .collect();
+        let notes = Note::merge(said.iter().map(|(label, notes)| (*label, &**notes)));
+        self.notes.extend(notes);
     }
 
     /// The runs that do not count, each with its variant, best variant first.

@@ -35,6 +35,7 @@ impl Comparison {
                     p.answer { (answer::answer(self)) }
                     (tables::variants(self))
                     (tables::warnings(self))
+                    (tables::notes(self))
                     (tables::more(self))
                     (tables::excluded(self))
                     h2 { "Plots" }

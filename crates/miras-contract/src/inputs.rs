@@ -9,6 +9,32 @@ pub const G: usize = 2;
 /// The width of each.
 pub const D: usize = 3;
 
+/// From this many tokens on gates keep more, so that the first tokens of a chunk still matter to
+/// the last.
+const LONG: usize = 64;
+
+/// How large a comparison is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Memories at once.
+    pub memories: usize,
+    /// The width of each.
+    pub width: usize,
+    /// Tokens.
+    pub tokens: usize,
+}
+
+impl Size {
+    /// The size at which every combination is compared, with `tokens` tokens.
+    pub fn small(tokens: usize) -> Self {
+        Self {
+            memories: G,
+            width: D,
+            tokens,
+        }
+    }
+}
+
 /// Numbers in (−1, 1) from a name, the same on every machine.
 pub fn noise(name: &str, count: usize) -> Vec<f64> {
     let mut state = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -55,49 +81,63 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Seeded inputs of `t` tokens; some keys are repeated, as in real text.
+    /// Seeded inputs of `t` tokens at the small size; some keys are repeated, as in real text.
     pub fn new(rule: &Rule, t: usize) -> Self {
+        Self::sized(rule, Size::small(t))
+    }
+
+    /// The same at any size.
+    pub fn sized(rule: &Rule, size: Size) -> Self {
+        let Size {
+            memories,
+            width,
+            tokens: t,
+        } = size;
+        let kept = if t < LONG { (0.3, 0.95) } else { (0.9, 0.999) };
         let unit = |x: Tensor<4>| {
             let norm = x.clone().powi_scalar(2).sum_dim(3).sqrt();
             x / norm
         };
-        let mut keys = noise("k", G * t * D);
-        for g in 0..G {
-            for (to, from) in [(2, 1), (4, 1), (5, 3)] {
-                for d in 0..D {
-                    if to < t {
-                        keys[(g * t + to) * D + d] = keys[(g * t + from) * D + d];
-                    }
+        let mut keys = noise("k", memories * t * width);
+        let repeated = (8..t).step_by(8).map(|to| (to, to - 7));
+        let repeated: Vec<_> = [(2, 1), (4, 1), (5, 3)]
+            .into_iter()
+            .chain(repeated)
+            .collect();
+        for g in 0..memories {
+            for &(to, from) in repeated.iter().filter(|(to, _)| *to < t) {
+                for d in 0..width {
+                    keys[(g * t + to) * width + d] = keys[(g * t + from) * width + d];
                 }
             }
         }
         let mut gates = Gates::new();
         for spec in rule.gates() {
-            let shape = [1, G, t, 1];
+            let shape = [1, memories, t, 1];
             let value = |low: f64, high: f64| random(spec.name, shape, low, high);
             // Inside each map's range: steps that do not diverge, shares that keep something.
             let value = match spec.map {
                 GateMap::Constant(constant) => value(constant, constant),
                 GateMap::Sigmoid { max } => value(0.05 * max, 0.5 * max),
-                GateMap::LogSigmoid | GateMap::DecayRate => value(0.3, 0.95).log(),
+                GateMap::LogSigmoid | GateMap::DecayRate => value(kept.0, kept.1).log(),
                 GateMap::Softplus => value(0.3, 1.2),
             };
             gates = gates.with(spec.name, value);
         }
-        let maps = (rule.memory.maps(D).into_iter())
+        let maps = (rule.memory.maps(width).into_iter())
             .map(|map| {
                 let bound = 1.2 / (map.d_in as f64).sqrt();
-                random(&map.name, [1, G, map.d_in, map.d_out], -bound, bound)
+                random(&map.name, [1, memories, map.d_in, map.d_out], -bound, bound)
             })
             .collect();
-        let gains = (rule.memory.gains(D).into_iter())
-            .map(|gain| random(&gain.name, [1, G, 1, gain.d], 0.5, 1.5))
+        let gains = (rule.memory.gains(width).into_iter())
+            .map(|gain| random(&gain.name, [1, memories, 1, gain.d], 0.5, 1.5))
             .collect();
         Self {
             tokens: Tokens {
-                q: unit(random("q", [1, G, t, D], -1.0, 1.0)),
-                k: unit(tensor(keys, [1, G, t, D])),
-                v: random("v", [1, G, t, D], -1.0, 1.0),
+                q: unit(random("q", [1, memories, t, width], -1.0, 1.0)),
+                k: unit(tensor(keys, [1, memories, t, width])),
+                v: random("v", [1, memories, t, width], -1.0, 1.0),
                 gates,
             },
             initial: Initial { maps, gains },

@@ -4,14 +4,17 @@
 //! - [`cases`] is every valid combination of kinds, with the variants of each in turn.
 //! - [`run_recurrence`] is the readable truth, [`run_dual`] the chunk form, [`largest_gap`] what
 //!   is between them, values and gradients.
-//! - [`check`] does all of that on a device.
+//! - [`check`] does all of that on a device, and [`operations`] compares single operations of the
+//!   tensor library.
 
 mod cases;
 mod check;
 mod inputs;
+mod operations;
 mod runs;
 
 pub use cases::{Case, cases, combinations};
-pub use check::{Checked, FORMS, MOST, TYPICAL, WORST, Wrong, check};
-pub use inputs::{D, G, Inputs, noise, placed, tensor};
+pub use check::{AMPLIFIED, Checked, FLOOR, FORMS, MOST, TYPICAL, WIDE, Wrong, check, wide_cases};
+pub use inputs::{D, G, Inputs, Size, noise, placed, tensor};
+pub use operations::{Measured, operations};
 pub use runs::{Gap, Run, difference, largest_gap, numbers, run_dual, run_recurrence};

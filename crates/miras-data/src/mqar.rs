@@ -129,6 +129,30 @@ impl MqarConfig {
         Some((field, message))
     }
 
+    /// How many questions of a row, on average and with each key asked once, stand in the chunk of
+    /// so many tokens in which the value of their pair stands. The configuration must be valid.
+    pub fn asked_within(&self, chunk: usize) -> f64 {
+        let first = 2 * self.pairs + self.gap;
+        let places = self.seq_len - first;
+        let inside = (0..self.pairs).map(|pair| {
+            let end = (chunk_of(pair, chunk) + 1) * chunk;
+            end.min(self.seq_len).saturating_sub(first)
+        });
+        inside.sum::<usize>() as f64 / places as f64
+    }
+
+    /// The least gap with which no question stands in a chunk with its pair; none if the row has
+    /// no room for it.
+    pub fn gap_beyond(&self, chunk: usize) -> Option<usize> {
+        let last = self.pairs.checked_sub(1)?;
+        let gap = (chunk_of(last, chunk) + 1) * chunk - 2 * self.pairs;
+        let with = Self {
+            gap,
+            ..self.clone()
+        };
+        with.validate().is_empty().then_some(gap)
+    }
+
     /// Tokens kept for random filler; they follow the blank.
     fn fillers(&self) -> usize {
         match self.filler {
@@ -149,6 +173,11 @@ impl MqarConfig {
     fn keys(&self) -> usize {
         self.first_value().saturating_sub(self.first_key())
     }
+}
+
+/// The chunk in which the value of a pair stands, both counted from 0.
+fn chunk_of(pair: usize, chunk: usize) -> usize {
+    (2 * pair + 1) / chunk
 }
 
 /// Rows that state key-value pairs and later ask for the values.

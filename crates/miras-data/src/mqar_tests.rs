@@ -64,6 +64,44 @@ fn recent_tokens_never_hold_the_answer() {
 }
 
 #[test]
+fn questions_in_the_chunk_of_their_pair_are_counted() {
+    // Pairs over several chunks, in one, and with every question in a later one.
+    for (pairs, gap, chunk) in [(8, 0, 4), (8, 3, 20), (16, 5, 64), (16, 5, 40), (5, 6, 16)] {
+        let data = mqar(|config| {
+            (config.pairs, config.gap, config.queries) = (pairs, gap, 1);
+            config.seq_len = 96;
+        });
+        let (mut inside, rows) = (0, 2000);
+        let starts: Vec<u64> = (0..rows).map(|row| row * 96).collect();
+        for (row, at, _) in queries(&data.eval_rows(&starts).unwrap()) {
+            let key = row[..2 * pairs]
+                .iter()
+                .step_by(2)
+                .position(|key| *key == row[at]);
+            let value = 2 * key.unwrap() + 1;
+            inside += usize::from(value / chunk == at / chunk);
+        }
+        let counted = inside as f64 / rows as f64;
+        let expected = data.config.asked_within(chunk);
+        let case = format!("{pairs} {gap} {chunk}: {counted} {expected}");
+        assert!((counted - expected).abs() < 0.15, "{case}");
+        let Some(beyond) = data.config.gap_beyond(chunk) else {
+            panic!("{case}");
+        };
+        let with = |gap| MqarConfig {
+            gap,
+            ..data.config.clone()
+        };
+        assert!(with(beyond).asked_within(chunk) <= 0.0, "{case}");
+        if beyond > 0 {
+            assert!(with(beyond - 1).asked_within(chunk) > 0.0, "{case}");
+        }
+    }
+    let full = mqar(|config| config.gap = 128 - 8 * 4);
+    assert_eq!(full.config.gap_beyond(127), None);
+}
+
+#[test]
 fn a_table_from_key_to_value_across_rows_does_not_help() {
     let data = mqar(|_| ());
     let mut last = BTreeMap::new();

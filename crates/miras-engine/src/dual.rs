@@ -36,6 +36,9 @@ pub struct Output {
 ///
 /// # Shapes
 /// See [`Tokens`] and [`Output`].
+///
+/// # Panics
+/// If there is no token.
 pub fn forward(
     rule: &Rule,
     initial: &Initial,
@@ -43,6 +46,10 @@ pub fn forward(
     tokens: &Tokens,
     probe: bool,
 ) -> Output {
+    assert!(
+        !tokens.is_empty(),
+        "the inner loop needs at least one token"
+    );
     let (total, chunk) = (tokens.len(), rule.settings.chunk);
     let mut state = state;
     let mut outputs = Vec::new();

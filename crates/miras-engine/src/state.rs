@@ -125,7 +125,9 @@ impl State {
     #[must_use]
     pub fn cat(states: &[Self]) -> Self {
         let cat = |of: &dyn Fn(&Self) -> Tensor<4>| Tensor::cat(states.iter().map(of).collect(), 1);
-        let first = &states[0];
+        let Some(first) = states.first() else {
+            panic!("no state to put together: State::cat needs at least one");
+        };
         let maps = (first.maps.iter().enumerate())
             .map(|(at, map)| MapState {
                 weights: cat(&|state| state.maps[at].weights.clone()),

@@ -6,8 +6,13 @@ use burn::{
 };
 
 use crate::{
-    AttentionState, ModelSpec, ParameterGroup, ParameterGroups, Precision, ShortConv, init::Init,
-    memory_mixer::convolve, precision::Projection, rope::rotate, state::Tails,
+    AttentionState, ConvActivation, ModelSpec, ParameterGroup, ParameterGroups, Precision,
+    ShortConv,
+    init::Init,
+    memory_mixer::{NO_TOKEN, convolve},
+    precision::Projection,
+    rope::rotate,
+    state::Tails,
 };
 
 /// Multi-head causal attention with rotary positions.
@@ -18,7 +23,8 @@ use crate::{
 /// # Reference
 /// Transformer++ as in the baselines of Titans (arXiv 2501.00663): pre-norm, rotary
 /// positions, no biases. The short convolution on q, k and v is ours, so that all
-/// models compared here start alike; `model.conv = 0` leaves it out.
+/// models compared here start alike; `model.conv = 0` leaves it out. There is no activation
+/// after it unless `model.conv_activation` says so.
 #[derive(Module, Debug)]
 pub struct AttentionMixer {
     q: Projection,
@@ -29,6 +35,8 @@ pub struct AttentionMixer {
     pub(crate) heads: usize,
     pub(crate) head_dim: usize,
     rope_base: f64,
+    #[module(skip)]
+    conv_activation: ConvActivation,
     #[module(skip)]
     precision: Precision,
 }
@@ -45,6 +53,7 @@ impl AttentionMixer {
             output: init.projection(&format!("{name}.output"), d, d),
             heads: spec.config.heads,
             head_dim: spec.head_dim(),
+            conv_activation: spec.conv_activation(),
             precision: init.precision,
             rope_base: spec.config.rope_base.expect("resolved for attention"),
         }
@@ -63,19 +72,30 @@ impl AttentionMixer {
     ///
     /// # Shapes
     /// `x`, result: `[b, t, d]`.
+    ///
+    /// # Panics
+    /// If `x` has no token, or `state` is that of another layer or of another number of rows.
     pub fn forward(
         &self,
         x: Tensor<3>,
         state: Option<AttentionState>,
     ) -> (Tensor<3>, AttentionState) {
         let [b, t, d] = x.dims();
+        assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, {d}]");
+        if let Some(state) = &state {
+            let rows = state.keys.dims()[0];
+            assert!(rows == b, "the state has {rows} rows, and the input {b}");
+        }
         let (tails, past) = match state {
             Some(state) => (state.tails, Some((state.keys, state.values))),
             None => (Tails::default(), None),
         };
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
         let (convolved, tails) = convolve(&self.convs, projected, tails);
-        let per_head = |x: Tensor<3>| x.reshape([b, t, self.heads, self.head_dim]).swap_dims(1, 2);
+        let per_head = |x: Tensor<3>| {
+            let x = self.conv_activation.apply(x);
+            x.reshape([b, t, self.heads, self.head_dim]).swap_dims(1, 2)
+        };
         let [q, k, v] = convolved.map(per_head);
 
         let start = past.as_ref().map_or(0, |(keys, _)| keys.dims()[2]);

@@ -64,7 +64,7 @@ impl Block {
     /// `[b, t, d] → [b, t, d]`, from `state` on.
     ///
     /// # Panics
-    /// If `state` is that of another kind of mixer.
+    /// If `state` is that of another kind of mixer, or `x` has no token.
     pub fn forward(
         &self,
         x: Tensor<3>,
@@ -95,7 +95,12 @@ impl Block {
             (Mixer::Attention(mixer), Some(MixerState::Attention(state))) => {
                 attention(mixer.forward(normed, Some(state)))
             }
-            _ => panic!("the state is that of another model"),
+            (Mixer::Memory(_), Some(MixerState::Attention(_))) => {
+                panic!("this block has a memory, and the state is that of attention")
+            }
+            (Mixer::Attention(_), Some(MixerState::Memory(_))) => {
+                panic!("this block has attention, and the state is that of a memory")
+            }
         };
         (x + mixed, state, probe)
     }

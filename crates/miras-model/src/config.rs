@@ -1,5 +1,6 @@
 //! `[model]`: size and shape of the network.
 
+use burn::tensor::{Tensor, activation};
 use miras_config::{ConfigError, Tree};
 use miras_core::Axis;
 use miras_registry::{Choice, Registry};
@@ -24,6 +25,9 @@ pub struct ModelConfig {
     pub ffn_dim: Option<usize>,
     /// Taps of the causal depthwise convolution on queries, keys and values; 0 for none.
     pub conv: usize,
+    /// What queries, keys and values go through after the convolution (or without one, after the
+    /// projection); default `"silu"` in memories, `"none"` in attention.
+    pub conv_activation: Option<ConvActivation>,
     /// How weights start: `"recall"` (keys like queries, convolutions near the identity) or `"standard"`.
     pub init: InitKind,
     /// Whether the output head is the embedding.
@@ -40,6 +44,33 @@ pub enum MixerKind {
     Memory,
     /// Causal softmax attention.
     Attention,
+}
+
+/// What queries, keys and values go through after their convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConvActivation {
+    /// `x σ(x)`.
+    Silu,
+    /// Nothing.
+    None,
+}
+
+impl ConvActivation {
+    /// Where the configuration does not say: that of the papers' layers.
+    pub(crate) fn default_of(mixer: MixerKind) -> Self {
+        match mixer {
+            MixerKind::Memory => Self::Silu,
+            MixerKind::Attention => Self::None,
+        }
+    }
+
+    pub(crate) fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Silu => activation::silu(x),
+            Self::None => x,
+        }
+    }
 }
 
 /// How weights start.
@@ -62,6 +93,7 @@ impl Default for ModelConfig {
             heads: 4,
             ffn_dim: None,
             conv: 4,
+            conv_activation: None,
             init: InitKind::Recall,
             tie_head: true,
             rope_base: None,
@@ -102,6 +134,8 @@ impl ModelSpec {
         config
             .ffn_dim
             .get_or_insert((config.dim * 8).div_ceil(3).next_multiple_of(8));
+        let mixer = config.mixer;
+        (config.conv_activation).get_or_insert(ConvActivation::default_of(mixer));
 
         let choice = match config.mixer {
             MixerKind::Memory => Some(Choice::take(tree, registry)?),
@@ -139,6 +173,12 @@ impl ModelSpec {
         dim.unwrap_or(self.config.dim / self.config.heads)
     }
 
+    /// What queries, keys and values go through after their convolution.
+    pub(crate) fn conv_activation(&self) -> ConvActivation {
+        let default = ConvActivation::default_of(self.config.mixer);
+        self.config.conv_activation.unwrap_or(default)
+    }
+
     /// The layer of a model whose mixer is a memory.
     pub(crate) fn memory(&self) -> MixerConfig {
         let ModelConfig {
@@ -148,9 +188,11 @@ impl ModelSpec {
             init,
             ..
         } = self.config;
+        let activation = self.conv_activation();
         let choice = self.choice.clone().expect("a memory mixer has a memory");
         (MixerConfig::new(dim, heads, choice).expect("checked with the model"))
             .with_conv(conv)
+            .with_conv_activation(activation)
             .with_init(init)
     }
 

@@ -9,7 +9,7 @@ use miras_engine::Probe;
 
 use crate::{
     Block, ModelSpec, ModelState, ParameterGroup, ParameterGroups, Pass, Precision, init::Init,
-    precision::Projection,
+    memory_mixer::NO_TOKEN, precision::Projection,
 };
 
 /// Logits that exist at once while targets are scored.
@@ -129,6 +129,9 @@ impl LanguageModel {
     ///
     /// # Shapes
     /// `tokens`: `[b, t]`.
+    ///
+    /// # Panics
+    /// If there is no token, or `state` is that of another model or of another number of rows.
     pub fn forward(
         &self,
         tokens: Tensor<2, Int>,
@@ -182,9 +185,17 @@ impl LanguageModel {
 
     fn hidden(&self, tokens: Tensor<2, Int>, state: Option<ModelState>, pass: Pass) -> Hidden {
         let [b, t] = tokens.dims();
+        assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}]");
         let mut x = self.embed(tokens);
         let (mut earlier, position) = match state {
-            Some(state) => (state.layers.into_iter().map(Some).collect(), state.position),
+            Some(state) => {
+                let (held, has) = (state.layers.len(), self.blocks.len());
+                assert!(
+                    held == has,
+                    "the state has {held} layers, and the model {has}"
+                );
+                (state.layers.into_iter().map(Some).collect(), state.position)
+            }
             None => (vec![None; self.blocks.len()], 0),
         };
         let mut layers = Vec::with_capacity(self.blocks.len());

@@ -26,7 +26,7 @@ mod state_rows;
 
 pub use attention::AttentionMixer;
 pub use block::{Block, Mixer};
-pub use config::{InitKind, MixerKind, ModelConfig, ModelSpec};
+pub use config::{ConvActivation, InitKind, MixerKind, ModelConfig, ModelSpec};
 pub use conv::ShortConv;
 pub use feed_forward::SwiGlu;
 pub use groups::{ParameterGroup, ParameterGroups};

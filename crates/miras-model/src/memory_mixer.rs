@@ -10,7 +10,8 @@ use miras_engine::{Initial, Probe, Rule, State, Tokens, dual, frozen};
 use miras_registry::StartKind;
 
 use crate::{
-    Ablation, MemoryState, MixerConfig, ParameterGroup, ParameterGroups, Pass, ShortConv,
+    Ablation, ConvActivation, MemoryState, MixerConfig, ParameterGroup, ParameterGroups, Pass,
+    ShortConv,
     heads::{from_memories, per_memory, to_memories, unit_rows},
     init::Init,
     precision::Projection,
@@ -22,7 +23,8 @@ use crate::{
 ///
 /// # Formula
 /// ```text
-/// q, k, v = SiLU(conv(x W_q)), SiLU(conv(x W_k)), SiLU(conv(x W_v))     q, k ← q/|q|, k/|k| per head
+/// q, k, v = f(conv(x W_q)), f(conv(x W_k)), f(conv(x W_v))     q, k ← q/|q|, k/|k| per head
+/// f       = SiLU, or nothing, as `model.conv_activation` says
 /// gates   = per token and head, from x W_gates + b, as the four parts ask
 /// y       = the inner loop of `miras-engine` over k, v, q and gates
 /// out     = (RMSNorm(y) ⊙ SiLU(x W_o)) W_out
@@ -49,6 +51,8 @@ pub struct MemoryMixer {
     norm: RmsNorm,
     output_gate: Projection,
     output: Projection,
+    #[module(skip)]
+    conv_activation: ConvActivation,
     #[module(skip)]
     rule: Rule,
     #[module(skip)]
@@ -92,6 +96,7 @@ impl MemoryMixer {
             norm: init.rms_norm(head_dim),
             output_gate: init.projection(&format!("{name}.output_gate"), d, inner),
             output: init.projection(&format!("{name}.output"), inner, d),
+            conv_activation: config.conv_activation,
             rule,
             specs,
             heads,
@@ -130,6 +135,9 @@ impl MemoryMixer {
     ///
     /// # Shapes
     /// `x`, result: `[b, t, d]`.
+    ///
+    /// # Panics
+    /// If `x` has no token, or `state` is that of another layer or of another number of rows.
     pub fn forward(
         &self,
         x: Tensor<3>,
@@ -137,13 +145,22 @@ impl MemoryMixer {
         pass: Pass,
     ) -> (Tensor<3>, MemoryState, Option<Probe>) {
         let [b, t, _] = x.dims();
+        assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, …]");
+        if let Some(map) = state.as_ref().and_then(|state| state.memory.maps.first()) {
+            let (held, heads) = (map.weights.dims()[1], self.heads);
+            let needed = b * heads;
+            assert!(
+                held == needed,
+                "the state has {held} memories, and {b} rows with {heads} heads have {needed}"
+            );
+        }
         let (tails, memory) = match state {
             Some(state) => (state.tails, Some(state.memory)),
             None => (Tails::default(), None),
         };
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
         let (convolved, tails) = convolve(&self.convs, projected, tails);
-        let [q, k, v] = convolved.map(|x| to_memories(activation::silu(x), self.heads));
+        let [q, k, v] = convolved.map(|x| to_memories(self.conv_activation.apply(x), self.heads));
 
         let mut gates = self.gate_values(&x);
         if pass.ablation == Ablation::StepZero {
@@ -225,7 +242,7 @@ impl MemoryMixer {
             let state = State::new(&self.rule, initial);
             dual::forward(&self.rule, initial, state, &part, probe)
         });
-        let mut last = chunks.next().expect("a pass has a token");
+        let mut last = chunks.next().expect("checked at the start of the pass");
         let mut outputs = vec![last.y.clone()];
         for out in chunks {
             outputs.push(out.y.clone());
@@ -282,6 +299,9 @@ impl MemoryMixer {
         }
     }
 }
+
+/// What a layer says to an input with nothing in it.
+pub(crate) const NO_TOKEN: &str = "a layer needs at least one row and one token";
 
 /// Small weights, biases where the parts want their gates to start.
 fn gate_projection(

@@ -5,7 +5,7 @@ use std::fmt;
 use burn::tensor::Device;
 use miras_registry::Choice;
 
-use crate::{InitKind, MemoryMixer, init::Init};
+use crate::{ConvActivation, InitKind, MemoryMixer, MixerKind, init::Init};
 
 /// What a [`MemoryMixer`] is made from: a width, a number of memories and what they are.
 ///
@@ -29,14 +29,15 @@ pub struct MixerConfig {
     pub(crate) dim: usize,
     pub(crate) heads: usize,
     pub(crate) conv: usize,
+    pub(crate) conv_activation: ConvActivation,
     pub(crate) choice: Choice,
     init: InitKind,
     seed: u64,
 }
 
 impl MixerConfig {
-    /// `heads` memories on `dim` features, a convolution of 4 taps, the recall
-    /// initialisation and seed 0.
+    /// `heads` memories on `dim` features, a convolution of 4 taps with `SiLU` after it, the
+    /// recall initialisation and seed 0.
     pub fn new(dim: usize, heads: usize, memory: Choice) -> Result<Self, MixerError> {
         let splits = memory.dim.is_some() || heads > 0 && dim.is_multiple_of(heads);
         if dim == 0 || heads == 0 || !splits {
@@ -46,6 +47,7 @@ impl MixerConfig {
             dim,
             heads,
             conv: 4,
+            conv_activation: ConvActivation::default_of(MixerKind::Memory),
             choice: memory,
             init: InitKind::Recall,
             seed: 0,
@@ -56,6 +58,15 @@ impl MixerConfig {
     #[must_use]
     pub fn with_conv(self, taps: usize) -> Self {
         Self { conv: taps, ..self }
+    }
+
+    /// What queries, keys and values go through after the convolution.
+    #[must_use]
+    pub fn with_conv_activation(self, activation: ConvActivation) -> Self {
+        Self {
+            conv_activation: activation,
+            ..self
+        }
     }
 
     /// How weights start.

@@ -37,13 +37,26 @@ impl ModelState {
     /// model and have seen equally many tokens.
     #[must_use]
     pub fn cat(states: &[Self]) -> Self {
-        let layers = (0..states[0].layers.len())
+        let Some(first) = states.first() else {
+            panic!("no state to put together: ModelState::cat needs at least one");
+        };
+        for (at, state) in states.iter().enumerate() {
+            assert!(
+                (state.layers.len(), state.position) == (first.layers.len(), first.position),
+                "states of other layers or lengths cannot be put together: number {at} has {} layers and {} tokens, the first {} and {}",
+                state.layers.len(),
+                state.position,
+                first.layers.len(),
+                first.position,
+            );
+        }
+        let layers = (0..first.layers.len())
             .map(|layer| cat_layer(states.iter().map(|state| &state.layers[layer])))
             .collect();
         Self {
             layers,
             rows: states.iter().map(|state| state.rows).sum(),
-            position: states[0].position,
+            position: first.position,
         }
     }
 }
@@ -65,6 +78,10 @@ fn cat_layer<'a>(states: impl Iterator<Item = &'a MixerState>) -> MixerState {
         }
     }
     let tails = cat_tails(&tails);
+    assert!(
+        memories.is_empty() || keys.is_empty(),
+        "states of memories and of attention cannot be put together"
+    );
     if memories.is_empty() {
         MixerState::Attention(AttentionState {
             tails,

@@ -62,6 +62,9 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
                     let help = "leave it out".to_owned();
                     return Err(tree.error("retention.floor", message, Some(help)));
                 }
+                if (lq.q - 2.0).abs() < f64::EPSILON {
+                    return Ok(Arc::new(lq));
+                }
                 let floor = floor.unwrap_or(FLOOR);
                 if !(1e-6..=1e6).contains(&floor) {
                     let message = "floor is a norm: from 1e-6 to 1e6";

@@ -193,7 +193,7 @@ impl Checkpoints {
     pub fn latest_valid(&self) -> Result<Found> {
         self.until_settled(|found| {
             let newest_first = found.into_iter().rev().collect();
-            self.first_whole(newest_first, Vec::new())
+            Ok(self.first_whole(newest_first, Vec::new()))
         })
     }
 
@@ -221,8 +221,7 @@ impl Checkpoints {
                 best_first.extend(path.map(|(_, path)| (best, path.clone())));
             }
             let newest = known.last().map(|(newest, _)| newest.info.clone());
-            let found = self.first_whole(best_first, skipped)?;
-            Ok(found.map(|found| Found {
+            Ok((self.first_whole(best_first, skipped)).map(|found| Found {
                 missed: newest.and_then(|info| missed(info, &found)),
                 ..found
             }))
@@ -331,11 +330,7 @@ impl Checkpoints {
     }
 
     /// The first whole one; none if one is gone that might have been it.
-    fn first_whole(
-        &self,
-        found: Vec<(u64, PathBuf)>,
-        mut skipped: Vec<Damaged>,
-    ) -> Result<Option<Found>> {
+    fn first_whole(&self, found: Vec<(u64, PathBuf)>, mut skipped: Vec<Damaged>) -> Option<Found> {
         let mut checkpoint = None;
         for (step, path) in found {
             match look(&path, step, manifest::verify) {
@@ -348,16 +343,16 @@ impl Checkpoints {
                     break;
                 }
                 Look::Damaged(damaged) => skipped.push(damaged),
-                Look::Gone => return Ok(None),
+                Look::Gone => return None,
             }
         }
         let run = self.run.clone();
-        Ok(Some(Found {
+        Some(Found {
             checkpoint,
             skipped,
             missed: None,
             run,
-        }))
+        })
     }
 
     fn replaced(&self) -> RunError {

@@ -63,9 +63,10 @@ impl RunFolder {
         files.extend(tokenizer.map(|(name, bytes)| (format!("{TOKENIZER}/{name}"), &**bytes)));
         if let Err(error) = new_folder(&path, &files) {
             // Another process may have been faster.
-            return Err(match is_taken(&path)? {
-                true => RunError::Exists { path },
-                false => error,
+            return Err(if is_taken(&path)? {
+                RunError::Exists { path }
+            } else {
+                error
             });
         }
         // Locked under its final name, for not every system renames a folder with open files.

@@ -224,6 +224,10 @@ pub(crate) struct SweepArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
+    /// With --dry-run: guess the time of training from one trial that is measured for a moment.
+    #[arg(long, requires = "dry_run")]
+    pub(crate) time: bool,
+
     /// Write the sweep's folder for `worker`, and train nothing here.
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) prepare: bool,

@@ -107,6 +107,10 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub(crate) tokens: usize,
 
+    /// End before this text; may be repeated, '' for none [default: data.separator of the run].
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) stop: Vec<String>,
+
     /// Below 1 likely tokens become likelier; 0 takes the most likely one.
     #[arg(
         long,

@@ -19,13 +19,29 @@ fn crates() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
         let folder = entry.unwrap().path();
         let manifest: toml::Table =
             toml::from_str(&fs::read_to_string(folder.join("Cargo.toml")).unwrap()).unwrap();
-        let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
-        let (ours, others) = dependencies
+        let (ours, others) = dependencies(&manifest)
             .into_iter()
-            .flat_map(|table| table.keys().cloned())
             .partition(|name| name.starts_with("miras-"));
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         found.insert(name, (ours, others));
+    }
+    found
+}
+
+/// The packages that a manifest names for building and running, on any platform.
+fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
+    let targets = manifest.get("target").and_then(toml::Value::as_table);
+    let tables = targets.into_iter().flat_map(toml::Table::values);
+    let mut found = BTreeSet::new();
+    for table in tables.filter_map(toml::Value::as_table).chain([manifest]) {
+        for kind in ["dependencies", "build-dependencies"] {
+            let list = table.get(kind).and_then(toml::Value::as_table);
+            for (name, value) in list.into_iter().flatten() {
+                // A dependency may have another name here than its package has.
+                let package = value.get("package").and_then(toml::Value::as_str);
+                found.insert(package.unwrap_or(name).to_owned());
+            }
+        }
     }
     found
 }
@@ -92,9 +108,40 @@ fn axes_and_engine_do_not_know_parts_of_other_axes() {
 #[test]
 fn crates_without_tensors_do_not_depend_on_burn() {
     let crates = crates();
-    for name in &ORDER[..7] {
-        assert!(!crates[*name].1.contains("burn"), "{name}");
+    let lock: toml::Table =
+        toml::from_str(&fs::read_to_string(root().join("Cargo.lock")).unwrap()).unwrap();
+    // What each package of others depends on.
+    let mut locked: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for package in lock["package"].as_array().unwrap() {
+        let list = package.get("dependencies").and_then(toml::Value::as_array);
+        let names = list.into_iter().flatten().map(|one| {
+            // A version follows where there are several.
+            let words = one.as_str().unwrap().split(' ');
+            words.take(1).collect::<String>()
+        });
+        let name = package["name"].as_str().unwrap().to_owned();
+        locked.entry(name).or_default().extend(names);
     }
+    let is_burn = |name: &str| name == "burn" || name.starts_with("burn-");
+    let reached = |from: &str| {
+        let mut reached = BTreeSet::new();
+        let mut next = vec![from.to_owned()];
+        while let Some(name) = next.pop() {
+            if reached.insert(name.clone()) {
+                match crates.get(&name) {
+                    Some((ours, others)) => next.extend(ours.iter().chain(others).cloned()),
+                    None => next.extend(locked[&name].iter().cloned()),
+                }
+            }
+        }
+        reached
+    };
+    for name in &ORDER[..7] {
+        let burn = reached(name).into_iter().find(|name| is_burn(name));
+        assert!(burn.is_none(), "{name} depends on {burn:?}");
+    }
+    // The first crate with tensors, so that the search is known to find them.
+    assert!(reached(ORDER[7]).iter().any(|name| is_burn(name)));
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -133,7 +180,9 @@ fn what_belongs_in_one_place_is_nowhere_else() {
         ("DeTable::parse", &["miras-config/src"]),
         ("thread_rng", &[]),
         ("rand::rng", &[]),
-        ("Tensor::random", &[]),
+        ("::random([", &[]),
+        ("::random_like(", &[]),
+        ("Distribution::", &[]),
         (".seed(", &[]),
     ] {
         let found = sources_with(text, belongs);
@@ -146,11 +195,44 @@ fn part_files_reach_no_other_axis_and_fit_in_a_head() {
     for axis in AXES {
         let mut files = Vec::new();
         sources(&root().join("crates").join(axis).join("src"), &mut files);
+        assert!(files.len() > 2, "{axis} has no parts");
         for file in files {
-            let lines = fs::read_to_string(&file).unwrap().lines().count();
+            let text = fs::read_to_string(&file).unwrap();
+            let lines = text.lines().count();
             assert!(lines <= 300, "{} has {lines} lines", file.display());
+            for other in AXES.iter().filter(|other| **other != axis) {
+                let module = other.replace('-', "_");
+                assert!(!text.contains(&module), "{} names {module}", file.display());
+            }
         }
     }
+}
+
+/// The table of docs/architecture.md.
+#[test]
+fn the_tests_that_hold_claims_are_there() {
+    let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let (_, rest) = page.split_once("| claim | file | test |").unwrap();
+    let rows = rest
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let mut found = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, file, test] = cells[..] else {
+            panic!("{row}");
+        };
+        let path = root().join("crates").join(file.trim_matches('`'));
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let test = test.trim_matches('`');
+        let (before, _) = (text.split_once(&format!("fn {test}(")))
+            .unwrap_or_else(|| panic!("{file} has no test {test}"));
+        let attributes = before.rsplit_once("}\n").map_or(before, |(_, last)| last);
+        assert!(attributes.contains("#[test]"), "{file}: {test} is no test");
+        found += 1;
+    }
+    assert!(found > 15, "the table has {found} rows");
 }
 
 #[test]

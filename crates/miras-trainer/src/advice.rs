@@ -7,7 +7,13 @@ use crate::{OnNonfinite, RunConfig};
 /// What may keep a run finite that was not, with the present values; `go_on` is the command that
 /// resumes it, if there is a checkpoint to go on from.
 pub(crate) fn after_nonfinite(config: &RunConfig, go_on: Option<&str>) -> String {
-    let mut lower = vec![format!("optim.lr (now {:?})", config.optim.lr)];
+    let optim = &config.optim;
+    let mut lower = Vec::new();
+    // A step that takes more away from a weight than the weight is.
+    if optim.lr * optim.weight_decay > 1.0 {
+        lower.push(format!("optim.weight_decay (now {:?})", optim.weight_decay));
+    }
+    lower.push(format!("optim.lr (now {:?})", optim.lr));
     let mut more = String::new();
     if let Some(choice) = &config.model.choice {
         let algorithm = choice.rule.algorithm.config();
@@ -86,6 +92,11 @@ mod tests {
                 "[model]\nmixer = 'attention'\n[train]\non_nonfinite = 'skip'",
                 None,
                 "try a new run with a lower optim.lr (now 0.003)",
+            ),
+            (
+                "[optim]\nweight_decay = 900\n[model]\nmixer = 'attention'\n[train]\non_nonfinite = 'skip'",
+                None,
+                "try a new run with a lower optim.weight_decay (now 900.0) or optim.lr (now 0.003)",
             ),
         ] {
             assert_eq!(advice(text, go_on), expected, "{text}");

@@ -3,14 +3,15 @@
 use burn::tensor::Device;
 use miras_core::Axis;
 use miras_data::Dataset;
-use miras_device::SystemMemory;
 use miras_model::{LanguageModel, ParameterGroup};
 use miras_run::RunFolder;
 
+use crate::estimate::embedding_note;
+use crate::machine::memory_note;
 use crate::parameters::parameters;
 use crate::snapshot::State;
 use crate::start::in_words;
-use crate::{RunConfig, StateRule, estimate::estimate};
+use crate::{RunConfig, StateRule};
 
 /// The lines of the banner.
 pub(crate) fn lines(
@@ -68,10 +69,10 @@ pub(crate) fn lines(
         lines.insert(4, format!("start    with the weights of {path}"));
     }
     let mut notes = [config.notes(), description.notes].concat();
+    notes.extend(embedding_note(config, data.vocab()));
     // Memory of a GPU is its own.
     if *device == Device::flex() {
-        let peak = estimate(config, data.vocab()).train.peak();
-        notes.extend(SystemMemory::read().and_then(|memory| memory.warning(peak)));
+        notes.extend(memory_note(config, data.vocab()));
     }
     lines.extend(notes.iter().map(|note| format!("note     {note}")));
     lines

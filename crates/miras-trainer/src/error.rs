@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use miras_config::ConfigError;
 use miras_data::DataError;
-use miras_device::DeviceError;
+use miras_device::{DeviceError, gib};
 use miras_log::LogError;
 use miras_run::RunError;
 
@@ -80,6 +80,22 @@ pub enum TrainError {
         rows: u64,
         /// The data.
         name: String,
+    },
+    /// No memory of this machine holds the model.
+    #[error(
+        "this model has {parameters} parameters, and building it takes {:.1} GiB, more than the \
+         {:.1} GiB of memory and swap of this machine: use a smaller model.dim, model.layers or \
+         model.ffn_dim",
+        gib(*bytes),
+        gib(*has)
+    )]
+    TooLarge {
+        /// How many parameters it has.
+        parameters: usize,
+        /// What they take, with gradients and optimiser where it has them.
+        bytes: u64,
+        /// Memory and swap of the machine.
+        has: u64,
     },
     /// Metrics cannot be written.
     #[error(transparent)]

@@ -7,9 +7,10 @@ use miras_config::{ConfigError, Tree};
 use miras_model::LanguageModel;
 use miras_run::Vouched;
 
+use crate::estimate::estimate;
 use crate::learner::Learner;
 use crate::weights::Weights;
-use crate::{RunConfig, TrainError};
+use crate::{RunConfig, TrainError, machine};
 
 /// Refuses, at its key, a file that does not fit the model.
 pub(crate) fn check(tree: &Tree, config: &RunConfig, vocab: usize) -> Result<(), ConfigError> {
@@ -18,8 +19,15 @@ pub(crate) fn check(tree: &Tree, config: &RunConfig, vocab: usize) -> Result<(),
     };
     let fits = || {
         let weights = Weights::read(Path::new(path))?;
+        let device = miras_device::open("cpu")?;
+        machine::require(
+            config,
+            vocab,
+            &device,
+            estimate(config, vocab).train.weights,
+        )?;
         weights.verify()?;
-        weights.fits(&blank(config, vocab, &miras_device::open("cpu")?))
+        weights.fits(&blank(config, vocab, &device))
     };
     fits().map_err(|error: TrainError| {
         let help = "init_from is a model.safetensors, or a folder with one: a checkpoint, or what \

@@ -73,19 +73,14 @@ pub fn kept_tokenizer(
     let found = match TokenizerFiles::read(&kept.to_string_lossy()) {
         Ok(found) => found,
         Err(error) => {
-            let note = format!("warning: {error}; `{setting}` is used in its place");
+            let note = format!("{error}; `{setting}` is used in its place");
             return (asked.clone(), Some(note));
         }
     };
-    let note = match given {
-        Ok(given) if given.fingerprint == found.fingerprint => None,
-        Ok(_) => Some(format!(
-            "data.tokenizer: `{setting}` changed since, so the copy in {place} is used"
-        )),
-        Err(_) => Some(format!(
-            "data.tokenizer: `{setting}` cannot be read any more, so the copy in {place} is used"
-        )),
-    };
+    // One that is gone is no news: the copy is there so that it need not stay.
+    let note = (given.is_ok_and(|given| given.fingerprint != found.fingerprint)).then(|| {
+        format!("data.tokenizer: `{setting}` changed since, so the copy in {place} is used")
+    });
     (asked.with_tokenizer(&kept.to_string_lossy()), note)
 }
 

@@ -10,7 +10,8 @@ use crate::session::Session;
 use crate::start::Started;
 use crate::verify::Twin;
 use crate::{
-    Outcome, RunConfig, RunRequest, StateRule, TrainConfig, TrainError, init, snapshot, start,
+    Outcome, RunConfig, RunRequest, StateRule, TrainConfig, TrainError, init, machine, snapshot,
+    start,
 };
 
 /// Trains as configured, or goes on training, and leaves everything in the run's folder.
@@ -50,10 +51,8 @@ fn run_noted(
         data.stream_steps(config.train.sequences())?;
     }
     let device = open(&config.train)?;
-    if config.train.verify_device > 0 && device == miras_device::open("cpu")? {
-        let device = config.train.device;
-        return Err(TrainError::VerifiesItself { device });
-    }
+    machine::check_verify(&config.train, &device)?;
+    machine::check_memory(&config, data.vocab(), &device)?;
     let learner = Learner::new(&config, data.vocab(), &device)?;
     let mut started = match request.resume {
         None => start::fresh(&config, data.as_ref(), &request, learner)?,
@@ -69,19 +68,10 @@ fn run_noted(
 
 /// The device of a configuration, if it can do what is asked of it.
 pub(crate) fn open(train: &TrainConfig) -> Result<Device, TrainError> {
-    if !train.fusion && !cfg!(feature = "fusion") {
-        return Err(TrainError::NoFusion);
-    }
+    machine::check_fusion(train)?;
     miras_device::set_fusion(train.fusion)?;
     let device = miras_device::open(&train.device)?;
-    let precision = train.precision;
-    if !device.supports_dtype(precision.dtype()) {
-        return Err(TrainError::Precision {
-            precision: precision.name(),
-            device: train.device.clone(),
-            has: miras_device::describe(&device).dtypes.join(", "),
-        });
-    }
+    machine::check_precision(train, &device)?;
     Ok(device)
 }
 

@@ -17,9 +17,10 @@ use crate::trackers::plain;
 use crate::{Resume, RunConfig, RunRequest, TrainError, init};
 
 /// Versions that `run.json` records.
-const VERSIONS: &[(&str, &str)] = &[("miras-trainer", env!("CARGO_PKG_VERSION")), ("burn", BURN)];
-/// The version that the workspace pins.
-const BURN: &str = "0.22.1";
+const VERSIONS: &[(&str, &str)] = &[
+    ("miras-trainer", env!("CARGO_PKG_VERSION")),
+    ("burn", miras_device::BURN),
+];
 /// How the fingerprint of a tokenizer begins.
 pub(crate) const TOKENIZER: &str = "tokenizer-sha256:";
 
@@ -82,12 +83,7 @@ pub(crate) fn again(
 ) -> Result<Started, TrainError> {
     let name = request.name.as_ref().unwrap_or(&request.stem);
     let folder = RunFolder::open(&request.runs, name)?;
-    // A run without its record is made up for.
-    let record = match folder.read_record() {
-        Ok(record) => Some(record),
-        Err(RunError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error.into()),
-    };
+    let record = record_of(&folder)?;
     let mut notes = Vec::new();
     let (before, note) = kept_config(&folder, &config.registry)?;
     notes.extend(note.map(as_note));
@@ -95,10 +91,7 @@ pub(crate) fn again(
     let found = find(&checkpoints, at, &mut notes)?;
     let description = data.describe();
     let known = match &found {
-        Some(checkpoint) => {
-            refuse_fewer_steps(name, checkpoint.step, config.train.steps)?;
-            Some(snapshot::state(&checkpoint.path)?.data)
-        }
+        Some(checkpoint) => Some(snapshot::state(&checkpoint.path)?.data),
         None => record.as_ref().and_then(fingerprints_in),
     };
     let init = record.as_ref().and_then(|record| record.init.as_deref());
@@ -107,20 +100,15 @@ pub(crate) fn again(
         (&before, config),
         (known.is_some(), init.is_some()),
     )?;
+    if let Some(checkpoint) = &found {
+        refuse_fewer_steps(name, checkpoint.step, config.train.steps)?;
+    }
     // Before the weights, whose shapes follow from the data.
     if let Some(known) = known {
         refuse_other_data(name, known, fingerprints(&description))?;
     }
-    let is_moved = before
-        .absolute()
-        .map_err(TrainError::NoFolder)?
-        .train
-        .init_from
-        != config
-            .absolute()
-            .map_err(TrainError::NoFolder)?
-            .train
-            .init_from;
+    let is_moved =
+        stored(&before)?["train"].get("init_from") != stored(config)?["train"].get("init_from");
     let (learner, state, begun_with) = match &found {
         Some(checkpoint) => {
             if is_moved {
@@ -162,12 +150,10 @@ pub(crate) fn again(
     folder.remove_summary()?;
     let start = this_start(state.step, config, request);
     let mut now = new_record(config, data, &description, start);
-    if let Some(record) = record {
-        now.seed = record.seed;
-        now.cost = record.cost.or(now.cost);
-        now.starts.splice(0..0, record.starts);
-    }
     now.init = begun_with;
+    if let Some(record) = record {
+        now = continued(record, now);
+    }
     folder.write_tokenizer(&tokenizer)?;
     folder.rewrite(&plain(&stored(config)?), &now)?;
     Ok(Started {
@@ -277,6 +263,23 @@ fn new_record(
     RunRecord::new(config.train.seed, in_words(description), Some(cost), start)
 }
 
+/// What is known of a run; none if its record is gone, which is made up for.
+fn record_of(folder: &RunFolder) -> Result<Option<RunRecord>, TrainError> {
+    match folder.read_record() {
+        Ok(record) => Ok(Some(record)),
+        Err(RunError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A record with the starts before this one.
+fn continued(before: RunRecord, mut now: RunRecord) -> RunRecord {
+    now.seed = before.seed;
+    now.cost = before.cost.or(now.cost);
+    now.starts.splice(0..0, before.starts);
+    now
+}
+
 fn this_start(step: u64, config: &RunConfig, request: &RunRequest) -> Start {
     Start {
         step,
@@ -353,13 +356,4 @@ pub(crate) fn as_note(text: String) -> String {
 fn list(steps: &[u64]) -> String {
     let steps: Vec<String> = steps.iter().map(u64::to_string).collect();
     steps.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_recorded_version_of_burn_is_the_pinned_one() {
-        let manifest = include_str!("../../../Cargo.toml");
-        assert!(manifest.contains(&format!("version = \"={}\"", super::BURN)));
-    }
 }

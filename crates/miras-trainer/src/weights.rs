@@ -17,6 +17,11 @@ use crate::parameters::parameters;
 const FILE: &str = "model.safetensors";
 /// The parameter that has a row for each token.
 const EMBEDDING: &str = "embedding";
+/// What the file says of itself: its schema, and the one thing that names and shapes do not tell.
+const LAYOUT: (&str, &str) = (
+    "miras_weights",
+    "version 1: matrices are [in, out], a layer is x W; docs/weights.md",
+);
 /// So many misfits are named in a message.
 const NAMED: usize = 5;
 
@@ -146,9 +151,9 @@ impl Weights {
 /// Reads and writes `model.safetensors`.
 fn store(bytes: Option<Vec<u8>>) -> SafetensorsStore {
     // The default metadata are written in random order, which would make equal weights
-    // different files. One entry has one order; other tools look for this one.
+    // different files. One entry has one order.
     SafetensorsStore::from_bytes(bytes)
         .skip_enum_variants(true)
         .clear_metadata()
-        .metadata("format", "pt")
+        .metadata(LAYOUT.0, LAYOUT.1)
 }

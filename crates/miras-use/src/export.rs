@@ -1,5 +1,6 @@
 //! Weights outside of a run.
 
+use std::env;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -21,6 +22,11 @@ pub fn export(trained: &Trained, out: &Path) -> Result<Export, UseError> {
         return Err(UseError::Taken {
             path: out.to_owned(),
         });
+    }
+    // The folder is put in its place whole, from under whoever works in it.
+    if fs::canonicalize(out).is_ok_and(|out| env::current_dir().is_ok_and(|here| here == out)) {
+        let message = "--out is the working directory: name a folder in it";
+        return Err(UseError::Usage(message.to_owned()));
     }
     let above = trained.folder.parent().unwrap_or(Path::new(""));
     let name = trained.folder.file_name().unwrap_or_default();

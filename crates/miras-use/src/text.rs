@@ -39,6 +39,16 @@ impl Trained {
         }
     }
 
+    /// What stands between two files of its training text; none if nothing does.
+    pub fn separator(&self) -> Option<&str> {
+        match &self.config.data {
+            DataConfig::Text(config) => {
+                Some(&*config.separator).filter(|separator| !separator.is_empty())
+            }
+            DataConfig::Builtin(_) | DataConfig::Mqar(_) => None,
+        }
+    }
+
     /// Refuses data of another number of token values.
     pub(crate) fn check_vocab(&self, found: usize) -> Result<(), UseError> {
         let needed = self.vocab;

@@ -64,6 +64,15 @@ pub(super) fn warnings(comparison: &Comparison) -> Markup {
     }
 }
 
+pub(super) fn notes(comparison: &Comparison) -> Markup {
+    html! {
+        @if !comparison.notes.is_empty() {
+            h2 { "Notes" }
+            ul { @for note in &comparison.notes { li { (note) } } }
+        }
+    }
+}
+
 pub(super) fn excluded(comparison: &Comparison) -> Markup {
     let excluded = rows::excluded(comparison);
     html! {

@@ -186,8 +186,7 @@ impl Run {
         matches!(self.state, State::Unfinished | State::Interrupted)
     }
 
-    /// Tokens at which a metric was measured, in the order of training, before it was measured
-    /// again at the same place.
+    /// After how many tokens of training a metric was measured.
     pub(crate) fn measured_at(&self, metric: &str) -> BTreeSet<u64> {
         let measured = self.points.iter();
         measured

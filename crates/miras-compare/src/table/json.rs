@@ -22,7 +22,15 @@ struct File<'a> {
     variants: Vec<OneVariant<'a>>,
     contrasts: Vec<OneContrast<'a>>,
     warnings: &'a [String],
+    notes: Vec<OneNote<'a>>,
     failed: Vec<Failed<'a>>,
+}
+
+#[derive(Serialize)]
+struct OneNote<'a> {
+    note: &'a str,
+    /// The labels of those that it is about; empty if it is about all.
+    about: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -152,6 +160,12 @@ impl Comparison {
             variants: self.variants.iter().map(|one| self.variant(one)).collect(),
             contrasts: self.contrasts.iter().map(OneContrast::of).collect(),
             warnings: &self.warnings,
+            notes: (self.notes.iter())
+                .map(|note| OneNote {
+                    note: &note.text,
+                    about: &note.about,
+                })
+                .collect(),
             failed: self
                 .excluded()
                 .map(|(variant, run)| Failed {

@@ -18,6 +18,12 @@ impl Comparison {
         for warning in &self.warnings {
             let _ = writeln!(text, "- {}", escaped(warning));
         }
+        if !self.notes.is_empty() {
+            text.push_str("\nNotes:\n\n");
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "- {}", escaped(&note.to_string()));
+        }
         for (title, table) in more::tables(self) {
             let _ = writeln!(text, "\n{}\n", escaped(&title));
             write(&mut text, &table);

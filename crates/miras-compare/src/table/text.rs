@@ -19,6 +19,9 @@ impl Comparison {
         for warning in &self.warnings {
             text += &wrapped(warning, 2);
         }
+        for note in &self.notes {
+            let _ = writeln!(text, "note: {note}");
+        }
         for (title, table) in more::tables(self) {
             let _ = write!(text, "\n{}{}", wrapped(&title, 2), aligned(&table));
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use miras_compare::Comparison;
-use miras_run::{RunFolder, RunRecord, Start, Status, Summary, provenance};
+use miras_run::{Cost, RunFolder, RunRecord, Start, Status, Summary, provenance};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -239,19 +239,18 @@ fn write(runs: &Path, draft: &Draft) -> PathBuf {
         device: "cpu".into(),
         provenance: provenance(&[("burn", "1.2.3")], None),
     };
-    let mut record = RunRecord::new(draft.seed, draft.data.clone(), None, start);
+    let cost = draft.parameters.map(|parameters| Cost {
+        parameters,
+        memory_parameters: 100,
+        fast_weights: 10,
+        state_bytes: 4096,
+        state_bytes_per_token: 0,
+        flops_per_token: 3e5,
+    });
+    let mut record = RunRecord::new(draft.seed, draft.data.clone(), cost, start);
     record.init.clone_from(&draft.weights);
     let folder = RunFolder::create(runs, &draft.name, &draft.toml(), &record, &[]).unwrap();
     let path = folder.path().to_owned();
-    if let Some(parameters) = draft.parameters {
-        let file = path.join("run.json");
-        let mut value: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-        value["cost"] = json!({
-            "parameters": parameters, "memory_parameters": 100, "fast_weights": 10,
-            "state_bytes": 4096, "state_bytes_per_token": 0, "flops_per_token": 3e5,
-        });
-        fs::write(&file, value.to_string()).unwrap();
-    }
     fs::write(folder.metrics_path(), draft.metrics()).unwrap();
     if let Some(status) = draft.status {
         let summary = Summary {

@@ -9,6 +9,7 @@ mod fixture;
 mod formats;
 mod identity;
 mod look;
+mod notes;
 mod plots;
 mod reports;
 mod verdicts;

@@ -110,7 +110,7 @@ fn a_binary_file_is_refused_unless_allowed() {
     let names = ["good.txt", "image.png"];
     assert_eq!(
         error(&place, |config| config.path = place.paths(&names)),
-        "path: `DIR/image.png` holds NUL bytes, so it is no text; \
+        "path: `DIR/image.png` holds NUL bytes, the first at byte 3 (line 1), so it is no text; \
          set allow_binary = true to train on its bytes all the same"
     );
     let mut config = place.config(&names);
@@ -122,29 +122,14 @@ fn a_binary_file_is_refused_unless_allowed() {
 fn text_is_utf8_but_for_a_character_that_is_cut_off() {
     let place = place();
     let long = "ä".repeat(40_000);
-    for (name, bytes, is_text) in [
-        (
-            "latin.txt",
-            b"It was \xfcber and over again.".to_vec(),
-            false,
-        ),
-        ("tail.txt", [&[b'x'; 999][..], b"\xc3"].concat(), true),
-        ("even.txt", long.clone().into_bytes(), true),
-        ("odd.txt", format!("x{long}").into_bytes(), true),
+    for (name, bytes) in [
+        ("tail.txt", [&[b'x'; 999][..], b"\xc3"].concat()),
+        ("even.txt", long.clone().into_bytes()),
+        ("odd.txt", format!("x{long}").into_bytes()),
     ] {
         fs::write(place.path(name), bytes).unwrap();
         let config = place.config(&[name]);
-        if is_text {
-            place.open(&config, 0).unwrap();
-        } else {
-            assert_eq!(
-                error(&place, |config| config.path = place.paths(&[name])),
-                format!(
-                    "path: `DIR/{name}` is not UTF-8 text; set allow_binary = true to train on \
-                     its bytes all the same"
-                )
-            );
-        }
+        place.open(&config, 0).unwrap();
     }
 }
 
@@ -265,6 +250,7 @@ fn impossible_values_are_refused_all_at_once() {
         seq_len: 0,
         valid_fraction: Some(1.5),
         valid_path: Some(" ".into()),
+        separator: String::new(),
         allow_binary: false,
     };
     let error = crate::open(&crate::DataConfig::Text(config), 0)

@@ -216,6 +216,20 @@ fn a_cache_folder_that_cannot_be_made_leaves_the_next_one() {
 }
 
 #[test]
+fn a_cache_folder_in_which_the_write_fails_leaves_the_next_one() {
+    let place = Place::new(&[("a.gz", &gz(&text(2000)))]);
+    let config = place.config(&["a.gz"]);
+    let [good] = place.caches();
+    // Written to the end, a file cannot take the name of a folder.
+    let bad = PathBuf::from(place.path("bad"));
+    let name = cache::key(place.path("a.gz").as_ref()).unwrap();
+    fs::create_dir_all(bad.join(name)).unwrap();
+    open(&config, 0, &[bad.clone(), good]).unwrap();
+    let error = open(&config, 0, &[bad]).err().unwrap();
+    assert!(error.is_outside(), "{error}");
+}
+
+#[test]
 fn a_validation_file_of_its_own_leaves_all_of_path_for_training() {
     let (train, valid) = (text(1000), text(1100)[1000..].to_vec());
     let place = Place::new(&[("t.txt", &train), ("v.txt", &valid)]);
@@ -286,7 +300,11 @@ fn write_at(mut file: &File, offset: u64, bytes: &[u8]) {
 fn text_that_is_held_out_is_scored_whole() {
     let place = Place::new(&[("a.txt", &text(100)), ("b.txt", &text(33))]);
     let open = |names: &[&str], seq_len| {
-        open_held_out(&place.paths(names), Tokenizer::bytes(), seq_len, false)
+        let config = TextConfig {
+            seq_len,
+            ..place.config(names)
+        };
+        open_held_out(&config, Tokenizer::bytes())
     };
     let data = open(&["a.txt", "b.txt"], 16).unwrap();
     let all = [text(100), text(33)].concat();

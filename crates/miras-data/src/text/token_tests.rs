@@ -91,34 +91,39 @@ fn streams_follow_the_tokens_in_order() {
     assert!(error.starts_with(&expected), "{error}");
 }
 
+/// How many parts were encoded when the data were opened.
+fn encoded(data: &Windows) -> usize {
+    let notes = data.describe().notes;
+    let encoded = notes.iter().filter(|note| note.starts_with("encoded "));
+    encoded.count()
+}
+
 #[test]
 fn a_text_is_encoded_once() {
     let (place, text, config) = place();
     let first = place.open(&config, 1).unwrap();
-    let notes = first.describe().notes;
-    assert_eq!(notes.len(), 2, "{notes:?}");
-    assert!(notes[0].starts_with("encoded "), "{notes:?}");
+    assert_eq!(encoded(&first), 2, "{:?}", first.describe().notes);
     let files = caches(&place);
     assert_eq!(files.len(), 2, "{files:?}");
     let again = place.open(&config, 1).unwrap();
-    assert_eq!(again.describe().notes, [""; 0]);
+    assert_eq!(encoded(&again), 0);
     assert_eq!(
         again.train_batch(0, 0..4).unwrap(),
         first.train_batch(0, 0..4).unwrap()
     );
     // Another text, split or tokenizer has tokens of its own.
     fs::write(place.path("a.txt"), [&text[1..], b"!"].concat()).unwrap();
-    assert_eq!(place.open(&config, 1).unwrap().describe().notes.len(), 2);
+    assert_eq!(encoded(&place.open(&config, 1).unwrap()), 2);
     let mut other = config.clone();
     other.valid_fraction = Some(0.2);
-    assert_eq!(place.open(&other, 1).unwrap().describe().notes.len(), 2);
+    assert_eq!(encoded(&place.open(&other, 1).unwrap()), 2);
     fs::write(
         place.path("own.json"),
         fs::read_to_string(path()).unwrap() + "\n",
     )
     .unwrap();
     other.tokenizer = place.path("own.json");
-    assert_eq!(place.open(&other, 1).unwrap().describe().notes.len(), 2);
+    assert_eq!(encoded(&place.open(&other, 1).unwrap()), 2);
     assert_eq!(caches(&place).len(), 8);
 }
 
@@ -186,6 +191,29 @@ fn a_cache_folder_that_cannot_be_made_leaves_the_next_one() {
 }
 
 #[test]
+fn a_cache_folder_in_which_the_write_fails_leaves_the_next_one() {
+    let (place, _, config) = place();
+    let [good] = place.caches();
+    open(&config, 0, std::slice::from_ref(&good)).unwrap();
+    let names: Vec<_> = caches(&place)
+        .iter()
+        .map(|path| path.file_name().unwrap().to_owned())
+        .collect();
+    for path in caches(&place) {
+        fs::remove_file(path).unwrap();
+    }
+    // Written to the end, a file cannot take the name of a folder.
+    let bad = PathBuf::from(place.path("bad"));
+    for name in &names {
+        fs::create_dir_all(bad.join(name)).unwrap();
+    }
+    open(&config, 0, &[bad.clone(), good]).unwrap();
+    assert_eq!(caches(&place).len(), names.len());
+    let error = open(&config, 0, &[bad]).err().unwrap();
+    assert!(error.is_outside(), "{error}");
+}
+
+#[test]
 fn tokens_too_few_for_a_row_are_counted_as_tokens() {
     let (place, text, mut config) = place();
     let [_, valid] = parts(&text);
@@ -219,16 +247,19 @@ fn bytes_that_are_no_text_are_tokens_of_their_own() {
 #[test]
 fn held_out_text_says_how_it_became_tokens_and_refuses_rows_of_no_length() {
     let (place, text, _) = place();
-    let paths = place.paths(&["a.txt"]);
-    let data = open_held_out(&paths, tokenizer(), 16, false).unwrap();
+    let with_rows = |seq_len| TextConfig {
+        seq_len,
+        ..place.config(&["a.txt"])
+    };
+    let data = open_held_out(&with_rows(16), tokenizer()).unwrap();
     let found = data.describe().tokenizer.unwrap();
     let tokens = tokenizer().encode(&text).unwrap().len() as u64;
     assert_eq!((found.train_tokens, found.valid_tokens), (0, tokens));
     assert_eq!(found.fingerprint, tokenizer().fingerprint().unwrap());
-    let bytes = open_held_out(&paths, Tokenizer::bytes(), 16, false).unwrap();
+    let bytes = open_held_out(&with_rows(16), Tokenizer::bytes()).unwrap();
     assert_eq!(bytes.describe().tokenizer, None);
     for length in [0, (1 << 24) + 1] {
-        let error = open_held_out(&paths, tokenizer(), length, false)
+        let error = open_held_out(&with_rows(length), tokenizer())
             .err()
             .unwrap();
         assert_eq!(error.field(), Some("seq_len"), "{error}");

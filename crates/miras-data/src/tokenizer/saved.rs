@@ -12,7 +12,7 @@ use std::{fs, io, path::Path};
 use serde::{Deserialize, Serialize};
 
 use super::{BYTES, FIELD, error, files, fingerprint};
-use crate::{DataError, text};
+use crate::{DataError, paths};
 
 const FACTS: &str = "miras_tokenizer.json";
 const SCHEMA: &str = "miras_tokenizer";
@@ -86,7 +86,7 @@ impl TokenizerFiles {
 
 /// What a folder that was saved says; none for any other setting.
 pub(super) fn facts_in(setting: &str) -> Result<Option<Facts>, DataError> {
-    let path = text::with_home(setting).join(FACTS);
+    let path = paths::with_home(setting).join(FACTS);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(cause) if is_none(&cause) => return Ok(None),

@@ -26,14 +26,16 @@ pub fn kept(spec: &ModelSpec, vocab: usize, tokens: usize) -> usize {
 fn mixer(sizes: &Sizes, tokens: usize) -> usize {
     let inner = sizes.inner;
     let convolutions = 3 * inner * usize::from(sizes.taps > 0);
+    // A `SiLU` keeps its input and its sigmoid.
+    let activations = 3 * 2 * inner * usize::from(sizes.activated);
     let Some(choice) = sizes.memory else {
         // Queries, keys and values; scores shifted, raised and divided; what is read.
         let scores = 3 * sizes.heads * tokens;
-        return tokens * (convolutions + 3 * inner + scores + inner);
+        return tokens * (convolutions + activations + 3 * inner + scores + inner);
     };
     let gates = GATE * sizes.heads * choice.rule.gates().len();
-    // SiLUs and their sigmoids; queries and keys before they get their length.
-    let features = 3 * 2 * inner + 2 * inner;
+    // Queries and keys before they get their length.
+    let features = activations + 2 * inner;
     // What is read, twice on its way through the norm, the output gate in three steps, the product.
     let output = 7 * inner;
     let memory = cost::kept(&choice.rule, sizes.head, tokens);

@@ -14,7 +14,7 @@ pub use state::{StateNumbers, state};
 
 use miras_registry::Choice;
 
-use crate::{MixerKind, ModelSpec};
+use crate::{ConvActivation, MixerKind, ModelSpec};
 
 /// The widths from which a layer's costs follow.
 struct Sizes<'a> {
@@ -28,6 +28,8 @@ struct Sizes<'a> {
     ffn: usize,
     /// Taps of each convolution.
     taps: usize,
+    /// Whether they go through a `SiLU` after it.
+    activated: bool,
     /// None for attention.
     memory: Option<&'a Choice>,
 }
@@ -43,6 +45,7 @@ impl<'a> Sizes<'a> {
             inner: config.heads * head,
             ffn: config.ffn_dim.unwrap_or(0),
             taps: config.conv,
+            activated: spec.conv_activation() == ConvActivation::Silu,
             memory: match config.mixer {
                 MixerKind::Memory => spec.choice.as_ref(),
                 MixerKind::Attention => None,

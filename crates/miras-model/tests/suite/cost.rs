@@ -61,6 +61,7 @@ fn others() -> Vec<(String, ModelSpec)> {
     let mut texts: Vec<String> = [
         "[model]\nconv = 0",
         "[model]\nconv = 1",
+        "[model]\nconv_activation = 'none'",
         "[model]\ntie_head = false",
         "[model]\nffn_dim = 5",
         "[memory]\ndim = 3",
@@ -79,7 +80,12 @@ fn others() -> Vec<(String, ModelSpec)> {
             )));
         }
     }
-    for attention in ["", "conv = 0", "tie_head = false"] {
+    for attention in [
+        "",
+        "conv = 0",
+        "conv_activation = 'silu'",
+        "tie_head = false",
+    ] {
         texts.push(format!("[model]\nmixer = 'attention'\n{attention}"));
     }
     (texts.into_iter())

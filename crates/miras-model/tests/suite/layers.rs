@@ -60,6 +60,7 @@ const TITANS: Memory = Memory {
     before: false,
     step: None,
     momentum: true,
+    plain: false,
 };
 
 const GATED_DELTANET: &str = "
@@ -89,6 +90,18 @@ fn a_matrix_memory_with_momentum_is_its_formula() {
     for conv in [0, 1, 4] {
         let spec = small(&format!("conv = {conv}"), LINEAR_TITANS);
         check_memory(&format!("conv {conv}"), &spec, TITANS);
+    }
+}
+
+#[test]
+fn a_memory_without_an_activation_after_the_convolution_is_its_formula() {
+    for conv in [0, 4] {
+        let keys = format!("conv = {conv}\nconv_activation = 'none'");
+        let plain = Memory {
+            plain: true,
+            ..TITANS
+        };
+        check_memory(&format!("conv {conv}"), &small(&keys, LINEAR_TITANS), plain);
     }
 }
 
@@ -159,13 +172,20 @@ fn ablations_take_away_the_write_or_the_read() {
 
 #[test]
 fn attention_is_its_formula() {
-    for (conv, base) in [(4, None), (4, Some(30.0)), (0, Some(30.0))] {
+    for (conv, base, activation) in [
+        (4, None, ""),
+        (4, Some(30.0), "conv_activation = 'none'"),
+        (4, Some(30.0), "conv_activation = 'silu'"),
+        (0, Some(30.0), ""),
+        (0, None, "conv_activation = 'silu'"),
+    ] {
         let rope = base.map_or(String::new(), |base: f64| format!("rope_base = {base:?}"));
-        let keys = format!("mixer = 'attention'\nconv = {conv}\n{rope}");
+        let keys = format!("mixer = 'attention'\nconv = {conv}\n{rope}\n{activation}");
         let (model, params) = perturbed(&small(&keys, ""));
         let naive = Attention {
             heads: HEADS,
             base: base.unwrap_or(10_000.0),
+            activated: activation.contains("silu"),
         };
         let (rows, x) = features(6, 1.5);
         for layer in 0..2 {
@@ -175,7 +195,7 @@ fn attention_is_its_formula() {
             let name = format!("blocks.{layer}.mixer");
             let expected = rows.iter().map(|x| naive.forward(&params, &name, x));
             let (got, _) = mixer.forward(x.clone(), None);
-            let what = format!("layer {layer}, conv {conv}, base {base:?}");
+            let what = format!("layer {layer}, conv {conv}, base {base:?}, {activation}");
             assert_close(&what, got, &expected.collect::<Vec<_>>());
         }
     }
@@ -184,6 +204,7 @@ fn attention_is_its_formula() {
 const ATTENTION: naive::Mixer = naive::Mixer::Attention(Attention {
     heads: HEADS,
     base: 10_000.0,
+    activated: false,
 });
 
 #[test]

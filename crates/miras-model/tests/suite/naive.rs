@@ -134,6 +134,8 @@ pub(crate) struct Memory {
     /// Fixed, else `σ(z)`.
     pub(crate) step: Option<f64>,
     pub(crate) momentum: bool,
+    /// No `SiLU` on queries, keys and values.
+    pub(crate) plain: bool,
 }
 
 /// What one token asks of one memory.
@@ -156,7 +158,8 @@ impl Memory {
                 *z += bias;
             }
         }
-        let [q, k, v] = query_key_value(params, name, x).map(|x| each(&x, silu));
+        let [q, k, v] =
+            query_key_value(params, name, x).map(|x| if self.plain { x } else { each(&x, silu) });
         let per_head = |h: usize| {
             let [q, k, v] = [&q, &k, &v].map(|x| head(x, h, self.heads));
             let (q, k) = (unit(&q), unit(&k));
@@ -253,11 +256,14 @@ fn times(x: &[f64], w: &[f64]) -> Vec<f64> {
 pub(crate) struct Attention {
     pub(crate) heads: usize,
     pub(crate) base: f64,
+    /// `SiLU` on queries, keys and values.
+    pub(crate) activated: bool,
 }
 
 impl Attention {
     pub(crate) fn forward(self, params: &Params, name: &str, x: &Rows) -> Rows {
-        let [q, k, v] = query_key_value(params, name, x);
+        let [q, k, v] = query_key_value(params, name, x)
+            .map(|x| if self.activated { each(&x, silu) } else { x });
         let per_head = |h: usize| {
             let [q, k, v] = [&q, &k, &v].map(|x| head(x, h, self.heads));
             let (q, k) = (self.rotate(&q), self.rotate(&k));

@@ -1,6 +1,6 @@
 //! States as values and files, and their rows.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData, s};
 use miras_model::{LanguageModel, ModelState, NamedState, Pass, StateOrigin};
 
 use crate::model::{PRESETS, SMALL, model, numbers, preset, random_bytes, small, tokens};
@@ -254,5 +254,69 @@ fn one_value_that_is_not_finite_shows() {
             let state = broken.into_state(&model).unwrap();
             assert!(probe(state).is_nan(), "{name}: {tensor}");
         }
+    }
+}
+
+/// What a call says as it panics.
+fn said(call: impl FnOnce()) -> String {
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).unwrap_err();
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => (*panic.downcast::<&str>().unwrap()).to_owned(),
+    }
+}
+
+/// Mistakes of a program that uses the library, each in words of its own.
+#[test]
+fn what_cannot_be_computed_is_said_before_anything_is() {
+    let device = Device::flex();
+    let text = text(&device);
+    let [memory, attention] =
+        ["titans-lmm", "transformer"].map(|name| model(&small(name), &device));
+    let of = |model: &LanguageModel, rows, length| after(model, &text, rows, length);
+    let empty = |rows: usize| Tensor::<2, Int>::zeros([rows, 0], &device);
+    let pass = |model: &LanguageModel, tokens: Tensor<2, Int>, state: Option<ModelState>| {
+        said(|| drop(model.forward(tokens, state, Pass::default())))
+    };
+    let one = text.clone().slice(s![0..1, 0..1]);
+    for (words, found) in [
+        (
+            "this block has a memory, and the state is that of attention",
+            pass(&memory, one.clone(), Some(of(&attention, 1, 3))),
+        ),
+        (
+            "this block has attention, and the state is that of a memory",
+            pass(&attention, one.clone(), Some(of(&memory, 1, 3))),
+        ),
+        (
+            "a layer needs at least one row and one token",
+            pass(&memory, empty(1), None),
+        ),
+        (
+            "a layer needs at least one row and one token",
+            pass(&attention, empty(1), None),
+        ),
+        (
+            "the state has 4 memories, and 1 rows with 2 heads have 2",
+            pass(&memory, one.clone(), Some(of(&memory, 2, 3))),
+        ),
+        (
+            "the state has 2 rows, and the input 1",
+            pass(&attention, one, Some(of(&attention, 2, 3))),
+        ),
+        (
+            "no state to put together",
+            said(|| drop(ModelState::cat(&[]))),
+        ),
+        (
+            "states of other layers or lengths",
+            said(|| drop(ModelState::cat(&[of(&memory, 1, 3), of(&memory, 1, 4)]))),
+        ),
+        (
+            "states of memories and of attention",
+            said(|| drop(ModelState::cat(&[of(&memory, 1, 3), of(&attention, 1, 3)]))),
+        ),
+    ] {
+        assert!(found.starts_with(words), "{found}\n{words}");
     }
 }

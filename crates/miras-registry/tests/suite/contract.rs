@@ -3,11 +3,11 @@
 //! All in float64 on the CPU. A new part is tested here without a line of its own.
 
 use crate::support::{
-    FORMS, G, Inputs, assert_same, cases, combinations, difference, numbers, run_dual,
+    FORMS, G, Inputs, assert_same, cases, choose, combinations, difference, numbers, run_dual,
     run_recurrence,
 };
 use burn::tensor::{Tensor, s};
-use miras_contract::Case;
+use miras_contract::{Case, Size};
 use miras_core::{Factor, Weights};
 use miras_engine::{Form, Initial, Rule, State, dual, frozen, recurrence};
 use miras_registry::Registry;
@@ -55,6 +55,33 @@ fn chunk_start_form_equals_the_recurrence_anchored_at_chunk_starts() {
             same_as_recurrence(case, &case.rule, 9);
         },
     );
+}
+
+/// A device's chunks are compared with these (`miras_contract::check`). Sums over 64 tokens round
+/// more than those of the small cases.
+#[test]
+fn chunks_of_64_tokens_equal_the_recurrence_at_the_widths_of_models() {
+    // A whole chunk: the state of an open one is not that of the recurrence, whose gradients cost
+    // the square of the length. How chunks follow each other is seen at the small size.
+    let [narrow, wide] = miras_contract::WIDE.map(|size| Size {
+        memories: 1,
+        tokens: 64,
+        ..size
+    });
+    for_all(miras_contract::wide_cases(&Registry::builtin()), |case| {
+        let inputs = Inputs::sized(&case.rule, narrow);
+        let truth = run_recurrence(&case.rule, &inputs);
+        let run = run_dual(&case.rule, &inputs, &[]);
+        assert_same(&case.name, &run, &truth, 1e-7);
+    });
+    // One of each form at the other width: what depends on it is the memory's alone.
+    for form in ["", "\nsweeps = 1\nread = 'exact'"] {
+        let text = format!("[memory]\nexpansion = 2\n[algorithm]\nchunk = 64{form}");
+        let rule = choose(&text).unwrap().rule;
+        let inputs = Inputs::sized(&rule, wide);
+        let truth = run_recurrence(&rule, &inputs);
+        assert_same(&text, &run_dual(&rule, &inputs, &[]), &truth, 1e-7);
+    }
 }
 
 #[test]
@@ -402,8 +429,10 @@ fn refused_combinations_say_why_and_what_to_choose() {
         "form = 'chunk_start'\nread = 'frozen'",
         "form = 'exact'\nsweeps = 1",
     ] {
-        for refusal in combinations(form).into_iter().filter_map(Result::err) {
-            let text = refusal.to_string();
+        let refusals = combinations(form).into_iter().filter_map(Result::err);
+        let texts: Vec<_> = refusals.map(|refusal| refusal.to_string()).collect();
+        assert!(!texts.is_empty(), "nothing is refused with `{form}`");
+        for text in texts {
             assert!(text.contains("= help: "), "{text}");
         }
     }
@@ -422,7 +451,32 @@ fn every_kind_is_named_once_and_documented() {
                 assert!(!text.is_empty(), "{}", part.kind);
             }
             assert!(!part.variants.is_empty(), "{} is never tested", part.kind);
-            assert!(part.reference.contains("arXiv"), "{}", part.kind);
+            assert!(
+                is_citation(part.reference),
+                "{} is from no paper: {}",
+                part.kind,
+                part.reference
+            );
         }
+    }
+}
+
+/// "Titans, arXiv 2501.00663, Eq. 12", or what says that there is no paper.
+fn is_citation(reference: &str) -> bool {
+    let named = reference.split_once(", arXiv ");
+    let is_name = |name: &str| name.starts_with(char::is_uppercase) && !name.contains("not ");
+    reference == "this project" || named.is_some_and(|(name, _)| is_name(name))
+}
+
+#[test]
+fn the_paper_that_a_part_is_not_from_is_no_citation() {
+    assert!(is_citation("Titans, arXiv 2501.00663, Eq. 12"));
+    assert!(is_citation("this project"));
+    for text in [
+        "not in MIRAS, arXiv 2504.13173, which uses it for retention",
+        "arXiv 2504.13173",
+        "ours",
+    ] {
+        assert!(!is_citation(text), "{text}");
     }
 }

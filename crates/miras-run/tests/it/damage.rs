@@ -176,8 +176,11 @@ fn a_damaged_checkpoint_is_repaired_by_saving_its_step_again() {
     checkpoints.verify(20).unwrap();
 }
 
+/// A damage in words, and as what is done to a file.
+type Ruin = (&'static str, fn(&Path));
+
 /// Ways to damage a manifest so that nobody can tell what its checkpoint is worth.
-const RUINED: [(&str, fn(&Path)); 5] = [
+const RUINED: [Ruin; 5] = [
     ("missing", |path| fs::remove_file(path).unwrap()),
     ("empty", |path| fs::write(path, "").unwrap()),
     ("cut", |path| {
@@ -185,7 +188,7 @@ const RUINED: [(&str, fn(&Path)); 5] = [
         fs::write(path, &whole[..whole.len() / 2]).unwrap();
     }),
     ("changed", |path| {
-        replace_in(path, "\"tokens\": ", "\"tokens\": 1")
+        replace_in(path, "\"tokens\": ", "\"tokens\": 1");
     }),
     ("no file", |path| {
         fs::remove_file(path).unwrap();

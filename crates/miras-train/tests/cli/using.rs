@@ -389,7 +389,27 @@ fn a_changed_tokenizer_is_refused_by_all_that_read_text() {
     assert!(ran.err.starts_with("note: encoded "), "{}", ran.err);
     dir.run("generate tiny Anna --tokens 3").done();
     dir.run("export tiny --out weights").done();
-    dir.file("own.json", json + "\n");
+    let said = dir.run("generate tiny Anna --tokens 3").done().out;
+    // The copy in the folder is what counts.
+    dir.file("own.json", json.clone() + "\n");
+    for folder in ["tiny", "weights"] {
+        let ran = dir
+            .run(&format!("generate {folder} Anna --tokens 3"))
+            .done();
+        assert_eq!(ran.out, said);
+        assert!(
+            ran.err.starts_with("note: data.tokenizer: `") && ran.err.contains("changed since"),
+            "{}",
+            ran.err
+        );
+        dir.run(&format!("eval {folder} --data a.txt")).done();
+    }
+    // A tokenizer that is somebody else's, whole.
+    let other = json.clone() + "\n\n";
+    for folder in ["runs/tiny", "weights"] {
+        fs::remove_file(dir.at(&format!("{folder}/tokenizer/miras_tokenizer.json"))).unwrap();
+        dir.file(&format!("{folder}/tokenizer/tokenizer.json"), &other);
+    }
     for words in [
         "generate tiny Anna",
         "generate weights Anna",
@@ -397,8 +417,73 @@ fn a_changed_tokenizer_is_refused_by_all_that_read_text() {
         "eval tiny",
         "eval tiny --data a.txt",
     ] {
-        dir.run(words).refused(
-            "error: data.tokenizer: the model of run `tiny` knows the tokens of another tokenizer: it was trained with tokenizer-sha256:[..], now it is tokenizer-sha256:[..]; restore the files",
+        let ran = dir.run(words).ended(2);
+        let said = "error: data.tokenizer: the model of run `tiny` knows the tokens of another tokenizer: it was trained with tokenizer-sha256:";
+        assert!(ran.err.contains(said), "{words}: {}", ran.err);
+    }
+    // Without any, it is said where to put it.
+    for folder in ["runs/tiny", "weights"] {
+        fs::remove_dir_all(dir.at(&format!("{folder}/tokenizer"))).unwrap();
+    }
+    fs::remove_file(dir.at("own.json")).unwrap();
+    let ran = dir.run("generate weights Anna").ended(1);
+    assert_eq!(ran.err.matches("does not exist").count(), 1, "{}", ran.err);
+    assert!(ran.err.ends_with("weights/tokenizer\n"), "{}", ran.err);
+    dir.file("weights/tokenizer/tokenizer.json", &json);
+    assert_eq!(dir.run("generate weights Anna --tokens 3").done().out, said);
+}
+
+#[test]
+fn damaged_weights_do_not_begin_a_run_and_unknown_ones_are_said_to_be_unverified() {
+    let dir = trained();
+    dir.run("export tiny --out out").done();
+    let from = "run tiny.toml --name next --set train.init_from=";
+    fs::copy(dir.at("out/model.safetensors"), dir.at("plain.safetensors")).unwrap();
+    let mut bytes = fs::read(dir.at("out/model.safetensors")).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    dir.file("out/model.safetensors", &bytes);
+    for path in ["out", "out/model.safetensors"] {
+        dir.run(&format!("{from}{path}")).refused(
+            "error: out/model.safetensors is damaged or was replaced: its SHA-256 is [..], and export.json beside it says [..]; restore it, or export the run again
+ --> --set:1:17  (train.init_from)[..]",
         );
     }
+    let ran = dir.run("eval out").ended(1);
+    assert!(
+        ran.err
+            .contains("out/model.safetensors is damaged or was replaced: "),
+        "{}",
+        ran.err
+    );
+    let ran = dir.run(&format!("{from}plain.safetensors")).done();
+    assert!(
+        ran.err.contains("note     there is no checksum beside plain.safetensors, so its weights are not verified\n"),
+        "{}",
+        ran.err
+    );
+    let ran = dir
+        .run("run tiny.toml --name third --set train.init_from=runs/tiny/checkpoints/step-00000004")
+        .done();
+    assert!(!ran.err.contains("not verified"), "{}", ran.err);
+}
+
+#[test]
+fn an_export_leaves_nothing_half_done() {
+    let dir = trained();
+    dir.file("in/the", "way");
+    dir.run("export tiny --out in/the/out").ended(1);
+    dir.run("export tiny --out in/new").done();
+    let mut names: Vec<_> = (fs::read_dir(dir.at("in")).unwrap())
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["new", "the"]);
+    fs::create_dir(dir.at("in/empty")).unwrap();
+    dir.run("export tiny --out in/empty").done();
+    dir.run("eval in/empty").done();
+    fs::create_dir(dir.at("in/here")).unwrap();
+    let mut command = dir.command("export tiny --runs ../../runs --out .");
+    let output = command.current_dir(dir.at("in/here")).output().unwrap();
+    Ran::new("export", &output, dir.path())
+        .refused("error: --out is the working directory: name a folder in it");
 }

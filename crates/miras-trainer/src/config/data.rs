@@ -1,7 +1,10 @@
 use std::error::Error;
 
 use miras_config::{ConfigError, Tree, did_you_mean, fields_of};
-use miras_data::{BuiltinConfig, DataConfig, DataError, Dataset, KINDS, MqarConfig, TextConfig};
+use miras_data::{
+    BuiltinConfig, DataConfig, DataError, Dataset, KINDS, MqarConfig, TextConfig,
+    about_missing_kind,
+};
 use toml::{Table, Value};
 
 use super::{StateRule, TrainConfig};
@@ -16,7 +19,10 @@ pub(super) fn take(tree: &mut Tree) -> Result<DataConfig, ConfigError> {
             "unknown data `{kind}`, expected one of {}",
             names.join(", ")
         );
-        let help = did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?"));
+        let help = match about_missing_kind(&kind) {
+            Some(help) => Some(help.to_owned()),
+            None => did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?")),
+        };
         return Err(tree.error("data.kind", message, help));
     };
     let also_known = &["kind"];
@@ -83,7 +89,12 @@ fn at_its_key(tree: &Tree, error: &DataError, help: Option<String>) -> ConfigErr
         .map_or_else(|| "data".to_owned(), |field| format!("data.{field}"));
     let cause = error.source().map(|cause| format!(": {cause}"));
     let message = format!("{error}{}", cause.unwrap_or_default());
-    tree.error(&path, message, help)
+    let report = tree.error(&path, message, help);
+    if error.is_outside() {
+        report.outside()
+    } else {
+        report
+    }
 }
 
 pub(super) fn to_table(config: &DataConfig) -> Table {

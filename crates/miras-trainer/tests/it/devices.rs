@@ -1,4 +1,7 @@
 //! Training on a device: that of `MIRAS_TEST_DEVICE`, or the CPU.
+//!
+//! What compares a device with the CPU is ignored unless asked for, so that a run of the tests says
+//! what it did not do; `scripts/test-device NAME` asks for it.
 
 use miras_model::Precision;
 use miras_run::Status;
@@ -13,20 +16,39 @@ fn here(config: RunConfig) -> RunConfig {
     config
 }
 
+/// On the device of tests, which has to be another one than the CPU.
+fn on_a_device(config: RunConfig) -> RunConfig {
+    let config = here(config);
+    assert_ne!(
+        config.train.device, "cpu",
+        "this compares a device with the CPU: run it by scripts/test-device NAME"
+    );
+    config
+}
+
 #[test]
+fn the_cpu_is_not_compared_with_itself() {
+    for (preset, mut config) in presets() {
+        let bench = Bench::new();
+        config.train.verify_device = 3;
+        let error = bench.try_run("run", config, None).unwrap_err();
+        assert!(
+            matches!(error, TrainError::VerifiesItself { .. }),
+            "{preset}: {error}"
+        );
+        assert!(!bench.path("run").exists(), "a refused run leaves nothing");
+    }
+}
+
+#[test]
+#[ignore = "needs a device: scripts/test-device NAME"]
 fn every_preset_trains_as_on_the_cpu() {
     for (preset, config) in presets() {
         let bench = Bench::new();
-        let mut config = here(config);
+        let mut config = on_a_device(config);
         config.train.steps = 4;
         config.train.verify_device = 3;
         let result = bench.try_run("run", config, None);
-        if miras_device::name_for_tests() == "cpu" {
-            let error = result.unwrap_err();
-            assert!(matches!(error, TrainError::VerifiesItself { .. }));
-            assert!(!bench.path("run").exists(), "a refused run leaves nothing");
-            continue;
-        }
         let outcome = result.unwrap_or_else(|error| panic!("{preset}: {error}"));
         assert_eq!((outcome.status, outcome.step), (Status::Finished, 4));
         let said = bench.said();
@@ -35,14 +57,12 @@ fn every_preset_trains_as_on_the_cpu() {
 }
 
 #[test]
+#[ignore = "needs a device: scripts/test-device NAME"]
 fn a_resumed_run_is_compared_from_its_checkpoint_on() {
-    if miras_device::name_for_tests() == "cpu" {
-        return;
-    }
     for sets in [&["train.state=carry"][..], &[]] {
         let bench = Bench::new();
-        bench.run("run", here(config(MEMORY, sets)));
-        let mut longer = here(config(MEMORY, sets));
+        bench.run("run", on_a_device(config(MEMORY, sets)));
+        let mut longer = on_a_device(config(MEMORY, sets));
         longer.train.steps = 6;
         longer.train.verify_device = 2;
         let outcome = bench.resume("run", longer);

@@ -229,6 +229,13 @@ fn try_key(base: &str, all: &Table, before: &Deed, table: &str, key: &str) -> Fi
         let Ok(config) = load(base, &[&set]) else {
             continue;
         };
+        // A run stores its configuration complete, and goes on from what it has stored.
+        let stored = config.to_table();
+        match load(&stored.to_string(), &[]) {
+            Ok(again) if again.to_table() == stored => {}
+            Ok(_) => panic!("{set} is another configuration once it is stored, in\n{base}"),
+            Err(error) => panic!("{set} is refused once it is stored, in\n{base}\n{error}"),
+        }
         let works = before.differs(&Deed::of(&config));
         match (works, need_all) {
             (true, false) => return Finding::Works,

@@ -18,6 +18,7 @@ mod lengthened;
 mod limits;
 mod metrics;
 mod nonfinite;
+mod presets;
 mod resume;
 mod support;
 mod tokens;

@@ -202,7 +202,7 @@ fn the_folder_holds_what_it_should() {
         (&record["seed"], &record["starts"][0]["device"]),
         (&1.into(), &"cpu".into())
     );
-    assert_eq!(record["starts"][0]["versions"]["burn"], "0.22.1");
+    assert_eq!(record["starts"][0]["versions"]["burn"], miras_device::BURN);
     assert!(
         record["data"].as_str().unwrap().contains("sha256:"),
         "{record}"

@@ -65,7 +65,7 @@ fn a_run_that_turns_non_finite_stops_and_says_where() {
 #[test]
 fn weights_that_are_not_finite_are_not_saved() {
     // The overflow of an update is met by the next one, by an evaluation or by a save.
-    let overflow = ["optim.lr=1e38", "optim.warmup=0", "optim.weight_decay=1e30"];
+    let overflow = ["optim.lr=1e38", "optim.warmup=0", "optim.weight_decay=1000"];
     for (sets, step, place) in [
         (
             ["train.steps=2", "checkpoint.every=0"],
@@ -221,7 +221,7 @@ fn large_head(bench: &Bench, by: f32) -> String {
 #[test]
 fn gradients_whose_squares_overflow_are_clipped_or_named() {
     let bench = Bench::new();
-    let from = format!("train.init_from={}", large_head(&bench, 1e20));
+    let from = format!("train.init_from={}", large_head(&bench, 1e22));
     let with = |clip: &'static str| {
         let sets = ["model.tie_head=false", &from, clip, "train.steps=2"];
         config(MEMORY, &sets)
@@ -229,7 +229,7 @@ fn gradients_whose_squares_overflow_are_clipped_or_named() {
     let outcome = bench.run("clipped", with("optim.clip=1.0"));
     assert_eq!(outcome.status, Status::Finished, "{:?}", outcome.message);
     for (step, norm) in bench.values("clipped", "optim/grad_norm") {
-        assert!(norm > 1e18 && norm.is_finite(), "step {step}: {norm}");
+        assert!(norm > 1.8e19 && norm.is_finite(), "step {step}: {norm}");
     }
     let before = bench.file("before", 1, "model.safetensors");
     assert!(bench.file("clipped", 2, "model.safetensors") != before);

@@ -9,3 +9,5 @@ mod generating;
 mod states;
 mod support;
 mod tokens;
+mod weights;
+mod whole;

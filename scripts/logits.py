@@ -1,0 +1,391 @@
+#!/usr/bin/env python3
+"""The models of this project in plain numpy: docs/weights.md as a program.
+
+  logits.py FOLDER TEXT            the likeliest bytes after TEXT
+  logits.py FOLDER TEXT --state F  compares with the logits that `miras-train state save` put into F
+  logits.py FOLDER --tokens 3,1,2  the same for a model whose tokens are not bytes
+  ... --json                       prints the logits of every position
+
+FOLDER holds config.toml and model.safetensors: what `miras-train export` writes. Needs Python 3.11
+and numpy. Everything is a literal loop over tokens in float64; nothing here is fast.
+"""
+
+import argparse
+import json
+import math
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+
+# ------------------------------------------------------------------- files
+
+
+def tensors(path):
+    """The tensors of a safetensors file: a length, a header in JSON, numbers."""
+    data = Path(path).read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    found = {}
+    for name, info in json.loads(data[8:start]).items():
+        if name != "__metadata__":
+            begin, end = (start + at for at in info["data_offsets"])
+            values = np.frombuffer(data[begin:end], "<f4").reshape(info["shape"])
+            found[name] = values.astype(np.float64)
+    return found
+
+
+def load(folder):
+    """Configuration and weights of an export."""
+    folder = Path(folder)
+    config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
+    return config, tensors(folder / "model.safetensors")
+
+
+def inside(weights, prefix):
+    """The weights whose names begin with `prefix.`, without it."""
+    prefix += "."
+    return {n[len(prefix):]: w for n, w in weights.items() if n.startswith(prefix)}
+
+
+def unknown(what, value):
+    sys.exit(f"error: {what} = {value!r} is not in this script; docs/parts has its formula")
+
+
+# ------------------------------------------------------------------ layers
+
+
+def sigmoid(x):
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def softplus(x):
+    return np.logaddexp(0.0, x)
+
+
+def silu(x):
+    return x * sigmoid(x)
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def rms_norm(x, gamma):
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * gamma
+
+
+def logits(config, weights, tokens):
+    """[tokens] -> [tokens, vocabulary]."""
+    model = config["model"]
+    x = weights["embedding"][np.asarray(tokens)]
+    for layer in range(model["layers"]):
+        w = inside(weights, f"blocks.{layer}")
+        mixer = attention if model["mixer"] == "attention" else memory
+        x = x + mixer(config, inside(w, "mixer"), rms_norm(x, w["mixer_norm.gamma"]))
+        h = rms_norm(x, w["ffn_norm.gamma"])
+        gated = silu(h @ w["ffn.gate.weight"]) * (h @ w["ffn.up.weight"])
+        x = x + gated @ w["ffn.down.weight"]
+    x = rms_norm(x, weights["norm.gamma"])
+    if "head.weight" in weights:
+        return x @ weights["head.weight"]
+    return x @ weights["embedding"].T / math.sqrt(model["dim"])
+
+
+def query_key_value(model, w, x):
+    """Three times [heads, tokens, width of a head]."""
+    for at, name in enumerate("qkv"):
+        y = x @ w[f"{name}.weight"]
+        if model["conv"] > 0:
+            padded = np.concatenate([np.zeros((model["conv"] - 1, y.shape[1])), y])
+            # Tap 0 is that of the token itself, tap j of the token j places earlier.
+            taps = w[f"convs.{at}.taps"][::-1]
+            y = sum(taps[i] * padded[i : i + len(x)] for i in range(len(taps)))
+        activation = model.get("conv_activation")
+        default = "none" if model["mixer"] == "attention" else "silu"
+        if (activation or default) == "silu":
+            y = silu(y)
+        yield y.reshape(len(x), model["heads"], -1).swapaxes(0, 1)
+
+
+# --------------------------------------------------------------- attention
+
+
+def attention(config, w, x):
+    """Causal softmax attention with rotary positions."""
+    q, k, v = query_key_value(config["model"], w, x)
+    tokens, width = q.shape[1:]
+    base = config["model"]["rope_base"]
+    angles = np.arange(tokens)[:, None] * base ** (-2.0 * np.arange(width // 2) / width)
+
+    def rotate(x):
+        a, b = x[..., : width // 2], x[..., width // 2 :]
+        cos, sin = np.cos(angles), np.sin(angles)
+        return np.concatenate([a * cos - b * sin, a * sin + b * cos], -1)
+
+    scores = rotate(q) @ rotate(k).swapaxes(1, 2) / math.sqrt(width)
+    later = np.triu(np.ones((tokens, tokens), bool), 1)
+    y = softmax(np.where(later, -np.inf, scores)) @ v
+    return y.swapaxes(0, 1).reshape(tokens, -1) @ w["output.weight"]
+
+
+# ---------------------------------------------------------------- memories
+# Every head has its own memory; arrays are [heads, rows, columns], a token is one row.
+
+
+def memory(config, w, x):
+    """The layer around a memory, with the memory's recurrence token by token."""
+    model, algorithm, retention = config["model"], config["algorithm"], config["retention"]
+    if algorithm["sweeps"] > 0:
+        unknown("algorithm.sweeps", algorithm["sweeps"])
+    q, k, v = query_key_value(model, w, x)
+    q, k = (y / np.sqrt((y * y).sum(-1, keepdims=True) + 1e-6) for y in (q, k))
+    threshold, keep, step, momentum = gates(config, w, x)
+
+    gain = w.get("gains.0")
+    learned = initial_weights(config, w, q.shape[-1])
+    start = [initial_state(retention, weights) for weights in learned]
+    # An anchored state is the distance from that of the initial weights, and decays to it.
+    anchored = retention.get("anchored", False)
+    state = [np.zeros_like(a) for a in start] if anchored else start
+    held = lambda state: [a + s for a, s in zip(start, state)] if anchored else state
+    slots = [np.zeros_like(a) for a in state]
+    exact = algorithm["form"] == "exact"
+    anchor, began, loads = linked(retention, held(state)), held(state), []
+    outputs = []
+    for t in range(len(x)):
+        at = np.s_[:, t : t + 1]
+        a, theta, eta = keep[at], step[at], momentum[at]
+        if exact:
+            before = [a * s for s in state] if retention.get("order") == "before" else state
+            anchor = linked(retention, held(before))
+        error = lambda y: output_gradient(config["bias"], y, v[at], threshold[at])
+        factors = gradients(config["memory"], anchor, gain, k[at], error)
+
+        if algorithm["load_cap"] > 0:
+            loads = [(feature, share * a) for feature, share in loads]
+            feature = factors[-1][0]
+            loads.append((feature, theta / np.maximum(1.0 - eta, 1e-3)))
+            load = sum(abs(dot(other, feature)) * share for other, share in loads)
+            theta = theta / np.maximum(load / algorithm["load_cap"], 1.0) ** 2
+        if algorithm["grad_cap"] > 0:
+            norm = np.sqrt(sum(dot(x, x) * dot(d, d) for x, d in factors) + 1e-12)
+            theta = theta * np.minimum(algorithm["grad_cap"] / norm, 1.0)
+
+        slots = [eta * s - theta * x.swapaxes(1, 2) @ d for s, (x, d) in zip(slots, factors)]
+        state = [a * s + m for s, m in zip(state, slots)]
+        read = {
+            "exact": lambda: linked(retention, held(state)),
+            "frozen": lambda: [scale(retention, b) * s for b, s in zip(began, held(state))],
+            "stale": lambda: anchor,
+        }[algorithm["read"]]()
+        outputs.append(remember(config["memory"], read, gain, q[at])[0])
+
+        if not exact and (t + 1) % algorithm["chunk"] == 0:
+            if algorithm["state_cap"] > 0:
+                norms = [np.sqrt((s * s).sum((1, 2), keepdims=True) + 1e-12) for s in state]
+                cap = algorithm["state_cap"]
+                state = [s * np.minimum(cap / norm, 1.0) for s, norm in zip(state, norms)]
+            anchor, began, loads = linked(retention, held(state)), held(state), []
+
+    y = rms_norm(np.concatenate(outputs, 1), w["norm.gamma"])
+    y = y.swapaxes(0, 1).reshape(len(x), -1)
+    return (y * silu(x @ w["output_gate.weight"])) @ w["output.weight"]
+
+
+def dot(a, b):
+    return (a * b).sum(-1, keepdims=True)
+
+
+def gates(config, w, x):
+    """Threshold, retention, step size and momentum of every token: [heads, tokens, 1] each."""
+    bias, retention, algorithm = config["bias"], config["retention"], config["algorithm"]
+    heads = config["model"]["heads"]
+    z = x @ w["gates.weight"] + w["gates.bias"] if "gates.weight" in w else None
+    columns = iter(range(0, 0 if z is None else z.shape[1], heads))
+    ones = np.ones((heads, len(x), 1))
+
+    def projected():
+        first = next(columns)
+        return z[:, first : first + heads].T[:, :, None]
+
+    # In this order: those of bias, retention and algorithm. A fixed gate has no columns.
+    threshold = bias.get("delta", 0.0) * ones
+    if bias.get("input_dependent", False):
+        threshold = softplus(projected())
+    keep = ones
+    if retention["kind"] != "none":
+        if retention["gate"] == "sigmoid":
+            keep = sigmoid(projected())
+        elif retention["gate"] == "rate":
+            keep = np.exp(-np.exp(w["rates.0"])[:, None, None] * softplus(projected()))
+        else:
+            keep = retention["decay"] * ones
+    step = algorithm["step_max"] * ones
+    if algorithm["step"] == "input":
+        step = step * sigmoid(projected())
+    momentum = sigmoid(projected()) if algorithm["kind"] == "momentum" else 0.0 * ones
+    assert next(columns, None) is None, "every column is used"
+    return threshold, keep, step, momentum
+
+
+# A memory M(x) of maps W_1 ... W_L, and the factors (x_l, d_l) of its gradient: x_l^T d_l for W_l.
+
+
+def activation_of(name, h):
+    """f(h) and its derivative."""
+    if name == "gelu":
+        cdf = 0.5 * (1.0 + np.vectorize(math.erf)(h / math.sqrt(2.0)))
+        return h * cdf, cdf + h * np.exp(-0.5 * h * h) / math.sqrt(2.0 * math.pi)
+    if name == "silu":
+        s = sigmoid(h)
+        return h * s, s + h * s * (1.0 - s)
+    if name == "relu_squared":
+        positive = np.maximum(h, 0.0)
+        return positive**2, 2.0 * positive
+    unknown("memory.activation", name)
+
+
+def remember(memory, maps, gain, x):
+    """M(x), and what its backward pass needs."""
+    inputs, slopes, h = [x], [], x @ maps[0]
+    for w in maps[1:]:
+        z, slope = activation_of(memory["activation"], h)
+        inputs.append(z)
+        slopes.append(slope)
+        h = z @ w
+    norm = None
+    if memory.get("norm", False):
+        centred = h - h.mean(-1, keepdims=True)
+        inverse = 1.0 / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+        norm = centred * inverse, inverse
+        h = norm[0] * gain
+    return (x + h if memory.get("residual", False) else h), inputs, slopes, norm
+
+
+def gradients(memory, maps, gain, k, output_gradient):
+    y, inputs, slopes, norm = remember(memory, maps, gain, k)
+    d = output_gradient(y)
+    if norm is not None:
+        value, inverse = norm
+        g = d * gain
+        along = (g * value).mean(-1, keepdims=True)
+        d = (g - g.mean(-1, keepdims=True) - value * along) * inverse
+    factors = [(inputs[-1], d)]
+    for at in range(len(maps) - 1, 0, -1):
+        d = (d @ maps[at].swapaxes(1, 2)) * slopes[at - 1]
+        factors.insert(0, (inputs[at - 1], d))
+    return factors
+
+
+def initial_weights(config, w, width):
+    if config["memory"]["start"] == "zero":
+        return [np.zeros((config["model"]["heads"], width, width))]
+    return [w[f"initial.{at}"] for at in range(sum(n.startswith("initial.") for n in w))]
+
+
+def output_gradient(bias, y, v, delta):
+    e, kind = y - v, bias["kind"]
+    if kind == "l2":
+        return e
+    if kind == "dot":
+        return -v
+    if kind == "l1":
+        return np.tanh(bias["sharpness"] * e)
+    if kind == "huber":
+        norm = np.sqrt(dot(e, e) + 1e-12)
+        if bias["scope"] == "coordinate":
+            return np.clip(e, -delta, delta)
+        if bias["scope"] == "norm":
+            return e * np.minimum(delta / norm, 1.0)
+        return np.where(norm <= delta, e, delta * np.tanh(bias["sharpness"] * e))
+    if kind == "lp":
+        p, square = bias["p"], e * e + bias["epsilon"]
+        if bias["form"] == "smooth":
+            return p * e * square ** (0.5 * p - 1.0)
+        return p * np.tanh(bias["sharpness"] * e) * square ** (0.5 * (p - 1.0))
+    unknown("bias.kind", kind)
+
+
+# The state A of a map, and the weights W = Link(A) that it stands for.
+
+
+def is_identity(retention):
+    kind = retention["kind"]
+    return kind in ("none", "l2") or (kind == "lq" and retention["q"] == 2.0)
+
+
+def initial_state(retention, learned):
+    if is_identity(retention):
+        return learned
+    if retention["kind"] == "kl":
+        return learned * math.sqrt(sum(learned.shape[1:]) / 2.0)
+    if retention["kind"] == "lq" and retention["link"] == "paper":
+        q = retention["q"]
+        return learned * q_norm(learned, q) ** ((q - 2.0) / (3.0 - q))
+    unknown("retention.kind", retention["kind"])
+
+
+def linked(retention, state):
+    if is_identity(retention):
+        return state
+    if retention["kind"] == "kl":
+        return [simplex(retention, a) for a in state]
+    return [scale(retention, a) * a for a in state]
+
+
+def simplex(retention, logits):
+    rows = softmax(logits) - softmax(-logits) if retention["signed"] else softmax(logits)
+    return retention.get("scale", math.sqrt(logits.shape[-1])) * rows
+
+
+def q_norm(a, q):
+    square = a * a + (1e-12 if q < 2.0 else 0.0)
+    return ((square ** (q / 2.0)).sum((1, 2), keepdims=True) + 1e-30) ** (1.0 / q)
+
+
+def scale(retention, a):
+    """|A|_q^(2 - q)."""
+    q = retention["q"]
+    return np.maximum(q_norm(a, q), retention["floor"]) ** (2.0 - q)
+
+
+# ------------------------------------------------------------- the program
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", help="with config.toml and model.safetensors")
+    parser.add_argument("text", nargs="?", help="for a model of bytes")
+    parser.add_argument("--tokens", help="token ids with commas between them")
+    parser.add_argument("--state", help="a file of `miras-train state save`, read on TEXT alone")
+    parser.add_argument("--json", action="store_true", help="the logits of every position")
+    args = parser.parse_args()
+    if (args.text is None) == (args.tokens is None):
+        parser.error("give TEXT or --tokens")
+    config, weights = load(args.folder)
+    tokens = [int(token) for token in args.tokens.split(",")] if args.tokens else []
+    if args.text is not None:
+        if config["data"].get("tokenizer", "bytes") != "bytes":
+            parser.error("this model's tokens are not bytes: give --tokens")
+        tokens = list(args.text.encode())
+    if not tokens:
+        parser.error("there is no token")
+    rows = logits(config, weights, tokens)
+    if args.json:
+        print(json.dumps(rows.tolist()))
+    elif args.state:
+        kept = tensors(args.state)["next.logits"].reshape(-1)
+        gap = abs(rows[-1] - kept).max() / abs(kept).max()
+        print(f"largest gap: {gap:.1e} of the largest logit")
+        sys.exit(0 if gap < 1e-4 else "error: these are not the logits of the program")
+    else:
+        p = softmax(rows[-1])
+        for token in np.argsort(-p)[:5]:
+            name = repr(chr(token)) if args.text is not None else token
+            print(f"{name}  {p[token]:.4f}")
+
+
+if __name__ == "__main__":
+    main()
