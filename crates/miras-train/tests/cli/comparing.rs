@@ -175,7 +175,15 @@ fn a_recall_sweep_draws_all_its_seeds_and_finds_all_data_equal() {
     dir.file("recall.toml", tiny + sweep);
     dir.run("sweep recall.toml --progress quiet").done();
     let all = compared(&dir, "recall");
-    assert_eq!(count(&all["warnings"]), 0, "{all}");
+    // The memories are not of one size; data are equal.
+    let warnings = all["warnings"].as_array().unwrap().iter();
+    let warnings: Vec<&str> = warnings.map(|one| one.as_str().unwrap()).collect();
+    assert!(
+        warnings
+            .iter()
+            .all(|one| one.starts_with("not equal: parameters")),
+        "{warnings:?}"
+    );
     assert_eq!(count(&all["variants"]), 2);
     let first = &all["variants"][0];
     assert_eq!(
