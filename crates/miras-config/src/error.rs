@@ -16,6 +16,8 @@ struct Report {
     message: String,
     place: Option<Place>,
     help: Option<String>,
+    /// Whether nothing is wrong with the configuration.
+    is_outside: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +45,7 @@ impl ConfigError {
             message: message.into(),
             place: None,
             help: None,
+            is_outside: false,
         }))
     }
 
@@ -73,6 +76,18 @@ impl ConfigError {
         self.0.help.as_deref()
     }
 
+    /// Says that nothing is wrong with the configuration: a disk or a file failed.
+    #[must_use]
+    pub fn outside(mut self) -> Self {
+        self.0.is_outside = true;
+        self
+    }
+
+    /// Whether nothing is wrong with the configuration.
+    pub fn is_outside(&self) -> bool {
+        self.0.is_outside
+    }
+
     pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
         self.0.help = help.into();
         self
@@ -94,6 +109,7 @@ impl fmt::Display for ConfigError {
             message,
             place,
             help,
+            is_outside: _,
         } = &*self.0;
         write!(f, "error: {message}")?;
         let mut margin = 1;

@@ -2,7 +2,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::{BuiltinConfig, DataError, MqarConfig, TextConfig, Tokenizer};
+use crate::{BuiltinConfig, DataError, MqarConfig, TextConfig, Tokenizer, tokenizer::BYTES};
 
 /// A field and what is wrong with its value.
 pub type Problem = (&'static str, String);
@@ -68,8 +68,12 @@ pub const KINDS: &[Kind] = &[
                 "files for validation, in place of valid_fraction; all of path is then for training",
             ),
             (
+                "separator",
+                "text between two files, such as \"<|endoftext|>\"; `generate` ends there; none by default",
+            ),
+            (
                 "allow_binary",
-                "true: take files that are not text, with NUL bytes or not UTF-8",
+                "true: take the bytes of all files as they are, also of those that are not UTF-8 text, JSON and Parquet included",
             ),
         ],
         default: || DataConfig::Text(TextConfig::default().settled()),
@@ -100,6 +104,31 @@ pub const KINDS: &[Kind] = &[
         default: || DataConfig::Mqar(MqarConfig::default()),
     },
 ];
+
+/// What to do about a kind that some expect and that is not there, if `name` is one.
+pub fn about_missing_kind(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    let is_record = |name: &str| ["jsonl", "ndjson", "json"].contains(&name);
+    let is_column = |name: &str| ["parquet", "arrow", "feather", "csv", "tsv"].contains(&name);
+    let is_hub = |name: &str| {
+        ["hf", "hub", "huggingface", "dataset", "datasets"].contains(&name) || name.contains('/')
+    };
+    match &*name {
+        name if is_record(name) => Some(
+            "there is no reader of records yet: write the texts to a file first, as `jq -r .text \
+             FILE.jsonl > FILE.txt` does, and name it with data.kind = \"text\" and data.path",
+        ),
+        name if is_column(name) => Some(
+            "there is no reader of columns yet: write the texts to a file first, and name it with \
+             data.kind = \"text\" and data.path",
+        ),
+        name if is_hub(name) => Some(
+            "nothing is downloaded here: download the data, write the texts to a file, and name \
+             it with data.kind = \"text\" and data.path",
+        ),
+        _ => None,
+    }
+}
 
 impl Default for DataConfig {
     fn default() -> Self {
@@ -135,6 +164,28 @@ impl DataConfig {
             Self::Text(config) => Self::Text(config.absolute()?),
             Self::Builtin(_) | Self::Mqar(_) => self.clone(),
         })
+    }
+
+    /// The setting of [`Tokenizer::open`] for these data; none for data that are no text.
+    pub fn tokenizer(&self) -> Option<&str> {
+        match self {
+            Self::Builtin(_) => Some(BYTES),
+            Self::Text(config) => Some(&config.tokenizer),
+            Self::Mqar(_) => None,
+        }
+    }
+
+    /// The same data with the tokenizer of another setting; as they are if they are no text of
+    /// files.
+    #[must_use]
+    pub fn with_tokenizer(&self, setting: &str) -> Self {
+        match self {
+            Self::Text(config) => Self::Text(TextConfig {
+                tokenizer: setting.to_owned(),
+                ..config.clone()
+            }),
+            Self::Builtin(_) | Self::Mqar(_) => self.clone(),
+        }
     }
 
     /// Number of token values, as [`Dataset::vocab`](crate::Dataset::vocab) of the opened data.

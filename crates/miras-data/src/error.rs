@@ -78,15 +78,26 @@ pub enum DataError {
         second: String,
     },
 
-    /// A file that is not text.
+    /// A file that is not text, or whose text is inside of records.
     #[error("{field}: `{}` {why}; set allow_binary = true to train on its bytes all the same", path.display())]
     Binary {
         /// Field of the configuration.
         field: &'static str,
         /// The file.
         path: PathBuf,
-        /// How it shows.
-        why: &'static str,
+        /// How it shows, and what to do.
+        why: String,
+    },
+
+    /// Validation text that is the training text.
+    #[error(
+        "valid_path: `{}` has the same bytes as `{}`, which is trained on, so that the validation would measure what was learned by heart: give other text, or leave valid_path out and the end of the training text is kept for validation", valid.display(), train.display()
+    )]
+    Copied {
+        /// The file for validation.
+        valid: PathBuf,
+        /// The file for training.
+        train: PathBuf,
     },
 
     /// A file or folder that cannot be read.
@@ -192,19 +203,30 @@ pub enum DataError {
         most: usize,
     },
 
-    /// An evaluation batch past the end.
+    /// An evaluation row past the end.
     #[error(
-        "there is no evaluation batch {index}: the validation part gives {batches} batches, counted from 0"
+        "there is no evaluation row at token {start}: the validation part has {tokens} tokens that can be scored, counted from 0"
     )]
-    EvalIndex {
-        /// Batch asked for.
-        index: u64,
-        /// Batches there are.
-        batches: u64,
+    EvalStart {
+        /// Where the row would begin.
+        start: u64,
+        /// Tokens there are.
+        tokens: u64,
     },
 }
 
 impl DataError {
+    /// Whether nothing is wrong with the configuration: a disk or a file failed.
+    pub fn is_outside(&self) -> bool {
+        matches!(
+            self,
+            Self::Read { .. }
+                | Self::Cache { .. }
+                | Self::TokenCache { .. }
+                | Self::DamagedTokens { .. }
+        )
+    }
+
     /// The field of the configuration that the error is about, if it is about one.
     pub fn field(&self) -> Option<&'static str> {
         match self {
@@ -216,6 +238,7 @@ impl DataError {
             | Self::NotAFile { field, .. }
             | Self::Tokenizer { field, .. }
             | Self::Binary { field, .. } => Some(field),
+            Self::Copied { .. } => Some("valid_path"),
             Self::TooShort { .. } => Some("seq_len"),
             _ => None,
         }

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use miras_random::Stream;
@@ -85,12 +87,16 @@ impl MqarConfig {
         )
     }
 
+    /// Tokens of the shortest row that holds pairs, gap and queries.
+    fn needed(&self) -> usize {
+        (self.queries.saturating_add(2))
+            .saturating_mul(self.pairs)
+            .saturating_add(self.gap)
+    }
+
     fn check_room(&self) -> Option<Problem> {
         let (pairs, gap, queries) = (self.pairs, self.gap, self.queries);
-        let needed = queries
-            .saturating_add(2)
-            .saturating_mul(pairs)
-            .saturating_add(gap);
+        let needed = self.needed();
         if needed <= self.seq_len {
             return None;
         }
@@ -123,6 +129,30 @@ impl MqarConfig {
         Some((field, message))
     }
 
+    /// How many questions of a row, on average and with each key asked once, stand in the chunk of
+    /// so many tokens in which the value of their pair stands. The configuration must be valid.
+    pub fn asked_within(&self, chunk: usize) -> f64 {
+        let first = 2 * self.pairs + self.gap;
+        let places = self.seq_len - first;
+        let inside = (0..self.pairs).map(|pair| {
+            let end = (chunk_of(pair, chunk) + 1) * chunk;
+            end.min(self.seq_len).saturating_sub(first)
+        });
+        inside.sum::<usize>() as f64 / places as f64
+    }
+
+    /// The least gap with which no question stands in a chunk with its pair; none if the row has
+    /// no room for it.
+    pub fn gap_beyond(&self, chunk: usize) -> Option<usize> {
+        let last = self.pairs.checked_sub(1)?;
+        let gap = (chunk_of(last, chunk) + 1) * chunk - 2 * self.pairs;
+        let with = Self {
+            gap,
+            ..self.clone()
+        };
+        with.validate().is_empty().then_some(gap)
+    }
+
     /// Tokens kept for random filler; they follow the blank.
     fn fillers(&self) -> usize {
         match self.filler {
@@ -143,6 +173,11 @@ impl MqarConfig {
     fn keys(&self) -> usize {
         self.first_value().saturating_sub(self.first_key())
     }
+}
+
+/// The chunk in which the value of a pair stands, both counted from 0.
+fn chunk_of(pair: usize, chunk: usize) -> usize {
+    (2 * pair + 1) / chunk
 }
 
 /// Rows that state key-value pairs and later ask for the values.
@@ -168,25 +203,18 @@ pub(crate) struct Mqar {
 impl Mqar {
     /// The configuration must be valid.
     pub(crate) fn new(config: &MqarConfig, seed: u64) -> Result<Self, DataError> {
-        let mut mqar = Self {
+        Ok(Self {
             config: config.clone(),
             seed,
-            fingerprint: String::new(),
-        };
-        let first = [mqar.train_batch(0, 1)?, mqar.eval_batch(0, 1)?];
-        mqar.fingerprint = describe::of_batches(&first);
-        Ok(mqar)
+            fingerprint: fingerprint(config)?,
+        })
     }
 
-    fn batch(&self, purpose: &str, index: u64, rows: usize) -> Result<Batch, DataError> {
-        let mut batch = Batch::blank(rows, self.config.seq_len)?;
-        let queries = match purpose {
-            TRAIN => self.config.queries,
-            _ => 1,
-        };
-        for row in 0..rows {
-            let mut stream = Stream::new(self.seed, purpose, &[index, row as u64]);
-            self.fill(&mut batch, row, queries, &mut stream);
+    fn batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(rows.len(), self.config.seq_len)?;
+        for (row, number) in rows.enumerate() {
+            let mut stream = Stream::new(self.seed, TRAIN, &[step, number as u64]);
+            self.fill(&mut batch, row, self.config.queries, &mut stream);
         }
         Ok(batch)
     }
@@ -221,6 +249,30 @@ impl Mqar {
     }
 }
 
+/// The hash of the settings, but for the length of rows, and of the shortest rows that the first
+/// seed makes: a later version of the generator that makes other rows of them has another one.
+fn fingerprint(config: &MqarConfig) -> Result<String, DataError> {
+    let shortest = Mqar {
+        config: MqarConfig {
+            seq_len: config.needed(),
+            ..config.clone()
+        },
+        seed: 0,
+        fingerprint: String::new(),
+    };
+    let MqarConfig {
+        vocab,
+        seq_len: _,
+        pairs,
+        gap,
+        queries,
+        filler,
+    } = config;
+    let settings = format!("{vocab} {pairs} {gap} {queries} {filler:?}");
+    let rows = [shortest.train_batch(0, 0..1)?, shortest.eval_rows(&[0])?];
+    Ok(describe::of_generator(&settings, &rows))
+}
+
 /// A token id; the largest vocabulary is far below the limit.
 fn token(id: usize) -> i32 {
     i32::try_from(id).unwrap_or(i32::MAX)
@@ -240,16 +292,22 @@ impl Dataset for Mqar {
         Metric::Accuracy
     }
 
-    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        self.batch(TRAIN, index, rows)
+    fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+        self.batch(step, rows)
     }
 
-    fn eval_batches(&self, _rows: usize) -> Option<u64> {
+    fn eval_tokens(&self) -> Option<u64> {
         None
     }
 
-    fn eval_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        self.batch(EVAL, index, rows)
+    fn eval_rows(&self, starts: &[u64]) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(starts.len(), self.config.seq_len)?;
+        for (row, start) in starts.iter().enumerate() {
+            let index = start / self.config.seq_len as u64;
+            let mut stream = Stream::new(self.seed, EVAL, &[0, index]);
+            self.fill(&mut batch, row, 1, &mut stream);
+        }
+        Ok(batch)
     }
 
     fn describe(&self) -> Description {

@@ -49,8 +49,13 @@ impl Span {
 
     /// Cuts a corpus into its training part and, at its end, its validation part.
     pub(crate) fn split(bytes: Arc<dyn Bytes>, valid_fraction: f64) -> (Self, Self) {
+        let cut = train_bytes(bytes.len(), valid_fraction);
+        Self::cut(bytes, cut)
+    }
+
+    /// Cuts a corpus in two at a place.
+    pub(crate) fn cut(bytes: Arc<dyn Bytes>, cut: u64) -> (Self, Self) {
         let total = bytes.len();
-        let cut = train_bytes(total, valid_fraction);
         let train = Self {
             bytes: Arc::clone(&bytes),
             start: 0,
@@ -62,6 +67,15 @@ impl Span {
             len: total - cut,
         };
         (train, valid)
+    }
+
+    /// A stretch of this one.
+    pub(crate) fn part(&self, offset: u64, len: u64) -> Self {
+        Self {
+            bytes: Arc::clone(&self.bytes),
+            start: self.start + offset,
+            len,
+        }
     }
 
     pub(crate) fn len(&self) -> u64 {

@@ -11,8 +11,10 @@ mod system_memory;
 
 pub use describe::{Described, describe};
 pub use fusion::set_fusion;
-pub use names::{DeviceError, DeviceInfo, KNOWN, check, compiled, for_tests, name_for_tests, open};
-pub use system_memory::SystemMemory;
+pub use names::{
+    DeviceError, DeviceInfo, KNOWN, check, compiled, for_tests, is_cpu, name_for_tests, open,
+};
+pub use system_memory::{SystemMemory, gib};
 
 /// The version of burn that this is built with, as `Cargo.lock` has it.
 pub const BURN: &str = env!("MIRAS_BURN_VERSION");

@@ -153,6 +153,12 @@ pub fn check(name: &str) -> Result<(), DeviceError> {
     find(name).map(|_| ())
 }
 
+/// Whether the device of this name is sure to compute on the CPU, in the memory of the machine.
+pub fn is_cpu(name: &str) -> bool {
+    let has_gpu = || compiled().iter().any(|known| GPUS.contains(&known.name));
+    name == "cpu" || name == "tch" || name == AUTO && !has_gpu()
+}
+
 /// None for `auto`.
 fn find(name: &str) -> Result<Option<&'static DeviceInfo>, DeviceError> {
     if name == AUTO {
@@ -165,11 +171,11 @@ fn find(name: &str) -> Result<Option<&'static DeviceInfo>, DeviceError> {
     })
 }
 
+/// What `auto` looks for, the best first.
+const GPUS: [&str; 2] = ["cuda", "wgpu"];
+
 fn best() -> Device {
-    ["cuda", "wgpu"]
-        .into_iter()
-        .find_map(get)
-        .unwrap_or_else(Device::flex)
+    GPUS.into_iter().find_map(get).unwrap_or_else(Device::flex)
 }
 
 /// None if it is not compiled in or this machine has none.
@@ -221,6 +227,14 @@ mod tests {
         assert!(open("cpu").is_ok());
         assert!(open("auto").is_ok());
         assert_eq!(compiled()[0].name, "cpu");
+    }
+
+    #[test]
+    fn what_is_called_the_cpu_is_one() {
+        assert!(is_cpu("cpu") && !is_cpu("cuda") && !is_cpu("tch:cuda"));
+        if is_cpu("auto") {
+            assert_eq!(open("auto"), open("cpu"));
+        }
     }
 
     #[test]

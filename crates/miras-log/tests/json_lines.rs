@@ -86,3 +86,56 @@ fn create_begins_anew_and_resume_may_begin() {
     JsonLines::resume(&path, 7).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "");
 }
+
+#[test]
+fn resume_drops_unwanted_points_and_the_lines_that_had_no_others() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("metrics.jsonl");
+    let whole = "{\"step\":10,\"tokens\":1,\"b\":1.0,\"a\":0.1}\n";
+    let text = format!(
+        "{whole}{{\"step\":20,\"tokens\":2,\"c\":\"NaN\",\"b\":2.0,\"a\":0.30000000000000004}}\n\
+         {{\"step\":20,\"tokens\":2,\"b\":3.0}}\n"
+    );
+    fs::write(&path, text).unwrap();
+    JsonLines::resume_where(&path, 20, &|step, tag| step < 20 || tag != "b").unwrap();
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        format!("{whole}{{\"step\":20,\"a\":0.30000000000000004,\"c\":\"NaN\",\"tokens\":2}}\n")
+    );
+}
+
+#[test]
+fn a_damaged_line_is_an_error_with_its_number_and_the_file_stays() {
+    let whole = "{\"step\":10,\"a\":1.0}\n\n{\"step\":20}\n{\"step\":30}\n";
+    let damaged = [
+        (whole.replace("{\"step\":10", "{\"st"), 1),
+        (whole.replace("20}", "20"), 3),
+        (whole.replace("{\"step\":20}", "\0\0\0"), 3),
+        (whole.replace("{\"step\":20}", "[20]"), 3),
+        (whole.replace("{\"step\":20}", "{\"stop\":20}"), 3),
+        // Whole, for it has its end: no kill leaves it.
+        (whole.replace("30}", "30"), 4),
+    ];
+    for (text, number) in damaged {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        fs::write(&path, &text).unwrap();
+        let errors = [
+            JsonLines::resume(&path, 20).err(),
+            JsonLines::read(&path).err(),
+        ];
+        for error in errors {
+            let error = error.unwrap_or_else(|| panic!("{text}")).to_string();
+            let start = format!("line {number} of `{}` is damaged: ", path.display());
+            assert!(error.starts_with(&start), "{error}");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("metrics.jsonl");
+    fs::write(&path, format!("{whole}{{\"step\":40,\"a")).unwrap();
+    let steps: Vec<u64> = (JsonLines::read(&path).unwrap().iter())
+        .map(|line| line.step)
+        .collect();
+    assert_eq!(steps, [10, 20, 30]);
+}

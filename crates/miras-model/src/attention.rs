@@ -6,7 +6,8 @@ use burn::{
 };
 
 use crate::{
-    AttentionState, ConvActivation, ModelSpec, Precision, ShortConv,
+    AttentionState, ConvActivation, ModelSpec, ParameterGroup, ParameterGroups, Precision,
+    ShortConv,
     init::Init,
     memory_mixer::{NO_TOKEN, convolve},
     precision::Projection,
@@ -55,6 +56,15 @@ impl AttentionMixer {
             conv_activation: spec.conv_activation(),
             precision: init.precision,
             rope_base: spec.config.rope_base.expect("resolved for attention"),
+        }
+    }
+
+    pub(crate) fn groups(&self, groups: &mut ParameterGroups) {
+        for projection in [&self.q, &self.k, &self.v, &self.output] {
+            projection.group(ParameterGroup::Projection, groups);
+        }
+        for conv in &self.convs {
+            conv.groups(groups);
         }
     }
 

@@ -25,8 +25,22 @@ struct Facts {
     position: usize,
     /// SHA-256 of names, shapes and values.
     content: String,
+    /// SHA-256 of the other facts; none in the file of an earlier program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seal: Option<String>,
     /// None where the checkpoint that it is in says so.
     origin: Option<StateOrigin>,
+}
+
+impl Facts {
+    /// What [`seal`](Self::seal) is to be.
+    fn checksum(&self) -> String {
+        let origin = (self.origin.as_ref()).map_or_else(String::new, |origin| {
+            format!(" {} {} {}", origin.weights, origin.step, origin.run)
+        });
+        let facts = format!("{} {} {}{origin}", self.rows, self.position, self.content);
+        hex(&Sha256::digest(facts))
+    }
 }
 
 /// The one field that every version has.
@@ -60,13 +74,15 @@ impl NamedState {
                 bytes: floats.iter().flat_map(|x| x.to_le_bytes()).collect(),
             });
         }
-        let facts = Facts {
+        let mut facts = Facts {
             version: VERSION,
             rows: self.rows,
             position: self.position,
             content: checksum(&tensors),
+            seal: None,
             origin: self.origin.clone(),
         };
+        facts.seal = Some(facts.checksum());
         let facts = toml::to_string(&facts).map_err(failed)?;
         let views = (tensors.iter())
             .map(|Stored { name, shape, bytes }| {
@@ -93,7 +109,8 @@ impl NamedState {
         }
         let facts: Facts = toml::from_str(facts).map_err(failed)?;
         let tensors = stored(bytes)?;
-        if facts.content != checksum(&tensors) {
+        let are_facts = (facts.seal.as_ref()).is_none_or(|known| *known == facts.checksum());
+        if facts.content != checksum(&tensors) || !are_facts {
             return Err(StateError::Content);
         }
         let tensors = tensors.into_iter().map(|Stored { name, shape, bytes }| {
@@ -138,7 +155,11 @@ fn checksum(tensors: &[Stored]) -> String {
         hash.update(format!("{name} {shape:?}\n"));
         hash.update(bytes);
     }
-    (hash.finalize().iter()).fold(String::new(), |mut text, byte| {
+    hex(&hash.finalize())
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text

@@ -114,7 +114,10 @@ fn together(tree: &Tree, table: &Table, at: &str) -> Result<Axis, ConfigError> {
     for (number, axis) in axes.into_iter().enumerate() {
         let choices = match axis {
             Axis::Choices(choices) => choices,
-            Axis::Range { at, key, range } => range.points(tree, &at, &key)?,
+            // All of them, equal ones too: what they are tied to may differ.
+            Axis::Range { at, key, range } => (range.points(tree, &at, &key)?.into_iter())
+                .map(|value| vec![tree.assigned(&at, &key, value)])
+                .collect(),
         };
         if number == 0 {
             rows = choices;
@@ -151,7 +154,8 @@ fn settings(tree: &Tree, table: &Table, at: &str, key: &str, set: &mut Vec<Assig
 }
 
 /// Makes ranges into lists where the mode wants them, and refuses what does not go with it.
-pub(crate) fn fit(axes: &mut [Axis], keys: &Keys, tree: &Tree) -> Result<(), ConfigError> {
+/// Returns what the user should know of it.
+pub(crate) fn fit(axes: &mut [Axis], keys: &Keys, tree: &Tree) -> Result<Vec<String>, ConfigError> {
     let refuse = |key: &str, message: String, help: &str| {
         Err(tree.error(&format!("sweep.{key}"), message, Some(help.to_owned())))
     };
@@ -183,14 +187,33 @@ pub(crate) fn fit(axes: &mut [Axis], keys: &Keys, tree: &Tree) -> Result<(), Con
         }
         _ => {}
     }
+    let mut notes = Vec::new();
     if keys.mode != Mode::Random {
         for axis in axes.iter_mut() {
             if let Axis::Range { at, key, range } = axis {
-                *axis = Axis::Choices(range.points(tree, at, key)?);
+                let mut values = range.points(tree, at, key)?;
+                let asked = values.len();
+                values.dedup();
+                if values.len() < asked {
+                    notes.push(merged(key, asked, &values));
+                }
+                let set = |value| vec![tree.assigned(at, key, value)];
+                *axis = Axis::Choices(values.into_iter().map(set).collect());
             }
         }
     }
-    Ok(())
+    Ok(notes)
+}
+
+/// Says that a range has fewer values than were asked for.
+fn merged(key: &str, asked: usize, values: &[Value]) -> String {
+    let listed: Vec<String> = values.iter().map(Value::to_string).collect();
+    format!(
+        "the range for `{key}` was to have n = {asked} values; rounding makes some equal, which \
+         leaves {}: {}",
+        values.len(),
+        listed.join(", ")
+    )
 }
 
 /// Refuses keys that would be set in two places, or that are not for an axis to set. `taken` are

@@ -9,8 +9,10 @@ use crate::axes::Axis;
 
 /// The most values of a range.
 const MOST_VALUES: usize = 1000;
+/// The whole numbers up to here are all there among floating-point numbers.
+const LARGEST_INTEGER: f64 = (1_u64 << 53) as f64;
 
-/// `{ log = [LOW, HIGH], n = 5 }`, or `linear`; with `integer = true` rounded.
+/// `{ log = [LOW, HIGH], n = 5 }`, or `linear`; with `integer = true` of whole numbers.
 #[derive(Debug, Clone)]
 pub(crate) struct Range {
     low: f64,
@@ -68,32 +70,54 @@ impl Range {
         let ends = table.get("linear").and_then(Value::as_array);
         let is_whole = ends.is_some_and(|ends| ends.iter().all(Value::is_integer))
             && keys.n.is_none_or(|n| (high - low) % (n - 1) as f64 == 0.0);
+        let integer = keys.integer.unwrap_or(is_whole);
+        let is_countable = |end: f64| end.fract() == 0.0 && end.abs() <= LARGEST_INTEGER;
+        if integer && !(is_countable(low) && is_countable(high)) {
+            return refuse(format!(
+                "a range with integer = true goes from one whole number to another, of at most \
+                 2^53, got {low} and {high}"
+            ));
+        }
         Ok(Self {
             low,
             high,
             scale,
             n: keys.n,
-            integer: keys.integer.unwrap_or(is_whole),
+            integer,
         })
     }
 
-    /// The `n` values of a grid; equal ones, after rounding, once.
+    /// The `n` values of a grid, of which rounding may make some equal.
     pub(crate) fn points(
         &self,
         tree: &Tree,
         at: &str,
         key: &str,
-    ) -> Result<Vec<Vec<Assigned>>, ConfigError> {
+    ) -> Result<Vec<Value>, ConfigError> {
         let Some(n) = self.n else {
             let message = format!("the range for `{key}` does not say how many values it has");
             return Err(tree.error(at, message, Some("add n, for example n = 5".to_owned())));
         };
-        let mut values: Vec<Value> = (0..n)
+        Ok((0..n)
             .map(|number| self.at(number as f64 / (n - 1) as f64))
-            .collect();
-        values.dedup();
-        let set = |value| vec![tree.assigned(at, key, value)];
-        Ok(values.into_iter().map(set).collect())
+            .collect())
+    }
+
+    /// A value of the range, every one as likely on its scale. A whole number stands for
+    /// everything that is rounded to it, so the range is one half wider at both ends.
+    fn draw(&self, stream: &mut Stream) -> Value {
+        match (self.integer, self.scale) {
+            (false, _) => self.at(stream.unit()),
+            (true, Scale::Linear) => {
+                let (low, high) = (self.low as i64, self.high as i64);
+                Value::Integer(low + stream.below(high.abs_diff(low) + 1) as i64)
+            }
+            (true, Scale::Log) => {
+                let (low, high) = (self.low - 0.5, self.high + 0.5);
+                let value = low * (high / low).powf(stream.unit());
+                Value::Integer(value.round().clamp(self.low, self.high) as i64)
+            }
+        }
     }
 
     /// The value at a share of the way, from 0 to 1; between the ends to four digits, so that
@@ -125,7 +149,7 @@ pub(crate) fn random(axes: &[Axis], tree: &Tree, seed: u64, points: usize) -> Ve
             match offered {
                 Axis::Choices(choices) => choices[stream.index(choices.len())].clone(),
                 Axis::Range { at, key, range } => {
-                    vec![tree.assigned(at, key, range.at(stream.unit()))]
+                    vec![tree.assigned(at, key, range.draw(&mut stream))]
                 }
             }
         });

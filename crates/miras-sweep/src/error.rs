@@ -29,6 +29,20 @@ pub enum SweepError {
         /// What is wrong with it.
         why: String,
     },
+    /// A line of the ledger is no event.
+    #[error(
+        "{}:{line}: this line is damaged: {why}; restore the file, or remove the line, and what it \
+         says is forgotten: a trial that was done is then trained again",
+        path.display()
+    )]
+    DamagedLine {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The file of a sweep that goes on describes other trials.
     #[error(
         "the sweep in {} has {missing} of {all} trials that this file and its `--set` do not describe, \

@@ -7,11 +7,12 @@ use toml::Value;
 
 use crate::{
     axes, draw,
+    note::Note,
     plan::{Rung, Trial},
     point::{Point, in_words, settle_point, values},
     settle::Settle,
     spec::{Invalid, Mode, SweepSpec},
-    trials::trials,
+    trials::{labels, trials},
 };
 
 /// The key that takes a point, or a part of it, out of a file.
@@ -35,6 +36,13 @@ pub struct Expanded {
     /// Keys that nobody swept and that are not the same in all trials: defaults that follow from
     /// what was swept.
     pub follow: Vec<String>,
+    /// What is allowed and may not be meant, by the labels of trials.
+    pub notes: Vec<Note>,
+    /// Why this machine cannot train trials, by their labels.
+    pub unfit: Vec<Note>,
+    /// The trial that is estimated to take most memory of this machine while it is trained, by
+    /// its label, with the bytes.
+    pub largest: Option<(String, u64)>,
 }
 
 /// A combination that is no valid configuration.
@@ -93,7 +101,14 @@ pub fn expand(
     }
     let keys = keys_of(&found);
     let follow = follow(&found, &keys);
-    let (trials, repeated) = trials(found, &keys, spec)?;
+    let labels = labels(&found, &keys);
+    let (mut notes, unfit, largest) = said(&found, &labels);
+    let of_table = spec.notes.iter().cloned().map(|text| Note {
+        text,
+        about: Vec::new(),
+    });
+    notes.splice(0..0, of_table);
+    let (trials, repeated) = trials(found, labels, &keys, spec)?;
     let rungs = match &*spec.rungs {
         [] => vec![Rung { best: None }],
         rungs => rungs.iter().map(|rung| Rung { best: rung.best }).collect(),
@@ -105,7 +120,22 @@ pub fn expand(
         repeated,
         rungs,
         follow,
+        notes,
+        unfit,
+        largest,
     })
+}
+
+/// What is to be said of the points, by their labels: notes, why they cannot be trained here, and
+/// the one that takes most memory.
+fn said(points: &[Point], labels: &[String]) -> (Vec<Note>, Vec<Note>, Option<(String, u64)>) {
+    let owners = || labels.iter().map(String::as_str).zip(points);
+    let notes = Note::merge(owners().map(|(label, point)| (label, &*point.settled.notes)));
+    let unfit = owners().map(|(label, point)| (label, point.settled.unfit.as_slice()));
+    let sizes = owners().filter_map(|(label, point)| Some((label, point.settled.memory?)));
+    let largest = sizes.max_by_key(|(_, bytes)| *bytes);
+    let largest = largest.map(|(label, bytes)| (label.to_owned(), bytes));
+    (notes, Note::merge(unfit), largest)
 }
 
 /// The keys of all points, in the order of the file: a key that only some have stands behind the

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use miras_run::{Goal, write_atomic};
+use miras_run::{Goal, remove_left, write_atomic};
 
 use crate::{
     error::SweepError,
@@ -104,7 +104,6 @@ impl SweepFolder {
                 key,
             });
         }
-        let is_measured_anew = plan.evaluate != before.evaluate;
         let mut plan = plan;
         // A trial keeps the folder that it has.
         for trial in &mut plan.trials {
@@ -114,9 +113,7 @@ impl SweepFolder {
         }
         let folder = Self::at(path, plan);
         folder.write(configs)?;
-        if is_measured_anew {
-            folder.measure_again()?;
-        }
+        folder.measure_again()?;
         Ok(folder)
     }
 
@@ -132,6 +129,8 @@ impl SweepFolder {
     fn write(&self, configs: &[String]) -> Result<(), SweepError> {
         let trials = self.path.join(TRIALS);
         fs::create_dir_all(&trials).map_err(SweepError::io("make", &trials))?;
+        remove_left(&self.path);
+        remove_left(&trials);
         for (trial, config) in self.plan.trials.iter().zip(configs) {
             let file = self.config(trial);
             if fs::read_to_string(&file).ok().as_ref() != Some(config) {

@@ -77,23 +77,31 @@ impl Ledger {
         Self { path, trials }
     }
 
-    /// All events so far, oldest first. Half a line, as a power cut leaves it, is none; a whole
-    /// one that is no event is an error.
+    /// All events so far, oldest first. A last line without its end is one that is being written,
+    /// or that a power cut tore, and is left out unless it is whole; any other line that is no
+    /// event is an error.
     pub fn events(&self) -> Result<Vec<Event>, SweepError> {
         let bytes = match fs::read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             result => result.map_err(SweepError::io("read", &self.path))?,
         };
         let mut events = Vec::new();
-        for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
-            let Ok(value) = serde_json::from_slice::<serde_json::Value>(line) else {
+        for (at, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            if line.trim_ascii().is_empty() {
                 continue;
-            };
-            let event = serde_json::from_value(value).map_err(|error| SweepError::Damaged {
-                path: self.path.clone(),
-                why: format!("line {}: {error}", number + 1),
-            })?;
-            events.push(event);
+            }
+            match serde_json::from_slice(line.trim_ascii_end()) {
+                Ok(event) => events.push(event),
+                Err(_) if is_torn(line) => {}
+                Err(error) => {
+                    return Err(SweepError::DamagedLine {
+                        path: self.path.clone(),
+                        line: at + 1,
+                        // It counts lines inside of this one.
+                        why: error.to_string().replace(" at line 1 column", " at column"),
+                    });
+                }
+            }
         }
         Ok(events)
     }
@@ -116,19 +124,8 @@ impl Ledger {
             .create(true)
             .open(&self.path)?;
         file.lock()?;
-        let mut text = String::new();
-        if file.metadata()?.len() > 0 {
-            file.seek(SeekFrom::End(-1))?;
-            let mut last = [0];
-            file.read_exact(&mut last)?;
-            // A torn line ends here, and is none.
-            if last != *b"\n" {
-                text.push('\n');
-            }
-        }
-        text.push_str(line);
-        text.push('\n');
-        file.write_all(text.as_bytes())?;
+        mend(&mut file)?;
+        file.write_all(format!("{line}\n").as_bytes())?;
         file.sync_data()?;
         file.unlock()
     }
@@ -142,6 +139,35 @@ impl Ledger {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(SweepError::io("lock", &path)(error)),
         }
+    }
+}
+
+/// Whether a line has no end and is no event either.
+fn is_torn(line: &[u8]) -> bool {
+    !line.ends_with(b"\n") && serde_json::from_slice::<Event>(line).is_err()
+}
+
+/// Ends the last line, or removes it where it is torn: whoever wrote it is gone, for the file is
+/// locked. A torn line that stayed would be a damaged one in the middle of the file.
+fn mend(file: &mut File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    if length == 0 {
+        return Ok(());
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    if last == *b"\n" {
+        return Ok(());
+    }
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    let start = (bytes.iter().rposition(|&byte| byte == b'\n')).map_or(0, |end| end + 1);
+    if is_torn(&bytes[start..]) {
+        file.set_len(start as u64)
+    } else {
+        file.write_all(b"\n")
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use miras_config::{ConfigError, Tree};
+use miras_data::Selection;
 use miras_run::{Cost, Goal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -102,6 +103,14 @@ pub struct Evaluations {
     pub memory: Vec<String>,
 }
 
+fn least_common_multiple(a: u64, b: u64) -> u64 {
+    let (mut common, mut rest) = (a, b);
+    while rest > 0 {
+        (common, rest) = (rest, common % rest);
+    }
+    (a / common.max(1)).saturating_mul(b)
+}
+
 impl Evaluations {
     /// Each length with each way of the memory that a model has: without a memory there is
     /// nothing to freeze, and the one way is called live.
@@ -115,9 +124,23 @@ impl Evaluations {
             .collect()
     }
 
+    /// In how many stretches of the text the tokens lie: few enough for the longest rows, so that
+    /// rows of every length read the same text.
+    pub fn stretches(&self) -> u64 {
+        let longest = self.lengths.iter().max().copied().unwrap_or(1);
+        Selection::usual_stretches(self.tokens as u64, longest as u64)
+    }
+
+    /// The largest number of tokens, up to `limit`, that is whole rows at every length.
+    pub fn most(&self, limit: u64) -> u64 {
+        let rows = self.lengths.iter().map(|&length| length as u64);
+        let step = rows.reduce(least_common_multiple).unwrap_or(1).max(1);
+        limit - limit % step
+    }
+
     /// The file in the trial's folder.
     pub fn file(length: usize, memory: &str) -> String {
-        format!("eval-{length}-{memory}.json")
+        miras_run::report_name(length as u64, memory, "")
     }
 
     pub(crate) fn check(&self, tree: &Tree) -> Result<(), ConfigError> {

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use crate::{
     expand::EXTENDS,
     matching::Budgets,
-    settle::{Settle, Settled},
+    settle::{Misfit, Settle, Settled},
     spec::SweepSpec,
 };
 
@@ -58,6 +58,7 @@ pub(crate) fn settle_point(
     }
     let mut settled = settle.settle(layers.clone())?;
     check(spec, &settled)?;
+    let measured = measure(spec, &layers, &set, settle)?;
     if let Some(&last) = steps(&settled, spec)?
         .last()
         .filter(|_| !spec.rungs.is_empty())
@@ -83,6 +84,7 @@ pub(crate) fn settle_point(
         ));
     }
     if spec.keys.seeds.is_empty() {
+        settled.notes.extend(measured);
         return Ok(vec![(settled, matched)]);
     }
     let seeds = spec.keys.seeds.iter().enumerate().map(|(number, &seed)| {
@@ -90,9 +92,32 @@ pub(crate) fn settle_point(
         let mut layers = layers.clone();
         let seed = Value::Integer(seed as i64);
         layers.assign(&spec.tree.assigned(&here, "train.seed", seed))?;
-        Ok((settle.settle(layers)?, matched.clone()))
+        let mut settled = settle.settle(layers)?;
+        settled.notes.extend_from_slice(&measured);
+        Ok((settled, matched.clone()))
     });
     seeds.collect()
+}
+
+/// Whether `[sweep.evaluate]` can be done with the data of a point, and what is to be noted of it.
+fn measure(
+    spec: &SweepSpec,
+    layers: &Layers,
+    set: &[&Assigned],
+    settle: &dyn Settle,
+) -> Result<Vec<String>, ConfigError> {
+    let Some(evaluations) = &spec.evaluate else {
+        return Ok(Vec::new());
+    };
+    let measured = settle.measure(layers.clone(), evaluations);
+    measured.map_err(|Misfit { key, why }| {
+        let at = match &*in_words(set) {
+            "" => String::new(),
+            point => format!("at {point}: "),
+        };
+        let key = format!("sweep.evaluate.{key}");
+        spec.tree.error(&key, format!("{at}{why}"), None)
+    })
 }
 
 /// What a point sets.

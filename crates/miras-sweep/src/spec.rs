@@ -25,6 +25,8 @@ pub struct SweepSpec {
     pub(crate) matches: Vec<Match>,
     pub(crate) rungs: Vec<RungKeys>,
     pub(crate) evaluate: Option<Evaluations>,
+    /// What the user should know of how the table was read.
+    pub(crate) notes: Vec<String>,
     /// For errors about the table as a whole.
     pub(crate) tree: Tree,
 }
@@ -110,7 +112,7 @@ impl SweepSpec {
             let help = format!("add one: {}", fields_of::<Keys>().join(", "));
             return Err(tree.error(TABLE, message, Some(help)));
         }
-        axes::fit(&mut axes, &keys, &tree)?;
+        let notes = axes::fit(&mut axes, &keys, &tree)?;
         check_rungs(&tree, &rungs)?;
         let mut taken = Vec::new();
         for (at, one) in matches.iter().enumerate() {
@@ -140,6 +142,7 @@ impl SweepSpec {
             matches,
             rungs,
             evaluate,
+            notes,
             tree,
         })
     }

@@ -1,8 +1,8 @@
 //! One trial to the end of one rung, in a process of its own.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read as _, Seek as _, SeekFrom},
+    fs::{File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -24,15 +24,21 @@ const SOON: Duration = Duration::from_millis(10);
 const LATE: Duration = Duration::from_millis(200);
 /// How often its progress is read.
 const PROGRESS: Duration = Duration::from_millis(500);
+/// How much of the end of a file is looked at.
+const TAIL: u64 = 1 << 14;
 /// The exit code that says it was told to stop and has saved.
 const INTERRUPTED: i32 = 130;
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum End {
-    Done { metric: f64 },
+    Done {
+        metric: f64,
+    },
     Failed(String),
     Interrupted,
+    /// Nothing can be written where its folder is.
+    NoRoom(String),
     Killed(String),
 }
 
@@ -92,13 +98,12 @@ impl Work<'_> {
 
     fn evaluate(&self, evaluations: &Evaluations) -> Result<Option<End>, SweepError> {
         for (length, memory) in evaluations.each(self.trial.has_memory()) {
-            let file = self.run_folder().join(Evaluations::file(length, memory));
-            let rows = evaluations.tokens / length;
-            if is_measured(&file, length, rows) {
+            if self.folder.is_measured(self.trial, length, memory)? {
                 continue;
             }
-            let command =
-                (self.launch).evaluate(self.folder, self.trial, (length, rows), memory, &file);
+            let file = self.run_folder().join(Evaluations::file(length, memory));
+            let asked = (length, memory, evaluations);
+            let command = (self.launch).evaluate(self.folder, self.trial, asked, &file);
             if let Some(end) = self.run(command)? {
                 return Ok(Some(end));
             }
@@ -130,7 +135,7 @@ impl Work<'_> {
             Some(INTERRUPTED) => Some(End::Interrupted),
             // It was told before it could listen.
             None if was_told => Some(End::Interrupted),
-            Some(code) => Some(End::Failed(self.reason(code, &log, said_before))),
+            Some(code) => Some(self.failed(code, &log, said_before)),
             None => Some(End::Killed(killed_by(status))),
         };
         Ok(end)
@@ -158,25 +163,47 @@ impl Work<'_> {
         }
     }
 
-    /// Why it failed, in one line.
-    fn reason(&self, code: i32, log: &Path, said_before: u64) -> String {
-        let said = read_from(log, said_before).unwrap_or_default();
+    /// How it failed: by itself, or for want of a disk to write to.
+    fn failed(&self, code: i32, log: &Path, said_before: u64) -> End {
+        let reason = self.reason(log, said_before);
+        if let Some(reason) = reason {
+            return if names_full_disk(&reason) {
+                End::NoRoom(reason)
+            } else {
+                End::Failed(reason)
+            };
+        }
+        // What it had to say may have been lost for the same reason.
+        let said = format!("it ended with exit code {code} and said nothing");
+        let write = || {
+            let mut file = OpenOptions::new().append(true).open(log)?;
+            file.write_all(format!("{said}\n").as_bytes())?;
+            file.sync_data()
+        };
+        match write() {
+            Ok(()) => End::Failed(said),
+            Err(error) => End::NoRoom(format!("cannot write {}: {error}", log.display())),
+        }
+    }
+
+    /// Why it failed, in one line; none if it said nothing.
+    fn reason(&self, log: &Path, said_before: u64) -> Option<String> {
+        let said = tail(log, said_before).unwrap_or_default();
         let summary = self.summary().ok().flatten();
         let message = summary
             .filter(|summary| matches!(summary.status, Status::Nonfinite | Status::Failed))
             .and_then(|summary| summary.message);
         let last_error = || {
-            let lines: Vec<&str> = said
-                .lines()
-                .filter(|line| !line.trim().is_empty())
+            // What was never written shows as NUL after a power cut.
+            let is_empty = |c: char| c.is_whitespace() || c.is_control();
+            let lines: Vec<&str> = (said.lines())
+                .filter(|line| !line.chars().all(is_empty))
                 .collect();
             let error = lines.iter().rev().find(|line| line.starts_with("error: "));
             let line = error.or(lines.last())?;
             Some(line.trim_start_matches("error: ").to_owned())
         };
-        message
-            .or_else(last_error)
-            .unwrap_or_else(|| format!("exit code {code}"))
+        message.or_else(last_error)
     }
 
     fn no_metric(&self, summary: &Summary) -> String {
@@ -200,9 +227,7 @@ impl Work<'_> {
     /// The step of the last line of metrics.
     fn logged(&self) -> u64 {
         let step = || {
-            let path = self.run_folder().join("metrics.jsonl");
-            let length = fs::metadata(&path).ok()?.len();
-            let tail = read_from(&path, length.saturating_sub(1 << 14)).ok()?;
+            let tail = tail(&self.run_folder().join("metrics.jsonl"), 0).ok()?;
             let lines = tail.lines().rev();
             lines
                 .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
@@ -212,23 +237,28 @@ impl Work<'_> {
     }
 }
 
-/// Whether there is a report on so many rows of this length.
-fn is_measured(file: &Path, length: usize, rows: usize) -> bool {
-    let report = fs::read(file).ok();
-    let report = report.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
-    report.is_some_and(|report| {
-        report["length"].as_u64() == Some(length as u64)
-            && report["batch"].as_u64() == Some(1)
-            && report["batches"].as_u64() == Some(rows as u64)
-    })
+/// The end of a file, from `offset` on and at most so much that it is quickly read.
+fn tail(path: &Path, offset: u64) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(offset.max(length.saturating_sub(TAIL))))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn read_from(path: &Path, offset: u64) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// Whether a reason is that of the system for refusing to write: no room, no quota left, or a
+/// disk that is read-only. The number of the error is in it whatever the language is.
+fn names_full_disk(reason: &str) -> bool {
+    let numbers: &[i32] = if cfg!(windows) {
+        &[39, 112]
+    } else if cfg!(target_os = "macos") {
+        &[28, 30, 69]
+    } else {
+        &[28, 30, 122]
+    };
+    let names = |number: &i32| reason.contains(&format!("(os error {number})"));
+    numbers.iter().any(names)
 }
 
 /// Asks a process to save and end.

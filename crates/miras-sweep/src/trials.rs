@@ -8,23 +8,32 @@ use toml::Value;
 
 use crate::{
     expand::{EXTENDS, settled_keys},
+    json::json,
     names::{self, Short},
     plan::Trial,
     point::{Point, steps},
     spec::SweepSpec,
 };
 
+/// What is special about each point, in words; those that differ in their seed alone have the
+/// same.
+pub(crate) fn labels(points: &[Point], keys: &[String]) -> Vec<String> {
+    let short = Short::new(settled_keys(points).iter().flat_map(BTreeMap::keys));
+    let label = |point: &Point| names::label(&to_json(point.values.iter().cloned()), keys, &short);
+    points.iter().map(label).collect()
+}
+
 /// Points with names and ids, and how many were the same as another.
 pub(crate) fn trials(
     points: Vec<Point>,
+    labels: Vec<String>,
     keys: &[String],
     spec: &SweepSpec,
 ) -> Result<(Vec<(Trial, String)>, usize), ConfigError> {
     let mut found: Vec<(Trial, String)> = Vec::new();
     let mut ids = BTreeSet::new();
     let count = points.len();
-    let short = Short::new(settled_keys(&points).iter().flat_map(BTreeMap::keys));
-    for mut point in points {
+    for (mut point, label) in points.into_iter().zip(labels) {
         let steps = steps(&point.settled, spec)?;
         let id = hash(&annotated(&point.settled.table, &Origins::default()));
         // No part of the id, so that a sweep can grow by a key.
@@ -34,13 +43,12 @@ pub(crate) fn trials(
         if !ids.insert(id.clone()) {
             continue;
         }
-        let values = to_json(point.values);
         let trial = Trial {
             name: String::new(),
-            label: names::label(&values, keys, &short),
+            label,
             point: point.number,
             seed: point.settled.seed,
-            values,
+            values: to_json(point.values),
             matched: to_json(point.matched),
             steps,
             step_tokens: point.settled.step_tokens,
@@ -67,7 +75,7 @@ fn to_json(
     values: impl IntoIterator<Item = (String, Value)>,
 ) -> BTreeMap<String, serde_json::Value> {
     (values.into_iter())
-        .map(|(key, value)| (key, serde_json::to_value(value).unwrap_or_default()))
+        .map(|(key, value)| (key, json(&value)))
         .collect()
 }
 

@@ -18,7 +18,7 @@ use crate::{
     error::SweepError,
     folder::SweepFolder,
     ledger::{Claim, Event, What, this_process},
-    plan::Trial,
+    plan::{Evaluations, Trial},
     schedule::{MOST_KILLS, Next, Task, alike, schedule, states},
     trial_process::{End, Work},
 };
@@ -33,13 +33,12 @@ pub trait Launch: Sync {
     fn begin(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
     /// Goes on with a run that is there.
     fn go_on(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
-    /// Measures so many rows of a length, and writes the report.
+    /// Measures at a length with a way of the memory, and writes the report.
     fn evaluate(
         &self,
         folder: &SweepFolder,
         trial: &Trial,
-        size: (usize, usize),
-        memory: &str,
+        asked: (usize, &str, &Evaluations),
         report: &Path,
     ) -> Command;
 }
@@ -85,6 +84,8 @@ pub enum WorkEnd {
     Interrupted(Tally),
     /// Failures ended it, for this reason; what was being trained is saved.
     Stopped(Tally, String),
+    /// Nothing can be written any more, for this reason; no trial has failed by it.
+    NoRoom(Tally, String),
 }
 
 /// Carries out what is left of a sweep, beside any number of others.
@@ -111,7 +112,15 @@ struct Shared {
     own: Mutex<BTreeSet<usize>>,
     /// Whether it has said that it waits.
     has_waited: AtomicBool,
-    why: Mutex<Option<String>>,
+    why: Mutex<Option<Why>>,
+}
+
+/// Why the work ends before all is done.
+enum Why {
+    /// Trials failed.
+    Failures(String),
+    /// The disk is full, or read-only.
+    NoRoom(String),
 }
 
 impl Worker<'_> {
@@ -154,7 +163,8 @@ impl Worker<'_> {
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         Ok(match why {
-            Some(why) => WorkEnd::Stopped(tally, why),
+            Some(Why::Failures(why)) => WorkEnd::Stopped(tally, why),
+            Some(Why::NoRoom(why)) => WorkEnd::NoRoom(tally, why),
             None if self.stop.load(Ordering::SeqCst) => WorkEnd::Interrupted(tally),
             None => WorkEnd::Complete(tally),
         })
@@ -168,8 +178,7 @@ impl Worker<'_> {
         while !should_stop() {
             let events = ledger.events()?;
             if let Some(why) = self.why_stop(events.get(shared.begun..).unwrap_or_default()) {
-                locked(&shared.why).get_or_insert(why);
-                shared.halt.store(true, Ordering::SeqCst);
+                shared.halt(Why::Failures(why));
                 break;
             }
             let Next::Tasks(tasks) = schedule(self.folder.plan(), &states(&events)) else {
@@ -179,7 +188,9 @@ impl Worker<'_> {
                 locked(&shared.own).insert(task.trial);
                 let result = self.carry_out(job, task, &claim, &should_stop);
                 locked(&shared.own).remove(&task.trial);
-                result?;
+                if let Some(why) = result? {
+                    shared.halt(Why::NoRoom(why));
+                }
                 wait = WAIT;
             } else {
                 self.say_waiting(&tasks, shared);
@@ -215,13 +226,14 @@ impl Worker<'_> {
         Ok(None)
     }
 
+    /// Carries out a task; why nothing more can be written, if it ended by that.
     fn carry_out(
         &self,
         job: usize,
         task: Task,
         claim: &Claim,
         stop: &dyn Fn() -> bool,
-    ) -> Result<(), SweepError> {
+    ) -> Result<Option<String>, SweepError> {
         let trial = &self.folder.plan().trials[task.trial];
         let record = |what, steps, metric, reason| Event {
             time: rfc3339(SystemTime::now()),
@@ -252,12 +264,19 @@ impl Worker<'_> {
             End::Done { metric } => record(What::Done, steps, Some(metric), None),
             End::Failed(reason) => record(What::Failed, steps, None, Some(reason)),
             End::Interrupted => record(What::Interrupted, steps, None, None),
+            End::NoRoom(reason) => {
+                let event = record(What::Interrupted, steps, None, Some(reason.clone()));
+                // There may be no room for this either, and without it the trial goes on as well.
+                let _ = ledger.append(&event);
+                self.watch.ended(job, trial, &event, self.tally()?);
+                return Ok(Some(reason));
+            }
             End::Killed(reason) => record(What::Killed, steps, None, Some(reason)),
         };
         ledger.append(&event)?;
         let event = self.give_up(event)?;
         self.watch.ended(job, trial, &event, self.tally()?);
-        Ok(())
+        Ok(None)
     }
 
     /// A trial that is killed again and again has failed.
@@ -306,6 +325,14 @@ impl Worker<'_> {
                 .count(),
             all: self.folder.plan().trials.len(),
         })
+    }
+}
+
+impl Shared {
+    /// Ends the work; what the other jobs are at is saved. The first reason stays.
+    fn halt(&self, why: Why) {
+        locked(&self.why).get_or_insert(why);
+        self.halt.store(true, Ordering::SeqCst);
     }
 }
 

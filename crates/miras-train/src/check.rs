@@ -4,11 +4,11 @@ use std::path::Path;
 
 use miras_config::ConfigError;
 use miras_registry::Registry;
-use miras_trainer::RunConfig;
+use miras_trainer::{RunConfig, notes_here};
 
 use crate::{
     args::CheckArgs,
-    exit::Ending,
+    exit::{Ending, ending_of_config},
     layers::{DEFAULT_NAME, layers},
     out::{Out, tell},
     sweep,
@@ -34,8 +34,10 @@ pub(crate) fn check(
                 }
             }
             Err(error) => {
+                if ending != Ending::Usage {
+                    ending = ending_of_config(&error);
+                }
                 tell(error);
-                ending = Ending::Usage;
             }
         }
     }
@@ -49,12 +51,12 @@ fn check_one(
 ) -> Result<Vec<String>, ConfigError> {
     let layers = layers(file, set)?;
     if layers.has(sweep::TABLE) {
-        let (_, expanded) = sweep::expanded(layers, registry)?;
+        let (_, expanded) = sweep::expanded(layers, registry, None)?;
         let trials = sweep::trials(expanded.trials.len());
         let mut notes = vec![format!("a sweep of {trials}, see `sweep --dry-run`")];
-        notes.extend(sweep::notes(&expanded));
+        notes.extend(sweep::notes(&expanded, 1));
         return Ok(notes);
     }
-    let (config, ..) = RunConfig::load_and_open(layers, registry)?;
-    Ok(config.notes())
+    let (config, _, data) = RunConfig::load_and_open(layers, registry)?;
+    Ok(notes_here(&config, data.vocab(), &data.describe().notes))
 }

@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use miras_compare::Comparison;
+use miras_compare::{CompareError, Comparison, Place};
+use miras_config::Layers;
+use miras_registry::Registry;
+use miras_run::Goal;
 use miras_sweep::SweepFolder;
+use miras_trainer::RunConfig;
 
 use crate::{
     args::{CompareArgs, TableFormat},
@@ -13,11 +17,23 @@ use crate::{
 const RUNS: &str = "runs";
 /// The folder inside a sweep's.
 const COMPARE: &str = "compare";
+/// The settled configuration in a run's folder.
+const CONFIG: &str = "config.toml";
 
-pub(crate) fn compare(args: &CompareArgs, out: &mut Out) -> anyhow::Result<()> {
+pub(crate) fn compare(
+    args: &CompareArgs,
+    registry: &Registry,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
     let paths: Vec<PathBuf> = args.what.iter().map(|what| found(&runs, what)).collect();
-    let comparison = Comparison::read(&paths, args.metric.as_deref(), args.goal.map(Into::into))?;
+    let comparison = read(
+        &paths,
+        args.metric.as_deref(),
+        args.goal.map(Into::into),
+        args.at.unwrap_or_default(),
+        registry,
+    )?;
     out.text(&match args.format {
         TableFormat::Text => comparison.text(),
         TableFormat::Markdown => comparison.markdown(),
@@ -27,7 +43,9 @@ pub(crate) fn compare(args: &CompareArgs, out: &mut Out) -> anyhow::Result<()> {
     let folder = match (&args.out, &*paths) {
         (Some(folder), _) => Some(folder.clone()),
         // The report of a sweep is by its own metric.
-        (None, [sweep]) if args.metric.is_none() && SweepFolder::exists(sweep) => {
+        (None, [sweep])
+            if args.metric.is_none() && args.at.is_none() && SweepFolder::exists(sweep) =>
+        {
             Some(sweep.join(COMPARE))
         }
         _ => None,
@@ -39,10 +57,41 @@ pub(crate) fn compare(args: &CompareArgs, out: &mut Out) -> anyhow::Result<()> {
 }
 
 /// What a sweep ends with: its table, and everything else in its folder.
-pub(crate) fn of_sweep(folder: &Path, out: &mut Out) -> anyhow::Result<()> {
-    let comparison = Comparison::read(&[folder.to_owned()], None, None)?;
+pub(crate) fn of_sweep(folder: &Path, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
+    let comparison = read(&[folder.to_owned()], None, None, Place::Auto, registry)?;
     out.text(&comparison.text())?;
     write(&comparison, &folder.join(COMPARE))
+}
+
+/// Reads runs and sweeps, with what is to be noted of their configurations.
+fn read(
+    paths: &[PathBuf],
+    metric: Option<&str>,
+    goal: Option<Goal>,
+    place: Place,
+    registry: &Registry,
+) -> Result<Comparison, CompareError> {
+    let mut comparison = Comparison::read_at(paths, metric, goal, place)?;
+    comparison.note(|variant| {
+        let folders = variant.counted().filter_map(|run| run.path.as_deref());
+        folders
+            .flat_map(|folder| notes(&folder.join(CONFIG), registry))
+            .collect()
+    });
+    Ok(comparison)
+}
+
+/// What `check` notes of a configuration, whatever machine it was trained on.
+fn notes(path: &Path, registry: &Registry) -> Vec<String> {
+    let mut layers = Layers::new();
+    let config = (layers.file(path)).and_then(|()| RunConfig::load(layers, registry));
+    match config {
+        Ok((config, _)) => config.notes(),
+        Err(error) => vec![format!(
+            "this program cannot read the configuration, and so notes nothing else of it: {}",
+            error.message()
+        )],
+    }
 }
 
 fn write(comparison: &Comparison, folder: &Path) -> anyhow::Result<()> {

@@ -102,16 +102,25 @@ pub(crate) fn of_error(error: &anyhow::Error) -> ExitCode {
         // `miras-train parts | head -1` got what it wanted.
         return Ending::Done.code();
     }
-    if let Some(error) = error.downcast_ref::<ConfigError>() {
+    let config = match error.downcast_ref() {
+        Some(UseError::Config(error)) => Some(error),
+        _ => error.downcast_ref::<ConfigError>(),
+    };
+    if let Some(error) = config {
         tell(error);
-        return Ending::Usage.code();
-    }
-    if let Some(UseError::Config(error)) = error.downcast_ref() {
-        tell(error);
-        return Ending::Usage.code();
+        return ending_of_config(error).code();
     }
     tell(format_args!("error: {error:#}"));
     ending_of(error).code()
+}
+
+/// How the program ends where a configuration, or what it names, cannot be read.
+pub(crate) fn ending_of_config(error: &ConfigError) -> Ending {
+    if error.is_outside() {
+        Ending::Failed
+    } else {
+        Ending::Usage
+    }
 }
 
 fn ending_of(error: &anyhow::Error) -> Ending {
@@ -152,6 +161,7 @@ fn is_train_usage(error: &TrainError) -> bool {
         | TrainError::Beyond { .. }
         | TrainError::Precision { .. }
         | TrainError::NoFusion
+        | TrainError::TooLarge { .. }
         | TrainError::VerifiesItself { .. }
         | TrainError::OtherData { .. }
         | TrainError::OtherTokenizer { .. } => true,
@@ -181,6 +191,8 @@ fn is_run_usage(error: &RunError) -> bool {
             | RunError::NoConfig { .. }
             | RunError::NoCheckpoint { .. }
             | RunError::NoStep { .. }
+            | RunError::ConfigChanged { .. }
+            | RunError::ExportChanged { .. }
     )
 }
 

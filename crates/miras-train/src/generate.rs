@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use miras_data::Tokenizer;
 use miras_registry::Registry;
-use miras_use::{Generator, Sampler, Stored, Utf8Stream};
+use miras_use::{Generator, Sampler, Stops, Stored, Utf8Stream};
 
 use crate::{
     exit::Usage,
@@ -50,6 +50,10 @@ pub(crate) fn generate(
         tokenizer: &tokenizer,
         sampler,
         tokens: args.tokens,
+        stops: match &*args.stop {
+            [] => trained.separator().into_iter().collect(),
+            given => given.iter().map(String::as_str).collect(),
+        },
     };
 
     let is_asked = args.prompt.is_none() && args.prompt_file.is_none();
@@ -78,18 +82,25 @@ pub(crate) struct Teller<'a> {
     pub(crate) tokenizer: &'a Tokenizer,
     sampler: Sampler,
     tokens: usize,
+    stops: Vec<&'a str>,
 }
 
 impl Teller<'_> {
-    /// Writes what comes next, token by token.
+    /// Writes what comes next, token by token, up to a stop.
     pub(crate) fn tell(&self, generator: &mut Generator<'_>, out: &mut Out) -> anyhow::Result<()> {
         let mut text = Utf8Stream::default();
+        let mut stops = Stops::new(self.stops.iter().copied());
         for _ in 0..self.tokens {
             let Some(token) = generator.next(&self.sampler)? else {
                 break;
             };
-            out.piece(&text.push(&self.tokenizer.decode(&[token])))?;
+            let (bytes, is_end) = stops.push(&self.tokenizer.decode(&[token]));
+            out.piece(&text.push(&bytes))?;
+            if is_end {
+                break;
+            }
         }
+        out.piece(&text.push(&stops.finish()))?;
         out.piece(&text.finish())
     }
 }

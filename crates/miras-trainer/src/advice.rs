@@ -7,8 +7,14 @@ use crate::{OnNonfinite, RunConfig};
 /// What may keep a run finite that was not, with the present values; `go_on` is the command that
 /// resumes it, if there is a checkpoint to go on from.
 pub(crate) fn after_nonfinite(config: &RunConfig, go_on: Option<&str>) -> String {
-    let mut lower = vec![format!("optim.lr (now {:?})", config.optim.lr)];
-    let mut more = "";
+    let optim = &config.optim;
+    let mut lower = Vec::new();
+    // A step that takes more away from a weight than the weight is.
+    if optim.lr * optim.weight_decay > 1.0 {
+        lower.push(format!("optim.weight_decay (now {:?})", optim.weight_decay));
+    }
+    lower.push(format!("optim.lr (now {:?})", optim.lr));
+    let mut more = String::new();
     if let Some(choice) = &config.model.choice {
         let algorithm = choice.rule.algorithm.config();
         let step_max = algorithm.get("step_max").and_then(toml::Value::as_float);
@@ -17,10 +23,13 @@ pub(crate) fn after_nonfinite(config: &RunConfig, go_on: Option<&str>) -> String
         match settings.load_cap {
             Some(now) => lower.push(format!("algorithm.load_cap (now {now:?})")),
             None if settings.form == Form::ChunkStart => {
-                more = ", or with algorithm.load_cap = 0.5 (now off)";
+                more.push_str(", or with algorithm.load_cap = 0.5 (now off)");
             }
             None => {}
         }
+    }
+    if config.optim.clip == 0.0 {
+        more.push_str(", or with optim.clip = 1.0 (now off)");
     }
     let skip = match (config.train.on_nonfinite, go_on) {
         (OnNonfinite::Skip, _) => String::new(),
@@ -70,6 +79,11 @@ mod tests {
                  them out: train.on_nonfinite = \"skip\"",
             ),
             (
+                "[model]\nmixer = 'attention'\n[optim]\nclip = 0.0\n[train]\non_nonfinite = 'skip'",
+                None,
+                "try a new run with a lower optim.lr (now 0.003), or with optim.clip = 1.0 (now off)",
+            ),
+            (
                 "[memory]\nkind = 'matrix'\n[train]\non_nonfinite = 'skip'",
                 None,
                 "try a new run with a lower optim.lr (now 0.003) or algorithm.step_max (now 1.0)",
@@ -78,6 +92,11 @@ mod tests {
                 "[model]\nmixer = 'attention'\n[train]\non_nonfinite = 'skip'",
                 None,
                 "try a new run with a lower optim.lr (now 0.003)",
+            ),
+            (
+                "[optim]\nweight_decay = 900\n[model]\nmixer = 'attention'\n[train]\non_nonfinite = 'skip'",
+                None,
+                "try a new run with a lower optim.weight_decay (now 900.0) or optim.lr (now 0.003)",
             ),
         ] {
             assert_eq!(advice(text, go_on), expected, "{text}");

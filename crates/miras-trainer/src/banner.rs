@@ -3,14 +3,15 @@
 use burn::tensor::Device;
 use miras_core::Axis;
 use miras_data::Dataset;
-use miras_device::SystemMemory;
-use miras_model::LanguageModel;
+use miras_model::{LanguageModel, ParameterGroup};
 use miras_run::RunFolder;
 
-use crate::parameters::{Group, parameters};
+use crate::estimate::embedding_note;
+use crate::machine::memory_note;
+use crate::parameters::parameters;
 use crate::snapshot::State;
 use crate::start::in_words;
-use crate::{RunConfig, estimate::estimate};
+use crate::{RunConfig, StateRule};
 
 /// The lines of the banner.
 pub(crate) fn lines(
@@ -29,10 +30,10 @@ pub(crate) fn lines(
             .join(", "),
         None => "attention".to_owned(),
     };
-    let all = parameters(model);
+    let (all, groups) = (parameters(model), model.groups());
     let count = |of_memory: bool| -> usize {
         (all.iter())
-            .filter(|one| !of_memory || Group::of(&one.name) == Group::Memory)
+            .filter(|one| !of_memory || groups.of(one.id) == Some(ParameterGroup::Memory))
             .map(|one| one.values.dims()[0])
             .sum()
     };
@@ -62,16 +63,35 @@ pub(crate) fn lines(
             train.batch,
             config.data.seq_len()
         ),
+        evaluation(config, data),
     ];
     if let (Some(path), 0) = (&train.init_from, state.step) {
         lines.insert(4, format!("start    with the weights of {path}"));
     }
     let mut notes = [config.notes(), description.notes].concat();
+    notes.extend(embedding_note(config, data.vocab()));
     // Memory of a GPU is its own.
     if *device == Device::flex() {
-        let peak = estimate(config, data.vocab()).train.peak();
-        notes.extend(SystemMemory::read().and_then(|memory| memory.warning(peak)));
+        notes.extend(memory_note(config, data.vocab()));
     }
     lines.extend(notes.iter().map(|note| format!("note     {note}")));
     lines
+}
+
+/// What `eval/loss` is of.
+fn evaluation(config: &RunConfig, data: &dyn Dataset) -> String {
+    let selection = config.eval.selection(data, config.data.seq_len());
+    let memory = match (&config.model.choice, config.train.state) {
+        (None, _) => String::new(),
+        (Some(_), StateRule::Reset) => ", each from the initial memory".to_owned(),
+        (Some(_), StateRule::Carry) => format!(
+            ", memories carried along {} stretches of them",
+            selection.stretches()
+        ),
+    };
+    format!(
+        "eval     {} held-out rows of {} tokens{memory}",
+        selection.rows(),
+        selection.row_len()
+    )
 }

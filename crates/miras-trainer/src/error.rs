@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use miras_config::ConfigError;
 use miras_data::DataError;
-use miras_device::DeviceError;
+use miras_device::{DeviceError, gib};
 use miras_log::LogError;
 use miras_run::RunError;
 
@@ -62,6 +62,40 @@ pub enum TrainError {
         device: String,
         /// What differs.
         gap: String,
+    },
+    /// A parameter of a model that was extended, and not in full.
+    #[error(
+        "the parameter `{name}` is in no group, so nothing says whether weight decay acts on it: its module has to name it in `groups` (miras-model)"
+    )]
+    NoGroup {
+        /// As in `model.safetensors`.
+        name: String,
+    },
+    /// The held-out rows ask for nothing.
+    #[error(
+        "the evaluation scored no token: {rows} rows of {name} were read, and none has a target that counts; use other data"
+    )]
+    Unscored {
+        /// How many rows were read.
+        rows: u64,
+        /// The data.
+        name: String,
+    },
+    /// No memory of this machine holds the model.
+    #[error(
+        "this model has {parameters} parameters, and building it takes {:.1} GiB, more than the \
+         {:.1} GiB of memory and swap of this machine: use a smaller model.dim, model.layers or \
+         model.ffn_dim",
+        gib(*bytes),
+        gib(*has)
+    )]
+    TooLarge {
+        /// How many parameters it has.
+        parameters: usize,
+        /// What they take, with gradients and optimiser where it has them.
+        bytes: u64,
+        /// Memory and swap of the machine.
+        has: u64,
     },
     /// Metrics cannot be written.
     #[error(transparent)]
@@ -177,7 +211,7 @@ fn changed(name: &str, keys: &[ChangedKey]) -> String {
     });
     format!(
         "run `{name}` cannot be continued with another configuration:{}\n\
-         only {} may change; start a new run for the rest, \
+         only {} may change, and paths that lead to the same content; start a new run for the rest, \
          or leave CONFIG and --set out to go on as stored",
         lines.collect::<String>(),
         FREE.join(", ")

@@ -69,15 +69,38 @@ pub struct TrainMemory {
 }
 
 impl TrainMemory {
+    /// What is there however small a batch is: weights, gradients and the optimiser's moments.
+    pub fn fixed(self) -> u64 {
+        self.weights + self.gradients + self.optimizer
+    }
+
     /// All of it.
     pub fn peak(self) -> u64 {
-        self.weights
-            + self.gradients
-            + self.optimizer
-            + self.activations
-            + self.state
-            + self.workspace
+        [self.fixed(), self.activations, self.state, self.workspace]
+            .into_iter()
+            .fold(0, u64::saturating_add)
     }
+}
+
+/// A sentence, if more than half of the parameters are the embedding of a tokenizer's tokens.
+pub(crate) fn embedding_note(config: &RunConfig, vocab: usize) -> Option<String> {
+    let model = &config.model.config;
+    let tables = if model.tie_head { 1 } else { 2 };
+    let embedding = tables * vocab * model.dim;
+    let all = cost::parameters(&config.model, vocab).all;
+    // Bytes are few, and small models are for trying.
+    if vocab <= 256 || 2 * embedding <= all {
+        return None;
+    }
+    let share = 100.0 * embedding as f64 / all as f64;
+    let what = if model.tie_head {
+        "embedding"
+    } else {
+        "embedding and output head"
+    };
+    Some(format!(
+        "{embedding} of {all} parameters ({share:.0} %) are the {what} of {vocab} tokens: a smaller vocabulary, or a larger model.dim and more layers, leave more of them to the rest"
+    ))
 }
 
 /// What training as configured takes, with so many token values.

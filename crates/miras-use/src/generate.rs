@@ -1,7 +1,7 @@
 //! Reading tokens and saying what comes next, with a state that is carried along.
 
-use burn::tensor::TensorData;
-use miras_model::ModelState;
+use burn::tensor::{Tensor, TensorData};
+use miras_model::{MixerState, ModelState};
 
 use crate::stored::LOGITS;
 use crate::tensors::{read, tokens};
@@ -115,25 +115,27 @@ impl<'a> Generator<'a> {
         let Some(state) = &self.state else {
             return Ok(Vec::new());
         };
-        let named = state.clone().into_named();
-        let named = named.map_err(|error| UseError::Compute(error.to_string()))?;
-        let layers = self.trained.config.model.config.layers;
-        let mut squares = vec![0.0; layers];
-        for (name, data) in &named.tensors {
-            let mut parts = name.split('.').skip(1);
-            let layer = parts.next().and_then(|layer| layer.parse::<usize>().ok());
-            let is_memory = name.ends_with(".weights") || parts.next().is_some_and(is_cache);
-            if let (Some(layer), true, Ok(values)) = (layer, is_memory, data.as_slice::<f32>()) {
-                squares[layer] += values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+        let norm = |layer: &MixerState| -> Result<f64, UseError> {
+            let tensors: Vec<&Tensor<4>> = match layer {
+                MixerState::Memory(state) => {
+                    let maps = state.memory.maps.iter();
+                    maps.map(|map| &map.weights).collect()
+                }
+                MixerState::Attention(state) => vec![&state.keys, &state.values],
+            };
+            let mut square = 0.0;
+            for tensor in tensors {
+                let values = read(tensor.clone())?;
+                square += values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
             }
-        }
-        let norms = squares.into_iter().enumerate();
-        Ok(norms
-            .map(|(layer, square): (usize, f64)| LayerNorm {
-                layer,
-                norm: square.sqrt(),
+            Ok(square.sqrt())
+        };
+        (state.layers.iter().enumerate())
+            .map(|(layer, state)| {
+                let norm = norm(state)?;
+                Ok(LayerNorm { layer, norm })
             })
-            .collect())
+            .collect()
     }
 
     /// What a file of a state holds; none before the first token.
@@ -160,8 +162,4 @@ impl<'a> Generator<'a> {
     pub fn into_state(self) -> Option<ModelState> {
         self.state
     }
-}
-
-fn is_cache(name: &str) -> bool {
-    name == "keys" || name == "values"
 }

@@ -1,10 +1,13 @@
 //! The data of an evaluation: those of the run, changed as asked, or any text.
 
 use miras_config::Layers;
-use miras_data::{DataConfig, DataError, Dataset, Paths, Tokenizer, open_held_out};
+use miras_data::{DataConfig, DataError, Dataset, Filler, Paths, TextConfig, open_held_out};
 use miras_trainer::RunConfig;
 
 use crate::{EvalRequest, Trained, UseError};
+
+/// What may be set beside `--data`.
+const ALLOW_BINARY: &str = "data.allow_binary=true";
 
 /// Data to evaluate on.
 pub(crate) struct HeldOut {
@@ -12,22 +15,34 @@ pub(crate) struct HeldOut {
     pub(crate) set: Box<dyn Dataset>,
 }
 
-/// Opens what was asked for, with the tokenizer of text.
-pub(crate) fn open(
-    trained: &Trained,
-    request: &EvalRequest,
-) -> Result<(HeldOut, Option<Tokenizer>), UseError> {
+/// Opens what was asked for.
+pub(crate) fn open(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
     let held_out = if request.data.is_empty() {
         of_run(trained, request, None)?
     } else {
         text(trained, request)?
     };
-    let tokenizer = match held_out.config {
-        DataConfig::Mqar(_) => None,
-        _ => Some(trained.tokenizer_of(&held_out.config)?),
-    };
+    if !matches!(held_out.config, DataConfig::Mqar(_)) {
+        // Whether it is the one of training.
+        trained.tokenizer_of(&held_out.config)?;
+    }
     trained.check_vocab(held_out.set.vocab())?;
-    Ok((held_out, tokenizer))
+    Ok(held_out)
+}
+
+/// What generated data are, whatever their seed and the length of their rows; none for text.
+pub(crate) fn generator(data: &DataConfig) -> Option<String> {
+    let DataConfig::Mqar(config) = data else {
+        return None;
+    };
+    let filler = match config.filler {
+        Filler::Blank => "blank",
+        Filler::Random => "random",
+    };
+    Some(format!(
+        "mqar: vocab {}, pairs {}, gap {}, filler {filler}",
+        config.vocab, config.pairs, config.gap
+    ))
 }
 
 /// The data of the run with as many pairs a row; none if so many do not fit.
@@ -58,23 +73,34 @@ fn of_run(
     if let Some(pairs) = pairs {
         layers.text("--pairs", &format!("data.pairs = {pairs}"))?;
     }
-    let (config, _, set) = RunConfig::load_to_resume(layers, &trained.config.registry)?;
+    let (registry, data) = (&trained.config.registry, &trained.config.data);
+    let opened = RunConfig::load_to_resume(layers, registry, &trained.folder, data)?;
     Ok(HeldOut {
-        config: config.data,
-        set,
+        config: opened.config.data,
+        set: opened.data,
     })
 }
 
 fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
     // Whether its tokens are text at all.
     let tokenizer = trained.tokenizer()?;
-    if let Some(set) = request.sets.first() {
+    let takes_bytes = |set: &&String| set.replace(' ', "") == ALLOW_BINARY;
+    if let Some(set) = request.sets.iter().find(|set| !takes_bytes(set)) {
         let message = format!("`--set {set}` changes the run's own data: leave it or --data out");
         return Err(UseError::Usage(message));
     }
     let length = (request.length).unwrap_or_else(|| trained.config.data.seq_len());
-    let paths = Paths::from(request.data.clone());
-    let set = open_held_out(&paths, tokenizer, length, true).map_err(|error| match error {
+    let as_in_training = match &trained.config.data {
+        DataConfig::Text(config) => config.clone(),
+        _ => TextConfig::default(),
+    };
+    let config = TextConfig {
+        path: Paths::from(request.data.clone()),
+        seq_len: length,
+        allow_binary: as_in_training.allow_binary || !request.sets.is_empty(),
+        ..as_in_training
+    };
+    let set = open_held_out(&config, tokenizer).map_err(|error| match error {
         DataError::TooShort { tokens, unit, .. } => UseError::Short {
             tokens,
             unit,
@@ -97,6 +123,10 @@ fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
 fn said(error: &DataError) -> String {
     let text = error.to_string();
     let text = text.strip_prefix("path: ").unwrap_or(&text);
+    let text = text.replace(
+        "set allow_binary = true",
+        &format!("add `--set {ALLOW_BINARY}`"),
+    );
     match std::error::Error::source(error) {
         Some(cause) => format!("--data: {text}: {cause}"),
         None => format!("--data: {text}"),

@@ -2,7 +2,7 @@
 //!
 //! - [`Trained`] is a run, or an export of one, opened: configuration, weights, model.
 //! - [`evaluate()`] measures it on its own data or on any text.
-//! - [`Generator`] reads tokens and says what comes next; [`Sampler`] chooses.
+//! - [`Generator`] reads tokens and says what comes next; [`Sampler`] chooses, [`Stops`] end it.
 //! - [`Stored`] is a state in a file, and [`export()`] takes the weights out of a run.
 //!
 //! [`Trained::tokenizer`] stands between text and tokens. The crate does not print.
@@ -12,8 +12,10 @@ mod evaluate;
 mod export;
 mod generate;
 mod held_out;
+mod notes;
 mod report;
 mod sample;
+mod stop;
 mod stored;
 mod sums;
 mod tensors;
@@ -22,11 +24,13 @@ mod trained;
 mod utf8;
 
 pub use error::UseError;
-pub use evaluate::{Batches, EvalRequest, evaluate, evaluate_watched};
-pub use export::{Export, export};
+pub use evaluate::{EvalRequest, Size, evaluate, evaluate_watched};
+pub use export::export;
 pub use generate::{Generator, LayerNorm};
+pub use miras_run::Export;
 pub use report::{ByPairs, ByPosition, Measured, Report, StateUsed, Weighed};
 pub use sample::Sampler;
+pub use stop::Stops;
 pub use stored::Stored;
 pub use trained::{At, Memory, Trained};
 pub use utf8::Utf8Stream;

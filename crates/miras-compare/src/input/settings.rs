@@ -18,9 +18,8 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Settings, CompareError> {
         .and_then(|()| layers.merge())
         .and_then(|mut tree| tree.section(""))
         .map_err(|error| CompareError::damaged(path, error))?;
-    let json = |(key, value)| match serde_json::to_value(value) {
-        Ok(value) => Ok((key, value)),
-        Err(error) => Err(CompareError::damaged(path, error)),
-    };
-    miras_config::flat(&table).into_iter().map(json).collect()
+    let settings = miras_config::flat(&table).into_iter();
+    Ok(settings
+        .map(|(key, value)| (key, miras_sweep::json(&value)))
+        .collect())
 }

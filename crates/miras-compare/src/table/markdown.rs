@@ -10,13 +10,19 @@ impl Comparison {
     /// The table, its footnote, warnings and the runs that do not count, as Markdown.
     pub fn markdown(&self) -> String {
         let mut text = String::new();
-        write(&mut text, &Table::of(self));
+        write(&mut text, &Table::verdicts(self));
         let _ = writeln!(text, "\n{}", escaped(&footnote(self)));
         if !self.warnings.is_empty() {
             text.push('\n');
         }
         for warning in &self.warnings {
             let _ = writeln!(text, "- {}", escaped(warning));
+        }
+        if !self.notes.is_empty() {
+            text.push_str("\nNotes:\n\n");
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "- {}", escaped(&note.to_string()));
         }
         for (title, table) in more::tables(self) {
             let _ = writeln!(text, "\n{}\n", escaped(&title));

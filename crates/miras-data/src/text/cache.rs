@@ -28,12 +28,6 @@ fn candidates(cache: Option<OsString>, home: Option<OsString>) -> Vec<PathBuf> {
         .collect()
 }
 
-/// True if the file's name says that it is compressed.
-pub(crate) fn is_compressed(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"))
-}
-
 /// The decompressed copy of a `.gz` file, made if it is not there.
 ///
 /// The copy's name depends on the file's place, size and date, so a changed file is
@@ -51,10 +45,12 @@ pub(super) fn decompressed(path: &Path, folders: &[PathBuf]) -> Result<PathBuf, 
         }
         // A folder that cannot be written leaves the next one.
         match fs::create_dir_all(folder).and_then(|()| tempfile::NamedTempFile::new_in(folder)) {
-            Ok(part) => {
-                decompress(path, folder, part, &copy)?;
-                return Ok(copy);
-            }
+            Ok(part) => match decompress(path, folder, part, &copy) {
+                Ok(()) => return Ok(copy),
+                // One without room as well.
+                Err(DataError::Cache { source, .. }) => last = Some((folder, source)),
+                Err(error) => return Err(error),
+            },
             Err(error) => last = Some((folder, error)),
         }
     }

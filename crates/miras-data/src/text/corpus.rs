@@ -1,54 +1,89 @@
 use std::{
     fs::File,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest, Sha256};
 
-use super::{Paths, cache, find::Found, read_at::read_at};
-use crate::{DataError, describe::DataFile, describe::hex, source::Bytes};
+use super::{
+    TextConfig, cache,
+    find::Found,
+    format::{self, Format},
+    read_at::read_at,
+    scan::{Flaw, Scan},
+};
+use crate::{
+    DataError, Paths,
+    describe::{DataFile, hex},
+    paths::is_compressed,
+    source::{Bytes, train_bytes},
+};
 
-/// So much of a file's start is checked for being text.
-const SNIFF: u64 = 64 << 10;
+/// So much of a file's start tells its format.
+const HEAD: u64 = 64 << 10;
 /// So many files stay open; others are opened for each read.
 const OPEN_FILES: usize = 128;
-/// Up to this size the fingerprint covers every byte.
+/// Up to this size a fingerprint covers every byte.
 const HASH_ALL: u64 = 64 << 20;
-/// Number and size of the blocks that the fingerprint of a larger corpus covers.
+/// Number and size of the blocks that the fingerprint of more bytes covers.
 const BLOCKS: u64 = 1024;
 const BLOCK: u64 = 4 << 10;
+/// Bytes that are read at once where a file is gone through.
+const PIECE: u64 = 1 << 20;
 
-/// Files one after another, read by position.
+/// Files one after another with a separator between them, read by position.
 pub(super) struct Corpus {
     /// In order, none empty.
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
+    separator: Vec<u8>,
     len: u64,
 }
 
-struct Segment {
+/// A file of a corpus.
+pub(super) struct Segment {
     /// The file as the user knows it.
-    origin: PathBuf,
+    pub(super) origin: PathBuf,
     /// The file that is read: itself or its decompressed copy.
     path: PathBuf,
     file: Option<File>,
-    start: u64,
-    len: u64,
+    /// Where it starts in the corpus.
+    pub(super) start: u64,
+    /// Bytes of it that are read: all but a byte order mark at its start.
+    pub(super) len: u64,
+    /// What a look at all its bytes found; nothing where bytes are taken as they are.
+    pub(super) scan: Scan,
+}
+
+/// A stretch of a corpus that is encoded by itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Bytes of one file, by their place in the corpus.
+    File(Range<u64>),
+    /// A whole separator.
+    Separator,
 }
 
 impl Corpus {
+    /// Opens files that were found for the paths `given`, and reads all of them once, unless
+    /// their bytes are taken as they are.
     pub(super) fn open(
         field: &'static str,
         given: &Paths,
         files: &[Found],
-        allow_binary: bool,
+        config: &TextConfig,
         caches: &[PathBuf],
     ) -> Result<Self, DataError> {
         let mut corpus = Self {
             segments: Vec::new(),
+            separator: config.separator.clone().into_bytes(),
             len: 0,
         };
         for found in files {
             let mut segment = Segment::open(&found.path, caches)?;
+            if !config.allow_binary {
+                segment.examine(field, files)?;
+            }
             if segment.len == 0 {
                 if found.named {
                     let path = found.path.display().to_string();
@@ -56,12 +91,11 @@ impl Corpus {
                 }
                 continue;
             }
-            if !allow_binary && let Some(why) = segment.is_no_text()? {
-                let path = segment.origin;
-                return Err(DataError::Binary { field, path, why });
-            }
             if corpus.segments.len() >= OPEN_FILES {
                 segment.file = None;
+            }
+            if !corpus.segments.is_empty() {
+                corpus.len += corpus.separator.len() as u64;
             }
             segment.start = corpus.len;
             corpus.len += segment.len;
@@ -84,29 +118,63 @@ impl Corpus {
             .collect()
     }
 
+    /// Size of the training part; a separator is not cut in two, and ends the training part
+    /// where the cut would be in or before it.
+    pub(super) fn training_len(&self, valid_fraction: f64) -> u64 {
+        let cut = train_bytes(self.len, valid_fraction);
+        match self.segment_at(cut) {
+            Some(segment) if cut >= segment.end() => {
+                (segment.end() + self.separator.len() as u64).min(self.len)
+            }
+            _ => cut,
+        }
+    }
+
+    /// What lies between two places, none of which is inside a separator.
+    pub(super) fn parts(&self, within: Range<u64>) -> Vec<Part> {
+        let mut parts = Vec::new();
+        for (at, segment) in self.segments.iter().enumerate() {
+            let bytes = segment.start.max(within.start)..segment.end().min(within.end);
+            if bytes.start < bytes.end {
+                parts.push(Part::File(bytes));
+            }
+            let after = segment.end()..segment.end() + self.separator.len() as u64;
+            let is_last = at + 1 == self.segments.len();
+            if !is_last
+                && within.start <= after.start
+                && after.end <= within.end
+                && !after.is_empty()
+            {
+                parts.push(Part::Separator);
+            }
+        }
+        parts
+    }
+
+    pub(super) fn separator(&self) -> &[u8] {
+        &self.separator
+    }
+
+    /// The file and the line, counted from 1, of a byte.
+    pub(super) fn place(&self, offset: u64) -> Result<(&Path, u64), DataError> {
+        let Some(segment) = self.segment_at(offset) else {
+            return Ok((Path::new(""), 1));
+        };
+        let inside = (offset - segment.start).min(segment.len);
+        Ok((&segment.origin, segment.line(inside)?))
+    }
+
+    /// The file that a byte, or the separator around it, belongs to.
+    fn segment_at(&self, offset: u64) -> Option<&Segment> {
+        let after = self
+            .segments
+            .partition_point(|segment| segment.start <= offset);
+        self.segments.get(after.checked_sub(1)?)
+    }
+
     /// A hash of the bytes, or of blocks at even distances if there are very many.
     pub(super) fn fingerprint(&self) -> Result<String, DataError> {
-        let mut hash = Sha256::new();
-        let mut block = Vec::new();
-        let mut add = |hash: &mut Sha256, offset: u64, len: u64| -> Result<(), DataError> {
-            block.resize(len as usize, 0);
-            self.read(offset, &mut block)?;
-            hash.update(&block);
-            Ok(())
-        };
-        if self.len <= HASH_ALL {
-            let step = 1 << 20;
-            for offset in (0..self.len).step_by(step as usize) {
-                add(&mut hash, offset, step.min(self.len - offset))?;
-            }
-            return Ok(format!("sha256:{}", hex(&hash.finalize())));
-        }
-        hash.update(self.len.to_le_bytes());
-        for number in 0..BLOCKS {
-            let offset = u128::from(self.len - BLOCK) * u128::from(number);
-            add(&mut hash, (offset / u128::from(BLOCKS - 1)) as u64, BLOCK)?;
-        }
-        Ok(format!("sha256-sampled:{}", hex(&hash.finalize())))
+        fingerprint(self.len, |offset, buffer| self.read(offset, buffer))
     }
 
     /// What tells the corpus from one with another byte anywhere: its fingerprint and, where
@@ -140,11 +208,21 @@ impl Bytes for Corpus {
         let mut rest = buffer;
         let mut offset = offset;
         for segment in &self.segments[after.saturating_sub(1)..] {
-            let inside = offset - segment.start;
+            let inside = (offset - segment.start).min(segment.len);
             let count = (segment.len - inside).min(rest.len() as u64);
             let (now, later) = rest.split_at_mut(count as usize);
             segment.read(inside, now)?;
             offset += count;
+            if later.is_empty() {
+                break;
+            }
+            // Then the separator, or what is left of it.
+            let inside = (offset - segment.end()) as usize;
+            let between = &self.separator[inside.min(self.separator.len())..];
+            let count = between.len().min(later.len());
+            let (now, later) = later.split_at_mut(count);
+            now.copy_from_slice(&between[..count]);
+            offset += count as u64;
             rest = later;
             if rest.is_empty() {
                 break;
@@ -156,7 +234,7 @@ impl Bytes for Corpus {
 
 impl Segment {
     fn open(origin: &Path, caches: &[PathBuf]) -> Result<Self, DataError> {
-        let path = if cache::is_compressed(origin) {
+        let path = if is_compressed(origin) {
             cache::decompressed(origin, caches)?
         } else {
             origin.to_owned()
@@ -173,25 +251,63 @@ impl Segment {
             file: Some(file),
             start: 0,
             len,
+            scan: Scan::default(),
         })
     }
 
-    /// Why the file's start is no text, if it is none.
-    fn is_no_text(&self) -> Result<Option<&'static str>, DataError> {
-        let mut head = vec![0; self.len.min(SNIFF) as usize];
-        self.read(0, &mut head)?;
-        if head.contains(&0) {
-            return Ok(Some("holds NUL bytes, so it is no text"));
-        }
-        // A last character may be cut off, here or where the file was cut.
-        let is_text = match str::from_utf8(&head) {
-            Ok(_) => true,
-            Err(error) => error.error_len().is_none(),
+    fn end(&self) -> u64 {
+        self.start + self.len
+    }
+
+    /// Refuses what is not text, and leaves out a byte order mark at the start.
+    fn examine(&mut self, field: &'static str, files: &[Found]) -> Result<(), DataError> {
+        let refused = |why| {
+            let path = self.origin.clone();
+            Err(DataError::Binary { field, path, why })
         };
-        Ok((!is_text).then_some("is not UTF-8 text"))
+        let mut head = vec![0; self.len.min(HEAD) as usize];
+        self.read(0, &mut head)?;
+        let by_name = Format::of_name(&self.origin);
+        let is_whole = self.len <= HEAD;
+        if let Some(format) = by_name.or_else(|| Format::of_start(&head, is_whole)) {
+            let why = format.refusal(&self.origin, &head);
+            let alike = (files.iter())
+                .filter(|other| by_name.is_some() && Format::of_name(&other.path) == by_name);
+            return refused(match alike.count() {
+                0 | 1 => why,
+                count => format!("{why} ({count} of the {} files are such)", files.len()),
+            });
+        }
+        let scan = Scan::of(self.len, |at, buffer| self.read(at, buffer))?;
+        if let Some(flaw) = scan.flaw {
+            let (Flaw::Nul { at } | Flaw::Invalid { at, .. }) = flaw;
+            let line = self.line(at)?;
+            return refused(format::not_text(&self.origin, &head, flaw, line));
+        }
+        self.len -= scan.mark;
+        self.scan = scan;
+        Ok(())
+    }
+
+    /// The line, counted from 1, of a byte.
+    pub(super) fn line(&self, offset: u64) -> Result<u64, DataError> {
+        let mut line = 1;
+        let mut piece = Vec::new();
+        for start in (0..offset).step_by(PIECE as usize) {
+            piece.resize(PIECE.min(offset - start) as usize, 0);
+            self.read(start, &mut piece)?;
+            line += piece.split(|byte| *byte == b'\n').count() as u64 - 1;
+        }
+        Ok(line)
+    }
+
+    /// As for a corpus of this file alone.
+    pub(super) fn fingerprint(&self) -> Result<String, DataError> {
+        fingerprint(self.len, |offset, buffer| self.read(offset, buffer))
     }
 
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError> {
+        let offset = self.scan.mark + offset;
         let result = match &self.file {
             Some(file) => read_at(file, &self.path, offset, buffer),
             None => {
@@ -203,4 +319,31 @@ impl Segment {
             source,
         })
     }
+}
+
+/// A hash of so many bytes, or of blocks at even distances if there are very many.
+fn fingerprint(
+    len: u64,
+    read: impl Fn(u64, &mut [u8]) -> Result<(), DataError>,
+) -> Result<String, DataError> {
+    let mut hash = Sha256::new();
+    let mut block = Vec::new();
+    let mut add = |hash: &mut Sha256, offset: u64, len: u64| -> Result<(), DataError> {
+        block.resize(len as usize, 0);
+        read(offset, &mut block)?;
+        hash.update(&block);
+        Ok(())
+    };
+    if len <= HASH_ALL {
+        for offset in (0..len).step_by(PIECE as usize) {
+            add(&mut hash, offset, PIECE.min(len - offset))?;
+        }
+        return Ok(format!("sha256:{}", hex(&hash.finalize())));
+    }
+    hash.update(len.to_le_bytes());
+    for number in 0..BLOCKS {
+        let offset = u128::from(len - BLOCK) * u128::from(number);
+        add(&mut hash, (offset / u128::from(BLOCKS - 1)) as u64, BLOCK)?;
+    }
+    Ok(format!("sha256-sampled:{}", hex(&hash.finalize())))
 }

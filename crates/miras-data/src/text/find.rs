@@ -1,15 +1,20 @@
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use super::Paths;
-use crate::DataError;
+use crate::{
+    DataError, Paths,
+    paths::{WantedAs, has_wildcard, listed, suggestion, with_home},
+};
 
-/// Below this likeness (0 to 1) a name is not suggested.
-const ALIKE: f64 = 0.6;
+/// As in folders, hidden files are left out.
+const MATCH: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: false,
+    require_literal_leading_dot: true,
+};
 
 /// A file that takes part in a corpus.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub(super) struct Found {
 pub(super) struct Finder {
     /// What gave each file.
     givers: BTreeMap<PathBuf, String>,
+    /// The patterns, as they were given and with `~/` as the home directory.
+    patterns: Vec<(String, PathBuf)>,
 }
 
 impl Finder {
@@ -35,6 +42,10 @@ impl Finder {
         let mut all = Vec::new();
         for given in paths.iter() {
             let files = expand(field, given)?;
+            let path = with_home(given);
+            if has_wildcard(given) && !path.exists() {
+                self.patterns.push((given.to_owned(), path));
+            }
             for file in &files {
                 let identity = fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
                 let giver = format!("{field} = {given}");
@@ -49,6 +60,34 @@ impl Finder {
             all.extend(files);
         }
         Ok(all)
+    }
+
+    /// Notes on files that a pattern leaves out for being compressed, or for not being.
+    pub(super) fn left_out(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (given, path) in &self.patterns {
+            let pattern = path.to_string_lossy();
+            let (other, ending) = match pattern.strip_suffix(".gz") {
+                Some(plain) => (plain.to_owned(), given.trim_end_matches(".gz").to_owned()),
+                None => (format!("{pattern}.gz"), format!("{given}.gz")),
+            };
+            let matches = glob::glob_with(&other, MATCH).into_iter().flatten();
+            let files: Vec<PathBuf> = matches
+                .flatten()
+                .filter(|path| path.is_file())
+                .filter(|path| {
+                    let identity = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+                    !self.givers.contains_key(&identity)
+                })
+                .collect();
+            if !files.is_empty() {
+                let names = listed(files.iter().map(PathBuf::as_path));
+                notes.push(format!(
+                    "`{given}` leaves out {names}: add `{ending}` to the paths to read that as well"
+                ));
+            }
+        }
+        notes
     }
 }
 
@@ -67,9 +106,9 @@ fn expand(field: &'static str, given: &str) -> Result<Vec<Found>, DataError> {
         }
         Ok(_) => Err(DataError::NotAFile { field, path }),
         // A file whose name holds a bracket is taken as it is, above.
-        Err(_) if given.contains(['*', '?', '[']) => matching(field, given, &path),
+        Err(_) if has_wildcard(given) => matching(field, given, &path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let hint = suggestion(&path);
+            let hint = suggestion(&path, WantedAs::Text);
             Err(DataError::Missing { field, path, hint })
         }
         Err(source) => Err(DataError::Read { path, source }),
@@ -102,12 +141,7 @@ fn walk(folder: &Path, files: &mut Vec<Found>) -> Result<(), DataError> {
 
 fn matching(field: &'static str, given: &str, path: &Path) -> Result<Vec<Found>, DataError> {
     let pattern = path.to_string_lossy();
-    // As in folders, hidden files are left out.
-    let options = glob::MatchOptions {
-        require_literal_leading_dot: true,
-        ..glob::MatchOptions::new()
-    };
-    let matches = glob::glob_with(&pattern, options).map_err(|error| DataError::Pattern {
+    let matches = glob::glob_with(&pattern, MATCH).map_err(|error| DataError::Pattern {
         field,
         pattern: given.to_owned(),
         reason: error.msg,
@@ -138,60 +172,4 @@ fn matching(field: &'static str, given: &str, path: &Path) -> Result<Vec<Found>,
         });
     }
     Ok(files)
-}
-
-pub(crate) fn with_home(given: &str) -> PathBuf {
-    match (given.strip_prefix("~/"), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-        _ => PathBuf::from(given),
-    }
-}
-
-/// The existing path most like a missing one, or the first part of it that is missing.
-pub(crate) fn suggestion(path: &Path) -> String {
-    let parts: Vec<_> = path.ancestors().collect();
-    // From the whole path upwards: the last missing step before one that exists.
-    let missing = parts
-        .windows(2)
-        .find(|pair| pair[1].as_os_str().is_empty() || pair[1].exists())
-        .map_or(path, |pair| pair[0]);
-    let folder = match missing.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let wanted = name(missing.file_name());
-    let names = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(name(Some(&entry.ok()?.file_name()))));
-    let mut alike: Vec<_> = names
-        .map(|name| (likeness(&wanted, &name), name))
-        .filter(|(score, _)| *score >= ALIKE)
-        .collect();
-    alike.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    match alike.first() {
-        Some((_, name)) => format!(
-            "; did you mean `{}`?",
-            missing.with_file_name(name).display()
-        ),
-        None if missing != path => format!(": there is no `{}`", missing.display()),
-        None if path.is_relative() => std::env::current_dir().map_or_else(
-            |_| String::new(),
-            |here| format!(" in `{}`", here.display()),
-        ),
-        None => String::new(),
-    }
-}
-
-fn name(name: Option<&OsStr>) -> String {
-    name.unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// How alike two file names are; a forgotten ending such as `.txt.gz` counts for little.
-fn likeness(wanted: &str, name: &str) -> f64 {
-    let (wanted, name) = (wanted.to_lowercase(), name.to_lowercase());
-    let whole = strsim::normalized_damerau_levenshtein(&wanted, &name);
-    let stem = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
-    let stems = strsim::normalized_damerau_levenshtein(&stem(&wanted), &stem(&name));
-    whole.max(stems * 0.9)
 }

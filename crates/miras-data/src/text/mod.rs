@@ -2,28 +2,29 @@
 
 mod cache;
 mod corpus;
+mod encoding;
 mod find;
-mod paths;
+mod format;
+mod notes;
 mod read_at;
+mod scan;
 mod token_file;
 
 use std::{io, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-pub use paths::Paths;
-
 use crate::{
-    DataError, Dataset, Description, Problem, Tokenized, Tokenizer,
+    DataError, Dataset, Description, Paths, Problem, Tokenized, Tokenizer,
     config::{check_seq_len, check_valid_fraction},
+    paths,
     source::{Bytes, Span, Tokens},
     tokenizer,
     windows::Windows,
 };
-pub(crate) use cache::{folders as cache_folders, is_compressed};
+pub(crate) use cache::folders as cache_folders;
 use corpus::Corpus;
-pub(crate) use find::{suggestion, with_home};
-use token_file::Encoding;
+use encoding::Encoding;
 
 /// Text from files.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -50,7 +51,11 @@ pub struct TextConfig {
     /// Files for validation, in the same forms as `path`; the whole of `path` is then for training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_path: Option<Paths>,
-    /// Accept files that are not text: with NUL bytes, or not UTF-8, in their first 64 KiB.
+    /// What stands between two files; the tokens of a BPE are found in it, and a token that is
+    /// written so, such as `<|endoftext|>`, is that token.
+    pub separator: String,
+    /// Take the bytes of all files as they are: files that are not UTF-8 text, records (JSON,
+    /// Parquet), and a byte order mark at the start of a file too.
     pub allow_binary: bool,
 }
 
@@ -62,6 +67,7 @@ impl Default for TextConfig {
             seq_len: 256,
             valid_fraction: None,
             valid_path: None,
+            separator: String::new(),
             allow_binary: false,
         }
     }
@@ -118,36 +124,36 @@ impl TextConfig {
     }
 }
 
-/// Opens text that is for evaluation alone: all of it is the validation part.
+/// Opens text that is for evaluation alone: all of `path` is the validation part, read in rows of
+/// `seq_len` tokens. The other fields say how files are read.
 ///
 /// # Errors
 /// As [`open`](crate::open); the field in them is `path`, or `seq_len`.
 pub fn open_held_out(
-    paths: &Paths,
+    config: &TextConfig,
     tokenizer: Tokenizer,
-    seq_len: usize,
-    allow_binary: bool,
 ) -> Result<Box<dyn Dataset>, DataError> {
-    if let Some(problem) = check_seq_len(seq_len) {
+    if let Some(problem) = check_seq_len(config.seq_len) {
         let problems = vec![problem];
         return Err(DataError::Config { problems });
     }
     let caches = cache_folders();
-    let files = find::Finder::default().files("path", paths)?;
-    let corpus = Corpus::open("path", paths, &files, allow_binary, &caches)?;
+    let mut found = find::Finder::default();
+    let files = found.files("path", &config.path)?;
+    let corpus = Corpus::open("path", &config.path, &files, config, &caches)?;
     let corpus = Arc::new(corpus);
     let mut files = corpus.files();
     let file_count = files.len();
     files.truncate(100);
     let mut description = Description {
         kind: "text",
-        name: paths.to_string(),
+        name: config.path.to_string(),
         train_bytes: None,
         valid_bytes: Some(corpus.len()),
         fingerprint: corpus.fingerprint()?,
         valid_fingerprint: None,
         tokenizer: None,
-        notes: Vec::new(),
+        notes: [found.left_out(), notes::of_files(&corpus)?].concat(),
         file_count,
         files,
     };
@@ -155,6 +161,7 @@ pub fn open_held_out(
     let notes = &mut description.notes;
     let tokens = tokens_of(text, &corpus, &tokenizer, &caches, notes)?;
     description.tokenizer = tokenized(&tokenizer, 0, tokens.len());
+    let seq_len = config.seq_len;
     let windows = Windows::held_out(tokens, Arc::new(tokenizer), seq_len, description)?;
     Ok(Box::new(windows))
 }
@@ -180,11 +187,7 @@ fn tokens_of(
     if tokenizer.fingerprint().is_none() {
         return Ok(Arc::new(text));
     }
-    let encoding = Encoding {
-        text: &text,
-        corpus: &corpus.identity()?,
-        tokenizer,
-    };
+    let encoding = Encoding::new(&text, corpus, tokenizer)?;
     Ok(Arc::new(encoding.tokens(caches, notes)?))
 }
 
@@ -198,7 +201,7 @@ pub(crate) fn open(
     let mut found = find::Finder::default();
     let mut corpus = |field, paths| -> Result<Arc<Corpus>, DataError> {
         let files = found.files(field, paths)?;
-        let corpus = Corpus::open(field, paths, &files, config.allow_binary, caches)?;
+        let corpus = Corpus::open(field, paths, &files, config, caches)?;
         Ok(Arc::new(corpus))
     };
     let first = corpus("path", &config.path)?;
@@ -212,12 +215,24 @@ pub(crate) fn open(
     let file_count = files.len();
     files.truncate(100);
 
+    let mut notes = found.left_out();
     let (train, valid) = if let Some(own) = &own {
+        notes.extend(notes::of_count(&first, own));
         (Span::whole(first.clone()), Span::whole(own.clone()))
     } else {
         let fraction = config.valid_fraction.unwrap_or(VALID_FRACTION);
-        Span::split(first.clone(), fraction)
+        let (train, valid) = Span::cut(first.clone(), first.training_len(fraction));
+        notes.extend(notes::of_split(&first, &valid));
+        (train, valid)
     };
+    notes.extend(notes::of_files(&first)?);
+    let mut corpora = vec![&*first];
+    if let Some(own) = &own {
+        notes.extend(notes::of_files(own)?);
+        notes.extend(notes::of_validation(&first, own)?);
+        corpora.push(own);
+    }
+    notes.extend(notes::of_separator(&corpora, &tokenizer)?);
     let mut description = Description {
         kind: "text",
         name: config.path.to_string(),
@@ -226,7 +241,7 @@ pub(crate) fn open(
         fingerprint: first.fingerprint()?,
         valid_fingerprint: own.as_ref().map(|own| own.fingerprint()).transpose()?,
         tokenizer: None,
-        notes: Vec::new(),
+        notes,
         file_count,
         files,
     };
@@ -248,6 +263,10 @@ pub(crate) fn open(
 
 #[cfg(test)]
 mod error_tests;
+#[cfg(test)]
+mod files_tests;
+#[cfg(test)]
+mod format_tests;
 #[cfg(test)]
 mod stream_tests;
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! ```
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, BufWriter, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
@@ -17,16 +17,11 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::read_at::read_at;
-use crate::{
-    DataError, Tokenizer,
-    describe::hex,
-    source::{Span, Tokens},
-    tokenizer::Blocks,
-};
+use crate::{DataError, source::Tokens};
 
 const MAGIC: &[u8; 8] = b"MIRASTOK";
-/// Changes with the format and with the rule for cutting text into blocks.
-const VERSION: u32 = 1;
+/// Changes with the format and with the rules for cutting text into files and blocks.
+pub(super) const VERSION: u32 = 2;
 const HEAD: u64 = 88;
 /// The part of the head in front of its own hash.
 const FIELDS: usize = 56;
@@ -35,117 +30,18 @@ const PIECE: usize = 1 << 20;
 const SUM: usize = 8;
 /// So many pieces are checked when a file is opened; of a larger file, some at even distances.
 const CHECKED: u64 = 64;
-/// Size of a block of text that is encoded at once, and of the largest in text without places
-/// to cut.
-const BLOCK: (usize, usize) = (1 << 18, 1 << 22);
-/// So many blocks are encoded side by side.
-const SIDE_BY_SIDE: usize = 8;
 
 /// Encoded text.
 pub(super) struct TokenFile {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     file: File,
     width: usize,
     count: u64,
     vocab: usize,
 }
 
-/// What a part of a corpus is encoded from and with.
-pub(super) struct Encoding<'a> {
-    pub(super) text: &'a Span,
-    /// What tells the corpus from others.
-    pub(super) corpus: &'a str,
-    pub(super) tokenizer: &'a Tokenizer,
-}
-
-impl Encoding<'_> {
-    /// The tokens, from the first folder that has them or can hold them.
-    pub(super) fn tokens(
-        &self,
-        folders: &[PathBuf],
-        notes: &mut Vec<String>,
-    ) -> Result<TokenFile, DataError> {
-        let name = self.name();
-        let mut last = None;
-        for folder in folders {
-            let path = folder.join(format!("{}.tokens", hex(&name[..16])));
-            match TokenFile::open(&path, &name, self.tokenizer.vocab()) {
-                Ok(file) => return Ok(file),
-                Err(Unusable::NotThere) => {}
-                Err(Unusable::Damaged(why)) => {
-                    notes.push(format!("`{}` {why}: made anew", path.display()));
-                }
-            }
-            // A folder that cannot be written leaves the next one.
-            match fs::create_dir_all(folder).and_then(|()| NamedTempFile::new_in(folder)) {
-                Ok(part) => {
-                    self.write(folder, part, &path, name)?;
-                    let written = TokenFile::open(&path, &name, self.tokenizer.vocab());
-                    let written = written.map_err(|_| DataError::DamagedTokens { path })?;
-                    notes.push(format!(
-                        "encoded {} bytes as {} tokens, kept in `{}`",
-                        self.text.len(),
-                        written.count,
-                        written.path.display()
-                    ));
-                    return Ok(written);
-                }
-                Err(error) => last = Some((folder.clone(), error)),
-            }
-        }
-        let (folder, source) =
-            last.unwrap_or_else(|| (PathBuf::new(), io::ErrorKind::NotFound.into()));
-        Err(DataError::TokenCache { folder, source })
-    }
-
-    /// A hash of all that the tokens depend on.
-    fn name(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(VERSION.to_le_bytes());
-        hash.update(self.tokenizer.fingerprint().unwrap_or_default());
-        hash.update(self.corpus);
-        hash.update(self.text.start().to_le_bytes());
-        hash.update(self.text.len().to_le_bytes());
-        hash.finalize().into()
-    }
-
-    /// Encodes into `part` and then gives it its name in one step.
-    fn write(
-        &self,
-        folder: &Path,
-        part: NamedTempFile,
-        path: &Path,
-        name: [u8; 32],
-    ) -> Result<(), DataError> {
-        let unwritten = |source| DataError::TokenCache {
-            folder: folder.to_owned(),
-            source,
-        };
-        let width = width(self.tokenizer.vocab());
-        let mut writer = Writer::new(part, width).map_err(unwritten)?;
-        let mut blocks = Blocks::new(self.text, self.tokenizer, BLOCK);
-        let mut at = 0;
-        loop {
-            let mut texts = Vec::with_capacity(SIDE_BY_SIDE);
-            while texts.len() < SIDE_BY_SIDE
-                && let Some(text) = blocks.next()?
-            {
-                texts.push(text);
-            }
-            if texts.is_empty() {
-                break;
-            }
-            let slices: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
-            for tokens in self.tokenizer.encode_all(&slices, at)? {
-                writer.add(&tokens).map_err(unwritten)?;
-            }
-            at += texts.iter().map(|text| text.len() as u64).sum::<u64>();
-        }
-        writer.finish(name, path).map_err(unwritten)
-    }
-}
-
-struct Writer {
+/// Writes a token file.
+pub(super) struct Writer {
     out: BufWriter<NamedTempFile>,
     width: usize,
     count: u64,
@@ -155,7 +51,9 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(part: NamedTempFile, width: usize) -> io::Result<Self> {
+    /// Into a file that has no name yet; `vocab` token values.
+    pub(super) fn new(part: NamedTempFile, vocab: usize) -> io::Result<Self> {
+        let width = width(vocab);
         let mut out = BufWriter::new(part);
         out.write_all(&[0; HEAD as usize])?;
         Ok(Self {
@@ -167,7 +65,7 @@ impl Writer {
         })
     }
 
-    fn add(&mut self, tokens: &[i32]) -> io::Result<()> {
+    pub(super) fn add(&mut self, tokens: &[i32]) -> io::Result<()> {
         for token in tokens {
             self.piece.extend(&token.to_le_bytes()[..self.width]);
             if self.piece.len() == PIECE {
@@ -185,7 +83,8 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(mut self, name: [u8; 32], path: &Path) -> io::Result<()> {
+    /// Gives the whole file its name in one step.
+    pub(super) fn finish(mut self, name: [u8; 32], path: &Path) -> io::Result<()> {
         if !self.piece.is_empty() {
             self.end_piece()?;
         }
@@ -205,13 +104,13 @@ impl Writer {
 }
 
 /// Why a file does not serve.
-enum Unusable {
+pub(super) enum Unusable {
     NotThere,
     Damaged(String),
 }
 
 impl TokenFile {
-    fn open(path: &Path, name: &[u8; 32], vocab: usize) -> Result<Self, Unusable> {
+    pub(super) fn open(path: &Path, name: &[u8; 32], vocab: usize) -> Result<Self, Unusable> {
         let damaged = |why: &str| Unusable::Damaged(why.to_owned());
         let file = match File::open(path) {
             Ok(file) => file,

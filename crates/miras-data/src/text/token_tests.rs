@@ -1,6 +1,9 @@
 use std::fs;
 
-use super::{testkit::Place, *};
+use super::{
+    testkit::{Place, whole_evaluation},
+    *,
+};
 use crate::{
     Dataset,
     tokenizer::testkit::{awkward, path, tokenizer},
@@ -41,7 +44,7 @@ fn the_split_is_by_bytes_and_each_part_is_encoded_whole() {
     assert_eq!(tokenized.valid_tokens, valid.len() as u64);
     assert_eq!((tokenized.vocab, data.vocab()), (512, 512));
 
-    let batch = data.train_batch(3, 8).unwrap();
+    let batch = data.train_batch(3, 0..8).unwrap();
     for (inputs, targets) in batch.inputs.chunks(16).zip(batch.targets.chunks(16)) {
         let window = [&inputs[..1], targets].concat();
         assert_eq!(inputs[1..], targets[..15]);
@@ -58,10 +61,9 @@ fn evaluation_counts_the_bytes_of_all_scored_tokens() {
     let data = place.open(&config, 1).unwrap();
     for rows in [1, 3, 50] {
         let (mut targets, mut bytes) = (Vec::new(), 0);
-        for index in 0..data.eval_batches(rows).unwrap() {
-            let batch = data.eval_batch(index, rows).unwrap();
+        for batch in whole_evaluation(&data, rows) {
             bytes += batch.bytes;
-            let scored = (0..rows * batch.len).filter(|&at| batch.weights[at] > 0.0);
+            let scored = (0..batch.weights.len()).filter(|&at| batch.weights[at] > 0.0);
             targets.extend(scored.map(|at| batch.targets[at]));
         }
         assert_eq!(targets, valid[1..], "{rows}");
@@ -89,34 +91,39 @@ fn streams_follow_the_tokens_in_order() {
     assert!(error.starts_with(&expected), "{error}");
 }
 
+/// How many parts were encoded when the data were opened.
+fn encoded(data: &Windows) -> usize {
+    let notes = data.describe().notes;
+    let encoded = notes.iter().filter(|note| note.starts_with("encoded "));
+    encoded.count()
+}
+
 #[test]
 fn a_text_is_encoded_once() {
     let (place, text, config) = place();
     let first = place.open(&config, 1).unwrap();
-    let notes = first.describe().notes;
-    assert_eq!(notes.len(), 2, "{notes:?}");
-    assert!(notes[0].starts_with("encoded "), "{notes:?}");
+    assert_eq!(encoded(&first), 2, "{:?}", first.describe().notes);
     let files = caches(&place);
     assert_eq!(files.len(), 2, "{files:?}");
     let again = place.open(&config, 1).unwrap();
-    assert_eq!(again.describe().notes, [""; 0]);
+    assert_eq!(encoded(&again), 0);
     assert_eq!(
-        again.train_batch(0, 4).unwrap(),
-        first.train_batch(0, 4).unwrap()
+        again.train_batch(0, 0..4).unwrap(),
+        first.train_batch(0, 0..4).unwrap()
     );
     // Another text, split or tokenizer has tokens of its own.
     fs::write(place.path("a.txt"), [&text[1..], b"!"].concat()).unwrap();
-    assert_eq!(place.open(&config, 1).unwrap().describe().notes.len(), 2);
+    assert_eq!(encoded(&place.open(&config, 1).unwrap()), 2);
     let mut other = config.clone();
     other.valid_fraction = Some(0.2);
-    assert_eq!(place.open(&other, 1).unwrap().describe().notes.len(), 2);
+    assert_eq!(encoded(&place.open(&other, 1).unwrap()), 2);
     fs::write(
         place.path("own.json"),
         fs::read_to_string(path()).unwrap() + "\n",
     )
     .unwrap();
     other.tokenizer = place.path("own.json");
-    assert_eq!(place.open(&other, 1).unwrap().describe().notes.len(), 2);
+    assert_eq!(encoded(&place.open(&other, 1).unwrap()), 2);
     assert_eq!(caches(&place).len(), 8);
 }
 
@@ -125,7 +132,11 @@ type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
 #[test]
 fn damaged_tokens_are_made_anew_with_a_note() {
     let (place, _, config) = place();
-    let expected = place.open(&config, 1).unwrap().train_batch(0, 4).unwrap();
+    let expected = place
+        .open(&config, 1)
+        .unwrap()
+        .train_batch(0, 0..4)
+        .unwrap();
     let files = caches(&place);
     let whole: Vec<_> = files.iter().map(|path| fs::read(path).unwrap()).collect();
     let len = whole[0].len();
@@ -145,7 +156,7 @@ fn damaged_tokens_are_made_anew_with_a_note() {
         let notes = data.describe().notes.join("\n");
         let name = format!("`{}`", files[0].display());
         assert!(notes.contains(why) && notes.contains(&name), "{notes}");
-        assert_eq!(data.train_batch(0, 4).unwrap(), expected);
+        assert_eq!(data.train_batch(0, 0..4).unwrap(), expected);
         assert_eq!(fs::read(&files[0]).unwrap(), whole[0]);
     }
 }
@@ -158,7 +169,7 @@ fn tokens_that_change_behind_the_back_are_an_error() {
         let len = fs::metadata(&path).unwrap().len() as usize;
         fs::write(path, vec![0xFF; len]).unwrap();
     }
-    let error = data.train_batch(0, 1).unwrap_err().to_string();
+    let error = data.train_batch(0, 0..1).unwrap_err().to_string();
     assert!(
         error.ends_with("is damaged: delete it, and it is made anew"),
         "{error}"
@@ -177,6 +188,29 @@ fn a_cache_folder_that_cannot_be_made_leaves_the_next_one() {
         error.starts_with(expected) && error.contains("XDG_CACHE_HOME"),
         "{error}"
     );
+}
+
+#[test]
+fn a_cache_folder_in_which_the_write_fails_leaves_the_next_one() {
+    let (place, _, config) = place();
+    let [good] = place.caches();
+    open(&config, 0, std::slice::from_ref(&good)).unwrap();
+    let names: Vec<_> = caches(&place)
+        .iter()
+        .map(|path| path.file_name().unwrap().to_owned())
+        .collect();
+    for path in caches(&place) {
+        fs::remove_file(path).unwrap();
+    }
+    // Written to the end, a file cannot take the name of a folder.
+    let bad = PathBuf::from(place.path("bad"));
+    for name in &names {
+        fs::create_dir_all(bad.join(name)).unwrap();
+    }
+    open(&config, 0, &[bad.clone(), good]).unwrap();
+    assert_eq!(caches(&place).len(), names.len());
+    let error = open(&config, 0, &[bad]).err().unwrap();
+    assert!(error.is_outside(), "{error}");
 }
 
 #[test]
@@ -213,16 +247,19 @@ fn bytes_that_are_no_text_are_tokens_of_their_own() {
 #[test]
 fn held_out_text_says_how_it_became_tokens_and_refuses_rows_of_no_length() {
     let (place, text, _) = place();
-    let paths = place.paths(&["a.txt"]);
-    let data = open_held_out(&paths, tokenizer(), 16, false).unwrap();
+    let with_rows = |seq_len| TextConfig {
+        seq_len,
+        ..place.config(&["a.txt"])
+    };
+    let data = open_held_out(&with_rows(16), tokenizer()).unwrap();
     let found = data.describe().tokenizer.unwrap();
     let tokens = tokenizer().encode(&text).unwrap().len() as u64;
     assert_eq!((found.train_tokens, found.valid_tokens), (0, tokens));
     assert_eq!(found.fingerprint, tokenizer().fingerprint().unwrap());
-    let bytes = open_held_out(&paths, Tokenizer::bytes(), 16, false).unwrap();
+    let bytes = open_held_out(&with_rows(16), Tokenizer::bytes()).unwrap();
     assert_eq!(bytes.describe().tokenizer, None);
     for length in [0, (1 << 24) + 1] {
-        let error = open_held_out(&paths, tokenizer(), length, false)
+        let error = open_held_out(&with_rows(length), tokenizer())
             .err()
             .unwrap();
         assert_eq!(error.field(), Some("seq_len"), "{error}");

@@ -18,7 +18,7 @@ fn blocks(text: &[u8], tokenizer: &Tokenizer, sizes: (usize, usize)) -> Vec<Vec<
 
 fn tokens(blocks: &[Vec<u8>], tokenizer: &Tokenizer) -> Vec<i32> {
     let slices: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();
-    tokenizer.encode_all(&slices, 0).unwrap().concat()
+    tokenizer.encode_all(&slices).unwrap().concat()
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl<'a> Blocks<'a> {
                 let last = std::mem::take(&mut self.rest);
                 return Ok((!last.is_empty()).then_some(last));
             }
-            let cut = self.cut()?;
+            let cut = self.cut();
             let cut = cut.or_else(|| (size >= most).then(|| whole_characters(&self.rest)));
             if let Some(cut) = cut {
                 let rest = self.rest.split_off(cut);
@@ -67,19 +67,16 @@ impl<'a> Blocks<'a> {
     }
 
     /// The last good place to cut what was read.
-    fn cut(&self) -> Result<Option<usize>, DataError> {
+    fn cut(&self) -> Option<usize> {
         let text = &self.rest;
         let last = text.len().saturating_sub(AROUND);
         let places = || (1..last).rev();
         let lines = places().filter(|&at| text[at - 1] == b'\n' && stands_alone(text, at - 1));
         let spaces = places().filter(|&at| text[at] == b' ' && stands_alone(text, at));
-        for at in lines.take(TRIES).chain(spaces.take(TRIES)) {
+        (lines.take(TRIES).chain(spaces.take(TRIES))).find(|&at| {
             let before = &text[at.saturating_sub(AROUND)..at];
-            if self.tokenizer.is_cut(before, &text[at..at + AROUND])? {
-                return Ok(Some(at));
-            }
-        }
-        Ok(None)
+            self.tokenizer.is_cut(before, &text[at..at + AROUND])
+        })
     }
 }
 

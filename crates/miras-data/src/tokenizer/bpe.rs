@@ -4,10 +4,13 @@ use std::{collections::BTreeMap, iter};
 
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::{alphabet::Alphabet, files::Source, load};
+use super::{alphabet::Alphabet, files::Source, load, refused::Refused};
 
 /// The largest vocabulary that is accepted.
 const MAX_VOCAB: usize = 1 << 24;
+
+/// So many tokens are shown where they do not spell the text.
+const SHOWN: usize = 16;
 
 /// A tokenizer of which it is known what bytes each token stands for.
 pub(super) struct Bpe {
@@ -18,6 +21,17 @@ pub(super) struct Bpe {
     single: [Option<i32>; 256],
     /// What the tokenizer writes for what it does not know.
     unknown: Option<(String, i32)>,
+    /// Added tokens that swallow white space.
+    strippers: BTreeMap<i32, Stripper>,
+    /// The Unicode form that the normalizer brings a text into, if it does.
+    form: Option<&'static str>,
+}
+
+/// An added token that takes white space beside it away.
+struct Stripper {
+    content: String,
+    left: bool,
+    right: bool,
 }
 
 impl Bpe {
@@ -34,12 +48,34 @@ impl Bpe {
             let token = inner.token_to_id(&name)?;
             Some((name, token as i32))
         });
+        let added = inner.get_added_tokens_decoder().into_iter();
+        let strippers = added
+            .filter(|(_, token)| token.lstrip || token.rstrip)
+            .map(|(id, token)| {
+                let (left, right) = (token.lstrip, token.rstrip);
+                let content = token.content;
+                let stripper = Stripper {
+                    content,
+                    left,
+                    right,
+                };
+                (id as i32, stripper)
+            })
+            .collect();
         Ok(Self {
+            form: load::unicode_form(&inner),
             inner,
             spelling,
             single,
             unknown,
+            strippers,
         })
+    }
+
+    /// The first token whose bytes are these.
+    pub(super) fn spelled(&self, bytes: &[u8]) -> Option<i32> {
+        let token = self.spelling.iter().position(|found| **found == *bytes)?;
+        Some(token as i32)
     }
 
     pub(super) fn vocab(&self) -> usize {
@@ -62,79 +98,114 @@ impl Bpe {
             .map_or(&[], |bytes| bytes)
     }
 
-    /// The tokens of each text, the first of which stands at `at`.
-    pub(super) fn encode(&self, texts: &[&[u8]], at: u64) -> Result<Vec<Vec<i32>>, String> {
-        let encoded = self.tokens(texts, at)?;
-        let mut at = at;
-        for (text, tokens) in texts.iter().zip(&encoded) {
-            self.check(text, tokens, at)?;
-            at += text.len() as u64;
+    /// The tokens of each text.
+    pub(super) fn encode(&self, texts: &[&[u8]]) -> Result<Vec<Vec<i32>>, Refused> {
+        let encoded = self.tokens(texts)?;
+        for (number, (text, tokens)) in texts.iter().zip(&encoded).enumerate() {
+            self.check(number, text, tokens)?;
         }
         Ok(encoded)
     }
 
-    /// Whether the tokens of two texts are those of the texts as one.
-    pub(super) fn is_cut(&self, before: &[u8], after: &[u8]) -> Result<bool, String> {
+    /// Whether the tokens of two texts are those of the texts as one. What cannot be encoded is
+    /// found when its block is.
+    pub(super) fn is_cut(&self, before: &[u8], after: &[u8]) -> bool {
         let whole = [before, after].concat();
-        let tokens = self.tokens(&[before, after, &whole], 0)?;
-        Ok([&tokens[0][..], &tokens[1]].concat() == tokens[2])
+        let tokens = self.tokens(&[before, after, &whole]);
+        tokens.is_ok_and(|tokens| [&tokens[0][..], &tokens[1]].concat() == tokens[2])
     }
 
     /// Runs of UTF-8 go through the tokenizer, other bytes are tokens of their own.
-    fn tokens(&self, texts: &[&[u8]], at: u64) -> Result<Vec<Vec<i32>>, String> {
+    fn tokens(&self, texts: &[&[u8]]) -> Result<Vec<Vec<i32>>, Refused> {
         let runs = texts.iter().flat_map(|text| text.utf8_chunks());
         let runs: Vec<&str> = (runs.map(|chunk| chunk.valid()))
             .filter(|run| !run.is_empty())
             .collect();
         let mut encoded = (self.inner.encode_batch_fast(runs, false))
-            .map_err(|cause| format!("cannot encode the text: {cause}"))?
+            .map_err(|cause| {
+                Refused::new(
+                    (0, 0),
+                    "cannot encode the text",
+                    format!(" or after: {cause}"),
+                )
+            })?
             .into_iter();
-        let mut at = at;
         let mut all = Vec::with_capacity(texts.len());
-        for text in texts {
+        for (number, text) in texts.iter().enumerate() {
             let mut tokens = Vec::new();
-            let mut inside = at;
+            let mut inside = 0;
             for chunk in text.utf8_chunks() {
                 if !chunk.valid().is_empty()
                     && let Some(run) = encoded.next()
                 {
                     tokens.extend(run.get_ids().iter().map(|&id| id as i32));
                 }
-                inside += chunk.valid().len() as u64;
+                inside += chunk.valid().len();
                 for byte in chunk.invalid() {
                     let token = self.single[usize::from(*byte)].ok_or_else(|| {
-                        format!(
-                            "has no token for the byte 0x{byte:02X} at byte {inside} of the text"
-                        )
+                        let before = format!("has no token for the byte 0x{byte:02X}");
+                        Refused::new((number, inside), before, "")
                     })?;
                     tokens.push(token);
                     inside += 1;
                 }
             }
-            at += text.len() as u64;
             all.push(tokens);
         }
         Ok(all)
     }
 
     /// Refuses tokens whose bytes are not the text.
-    fn check(&self, text: &[u8], tokens: &[i32], at: u64) -> Result<(), String> {
+    fn check(&self, number: usize, text: &[u8], tokens: &[i32]) -> Result<(), Refused> {
         let mut inside = 0;
-        for &token in tokens {
+        for (at, &token) in tokens.iter().enumerate() {
             let bytes = self.bytes_of(token);
             if !text[inside..].starts_with(bytes) || bytes.is_empty() {
-                return Err(self.difference(text, inside, (token, tokens), at));
+                let stripper = self.stripper(&text[inside..], (&tokens[..at], Some(token)));
+                return Err(match stripper {
+                    Some((before, after)) => Refused::new((number, inside), before, after),
+                    None => self.difference((number, text), inside, (at, tokens)),
+                });
             }
             inside += bytes.len();
         }
         if inside < text.len() {
-            let place = at + inside as u64;
-            let rest = start(&text[inside..]);
-            return Err(format!(
-                "has no token for {rest} at byte {place} of the text"
-            ));
+            let rest = &text[inside..];
+            let (before, after) = (self.stripper(rest, (tokens, None)))
+                .unwrap_or_else(|| (format!("has no token for {}", start(rest)), String::new()));
+            return Err(Refused::new((number, inside), before, after));
         }
         Ok(())
+    }
+
+    /// What to say of white space at the start of a text that an added token swallowed: the last
+    /// of those before it, or the one after it.
+    fn stripper(
+        &self,
+        text: &[u8],
+        (before, after): (&[i32], Option<i32>),
+    ) -> Option<(String, String)> {
+        let first = text.utf8_chunks().next()?.valid().chars().next()?;
+        if !first.is_whitespace() {
+            return None;
+        }
+        let find = |token: Option<&i32>| self.strippers.get(token?);
+        let left = find(after.as_ref()).filter(|token| token.left);
+        let right = find(before.last()).filter(|token| token.right);
+        let (token, property, side) = match (left, right) {
+            (Some(token), _) => (token, "lstrip", "before"),
+            (_, Some(token)) => (token, "rstrip", "after"),
+            _ => return None,
+        };
+        let content = &token.content;
+        Some((
+            "changes the text:".to_owned(),
+            format!(
+                " its added token `{content}` swallows the white space {side} it, because it has \
+                 {property} = true: set that to false in tokenizer.json, or take the token out of \
+                 added_tokens"
+            ),
+        ))
     }
 
     /// Where in a text, from which a token was made, a byte is that the vocabulary lacks.
@@ -145,31 +216,55 @@ impl Bpe {
 
     fn difference(
         &self,
-        text: &[u8],
+        (number, text): (usize, &[u8]),
         inside: usize,
-        (token, tokens): (i32, &[i32]),
-        at: u64,
-    ) -> String {
-        let place = at + inside as u64;
+        (at, tokens): (usize, &[i32]),
+    ) -> Refused {
+        let token = tokens[at];
+        let place = (number, inside);
         let found = start(&text[inside..]);
         match &self.unknown {
             Some((name, unknown)) if tokens.iter().all(|token| token == unknown) => {
-                format!("knows nothing of the text, which becomes `{name}` alone, from {found} on")
+                let before = format!(
+                    "knows nothing of the text, which becomes `{name}` alone, from {found}"
+                );
+                Refused::new(place, before, " on")
             }
-            Some((name, unknown)) if token == *unknown => {
-                format!("has no token for {found} at byte {place} of the text and writes `{name}`")
-            }
+            Some((name, unknown)) if token == *unknown => Refused::new(
+                place,
+                format!("has no token for {found}"),
+                format!(" and writes `{name}`"),
+            ),
             _ => {
                 if let Some(lacking) = self.lacking(&text[inside..], token) {
-                    let place = place + lacking as u64;
                     let found = start(&text[inside + lacking..]);
-                    return format!("has no token for {found} at byte {place} of the text");
+                    let before = format!("has no token for {found}");
+                    return Refused::new((number, inside + lacking), before, "");
                 }
-                let spelled = start(self.bytes_of(token));
-                format!(
-                    "changes the text: at byte {place} it has {spelled} for {found}, and bits a \
-                     byte would mean nothing; use one without normalizer and without a space put \
-                     in front"
+                // A character may be several tokens.
+                let spelled = start(&self.decode(&tokens[at..tokens.len().min(at + SHOWN)]));
+                let (cause, remedy) = match self.form {
+                    Some(form) => (
+                        format!(" (its normalizer is {form})"),
+                        format!(
+                            "bring the text into that form first, as by `python3 -c 'import sys, \
+                             unicodedata as u; sys.stdout.write(u.normalize(\"{form}\", \
+                             sys.stdin.read()))' < FILE > NEW`, or use a tokenizer without \
+                             normalizer"
+                        ),
+                    ),
+                    None => (
+                        String::new(),
+                        "use one without normalizer and without a space put in front".to_owned(),
+                    ),
+                };
+                Refused::new(
+                    place,
+                    "changes the text:",
+                    format!(
+                        " it has {spelled} for {found}{cause}, and bits a byte would mean \
+                         nothing; {remedy}"
+                    ),
                 )
             }
         }

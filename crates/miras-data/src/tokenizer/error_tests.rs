@@ -175,21 +175,68 @@ fn a_text_that_tokens_would_not_spell_is_refused() {
     assert_eq!(
         place.encode(unknown, "ZZZ"),
         "tokenizer: `DIR/changed.json` knows nothing of the text, which becomes `<unk>` alone, \
-         from \"ZZZ\" on"
+         from \"ZZZ\" at byte 0 of the text on"
     );
     let spaced = |json: &mut Value| json["pre_tokenizer"]["add_prefix_space"] = true.into();
     assert_eq!(
         place.encode(spaced, "q"),
-        "tokenizer: `DIR/changed.json` changes the text: at byte 0 it has \" \" for \"q\", and \
+        "tokenizer: `DIR/changed.json` changes the text: at byte 0 of the text it has \" q\" for \"q\", and \
          bits a byte would mean nothing; use one without normalizer and without a space put in \
          front"
     );
     let lower = |json: &mut Value| json["normalizer"] = json!({ "type": "Lowercase" });
     let error = place.encode(lower, "so Big");
     assert!(
-        error.contains("changes the text: at byte 2 it has \" b\" for \" Big\""),
+        error.contains("changes the text: at byte 2 of the text it has \" big\" for \" Big\""),
         "{error}"
     );
+}
+
+#[test]
+fn an_added_token_that_swallows_white_space_is_named() {
+    let place = Place::new();
+    let with = |property: &'static str| {
+        move |json: &mut Value| json["added_tokens"][0][property] = true.into()
+    };
+    for (property, text, at, side) in [
+        ("lstrip", "Anna \n<|end|>", 4, "before"),
+        ("lstrip", "Anna <|end|> <|end|>", 4, "before"),
+        ("rstrip", "<|end|>  Anna", 7, "after"),
+        ("rstrip", "Anna<|end|>\n", 11, "after"),
+    ] {
+        assert_eq!(
+            place.encode(with(property), text),
+            format!(
+                "tokenizer: `DIR/changed.json` changes the text: at byte {at} of the text its \
+                 added token `<|end|>` swallows the white space {side} it, because it has \
+                 {property} = true: set that to false in tokenizer.json, or take the token out of \
+                 added_tokens"
+            ),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn a_normalizer_of_unicode_is_named_with_what_brings_a_text_into_its_form() {
+    let place = Place::new();
+    for (normalizer, form) in [
+        (json!({ "type": "NFC" }), "NFC"),
+        (
+            json!({ "type": "Sequence", "normalizers": [{ "type": "NFKC" }] }),
+            "NFKC",
+        ),
+    ] {
+        let error = place.encode(|json| json["normalizer"] = normalizer, "At the cafe\u{301}");
+        let expected = format!(
+            "changes the text: at byte 10 of the text it has \"\u{e9}\" for \"e\\u{{301}}\" (its \
+             normalizer is {form}), and bits a byte would mean nothing; bring the text into that \
+             form first, as by `python3 -c 'import sys, unicodedata as u; \
+             sys.stdout.write(u.normalize(\"{form}\", sys.stdin.read()))' < FILE > NEW`, or use a \
+             tokenizer without normalizer"
+        );
+        assert!(error.ends_with(&expected), "{error}\nnot {expected}");
+    }
 }
 
 #[test]

@@ -9,7 +9,10 @@ use std::{
 use flate2::read::MultiGzDecoder;
 
 use super::{FIELD, error};
-use crate::{DataError, text};
+use crate::{
+    DataError,
+    paths::{WantedAs, is_compressed, suggestion, with_home},
+};
 
 /// What a Hugging Face tokenizer is saved as.
 const WHOLE: &str = "tokenizer.json";
@@ -33,16 +36,25 @@ impl Source {
             Self::Pair { vocab, merges } => vec![vocab, merges],
         }
     }
+
+    /// The files under the names by which a folder is known to hold them.
+    pub(super) fn into_named(self) -> Vec<(String, Vec<u8>)> {
+        let [vocab_name, merges_name] = PAIRS[0].map(str::to_owned);
+        match self {
+            Self::Whole(json) => vec![(WHOLE.to_owned(), json)],
+            Self::Pair { vocab, merges } => vec![(vocab_name, vocab), (merges_name, merges)],
+        }
+    }
 }
 
 /// Finds and reads the files that a setting names.
 pub(super) fn find(given: &str) -> Result<Source, DataError> {
-    let path = text::with_home(given);
+    let path = with_home(given);
     match fs::metadata(&path) {
         Ok(data) if data.is_dir() => in_folder(given, &path),
         Ok(_) => beside(given, &path),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-            let hint = text::suggestion(&path);
+            let hint = suggestion(&path, WantedAs::Tokenizer);
             let field = FIELD;
             Err(DataError::Missing { field, path, hint })
         }
@@ -131,7 +143,7 @@ fn read(path: &Path) -> Result<Vec<u8>, DataError> {
         path: path.to_owned(),
         source,
     })?;
-    if !text::is_compressed(path) {
+    if !is_compressed(path) {
         return Ok(bytes);
     }
     let mut plain = Vec::new();

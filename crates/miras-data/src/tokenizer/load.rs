@@ -50,6 +50,21 @@ pub(super) fn unknown(tokenizer: &Tokenizer) -> Option<String> {
     }
 }
 
+/// The Unicode form that a tokenizer brings a text into.
+pub(super) fn unicode_form(tokenizer: &Tokenizer) -> Option<&'static str> {
+    fn form(normalizer: &NormalizerWrapper) -> Option<&'static str> {
+        match normalizer {
+            NormalizerWrapper::NFC(_) => Some("NFC"),
+            NormalizerWrapper::NFD(_) => Some("NFD"),
+            NormalizerWrapper::NFKC(_) => Some("NFKC"),
+            NormalizerWrapper::NFKD(_) => Some("NFKD"),
+            NormalizerWrapper::Sequence(list) => list.as_ref().iter().find_map(form),
+            _ => None,
+        }
+    }
+    tokenizer.get_normalizer().and_then(form)
+}
+
 fn from_whole(bytes: &[u8]) -> Result<Tokenizer, String> {
     let unreadable = |cause: String| format!("is no tokenizer.json that can be read: {cause}");
     let json: Value =

@@ -9,12 +9,17 @@ mod blocks;
 mod bpe;
 mod files;
 mod load;
+mod refused;
+mod saved;
 
 use sha2::{Digest, Sha256};
 
 use crate::{DataError, describe::hex};
 pub(crate) use blocks::Blocks;
 use bpe::Bpe;
+use files::Source;
+pub(crate) use refused::Refused;
+pub use saved::TokenizerFiles;
 
 /// The setting that stands for bytes.
 pub(crate) const BYTES: &str = "bytes";
@@ -43,18 +48,21 @@ impl Tokenizer {
     }
 
     /// `"bytes"`, or byte-level BPE from files: the path of a `tokenizer.json`, of a
-    /// `vocab.json` with `merges.txt` beside it, or of a folder that holds either.
+    /// `vocab.json` with `merges.txt` beside it, or of a folder that holds either or was saved
+    /// with [`TokenizerFiles`].
     pub fn open(setting: &str) -> Result<Self, DataError> {
         if setting == BYTES {
             return Ok(Self::bytes());
         }
-        let source = files::find(setting)?;
-        let mut hash = Sha256::new();
-        for part in source.parts() {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
+        let saved = saved::facts_in(setting)?;
+        if saved.as_ref().is_some_and(saved::Facts::is_bytes) {
+            return Ok(Self::bytes());
         }
-        let fingerprint = format!("tokenizer-sha256:{}", hex(&hash.finalize()));
+        let source = files::find(setting)?;
+        let fingerprint = fingerprint(&source);
+        if let Some(saved) = saved {
+            saved.check(setting, &fingerprint)?;
+        }
         let bpe = Bpe::new(source).map_err(|why| error(setting, why))?;
         Ok(Self {
             given: setting.to_owned(),
@@ -81,7 +89,13 @@ impl Tokenizer {
     pub fn encode(&self, text: &[u8]) -> Result<Vec<i32>, DataError> {
         match &self.kind {
             Kind::Bytes => Ok(text.iter().copied().map(i32::from).collect()),
-            Kind::Bpe { .. } => Ok(self.encode_all(&[text], 0)?.concat()),
+            Kind::Bpe { .. } => match self.encode_all(&[text]) {
+                Ok(tokens) => Ok(tokens.concat()),
+                Err(refused) => {
+                    let place = format!("at byte {} of the text", refused.at);
+                    Err(self.refusal(&refused, &place))
+                }
+            },
         }
     }
 
@@ -95,25 +109,38 @@ impl Tokenizer {
         }
     }
 
-    /// Encodes texts side by side; `at` is the place of the first, for messages, and the others
-    /// follow it.
-    pub(crate) fn encode_all(&self, texts: &[&[u8]], at: u64) -> Result<Vec<Vec<i32>>, DataError> {
+    /// Encodes texts side by side.
+    pub(crate) fn encode_all(&self, texts: &[&[u8]]) -> Result<Vec<Vec<i32>>, Refused> {
         match &self.kind {
-            Kind::Bytes => texts.iter().map(|text| self.encode(text)).collect(),
-            Kind::Bpe { bpe, .. } => {
-                let encoded = bpe.encode(texts, at);
-                encoded.map_err(|why| error(&self.given, why))
-            }
+            Kind::Bytes => Ok((texts.iter())
+                .map(|text| text.iter().copied().map(i32::from).collect())
+                .collect()),
+            Kind::Bpe { bpe, .. } => bpe.encode(texts),
         }
     }
 
-    /// Whether a text may be encoded in two pieces, as far as the text around the cut can tell.
-    pub(crate) fn is_cut(&self, before: &[u8], after: &[u8]) -> Result<bool, DataError> {
-        match &self.kind {
-            Kind::Bytes => Ok(true),
-            Kind::Bpe { bpe, .. } => {
-                (bpe.is_cut(before, after)).map_err(|why| error(&self.given, why))
+    /// The tokens of what stands between two texts: the one token that spells it, such as
+    /// `<|endoftext|>`, if there is one, else those of a text.
+    pub(crate) fn separator(&self, text: &[u8]) -> Result<Vec<i32>, DataError> {
+        let tokens = self.encode(text)?;
+        Ok(match &self.kind {
+            Kind::Bpe { bpe, .. } if tokens.len() > 1 => {
+                bpe.spelled(text).map_or(tokens, |token| vec![token])
             }
+            _ => tokens,
+        })
+    }
+
+    /// A text that cannot be encoded, as an error; `place` says where, in words.
+    pub(crate) fn refusal(&self, refused: &Refused, place: &str) -> DataError {
+        error(&self.given, refused.told(place))
+    }
+
+    /// Whether a text may be encoded in two pieces, as far as the text around the cut can tell.
+    pub(crate) fn is_cut(&self, before: &[u8], after: &[u8]) -> bool {
+        match &self.kind {
+            Kind::Bytes => true,
+            Kind::Bpe { bpe, .. } => bpe.is_cut(before, after),
         }
     }
 
@@ -140,6 +167,16 @@ impl Tokenizer {
             Kind::Bpe { .. } => "tokens",
         }
     }
+}
+
+/// A hash of the contents of the files.
+fn fingerprint(source: &Source) -> String {
+    let mut hash = Sha256::new();
+    for part in source.parts() {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    format!("tokenizer-sha256:{}", hex(&hash.finalize()))
 }
 
 fn error(given: &str, why: String) -> DataError {

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use miras_sweep::Note;
+
 use crate::support::{expanded, labels, read};
 
 #[test]
@@ -85,6 +87,129 @@ fn random_points_are_a_function_of_the_seed_and_lie_in_their_range() {
         (5..=15).contains(&low),
         "half of a logarithmic range is below its middle: {low}"
     );
+}
+
+/// The shares of the whole numbers from 1 that are drawn from a range.
+fn shares(range: &str, most: usize) -> Vec<f64> {
+    let text = format!(
+        "[sweep]\nmode = 'random'\npoints = 2000\n[sweep.axes]\n\
+         'train.lr' = {{ log = [1e-4, 1e-1] }}\n'train.width' = {range}"
+    );
+    let (found, _) = expanded(&text).unwrap();
+    let mut counts = vec![0; most];
+    for (trial, _) in &found.trials {
+        counts[trial.values["train.width"].as_u64().unwrap() as usize - 1] += 1;
+    }
+    let all: i32 = counts.iter().sum();
+    let share = |&count: &i32| f64::from(count) / f64::from(all);
+    counts.iter().map(share).collect()
+}
+
+#[test]
+fn whole_numbers_are_drawn_evenly_ends_included() {
+    for (range, expected) in [
+        ("{ linear = [1, 3], integer = true }", vec![1.0 / 3.0; 3]),
+        ("{ linear = [1, 3] }", vec![1.0 / 3.0; 3]),
+        ("{ linear = [1, 2] }", vec![0.5; 2]),
+        ("{ linear = [1, 8] }", vec![0.125; 8]),
+        // From a half below to a half above, on its own scale.
+        (
+            "{ log = [1, 3], integer = true }",
+            [(0.5, 1.5), (1.5, 2.5), (2.5, 3.5)]
+                .map(|(low, high): (f64, f64)| (high / low).ln() / 7_f64.ln())
+                .to_vec(),
+        ),
+    ] {
+        let found = shares(range, expected.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            // Five standard deviations, and less than the half that an end once had.
+            assert!(
+                (found - expected).abs() < 0.056,
+                "{range}: {found} {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn rounding_that_makes_points_equal_is_said() {
+    let notes = |text: &str| -> Vec<String> {
+        let (found, _) = expanded(text).unwrap();
+        found.notes.iter().map(ToString::to_string).collect()
+    };
+    let whole = "[sweep.axes]\n'train.width' = { linear = [1, 3], n = 5, integer = true }";
+    assert_eq!(labels(whole), ["width=1 s7", "width=2 s7", "width=3 s7"]);
+    assert_eq!(
+        notes(whole),
+        [
+            "the range for `train.width` was to have n = 5 values; rounding makes some equal, which \
+             leaves 3: 1, 2, 3"
+        ]
+    );
+    let digits = "[sweep.axes]\n'train.lr' = { linear = [0.1, 0.10001], n = 4 }";
+    assert_eq!(labels(digits), ["lr=0.1 s7", "lr=0.10001 s7"]);
+    assert!(notes(digits)[0].contains("leaves 2: 0.1, 0.10001"));
+    for apart in [
+        "[sweep.axes]\n'train.width' = { linear = [1, 3], n = 3 }",
+        // What is tied to equal values may differ.
+        "[[sweep.tied]]\n'train.width' = { linear = [1, 2], n = 4, integer = true }\n\
+         'train.lr' = [0.1, 0.2, 0.3, 0.4]",
+    ] {
+        assert_eq!(notes(apart), [""; 0], "{apart}");
+    }
+    let tied = "[[sweep.tied]]\n'train.width' = { linear = [1, 2], n = 4, integer = true }\n\
+                'train.lr' = [0.1, 0.2, 0.3, 0.4]";
+    let expected = [
+        "width=1 lr=0.1 s7",
+        "width=1 lr=0.2 s7",
+        "width=2 lr=0.3 s7",
+        "width=2 lr=0.4 s7",
+    ];
+    assert_eq!(labels(tied), expected);
+}
+
+#[test]
+fn what_trials_are_noted_for_is_said_once() {
+    let text = "[sweep]\nseeds = [1, 2]\n[sweep.axes]\n'train.lr' = [0.5, 2, 3]\n\
+                'train.width' = [8, 101]\n[sweep.evaluate]\nlengths = [8]\ntokens = 16";
+    let (found, _) = expanded(text).unwrap();
+    let shown = |notes: &[Note]| -> Vec<String> { notes.iter().map(Note::to_string).collect() };
+    assert_eq!(
+        shown(&found.notes),
+        [
+            "measured in [8]",
+            "lr=2 width=8, lr=2 width=101, lr=3 width=8, lr=3 width=101: bold"
+        ]
+    );
+    assert_eq!(
+        shown(&found.unfit),
+        ["lr=0.5 width=101, lr=2 width=101, lr=3 width=101: too wide"]
+    );
+    assert_eq!(found.largest, Some(("lr=3 width=101".to_owned(), 101)));
+}
+
+#[test]
+fn every_trial_can_be_measured_or_nothing_is_trained() {
+    for widths in ["2, 1", "1, 2"] {
+        let text = format!(
+            "[sweep.axes]\n'train.width' = [{widths}]\n[sweep.evaluate]\nlengths = [8, 200]\n\
+             tokens = 200"
+        );
+        let error = expanded(&text).map(|_| ()).unwrap_err();
+        for said in [
+            "error: at train.width=1: 200 is too long",
+            "sweep.toml:4:15  (sweep.evaluate.lengths[1])",
+        ] {
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}
+
+#[test]
+fn numbers_that_json_does_not_have_stay_apart() {
+    let text = "[sweep.axes]\n'train.lr' = [nan, inf, -inf, 0.5]";
+    let expected = ["lr=nan s7", "lr=inf s7", "lr=-inf s7", "lr=0.5 s7"];
+    assert_eq!(labels(text), expected);
 }
 
 #[test]
@@ -288,6 +413,10 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[sweep.axes]\n'train.lr' = { log = [1, 2] }",
         "add n, for example n = 5",
+    ),
+    (
+        "[sweep.axes]\n'train.width' = { linear = [1.5, 3], n = 2, integer = true }",
+        "goes from one whole number to another, of at most 2^53, got 1.5 and 3",
     ),
     (
         "[sweep.axes]\n'train.lr' = { log = [1, 2], m = 2 }",

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use miras_config::{ConfigError, Layers, Tree};
 use miras_run::Cost;
-use miras_sweep::{Expanded, Plan, Settle, Settled, SweepSpec, expand};
+use miras_sweep::{Evaluations, Expanded, Misfit, Plan, Settle, Settled, SweepSpec, expand};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -76,11 +76,30 @@ impl Settle for Toy {
                 state_bytes_per_token: 0,
                 flops_per_token: 3.0,
             },
+            memory: Some(train.width),
             step_tokens: 100,
             steps: train.steps,
             seed: train.seed,
             metrics: vec!["eval/loss".into(), "eval/accuracy".into()],
+            notes: (train.lr > 1.0)
+                .then(|| "bold".to_owned())
+                .into_iter()
+                .collect(),
+            unfit: (train.width > 100).then(|| "too wide".to_owned()),
         })
+    }
+
+    fn measure(&self, layers: Layers, evaluations: &Evaluations) -> Result<Vec<String>, Misfit> {
+        let width = self.settle(layers).unwrap().memory.unwrap() as usize;
+        for (at, &length) in evaluations.lengths.iter().enumerate() {
+            if length > 100 * width {
+                return Err(Misfit {
+                    key: format!("lengths[{at}]"),
+                    why: format!("{length} is too long"),
+                });
+            }
+        }
+        Ok(vec![format!("measured in {:?}", evaluations.lengths)])
     }
 }
 

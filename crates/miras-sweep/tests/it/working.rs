@@ -12,8 +12,10 @@ use std::{
     time::Duration,
 };
 
+use miras_run::{CheckpointInfo, Checkpoints, Policy, RunFolder};
 use miras_sweep::{
-    Event, Launch, Options, SweepFolder, Tally, Task, Trial, Watch, What, WorkEnd, Worker,
+    Evaluations, Event, Launch, Options, SweepFolder, Tally, Task, Trial, Watch, What, WorkEnd,
+    Worker,
 };
 
 use crate::support::{plan, text_of};
@@ -53,16 +55,23 @@ impl Launch for Script {
         &self,
         folder: &SweepFolder,
         trial: &Trial,
-        (length, rows): (usize, usize),
-        memory: &str,
+        (length, memory, evaluations): (usize, &str, &Evaluations),
         report: &Path,
     ) -> Command {
-        assert!(folder.path().join(&trial.name).is_dir());
+        let run = RunFolder::open_to_read(folder.path(), &trial.name).unwrap();
+        let step = run.read_summary().unwrap().unwrap().steps;
+        let newest = run.newest().unwrap();
+        let weights = newest.and_then(|newest| newest.weights);
         let mut command = Command::new("sh");
         command.args(["-c", "echo \"$0\" > \"$1\"; echo x >> \"$2/measured\""]);
-        command.arg(format!(
-            r#"{{"length":{length},"batch":1,"batches":{rows},"memory":"{memory}"}}"#
-        ));
+        let (tokens, stretches) = (evaluations.tokens, evaluations.stretches());
+        command.arg(
+            serde_json::json!({
+                "length": length, "memory": memory, "size": tokens.to_string(),
+                "stretches": stretches, "step": step, "weights": weights,
+            })
+            .to_string(),
+        );
         command.arg(report).arg(folder.path());
         command
     }
@@ -250,7 +259,7 @@ fn what_a_dead_worker_left_running_is_waited_for() {
 #[test]
 fn trained_trials_are_measured_at_every_length() {
     let text = format!(
-        "{TEN}\n[sweep.evaluate]\nlengths = [8, 16]\ntokens = 64\nmemory = ['live', 'reset']"
+        "{TEN}\n[sweep.evaluate]\nlengths = [8, 16]\ntokens = 4096\nmemory = ['live', 'reset']"
     );
     let bench = Bench::new(&text);
     bench.work(GOOD, 2, false);
@@ -268,25 +277,41 @@ fn trained_trials_are_measured_at_every_length() {
             .join("eval-16-reset.json");
         assert!(report.is_file(), "{}", report.display());
     }
-    // Another length is measured on what is trained, and nothing else is done again.
-    let (more, configs) = plan(&text.replace("[8, 16]", "[8, 16, 32]"));
-    let path = bench.folder.path();
-    let folder = SweepFolder::again(path, more, &configs).unwrap();
-    let bench = Bench {
-        folder,
-        dir: bench.dir,
+    let go_on = |bench: Bench, lengths: &str| {
+        let (more, configs) = plan(&text.replace("[8, 16]", lengths));
+        let folder = SweepFolder::again(bench.folder.path(), more, &configs).unwrap();
+        let bench = Bench {
+            folder,
+            dir: bench.dir,
+        };
+        let end = bench.work("exit 9", 2, false);
+        assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
+        let measured = text_of(&bench.folder.path().join("measured"));
+        (bench, measured.lines().count())
     };
-    let end = bench.work("exit 9", 2, false);
-    assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
-    let measured = text_of(&bench.folder.path().join("measured"))
-        .lines()
-        .count();
+    // Another length is measured on what is trained, and nothing else is done again.
+    let (bench, measured) = go_on(bench, "[4, 8, 16]");
     assert_eq!(measured, 10 * 6);
+    // A longer one than all needs longer stretches of text, and all lengths read the same.
+    let (bench, measured) = go_on(bench, "[4, 8, 16, 2048]");
+    assert_eq!(measured, 10 * 6 + 10 * 8);
+
+    // What is of other weights than those of now is measured again.
+    let trial = bench.folder.plan().trials[2].name.clone();
+    let run = RunFolder::open(bench.folder.path(), &trial).unwrap();
+    let mut checkpoints = Checkpoints::new(&run, Policy::default());
+    let weights = |files: &Path| fs::write(files.join("model.safetensors"), "other");
+    (checkpoints.save(99, weights, &CheckpointInfo::new(1))).unwrap();
+    drop((checkpoints, run));
+    let (bench, measured) = go_on(bench, "[4, 8, 16, 2048]");
+    assert_eq!(measured, 10 * 6 + 10 * 8 + 8);
+    let (_, again) = go_on(bench, "[4, 8, 16, 2048]");
+    assert_eq!(again, measured);
 }
 
 #[test]
 fn a_model_without_a_memory_is_measured_as_it_is() {
-    let evaluations = miras_sweep::Evaluations {
+    let evaluations = Evaluations {
         lengths: vec![8],
         tokens: 8,
         memory: vec!["frozen".into(), "reset".into()],
@@ -323,27 +348,97 @@ fn what_lost_its_folder_is_known_and_can_be_done_again() {
 }
 
 #[test]
-fn a_torn_line_is_none_and_the_next_one_is_whole() {
+fn a_torn_last_line_is_dropped_and_the_next_one_is_whole() {
     let bench = Bench::new(TEN);
     let path = bench.folder.path().join("ledger.jsonl");
     // A character may be torn as well.
     fs::write(&path, b"{\"time\":\"\",\"trial\":\"x\xe2\x82").unwrap();
+    assert_eq!(bench.folder.ledger().events().unwrap(), []);
     let end = bench.work(GOOD, 1, false);
     assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
     assert_eq!(bench.count(What::Done), 10);
-    // A whole line that is none of ours is an error.
-    let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
-    fs::write(
-        &path,
-        b"{}\n"
-            .iter()
-            .chain(text.as_bytes())
-            .copied()
-            .collect::<Vec<_>>(),
-    )
-    .unwrap();
-    let error = bench.folder.ledger().events().unwrap_err();
-    assert!(error.to_string().contains("line 1: "), "{error}");
+    let text = text_of(&path);
+    assert_eq!(text.lines().count(), 20, "nothing of it is left: {text}");
+    // A line that lost its end alone is whole.
+    fs::write(&path, text.trim_end()).unwrap();
+    assert_eq!(bench.count(What::Done), 10);
+    assert_eq!(
+        bench.work("exit 9", 1, false),
+        WorkEnd::Complete(tally(10, 0, 10))
+    );
+}
+
+#[test]
+fn a_damaged_line_of_the_ledger_is_an_error_with_its_number() {
+    let bench = Bench::new(TEN);
+    bench.work(GOOD, 1, false);
+    let path = bench.folder.path().join("ledger.jsonl");
+    let text = text_of(&path);
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for (at, damaged) in [
+        (0, "{}\n".to_owned()),
+        (4, "not JSON\n".to_owned()),
+        // Cut in the middle, with a line or nothing after it.
+        (7, format!("{}\n", &lines[7][..30])),
+        (19, format!("{}\n", &lines[19][..30])),
+        (9, "\0\0\0\0\n".to_owned()),
+    ] {
+        let mut lines = lines.clone();
+        lines[at] = &damaged;
+        fs::write(&path, lines.concat()).unwrap();
+        let error = bench.folder.ledger().events().unwrap_err().to_string();
+        let place = format!("ledger.jsonl:{}: this line is damaged: ", at + 1);
+        assert!(error.contains(&place), "{error}");
+    }
+}
+
+/// Fails as a full disk would make it fail, until the file `room` is there.
+const FULL: &str = r#"
+    if [ ! -e "$SWEEP/room" ]; then
+        echo "error: cannot write x: No space left on device (os error 28)" >&2; exit 1
+    fi
+"#;
+
+#[test]
+fn a_full_disk_fails_no_trial_and_is_gone_on_from() {
+    let script: &'static str = Box::leak(format!("{FULL}{GOOD}").into_boxed_str());
+    let bench = Bench::new(TEN);
+    let end = bench.work(script, 2, false);
+    let WorkEnd::NoRoom(left, why) = end else {
+        panic!("{end:?}");
+    };
+    assert_eq!(left, tally(0, 0, 10));
+    assert_eq!(why, "cannot write x: No space left on device (os error 28)");
+    assert!(bench.count(What::Interrupted) >= 1);
+    fs::write(bench.folder.path().join("room"), "").unwrap();
+    let end = bench.work(script, 2, false);
+    assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
+}
+
+/// The device that is always full stands for the log, so that nothing that is said arrives.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_could_say_nothing_is_asked_after() {
+    let bench = Bench::new("[sweep.axes]\n'train.lr' = [0.1]");
+    let log = bench.folder.log(&bench.folder.plan().trials[0]);
+    std::os::unix::fs::symlink("/dev/full", &log).unwrap();
+    let end = bench.work("echo 'error: lost' >&2; exit 1", 1, false);
+    let WorkEnd::NoRoom(left, why) = end else {
+        panic!("{end:?}");
+    };
+    assert_eq!(left, tally(0, 0, 1));
+    assert!(
+        why.starts_with("cannot write ") && why.contains("(os error 28)"),
+        "{why}"
+    );
+    // With a disk that takes it, silence is a failure as any other.
+    fs::remove_file(&log).unwrap();
+    let end = bench.work("exit 1", 1, false);
+    assert_eq!(end, WorkEnd::Complete(tally(0, 1, 1)));
+    let events = bench.folder.ledger().events().unwrap();
+    let reason = events.last().unwrap().reason.clone().unwrap();
+    assert_eq!(reason, "it ended with exit code 1 and said nothing");
+    assert!(text_of(&log).contains(&reason));
 }
 
 #[test]

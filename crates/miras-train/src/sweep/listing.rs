@@ -1,12 +1,15 @@
 //! What a sweep would do.
 
+use std::collections::BTreeSet;
+
+use miras_device::{SystemMemory, gib};
 use miras_sweep::Expanded;
 
 use super::trials;
 use crate::bytes::{bytes, short};
 
 /// The trials with what they take, for `--dry-run`.
-pub(crate) fn text(expanded: &Expanded) -> String {
+pub(crate) fn text(expanded: &Expanded, jobs: u16) -> String {
     let last = expanded.rungs.len() - 1;
     let mut rows = vec![[
         "trial".to_owned(),
@@ -39,8 +42,8 @@ pub(crate) fn text(expanded: &Expanded) -> String {
     let mut text = aligned(&rows);
     text.push('\n');
     text.push_str(&total(expanded));
-    for note in notes(expanded) {
-        text.push('\n');
+    for note in notes(expanded, jobs) {
+        text.push_str("\nnote: ");
         text.push_str(&note);
     }
     text
@@ -48,25 +51,12 @@ pub(crate) fn text(expanded: &Expanded) -> String {
 
 /// How much it is, all together.
 fn total(expanded: &Expanded) -> String {
-    let all = expanded.trials.iter().map(|(trial, _)| trial);
-    let mut flops = 0.0;
     let mut lines = Vec::new();
-    let mut here = all.clone().count();
-    let mut before = 0.0;
-    for (rung, budget) in expanded.rungs.iter().enumerate() {
-        if let Some(best) = budget.best {
-            let points: std::collections::BTreeSet<usize> =
-                all.clone().map(|trial| trial.point).collect();
-            here = here.min(here * best / points.len().max(1)).max(1);
-        }
-        let sum: f64 = all.clone().map(|trial| trial.flops(rung)).sum();
-        let mean = sum / expanded.trials.len() as f64;
-        flops += (mean - before) * here as f64;
-        before = mean;
-        if expanded.rungs.len() > 1 {
+    if expanded.rungs.len() > 1 {
+        for (rung, count) in trials_on_rungs(expanded).into_iter().enumerate() {
             let tokens = expanded.trials[0].0.tokens(rung);
             lines.push(format!(
-                "rung {}: {here} trials to {tokens} tokens",
+                "rung {}: {count} trials to {tokens} tokens",
                 rung + 1
             ));
         }
@@ -79,14 +69,43 @@ fn total(expanded: &Expanded) -> String {
     lines.push(format!(
         "{}, {approximately}{} FLOPs of training",
         trials(expanded.trials.len()),
-        short(flops)
+        short(flops(expanded))
     ));
     lines.join("\n")
 }
 
-/// What there is to say of combinations that are no trial.
-pub(crate) fn notes(expanded: &Expanded) -> Vec<String> {
-    let mut notes = Vec::new();
+/// How many trials get to each rung.
+fn trials_on_rungs(expanded: &Expanded) -> Vec<usize> {
+    let all = expanded.trials.iter().map(|(trial, _)| trial);
+    let points: BTreeSet<usize> = all.clone().map(|trial| trial.point).collect();
+    let mut here = all.count();
+    let counts = expanded.rungs.iter().map(|budget| {
+        if let Some(best) = budget.best {
+            here = here.min(here * best / points.len().max(1)).max(1);
+        }
+        here
+    });
+    counts.collect()
+}
+
+/// Floating point operations of training; on further rungs those of a mean trial for each.
+pub(crate) fn flops(expanded: &Expanded) -> f64 {
+    let (mut flops, mut before) = (0.0, 0.0);
+    for (rung, count) in trials_on_rungs(expanded).into_iter().enumerate() {
+        let all = expanded.trials.iter().map(|(trial, _)| trial.flops(rung));
+        let mean = all.sum::<f64>() / expanded.trials.len() as f64;
+        flops += (mean - before) * count as f64;
+        before = mean;
+    }
+    flops
+}
+
+/// What there is to say of trials, and of combinations that are no trial; `jobs` trials are
+/// trained at a time.
+pub(crate) fn notes(expanded: &Expanded, jobs: u16) -> Vec<String> {
+    let mut notes: Vec<String> = expanded.notes.iter().map(ToString::to_string).collect();
+    notes.extend((expanded.unfit.iter()).map(|note| format!("not to be trained here: {note}")));
+    notes.extend(memory(expanded, jobs));
     if !expanded.follow.is_empty() {
         notes.push(format!(
             "not the same in all trials either, as defaults of what is swept: {}",
@@ -100,16 +119,35 @@ pub(crate) fn notes(expanded: &Expanded) -> Vec<String> {
         ));
     }
     if !expanded.skipped.is_empty() {
+        let listed: Vec<String> = (expanded.skipped.iter())
+            .map(|skip| format!("\n  {}: {}", skip.label, skip.error.message()))
+            .collect();
         notes.push(format!(
-            "combinations left out, which are no valid configuration: {}",
-            expanded.skipped.len()
+            "combinations left out, which are no valid configuration: {}{}",
+            expanded.skipped.len(),
+            listed.concat()
         ));
-        notes.extend(
-            (expanded.skipped.iter())
-                .map(|skip| format!("  {}: {}", skip.label, skip.error.message())),
-        );
     }
     notes
+}
+
+/// Whether the largest trials fit into what memory there is.
+fn memory(expanded: &Expanded, jobs: u16) -> Option<String> {
+    let (label, bytes) = expanded.largest.as_ref()?;
+    let available = SystemMemory::read()?.available;
+    let at_a_time = (u64::from(jobs)).min(expanded.trials.len() as u64);
+    if bytes.saturating_mul(at_a_time) <= available {
+        return None;
+    }
+    let together = match at_a_time {
+        1 => String::new(),
+        n => format!(", {n} of them at a time"),
+    };
+    Some(format!(
+        "{label}: training is estimated to take {:.1} GiB of memory{together}, and {:.1} GiB are available",
+        gib(*bytes),
+        gib(available)
+    ))
 }
 
 fn aligned<const N: usize>(rows: &[[String; N]]) -> String {

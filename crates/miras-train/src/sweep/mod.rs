@@ -3,6 +3,7 @@
 mod launch;
 mod listing;
 mod settle;
+mod time;
 mod watch;
 
 use std::{
@@ -45,13 +46,23 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
                     \"optim.lr\" = [1e-3, 3e-3]";
         return Err(Usage::new(message).help(help.to_owned()).into());
     }
-    let (spec, expanded) = expanded(layers, registry)?;
+    let device = args.work.device.as_deref();
+    let (spec, expanded) = expanded(layers, registry, device)?;
     refuse_swept(&args, &expanded, registry)?;
     let name = args.name.clone().unwrap_or_else(|| stem(Some(&args.file)));
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
     if args.dry_run {
-        out.text(&listing::text(&expanded))?;
+        out.text(&listing::text(&expanded, args.work.jobs))?;
+        if args.time {
+            out.text(&time::text(&expanded, registry, device)?)?;
+        }
         return Ok(Ending::Done);
+    }
+    let is_elsewhere = args.prepare || args.slurm.is_some();
+    if let Some(unfit) = expanded.unfit.first().filter(|_| !is_elsewhere) {
+        let help =
+            "nothing was trained; `--prepare` writes the sweep for workers on other machines";
+        return Err(Usage::new(unfit.to_string()).help(help.to_owned()).into());
     }
 
     let mut plan = Plan::new(&name, env_words(), read(&args.file)?);
@@ -73,8 +84,8 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
             "{lost} done and their folders gone; `--retry` trains them again"
         ));
     }
-    for note in notes(&expanded) {
-        tell(note);
+    for note in notes(&expanded, args.work.jobs) {
+        tell(format_args!("note: {note}"));
     }
     if let Some(workers) = args.slurm {
         return slurm(&folder, workers.into(), &args.work);
@@ -89,39 +100,61 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
         ));
         return Ok(Ending::Done);
     }
-    let again = format!(
-        "{} sweep {} --resume{}",
-        program(),
-        shell_word(&args.file.to_string_lossy()),
-        resume_words(&args)
-    );
-    work(&folder, &args.work, &again, out)
+    let file = shell_word(&args.file.to_string_lossy());
+    let (program, words) = (program(), resume_words(&args));
+    let again = Again {
+        go_on: format!("{program} sweep {file} --resume{words}"),
+        retry: format!("{program} sweep {file} --retry{words}"),
+    };
+    work(&folder, &args.work, &again, registry, out)
 }
 
-/// The trials of a configuration with a `[sweep]` table.
+/// Commands that go on with a sweep.
+struct Again {
+    /// With what has not been done; failed trials stay failed.
+    go_on: String,
+    /// With failed trials, too.
+    retry: String,
+}
+
+/// The trials of a configuration with a `[sweep]` table, to be trained on `device` or, without
+/// it, where they say themselves.
 pub(crate) fn expanded(
     mut layers: Layers,
     registry: &Registry,
+    device: Option<&str>,
 ) -> Result<(SweepSpec, Expanded), ConfigError> {
     let spec = SweepSpec::take(&mut layers)?;
-    let expanded = expand(&layers, &spec, &Settler::new(registry))?;
+    let expanded = expand(&layers, &spec, &Settler::new(registry, device))?;
     Ok((spec, expanded))
 }
 
 /// `worker SWEEP`.
-pub(crate) fn worker(args: &WorkerArgs, out: &mut Out) -> anyhow::Result<Ending> {
+pub(crate) fn worker(
+    args: &WorkerArgs,
+    registry: &Registry,
+    out: &mut Out,
+) -> anyhow::Result<Ending> {
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
     let path = compare::found(&runs, &args.sweep);
     let folder = SweepFolder::open(&path)?;
+    let words: Vec<String> = (launch::words(&args.work).iter())
+        .map(|word| format!(" {}", shell_word(word)))
+        .collect();
     let path = shell_word(&path.to_string_lossy());
-    let again = format!("{} worker {path}", program());
-    work(&folder, &args.work, &again, out)
+    let program = program();
+    let again = Again {
+        go_on: format!("{program} worker {path}{}", words.concat()),
+        retry: format!("{program} sweep FILE --retry, with the file of the sweep"),
+    };
+    work(&folder, &args.work, &again, registry, out)
 }
 
 fn work(
     folder: &SweepFolder,
     args: &WorkArgs,
-    again: &str,
+    again: &Again,
+    registry: &Registry,
     out: &mut Out,
 ) -> anyhow::Result<Ending> {
     let stop = signals::stop_flag()?;
@@ -143,18 +176,30 @@ fn work(
         let Tally { done, failed, all } = tally;
         format!("{done} of {all} trials done, {failed} failed")
     };
-    Ok(match end? {
+    let Again { go_on, retry } = again;
+    let end = match end {
+        Ok(end) => end,
+        Err(error) => {
+            tell(format_args!(
+                "error: {error}\n  = help: what was being trained is saved, as far as it could be \
+                 written; when that is mended, go on with: {go_on}"
+            ));
+            return Ok(Ending::Failed);
+        }
+    };
+    Ok(match end {
         WorkEnd::Complete(tally) => {
             let path = folder.path().display();
             tell(format_args!("{}, all in {path}", said(tally)));
             if tally.done > 0 {
-                compare::of_sweep(folder.path(), out)?;
+                compare::of_sweep(folder.path(), registry, out)?;
                 tell(format_args!(
                     "curves with `tensorboard --logdir {}`",
                     shell_word(&path.to_string())
                 ));
             }
             if tally.failed > 0 {
+                tell(format_args!("try the failed ones again with: {retry}"));
                 Ending::Failed
             } else {
                 Ending::Done
@@ -162,7 +207,7 @@ fn work(
         }
         WorkEnd::Interrupted(tally) => {
             tell(format_args!(
-                "interrupted: {}; go on with: {again}",
+                "interrupted: {}; go on with: {go_on}",
                 said(tally)
             ));
             Ending::Interrupted
@@ -170,7 +215,17 @@ fn work(
         WorkEnd::Stopped(tally, why) => {
             tell(format_args!(
                 "error: {why}\n  = help: {}, and what was being trained is saved; what they said is in \
-                 {}/trials/*.log; go on with: {again}",
+                 {}/trials/*.log; try the failed ones again with: {retry}\n  = help: or leave them \
+                 as they are, and go on with: {go_on}",
+                said(tally),
+                folder.path().display()
+            ));
+            Ending::Failed
+        }
+        WorkEnd::NoRoom(tally, why) => {
+            tell(format_args!(
+                "error: {why}\n  = help: {}, and no trial counts as failed by this; make room in {}, \
+                 then go on with: {go_on}",
                 said(tally),
                 folder.path().display()
             ));
@@ -198,7 +253,8 @@ fn refuse_swept(args: &SweepArgs, expanded: &Expanded, registry: &Registry) -> a
         }
         let mut others = args.set.set.clone();
         others.remove(number);
-        let (_, without) = self::expanded(layers(Some(&args.file), &others)?, registry)?;
+        let device = args.work.device.as_deref();
+        let (_, without) = self::expanded(layers(Some(&args.file), &others)?, registry, device)?;
         if ids(&without) == ids(expanded) {
             let message = format!("`--set {set}` changes nothing: the sweep has its own values");
             let help = format!("change `{key}` in the file, or leave it out");

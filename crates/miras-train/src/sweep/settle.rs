@@ -4,41 +4,94 @@ use std::{cell::RefCell, collections::HashMap};
 
 use miras_config::{ConfigError, Layers};
 use miras_registry::Registry;
-use miras_sweep::{Settle, Settled};
-use miras_trainer::{RunConfig, estimate};
+use miras_sweep::{Evaluations, Misfit, Settle, Settled};
+use miras_trainer::{RunConfig, StateRule, estimate, unfit};
 
 /// Settles configurations as `run` would, and opens their data, each once.
 pub(crate) struct Settler<'a> {
     registry: &'a Registry,
-    /// The number of token values by `[data]`, which is slow to open.
-    vocab: RefCell<HashMap<String, usize>>,
+    /// Takes the place of `train.device`.
+    device: Option<&'a str>,
+    /// By what opening depends on, for it is slow.
+    opened: RefCell<HashMap<String, Opened>>,
+    /// The same for data in rows of another length.
+    measured: RefCell<HashMap<String, Result<Option<u64>, String>>>,
+}
+
+/// What is kept of data that were opened.
+#[derive(Clone)]
+struct Opened {
+    /// The number of token values.
+    vocab: usize,
+    notes: Vec<String>,
 }
 
 impl<'a> Settler<'a> {
-    pub(crate) fn new(registry: &'a Registry) -> Self {
+    pub(crate) fn new(registry: &'a Registry, device: Option<&'a str>) -> Self {
         Self {
             registry,
-            vocab: RefCell::default(),
+            device,
+            opened: RefCell::default(),
+            measured: RefCell::default(),
         }
     }
 
-    fn open(&self, layers: Layers) -> Result<(RunConfig, usize), ConfigError> {
+    fn open(&self, layers: Layers) -> Result<(RunConfig, Opened), ConfigError> {
         let (config, _) = RunConfig::load(layers.clone(), self.registry)?;
-        let key = format!("{:?} {:?}", config.data, config.train.init_from);
-        if let Some(&vocab) = self.vocab.borrow().get(&key) {
-            return Ok((config, vocab));
+        let key = opening(&config);
+        if let Some(opened) = self.opened.borrow().get(&key) {
+            return Ok((config, opened.clone()));
         }
         let (config, _, data) = RunConfig::load_and_open(layers, self.registry)?;
-        self.vocab.borrow_mut().insert(key, data.vocab());
-        Ok((config, data.vocab()))
+        let opened = Opened {
+            vocab: data.vocab(),
+            notes: data.describe().notes,
+        };
+        self.opened.borrow_mut().insert(key, opened.clone());
+        Ok((config, opened))
     }
+
+    /// The scored tokens of the held-out data in rows of a length, as `eval` opens them; none if
+    /// they have no end.
+    fn scored(&self, mut layers: Layers, length: usize) -> Result<Option<u64>, String> {
+        let said = |error: ConfigError| error.message().to_owned();
+        let rows = format!("train.state = 'reset'\ndata.seq_len = {length}");
+        layers.text("[sweep.evaluate]", &rows).map_err(said)?;
+        let (config, _) = RunConfig::load(layers, self.registry).map_err(said)?;
+        let key = format!("{:?}", config.data);
+        if let Some(known) = self.measured.borrow().get(&key) {
+            return known.clone();
+        }
+        let opened = miras_data::open(&config.data, config.train.seed);
+        let scored = opened
+            .map(|data| data.eval_tokens())
+            .map_err(|error| error.to_string());
+        self.measured.borrow_mut().insert(key, scored.clone());
+        scored
+    }
+}
+
+/// All that [`RunConfig::load_and_open`] looks at when it opens data and weights.
+fn opening(config: &RunConfig) -> String {
+    let train = &config.train;
+    let rows = (train.state == StateRule::Carry).then_some(train.batch * train.accumulate);
+    let weights = train.init_from.as_ref();
+    let weights = weights.map(|path| (path, config.model.tables()));
+    format!("{:?} {rows:?} {weights:?}", config.data)
 }
 
 impl Settle for Settler<'_> {
     fn settle(&self, layers: Layers) -> Result<Settled, ConfigError> {
-        let (config, vocab) = self.open(layers)?;
+        let (config, opened) = self.open(layers)?;
+        let mut here = config.clone();
+        if let Some(device) = self.device {
+            device.clone_into(&mut here.train.device);
+        }
+        let takes = estimate(&config, opened.vocab);
         let train = &config.train;
         let sequences = (train.batch * train.accumulate) as u64;
+        let mut notes = config.notes();
+        notes.extend(opened.notes);
         Ok(Settled {
             table: config.to_table(),
             // Without a working directory, which the data were just opened in, nothing runs.
@@ -46,11 +99,55 @@ impl Settle for Settler<'_> {
                 .absolute()
                 .unwrap_or_else(|_| config.clone())
                 .to_table(),
-            cost: estimate(&config, vocab).cost(),
+            cost: takes.cost(),
+            memory: miras_device::is_cpu(&here.train.device).then(|| takes.train.peak()),
             step_tokens: sequences * config.data.seq_len() as u64,
             steps: train.steps,
             seed: train.seed,
             metrics: config.metrics(),
+            notes,
+            unfit: unfit(&here, opened.vocab).map(|error| error.to_string()),
         })
+    }
+
+    fn measure(&self, layers: Layers, evaluations: &Evaluations) -> Result<Vec<String>, Misfit> {
+        let misfit = |key: String, why: String| Misfit { key, why };
+        let (config, _) = RunConfig::load(layers.clone(), self.registry)
+            .map_err(|error| misfit("lengths".to_owned(), error.message().to_owned()))?;
+        let (mut notes, mut least) = (Vec::new(), None);
+        for (at, &length) in evaluations.lengths.iter().enumerate() {
+            let scored = self.scored(layers.clone(), length);
+            let scored = scored.map_err(|why| {
+                let why = format!("rows of {length} tokens cannot be measured: {why}");
+                misfit(format!("lengths[{at}]"), why)
+            })?;
+            least = [least, scored].into_iter().flatten().min();
+            // Of training rows it is said already.
+            if length != config.data.seq_len() {
+                let unread = config.unread_at(length);
+                notes.extend(unread.map(|why| format!("sweep.evaluate: {why}, live or frozen")));
+            }
+            let chunk = (config.model.choice.as_ref()).map(|choice| choice.rule.settings.chunk);
+            let is_reset = evaluations.memory.iter().any(|way| way == "reset");
+            if let Some(chunk) = chunk.filter(|&chunk| is_reset && length <= chunk) {
+                notes.push(format!(
+                    "sweep.evaluate: a row of {length} tokens is one chunk of {chunk}, in which memory = \
+                     \"reset\" resets nothing: it is \"live\" there"
+                ));
+            }
+        }
+        if let Some(scored) = least.filter(|&scored| (evaluations.tokens as u64) > scored) {
+            let (asked, most) = (evaluations.tokens, evaluations.most(scored));
+            let most = match most {
+                0 => String::new(),
+                most => format!("; use {most}, or less in whole rows"),
+            };
+            let why = format!(
+                "tokens = {asked} cannot be measured: the validation part has {scored} tokens after \
+                 its first{most}"
+            );
+            return Err(misfit("tokens".to_owned(), why));
+        }
+        Ok(notes)
     }
 }

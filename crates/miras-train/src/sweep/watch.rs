@@ -105,7 +105,10 @@ impl Watch for Display {
                 format!("failed: {}", event.reason.as_deref().unwrap_or_default())
             }
             (What::Killed, _) => event.reason.clone().unwrap_or_default(),
-            (What::Interrupted, _) => "interrupted, saved".to_owned(),
+            (What::Interrupted, _) => match &event.reason {
+                Some(why) => format!("interrupted: {why}"),
+                None => "interrupted, saved".to_owned(),
+            },
             _ => String::new(),
         };
         let Tally { done, failed, all } = tally;

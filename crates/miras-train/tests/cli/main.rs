@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+#[cfg(unix)]
+mod before_training;
 mod combinations;
 mod commands;
+mod comparing;
 mod cost;
+mod evaluating;
 mod mistakes;
 mod presets;
 mod resuming;
@@ -13,5 +17,6 @@ mod signals;
 mod support;
 #[cfg(unix)]
 mod sweeping;
+mod texts;
 mod training;
 mod using;

@@ -1,6 +1,8 @@
 //! Mistakes in files, in `--set` and on the command line.
 
-use crate::support::{Dir, Ran, TINY};
+use std::fs;
+
+use crate::support::{Dir, Ran, TINY, repository};
 
 #[test]
 fn a_misspelled_key_is_shown_in_the_file_that_holds_it() {
@@ -152,7 +154,7 @@ fn data_that_cannot_be_used_is_shown_at_its_key() {
             ),
             (
                 "binary.txt",
-                "error: path: `binary.txt` holds NUL bytes, so it is no text; set allow_binary = true to train on its bytes all the same\n --> --set:1:11  (data.path)[..]",
+                "error: path: `binary.txt` holds NUL bytes, the first at byte 0 (line 1), so it is no text; set allow_binary = true to train on its bytes all the same\n --> --set:1:11  (data.path)[..]",
             ),
             (
                 "short.txt",
@@ -211,4 +213,23 @@ fn a_name_has_to_be_one_of_a_folder() {
             .refused(&format!("error: `{name}` cannot name a run: [..]"));
     }
     assert!(!dir.at("runs").exists(), "a refused run leaves nothing");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_a_failure_and_no_wrong_usage() {
+    let dir = Dir::tiny();
+    let fixture = repository().join("crates/miras-data/fixtures/stories-512.json");
+    dir.file("own.json", fs::read(fixture).unwrap());
+    let text = format!("Anna has the red key of {}. ", dir.path().display());
+    dir.file("corpus.txt", text.repeat(90));
+    dir.file("file", "where a folder would have to be");
+    let words = "check tiny.toml --set data={kind='text',path='corpus.txt',tokenizer='own.json',seq_len=32}";
+    let mut command = dir.command(words);
+    for place in ["XDG_CACHE_HOME", "HOME", "TMPDIR"] {
+        command.env(place, dir.at("file"));
+    }
+    let ran = Ran::new(words, &command.output().unwrap(), dir.path()).ended(1);
+    let said = "cannot write encoded text to `[DIR]/file/miras-rs`; set XDG_CACHE_HOME to a folder with room";
+    assert!(ran.err.contains(said), "{}", ran.err);
+    dir.run(words).done();
 }

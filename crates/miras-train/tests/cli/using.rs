@@ -43,20 +43,20 @@ fn eval_prints_a_table_and_leaves_a_report_that_agrees_with_the_run() {
     let ran = dir.run("eval tiny").done();
     for word in [
         "run      tiny at step 4, memory live, on cpu",
-        "read     1 batches of 2 x 32 tokens",
+        "read     2 rows of 32 tokens in 1 stretch\n",
         "\nposition",
         "\n0 to 15 ",
         "\n16 to 31 ",
         "\nall ",
-        "\nreport in runs/tiny/eval.json",
+        "\nreport in runs/tiny/eval-32-live.json",
     ] {
         assert!(ran.out.contains(word), "{word}: {}", ran.out);
     }
     assert_eq!(ran.err, "");
-    let report = json(&dir.read("runs/tiny/eval.json"));
+    let report = json(&dir.read("runs/tiny/eval-32-live.json"));
     assert_eq!(
         (&report["schema"], &report["version"]),
-        (&"miras_eval".into(), &1.into())
+        (&"miras_eval".into(), &2.into())
     );
     let summary = json(&dir.read("runs/tiny/summary.json"));
     for (of_report, of_run) in [
@@ -68,7 +68,7 @@ fn eval_prints_a_table_and_leaves_a_report_that_agrees_with_the_run() {
         assert!((trained - found).abs() < 1e-6, "{trained} and {found}");
     }
 
-    let words = "eval runs/tiny/ --step 2 --memory frozen --length 64 --batch 1 --batches all \
+    let words = "eval runs/tiny/ --step 2 --memory frozen --length 64 --batch 1 --tokens all \
                  --out other.json --json";
     let ran = dir.run(words).done();
     let report = json(&ran.out);
@@ -90,7 +90,7 @@ fn eval_reads_any_text_and_changes_data_alone() {
     dir.file("a.txt", "one text and ".repeat(9));
     dir.file("b.txt", "another, somewhat longer. ".repeat(9));
     let report = json(
-        &dir.run("eval tiny --data a.txt b.txt --json --batches all")
+        &dir.run("eval tiny --data a.txt b.txt --json --tokens all")
             .done()
             .out,
     );
@@ -257,8 +257,9 @@ fn a_state_is_saved_looked_at_and_gone_on_from() {
     assert!(before == fs::read(dir.at("s.safetensors")).unwrap());
     say("--state t.safetensors --tokens 12 --memory frozen");
 
-    dir.run("eval tiny --state s.safetensors").done();
-    let report = json(&dir.read("runs/tiny/eval.json"));
+    dir.run("eval tiny --state s.safetensors --out of-state.json")
+        .done();
+    let report = json(&dir.read("of-state.json"));
     assert_eq!(report["state"]["position"], 23);
 
     dir.run("state load tiny s.safetensors --step 2").refused(
@@ -385,10 +386,30 @@ fn a_changed_tokenizer_is_refused_by_all_that_read_text() {
     )
     .done();
     let ran = dir.run("eval tiny --data a.txt").done();
-    assert!(ran.err.starts_with("encoded "), "{}", ran.err);
+    assert!(ran.err.starts_with("note: encoded "), "{}", ran.err);
     dir.run("generate tiny Anna --tokens 3").done();
     dir.run("export tiny --out weights").done();
-    dir.file("own.json", json + "\n");
+    let said = dir.run("generate tiny Anna --tokens 3").done().out;
+    // The copy in the folder is what counts.
+    dir.file("own.json", json.clone() + "\n");
+    for folder in ["tiny", "weights"] {
+        let ran = dir
+            .run(&format!("generate {folder} Anna --tokens 3"))
+            .done();
+        assert_eq!(ran.out, said);
+        assert!(
+            ran.err.starts_with("note: data.tokenizer: `") && ran.err.contains("changed since"),
+            "{}",
+            ran.err
+        );
+        dir.run(&format!("eval {folder} --data a.txt")).done();
+    }
+    // A tokenizer that is somebody else's, whole.
+    let other = json.clone() + "\n\n";
+    for folder in ["runs/tiny", "weights"] {
+        fs::remove_file(dir.at(&format!("{folder}/tokenizer/miras_tokenizer.json"))).unwrap();
+        dir.file(&format!("{folder}/tokenizer/tokenizer.json"), &other);
+    }
     for words in [
         "generate tiny Anna",
         "generate weights Anna",
@@ -396,8 +417,73 @@ fn a_changed_tokenizer_is_refused_by_all_that_read_text() {
         "eval tiny",
         "eval tiny --data a.txt",
     ] {
-        dir.run(words).refused(
-            "error: data.tokenizer: the model of run `tiny` knows the tokens of another tokenizer: it was trained with tokenizer-sha256:[..], now it is tokenizer-sha256:[..]; restore the files",
+        let ran = dir.run(words).ended(2);
+        let said = "error: data.tokenizer: the model of run `tiny` knows the tokens of another tokenizer: it was trained with tokenizer-sha256:";
+        assert!(ran.err.contains(said), "{words}: {}", ran.err);
+    }
+    // Without any, it is said where to put it.
+    for folder in ["runs/tiny", "weights"] {
+        fs::remove_dir_all(dir.at(&format!("{folder}/tokenizer"))).unwrap();
+    }
+    fs::remove_file(dir.at("own.json")).unwrap();
+    let ran = dir.run("generate weights Anna").ended(1);
+    assert_eq!(ran.err.matches("does not exist").count(), 1, "{}", ran.err);
+    assert!(ran.err.ends_with("weights/tokenizer\n"), "{}", ran.err);
+    dir.file("weights/tokenizer/tokenizer.json", &json);
+    assert_eq!(dir.run("generate weights Anna --tokens 3").done().out, said);
+}
+
+#[test]
+fn damaged_weights_do_not_begin_a_run_and_unknown_ones_are_said_to_be_unverified() {
+    let dir = trained();
+    dir.run("export tiny --out out").done();
+    let from = "run tiny.toml --name next --set train.init_from=";
+    fs::copy(dir.at("out/model.safetensors"), dir.at("plain.safetensors")).unwrap();
+    let mut bytes = fs::read(dir.at("out/model.safetensors")).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    dir.file("out/model.safetensors", &bytes);
+    for path in ["out", "out/model.safetensors"] {
+        dir.run(&format!("{from}{path}")).refused(
+            "error: out/model.safetensors is damaged or was replaced: its SHA-256 is [..], and export.json beside it says [..]; restore it, or export the run again
+ --> --set:1:17  (train.init_from)[..]",
         );
     }
+    let ran = dir.run("eval out").ended(1);
+    assert!(
+        ran.err
+            .contains("out/model.safetensors is damaged or was replaced: "),
+        "{}",
+        ran.err
+    );
+    let ran = dir.run(&format!("{from}plain.safetensors")).done();
+    assert!(
+        ran.err.contains("note     there is no checksum beside plain.safetensors, so its weights are not verified\n"),
+        "{}",
+        ran.err
+    );
+    let ran = dir
+        .run("run tiny.toml --name third --set train.init_from=runs/tiny/checkpoints/step-00000004")
+        .done();
+    assert!(!ran.err.contains("not verified"), "{}", ran.err);
+}
+
+#[test]
+fn an_export_leaves_nothing_half_done() {
+    let dir = trained();
+    dir.file("in/the", "way");
+    dir.run("export tiny --out in/the/out").ended(1);
+    dir.run("export tiny --out in/new").done();
+    let mut names: Vec<_> = (fs::read_dir(dir.at("in")).unwrap())
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["new", "the"]);
+    fs::create_dir(dir.at("in/empty")).unwrap();
+    dir.run("export tiny --out in/empty").done();
+    dir.run("eval in/empty").done();
+    fs::create_dir(dir.at("in/here")).unwrap();
+    let mut command = dir.command("export tiny --runs ../../runs --out .");
+    let output = command.current_dir(dir.at("in/here")).output().unwrap();
+    Ran::new("export", &output, dir.path())
+        .refused("error: --out is the working directory: name a folder in it");
 }

@@ -4,8 +4,9 @@ mod passes;
 mod peak;
 mod spread;
 
+use crate::estimate::estimate;
 use crate::run::open;
-use crate::{RunConfig, TrainConfig, TrainError};
+use crate::{RunConfig, TrainConfig, TrainError, machine};
 use passes::Passes;
 use peak::Peak;
 pub use spread::Spread;
@@ -52,9 +53,13 @@ pub fn bench(
         device: request.device.clone(),
         ..config.train.clone()
     })?;
+    if !request.layer {
+        let takes = estimate(config, vocab).train;
+        machine::require(config, vocab, &device, takes.weights + takes.gradients)?;
+    }
     // Memory of a GPU is not the process' own.
     let peak = (device == burn::tensor::Device::flex()).then(Peak::start);
-    let passes = Passes::new(config, vocab, request, &device);
+    let passes = Passes::new(config, vocab, request, &device)?;
 
     let tokens = request.batch * request.seq;
     let both = spread::measure(request.repeats, WARM_UP, tokens, || passes.both())?;

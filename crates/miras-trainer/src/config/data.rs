@@ -1,7 +1,10 @@
 use std::error::Error;
 
 use miras_config::{ConfigError, Tree, did_you_mean, fields_of};
-use miras_data::{BuiltinConfig, DataConfig, DataError, Dataset, KINDS, MqarConfig, TextConfig};
+use miras_data::{
+    BuiltinConfig, DataConfig, DataError, Dataset, KINDS, MqarConfig, TextConfig,
+    about_missing_kind,
+};
 use toml::{Table, Value};
 
 use super::{StateRule, TrainConfig};
@@ -16,7 +19,10 @@ pub(super) fn take(tree: &mut Tree) -> Result<DataConfig, ConfigError> {
             "unknown data `{kind}`, expected one of {}",
             names.join(", ")
         );
-        let help = did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?"));
+        let help = match about_missing_kind(&kind) {
+            Some(help) => Some(help.to_owned()),
+            None => did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?")),
+        };
         return Err(tree.error("data.kind", message, help));
     };
     let also_known = &["kind"];
@@ -54,13 +60,15 @@ pub(super) fn keys(kind: &DataConfig) -> &'static [&'static str] {
     }
 }
 
-/// Opens the data; a mistake is shown at the key that is about it.
+/// Opens the data; a mistake is shown at the key that is about it, with what may help.
 pub(super) fn open(
     tree: &Tree,
     config: &DataConfig,
     train: &TrainConfig,
+    help: impl Fn(&DataError) -> Option<String>,
 ) -> Result<Box<dyn Dataset>, ConfigError> {
-    let data = miras_data::open(config, train.seed).map_err(|error| at_its_key(tree, &error))?;
+    let data = miras_data::open(config, train.seed)
+        .map_err(|error| at_its_key(tree, &error, help(&error)))?;
     if train.state == StateRule::Carry
         && let Err(error) = data.stream_steps(train.sequences())
     {
@@ -72,16 +80,21 @@ pub(super) fn open(
 
 /// Number of token values, for which no text is opened; a mistake is shown as by [`open`].
 pub(super) fn vocab(tree: &Tree, config: &DataConfig) -> Result<usize, ConfigError> {
-    config.vocab().map_err(|error| at_its_key(tree, &error))
+    (config.vocab()).map_err(|error| at_its_key(tree, &error, None))
 }
 
-fn at_its_key(tree: &Tree, error: &DataError) -> ConfigError {
+fn at_its_key(tree: &Tree, error: &DataError, help: Option<String>) -> ConfigError {
     let path = error
         .field()
         .map_or_else(|| "data".to_owned(), |field| format!("data.{field}"));
     let cause = error.source().map(|cause| format!(": {cause}"));
     let message = format!("{error}{}", cause.unwrap_or_default());
-    tree.error(&path, message, None)
+    let report = tree.error(&path, message, help);
+    if error.is_outside() {
+        report.outside()
+    } else {
+        report
+    }
 }
 
 pub(super) fn to_table(config: &DataConfig) -> Table {

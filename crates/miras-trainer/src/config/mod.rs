@@ -10,13 +10,15 @@ mod optim;
 mod train;
 
 use std::io;
+use std::path::Path;
 
 use miras_config::{ConfigError, Layers, Origins, Tree};
-use miras_data::{DataConfig, Dataset, Metric};
+use miras_data::{DataConfig, DataError, Dataset, Metric};
 use miras_model::ModelSpec;
 use miras_registry::Registry;
 use toml::{Table, Value};
 
+use crate::kept::{self, kept_tokenizer};
 use crate::{diagnostics, evaluate, init};
 
 pub use checkpoint::CheckpointConfig;
@@ -44,6 +46,16 @@ pub struct RunConfig {
     pub log: LogConfig,
     /// The parts it was chosen from; what a run has stored is read with the same.
     pub registry: Registry,
+}
+
+/// The configuration of a run that is used again, with its data.
+pub struct Reopened {
+    /// The configuration, as it was asked for.
+    pub config: RunConfig,
+    /// Its data, opened.
+    pub data: Box<dyn Dataset>,
+    /// What the user should know of how they were opened.
+    pub note: Option<String>,
 }
 
 impl RunConfig {
@@ -76,29 +88,41 @@ impl RunConfig {
         layers: Layers,
         registry: &Registry,
     ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
-        Self::open(layers, registry, init::check)
+        Self::open(layers, registry, |tree, config| {
+            let data = data::open(tree, &config.data, &config.train, |_| None)?;
+            init::check(tree, config, data.vocab())?;
+            Ok(data)
+        })
     }
 
-    /// Like [`load_and_open`](Self::load_and_open) for a run that goes on, which needs
-    /// `train.init_from` no more.
+    /// Like [`load_and_open`](Self::load_and_open) for a run that is used again, whose folder is
+    /// `run` and whose own data are `stored`: it needs `train.init_from` no more, and text is read
+    /// with the tokenizer that the folder keeps (see [`kept_tokenizer`]).
     pub fn load_to_resume(
         layers: Layers,
         registry: &Registry,
-    ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
-        Self::open(layers, registry, |_, _, _| Ok(()))
+        run: &Path,
+        stored: &DataConfig,
+    ) -> Result<Reopened, ConfigError> {
+        let mut note = None;
+        let open = |tree: &Tree, config: &Self| {
+            let (data, found) = kept_tokenizer(run, stored, &config.data);
+            note = found;
+            let help = |error: &DataError| kept::moved(error, run);
+            data::open(tree, &data, &config.train, help)
+        };
+        let (config, _, data) = Self::open(layers, registry, open)?;
+        Ok(Reopened { config, data, note })
     }
 
     fn open(
         layers: Layers,
         registry: &Registry,
-        check: impl Fn(&Tree, &Self, usize) -> Result<(), ConfigError>,
+        open: impl FnOnce(&Tree, &Self) -> Result<Box<dyn Dataset>, ConfigError>,
     ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
         let mut tree = layers.merge()?;
         let config = Self::take(&mut tree, registry)?;
-        let opened = data::open(&tree, &config.data, &config.train).and_then(|data| {
-            check(&tree, &config, data.vocab())?;
-            Ok(data)
-        });
+        let opened = open(&tree, &config);
         // An unknown key may be the reason why a file is not found, so it goes first.
         let origins = tree.finish()?;
         Ok((config, origins, opened?))
@@ -130,6 +154,7 @@ impl RunConfig {
             DataConfig::Mqar(_) => Metric::Accuracy,
             DataConfig::Builtin(_) | DataConfig::Text(_) => Metric::BitsPerByte,
         };
+        let counts_questions = beside == Metric::Accuracy;
         let beside = evaluate::beside(beside);
         let mut tags: Vec<String> = [
             "optim/lr",
@@ -144,6 +169,9 @@ impl RunConfig {
         let prefixes = ["train".to_owned(), "eval".to_owned()];
         for prefix in prefixes.into_iter().chain(controls) {
             tags.extend([format!("{prefix}/loss"), format!("{prefix}/{beside}")]);
+        }
+        if counts_questions {
+            tags.push(evaluate::QUESTIONS.to_owned());
         }
         if self.train.on_nonfinite == OnNonfinite::Skip {
             tags.push("train/skipped".to_owned());
@@ -177,7 +205,7 @@ impl RunConfig {
         let train = TrainConfig::take(tree, &data, &model)?;
         model.precision = train.precision;
         let optim = OptimConfig::take(tree)?;
-        let eval = EvalConfig::take(tree, &model)?;
+        let eval = EvalConfig::take(tree, &model, &data, &train)?;
         let checkpoint = CheckpointConfig::take(tree)?;
         let log = LogConfig::take(tree, &model, &keys)?;
         Ok(Self {

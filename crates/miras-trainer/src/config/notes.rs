@@ -1,38 +1,105 @@
+use miras_data::DataConfig;
 use miras_engine::Read;
 
 use super::RunConfig;
 use crate::StateRule;
+use crate::schedule::learning_rate;
 
 impl RunConfig {
-    /// What is allowed and may not be meant, a sentence each.
+    /// What is allowed and may not be meant, a sentence each. It follows from the configuration
+    /// alone; [`notes_here`](crate::notes_here) adds what the data and the machine say.
     pub fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+        let notes = [
+            self.chunk_note(),
+            self.recall_note(),
+            self.batches_note(),
+            self.schedule_note(),
+        ];
+        notes.into_iter().flatten().collect()
+    }
+
+    /// Why no token of a row of `length` tokens reads what the memory has written, if it starts
+    /// from the learned initial memory.
+    pub fn unread_at(&self, length: usize) -> Option<String> {
+        let chunk = self.stale_chunk().filter(|&chunk| chunk >= length)?;
+        Some(format!(
+            "with algorithm.read = \"stale\" and a chunk of {chunk} no token of a sequence of {length} reads what was written: the memory is as it was learned"
+        ))
+    }
+
+    /// Tokens of a chunk, if tokens read the memory as it was at the start of theirs.
+    fn stale_chunk(&self) -> Option<usize> {
+        let settings = &self.model.choice.as_ref()?.rule.settings;
+        (settings.read == Read::Stale).then_some(settings.chunk)
+    }
+
+    fn chunk_note(&self) -> Option<String> {
+        let chunk = self.model.choice.as_ref()?.rule.settings.chunk;
         let seq_len = self.data.seq_len();
-        let settings = (self.model.choice.as_ref()).map(|choice| &choice.rule.settings);
-        let carries = self.train.state == StateRule::Carry;
-        if let Some(settings) = settings.filter(|all| all.chunk >= seq_len && !carries) {
-            let chunk = settings.chunk;
-            if settings.read == Read::Stale {
-                notes.push(format!(
-                    "with algorithm.read = \"stale\" and a chunk of {chunk} no token of a sequence of data.seq_len = {seq_len} reads what was written: the memory is as it was learned; lower algorithm.chunk"
-                ));
-            } else if chunk > seq_len {
-                notes.push(format!(
-                    "algorithm.chunk = {chunk} is more than data.seq_len = {seq_len}: each sequence is one chunk"
-                ));
-            }
+        if self.train.state == StateRule::Carry {
+            return None;
         }
-        let (decay_steps, steps) = (self.optim.decay_steps, self.train.steps);
-        if decay_steps != steps {
-            let when = if decay_steps < steps {
-                "stays at its end from there on"
-            } else {
-                "is still falling at the end"
-            };
-            notes.push(format!(
-                "the learning rate falls until optim.decay_steps = {decay_steps}; with train.steps = {steps} it {when}"
+        if let Some(unread) = self.unread_at(seq_len) {
+            return Some(format!(
+                "{unread}; lower algorithm.chunk, or raise data.seq_len"
             ));
         }
-        notes
+        (chunk > seq_len).then(|| {
+            format!(
+                "algorithm.chunk = {chunk} is more than data.seq_len = {seq_len}: each sequence is one chunk"
+            )
+        })
+    }
+
+    /// Questions that are asked before the memory that is read knows their pair.
+    fn recall_note(&self) -> Option<String> {
+        let DataConfig::Mqar(data) = &self.data else {
+            return None;
+        };
+        let chunk = self.stale_chunk().filter(|&chunk| chunk < data.seq_len)?;
+        let missed = data.asked_within(chunk);
+        if missed <= 0.0 {
+            return None;
+        }
+        let gap = data.gap_beyond(chunk);
+        let gap = gap.map_or_else(String::new, |gap| {
+            format!(", or set data.gap to {gap} or more")
+        });
+        Some(format!(
+            "with algorithm.read = \"stale\" {missed:.1} of the {} questions of a row are asked, on average, in the chunk of {chunk} tokens that holds their pair: the memory cannot answer these; lower algorithm.chunk{gap}",
+            data.pairs
+        ))
+    }
+
+    fn batches_note(&self) -> Option<String> {
+        let batches = self.eval.batches?;
+        Some(format!(
+            "eval.batches = {batches} is taken as eval.tokens = {} (times train.batch = {} and data.seq_len = {}), which no longer depends on train.batch: write that",
+            self.eval.tokens,
+            self.train.batch,
+            self.data.seq_len()
+        ))
+    }
+
+    fn schedule_note(&self) -> Option<String> {
+        let (optim, steps) = (&self.optim, self.train.steps);
+        let (warmup, decay_steps) = (optim.warmup, optim.decay_steps);
+        let share = 100.0 * learning_rate(optim, steps.saturating_sub(1)) / optim.lr;
+        if steps < warmup {
+            return Some(format!(
+                "the warm-up takes optim.warmup = {warmup} steps; with train.steps = {steps} the learning rate gets to {share:.0} % of optim.lr"
+            ));
+        }
+        if decay_steps == steps || optim.min_lr >= 1.0 {
+            return None;
+        }
+        let when = if decay_steps < steps {
+            "stays at its end from there on".to_owned()
+        } else {
+            format!("is still falling at the end, at {share:.0} % of optim.lr")
+        };
+        Some(format!(
+            "the learning rate falls until optim.decay_steps = {decay_steps}; with train.steps = {steps} it {when}"
+        ))
     }
 }

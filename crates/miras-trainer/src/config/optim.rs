@@ -12,13 +12,13 @@ use super::require;
 pub struct OptimConfig {
     /// Learning rate after the warm-up, above 0.
     pub lr: f64,
-    /// Decoupled weight decay, 0 or more; a step shrinks weights by `lr · weight_decay`.
+    /// Decoupled weight decay, from 0 to 1000; a step shrinks weights by `lr · weight_decay`.
     pub weight_decay: f64,
     /// Decay of the mean of gradients, from 0 to below 1.
     pub beta1: f64,
     /// Decay of the mean of squared gradients, from 0 to below 1.
     pub beta2: f64,
-    /// Added to the root of the mean square, above 0.
+    /// Added to the root of the mean square, above 0 and at most 1.
     pub epsilon: f64,
     /// Steps over which the learning rate rises linearly, 0 or more.
     pub warmup: u64,
@@ -28,7 +28,7 @@ pub struct OptimConfig {
     pub decay_steps: u64,
     /// Share of `lr` that is left after `decay_steps`, from 0 to 1.
     pub min_lr: f64,
-    /// Largest norm of the whole gradient, 0 or more; 0 is off.
+    /// Largest norm of the whole gradient, from 1e-30 to 1e30; 0 is off.
     pub clip: f64,
 }
 
@@ -54,13 +54,17 @@ impl OptimConfig {
         // The optimiser counts in single precision.
         let is_positive = |value: f64| value as f32 > 0.0 && (value as f32).is_finite();
         let is_share = |value: f64| (0.0..1.0).contains(&value) && (value as f32) < 1.0;
+        let lr = match config.lr {
+            value if value > f64::from(f32::MAX) => "at most 3.4e38, in single precision",
+            _ => "above 0",
+        };
         for (key, value, fine, must) in [
-            ("lr", config.lr, is_positive(config.lr), "above 0"),
+            ("lr", config.lr, is_positive(config.lr), lr),
             (
                 "weight_decay",
                 config.weight_decay,
-                config.weight_decay >= 0.0 && config.weight_decay.is_finite(),
-                "0 or more",
+                (0.0..=1000.0).contains(&config.weight_decay),
+                "from 0 to 1000, a step shrinks weights by optim.lr times as much",
             ),
             (
                 "beta1",
@@ -77,8 +81,8 @@ impl OptimConfig {
             (
                 "epsilon",
                 config.epsilon,
-                is_positive(config.epsilon),
-                "above 0",
+                is_positive(config.epsilon) && config.epsilon <= 1.0,
+                "above 0 and at most 1",
             ),
             (
                 "min_lr",
@@ -89,11 +93,16 @@ impl OptimConfig {
             (
                 "clip",
                 config.clip,
-                config.clip >= 0.0 && config.clip.is_finite(),
-                "0 (off) or above",
+                config.clip == 0.0 || (1e-30..=1e30).contains(&config.clip),
+                "0 (off), or from 1e-30 to 1e30",
             ),
         ] {
-            require(tree, &format!("optim.{key}"), fine, must, value)?;
+            let found = if value.abs() < 1e15 {
+                value.to_string()
+            } else {
+                format!("{value:e}")
+            };
+            require(tree, &format!("optim.{key}"), fine, must, found)?;
         }
         if config.decay_steps < config.warmup {
             let message = format!(

@@ -198,7 +198,33 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "[optim]\nweight_decay = -0.1",
-        &["optim.weight_decay must be 0 or more, got -0.1"],
+        &[
+            "optim.weight_decay must be from 0 to 1000, a step shrinks weights by optim.lr times as much, got -0.1",
+        ],
+    ),
+    (
+        "[optim]\nweight_decay = 1e301",
+        &[
+            "optim.weight_decay must be from 0 to 1000, ",
+            ", got 1e301",
+            "test.toml:2:16",
+        ],
+    ),
+    (
+        "[optim]\nlr = 1e301",
+        &["optim.lr must be at most 3.4e38, in single precision"],
+    ),
+    (
+        "[optim]\nepsilon = 1e30",
+        &["optim.epsilon must be above 0 and at most 1"],
+    ),
+    (
+        "[optim]\nclip = 1e301",
+        &["optim.clip must be 0 (off), or from 1e-30 to 1e30"],
+    ),
+    (
+        "[optim]\nclip = 1e-320",
+        &["optim.clip must be 0 (off), or from 1e-30 to 1e30"],
     ),
     (
         "[optim]\nbeta1 = 1.0",
@@ -210,7 +236,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "[optim]\nepsilon = 0.0",
-        &["optim.epsilon must be above 0, got 0"],
+        &["optim.epsilon must be above 0 and at most 1, got 0"],
     ),
     (
         "[optim]\nepsilon = 1e-60",
@@ -230,11 +256,23 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "[optim]\nclip = -1.0",
-        &["optim.clip must be 0 (off) or above, got -1"],
+        &["optim.clip must be 0 (off), or from 1e-30 to 1e30, got -1"],
+    ),
+    (
+        "[eval]\ntokens = 0",
+        &["eval.tokens must be from 1 to 1000000000000 tokens, got 0"],
     ),
     (
         "[eval]\nbatches = 0",
-        &["eval.batches must be 1 or more, got 0"],
+        &["eval.batches must be from 1 to 1000000000000 tokens, got 0"],
+    ),
+    (
+        "[eval]\nbatches = 2\ntokens = 64",
+        &[
+            "`eval.batches` is the older name of `eval.tokens`, and both are set",
+            "2 | batches = 2",
+            "leave `eval.batches` out",
+        ],
     ),
     (
         "[eval]\ncontrols = ['read_zer']",
@@ -429,6 +467,32 @@ fn a_chunk_that_holds_more_than_a_sequence_is_noted() {
 }
 
 #[test]
+fn a_schedule_that_does_not_end_with_the_run_is_noted() {
+    let notes = |sets: &[&str]| config(MEMORY, sets).notes();
+    // Two steps of warm-up and a fall over eight; the fourth is a quarter of the way, at cos² 22.5°.
+    let fall = ["optim.min_lr=0", "optim.decay_steps=10", "train.steps=5"];
+    assert_eq!(
+        notes(&fall),
+        [
+            "the learning rate falls until optim.decay_steps = 10; with train.steps = 5 it is still \
+             falling at the end, at 85 % of optim.lr"
+        ]
+    );
+    let short = ["optim.decay_steps=3"];
+    assert!(notes(&short)[0].ends_with("with train.steps = 4 it stays at its end from there on"));
+    assert_eq!(notes(&["optim.decay_steps=4"]), [""; 0]);
+    // One that is constant falls nowhere.
+    assert_eq!(notes(&["optim.min_lr=1"]), [""; 0]);
+    assert_eq!(
+        notes(&["train.steps=1"]),
+        [
+            "the warm-up takes optim.warmup = 2 steps; with train.steps = 1 the learning rate gets to \
+             50 % of optim.lr"
+        ]
+    );
+}
+
+#[test]
 fn every_mistake_is_shown_where_it_is() {
     for (text, pieces) in REFUSED {
         let Err(error) = RunConfig::load(layers(text, &[]), &Registry::builtin()) else {
@@ -445,7 +509,7 @@ fn every_mistake_is_shown_where_it_is() {
 fn the_most_sequences_are_those_that_the_data_can_give() {
     let config = config("", &[]);
     let data = miras_data::open(&config.data, 1).unwrap();
-    let error = data.train_batch(0, 1_048_577).unwrap_err().to_string();
+    let error = data.train_batch(0, 0..1_048_577).unwrap_err().to_string();
     assert!(error.contains("rows must be from 1 to 1048576"), "{error}");
 }
 

@@ -12,10 +12,16 @@ use crate::tokens::TOKENIZER;
 use crate::values::{alternatives, names};
 
 /// Keys that change nothing somewhere, and why they are accepted all the same.
-const EXCEPTIONS: &[(&str, &str)] = &[(
-    "allow_binary",
-    "it lets files pass that are refused without it, and leaves others as they are",
-)];
+const EXCEPTIONS: &[(&str, &str)] = &[
+    (
+        "allow_binary",
+        "it lets files pass that are refused without it, and leaves others as they are",
+    ),
+    (
+        "separator",
+        "where there is one file, nothing is between files",
+    ),
+];
 
 /// Files to train on, in a folder of their own.
 struct Files(tempfile::TempDir);
@@ -56,6 +62,8 @@ impl Files {
                 base
             };
             bases.push(with("path", self.path("a.txt"), "a.txt"));
+            let both = Value::Array(vec![self.path("a.txt"), self.path("b.txt")]);
+            bases.push(with("path", both, "a.txt"));
             bases.push(with("valid_path", self.path("b.txt"), "a.txt"));
             bases.push(with("allow_binary", true.into(), "c.bin"));
         }
@@ -75,10 +83,10 @@ fn batches(config: &RunConfig) -> String {
         Ok(data) => data,
         Err(error) => return error.to_string(),
     };
-    let count = data.eval_batches(2);
+    let count = data.eval_tokens();
     let last = count.map_or(1, |count| count - 1);
-    let train = data.train_batch(0, 2).unwrap();
-    let eval = [0, last].map(|at| data.eval_batch(at, 2).unwrap());
+    let train = data.train_batch(0, 0..2).unwrap();
+    let eval = data.eval_rows(&[0, last]).unwrap();
     format!("{} {count:?} {train:?} {eval:?}", data.vocab())
 }
 
@@ -99,6 +107,7 @@ fn every_key_of_every_kind_of_data_has_an_effect() {
             let extra = match key.as_str() {
                 "path" | "valid_path" => vec![files.path("b.txt")],
                 "tokenizer" => vec![TOKENIZER.into()],
+                "separator" => vec!["\n\n".into()],
                 _ => Vec::new(),
             };
             let accepted: Vec<String> = alternatives(all.get(&key), refusal.as_deref(), &extra)

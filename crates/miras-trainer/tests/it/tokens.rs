@@ -27,7 +27,7 @@ fn on_tokens(bench: &Bench, tokenizer: &str, sets: &[&str]) -> RunConfig {
 #[test]
 fn bits_per_byte_are_all_bits_over_all_bytes() {
     let bench = Bench::new();
-    let sets = ["eval.batches=1000", "train.accumulate=2"];
+    let sets = ["eval.tokens=1000000", "train.accumulate=2"];
     let config = on_tokens(&bench, TOKENIZER, &sets);
     bench.run("run", config.clone());
     let last = |tag: &str| bench.values("run", tag).pop().unwrap().1;
@@ -48,7 +48,7 @@ fn bits_per_byte_are_all_bits_over_all_bytes() {
 
     let data = miras_data::open(&config.data, config.train.seed).unwrap();
     let step = config.train.steps - 1;
-    let batches = [2 * step, 2 * step + 1].map(|index| data.train_batch(index, 2).unwrap());
+    let batches = [0..2, 2..4].map(|rows| data.train_batch(step, rows).unwrap());
     let bytes: u64 = batches.iter().map(|batch| batch.bytes).sum();
     let expected = last("train/loss") * (4.0 * 16.0) / LN_2 / bytes as f64;
     let found = last("train/bits_per_byte");
@@ -72,29 +72,45 @@ fn memories_are_carried_along_tokens() {
 }
 
 #[test]
-fn another_tokenizer_is_refused_before_the_weights_are() {
+fn the_copy_of_the_tokenizer_is_used_and_another_is_refused_before_the_weights_are() {
     let bench = Bench::new();
     let own = bench.path("own.json");
     let json = std::fs::read_to_string(TOKENIZER).unwrap();
     std::fs::write(&own, &json).unwrap();
     let setting = own.to_str().unwrap().to_owned();
-    bench.run("run", on_tokens(&bench, &setting, &[]));
+    let half = on_tokens(&bench, &setting, &["train.steps=2"]);
+    bench.run("run", half);
+    bench.run("whole", on_tokens(&bench, &setting, &[]));
     // One more token: the embedding would not fit either.
     let mut json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let mut more = json["added_tokens"][0].clone();
     more["id"] = 512.into();
     more["content"] = "<|more|>".into();
     json["added_tokens"].as_array_mut().unwrap().push(more);
+    for other in ["bytes", "other.json"] {
+        let other = match other {
+            "bytes" => other.to_owned(),
+            file => {
+                std::fs::write(bench.path(file), json.to_string()).unwrap();
+                bench.path(file).to_str().unwrap().to_owned()
+            }
+        };
+        let again = on_tokens(&bench, &other, &[]);
+        let error = bench.try_run("run", again, Some(Resume::Latest));
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.starts_with("data.tokenizer: the tokenizer of run `run` changed"),
+            "{error}"
+        );
+    }
+    // The file that the configuration names changed, and the folder has what it was.
     std::fs::write(&own, json.to_string()).unwrap();
-    let again = on_tokens(&bench, &setting, &[]);
-    let error = bench.try_run("run", again, Some(Resume::Latest));
-    let error = error.unwrap_err().to_string();
-    assert!(
-        error.starts_with("data.tokenizer: the tokenizer of run `run` changed"),
-        "{error}"
+    bench.resume("run", on_tokens(&bench, &setting, &[]));
+    let note = format!(
+        "note     data.tokenizer: `{setting}` changed since, so the copy in {} is used",
+        bench.path("run/tokenizer").display()
     );
-    let other = on_tokens(&bench, "bytes", &[]);
-    let error = bench.try_run("run", other, Some(Resume::Latest));
-    let error = error.unwrap_err().to_string();
-    assert!(error.contains("data.tokenizer: stored"), "{error}");
+    assert!(bench.said().contains(&note), "{}", bench.said());
+    let weights = |run: &str| bench.file(run, 4, "model.safetensors");
+    assert!(weights("run") == weights("whole"));
 }

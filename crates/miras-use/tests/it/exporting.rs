@@ -73,6 +73,38 @@ fn checkpoints_are_found_by_step_and_by_loss() {
     let summary = fs::read_to_string(bench.path().join("run/summary.json")).unwrap();
     let best = open(At::Best).unwrap().origin.step;
     assert!(summary.contains(&format!("\"step\": {best}")), "{summary}");
+    let open_best = |name: &str| {
+        Trained::open(&Registry::builtin(), bench.path(), name, At::Best, None)
+            .err()
+            .unwrap()
+            .to_string()
+    };
+    // Training makes the held-out part more surprising, so that the best are the weights of step
+    // 1, and they are gone.
+    let [train, valid] = [("train.txt", "ab"), ("valid.txt", "xy")]
+        .map(|(name, text)| bench.file(name, text.repeat(2000)).display().to_string());
+    let data =
+        format!("data={{ kind = 'text', path = '{train}', valid_path = '{valid}', seq_len = 16 }}");
+    let gone = [
+        "checkpoint.every=1",
+        "checkpoint.keep_last=1",
+        "checkpoint.keep_best=false",
+        "eval.every=1",
+        "train.steps=4",
+        &*data,
+    ];
+    let (latest, _) = bench.trained("gone", &gone);
+    let summary = fs::read_to_string(bench.path().join("gone/summary.json")).unwrap();
+    let error = open_best("gone");
+    assert!(
+        latest.origin.step == 4 && !summary.contains("\"step\": 4"),
+        "{summary}"
+    );
+    assert!(
+        error.contains("the best evaluation of ") && error.contains(", has no checkpoint"),
+        "{error}"
+    );
+    assert!(error.ends_with("): use --step 4"), "{error}");
     let error = open(At::Step(7)).err().unwrap().to_string();
     assert!(error.contains("choose one of 1, 2, 3"), "{error}");
 
@@ -120,7 +152,7 @@ fn an_export_whose_weights_changed_is_refused() {
     fs::write(&file, bytes).unwrap();
     let error = open().err().unwrap().to_string();
     let start = format!(
-        "cannot use the weights in {}: they are not those that were exported: ",
+        "{} is damaged or was replaced: its SHA-256 is ",
         file.display()
     );
     assert!(error.starts_with(&start), "{error}");

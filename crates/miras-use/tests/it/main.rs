@@ -10,3 +10,4 @@ mod states;
 mod support;
 mod tokens;
 mod weights;
+mod whole;

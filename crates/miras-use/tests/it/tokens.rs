@@ -85,11 +85,26 @@ fn another_tokenizer_than_that_of_training_is_refused_for_runs_and_exports() {
         refused(&trained, &with("bytes"), "now it is bytes");
     }
 
-    // As many tokens, in another file.
-    fs::write(&own, fs::read_to_string(FIXTURE).unwrap() + "\n").unwrap();
+    // As many tokens, in another file: the copy in the folder is what counts.
+    let other = fs::read_to_string(FIXTURE).unwrap() + "\n";
+    fs::write(&own, &other).unwrap();
+    for trained in [bench.open("run"), exported()] {
+        assert_eq!(trained.notes.len(), 1, "{:?}", trained.notes);
+        assert!(
+            trained.notes[0].contains("changed since"),
+            "{:?}",
+            trained.notes
+        );
+        evaluate(&trained, &on_text(&bench)).unwrap();
+    }
+    for folder in ["run", "weights"] {
+        let kept = bench.path().join(folder).join("tokenizer");
+        fs::remove_file(kept.join("miras_tokenizer.json")).unwrap();
+        fs::write(kept.join("tokenizer.json"), &other).unwrap();
+    }
     for trained in [bench.open("run"), exported()] {
         let said = trained.tokenizer().err().unwrap().to_string();
-        assert!(said.ends_with("; restore the files"), "{said}");
+        assert!(said.contains("; restore the files"), "{said}");
         for request in [EvalRequest::default(), on_text(&bench)] {
             refused(&trained, &request, "now it is tokenizer-sha256:");
         }

@@ -1,10 +1,11 @@
-use std::{env, fmt, fs, io, path::Path};
+use std::{fmt, io};
 
-use glob::Pattern;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{SeqAccess, Visitor},
 };
+
+use super::absolute;
 
 /// One path or a list of them; written in a configuration as a string or a list of strings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ impl Paths {
     }
 
     /// The same with every relative path as it is from the working directory.
-    pub(super) fn absolute(&self) -> io::Result<Self> {
+    pub(crate) fn absolute(&self) -> io::Result<Self> {
         self.iter()
             .map(absolute)
             .collect::<io::Result<_>>()
@@ -25,28 +26,9 @@ impl Paths {
     }
 
     /// True if there is no path or one without a letter.
-    pub(super) fn is_blank(&self) -> bool {
+    pub(crate) fn is_blank(&self) -> bool {
         self.0.is_empty() || self.iter().any(|path| path.trim().is_empty())
     }
-}
-
-/// A path, or a pattern, that means the same from every folder.
-pub(super) fn absolute(given: &str) -> io::Result<String> {
-    let path = Path::new(given);
-    // `~/` does so already, and nothing is no path.
-    if path.is_absolute() || given.starts_with("~/") || given.trim().is_empty() {
-        return Ok(given.to_owned());
-    }
-    let here = env::current_dir()?;
-    let here = here.to_string_lossy();
-    let is_pattern = given.contains(['*', '?', '[']) && fs::metadata(path).is_err();
-    let here = if is_pattern {
-        Pattern::escape(&here)
-    } else {
-        here.into_owned()
-    };
-    let inside = path.strip_prefix(".").unwrap_or(path);
-    Ok(Path::new(&here).join(inside).to_string_lossy().into_owned())
 }
 
 impl From<&str> for Paths {
@@ -133,23 +115,6 @@ mod tests {
         ] {
             let table: Table = toml::from_str(text).unwrap();
             assert_eq!(toml::to_string(&table).unwrap(), text);
-        }
-    }
-
-    #[test]
-    fn absolute_paths_mean_the_same_from_everywhere() {
-        let here = env::current_dir().unwrap();
-        let at = |name: &str| here.join(name).to_str().unwrap().to_owned();
-        for (given, expected) in [
-            ("a.txt", at("a.txt")),
-            ("./a.txt", at("a.txt")),
-            ("../a.txt", at("../a.txt")),
-            ("b/*.txt", at("b/*.txt")),
-            ("/a.txt", "/a.txt".to_owned()),
-            ("~/a.txt", "~/a.txt".to_owned()),
-            ("", String::new()),
-        ] {
-            assert_eq!(absolute(given).unwrap(), expected);
         }
     }
 

@@ -1,0 +1,204 @@
+//! From the text of files to a file of tokens.
+//!
+//! Every file is encoded by itself, so that no token reaches over the border of two files, and
+//! the separator between them has its own tokens.
+
+use std::{
+    fs, io,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use super::{
+    corpus::{Corpus, Part},
+    token_file::{TokenFile, Unusable, VERSION, Writer},
+};
+use crate::{
+    DataError, Tokenizer,
+    describe::hex,
+    source::{Span, Tokens},
+    tokenizer::Blocks,
+};
+
+/// Size of a block of text that is encoded at once, and of the largest in text without places
+/// to cut.
+const BLOCK: (usize, usize) = (1 << 18, 1 << 22);
+/// So many bytes, or so many pieces, are encoded side by side.
+const SIDE_BY_SIDE: (usize, usize) = (8 * BLOCK.0, 1 << 12);
+
+/// What a part of a corpus is encoded from and with.
+pub(super) struct Encoding<'a> {
+    text: &'a Span,
+    corpus: &'a Corpus,
+    tokenizer: &'a Tokenizer,
+    separator: Vec<i32>,
+}
+
+/// A piece of the text in the order of the tokens.
+enum Piece {
+    /// Bytes of one file, and their place in the corpus.
+    Text(u64, Vec<u8>),
+    Separator,
+}
+
+impl<'a> Encoding<'a> {
+    pub(super) fn new(
+        text: &'a Span,
+        corpus: &'a Corpus,
+        tokenizer: &'a Tokenizer,
+    ) -> Result<Self, DataError> {
+        Ok(Self {
+            separator: tokenizer.separator(corpus.separator())?,
+            text,
+            corpus,
+            tokenizer,
+        })
+    }
+
+    /// The tokens, from the first folder that has them or can hold them.
+    pub(super) fn tokens(
+        &self,
+        folders: &[PathBuf],
+        notes: &mut Vec<String>,
+    ) -> Result<TokenFile, DataError> {
+        let name = self.name()?;
+        let vocab = self.tokenizer.vocab();
+        let mut last = None;
+        for folder in folders {
+            let path = folder.join(format!("{}.tokens", hex(&name[..16])));
+            match TokenFile::open(&path, &name, vocab) {
+                Ok(file) => return Ok(file),
+                Err(Unusable::NotThere) => {}
+                Err(Unusable::Damaged(why)) => {
+                    notes.push(format!("`{}` {why}: made anew", path.display()));
+                }
+            }
+            // A folder that cannot be written leaves the next one.
+            match fs::create_dir_all(folder).and_then(|()| NamedTempFile::new_in(folder)) {
+                Ok(part) => {
+                    match self.write(folder, part, &path, name) {
+                        Ok(()) => {}
+                        // One without room as well.
+                        Err(DataError::TokenCache { source, .. }) => {
+                            last = Some((folder.clone(), source));
+                            continue;
+                        }
+                        Err(error) => return Err(error),
+                    }
+                    let written = TokenFile::open(&path, &name, vocab);
+                    let written = written.map_err(|_| DataError::DamagedTokens { path })?;
+                    notes.push(format!(
+                        "encoded {} bytes as {} tokens, kept in `{}`",
+                        self.text.len(),
+                        written.len(),
+                        written.path.display()
+                    ));
+                    return Ok(written);
+                }
+                Err(error) => last = Some((folder.clone(), error)),
+            }
+        }
+        let (folder, source) =
+            last.unwrap_or_else(|| (PathBuf::new(), io::ErrorKind::NotFound.into()));
+        Err(DataError::TokenCache { folder, source })
+    }
+
+    fn within(&self) -> Range<u64> {
+        self.text.start()..self.text.start() + self.text.len()
+    }
+
+    /// A hash of all that the tokens depend on.
+    fn name(&self) -> Result<[u8; 32], DataError> {
+        let mut hash = Sha256::new();
+        hash.update(VERSION.to_le_bytes());
+        hash.update(self.tokenizer.fingerprint().unwrap_or_default());
+        hash.update(self.corpus.identity()?);
+        hash.update(self.corpus.separator());
+        for part in self.corpus.parts(self.within()) {
+            let bytes = match part {
+                Part::File(bytes) => bytes,
+                Part::Separator => 0..0,
+            };
+            hash.update(bytes.start.to_le_bytes());
+            hash.update(bytes.end.to_le_bytes());
+        }
+        Ok(hash.finalize().into())
+    }
+
+    /// Encodes into `part` and then gives it its name in one step.
+    fn write(
+        &self,
+        folder: &Path,
+        part: NamedTempFile,
+        path: &Path,
+        name: [u8; 32],
+    ) -> Result<(), DataError> {
+        let unwritten = |source| DataError::TokenCache {
+            folder: folder.to_owned(),
+            source,
+        };
+        let mut writer = Writer::new(part, self.tokenizer.vocab()).map_err(unwritten)?;
+        let mut waiting = Vec::new();
+        let mut bytes = 0;
+        let mut encode = |waiting: &mut Vec<Piece>| {
+            for tokens in self.encode(waiting)? {
+                writer.add(&tokens).map_err(unwritten)?;
+            }
+            waiting.clear();
+            Ok::<_, DataError>(())
+        };
+        for part in self.corpus.parts(self.within()) {
+            let range = match part {
+                Part::File(range) => range,
+                Part::Separator => {
+                    waiting.push(Piece::Separator);
+                    continue;
+                }
+            };
+            let inside = range.start - self.text.start();
+            let file = self.text.part(inside, range.end - range.start);
+            let mut blocks = Blocks::new(&file, self.tokenizer, BLOCK);
+            let mut at = range.start;
+            while let Some(text) = blocks.next()? {
+                let len = text.len();
+                waiting.push(Piece::Text(at, text));
+                at += len as u64;
+                bytes += len;
+                if bytes >= SIDE_BY_SIDE.0 || waiting.len() >= SIDE_BY_SIDE.1 {
+                    encode(&mut waiting)?;
+                    bytes = 0;
+                }
+            }
+        }
+        encode(&mut waiting)?;
+        writer.finish(name, path).map_err(unwritten)
+    }
+
+    /// The tokens of each piece.
+    fn encode(&self, pieces: &[Piece]) -> Result<Vec<Vec<i32>>, DataError> {
+        let texts: Vec<(u64, &[u8])> = (pieces.iter())
+            .filter_map(|piece| match piece {
+                Piece::Text(at, text) => Some((*at, &**text)),
+                Piece::Separator => None,
+            })
+            .collect();
+        let slices: Vec<&[u8]> = texts.iter().map(|(_, text)| *text).collect();
+        let encoded = match self.tokenizer.encode_all(&slices) {
+            Ok(encoded) => encoded,
+            Err(refused) => {
+                let (path, line) = self.corpus.place(texts[refused.text].0 + refused.at)?;
+                let place = format!("in line {line} of `{}`", path.display());
+                return Err(self.tokenizer.refusal(&refused, &place));
+            }
+        };
+        let mut encoded = encoded.into_iter();
+        let tokens = pieces.iter().map(|piece| match piece {
+            Piece::Text(..) => encoded.next().unwrap_or_default(),
+            Piece::Separator => self.separator.clone(),
+        });
+        Ok(tokens.collect())
+    }
+}

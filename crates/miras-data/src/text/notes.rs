@@ -1,0 +1,283 @@
+//! What the user should know of the files that are read.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use super::{
+    corpus::{Corpus, Part, Segment},
+    format,
+};
+use crate::{
+    DataError, Tokenizer,
+    paths::listed,
+    source::{Bytes, Span},
+};
+
+/// So many pairs of equal files are named.
+const NAMED: usize = 3;
+/// So many samples of so many bytes of the validation text are looked for in the training text,
+/// if that is not longer than this.
+const SAMPLES: u64 = 8;
+const SAMPLE: usize = 256;
+const SEARCHED: u64 = 64 << 20;
+
+/// What was found in the files of a corpus.
+pub(super) fn of_files(corpus: &Corpus) -> Result<Vec<String>, DataError> {
+    let mut notes = Vec::new();
+    let those = |found: &dyn Fn(&Segment) -> bool| {
+        let found: Vec<&Path> = (corpus.segments.iter())
+            .filter(|segment| found(segment))
+            .map(|segment| &*segment.origin)
+            .collect();
+        (!found.is_empty()).then(|| (listed(found.iter().copied()), found.len()))
+    };
+    if let Some((names, count)) = those(&|one| format::is_table(&one.origin)) {
+        let (is, its) = if count == 1 {
+            ("is a table", "its")
+        } else {
+            ("are tables", "their")
+        };
+        notes.push(format!(
+            "{names} {is}: {its} lines are trained as they are, with the marks between columns"
+        ));
+    }
+    if let Some((names, _)) = those(&|one| one.scan.mark > 0) {
+        notes.push(format!(
+            "the byte order mark at the start of {names} is left out"
+        ));
+    }
+    for segment in &corpus.segments {
+        if let Some((at, count)) = segment.scan.later_marks {
+            let line = segment.line(at - segment.scan.mark)?;
+            let marks = if count == 1 {
+                "byte order mark"
+            } else {
+                "byte order marks"
+            };
+            notes.push(format!(
+                "`{}` has {count} {marks} (U+FEFF) inside the text, the first in line {line}, as files have that were put together from others: trained as they are",
+                segment.origin.display()
+            ));
+        }
+    }
+    if let Some((names, _)) = those(&|one| one.scan.crlf > 0) {
+        let lines: u64 = corpus.segments.iter().map(|one| one.scan.crlf).sum();
+        let lines = if lines == 1 {
+            "1 line ends".to_owned()
+        } else {
+            format!("{lines} lines end")
+        };
+        notes.push(format!(
+            "in {names} {lines} with CR LF, as on Windows: both bytes are trained; `sed -i 's/\\r$//' FILE` takes the CR out"
+        ));
+    }
+    if let Some((names, _)) = those(&|one| one.scan.is_cut_off) {
+        notes.push(format!("{names}: the last character is cut off"));
+    }
+    notes.extend(doubles(corpus)?);
+    Ok(notes)
+}
+
+/// Files of one corpus with the same bytes.
+fn doubles(corpus: &Corpus) -> Result<Vec<String>, DataError> {
+    let mut by_len: BTreeMap<u64, Vec<&Segment>> = BTreeMap::new();
+    for segment in &corpus.segments {
+        by_len.entry(segment.len).or_default().push(segment);
+    }
+    let mut pairs = Vec::new();
+    for alike in by_len.into_values().filter(|alike| alike.len() > 1) {
+        let mut first = BTreeMap::new();
+        for segment in alike {
+            let known = first.entry(segment.fingerprint()?).or_insert(segment);
+            if known.start < segment.start {
+                pairs.push((known.origin.display(), segment.origin.display()));
+            }
+        }
+    }
+    let more = pairs.len().saturating_sub(NAMED);
+    let mut notes: Vec<String> = (pairs.iter().take(NAMED))
+        .map(|(first, second)| {
+            format!(
+                "`{second}` has the same bytes as `{first}`: if one is in the validation part, that measures what was learned by heart"
+            )
+        })
+        .collect();
+    if more > 0 {
+        notes.push(format!("{more} more files have the bytes of another"));
+    }
+    Ok(notes)
+}
+
+/// A training file and a validation file with the same bytes, if there are such.
+fn copied<'a>(
+    train: &'a Corpus,
+    valid: &'a Corpus,
+) -> Result<Option<(&'a Path, &'a Path)>, DataError> {
+    let lens: BTreeSet<u64> = valid.segments.iter().map(|segment| segment.len).collect();
+    let mut known = BTreeMap::new();
+    for segment in train.segments.iter().filter(|one| lens.contains(&one.len)) {
+        known.insert((segment.len, segment.fingerprint()?), &segment.origin);
+    }
+    let lens: BTreeSet<u64> = known.keys().map(|(len, _)| *len).collect();
+    for segment in valid.segments.iter().filter(|one| lens.contains(&one.len)) {
+        if let Some(origin) = known.get(&(segment.len, segment.fingerprint()?)) {
+            return Ok(Some((origin, &segment.origin)));
+        }
+    }
+    let is_same = train.len() == valid.len() && train.fingerprint()? == valid.fingerprint()?;
+    Ok(is_same.then(|| (&*train.segments[0].origin, &*valid.segments[0].origin)))
+}
+
+/// Refuses validation files with the bytes of training files, and notes validation text that
+/// stands in the training text.
+pub(super) fn of_validation(train: &Corpus, valid: &Corpus) -> Result<Vec<String>, DataError> {
+    if let Some((train, valid)) = copied(train, valid)? {
+        let (train, valid) = (train.to_owned(), valid.to_owned());
+        return Err(DataError::Copied { valid, train });
+    }
+    let found = samples_found(train, valid)?;
+    Ok((found > 0)
+        .then(|| {
+            format!(
+                "{found} of {SAMPLES} samples of {SAMPLE} bytes of the validation text stand word for word in the training text: where the two overlap, the validation measures what was learned by heart"
+            )
+        })
+        .into_iter()
+        .collect())
+}
+
+/// How many samples of the validation text stand in the training text.
+fn samples_found(train: &Corpus, valid: &Corpus) -> Result<u64, DataError> {
+    let most = valid.len().saturating_sub(SAMPLE as u64);
+    if most == 0 || train.len() > SEARCHED {
+        return Ok(0);
+    }
+    let mut text = vec![0; train.len() as usize];
+    train.read(0, &mut text)?;
+    let mut found = 0;
+    let mut sample = vec![0; SAMPLE];
+    for number in 0..SAMPLES {
+        valid.read(most * number / (SAMPLES - 1), &mut sample)?;
+        found += u64::from(contains(&text, &sample));
+    }
+    Ok(found)
+}
+
+/// Whether a text contains another, by the rule of Horspool.
+fn contains(text: &[u8], wanted: &[u8]) -> bool {
+    let Some((_, before)) = wanted.split_last() else {
+        return true;
+    };
+    let mut steps = [wanted.len(); 256];
+    for (at, byte) in before.iter().enumerate() {
+        steps[usize::from(*byte)] = wanted.len() - 1 - at;
+    }
+    let mut end = wanted.len();
+    while end <= text.len() {
+        if text[end - wanted.len()..end] == *wanted {
+            return true;
+        }
+        end += steps[usize::from(text[end - 1])];
+    }
+    false
+}
+
+/// How many files there are, and which the validation part at the end of them consists of.
+pub(super) fn of_split(corpus: &Corpus, valid: &Span) -> Option<String> {
+    let bytes: u64 = corpus.segments.iter().map(|segment| segment.len).sum();
+    let count = corpus.segments.len();
+    if count < 2 {
+        return None;
+    }
+    let parts = corpus.parts(valid.start()..valid.start() + valid.len());
+    let starts = parts.iter().filter_map(|part| match part {
+        Part::File(bytes) => Some(bytes.clone()),
+        Part::Separator => None,
+    });
+    let files: Vec<(&Segment, u64)> = starts
+        .filter_map(|part| {
+            let mut all = corpus.segments.iter();
+            let file = all.rfind(|segment| segment.start <= part.start)?;
+            Some((file, part.end - part.start))
+        })
+        .collect();
+    let (first, rest) = files.split_first()?;
+    let (segment, read) = *first;
+    let name = segment.origin.display();
+    let mut what = if read == segment.len {
+        format!("all of `{name}`")
+    } else {
+        format!("the last {read} of {} bytes of `{name}`", segment.len)
+    };
+    if !rest.is_empty() {
+        let rest = listed(rest.iter().map(|(segment, _)| &*segment.origin));
+        what = format!("{what} and all of {rest}");
+    }
+    Some(format!(
+        "{count} files with {bytes} bytes are read, in this order: {}; the validation part is {what}",
+        listed(corpus.segments.iter().map(|segment| &*segment.origin))
+    ))
+}
+
+/// How many files there are, where those for validation are named.
+pub(super) fn of_count(train: &Corpus, valid: &Corpus) -> Option<String> {
+    let count = |corpus: &Corpus| match corpus.segments.len() {
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
+    };
+    let is_worth_it = train.segments.len() + valid.segments.len() > 2;
+    is_worth_it.then(|| {
+        format!(
+            "{} with {} bytes for training, {} with {} bytes for validation",
+            count(train),
+            train.len(),
+            count(valid),
+            valid.len()
+        )
+    })
+}
+
+/// A separator that is never put anywhere, or that is not one token.
+pub(super) fn of_separator(
+    corpora: &[&Corpus],
+    tokenizer: &Tokenizer,
+) -> Result<Option<String>, DataError> {
+    let separator = corpora.first().map_or(&[][..], |corpus| corpus.separator());
+    if separator.is_empty() {
+        return Ok(None);
+    }
+    let quoted = String::from_utf8_lossy(separator);
+    if corpora.iter().all(|corpus| corpus.segments.len() == 1) {
+        return Ok(Some(format!(
+            "the separator {quoted:?} is used between files, and there is one file"
+        )));
+    }
+    let tokens = tokenizer.separator(separator)?.len();
+    Ok((tokens > 1 && tokenizer.fingerprint().is_some()).then(|| {
+        format!(
+            "the separator {quoted:?} is {tokens} tokens, because the tokenizer has no token for it"
+        )
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_in_another() {
+        let text = b"the lamp was read, the lamp was red";
+        for (wanted, expected) in [
+            (&b"lamp was red"[..], true),
+            (b"the lamp was read", true),
+            (b"red", true),
+            (b"t", true),
+            (b"lamps", false),
+            (b"the lamp was read, the lamp was red.", false),
+        ] {
+            assert_eq!(contains(text, wanted), expected, "{wanted:?}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Notes on many trials or variants, each said once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+/// How many names are listed before the rest is counted.
+const LISTED: usize = 4;
+
+/// A note, and whom it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// What is to be noted, a sentence.
+    pub text: String,
+    /// Whom it is about, in order; empty if it is about all.
+    pub about: Vec<String>,
+}
+
+impl Note {
+    /// Puts equal notes of different owners together, in the order in which they first come.
+    /// Owners of one name are one.
+    pub fn merge<'a>(owners: impl IntoIterator<Item = (&'a str, &'a [String])>) -> Vec<Self> {
+        let mut all: BTreeSet<&str> = BTreeSet::new();
+        let mut texts: Vec<&str> = Vec::new();
+        let mut about: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (owner, notes) in owners {
+            all.insert(owner);
+            for text in notes {
+                let named = about.entry(text).or_insert_with(|| {
+                    texts.push(text);
+                    Vec::new()
+                });
+                named.push(owner);
+            }
+        }
+        let note = |text: &str| {
+            let mut seen = BTreeSet::new();
+            let named = about[text].iter().filter(|owner| seen.insert(**owner));
+            let mut named: Vec<String> = named.map(|&owner| owner.to_owned()).collect();
+            if named.len() == all.len() {
+                named.clear();
+            }
+            Self {
+                text: text.to_owned(),
+                about: named,
+            }
+        };
+        texts.into_iter().map(note).collect()
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let about = &self.about;
+        match about.len() {
+            0 => {}
+            1..=LISTED => write!(f, "{}: ", about.join(", "))?,
+            many => {
+                let rest = many - (LISTED - 1);
+                write!(f, "{} and {rest} more: ", about[..LISTED - 1].join(", "))?;
+            }
+        }
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_notes_are_said_once_with_whom_they_are_about() {
+        let texts = |all: &[&str]| -> Vec<String> { all.iter().map(|&one| one.into()).collect() };
+        let owners = [
+            ("a", texts(&["slow", "deep"])),
+            ("a", texts(&["slow", "deep"])),
+            ("b", texts(&["slow"])),
+            ("c", texts(&["slow", "wide"])),
+            ("d", texts(&["slow", "wide"])),
+            ("e", texts(&["slow", "wide"])),
+            ("f", texts(&["slow", "wide"])),
+            ("g", texts(&["slow", "wide"])),
+        ];
+        let notes = Note::merge(owners.iter().map(|(owner, all)| (*owner, &**all)));
+        let shown: Vec<String> = notes.iter().map(Note::to_string).collect();
+        assert_eq!(shown, ["slow", "a: deep", "c, d, e and 2 more: wide"]);
+        assert_eq!(Note::merge([("a", &[][..])]), []);
+    }
+}

@@ -1,0 +1,144 @@
+//! Text of files: what is refused and said, and where a text ends.
+
+use crate::support::{Dir, Ran};
+
+/// Enough to write letters that are in the text.
+const LEARNED: &str = "--set train.steps=150 --set optim.lr=1e-2 --set optim.warmup=5 --set eval.every=0 --set checkpoint.every=0";
+
+/// A run on these data.
+fn trained(dir: &Dir, data: &str) {
+    dir.run(&format!("run tiny.toml {LEARNED} --set data={data}"))
+        .done();
+}
+
+fn book(word: &str) -> String {
+    let lines: Vec<String> = (0..200).map(|at| format!("{word} {at}. ")).collect();
+    lines.concat()
+}
+
+#[test]
+fn records_are_refused_by_every_command_that_reads_text() {
+    let dir = Dir::tiny();
+    let line = |at| format!("{{\"id\": {at}, \"body\": \"Tom has {at} stones.\"}}\n");
+    let records: String = (0..100).map(line).collect();
+    dir.file("texts/a.txt", book("Anna"));
+    dir.file("texts/b.jsonl", &records);
+    dir.file("c.txt", &records);
+    for command in ["check", "run"] {
+        for (path, name) in [("texts", "texts/b.jsonl"), ("c.txt", "c.txt")] {
+            dir.run(&format!(
+                "{command} tiny.toml --set data=text --set data.path={path}"
+            ))
+            .refused(&format!(
+                "error: path: `{name}` is JSON lines, [..] as `jq -r .body {name} > [..]` does; set allow_binary = true to train on its bytes all the same\n --> --set:1:11  (data.path)[..]"
+            ));
+        }
+    }
+    dir.run("check tiny.toml --set data.kind=jsonl --set data.path=c.txt")
+        .refused("error: unknown data `jsonl`, expected one of [..]\n --> --set:1:11  (data.kind)[..]\n  = help: there is no reader of records yet: [..]`jq -r .text FILE.jsonl > FILE.txt`[..]");
+    for name in ["parquet", "HuggingFaceFW/fineweb"] {
+        let ran = dir.run(&format!("check --set data.kind={name}")).ended(2);
+        assert!(
+            ran.err.contains("data.kind = \"text\" and data.path"),
+            "{}",
+            ran.err
+        );
+    }
+    dir.run("check tiny.toml --set data=text --set data.path=HuggingFaceFW/fineweb")
+        .refused("error: path: `HuggingFaceFW/fineweb` does not exist; names on the Hugging Face Hub are not downloaded here: [..]");
+
+    trained(&dir, "{kind='text',path='texts/a.txt',seq_len=32}");
+    dir.run("eval tiny --data c.txt").refused(
+        "error: --data: `c.txt` is JSON lines, [..]; add `--set data.allow_binary=true` to train on its bytes all the same",
+    );
+    dir.run("eval tiny --data c.txt --set data.allow_binary=true")
+        .done();
+    dir.run("eval tiny --data c.txt --set data.seq_len=8")
+        .refused(
+            "error: `--set data.seq_len=8` changes the run's own data: leave it or --data out",
+        );
+    let raw = "--set data=text --set data.path=c.txt --set data.allow_binary=true";
+    dir.run(&format!("check tiny.toml {raw}")).done();
+}
+
+#[test]
+fn what_is_read_is_said_by_check_and_run() {
+    let dir = Dir::tiny();
+    dir.file("books/a.txt", book("Anna"));
+    dir.file("books/b.txt", book("Tom").replace(". ", ".\r\n"));
+    for command in ["check", "run"] {
+        let ran = dir.run(&format!(
+            "{command} tiny.toml --set data=text --set data.path=books/*.txt --set data.seq_len=32"
+        ));
+        let ran = ran.done();
+        let said = ran.out + &ran.err;
+        for note in [
+            " 2 files with ",
+            "; the validation part is the last ",
+            "of `books/b.txt`",
+            "in `books/b.txt` 200 lines end with CR LF",
+        ] {
+            assert!(said.contains(note), "{command}: {note}\n{said}");
+        }
+    }
+}
+
+#[test]
+fn a_text_ends_at_a_stop_and_at_the_separator_of_its_run() {
+    let dir = Dir::tiny();
+    dir.file("a.txt", book("Anna"));
+    dir.file("b.txt", book("Tom"));
+    let say = |run: &str, words: &[&str]| -> String {
+        let mut command = dir.command(&format!("generate {run} Anna --temperature 0"));
+        let output = command.args(["--tokens", "60"]).args(words).output();
+        Ran::new(run, &output.unwrap(), dir.path()).done().out
+    };
+    trained(&dir, "{kind='text',path=['a.txt','b.txt'],seq_len=32}");
+    let whole = say("tiny", &[]);
+    let text: Vec<char> = whole.trim_end_matches('\n').chars().collect();
+    assert!(text.len() > 30, "{whole:?}");
+    for (from, to) in [(5, 6), (9, 13), (20, 22)] {
+        let stop: String = text[from..to].iter().collect();
+        let before = whole.split(&stop).next().unwrap();
+        assert_eq!(
+            say("tiny", &["--stop", &stop]),
+            format!("{before}\n"),
+            "{stop:?}"
+        );
+        let stops = ["--stop", "never said", "--stop", &stop];
+        assert_eq!(say("tiny", &stops), format!("{before}\n"), "{stop:?}");
+    }
+    assert_eq!(say("tiny", &["--stop", "never said"]), whole);
+    assert_eq!(say("tiny", &["--stop", ""]), whole);
+
+    // What the model of a run with a separator has often read.
+    let separator = ". ";
+    dir.run(&format!(
+        "run tiny.toml --name parted {LEARNED} --set data={{kind='text',path=['a.txt','b.txt'],seq_len=32,separator=\".\\u0020\"}}"
+    ))
+    .done();
+    let never = say("parted", &["--stop", ""]);
+    let ended = say("parted", &[]);
+    let (before, _) = never.split_once(separator).unwrap();
+    assert_eq!(ended, format!("{before}\n"), "{separator:?} {never:?}");
+    assert_eq!(say("parted", &["--stop", "never said"]), never);
+}
+
+#[test]
+fn an_embedding_that_is_most_of_the_model_is_said() {
+    let dir = Dir::tiny();
+    dir.file("a.txt", book("Anna"));
+    let fixture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../miras-data/fixtures/stories-512.json"
+    );
+    for (dim, is_said) in [(16, true), (128, false)] {
+        let ran = dir
+            .run(&format!(
+                "check tiny.toml --set model.dim={dim} --set data={{kind='text',path='a.txt',tokenizer='{fixture}',seq_len=16}}"
+            ))
+            .done();
+        let note = "are the embedding of 512 tokens: ";
+        assert_eq!(ran.out.contains(note), is_said, "{}", ran.out);
+    }
+}

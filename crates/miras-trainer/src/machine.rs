@@ -1,0 +1,111 @@
+//! Whether this machine, and this build, can train a configuration.
+
+use burn::tensor::Device;
+use miras_device::{KNOWN, SystemMemory, is_cpu};
+
+use crate::estimate::{embedding_note, estimate};
+use crate::{RunConfig, TrainConfig, TrainError};
+
+/// What is to be noted of a configuration before it is trained here: its own
+/// [notes](RunConfig::notes), those of its data, and whether the memory of this machine will do.
+pub fn notes_here(config: &RunConfig, vocab: usize, of_data: &[String]) -> Vec<String> {
+    let mut notes = config.notes();
+    notes.extend_from_slice(of_data);
+    notes.extend(embedding_note(config, vocab));
+    if is_cpu(&config.train.device) {
+        notes.extend(memory_note(config, vocab));
+    }
+    notes
+}
+
+/// Why this machine or this build cannot train a configuration. None if it can, or if its device
+/// is a GPU, which would have to be opened for an answer.
+pub fn unfit(config: &RunConfig, vocab: usize) -> Option<TrainError> {
+    let name = &config.train.device;
+    let is_absent = (KNOWN.iter()).any(|known| known.name == name && !known.compiled);
+    if !is_cpu(name) && !is_absent {
+        return None;
+    }
+    let check = || {
+        check_fusion(&config.train)?;
+        let device = miras_device::open(name)?;
+        check_precision(&config.train, &device)?;
+        check_verify(&config.train, &device)?;
+        check_memory(config, vocab, &device)
+    };
+    check().err()
+}
+
+/// Whether the build has the switches that are set.
+pub(crate) fn check_fusion(train: &TrainConfig) -> Result<(), TrainError> {
+    if !train.fusion && !cfg!(feature = "fusion") {
+        return Err(TrainError::NoFusion);
+    }
+    Ok(())
+}
+
+/// Whether the device computes in the precision that is asked for.
+pub(crate) fn check_precision(train: &TrainConfig, device: &Device) -> Result<(), TrainError> {
+    let precision = train.precision;
+    if !device.supports_dtype(precision.dtype()) {
+        return Err(TrainError::Precision {
+            precision: precision.name(),
+            device: train.device.clone(),
+            has: miras_device::describe(device).dtypes.join(", "),
+        });
+    }
+    Ok(())
+}
+
+/// Whether there is a CPU beside the device to compare it with.
+pub(crate) fn check_verify(train: &TrainConfig, device: &Device) -> Result<(), TrainError> {
+    if train.verify_device > 0 && *device == Device::flex() {
+        return Err(TrainError::VerifiesItself {
+            device: train.device.clone(),
+        });
+    }
+    Ok(())
+}
+
+/// Whether parameters, gradients and optimiser fit into the memory of the machine, before any of
+/// them is made.
+pub(crate) fn check_memory(
+    config: &RunConfig,
+    vocab: usize,
+    device: &Device,
+) -> Result<(), TrainError> {
+    require(config, vocab, device, estimate(config, vocab).train.fixed())
+}
+
+/// Whether so many bytes of a model fit into the memory of the machine; that of a GPU is not
+/// known.
+pub(crate) fn require(
+    config: &RunConfig,
+    vocab: usize,
+    device: &Device,
+    bytes: u64,
+) -> Result<(), TrainError> {
+    let is_here = *device == Device::flex();
+    match SystemMemory::read().filter(|memory| is_here && memory.is_beyond(bytes)) {
+        Some(memory) => Err(too_large(config, vocab, bytes, memory)),
+        None => Ok(()),
+    }
+}
+
+fn too_large(config: &RunConfig, vocab: usize, bytes: u64, memory: SystemMemory) -> TrainError {
+    TrainError::TooLarge {
+        parameters: estimate(config, vocab).parameters,
+        bytes,
+        has: memory.total + memory.swap,
+    }
+}
+
+/// What to say of the memory that training on the CPU is estimated to take; none if it fits.
+pub(crate) fn memory_note(config: &RunConfig, vocab: usize) -> Option<String> {
+    let memory = SystemMemory::read()?;
+    let takes = estimate(config, vocab).train;
+    if memory.is_beyond(takes.fixed()) {
+        return Some(too_large(config, vocab, takes.fixed(), memory).to_string());
+    }
+    memory.warning(takes.peak())
+}
