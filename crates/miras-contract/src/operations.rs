@@ -122,7 +122,7 @@ const OPERATIONS: &[Operation] = &[
         let [a, b, c, d] = x[0].dims();
         let table = x[0].clone().reshape([a * b * c, d]);
         // Some rows twice, so that their gradients add up.
-        let rows: Vec<i32> = (0..200).map(|at| (at * 37 % 150) as i32).collect();
+        let rows: Vec<i32> = (0..200).map(|at| at * 37 % 150).collect();
         let rows = Tensor::<1, Int>::from_ints(rows.as_slice(), &table.device());
         table.select(0, rows).reshape([1, 1, 200, d])
     }),
@@ -169,8 +169,8 @@ fn measure(operation: &Operation, device: &Device) -> Measured {
         .map(|(at, shape)| random(&format!("{name} {at}"), *shape, *low, *high))
         .map(|x| placed(&x, (&cpu, DType::F32)))
         .collect();
-    let truth = run(function, &rounded, (&cpu, DType::F64));
-    let found = run(function, &rounded, here);
+    let truth = run(*function, &rounded, (&cpu, DType::F64));
+    let found = run(*function, &rounded, here);
     let gaps = (found.iter().zip(&truth)).map(|((what, a), (_, b))| (what, difference(a, b)));
     let (what, gap) = gaps
         .max_by(|a, b| a.1.total_cmp(&b.1))
@@ -185,7 +185,7 @@ fn measure(operation: &Operation, device: &Device) -> Measured {
 
 /// The result and the gradients of a fixed random functional of it.
 fn run(
-    function: &Function,
+    function: Function,
     inputs: &[Tensor<4>],
     place: (&Device, DType),
 ) -> Vec<(String, Vec<f64>)> {

@@ -9,7 +9,7 @@ use std::{
 
 use burn::tensor::{Device, Tensor, TensorData};
 use indicatif::ProgressBar;
-use miras_contract::{Checked, MOST, TYPICAL, check};
+use miras_contract::{Checked, MOST, Measured, TYPICAL, check};
 use miras_device::{BURN, Described, DeviceInfo, KNOWN, SystemMemory, describe, open};
 use miras_registry::Registry;
 use serde_json::{Value, json};
@@ -112,14 +112,14 @@ fn contract(name: &str, json: bool, registry: &Registry, out: &mut Out) -> anyho
 
 /// The operations that are wrong, a line each.
 fn wrong_operations(checked: &Checked) -> String {
-    (checked.wrong_operations())
-        .map(|one| {
-            format!(
-                "\n              wrong: {}, {} is off by {:.1e}, at most {:.0e}",
-                one.operation, one.what, one.gap, one.tolerance
-            )
-        })
-        .collect()
+    let line = |one: &Measured| {
+        format!(
+            "\n              wrong: {}, {} is off by {:.1e}, at most {:.0e}",
+            one.operation, one.what, one.gap, one.tolerance
+        )
+    };
+    let lines: Vec<String> = checked.wrong_operations().map(line).collect();
+    lines.concat()
 }
 
 struct Report {
