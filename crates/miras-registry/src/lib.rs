@@ -7,6 +7,7 @@
 mod choice;
 mod exactness;
 mod listing;
+mod other_names;
 mod registry;
 mod settings;
 mod validity;

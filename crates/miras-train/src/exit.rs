@@ -8,7 +8,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use clap::error::ErrorKind;
 use miras_compare::CompareError;
 use miras_config::ConfigError;
 use miras_device::DeviceError;
@@ -18,8 +17,8 @@ use miras_trainer::TrainError;
 use miras_use::UseError;
 
 use crate::{
-    args::resume_slip,
     out::{Closed, tell},
+    slips,
 };
 
 /// An end and, as its number, its exit code.
@@ -79,14 +78,15 @@ impl std::error::Error for Usage {}
 
 /// Prints help, the version or what is wrong with the arguments.
 pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
+    let words: Vec<String> = env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if let Some(usage) = slips::explain(error, &words) {
+        tell(format_args!("error: {usage}"));
+        return Ending::Usage.code();
+    }
     // Nobody is left to be told that this could not be printed.
     let _ = error.print();
-    let words = env::args_os().map(|word| word.to_string_lossy().into_owned());
-    if error.kind() == ErrorKind::UnknownArgument
-        && let Some(help) = resume_slip(words)
-    {
-        tell(format_args!("  = help: {help}"));
-    }
     if error.use_stderr() {
         Ending::Usage.code()
     } else {

@@ -8,11 +8,13 @@ use miras_run::{RunFolder, SourceTree, Status, shell_word};
 use miras_trainer::{Outcome, Resume, RunConfig, RunRequest};
 
 use crate::{
-    args::{Progress, ResumeArg, RunArgs, resume_slip},
+    args::{Progress, ResumeArg, RunArgs},
+    dress,
     exit::{Ending, Usage},
-    layers::{layers, stem},
+    layers::{self, layers, stem},
     out::tell,
-    signals,
+    signals, slips,
+    started::program,
 };
 
 const RUNS: &str = "runs";
@@ -35,6 +37,9 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> 
         name = Some(run);
     }
 
+    if let Some(note) = layers::note(file.as_deref()) {
+        tell(note);
+    }
     let layers = layers(file.as_deref(), &args.set.set)?;
     let (config, _, data) = if args.resume.is_some() {
         RunConfig::load_to_resume(layers, registry)?
@@ -53,7 +58,7 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> 
         }),
         device: args.device,
         progress: args.progress.into(),
-        console: Console::stderr(),
+        console: Console::stderr().dressed(dress::for_errors),
         stop: signals::stop_flag()?,
         resume_command,
         built_from: built_from(),
@@ -80,7 +85,7 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> 
 /// `--resume 57` names a file `57`, which is hardly ever there.
 fn refuse_slip(file: Option<&Path>) -> Result<(), Usage> {
     let words = env::args_os().map(|word| word.to_string_lossy().into_owned());
-    match (file, resume_slip(words)) {
+    match (file, slips::step_apart(words)) {
         (Some(file), Some(help)) if !file.exists() => {
             let message = format!("there is no file `{}`", file.display());
             Err(Usage::new(message).help(help))
@@ -114,10 +119,7 @@ fn only_run(runs: &Path, stem: &str) -> anyhow::Result<String> {
 /// A command that continues the run with its stored configuration, whatever this one was
 /// started with; the trainer adds `--name NAME --resume`.
 fn resume_command(args: &RunArgs) -> String {
-    let program = env::args_os()
-        .next()
-        .unwrap_or_else(|| "miras-train".into());
-    let mut words = vec![shell_word(&program.to_string_lossy()), "run".to_owned()];
+    let mut words = vec![program(), "run".to_owned()];
     // With `=`, for a value may begin with a dash.
     if let Some(runs) = &args.runs {
         words.push(format!("--runs={}", shell_word(&runs.to_string_lossy())));

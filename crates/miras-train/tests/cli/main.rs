@@ -6,6 +6,7 @@ mod combinations;
 mod commands;
 mod cost;
 mod mistakes;
+mod newcomers;
 mod presets;
 mod resuming;
 #[cfg(unix)]

@@ -55,7 +55,7 @@ impl Default for EvalConfig {
 }
 
 impl EvalConfig {
-    pub(super) fn take(tree: &mut Tree, model: &ModelSpec) -> Result<Self, ConfigError> {
+    pub(super) fn take(tree: &mut Tree, model: Option<&ModelSpec>) -> Result<Self, ConfigError> {
         let config: Self = tree.section("eval")?;
         require(
             tree,
@@ -65,7 +65,9 @@ impl EvalConfig {
             config.batches,
         )?;
         let controls = &config.controls;
-        if !controls.is_empty() && model.config.mixer == MixerKind::Attention {
+        if !controls.is_empty()
+            && model.is_some_and(|model| model.config.mixer == MixerKind::Attention)
+        {
             let message = "eval.controls take something away from memories, and attention has none";
             let help = "leave it out, or use model.mixer = \"memory\"".to_owned();
             return Err(tree.error("eval.controls", message, Some(help)));

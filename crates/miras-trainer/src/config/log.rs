@@ -37,7 +37,7 @@ const SURPRISE_THRESHOLD: f64 = 1.0;
 impl LogConfig {
     pub(super) fn take(
         tree: &mut Tree,
-        model: &ModelSpec,
+        model: Option<&ModelSpec>,
         keys: &[String],
     ) -> Result<Self, ConfigError> {
         let mut config: Self = tree.section("log")?;
@@ -45,9 +45,10 @@ impl LogConfig {
             let message = format!("log.hparams names `{unknown}`, and there is no such key");
             let keys = keys.iter().map(String::as_str);
             let help = did_you_mean(unknown, keys).map(|key| format!("did you mean `{key}`?"));
-            return Err(tree.error("log.hparams", message, help));
+            let mistake = tree.error("log.hparams", message, help);
+            tree.note(mistake)?;
         }
-        if model.config.mixer == MixerKind::Attention {
+        if model.is_some_and(|model| model.config.mixer == MixerKind::Attention) {
             if config.surprise_threshold.is_some() {
                 let message = "log.surprise_threshold is about memories, and attention has none";
                 let help = "leave it out, or use model.mixer = \"memory\"".to_owned();
