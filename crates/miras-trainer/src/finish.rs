@@ -6,6 +6,7 @@ use miras_run::{Best, CheckpointInfo, Goal, Status, Summary, shell_word};
 
 use crate::evaluate::{Evaluation, beside_loss, evaluate};
 use crate::parameters::{first_nonfinite, parameters};
+use crate::samples::block;
 use crate::session::{End, Session};
 use crate::{OnNonfinite, Outcome, TrainError, advice, snapshot};
 
@@ -120,6 +121,8 @@ impl Session {
         self.progress
             .line(&format!("step {step}  {}", text.join("  ")));
 
+        self.write_samples(step)?;
+
         let is_best = (self.state.best.as_ref())
             .is_none_or(|best| Goal::Lower.is_better(found.loss, best.value));
         if is_best && found.loss.is_finite() {
@@ -141,6 +144,19 @@ impl Session {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Has the model go on with the prompts of `log.samples`.
+    fn write_samples(&mut self, step: u64) -> Result<(), TrainError> {
+        let Some(samples) = &self.samples else {
+            return Ok(());
+        };
+        let texts = samples.write(&self.learner.frozen(), &self.device)?;
+        for (number, text) in texts.iter().enumerate() {
+            let tag = format!("samples/{}", number + 1);
+            self.trackers.text(step, &tag, &block(text))?;
+        }
+        Ok(())
     }
 
     fn controls(&mut self) -> Result<(), TrainError> {

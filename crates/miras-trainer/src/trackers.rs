@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 use crate::TrainError;
 use crate::evaluate::beside;
+use crate::samples::block;
 
 /// Opens `metrics.jsonl` and an event file, fresh or to go on after `resumed_at`, and writes
 /// the configuration into the latter.
@@ -43,9 +44,7 @@ pub(crate) fn open(
         ("Learning", &learning(metric)),
         ("Memory, by layer", MEMORY_CHARTS),
     ])?;
-    // Four spaces make it a block of code in Markdown.
-    let text = format!("    {}", plain(config).trim_end().replace('\n', "\n    "));
-    board.text(resumed_at.unwrap_or(0), "config", &text)?;
+    board.text(resumed_at.unwrap_or(0), "config", &block(&plain(config)))?;
     Ok(Trackers(vec![Box::new(lines), Box::new(board)]))
 }
 

@@ -13,7 +13,6 @@ mod export;
 mod generate;
 mod held_out;
 mod report;
-mod sample;
 mod stored;
 mod sums;
 mod tensors;
@@ -21,12 +20,13 @@ mod text;
 mod trained;
 mod utf8;
 
+pub use miras_model::Sampler;
+
 pub use error::UseError;
 pub use evaluate::{Batches, EvalRequest, evaluate, evaluate_watched};
 pub use export::{Export, export};
 pub use generate::{Generator, LayerNorm};
 pub use report::{ByPairs, ByPosition, Measured, Report, StateUsed, Weighed};
-pub use sample::Sampler;
 pub use stored::Stored;
 pub use trained::{At, Memory, Trained};
 pub use utf8::Utf8Stream;

@@ -222,7 +222,7 @@ impl RunConfig {
         let eval = tree.attempt(&["eval"], |tree| EvalConfig::take(tree, model.as_ref()));
         let checkpoint = tree.attempt(&["checkpoint"], CheckpointConfig::take);
         let log = tree.attempt(&["log"], |tree| {
-            LogConfig::take(tree, model.as_ref(), &keys)
+            LogConfig::take(tree, model.as_ref(), data.as_ref(), &keys)
         });
         let (
             Some(mut model),

@@ -74,6 +74,7 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("log.histograms", &[], "2"),
     ("log.surprise_threshold", &[], "0"),
     ("log.hparams", &[], "['optim.lr']"),
+    ("log.samples", &[], "['Once upon a time']"),
 ];
 
 /// Everything that a run leaves behind, apart from times and the configuration itself; an
@@ -103,10 +104,13 @@ fn result(text: &str, sets: &[&str]) -> String {
     let histograms: Vec<(String, usize)> = (events.histograms.into_iter())
         .map(|(tag, points)| (tag, points.len()))
         .collect();
+    let samples: Vec<_> = (events.texts.iter())
+        .filter(|(tag, _)| tag.starts_with("samples/"))
+        .collect();
     let (status, message, step) = (outcome.status, outcome.message, outcome.step);
     let kept = bench.checkpoints("run");
     format!(
-        "{status} {message:?} {step} {kept:?}\n{weights:?}\n{lines:?}\n{histograms:?} {has_all_columns}"
+        "{status} {message:?} {step} {kept:?}\n{weights:?}\n{lines:?}\n{histograms:?} {has_all_columns} {samples:?}"
     )
 }
 
