@@ -46,6 +46,7 @@
 //! ```
 
 mod checkpoints;
+mod digits;
 mod error;
 mod files;
 mod floats;
@@ -62,6 +63,7 @@ mod time;
 mod unborn;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Latest, Saved};
+pub use digits::short_checksums;
 pub use error::{Damaged, Fault, Result, RunError};
 pub use files::write_atomic;
 pub use folder::RunFolder;

@@ -1,11 +1,11 @@
 //! Text for a terminal: lines that are broken at words, and colours.
 
-use console::style;
+use console::{measure_text_width as wide, style};
 
 /// The columns where no terminal says otherwise.
 pub(crate) const WIDTH: usize = 80;
 /// A label further to the right begins no column.
-const LABEL: usize = 24;
+const LABEL: usize = 34;
 /// What stands behind these words is for a shell, so it is not broken.
 const COMMAND: &str = "go on with: ";
 
@@ -28,7 +28,7 @@ fn dressed(text: &str, width: usize, has_colours: bool) -> String {
 /// A line as lines that fit. Lines after the first begin where the text of the first does, behind
 /// its label. Pieces of configurations and commands are not broken.
 pub(crate) fn broken(line: &str, width: usize) -> Vec<String> {
-    if line.chars().count() <= width || is_excerpt(line) {
+    if wide(line) <= width || is_excerpt(line) {
         return vec![line.to_owned()];
     }
     let indent = indent(line).min(width / 2);
@@ -36,8 +36,8 @@ pub(crate) fn broken(line: &str, width: usize) -> Vec<String> {
     let mut now = String::new();
     let mut columns = 0;
     for (at, word) in words(line).into_iter().enumerate() {
-        let wide = word.chars().count();
-        if at > 0 && columns + 1 + wide > width {
+        let more = wide(word);
+        if at > 0 && columns + 1 + more > width {
             lines.push(std::mem::take(&mut now));
             now = " ".repeat(indent);
             columns = indent;
@@ -46,7 +46,7 @@ pub(crate) fn broken(line: &str, width: usize) -> Vec<String> {
             columns += 1;
         }
         now.push_str(word);
-        columns += wide;
+        columns += more;
     }
     lines.push(now);
     lines
@@ -88,10 +88,12 @@ fn indent(line: &str) -> usize {
     let blanks = line.chars().take_while(|c| *c == ' ').count();
     let text = &line[blanks..];
     match text.find("  ") {
-        Some(gap) if blanks + gap <= LABEL => {
+        Some(gap) if blanks + wide(&text[..gap]) <= LABEL => {
             let rest = &text[gap..];
-            blanks + gap + (rest.len() - rest.trim_start().len())
+            blanks + wide(&text[..gap]) + (rest.len() - rest.trim_start().len())
         }
+        // A paragraph that stands below its label, or a line that begins one.
+        _ if blanks >= 8 => blanks,
         _ => blanks + 2,
     }
 }

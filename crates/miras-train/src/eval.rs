@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use miras_registry::Registry;
-use miras_run::write_atomic;
+use miras_run::{short_checksums, write_atomic};
 use miras_use::{EvalRequest, Measured, Report, evaluate_watched};
 
 use crate::{
@@ -65,7 +65,7 @@ fn table(report: &Report) -> String {
         report.step,
         report.device,
         report.data.name,
-        report.data.fingerprint,
+        short_checksums(&report.data.fingerprint),
         report.batches,
         report.batch,
         report.length,

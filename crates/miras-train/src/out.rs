@@ -31,11 +31,11 @@ impl Out {
 
     /// Writes sentences: lines are broken at words where this is a terminal.
     pub(crate) fn prose(&mut self, text: &str) -> anyhow::Result<()> {
-        let Some((_, columns)) = Term::stdout().size_checked() else {
+        let Some(columns) = columns_of(&Term::stdout()) else {
             return self.text(text);
         };
         let lines: Vec<String> = (text.lines())
-            .flat_map(|line| dress::broken(line, columns.into()))
+            .flat_map(|line| dress::broken(line, columns))
             .collect();
         self.text(&lines.join("\n"))
     }
@@ -50,7 +50,13 @@ impl Out {
 
 /// The columns that a table may have.
 pub(crate) fn columns() -> usize {
-    (Term::stdout().size_checked()).map_or(WIDTH, |(_, columns)| columns.into())
+    columns_of(&Term::stdout()).unwrap_or(WIDTH)
+}
+
+/// The columns of a terminal, which does not always know them; none of anything else.
+pub(crate) fn columns_of(stream: &Term) -> Option<usize> {
+    let known = || stream.size_checked().map(|(_, columns)| columns.into());
+    stream.is_term().then(|| known().unwrap_or(WIDTH))
 }
 
 /// A heading, which stands out where the output is a terminal.
@@ -66,8 +72,8 @@ pub(crate) fn faint(text: &str) -> String {
 /// Writes a line on the error stream. If that is closed, there is nobody to tell.
 pub(crate) fn tell(text: impl fmt::Display) {
     let mut text = text.to_string();
-    if let Some((_, columns)) = Term::stderr().size_checked() {
-        text = dress::for_errors(&text, columns.into());
+    if let Some(columns) = columns_of(&Term::stderr()) {
+        text = dress::for_errors(&text, columns);
     }
     // In one write, so that lines of several processes do not mix.
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());

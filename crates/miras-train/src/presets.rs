@@ -156,10 +156,12 @@ fn in_folder(folder: &str, registry: &Registry) -> anyhow::Result<Vec<Preset>> {
     Ok(presets)
 }
 
-/// The comment that a file begins with: what it is, and what differs from the paper.
+/// The comment that a file begins with, up to an empty line: what it is, and what differs from the
+/// paper.
 fn header(text: &str) -> (String, Option<String>) {
     let lines = text.lines().map_while(|line| line.strip_prefix('#'));
-    let comment: Vec<&str> = lines.map(str::trim).collect();
+    let lines = lines.map(str::trim).take_while(|line| !line.is_empty());
+    let comment: Vec<&str> = lines.collect();
     let comment = comment.join(" ");
     match comment.split_once(DIFFERS) {
         Some((about, differs)) => (about.trim().to_owned(), Some(differs.trim().to_owned())),

@@ -5,29 +5,12 @@ use miras_core::Axis;
 use miras_data::Dataset;
 use miras_device::SystemMemory;
 use miras_model::LanguageModel;
-use miras_run::RunFolder;
+use miras_run::{RunFolder, short_checksums};
 
 use crate::parameters::{Group, parameters};
 use crate::snapshot::State;
 use crate::start::in_words;
 use crate::{RunConfig, estimate::estimate};
-
-/// Digits of a checksum that people see; `run.json` has all.
-const DIGITS: usize = 12;
-
-/// The same with the beginnings of checksums alone.
-fn shortened(text: &str) -> String {
-    let words = text.split(' ').map(|word| {
-        let (kind, digits) = word.rsplit_once("sha256:").unwrap_or((word, ""));
-        let is_long = digits.len() > DIGITS && digits.chars().all(|c| c.is_ascii_hexdigit());
-        if is_long {
-            format!("{kind}sha256:{}…", &digits[..DIGITS])
-        } else {
-            word.to_owned()
-        }
-    });
-    words.collect::<Vec<_>>().join(" ")
-}
 
 /// The lines of the banner.
 pub(crate) fn lines(
@@ -72,7 +55,7 @@ pub(crate) fn lines(
             count(false),
             count(true)
         ),
-        format!("data     {}", shortened(&in_words(&description))),
+        format!("data     {}", short_checksums(&in_words(&description))),
         format!(
             "training {plan}, {tokens} tokens a step ({} x {} sequences of {})",
             train.accumulate,
@@ -91,18 +74,4 @@ pub(crate) fn lines(
     }
     lines.extend(notes.iter().map(|note| format!("note     {note}")));
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shortened;
-
-    #[test]
-    fn checksums_are_shortened_and_the_rest_stays() {
-        let digits = "0ea5bc9d348d1a809f09bf076c9aa6e813738317f8e2867e3ff5418d66404670";
-        let long = format!("text; sha256:{digits} and tokenizer-sha256:{digits}");
-        let short = "text; sha256:0ea5bc9d348d… and tokenizer-sha256:0ea5bc9d348d…";
-        assert_eq!(shortened(&long), short);
-        assert_eq!(shortened("3 bytes; sha256:abc"), "3 bytes; sha256:abc");
-    }
 }
