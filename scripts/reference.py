@@ -274,7 +274,7 @@ def link(retention, state):
 
 
 def first_state(retention, learned):
-    """The state a sequence starts with."""
+    """The state of the initial weights."""
     if retention["kind"] == "lq":
         q = retention["q"]
         return learned * entry_norm(learned, q) ** ((q - 2.0) / (3.0 - q))
@@ -287,7 +287,8 @@ def first_state(retention, learned):
 
 
 def linked(spec, data):
-    """A_t = a_t A_{t-1} - theta_t g_t with W = Lambda(A) (MIRAS Eqs. 23, 24, 27 as logits).
+    """A_t = a_t A_{t-1} - theta_t g_t with W = Lambda(A) (MIRAS Eqs. 23, 24, 27 as logits);
+    anchored: A_t = A_init + a_t (A_{t-1} - A_init) - theta_t g_t.
 
     Tokens of a chunk read Lambda(A_t) ("exact"), A_t times the scale of the chunk's start
     ("frozen") or Lambda(A) of the chunk's start ("stale").
@@ -295,13 +296,15 @@ def linked(spec, data):
     memory, bias, retention = spec["memory"], spec["bias"], spec["retention"]
     gain, chunk = data.get("gain"), chunk_length(spec)
     state = [first_state(retention, w) for w in data["weights"]]
+    home = state if retention["anchored"] else [np.zeros_like(a) for a in state]
     ys = []
     for t in range(len(data["q"])):
         if t % chunk == 0:
             anchor = [link(retention, a) for a in state]
             start = state
         g = inner_gradient(memory, bias, anchor, gain, data["k"][t], data["v"][t])
-        state = [data["retention"][t] * a - data["step"][t] * g[l] for l, a in enumerate(state)]
+        state = [h + data["retention"][t] * (a - h) - data["step"][t] * g[l]
+                 for l, (a, h) in enumerate(zip(state, home))]
         if spec["algorithm"]["read"] == "exact":
             seen = [link(retention, a) for a in state]
         elif spec["algorithm"]["read"] == "frozen":
@@ -313,15 +316,20 @@ def linked(spec, data):
 
 
 def memora_as_printed(spec, data):
-    """W_t = c softmax(a_t log(W_{t-1} / c) - theta_t g_t), MIRAS Eq. 27, every token its own anchor."""
+    """W_t = c softmax(a_t log(W_{t-1} / c) - theta_t g_t), MIRAS Eq. 27, every token its own anchor;
+    anchored: (1 - a_t) log(W_init / c) is added."""
     memory, bias, gain = spec["memory"], spec["bias"], data.get("gain")
     weights = [link(spec["retention"], first_state(spec["retention"], w)) for w in data["weights"]]
+    initial = list(weights) if spec["retention"]["anchored"] else None
     ys = []
     for t in range(len(data["q"])):
         g = inner_gradient(memory, bias, weights, gain, data["k"][t], data["v"][t])
         for l, w in enumerate(weights):
             c = math.sqrt(w.shape[1])
-            weights[l] = c * softmax_rows(data["retention"][t] * np.log(w / c) - data["step"][t] * g[l])
+            logits = data["retention"][t] * np.log(w / c) - data["step"][t] * g[l]
+            if initial is not None:
+                logits += (1.0 - data["retention"][t]) * np.log(initial[l] / c)
+            weights[l] = c * softmax_rows(logits)
         ys.append(read(memory, weights, gain, data["q"][t]))
     return np.array(ys)
 
@@ -509,22 +517,23 @@ def cases():
         mlp(2, "gelu", True, "layer"), cubic, decay(), algorithm("gd", "chunk_start", 4), descent,
         draw_inputs(39, 12, mlp2, (0.01, 0.05), retention=(0.9, 0.99), gain=True, spread=1.8))
 
-    # Links that are not the identity, one for each read rule.
-    add("moneta_mlp2_norm_residual_lq4_frozen_chunk4",
-        MIRAS + " Eqs. 24 and 25 (MONETA, p = 3, q = 4); A_0 = W ||W||_4^-2; scale frozen at the chunk start",
-        mlp(2, "gelu", True, "layer"), cubic, {"kind": "lq", "q": 4.0, "floor": 0.1},
-        algorithm("gd", "chunk_start", 4, read="frozen"), linked,
-        draw_inputs(64, 12, mlp2, (0.005, 0.03), retention=(0.9, 0.99), gain=True, spread=1.8))
-    add("memora_mlp2_norm_residual_stale_chunk4",
-        MIRAS + " Eq. 27 (MEMORA) as logits, rows summing to sqrt(d_out); weights of the chunk start are read",
-        mlp(2, "gelu", True, "layer"), L2, {"kind": "kl"},
-        algorithm("gd", "chunk_start", 4, read="stale"), linked,
-        draw_inputs(31, 12, mlp2, (0.1, 0.9), retention=(0.9, 0.99), gain=True))
-    add("elastic_net_mlp2_exact_read_chunk4",
-        MIRAS + " Eq. 23 with decay; every token reads its own weights",
-        mlp(2), L2, {"kind": "elastic_net", "threshold": 0.1},
-        algorithm("gd", "chunk_start", 4, read="exact"), linked,
-        draw_inputs(42, 12, mlp2, (0.05, 0.3), retention=(0.9, 0.99)))
+    # Links that are not the identity, one for each read rule; as printed, and anchored.
+    for anchored, name, words in [(False, "", ""), (True, "_anchored", "; retention anchored at the initial weights")]:
+        add("moneta_mlp2_norm_residual_lq4_frozen_chunk4" + name,
+            MIRAS + " Eqs. 24 and 25 (MONETA, p = 3, q = 4); A_0 = W ||W||_4^-2; scale frozen at the chunk start" + words,
+            mlp(2, "gelu", True, "layer"), cubic, {"kind": "lq", "q": 4.0, "floor": 0.1, "anchored": anchored},
+            algorithm("gd", "chunk_start", 4, read="frozen"), linked,
+            draw_inputs(64, 12, mlp2, (0.005, 0.03), retention=(0.9, 0.99), gain=True, spread=1.8))
+        add("memora_mlp2_norm_residual_stale_chunk4" + name,
+            MIRAS + " Eq. 27 (MEMORA) as logits, rows summing to sqrt(d_out); weights of the chunk start are read" + words,
+            mlp(2, "gelu", True, "layer"), L2, {"kind": "kl", "anchored": anchored},
+            algorithm("gd", "chunk_start", 4, read="stale"), linked,
+            draw_inputs(31, 12, mlp2, (0.1, 0.9), retention=(0.9, 0.99), gain=True))
+        add("elastic_net_mlp2_exact_read_chunk4" + name,
+            MIRAS + " Eq. 23 with decay; every token reads its own weights" + words,
+            mlp(2), L2, {"kind": "elastic_net", "threshold": 0.1, "anchored": anchored},
+            algorithm("gd", "chunk_start", 4, read="exact"), linked,
+            draw_inputs(42, 12, mlp2, (0.05, 0.3), retention=(0.9, 0.99)))
 
     # Tokens 2..4 share a key (inside and across chunks of 4), token 9 repeats it later.
     drawn = draw_inputs(17, 12, [5, 5], (0.2, 0.98), retention=(0.7, 0.99))
@@ -754,12 +763,13 @@ def check_identities(checks, by_name):
     checks.check("lp, p = 3 = 3 sign(e) e^2", distance(output_gradient(cubic, e, 0.0 * e), 3.0 * np.sign(e) * e * e))
 
     # MEMORA in logits is MEMORA as printed; its rows stay on the simplex.
-    spec, _, data, _ = by_name["memora_mlp2_norm_residual_stale_chunk4"]
-    exact = with_parts(spec, algorithm={"form": "exact", "read": "exact"})
-    y, w, _ = linked(exact, data)
-    checks.check("memora in logits = memora as printed", distance(y, memora_as_printed(spec, data)))
-    checks.check("memora's rows sum to sqrt(d_out)",
-                 max(distance(np.sum(x, axis=1), np.full(len(x), math.sqrt(x.shape[1]))) for x in w))
+    for name in ["", "_anchored"]:
+        spec, _, data, _ = by_name["memora_mlp2_norm_residual_stale_chunk4" + name]
+        exact = with_parts(spec, algorithm={"form": "exact", "read": "exact"})
+        y, w, _ = linked(exact, data)
+        checks.check(f"memora{name} in logits = memora as printed", distance(y, memora_as_printed(spec, data)))
+        checks.check(f"memora{name}'s rows sum to sqrt(d_out)",
+                     max(distance(np.sum(x, axis=1), np.full(len(x), math.sqrt(x.shape[1]))) for x in w))
 
     # The first weights are the learned ones, and q = 2 is plain decay.
     spec, _, data, _ = by_name["moneta_mlp2_norm_residual_lq4_frozen_chunk4"]

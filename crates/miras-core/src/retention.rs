@@ -62,8 +62,8 @@ pub trait RetentionGate: Debug + Send + Sync {
         Order::After
     }
 
-    /// Whether `A` is the distance from the initial weights, `W = W_init + Λ(A)`,
-    /// rather than the weights themselves.
+    /// Whether `A` is the distance from the state of the initial weights, `W = Λ(A_init + A)`,
+    /// so that decay leads back to them rather than to `Λ(0)`.
     fn is_anchored(&self) -> bool {
         false
     }
@@ -73,8 +73,8 @@ pub trait RetentionGate: Debug + Send + Sync {
         LinkKind::Identity
     }
 
-    /// The weights of a state, `Λ(A)`, to which the caller adds the initial ones where the
-    /// gate is [anchored](Self::is_anchored). Works on any number of chunks or tokens at once.
+    /// The weights of a state, `Λ(A)`; where the gate is [anchored](Self::is_anchored) the caller
+    /// gives `A_init + A`. Works on any number of chunks or tokens at once.
     ///
     /// # Shapes
     /// `[n, g, d_in, d_out]`, in and out.
@@ -87,15 +87,12 @@ pub trait RetentionGate: Debug + Send + Sync {
         state.clone().sum_dim(3).sum_dim(2).ones_like()
     }
 
-    /// The state a sequence starts with, from what the outer loop learned: `Λ(A_0) = W_init`
-    /// where every `W_init` has such a state; else the learned tensor is read as the state
-    /// itself, and the part says so.
+    /// The state `A_init` of what the outer loop learned: `Λ(A_init) = W_init` where every
+    /// `W_init` has such a state; else the learned tensor is read as the state itself, and the
+    /// part says so. A sequence starts with it, or, where the gate is
+    /// [anchored](Self::is_anchored), with 0.
     fn initial(&self, weights: Tensor<4>) -> Tensor<4> {
-        if self.is_anchored() {
-            weights.zeros_like()
-        } else {
-            weights
-        }
+        weights
     }
 
     /// Why a memory may not start at zero, if it may not.

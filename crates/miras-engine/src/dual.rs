@@ -213,8 +213,8 @@ impl ReadHalf<'_> {
             Read::Frozen => {
                 let maps = DualMaps {
                     initial,
-                    anchored: rule.retention.is_anchored(),
-                    scales: Some(rule.scales(starts)),
+                    anchors: rule.anchors(initial),
+                    scales: Some(rule.scales(starts, initial)),
                     starts,
                     writes,
                     rows,

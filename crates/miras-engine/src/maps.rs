@@ -5,7 +5,7 @@ use miras_core::{Factor, MapState, Maps, Rows, rows};
 
 use crate::{Initial, Rule, written::WrittenMaps};
 
-/// Every token's own weights, `[W_init +] Λ(A_t)`: never written out where the link is linear.
+/// Every token's own weights, `Λ([A_init +] A_t)`: never written out where the link is linear.
 pub(crate) fn token_maps<'a>(
     rule: &Rule,
     initial: &'a Initial,
@@ -16,7 +16,7 @@ pub(crate) fn token_maps<'a>(
     if rule.has_identity_link() {
         Box::new(DualMaps {
             initial,
-            anchored: rule.retention.is_anchored(),
+            anchors: rule.anchors(initial),
             scales: None,
             starts,
             writes,
@@ -27,12 +27,12 @@ pub(crate) fn token_maps<'a>(
     }
 }
 
-/// Row `t` goes through the weights of token `t`, `W_t = [W_init +] [s ·] A_t` with
+/// Row `t` goes through the weights of token `t`, `W_t = [s ·] ([A_init +] A_t)` with
 /// `A_t = carry_t A_0 + Σ slots_t S_0 − Σ_i writes_ti x_iᵀ u_i`.
 pub(crate) struct DualMaps<'a> {
     pub(crate) initial: &'a Initial,
-    /// Whether the state is the distance from the initial weights.
-    pub(crate) anchored: bool,
+    /// Per map the state of the initial weights, which the state is a distance from.
+    pub(crate) anchors: Option<Vec<Tensor<4>>>,
     /// Per map the link's scale frozen at the chunk's start, `[n, g, 1, 1]`; none for 1.
     pub(crate) scales: Option<Vec<Tensor<4>>>,
     /// Chunk-start states, `[n, g, d_in, d_out]`.
@@ -51,22 +51,21 @@ impl DualMaps<'_> {
         overlap * rows::repeat(by, 3, rows_in / chunk)
     }
 
-    /// What a map of the state gives, as one of the weights gives it: `through` is the row's
-    /// way through a fixed matrix.
+    /// The product with a map's weights, of that with its state; `through` is the product with
+    /// a fixed matrix.
     fn linked(
         &self,
         l: usize,
         through_state: Tensor<4>,
         through: impl Fn(&Tensor<4>) -> Tensor<4>,
     ) -> Tensor<4> {
-        let y = match &self.scales {
-            Some(scales) => through_state * scales[l].clone(),
+        let y = match &self.anchors {
+            Some(anchors) => through_state + through(&anchors[l]),
             None => through_state,
         };
-        if self.anchored {
-            y + through(&self.initial.maps[l])
-        } else {
-            y
+        match &self.scales {
+            Some(scales) => y * scales[l].clone(),
+            None => y,
         }
     }
 }

@@ -29,10 +29,10 @@ fn the_transposed_map_is_the_transpose() {
         slots: vec![tensor(0.7, [n, g, c, 1])],
         writes: tensor(0.8, [n, g, c, c]),
     };
-    for (anchored, scaled) in [(false, false), (true, false), (false, true)] {
+    for (anchored, scaled) in [(false, false), (true, false), (false, true), (true, true)] {
         let maps = DualMaps {
             initial: &initial,
-            anchored,
+            anchors: anchored.then(|| initial.maps.clone()),
             scales: scaled.then(|| vec![tensor(1.1, [n, g, 1, 1])]),
             starts: &starts,
             writes: &writes,

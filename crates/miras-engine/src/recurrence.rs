@@ -64,8 +64,9 @@ pub fn forward(
         let weights = match settings.read {
             Read::Exact => rule.weights(maps, initial),
             Read::Stale => rule.weights(&chunk.anchor, initial),
-            Read::Frozen => (maps.iter().zip(rule.scales(&chunk.anchor)))
-                .map(|(map, scale)| map.weights.clone() * scale)
+            Read::Frozen => (rule.linked(maps, initial).into_iter())
+                .zip(rule.scales(&chunk.anchor, initial))
+                .map(|(state, scale)| state * scale)
                 .collect(),
         };
         let weights = Weights {

@@ -50,24 +50,35 @@ impl Rule {
         self.retention.link_kind() == LinkKind::Identity
     }
 
-    /// The weights of every map's state: `W = [W_init +] Λ(A)`.
+    /// The states of the initial weights, which the maps' states are distances from; nothing
+    /// where the retention gate is not anchored.
+    pub fn anchors(&self, initial: &Initial) -> Option<Vec<Tensor<4>>> {
+        let state = |w: &Tensor<4>| self.retention.initial(w.clone());
+        (self.retention.is_anchored()).then(|| initial.maps.iter().map(state).collect())
+    }
+
+    /// What the link acts on, of every map: `[A_init +] A`.
+    pub fn linked(&self, maps: &[MapState], initial: &Initial) -> Vec<Tensor<4>> {
+        let states = maps.iter().map(|map| map.weights.clone());
+        match self.anchors(initial) {
+            Some(anchors) => (states.zip(anchors))
+                .map(|(state, anchor)| state + anchor)
+                .collect(),
+            None => states.collect(),
+        }
+    }
+
+    /// The weights of every map's state: `W = Λ([A_init +] A)`.
     pub fn weights(&self, maps: &[MapState], initial: &Initial) -> Vec<Tensor<4>> {
-        (maps.iter().zip(&initial.maps))
-            .map(|(map, initial)| {
-                let weights = self.retention.link(map.weights.clone());
-                if self.retention.is_anchored() {
-                    weights + initial.clone()
-                } else {
-                    weights
-                }
-            })
+        (self.linked(maps, initial).into_iter())
+            .map(|state| self.retention.link(state))
             .collect()
     }
 
     /// The link's scale at every map's state.
-    pub fn scales(&self, maps: &[MapState]) -> Vec<Tensor<4>> {
-        (maps.iter())
-            .map(|map| self.retention.scale(&map.weights))
+    pub fn scales(&self, maps: &[MapState], initial: &Initial) -> Vec<Tensor<4>> {
+        (self.linked(maps, initial).iter())
+            .map(|state| self.retention.scale(state))
             .collect()
     }
 }

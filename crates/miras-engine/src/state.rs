@@ -98,7 +98,11 @@ impl State {
     pub fn new(rule: &Rule, initial: &Initial) -> Self {
         let maps = (initial.maps.iter())
             .map(|w| {
-                let weights = rule.retention.initial(w.clone());
+                let weights = if rule.retention.is_anchored() {
+                    w.zeros_like()
+                } else {
+                    rule.retention.initial(w.clone())
+                };
                 let slots = vec![weights.zeros_like(); rule.algorithm.slots()];
                 MapState { weights, slots }
             })

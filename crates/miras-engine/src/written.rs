@@ -5,7 +5,7 @@ use miras_core::{Factor, MapState, Maps, Rows};
 
 use crate::{Initial, Rule};
 
-/// Row `t` goes through `Λ(A_t)`, with `A_t` as in [`crate::maps::DualMaps`].
+/// Row `t` goes through `Λ([A_init +] A_t)`, with `A_t` as in [`crate::maps::DualMaps`].
 ///
 /// Costs `d_in · d_out` numbers a token and map.
 pub(crate) struct WrittenMaps<'a> {
@@ -23,9 +23,12 @@ impl<'a> WrittenMaps<'a> {
         writes: &[Factor],
         rows: &Rows,
     ) -> Self {
-        debug_assert!(!rule.retention.is_anchored(), "anchored links are linear");
-        let weights = (starts.iter().zip(writes))
-            .map(|(start, write)| rule.retention.link(states(start, write, rows)))
+        let anchors = rule.anchors(initial);
+        let weights = (starts.iter().zip(writes).enumerate())
+            .map(|(l, (start, write))| {
+                let anchor = anchors.as_ref().map(|anchors| &anchors[l]);
+                rule.retention.link(states(start, write, rows, anchor))
+            })
             .collect();
         Self { weights, initial }
     }
@@ -54,11 +57,12 @@ impl Maps for WrittenMaps<'_> {
     }
 }
 
-/// `A_t = carry_t A_0 + Σ slots_t S_0 − Σ_i writes_ti x_iᵀ u_i`, `[n, g·c, d_in, d_out]`.
-fn states(start: &MapState, write: &Factor, rows: &Rows) -> Tensor<4> {
+/// `[A_init +] A_t`, `A_t = carry_t A_0 + Σ slots_t S_0 − Σ_i writes_ti x_iᵀ u_i`,
+/// `[n, g·c, d_in, d_out]`.
+fn states(start: &MapState, write: &Factor, rows: &Rows, anchor: Option<&Tensor<4>>) -> Tensor<4> {
     let [n, g, d_in, d_out] = start.weights.dims();
     let [_, _, tokens, written] = rows.writes.dims();
-    let flat = |x: &Tensor<4>| x.clone().reshape([n, g, 1, d_in * d_out]);
+    let flat = |x: &Tensor<4>| x.clone().flatten::<3>(2, 3).unsqueeze_dim::<4>(2);
     let per_token = |x: &Tensor<4>| {
         let [_, _, all, width] = x.dims();
         x.clone().reshape([n, g * written, all / written, width])
@@ -72,5 +76,9 @@ fn states(start: &MapState, write: &Factor, rows: &Rows) -> Tensor<4> {
     for (slot, share) in start.slots.iter().zip(&rows.slots) {
         states = states + share.clone() * flat(slot);
     }
-    (states - rows.writes.clone().matmul(outer)).reshape([n, g * tokens, d_in, d_out])
+    states = states - rows.writes.clone().matmul(outer);
+    if let Some(anchor) = anchor {
+        states = states + flat(anchor);
+    }
+    states.reshape([n, g * tokens, d_in, d_out])
 }

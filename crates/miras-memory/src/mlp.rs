@@ -72,8 +72,8 @@ const LARGEST: usize = 1024;
 /// at `1/√d`: the normalised output then has the length of the unit key beside it, and errors
 /// have that of values. From 1 on recall is not learned at all (`docs/architecture.md`, Gains).
 /// Depths from 3 on stay bounded only with residual and norm, hence their defaults.
-/// Behind a norm the gradient grows as the weights decay, so retention is anchored there by
-/// default; and the default `algorithm.step_max` falls with depth (0.1 at 3, 0.03 at 4): with 1
+/// Behind a norm the gradient grows as the weights decay, so that retention has to be anchored;
+/// the default `algorithm.step_max` falls with depth (0.1 at 3, 0.03 at 4): with 1
 /// the state stays bounded, but outer gradients over 4,096 tokens reach 1e10 and more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -147,7 +147,6 @@ impl MemoryArchitecture for Mlp {
 
     fn defaults(&self) -> Defaults {
         Defaults {
-            anchored: self.is_deep() || self.has_norm(),
             signed: !self.has_norm(),
             step_max: match self.depth {
                 0..=2 => 1.0,
@@ -155,6 +154,7 @@ impl MemoryArchitecture for Mlp {
                 4 => 0.03,
                 _ => 0.01,
             },
+            ..Defaults::default()
         }
     }
 

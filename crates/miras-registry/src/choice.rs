@@ -59,7 +59,7 @@ impl Choice {
     /// What is left out is a Titans LMM: an MLP of depth 2, l2, decay, momentum.
     pub fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
         let memory = tree.attempt(&["memory"], |tree| MemoryPart::take(tree, registry));
-        let asks = (memory.as_ref()).map_or_else(Defaults::default, |part| part.memory.defaults());
+        let asks = (memory.as_ref()).map_or_else(Defaults::default, MemoryPart::defaults);
         let bias = tree.attempt(&["bias"], |tree| {
             let bias = part(tree, registry, Axis::Bias, "l2", Registry::bias)?;
             Ok((bias.kind, (bias.build)(tree, asks)?))
@@ -161,6 +161,16 @@ struct MemoryPart {
 }
 
 impl MemoryPart {
+    /// What it asks of the other axes.
+    fn defaults(&self) -> Defaults {
+        Defaults {
+            // Decay towards zero forgets what the outer loop has learned, and the loss rises with
+            // it beyond the length of training.
+            anchored: self.start == StartKind::Learned,
+            ..self.memory.defaults()
+        }
+    }
+
     fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
         let dim = tree.value("memory.dim")?;
         if dim.is_some_and(|dim| !(1..=LARGEST).contains(&dim)) {

@@ -29,6 +29,11 @@ pub(crate) const DECAY_KEY: (&str, &str) = (
     "a itself where it is fixed, else where the gate starts; in (0, 1]",
 );
 
+pub(crate) const ANCHORED_KEY: (&str, &str) = (
+    "anchored",
+    "true: the state decays towards that of the initial weights, false: towards zero; default true where the initial weights are learned (memory.start)",
+);
+
 /// The least share of the past a gate may keep: the floor of its logarithm is near.
 const SMALLEST: f64 = 1e-9;
 

@@ -6,16 +6,17 @@ use burn::tensor::Tensor;
 use miras_core::{GateSpec, LinkKind, Part, RetentionGate, table_of};
 use serde::{Deserialize, Serialize};
 
-use crate::decay::{DECAY, DECAY_KEY, GATE_KEY, Gate};
+use crate::decay::{ANCHORED_KEY, DECAY, DECAY_KEY, GATE_KEY, Gate};
 
 pub(crate) const PART: Part<dyn RetentionGate> = Part {
     kind: "elastic_net",
     summary: "Decay, and a soft threshold that makes small weights exactly zero.",
-    formula: "A_t = a_t A_{t-1} - theta_t G(W_{t-1}),   W = sign(A) max(|A| - gamma, 0);   smooth: W = |A| atan(A/gamma) 2/pi",
+    formula: "A_t = a_t A_{t-1} - theta_t G(W_{t-1}),   W = sign(A) max(|A| - gamma, 0);   smooth: W = |A| atan(A/gamma) 2/pi;   anchored: A_init + A in the place of A",
     reference: "MIRAS, arXiv 2504.13173, Eq. 23 (FTRL form) with the decay of Eq. 22; the smooth surrogate is that of its section 5.2",
     keys: &[
         GATE_KEY,
         DECAY_KEY,
+        ANCHORED_KEY,
         (
             "threshold",
             "gamma: states below it are zero weights, 0 or more; 0 is retention.kind = \"l2\"; default 0.01",
@@ -26,12 +27,14 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
         ),
     ],
     variants: &[
-        "decay = 0.9\nthreshold = 0.1",
-        "decay = 0.9\nthreshold = 0.1\nsmooth = true",
+        "anchored = false\ndecay = 0.9\nthreshold = 0.1",
+        "anchored = true\ndecay = 0.9\nthreshold = 0.1",
+        "anchored = false\ndecay = 0.9\nthreshold = 0.1\nsmooth = true",
     ],
-    build: |tree, _| {
-        let net = tree.part::<ElasticNet>("retention", &["kind"])?;
+    build: |tree, defaults| {
+        let mut net = tree.part::<ElasticNet>("retention", &["kind"])?;
         net.gate.check(tree, net.decay)?;
+        net.anchored.get_or_insert(defaults.anchored);
         let least = if net.smooth { 1e-6 } else { 0.0 };
         if !(least..=1e6).contains(&net.threshold) {
             let message = format!("threshold is a size of weights: from {least} to 1e6 here");
@@ -45,7 +48,7 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 ///
 /// # Formula
 /// `A_t = a_t A_{t−1} − θ_t ∇ℓ(W_{t−1})`, `W = S_γ(A) = sign(A)·max(|A| − γ, 0)`;
-/// smooth: `W = |A|·atan(A/γ)·2/π`.
+/// smooth: `W = |A|·atan(A/γ)·2/π`; anchored: the same of `A_init + A`, where `A` starts at 0.
 ///
 /// # Reference
 /// MIRAS (arXiv 2504.13173), Eq. 23: the follow-the-regularised-leader form, to which the l2
@@ -54,7 +57,8 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 /// # Notes
 /// - Eq. 22 thresholds the recurrent state itself, which no chunk form can hold; this is the form
 ///   whose state stays linear.
-/// - A sequence starts at `A_0 = W_init + γ sign(W_init)`, for which `S_γ(A_0) = W_init`; with the
+/// - The state of the initial weights is `A_init = W_init + γ sign(W_init)`, for which
+///   `S_γ(A_init) = W_init`; with the
 ///   surrogate at `W_init`, whose weights then begin smaller by at most `2γ/π`.
 /// - Weights at zero pass no gradient to the outer loop; the surrogate passes it everywhere.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +68,8 @@ pub struct ElasticNet {
     pub gate: Gate,
     /// The value of a fixed decay, the start of a gate; in (0, 1].
     pub decay: f64,
+    /// Whether `A` is the distance from the state of the initial weights.
+    pub anchored: Option<bool>,
     /// γ.
     pub threshold: f64,
     /// Whether the surrogate is used.
@@ -75,6 +81,7 @@ impl Default for ElasticNet {
         Self {
             gate: Gate::Sigmoid,
             decay: DECAY,
+            anchored: None,
             threshold: 0.01,
             smooth: false,
         }
@@ -84,6 +91,10 @@ impl Default for ElasticNet {
 impl RetentionGate for ElasticNet {
     fn gates(&self) -> Vec<GateSpec> {
         vec![self.gate.spec(self.decay)]
+    }
+
+    fn is_anchored(&self) -> bool {
+        self.anchored.unwrap_or(false)
     }
 
     fn link_kind(&self) -> LinkKind {

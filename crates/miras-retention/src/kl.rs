@@ -6,16 +6,17 @@ use burn::tensor::{Tensor, activation};
 use miras_core::{GateSpec, LinkKind, Part, RetentionGate, table_of};
 use serde::{Deserialize, Serialize};
 
-use crate::decay::{DECAY, DECAY_KEY, GATE_KEY, Gate};
+use crate::decay::{ANCHORED_KEY, DECAY, DECAY_KEY, GATE_KEY, Gate};
 
 pub(crate) const PART: Part<dyn RetentionGate> = Part {
     kind: "kl",
     summary: "Stay near the past in KL divergence, with an entropy pull: every row of the weights is a scaled softmax (MEMORA).",
-    formula: "Z_t = a_t Z_{t-1} - theta_t G(W_{t-1}),   W = c softmax(Z) by rows;   signed: W = c (softmax(Z) - softmax(-Z))",
+    formula: "Z_t = a_t Z_{t-1} - theta_t G(W_{t-1}),   W = c softmax(Z) by rows;   signed: W = c (softmax(Z) - softmax(-Z));   anchored: Z_init + Z in the place of Z",
     reference: "MIRAS, arXiv 2504.13173, Eq. 21 and 27, in the equal logit form; signed: EG+-, Kivinen and Warmuth 1997",
     keys: &[
         GATE_KEY,
         DECAY_KEY,
+        ANCHORED_KEY,
         (
             "scale",
             "c, what each row sums to (each half of it, if signed), > 0; default the root of the row's length",
@@ -26,8 +27,9 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
         ),
     ],
     variants: &[
-        "decay = 0.9\nsigned = false",
-        "decay = 0.9\nsigned = true\nscale = 2.5",
+        "anchored = false\ndecay = 0.9\nsigned = false",
+        "anchored = false\ndecay = 0.9\nsigned = true\nscale = 2.5",
+        "anchored = true\ndecay = 0.9\nsigned = true",
     ],
     build: |tree, defaults| {
         let mut kl = tree.part::<Kl>("retention", &["kind"])?;
@@ -37,6 +39,7 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
             return Err(tree.error("retention.scale", message, None));
         }
         kl.signed.get_or_insert(defaults.signed);
+        kl.anchored.get_or_insert(defaults.anchored);
         Ok(Arc::new(kl))
     },
 };
@@ -47,6 +50,9 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 /// `W_t = c·softmax(a_t log W_{t−1} − θ_t ∇ℓ(W_{t−1}))` row by row, which is
 /// `Z_t = a_t Z_{t−1} − θ_t ∇ℓ(W_{t−1})`, `W = c·softmax(Z)` exactly.
 /// Signed: `W = c·(softmax(Z) − softmax(−Z))`.
+/// Anchored: `Z_t` is the distance from the initial logits, `W = c·softmax(Z_init + Z_t)`, which is
+/// `W_t = c·softmax(a_t log W_{t−1} + (1 − a_t) log W_init − θ_t ∇ℓ(W_{t−1}))`: the pull is towards
+/// the initial weights in the place of the uniform ones.
 ///
 /// # Shapes
 /// Rows are those of a map, `[n, g, d_in, d_out]`, each summing to `c` over its `d_out` entries.
@@ -61,6 +67,7 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 /// - The outer loop learns the initial *logits*: the learned tensor is scaled so that they start
 ///   with deviation 1. The paper does not say how its positive weights start, which slice of a
 ///   map sums to `c`, or what `c` is.
+/// - The paper's pull is towards uniform weights, which forgets the learned ones; anchored is ours.
 /// - Unsigned weights are all positive: outputs get signs only behind a norm that removes the
 ///   mean. EG± keeps two sets of logits, moved against each other; begun as `±Z` they stay
 ///   `±Z`, so one set is enough.
@@ -71,6 +78,8 @@ pub struct Kl {
     pub gate: Gate,
     /// The value of a fixed decay, the start of a gate; in (0, 1].
     pub decay: f64,
+    /// Whether `Z` is the distance from the state of the initial weights.
+    pub anchored: Option<bool>,
     /// `c`; `None` is `√d_out` of each map.
     pub scale: Option<f64>,
     /// Whether weights have both signs.
@@ -82,6 +91,7 @@ impl Default for Kl {
         Self {
             gate: Gate::Sigmoid,
             decay: DECAY,
+            anchored: None,
             scale: None,
             signed: None,
         }
@@ -91,6 +101,10 @@ impl Default for Kl {
 impl RetentionGate for Kl {
     fn gates(&self) -> Vec<GateSpec> {
         vec![self.gate.spec(self.decay)]
+    }
+
+    fn is_anchored(&self) -> bool {
+        self.anchored.unwrap_or(false)
     }
 
     fn link_kind(&self) -> LinkKind {

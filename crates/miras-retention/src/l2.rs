@@ -5,7 +5,7 @@ use std::sync::Arc;
 use miras_core::{GateSpec, Order, Part, RetentionGate, table_of};
 use serde::{Deserialize, Serialize};
 
-use crate::decay::{DECAY, DECAY_KEY, GATE_KEY, Gate};
+use crate::decay::{ANCHORED_KEY, DECAY, DECAY_KEY, GATE_KEY, Gate};
 
 pub(crate) const PART: Part<dyn RetentionGate> = Part {
     kind: "l2",
@@ -19,16 +19,13 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
             "order",
             "\"after\" the gradient (Titans) or \"before\" it (Gated DeltaNet)",
         ),
-        (
-            "anchored",
-            "true: decay towards the initial weights; default true for memories of depth 3 and more, or with a norm",
-        ),
+        ANCHORED_KEY,
     ],
     variants: &[
-        "decay = 0.9",
-        "gate = 'fixed'\ndecay = 0.9",
-        "gate = 'rate'\ndecay = 0.9",
-        "order = 'before'\ndecay = 0.8",
+        "anchored = false\ndecay = 0.9",
+        "anchored = false\ngate = 'fixed'\ndecay = 0.9",
+        "anchored = false\ngate = 'rate'\ndecay = 0.9",
+        "anchored = false\norder = 'before'\ndecay = 0.8",
         "anchored = true\ndecay = 0.8",
         "anchored = true\norder = 'before'\ndecay = 0.8",
     ],
@@ -55,7 +52,10 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 ///   `rate` is that of Mamba-2 and Gated `DeltaNet`.
 /// - `order` is the whole difference between linear Titans without momentum and
 ///   Gated `DeltaNet`.
-/// - Anchored decay is ours: it removes the blow-up of a normalised memory whose weights decay to 0.
+/// - Anchored decay is ours. Without it a memory forgets its learned initial weights, over
+///   hundreds of tokens at the default decay, and the loss rises beyond the length of training
+///   (`docs/architecture.md`, Beyond the training length); a normalised memory whose weights decay
+///   to 0 has exploding gradients besides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct L2 {
@@ -65,7 +65,7 @@ pub struct L2 {
     pub decay: f64,
     /// Before or after the gradient.
     pub order: Order,
-    /// Towards the initial weights rather than 0.
+    /// Whether `A` decays towards the initial weights rather than 0.
     pub anchored: Option<bool>,
 }
 

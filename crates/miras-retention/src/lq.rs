@@ -6,16 +6,17 @@ use burn::tensor::Tensor;
 use miras_core::{GateSpec, LinkKind, Part, RetentionGate, rows::TINY, table_of};
 use serde::{Deserialize, Serialize};
 
-use crate::decay::{DECAY, DECAY_KEY, GATE_KEY, Gate};
+use crate::decay::{ANCHORED_KEY, DECAY, DECAY_KEY, GATE_KEY, Gate};
 
 pub(crate) const PART: Part<dyn RetentionGate> = Part {
     kind: "lq",
     summary: "The weights are the state through a norm (MONETA), as the paper prints it or as the mirror map of the q-norm.",
-    formula: "A_t = a_t A_{t-1} - theta_t G(W_{t-1});   paper: W = A / |A|_q^(q-2);   p_norm: W = sign(A) |A|^(p-1) / |A|_p^(p-2), p = q/(q-1)",
+    formula: "A_t = a_t A_{t-1} - theta_t G(W_{t-1});   paper: W = A / |A|_q^(q-2);   p_norm: W = sign(A) |A|^(p-1) / |A|_p^(p-2), p = q/(q-1);   anchored: A_init + A in the place of A",
     reference: "MIRAS, arXiv 2504.13173, Eq. 24 (paper) and section 5.2, variant 4 (p_norm, with the power that is missing there)",
     keys: &[
         GATE_KEY,
         DECAY_KEY,
+        ANCHORED_KEY,
         (
             "q",
             "the norm, from 1.1 to 16; 2 makes the link the identity; with the paper's link not between 2.5 and 3.5",
@@ -29,10 +30,16 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
             "paper's link only: the least norm of a state that counts, so that weights stay finite as the state fades; default 0.1",
         ),
     ],
-    variants: &["decay = 0.9", "link = 'p_norm'\ndecay = 0.9"],
-    build: |tree, _| {
+    variants: &[
+        "anchored = false\ndecay = 0.9",
+        "anchored = true\ndecay = 0.9",
+        "anchored = false\nlink = 'p_norm'\ndecay = 0.9",
+        "anchored = true\nlink = 'p_norm'\ndecay = 0.9",
+    ],
+    build: |tree, defaults| {
         let mut lq = tree.part::<Lq>("retention", &["kind"])?;
         lq.gate.check(tree, lq.decay)?;
+        lq.anchored.get_or_insert(defaults.anchored);
         if !(1.1..=16.0).contains(&lq.q) {
             let message = "q is the norm of the penalty: from 1.1 to 16";
             return Err(tree.error("retention.q", message, None));
@@ -86,7 +93,8 @@ const TINIEST: f64 = 1e-30;
 /// # Formula
 /// `A_t = a_t A_{t−1} − θ_t ∇ℓ(W_{t−1})`, and
 /// - paper: `W = A/‖A‖_q^{q−2}`;
-/// - p-norm: `W = sign(A) ⊙ |A|^{p−1}/‖A‖_p^{p−2} = ∇½‖A‖_p²`, `p = q/(q−1)`.
+/// - p-norm: `W = sign(A) ⊙ |A|^{p−1}/‖A‖_p^{p−2} = ∇½‖A‖_p²`, `p = q/(q−1)`;
+/// - anchored: the same of `A_init + A`, where `A` starts at 0.
 ///
 /// # Shapes
 /// The norm is that of each map of each memory, `[n, g, d_in, d_out] → [n, g, 1, 1]`.
@@ -99,8 +107,9 @@ const TINIEST: f64 = 1e-30;
 ///   and trains with q = 4 and no derivation; the p-norm link is the map with its power, for any q > 1.
 /// - In the paper's form `‖W‖_q = ‖A‖_q^{3−q}`: with q = 4 the weights *shrink* as the state
 ///   grows, and grow as it fades, hence `floor` (ours).
-/// - A sequence starts at `A_0 = W_init ‖W_init‖_q^{(q−2)/(3−q)}`, for which `Λ(A_0) = W_init`
+/// - The state of the initial weights is `A_init = W_init ‖W_init‖_q^{(q−2)/(3−q)}`, for which `Λ(A_init) = W_init`
 ///   (p-norm: the q-norm link of `W_init`, its inverse). The paper does not say.
+/// - The paper's state decays to 0, which forgets the learned weights; anchored is ours.
 /// - Which tensor the norm runs over is not said; here each map of each head has its own.
 /// - Within a chunk the paper's link can be read with its scale frozen
 ///   (`algorithm.read = "frozen"`); otherwise weights are written out or stale.
@@ -111,6 +120,8 @@ pub struct Lq {
     pub gate: Gate,
     /// The value of a fixed decay, the start of a gate; in (0, 1].
     pub decay: f64,
+    /// Whether `A` is the distance from the state of the initial weights.
+    pub anchored: Option<bool>,
     /// The norm.
     pub q: f64,
     /// From the state to the weights.
@@ -134,6 +145,7 @@ impl Default for Lq {
         Self {
             gate: Gate::Sigmoid,
             decay: DECAY,
+            anchored: None,
             q: 4.0,
             link: Link::Paper,
             floor: None,
@@ -171,6 +183,10 @@ impl Lq {
 impl RetentionGate for Lq {
     fn gates(&self) -> Vec<GateSpec> {
         vec![self.gate.spec(self.decay)]
+    }
+
+    fn is_anchored(&self) -> bool {
+        self.anchored.unwrap_or(false)
     }
 
     fn link_kind(&self) -> LinkKind {

@@ -162,13 +162,14 @@ impl Memory {
             let (q, k) = (unit(&q), unit(&k));
             let d = q[0].len();
             let initial = params.find(&format!("{name}.initial.0"));
-            let mut w = initial.map_or(vec![0.0; d * d], |all| {
+            let start = initial.map_or(vec![0.0; d * d], |all| {
                 all[h * d * d..(h + 1) * d * d].to_vec()
             });
+            let mut w = start.clone();
             let mut s = vec![0.0; d * d];
             let read = |t: usize| {
                 let token = self.token(params, name, h, &gates[t], (&k[t], &v[t]));
-                self.write(&mut w, &mut s, &token);
+                self.write(&start, &mut w, &mut s, &token);
                 times(&q[t], &w)
             };
             rms_norm(&(0..x.len()).map(read).collect(), get("norm.gamma"))
@@ -213,12 +214,15 @@ impl Memory {
         }
     }
 
-    /// `S ← η S − θ kᵀ e`, `W ← a W + S`.
-    fn write(self, w: &mut [f64], s: &mut [f64], token: &Token) {
+    /// `S ← η S − θ kᵀ e`, `W ← W_0 + a (W − W_0) + S`.
+    fn write(self, start: &[f64], w: &mut [f64], s: &mut [f64], token: &Token) {
         let d = token.k.len();
-        let met = if self.before { token.decay } else { 1.0 };
-        let mut e: Vec<f64> = (times(&token.k, w).iter().zip(&token.v))
-            .map(|(y, v)| met * y - v)
+        let decayed: Vec<f64> = (start.iter().zip(&*w))
+            .map(|(start, w)| start + token.decay * (w - start))
+            .collect();
+        let met = if self.before { &decayed } else { &*w };
+        let mut e: Vec<f64> = (times(&token.k, met).iter().zip(&token.v))
+            .map(|(y, v)| y - v)
             .collect();
         if let Some(threshold) = token.threshold {
             let norm = e.iter().map(|e| e * e).sum::<f64>().sqrt();
@@ -230,7 +234,7 @@ impl Memory {
             for (j, e) in e.iter().enumerate() {
                 let at = i * d + j;
                 s[at] = token.momentum * s[at] - token.step * token.k[i] * e;
-                w[at] = token.decay * w[at] + s[at];
+                w[at] = decayed[at] + s[at];
             }
         }
     }

@@ -74,13 +74,16 @@ fn config(golden: &Value) -> String {
             retention["anchored"]
         ),
         "lq" => format!(
-            "[retention]\nkind = 'lq'\nq = {}\nfloor = {}",
-            retention["q"], retention["floor"]
+            "[retention]\nkind = 'lq'\nq = {}\nfloor = {}\nanchored = {}",
+            retention["q"], retention["floor"], retention["anchored"]
         ),
-        "kl" => "[retention]\nkind = 'kl'\nsigned = false".to_string(),
+        "kl" => format!(
+            "[retention]\nkind = 'kl'\nsigned = false\nanchored = {}",
+            retention["anchored"]
+        ),
         "elastic_net" => format!(
-            "[retention]\nkind = 'elastic_net'\nthreshold = {}",
-            retention["threshold"]
+            "[retention]\nkind = 'elastic_net'\nthreshold = {}\nanchored = {}",
+            retention["threshold"], retention["anchored"]
         ),
         kind => format!("[retention]\nkind = '{kind}'"),
     };

@@ -6,10 +6,16 @@ use miras_engine::{Rule, State, recurrence};
 
 use crate::support::{G, Inputs, choose, difference, noise, numbers, run_recurrence, tensor};
 
-/// A matrix, gradient descent and every gradient at its own token's memory, under `retention`.
+/// A matrix, gradient descent and every gradient at its own token's memory, under `retention`;
+/// the state is the weights' own unless `retention` says that it is anchored.
 fn rule(retention: &str) -> Rule {
+    let as_printed = if retention.contains("anchored") || retention == "kind = 'none'" {
+        ""
+    } else {
+        "anchored = false"
+    };
     let text = format!(
-        "[memory]\nkind = 'matrix'\n[bias]\nkind = 'l2'\n[retention]\n{retention}\n\
+        "[memory]\nkind = 'matrix'\n[bias]\nkind = 'l2'\n[retention]\n{retention}\n{as_printed}\n\
          [algorithm]\nkind = 'gd'\nform = 'chunk_start'\nchunk = 1\nload_cap = 0\nread = 'exact'"
     );
     choose(&text).unwrap().rule
@@ -105,14 +111,27 @@ fn kl_weights_stay_on_the_simplex() {
 /// `W_t = c·softmax(a_t log W_{t−1} − θ_t ∇ℓ(W_{t−1}))`, MIRAS Eq. 27 as it is printed.
 #[test]
 fn logits_are_the_papers_recurrence_of_weights() {
-    let rule = rule("kind = 'kl'\nsigned = false\nscale = 1.7\ndecay = 0.9");
+    recurrence_of_weights(false);
+}
+
+/// With `(1 − a_t) log W_init` inside of the softmax.
+#[test]
+fn anchored_logits_are_pulled_to_the_initial_weights() {
+    recurrence_of_weights(true);
+}
+
+fn recurrence_of_weights(anchored: bool) {
+    let rule = rule(&format!(
+        "kind = 'kl'\nsigned = false\nscale = 1.7\ndecay = 0.9\nanchored = {anchored}"
+    ));
     let inputs = Inputs::new(&rule, 12);
     let ours = run_recurrence(&rule, &inputs);
     let Inputs { tokens, initial } = &inputs;
 
-    let mut w = rule
+    let first = rule
         .retention
         .link(rule.retention.initial(initial.maps[0].clone()));
+    let mut w = first.clone();
     let mut outputs = Vec::new();
     for t in 0..tokens.len() {
         let token = tokens.range(t, t + 1);
@@ -126,7 +145,12 @@ fn logits_are_the_papers_recurrence_of_weights() {
         let Factor { x, d } = &factors[0];
         let gradient = x.clone().transpose().matmul(d.clone());
         let decay = (rule.retention).log_decay(&token.gates, &token.gates.get(STEP));
-        let inside = w.div_scalar(1.7).log() * decay.exp() - gradient * token.gates.get(STEP);
+        let decay = decay.exp();
+        let mut inside = w.div_scalar(1.7).log() * decay.clone() - gradient * token.gates.get(STEP);
+        if anchored {
+            let pull = decay.neg().add_scalar(1.0);
+            inside = inside + first.clone().div_scalar(1.7).log() * pull;
+        }
         w = activation::softmax(inside, 3).mul_scalar(1.7);
         outputs.push(token.q.matmul(w.clone()));
     }

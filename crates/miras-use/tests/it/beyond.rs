@@ -1,0 +1,154 @@
+//! Memories keep what training gave them far beyond the length that they were trained at.
+
+use std::path::{Path, PathBuf};
+
+use miras_config::Layers;
+use miras_registry::Registry;
+use miras_trainer::RunConfig;
+use miras_use::{Batches, EvalRequest, Memory, Report, Trained, evaluate};
+
+use crate::support::Bench;
+
+/// Tokens of a row in training.
+const TRAINED: usize = 64;
+/// Tokens of a row of text in evaluation, and of a strange sequence.
+const LONG: usize = 1024;
+const STRANGE: usize = 4096;
+
+/// Seconds of training, after which a memory that forgets its initial weights is worse for it.
+const SMALL: &[&str] = &[
+    "model.dim=32",
+    "model.ffn_dim=64",
+    "model.layers=1",
+    "model.heads=1",
+    "data={ kind = 'builtin', seq_len = 64 }",
+    "algorithm.chunk=16",
+    "train.batch=8",
+    "train.steps=80",
+    "optim.lr=1e-2",
+    "optim.warmup=5",
+    "optim.decay_steps=80",
+    "eval.every=0",
+    "log.histograms=0",
+];
+
+/// The default and every preset that has a memory.
+///
+/// Attention is left out: rotary positions that were never trained are not held by anything.
+fn memories() -> Vec<PathBuf> {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let presets = std::fs::read_dir(crates.join("../configs/presets")).unwrap();
+    let mut files: Vec<PathBuf> = (presets.map(|entry| entry.unwrap().path()))
+        .filter(|path| path.extension().is_some_and(|kind| kind == "toml"))
+        .filter(|path| config(path, &[]).model.choice.is_some())
+        .collect();
+    files.sort();
+    files.push(crates.join("miras-train/src/default.toml"));
+    files
+}
+
+fn config(path: &Path, changes: &[&str]) -> RunConfig {
+    let mut layers = Layers::new();
+    layers.file(path).unwrap();
+    for set in changes {
+        layers.set(set).unwrap();
+    }
+    match RunConfig::load(layers, &Registry::builtin()) {
+        Ok((config, _)) => config,
+        Err(error) => panic!("{}: {error}", path.display()),
+    }
+}
+
+/// A small version of a preset, trained.
+fn trained(bench: &Bench, path: &Path, changes: &[&str]) -> Trained {
+    let name = format!("{}{}", path.file_stem().unwrap().display(), changes.len());
+    bench.train(&name, config(path, &[SMALL, changes].concat()));
+    bench.open(&name)
+}
+
+fn measured(trained: &Trained, memory: Memory) -> Report {
+    let request = EvalRequest {
+        length: Some(LONG),
+        batch: Some(16),
+        batches: Some(Batches::First(2)),
+        memory,
+        ..EvalRequest::default()
+    };
+    evaluate(trained, &request).unwrap()
+}
+
+/// How much the live memory loses from the end of the trained length to the end of the row, and
+/// the most by which it is worse than one that is reset every chunk, at any position beyond it.
+fn losses_beyond(trained: &Trained) -> (f64, f64) {
+    let [live, reset] = [Memory::Live, Memory::Reset].map(|memory| measured(trained, memory));
+    let both = live.by_position.iter().zip(&reset.by_position);
+    let beyond: Vec<(f64, f64)> = both
+        .filter(|(live, _)| live.from >= TRAINED)
+        .map(|(live, reset)| (live.measured.loss, reset.measured.loss))
+        .collect();
+    let rise = beyond.last().unwrap().0 - beyond[0].0;
+    let worse = beyond.iter().map(|(live, reset)| live - reset);
+    (rise, worse.fold(f64::NEG_INFINITY, f64::max))
+}
+
+#[test]
+fn every_preset_keeps_its_loss_beyond_the_length_of_training() {
+    let bench = Bench::new();
+    for path in memories() {
+        let trained = trained(&bench, &path, &[]);
+        let (rise, worse) = losses_beyond(&trained);
+        let name = path.display();
+        assert!(rise < 0.05, "{name}: the loss rises by {rise}");
+        assert!(worse < 0.01, "{name}: {worse} worse than a reset memory");
+        strange_sequences_stay_bounded(&bench, &trained, &path);
+    }
+}
+
+/// What the test above would see, were decay to lead to an empty memory.
+#[test]
+fn a_memory_that_forgets_its_initial_weights_loses_beyond_the_length_of_training() {
+    let bench = Bench::new();
+    let yaad = (memories().into_iter()).find(|path| path.ends_with("yaad.toml"));
+    let (rise, worse) = losses_beyond(&trained(
+        &bench,
+        &yaad.unwrap(),
+        &["retention.anchored=false"],
+    ));
+    assert!(rise > 0.05 && worse > 0.05, "{rise}, {worse}");
+}
+
+/// The loss at the end of a long row of one kind is near that at its beginning or below.
+fn strange_sequences_stay_bounded(bench: &Bench, trained: &Trained, path: &Path) {
+    let mut state = 1_u32;
+    let random = (0..=STRANGE).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    });
+    let code = include_str!("beyond.rs").as_bytes();
+    let text = include_str!("../../../../docs/architecture.md").as_bytes();
+    let cut = |bytes: &[u8]| bytes.iter().copied().cycle().take(STRANGE + 1).collect();
+    for (kind, bytes) in [
+        ("constant", cut(b"a")),
+        ("two symbols", cut(b"ab")),
+        ("random", random.collect()),
+        ("code", cut(code)),
+        ("text", cut(text)),
+    ] {
+        let bytes: Vec<u8> = bytes;
+        let file = bench.file(kind, bytes);
+        let request = EvalRequest {
+            data: vec![file.display().to_string()],
+            length: Some(STRANGE),
+            batch: Some(1),
+            ..EvalRequest::default()
+        };
+        let report = evaluate(trained, &request).unwrap();
+        let losses: Vec<f64> = (report.by_position.iter())
+            .map(|range| range.measured.loss)
+            .collect();
+        let (last, first) = (losses[losses.len() - 1], &losses[..losses.len() - 1]);
+        let first = first.iter().copied().fold(0.0, f64::max);
+        let name = path.display();
+        assert!(last < first + 0.5, "{name}, {kind}: {losses:?}");
+    }
+}
