@@ -172,7 +172,7 @@ mod tests {
         }
         assert_eq!(broken("short", 80), ["short"]);
         let help = broken("  = help: one two three four five six seven", 24);
-        assert_eq!(help[1], "          three four");
+        assert_eq!(help[1], "          four five six");
     }
 
     #[test]
