@@ -3,6 +3,8 @@
 mod contrast;
 mod group;
 pub(crate) mod label;
+mod place;
+mod resolution;
 pub(crate) mod statistics;
 mod variant;
 mod verdict;
@@ -15,6 +17,7 @@ use miras_run::Goal;
 use miras_sweep::Short;
 
 pub use contrast::{Contrast, Pair};
+pub use place::Place;
 pub use statistics::{Difference, Sample, holm};
 pub use variant::Variant;
 pub use verdict::Verdict;
@@ -26,8 +29,13 @@ use label::Keys;
 /// Variants with their verdicts: the answer to "which is better".
 #[derive(Debug, Clone)]
 pub struct Comparison {
-    /// The metric that is compared, its last value in each run.
+    /// The metric that is compared.
     pub metric: String,
+    /// After how many tokens it is compared; none for the end of each run.
+    pub at: Option<u64>,
+    /// The smallest step in which the metric can change, where it is known: of an accuracy, one
+    /// question. No spread is taken to be smaller.
+    pub resolution: Option<f64>,
     /// Which values of it are better.
     pub goal: Goal,
     /// Best first; those of which no run counts are last.
@@ -47,15 +55,25 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// As [`Self::read_at`], where [`Place::Auto`] says.
+    pub fn read(
+        paths: &[PathBuf],
+        metric: Option<&str>,
+        goal: Option<Goal>,
+    ) -> Result<Self, CompareError> {
+        Self::read_at(paths, metric, goal, Place::Auto)
+    }
+
     /// Reads run folders and sweep folders and compares what is in them.
     ///
     /// Without a metric it is that of the sweeps, or `eval/loss`. Without a goal it is that of a
     /// sweep by this metric, or follows from its name: more accuracy and more tokens a second
     /// are better, and less of anything else.
-    pub fn read(
+    pub fn read_at(
         paths: &[PathBuf],
         metric: Option<&str>,
         goal: Option<Goal>,
+        place: Place,
     ) -> Result<Self, CompareError> {
         let input = input::read(paths)?;
         let metric = match metric {
@@ -72,18 +90,21 @@ impl Comparison {
         let goal = goal
             .or(of_sweep.map(|sweep| sweep.goal))
             .unwrap_or_else(by_name);
-        let mut runs = input.runs;
+        let runs = input.runs;
         if runs.iter().all(|run| run.last(&metric).is_none()) {
             return Err(no_metric(metric, &runs));
-        }
-        for run in &mut runs {
-            run.count(&metric);
         }
 
         let swept: Vec<String> = (input.sweeps.iter())
             .flat_map(|sweep| sweep.keys.iter().cloned())
             .collect();
-        let groups = group::group(runs, &swept);
+        let mut groups = group::group(runs, &swept);
+        group::count(&mut groups, &metric, None);
+        let at = place::find(place, &groups, &metric);
+        if at.is_some() {
+            group::count(&mut groups, &metric, at);
+        }
+        input::agree(groups.iter_mut().flat_map(|group| &mut group.runs), at);
         let keys = Keys::of(&groups, &input.sweeps);
         let common = groups
             .iter()
@@ -101,11 +122,16 @@ impl Comparison {
             .map(|(group, label)| Variant::new(group, label, &keys))
             .collect();
         sort(&mut variants, goal);
-        verdict::judge(&mut variants);
-        let contrasts = contrast::find(&variants, &keys.shown, &short);
-        let warnings = warnings::find(&variants, &keys.differing, &metric);
+        let counted = variants.iter().flat_map(Variant::counted);
+        let resolution = resolution::of(counted, &metric);
+        let step = resolution.unwrap_or(0.0);
+        verdict::judge(&mut variants, step);
+        let contrasts = contrast::find(&variants, &keys.shown, &short, step);
+        let warnings = warnings::find(&variants, &keys.differing, &metric, at);
         Ok(Self {
             metric,
+            at,
+            resolution,
             goal,
             variants,
             warnings,

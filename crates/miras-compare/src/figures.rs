@@ -3,10 +3,14 @@
 mod curves;
 mod evaluations;
 mod keys;
+mod looks;
 mod memory;
 
+use std::collections::BTreeSet;
+
 use crate::comparison::{Comparison, Sample, Variant};
-use crate::plot::{Dot, Entry, Figure, Look, MOST, Plot};
+use crate::plot::{Dash, Dot, Entry, Figure, Look, MOST, Plot, Series, Spread};
+use looks::Looks;
 
 impl Comparison {
     /// All figures that there are data for:
@@ -16,8 +20,8 @@ impl Comparison {
     /// - `loss-by-position`, `loss-by-length` and `accuracy-by-pairs`, from evaluations,
     /// - `memory-NAME` for each `memory/LAYER/NAME` that was logged, by layer.
     ///
-    /// The best variants are drawn, as many as can be told apart, and each looks the same in
-    /// all figures of variants.
+    /// The best variants are drawn, as many as can be told apart. Colours and dashes stand for the
+    /// values of keys, and each variant looks the same in all figures of variants.
     pub fn plots(&self) -> Vec<Plot> {
         let mut figures = curves::figures(self);
         figures.extend(keys::figures(self));
@@ -33,11 +37,17 @@ impl Comparison {
     }
 
     fn first<T>(&self, most: usize, of: impl Fn(&Variant) -> Option<T>) -> Drawn<T> {
-        let mut all: Vec<(usize, String, T)> = self
-            .variants
-            .iter()
-            .enumerate()
-            .filter_map(|(rank, variant)| Some((rank, variant.label.clone(), of(variant)?)))
+        let looks = Looks::of(self);
+        let variants = self.variants.iter().enumerate();
+        let mut all: Vec<One<T>> = variants
+            .filter_map(|(rank, variant)| {
+                Some(One {
+                    place: looks.place(rank),
+                    look: looks.look(rank),
+                    label: variant.label.clone(),
+                    what: of(variant)?,
+                })
+            })
             .collect();
         let left_out = all.len().saturating_sub(most);
         all.truncate(most);
@@ -50,17 +60,44 @@ impl Comparison {
     }
 }
 
-/// What is drawn of each variant, with its rank and label.
+/// What is drawn of one variant.
+struct One<T> {
+    /// In the legend.
+    place: usize,
+    look: Look,
+    label: String,
+    what: T,
+}
+
+/// What is drawn of each variant, best first.
 struct Drawn<T> {
-    all: Vec<(usize, String, T)>,
+    all: Vec<One<T>>,
     left_out: usize,
 }
 
 impl<T> Drawn<T> {
+    /// Gives each variant a colour of its own and no dashes, where these stand for something else.
+    fn own_colors(&mut self) {
+        let colors: BTreeSet<usize> = self.all.iter().map(|one| one.look.color).collect();
+        let is_by_color = colors.len() == self.all.len();
+        let mut order: Vec<usize> = self.all.iter().map(|one| one.place).collect();
+        order.sort_unstable();
+        for one in &mut self.all {
+            if !is_by_color {
+                let place = order.iter().position(|&place| place == one.place);
+                one.look = Look::of(place.unwrap_or_default());
+            }
+            one.look.dash = Dash::Solid;
+        }
+    }
+
+    /// The names in the order of the values that they are made of.
     fn legend(&self) -> Vec<Entry> {
-        let entries = self.all.iter().map(|(rank, label, _)| Entry {
-            label: label.clone(),
-            look: Look::of(*rank),
+        let mut all: Vec<&One<T>> = self.all.iter().collect();
+        all.sort_by_key(|one| one.place);
+        let entries = all.into_iter().map(|one| Entry {
+            label: one.label.clone(),
+            look: one.look,
         });
         entries.collect()
     }
@@ -84,6 +121,18 @@ fn left_out(n: usize) -> String {
     }
 }
 
+impl Drawn<Vec<Dot>> {
+    /// A line of each.
+    fn series(self, spread: Spread) -> Vec<Series> {
+        let lines = self.all.into_iter().map(|one| Series {
+            look: one.look,
+            dots: one.what,
+            spread,
+        });
+        lines.collect()
+    }
+}
+
 /// Mean and spread of some values at one place.
 fn dot(x: f64, values: &[f64]) -> Option<Dot> {
     let sample = Sample::of(values)?;
@@ -91,6 +140,7 @@ fn dot(x: f64, values: &[f64]) -> Option<Dot> {
         x,
         y: sample.mean,
         std: sample.std,
+        seeds: values.to_vec(),
     })
 }
 

@@ -9,7 +9,8 @@ mod run;
 mod settings;
 mod sweep;
 
-pub use evaluation::{Bin, Data, Evaluation, Memory, Pairs};
+pub(crate) use evaluation::agree;
+pub use evaluation::{Bin, Data, Evaluation, LeftOut, Memory, Pairs};
 pub use facts::State;
 pub use metrics::Point;
 pub use miras_run::Cost;

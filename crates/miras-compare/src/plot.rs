@@ -14,7 +14,7 @@ use plotters::backend::{BitMapBackend, SVGBackend};
 use plotters::prelude::IntoDrawingArea as _;
 
 pub(crate) use figure::{Axis, Dot, Entry, Figure, Series, Spread, Values};
-pub(crate) use look::{COLORS, Dash, Look, MOST};
+pub(crate) use look::{COLORS, DASHES, Dash, Look, MOST};
 
 use crate::CompareError;
 

@@ -1,6 +1,7 @@
 //! The comparison as text, Markdown, CSV and JSON.
 
 mod csv;
+mod fit;
 mod json;
 mod markdown;
 pub(crate) mod more;

@@ -75,6 +75,13 @@ impl Marks {
         }
     }
 
+    /// What was written under one name is shown under another.
+    pub(crate) fn rename(&mut self, from: &str, to: &str) {
+        if let Some(mark) = self.by_path.remove(from) {
+            self.by_path.insert(to.to_owned(), mark);
+        }
+    }
+
     pub(crate) fn forget(&mut self, path: &str) {
         self.by_path
             .retain(|inner, _| !path::is_at_or_inside(inner, path));

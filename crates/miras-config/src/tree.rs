@@ -124,6 +124,31 @@ impl Tree {
         }
     }
 
+    /// Removes and reads the value of a key under the name that it had before, `from`, and shows
+    /// its place as that of `to`; `None` if no layer wrote it, or a later one wrote `to`. Nobody
+    /// is told of the older name; an error if one layer wrote both.
+    pub fn renamed<T: DeserializeOwned>(
+        &mut self,
+        from: &str,
+        to: &str,
+    ) -> Result<Option<T>, ConfigError> {
+        let layer = |path: &str| self.marks.get(path).map(|mark| mark.layer);
+        let (older, newer) = (layer(from), layer(to));
+        if older.is_some() && older == newer {
+            let message = format!("`{from}` is the older name of `{to}`, and both are set");
+            return Err(self.error(from, message, Some(format!("leave `{from}` out"))));
+        }
+        let value = self.value(from)?;
+        self.taken.remove(from);
+        // None is before every layer.
+        if older < newer {
+            self.marks.forget(from);
+            return Ok(None);
+        }
+        self.marks.rename(from, to);
+        Ok(value)
+    }
+
     /// Like [`section`](Self::section), for a table whose type is chosen by its
     /// `kind`, which [`value`](Self::value) has removed already.
     ///

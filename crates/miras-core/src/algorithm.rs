@@ -67,6 +67,9 @@ pub struct MapState {
 impl MapState {
     /// The state after a chunk whose tokens wrote `x_iᵀ u_i`:
     /// `A ← β_C A + Σ f_C S − Xᵀ(c_C ⊙ U)`, `S ← m_C S − Xᵀ(p_C ⊙ U)`.
+    ///
+    /// # Panics
+    /// If the algorithm gave coefficients for another number of slots: a bug of that part.
     #[must_use]
     pub fn after_chunk(&self, end: &ChunkEnd, x: &Tensor<4>, u: &Tensor<4>) -> Self {
         let written = |by: &Tensor<4>| {
@@ -75,6 +78,7 @@ impl MapState {
                 .matmul(crate::rows::scale(u.clone(), by))
         };
         let mut weights = self.weights.clone() * end.carry.clone() - written(&end.writes);
+        assert_eq!(self.slots.len(), end.slots.len(), "slots, and their ends");
         let mut slots = Vec::with_capacity(self.slots.len());
         for (slot, end) in self.slots.iter().zip(&end.slots) {
             weights = weights + slot.clone() * end.share.clone();

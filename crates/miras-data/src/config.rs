@@ -2,7 +2,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::{BuiltinConfig, DataError, MqarConfig, TextConfig, Tokenizer};
+use crate::{BuiltinConfig, DataError, MqarConfig, TextConfig, Tokenizer, tokenizer::BYTES};
 
 /// A field and what is wrong with its value.
 pub type Problem = (&'static str, String);
@@ -135,6 +135,28 @@ impl DataConfig {
             Self::Text(config) => Self::Text(config.absolute()?),
             Self::Builtin(_) | Self::Mqar(_) => self.clone(),
         })
+    }
+
+    /// The setting of [`Tokenizer::open`] for these data; none for data that are no text.
+    pub fn tokenizer(&self) -> Option<&str> {
+        match self {
+            Self::Builtin(_) => Some(BYTES),
+            Self::Text(config) => Some(&config.tokenizer),
+            Self::Mqar(_) => None,
+        }
+    }
+
+    /// The same data with the tokenizer of another setting; as they are if they are no text of
+    /// files.
+    #[must_use]
+    pub fn with_tokenizer(&self, setting: &str) -> Self {
+        match self {
+            Self::Text(config) => Self::Text(TextConfig {
+                tokenizer: setting.to_owned(),
+                ..config.clone()
+            }),
+            Self::Builtin(_) | Self::Mqar(_) => self.clone(),
+        }
     }
 
     /// Number of token values, as [`Dataset::vocab`](crate::Dataset::vocab) of the opened data.

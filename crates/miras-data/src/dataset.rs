@@ -22,8 +22,11 @@ pub trait Dataset: Send + Sync {
     /// What a scored target is called in metrics.
     fn metric(&self) -> Metric;
 
-    /// Training batch number `index`, a pure function of the seed and `index`.
-    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError>;
+    /// The rows `rows` of training step `step`, counted from 0.
+    ///
+    /// Each row is a pure function of the seed, the step and its own number in the step, so that
+    /// a step reads the same rows however they are cut into micro-batches.
+    fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError>;
 
     /// Steps in which a stream of `rows` rows goes through the training part once.
     ///
@@ -42,13 +45,21 @@ pub trait Dataset: Send + Sync {
         Err(DataError::NoOrder)
     }
 
-    /// Number of evaluation batches at this many rows; `None` if they are generated without end.
-    fn eval_batches(&self, rows: usize) -> Option<u64>;
+    /// Tokens of the held-out part that can be scored; `None` if its rows are generated without
+    /// end.
+    fn eval_tokens(&self) -> Option<u64>;
 
-    /// Evaluation batch number `index`, the same at every evaluation.
-    ///
-    /// It always has `rows` rows; what the data does not fill has weight 0.
-    fn eval_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError>;
+    /// The evaluation rows that begin at these tokens of the held-out part, each a pure function
+    /// of its beginning, so that it does not matter which rows are asked for together; what the
+    /// data does not fill has weight 0. Generated rows follow one another: row `i` begins at `i`
+    /// times the tokens of a row.
+    fn eval_rows(&self, starts: &[u64]) -> Result<Batch, DataError>;
+
+    /// Bytes of text that a target stands for; 0 where targets are no text.
+    fn bytes_of(&self, target: i32) -> u64 {
+        let _ = target;
+        0
+    }
 
     /// Name, size and fingerprint of the data.
     fn describe(&self) -> Description;
@@ -65,4 +76,78 @@ pub fn open(config: &DataConfig, seed: u64) -> Result<Box<dyn Dataset>, DataErro
         DataConfig::Text(config) => Box::new(text::open(config, seed, &text::cache_folders())?),
         DataConfig::Mqar(config) => Box::new(mqar::Mqar::new(config, seed)?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Amount, KINDS, Selection, TextConfig};
+
+    /// Data of every kind, with rows of 16 tokens where a kind allows it.
+    fn every_kind(folder: &std::path::Path) -> Vec<(Box<dyn Dataset>, usize)> {
+        let file = folder.join("a.txt");
+        let lines: String = (1..3000_u64)
+            .map(|n| format!("{} ", n * n * 7919))
+            .collect();
+        std::fs::write(&file, lines).unwrap();
+        let bpe = crate::tokenizer::testkit::path();
+        let mut found = Vec::new();
+        for kind in KINDS {
+            let configs = match (kind.default)() {
+                DataConfig::Text(_) => ["bytes", bpe.to_str().unwrap()]
+                    .map(|tokenizer| {
+                        DataConfig::Text(TextConfig {
+                            path: [file.to_str().unwrap()].into(),
+                            tokenizer: tokenizer.to_owned(),
+                            seq_len: 16,
+                            ..TextConfig::default()
+                        })
+                    })
+                    .to_vec(),
+                other => vec![other],
+            };
+            for config in configs {
+                found.push((open(&config, 1).unwrap(), config.seq_len()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn an_evaluation_reads_the_same_rows_for_every_size_of_a_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        for (data, len) in every_kind(folder.path()) {
+            let amount = Amount::Tokens(35 * len as u64);
+            let selection = Selection::new(amount, None, len, data.eval_tokens()).unwrap();
+            let starts: Vec<u64> = selection.starts().collect();
+            let read = |rows: usize| -> Vec<(Vec<i32>, Vec<i32>, Vec<u32>)> {
+                let batches = starts
+                    .chunks(rows)
+                    .map(|starts| data.eval_rows(starts).unwrap());
+                batches
+                    .flat_map(|batch| {
+                        let rows = (0..batch.rows).map(|row| {
+                            let row = row * len..(row + 1) * len;
+                            let weights = &batch.weights[row.clone()];
+                            (
+                                batch.inputs[row.clone()].to_vec(),
+                                batch.targets[row].to_vec(),
+                                weights.iter().map(|weight| weight.to_bits()).collect(),
+                            )
+                        });
+                        rows.collect::<Vec<_>>()
+                    })
+                    .collect()
+            };
+            let kind = data.describe().kind;
+            let one = read(1);
+            assert_eq!(one.len(), 35, "{kind}");
+            for rows in [3, 8, 32] {
+                assert_eq!(read(rows), one, "{kind}, {rows} rows at once");
+            }
+            // All of them are different rows.
+            let different: std::collections::BTreeSet<_> = one.iter().collect();
+            assert_eq!(different.len(), one.len(), "{kind}");
+        }
+    }
 }

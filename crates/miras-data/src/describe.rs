@@ -16,10 +16,11 @@ pub struct Description {
     pub train_bytes: Option<u64>,
     /// Size of the validation part in bytes; `None` if generated without end.
     pub valid_bytes: Option<u64>,
-    /// Hash of the data; it does not depend on paths or dates.
+    /// Hash of the data; it does not depend on paths, dates, a seed or the length of rows.
     ///
     /// `sha256:` hashes every byte of the corpus, `sha256-sampled:` (large corpora) its size
-    /// and blocks spread over it, `sha256-generated:` the first batches.
+    /// and blocks spread over it, `sha256-generator:` the settings of a generator and rows that
+    /// it makes with a fixed seed.
     pub fingerprint: String,
     /// The same for a validation corpus of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,9 +65,10 @@ pub(crate) fn of_bytes(bytes: &[u8]) -> String {
     format!("sha256:{}", hex(&Sha256::digest(bytes)))
 }
 
-/// The fingerprint of generated batches.
-pub(crate) fn of_batches(batches: &[Batch]) -> String {
+/// The fingerprint of a generator: its settings, and batches that it made with a fixed seed.
+pub(crate) fn of_generator(settings: &str, batches: &[Batch]) -> String {
     let mut hash = Sha256::new();
+    hash.update(settings);
     for batch in batches {
         for token in batch.inputs.iter().chain(&batch.targets) {
             hash.update(token.to_le_bytes());
@@ -75,7 +77,7 @@ pub(crate) fn of_batches(batches: &[Batch]) -> String {
             hash.update(weight.to_le_bytes());
         }
     }
-    format!("sha256-generated:{}", hex(&hash.finalize()))
+    format!("sha256-generator:{}", hex(&hash.finalize()))
 }
 
 /// Lower-case hexadecimal digits.

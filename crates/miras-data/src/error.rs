@@ -192,15 +192,15 @@ pub enum DataError {
         most: usize,
     },
 
-    /// An evaluation batch past the end.
+    /// An evaluation row past the end.
     #[error(
-        "there is no evaluation batch {index}: the validation part gives {batches} batches, counted from 0"
+        "there is no evaluation row at token {start}: the validation part has {tokens} tokens that can be scored, counted from 0"
     )]
-    EvalIndex {
-        /// Batch asked for.
-        index: u64,
-        /// Batches there are.
-        batches: u64,
+    EvalStart {
+        /// Where the row would begin.
+        start: u64,
+        /// Tokens there are.
+        tokens: u64,
     },
 }
 

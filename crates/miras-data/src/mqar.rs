@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use miras_random::Stream;
@@ -85,12 +87,16 @@ impl MqarConfig {
         )
     }
 
+    /// Tokens of the shortest row that holds pairs, gap and queries.
+    fn needed(&self) -> usize {
+        (self.queries.saturating_add(2))
+            .saturating_mul(self.pairs)
+            .saturating_add(self.gap)
+    }
+
     fn check_room(&self) -> Option<Problem> {
         let (pairs, gap, queries) = (self.pairs, self.gap, self.queries);
-        let needed = queries
-            .saturating_add(2)
-            .saturating_mul(pairs)
-            .saturating_add(gap);
+        let needed = self.needed();
         if needed <= self.seq_len {
             return None;
         }
@@ -168,25 +174,18 @@ pub(crate) struct Mqar {
 impl Mqar {
     /// The configuration must be valid.
     pub(crate) fn new(config: &MqarConfig, seed: u64) -> Result<Self, DataError> {
-        let mut mqar = Self {
+        Ok(Self {
             config: config.clone(),
             seed,
-            fingerprint: String::new(),
-        };
-        let first = [mqar.train_batch(0, 1)?, mqar.eval_batch(0, 1)?];
-        mqar.fingerprint = describe::of_batches(&first);
-        Ok(mqar)
+            fingerprint: fingerprint(config)?,
+        })
     }
 
-    fn batch(&self, purpose: &str, index: u64, rows: usize) -> Result<Batch, DataError> {
-        let mut batch = Batch::blank(rows, self.config.seq_len)?;
-        let queries = match purpose {
-            TRAIN => self.config.queries,
-            _ => 1,
-        };
-        for row in 0..rows {
-            let mut stream = Stream::new(self.seed, purpose, &[index, row as u64]);
-            self.fill(&mut batch, row, queries, &mut stream);
+    fn batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(rows.len(), self.config.seq_len)?;
+        for (row, number) in rows.enumerate() {
+            let mut stream = Stream::new(self.seed, TRAIN, &[step, number as u64]);
+            self.fill(&mut batch, row, self.config.queries, &mut stream);
         }
         Ok(batch)
     }
@@ -221,6 +220,30 @@ impl Mqar {
     }
 }
 
+/// The hash of the settings, but for the length of rows, and of the shortest rows that the first
+/// seed makes: a later version of the generator that makes other rows of them has another one.
+fn fingerprint(config: &MqarConfig) -> Result<String, DataError> {
+    let shortest = Mqar {
+        config: MqarConfig {
+            seq_len: config.needed(),
+            ..config.clone()
+        },
+        seed: 0,
+        fingerprint: String::new(),
+    };
+    let MqarConfig {
+        vocab,
+        seq_len: _,
+        pairs,
+        gap,
+        queries,
+        filler,
+    } = config;
+    let settings = format!("{vocab} {pairs} {gap} {queries} {filler:?}");
+    let rows = [shortest.train_batch(0, 0..1)?, shortest.eval_rows(&[0])?];
+    Ok(describe::of_generator(&settings, &rows))
+}
+
 /// A token id; the largest vocabulary is far below the limit.
 fn token(id: usize) -> i32 {
     i32::try_from(id).unwrap_or(i32::MAX)
@@ -240,16 +263,22 @@ impl Dataset for Mqar {
         Metric::Accuracy
     }
 
-    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        self.batch(TRAIN, index, rows)
+    fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+        self.batch(step, rows)
     }
 
-    fn eval_batches(&self, _rows: usize) -> Option<u64> {
+    fn eval_tokens(&self) -> Option<u64> {
         None
     }
 
-    fn eval_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        self.batch(EVAL, index, rows)
+    fn eval_rows(&self, starts: &[u64]) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(starts.len(), self.config.seq_len)?;
+        for (row, start) in starts.iter().enumerate() {
+            let index = start / self.config.seq_len as u64;
+            let mut stream = Stream::new(self.seed, EVAL, &[0, index]);
+            self.fill(&mut batch, row, 1, &mut stream);
+        }
+        Ok(batch)
     }
 
     fn describe(&self) -> Description {

@@ -13,6 +13,15 @@ fn both_fillers() -> [Mqar; 2] {
     [Filler::Blank, Filler::Random].map(|filler| mqar(|config| config.filler = filler))
 }
 
+/// `rows` evaluation rows, from the row `index * rows` on.
+fn evaluation(data: &Mqar, index: u64, rows: u64) -> Batch {
+    let len = data.config.seq_len as u64;
+    let starts: Vec<u64> = (index * rows..(index + 1) * rows)
+        .map(|row| row * len)
+        .collect();
+    data.eval_rows(&starts).unwrap()
+}
+
 /// Each query of a batch: its row, place and target.
 fn queries(batch: &Batch) -> Vec<(&[i32], usize, i32)> {
     let mut found = Vec::new();
@@ -30,8 +39,8 @@ fn queries(batch: &Batch) -> Vec<(&[i32], usize, i32)> {
 fn a_lookup_table_answers_every_query() {
     for data in both_fillers() {
         for batch in [
-            data.train_batch(5, 16).unwrap(),
-            data.eval_batch(5, 16).unwrap(),
+            data.train_batch(5, 0..16).unwrap(),
+            evaluation(&data, 5, 16),
         ] {
             for (row, at, target) in queries(&batch) {
                 let table: BTreeMap<_, _> =
@@ -47,7 +56,7 @@ fn a_lookup_table_answers_every_query() {
 fn recent_tokens_never_hold_the_answer() {
     for data in both_fillers() {
         let gap = data.config.gap;
-        for (row, at, target) in queries(&data.train_batch(0, 64).unwrap()) {
+        for (row, at, target) in queries(&data.train_batch(0, 0..64).unwrap()) {
             assert!(at >= 16 + gap);
             assert!(!row[at - gap..].contains(&target));
         }
@@ -60,7 +69,7 @@ fn a_table_from_key_to_value_across_rows_does_not_help() {
     let mut last = BTreeMap::new();
     let (mut right, mut total) = (0, 0);
     for index in 0..50 {
-        for (row, at, target) in queries(&data.eval_batch(index, 32).unwrap()) {
+        for (row, at, target) in queries(&evaluation(&data, index, 32)) {
             right += u32::from(last.insert(row[at], target) == Some(target));
             total += 1;
         }
@@ -72,8 +81,8 @@ fn a_table_from_key_to_value_across_rows_does_not_help() {
 fn training_asks_each_key_often_and_evaluation_once() {
     let data = mqar(|config| config.queries = 3);
     for (batch, times) in [
-        (data.train_batch(2, 4).unwrap(), 3),
-        (data.eval_batch(2, 4).unwrap(), 1),
+        (data.train_batch(2, 0..4).unwrap(), 3),
+        (evaluation(&data, 2, 4), 1),
     ] {
         for row in 0..4 {
             let start = row * batch.len;
@@ -90,7 +99,7 @@ fn training_asks_each_key_often_and_evaluation_once() {
 #[test]
 fn weight_is_one_on_queries_and_zero_elsewhere() {
     for data in both_fillers() {
-        let batch = data.train_batch(0, 8).unwrap();
+        let batch = data.train_batch(0, 0..8).unwrap();
         let keys = data.config.first_key()..data.config.first_value();
         for (at, &weight) in batch.weights.iter().enumerate() {
             let is_key = keys.contains(&(batch.inputs[at] as usize));
@@ -103,7 +112,7 @@ fn weight_is_one_on_queries_and_zero_elsewhere() {
 #[test]
 fn keys_values_and_filler_keep_to_their_ranges() {
     for data in both_fillers() {
-        let batch = data.train_batch(1, 32).unwrap();
+        let batch = data.train_batch(1, 0..32).unwrap();
         for row in batch.inputs.chunks(batch.len) {
             for pair in row[..16].chunks(2) {
                 let first_key = token(data.config.first_key());
@@ -123,19 +132,26 @@ fn keys_values_and_filler_keep_to_their_ranges() {
 }
 
 #[test]
-fn batches_depend_on_seed_index_and_purpose_only() {
+fn rows_depend_on_seed_step_number_and_purpose_only() {
     let config = MqarConfig::default();
     let open = |seed| Mqar::new(&config, seed).unwrap();
-    let batch = open(1).train_batch(3, 4).unwrap();
-    assert_eq!(batch, open(1).train_batch(3, 4).unwrap());
-    assert_ne!(batch, open(2).train_batch(3, 4).unwrap());
-    assert_ne!(batch, open(1).train_batch(4, 4).unwrap());
+    let batch = open(1).train_batch(3, 0..4).unwrap();
+    assert_eq!(batch, open(1).train_batch(3, 0..4).unwrap());
+    assert_ne!(batch, open(2).train_batch(3, 0..4).unwrap());
+    assert_ne!(batch, open(1).train_batch(4, 0..4).unwrap());
     assert_eq!(
         batch.inputs,
-        open(1).train_batch(3, 9).unwrap().inputs[..4 * 128]
+        open(1).train_batch(3, 0..9).unwrap().inputs[..4 * 128]
     );
+    let parts = [0..1, 1..4].map(|rows| open(1).train_batch(3, rows).unwrap());
+    assert_eq!(
+        parts.each_ref().map(|part| part.inputs.clone()).concat(),
+        batch.inputs
+    );
+    assert_eq!(parts.map(|part| part.weights).concat(), batch.weights);
     assert_eq!(open(1).describe(), open(1).describe());
-    assert_ne!(open(1).describe(), open(2).describe());
+    // Another seed draws other rows of the same data.
+    assert_eq!(open(1).describe(), open(2).describe());
 }
 
 #[test]
@@ -144,8 +160,8 @@ fn training_and_evaluation_share_no_row() {
     let mut seen = HashSet::new();
     for index in 0..20 {
         for batch in [
-            data.train_batch(index, 32).unwrap(),
-            data.eval_batch(index, 32).unwrap(),
+            data.train_batch(index, 0..32).unwrap(),
+            evaluation(&data, index, 32),
         ] {
             for row in batch.inputs.chunks(128) {
                 assert!(seen.insert(row[..16].to_vec()));
@@ -160,7 +176,7 @@ fn the_tightest_row_that_is_accepted_works() {
         config.vocab = 18;
         config.seq_len = 2 * 8 + 33 + 2 * 8;
     });
-    assert_eq!(queries(&data.train_batch(0, 2).unwrap()).len(), 32);
+    assert_eq!(queries(&data.train_batch(0, 0..2).unwrap()).len(), 32);
 }
 
 fn problems(change: impl FnOnce(&mut MqarConfig)) -> String {
@@ -222,5 +238,29 @@ fn there_is_no_order_to_follow() {
             error.to_string(),
             "the rows of these data are independent: there is no order to follow"
         );
+    }
+}
+
+#[test]
+fn settings_identify_the_data_and_neither_seed_nor_row_length_do() {
+    let of = |change: &dyn Fn(&mut MqarConfig), seed: u64| {
+        let mut config = MqarConfig::default();
+        change(&mut config);
+        Mqar::new(&config, seed).unwrap().describe().fingerprint
+    };
+    let first = of(&|_| {}, 1);
+    assert!(first.starts_with("sha256-generator:"), "{first}");
+    assert_eq!(of(&|_| {}, 2), first);
+    assert_eq!(of(&|config| config.seq_len = 500, 1), first);
+    let changes: [&dyn Fn(&mut MqarConfig); 5] = [
+        &|config| config.vocab = 128,
+        &|config| config.pairs = 7,
+        &|config| config.gap = 0,
+        &|config| config.queries = 1,
+        &|config| config.filler = Filler::Random,
+    ];
+    let mut seen = HashSet::from([first]);
+    for (at, change) in changes.iter().enumerate() {
+        assert!(seen.insert(of(change, 1)), "change {at}");
     }
 }

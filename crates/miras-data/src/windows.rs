@@ -6,8 +6,8 @@ use crate::{Batch, DataError, Dataset, Description, Metric, Tokenizer, source::T
 
 /// Language modelling: the target of each token is the next one.
 ///
-/// Training rows start at random places, or follow a stretch each. Evaluation rows follow one
-/// another from the start of the validation part and score each of its tokens once, except the
+/// Training rows start at random places, or follow a stretch each. Evaluation rows start where
+/// they are asked for; together they can score each token of the validation part, except the
 /// first, which nothing precedes.
 pub(crate) struct Windows {
     train: Arc<dyn Tokens>,
@@ -81,7 +81,7 @@ impl Windows {
             batch.inputs[first + at] = pair[0];
             batch.targets[first + at] = pair[1];
             batch.weights[first + at] = 1.0;
-            batch.bytes += self.tokenizer.len_of(pair[1]);
+            batch.bytes += self.bytes_of(pair[1]);
         }
         Ok(())
     }
@@ -96,11 +96,11 @@ impl Dataset for Windows {
         Metric::BitsPerByte
     }
 
-    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        let mut batch = Batch::blank(rows, self.seq_len)?;
+    fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(rows.len(), self.seq_len)?;
         let starts = self.train.len() - self.seq_len as u64;
-        for row in 0..rows {
-            let offset = Stream::new(self.seed, "train", &[index, row as u64]).below(starts);
+        for (row, of_step) in rows.enumerate() {
+            let offset = Stream::new(self.seed, "train", &[step, of_step as u64]).below(starts);
             self.fill(&mut batch, row, self.train.as_ref(), (offset, self.seq_len))?;
         }
         Ok(batch)
@@ -130,26 +130,25 @@ impl Dataset for Windows {
         Ok(batch)
     }
 
-    fn eval_batches(&self, rows: usize) -> Option<u64> {
-        let windows = self.scored().div_ceil(self.seq_len as u64);
-        Some(windows.div_ceil(rows.max(1) as u64))
+    fn eval_tokens(&self) -> Option<u64> {
+        Some(self.scored())
     }
 
-    fn eval_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        let mut batch = Batch::blank(rows, self.seq_len)?;
-        let batches = self.eval_batches(rows).unwrap_or_default();
-        if index >= batches {
-            return Err(DataError::EvalIndex { index, batches });
-        }
-        let len = self.seq_len as u64;
-        for row in 0..rows {
-            let offset = (index * rows as u64 + row as u64) * len;
-            let count = self.scored().saturating_sub(offset).min(len) as usize;
-            if count > 0 {
-                self.fill(&mut batch, row, self.valid.as_ref(), (offset, count))?;
+    fn eval_rows(&self, starts: &[u64]) -> Result<Batch, DataError> {
+        let mut batch = Batch::blank(starts.len(), self.seq_len)?;
+        for (row, &start) in starts.iter().enumerate() {
+            let count = self.scored().saturating_sub(start).min(self.seq_len as u64) as usize;
+            if count == 0 {
+                let tokens = self.scored();
+                return Err(DataError::EvalStart { start, tokens });
             }
+            self.fill(&mut batch, row, self.valid.as_ref(), (start, count))?;
         }
         Ok(batch)
+    }
+
+    fn bytes_of(&self, target: i32) -> u64 {
+        self.tokenizer.len_of(target)
     }
 
     fn describe(&self) -> Description {

@@ -51,7 +51,7 @@ impl ChunkStart {
                     decay: decay.next().expect("one per chunk"),
                 },
                 earlier: earlier.take(),
-                before: before.as_mut().and_then(Iterator::next),
+                before: (before.as_mut()).map(|all| all.next().expect("one per chunk")),
             })
             .collect()
     }

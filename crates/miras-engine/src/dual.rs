@@ -94,6 +94,14 @@ fn span(
 
     let log_decay = rule.retention.log_decay(&gates, &gates.get(STEP));
     let coefficients = rule.algorithm.coefficients(log_decay.clone(), &gates);
+    if !rule.algorithm.acts_at_chunk_end() {
+        let slots = coefficients.rows.slots.len();
+        assert_eq!(
+            slots,
+            rule.algorithm.slots(),
+            "coefficients of slots, and slots"
+        );
+    }
     let span_tokens = SpanTokens {
         k,
         v,
@@ -268,11 +276,14 @@ fn split_end(end: &ChunkEnd, n: usize) -> Vec<ChunkEnd> {
         .map(|_| ChunkEnd {
             carry: carry.next().expect("one per chunk"),
             writes: writes.next().expect("one per chunk"),
-            slots: (slots.iter_mut().filter_map(Iterator::next))
-                .map(|((share, carry), writes)| SlotEnd {
-                    share,
-                    carry,
-                    writes,
+            slots: (slots.iter_mut())
+                .map(|slot| {
+                    let ((share, carry), writes) = slot.next().expect("one per chunk");
+                    SlotEnd {
+                        share,
+                        carry,
+                        writes,
+                    }
                 })
                 .collect(),
         })

@@ -26,6 +26,16 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// Adds what the same layer did with other rows.
+    pub fn extend(&mut self, more: Self) {
+        self.loss.extend(more.loss);
+        self.surprise.extend(more.surprise);
+        self.write.extend(more.write);
+        self.retention.extend(more.retention);
+        self.capped.extend(more.capped);
+        self.state.extend(more.state);
+    }
+
     #[allow(
         clippy::too_many_arguments,
         reason = "one caller, which has exactly these at hand"

@@ -69,8 +69,10 @@ impl Solved {
             .map(|_| Self {
                 k: keys.next().expect("one per chunk"),
                 step: steps.next().expect("one per chunk"),
-                by_state: by_state.as_mut().and_then(Iterator::next),
-                by_slots: by_slots.iter_mut().filter_map(Iterator::next).collect(),
+                by_state: (by_state.as_mut()).map(|all| all.next().expect("one per chunk")),
+                by_slots: (by_slots.iter_mut())
+                    .map(|slot| slot.next().expect("one per chunk"))
+                    .collect(),
                 target: targets.next().expect("one per chunk"),
             })
             .collect()

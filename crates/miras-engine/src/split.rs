@@ -61,7 +61,9 @@ pub(crate) fn split_rows(rows: Rows) -> Vec<Rows> {
     (split(rows.carry).into_iter().zip(split(rows.writes)))
         .map(|(carry, writes)| Rows {
             carry,
-            slots: slots.iter_mut().filter_map(Iterator::next).collect(),
+            slots: (slots.iter_mut())
+                .map(|slot| slot.next().expect("one per chunk"))
+                .collect(),
             writes,
         })
         .collect()

@@ -1,4 +1,4 @@
-//! Files that grow by whole records, and files replaced as a whole.
+//! Files that grow by whole records.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -72,33 +72,14 @@ impl AppendFile {
     }
 }
 
-/// Replaces the file at `path` by `bytes`; a crash leaves the old or the new
-/// file, never a mixture.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-    // TensorBoard reads every file with `tfevents` in its name, so the name of
-    // the temporary file is not derived from `path`.
-    let folder = folder_of(path);
-    let temporary = folder.join(format!(".rewrite-{}.tmp", std::process::id()));
-    let written = File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(|cause| LogError::io("write", &temporary, cause))?;
-    fs::rename(&temporary, path).map_err(|cause| LogError::io("replace", path, cause))?;
-    // Makes the rename itself durable where folders can be synced.
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
-}
-
 /// Makes the folder that `path` lies in.
 pub(crate) fn make_folder_of(path: &Path) -> Result<(), LogError> {
     let folder = folder_of(path);
     fs::create_dir_all(folder).map_err(|cause| LogError::io("create", folder, cause))
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that `path` lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use miras_run::RunError;
+
 use crate::events::Event;
 
 /// What can go wrong when a log is written or read.
@@ -18,6 +20,21 @@ pub enum LogError {
         path: PathBuf,
         /// The reason. It is part of the message, therefore no `source`.
         cause: io::Error,
+    },
+    /// A file cannot be replaced as a whole.
+    #[error(transparent)]
+    Replace(#[from] RunError),
+    /// A whole line is not what was written.
+    #[error(
+        "line {number} of `{}` is damaged: {cause}; restore the file, or delete this line", path.display()
+    )]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        number: usize,
+        /// What the parser says.
+        cause: String,
     },
     /// A checksum or a message does not fit.
     #[error("`{}` is damaged at byte {offset}: {reason}", path.display())]

@@ -1,14 +1,16 @@
 //! `metrics.jsonl`: one JSON object a line.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::Path;
 
+use miras_run::write_atomic;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::append::{AppendFile, make_folder_of, replace};
+use crate::append::{AppendFile, make_folder_of};
 use crate::{LogError, Tracker};
 
 /// Writes scalars as lines such as
@@ -33,21 +35,64 @@ impl JsonLines {
     ///
     /// Lines of later steps and a torn last line are dropped, in one atomic
     /// replacement; all other lines stay byte for byte. A missing file is made.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); the file is then unchanged.
     pub fn resume(path: impl AsRef<Path>, step: u64) -> Result<Self, LogError> {
+        Self::resume_where(path, step, &|_, _| true)
+    }
+
+    /// As [`resume`](Self::resume), without the points that `keeps` does not want, given the step
+    /// and the tag of each.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); the file is then unchanged.
+    pub fn resume_where(
+        path: impl AsRef<Path>,
+        step: u64,
+        keeps: &dyn Fn(u64, &str) -> bool,
+    ) -> Result<Self, LogError> {
         let path = path.as_ref();
         make_folder_of(path)?;
-        match fs::read(path) {
-            Ok(old) => {
-                let kept = keep_up_to(&old, step);
-                if kept != old {
-                    replace(path, &kept)?;
+        if let Some(old) = content(path)? {
+            let mut kept = Vec::with_capacity(old.len());
+            for (text, line) in lines(path, &old)? {
+                if line.step > step {
+                    continue;
+                }
+                let is_kept = |tag: &str| tag == TOKENS || keeps(line.step, tag);
+                let points = || line.values.keys().filter(|tag| *tag != TOKENS);
+                if line.values.keys().all(|tag| is_kept(tag)) {
+                    kept.extend_from_slice(text);
+                    kept.push(b'\n');
+                } else if points().any(|tag| is_kept(tag)) {
+                    let mut line = line.clone();
+                    line.values.retain(|tag, _| is_kept(tag));
+                    kept.extend_from_slice(line.to_json().as_bytes());
                 }
             }
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            Err(cause) => return Err(LogError::io("read", path, cause)),
+            if kept != old {
+                write_atomic(path, &kept)?;
+            }
         }
         let file = AppendFile::open(path)?;
         Ok(Self { file })
+    }
+
+    /// Reads the lines of a file; none if it is missing.
+    ///
+    /// A process may be writing it, or was killed while it did, so a last line without its end
+    /// that is no line of metrics is left out.
+    ///
+    /// # Errors
+    /// [`LogError::Line`] for any other line that is none.
+    pub fn read(path: impl AsRef<Path>) -> Result<Vec<Line>, LogError> {
+        let path = path.as_ref();
+        let Some(bytes) = content(path)? else {
+            return Ok(Vec::new());
+        };
+        let lines = lines(path, &bytes)?.into_iter();
+        Ok(lines.map(|(_, line)| line).collect())
     }
 
     /// The file written to.
@@ -88,27 +133,60 @@ fn number(value: f64) -> Value {
     }
 }
 
-#[derive(Deserialize)]
-struct Line {
-    step: u64,
+/// The number of tokens of a line, which is no point of its own.
+const TOKENS: &str = "tokens";
+
+/// One line of a file of metrics.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Line {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Everything else by its name: scalars, numbers that JSON lacks among them as strings.
+    #[serde(flatten)]
+    pub values: BTreeMap<String, Value>,
 }
 
-/// The lines of `old` that a run resumed at `step` keeps.
-fn keep_up_to(old: &[u8], step: u64) -> Vec<u8> {
-    let mut kept = Vec::with_capacity(old.len());
-    let mut lines = old.split_inclusive(|byte| *byte == b'\n').peekable();
-    while let Some(line) = lines.next() {
-        let is_last = lines.peek().is_none();
-        match serde_json::from_slice::<Line>(line) {
-            Ok(parsed) if parsed.step > step => {}
-            Err(_) if is_last => {}
-            // A line in the middle that is not ours stays: dropping what we do
-            // not understand is not the business of a resume.
-            Ok(_) | Err(_) => kept.extend_from_slice(line),
+impl Line {
+    fn to_json(&self) -> String {
+        let mut text = format!("{{\"step\":{}", self.step);
+        for (tag, value) in &self.values {
+            let tag = Value::from(tag.as_str());
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, ",{tag}:{value}");
+        }
+        text.push_str("}\n");
+        text
+    }
+}
+
+fn content(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(LogError::io("read", path, cause)),
+    }
+}
+
+/// Every line without its end, and what it says.
+fn lines<'a>(path: &Path, bytes: &'a [u8]) -> Result<Vec<(&'a [u8], Line)>, LogError> {
+    let mut found = Vec::new();
+    for (at, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let text = line.strip_suffix(b"\n");
+        match (serde_json::from_slice(line), text) {
+            (Ok(parsed), text) => found.push((text.unwrap_or(line), parsed)),
+            // Torn, and at the end.
+            (Err(_), None) => {}
+            (Err(cause), Some(_)) => {
+                return Err(LogError::Line {
+                    path: path.to_path_buf(),
+                    number: at + 1,
+                    cause: cause.to_string(),
+                });
+            }
         }
     }
-    if kept.last().is_some_and(|byte| *byte != b'\n') {
-        kept.push(b'\n');
-    }
-    kept
+    Ok(found)
 }

@@ -11,8 +11,8 @@ use tensorboard_proto::event::Event;
 use tensorboard_proto::plugin_hparams::HParamsPluginData;
 use tensorboard_rs::record_writer::RecordWriter;
 
-use crate::append::AppendFile;
-use crate::events::{event_files, trim};
+use crate::append::{AppendFile, folder_of};
+use crate::events::{Event as Decoded, What, event_files, trim};
 use crate::message::{self, SESSION_STEP};
 use crate::{HParam, Histogram, LogError, Status, Tracker};
 
@@ -42,10 +42,20 @@ impl TensorBoard {
     /// ever. The new file begins with session starts, upon which a TensorBoard
     /// that has already read the later points drops them.
     pub fn resume(folder: impl AsRef<Path>, step: u64) -> Result<Self, LogError> {
+        Self::resume_where(folder, step, &|_, _| true)
+    }
+
+    /// As [`resume`](Self::resume), without the points that `keeps` does not want, given the step
+    /// and the tag of each.
+    pub fn resume_where(
+        folder: impl AsRef<Path>,
+        step: u64,
+        keeps: &dyn Fn(u64, &str) -> bool,
+    ) -> Result<Self, LogError> {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(|cause| LogError::io("create", folder, cause))?;
         for path in event_files(folder)? {
-            trim(&path, step)?;
+            trim(&path, &|event| survives(event, step, keeps))?;
         }
         let mut tracker = Self::create(folder)?;
         // TensorBoard takes the first session start of a run for its beginning
@@ -63,13 +73,20 @@ impl TensorBoard {
     /// averaged. `metric_tags` are the scalars shown as columns. TensorBoard
     /// takes the columns of all runs of a log folder from one of them, so runs
     /// to be compared should give the same names. After a resume a second call
-    /// is harmless, and the first values stay.
+    /// takes the place of the first: TensorBoard would show the first values for
+    /// ever, and those of a run that was lengthened are others.
     pub fn hparams(
         &mut self,
         group: &str,
         hparams: &[(String, HParam)],
         metric_tags: &[&str],
     ) -> Result<(), LogError> {
+        let folder = folder_of(self.path());
+        for path in event_files(folder)? {
+            if path != self.path() {
+                trim(&path, &|event| !is_hparams(event))?;
+            }
+        }
         let experiment = message::experiment(hparams, metric_tags);
         self.write_hparams("_hparams_/experiment", &experiment)?;
         let start = message::session_start_info(group, hparams);
@@ -171,6 +188,24 @@ fn new_file(folder: &Path) -> Result<AppendFile, LogError> {
             Err(cause) => return Err(LogError::io("create", &path, cause)),
         }
     }
+}
+
+/// What a run resumed at `step` keeps.
+fn survives(event: &Decoded, step: u64, keeps: &dyn Fn(u64, &str) -> bool) -> bool {
+    if event.step > step {
+        return false;
+    }
+    match &event.what {
+        What::SessionEnd(_) => false,
+        What::Scalar { tag, .. } | What::Histogram { tag, .. } | What::Text { tag, .. } => {
+            keeps(event.step, tag)
+        }
+        _ => true,
+    }
+}
+
+fn is_hparams(event: &Decoded) -> bool {
+    matches!(event.what, What::Experiment { .. } | What::HParams { .. })
 }
 
 fn seconds_of(path: &Path) -> Option<u64> {

@@ -159,6 +159,29 @@ fn resume_drops_later_points_and_the_end_of_the_session() {
 }
 
 #[test]
+fn resume_drops_unwanted_values_and_takes_new_hyperparameters() {
+    let folder = tempdir().unwrap();
+    write_run(folder.path());
+    let keeps = |step: u64, tag: &str| step < 20 || tag == "train/lr";
+    let mut board = TensorBoard::resume_where(folder.path(), 20, &keeps).unwrap();
+    // A record of two values loses one of them.
+    let summary = events::summary(folder.path()).unwrap();
+    assert_eq!(summary.scalars["train/loss"], [(10, 0.1)]);
+    assert_eq!(summary.scalars["train/lr"], [(10, 0.5), (20, 0.5)]);
+    assert!(summary.histograms.is_empty());
+    assert_eq!(summary.group.as_deref(), Some("moneta"));
+
+    board
+        .hparams("longer", &named(&[("optim.lr", HParam::from(0.5))]), &["b"])
+        .unwrap();
+    let summary = events::summary(folder.path()).unwrap();
+    assert_eq!(summary.group.as_deref(), Some("longer"));
+    assert_eq!(summary.hparams.len(), 1);
+    assert_eq!(summary.metric_tags, ["b"]);
+    assert_eq!(summary.scalars["train/lr"], [(10, 0.5), (20, 0.5)]);
+}
+
+#[test]
 fn the_session_start_alone_drops_later_points() {
     let folder = tempdir().unwrap();
     let first = write_run(folder.path());

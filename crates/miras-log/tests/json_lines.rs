@@ -86,3 +86,20 @@ fn create_begins_anew_and_resume_may_begin() {
     JsonLines::resume(&path, 7).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "");
 }
+
+#[test]
+fn resume_drops_unwanted_points_and_the_lines_that_had_no_others() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("metrics.jsonl");
+    let whole = "{\"step\":10,\"tokens\":1,\"b\":1.0,\"a\":0.1}\n";
+    let text = format!(
+        "{whole}{{\"step\":20,\"tokens\":2,\"c\":\"NaN\",\"b\":2.0,\"a\":0.30000000000000004}}\n\
+         {{\"step\":20,\"tokens\":2,\"b\":3.0}}\n"
+    );
+    fs::write(&path, text).unwrap();
+    JsonLines::resume_where(&path, 20, &|step, tag| step < 20 || tag != "b").unwrap();
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        format!("{whole}{{\"step\":20,\"a\":0.30000000000000004,\"c\":\"NaN\",\"tokens\":2}}\n")
+    );
+}

@@ -6,8 +6,8 @@ use burn::{
 };
 
 use crate::{
-    AttentionState, ModelSpec, Precision, ShortConv, init::Init, memory_mixer::convolve,
-    precision::Projection, rope::rotate, state::Tails,
+    AttentionState, ModelSpec, ParameterGroup, ParameterGroups, Precision, ShortConv, init::Init,
+    memory_mixer::convolve, precision::Projection, rope::rotate, state::Tails,
 };
 
 /// Multi-head causal attention with rotary positions.
@@ -47,6 +47,15 @@ impl AttentionMixer {
             head_dim: spec.head_dim(),
             precision: init.precision,
             rope_base: spec.config.rope_base.expect("resolved for attention"),
+        }
+    }
+
+    pub(crate) fn groups(&self, groups: &mut ParameterGroups) {
+        for projection in [&self.q, &self.k, &self.v, &self.output] {
+            projection.group(ParameterGroup::Projection, groups);
+        }
+        for conv in &self.convs {
+            conv.groups(groups);
         }
     }
 

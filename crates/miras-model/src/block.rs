@@ -4,7 +4,8 @@ use burn::{module::Module, nn::RmsNorm, tensor::Tensor};
 use miras_engine::Probe;
 
 use crate::{
-    AttentionMixer, MemoryMixer, MixerKind, MixerState, ModelSpec, Pass, SwiGlu, init::Init,
+    AttentionMixer, MemoryMixer, MixerKind, MixerState, ModelSpec, ParameterGroup, ParameterGroups,
+    Pass, SwiGlu, init::Init,
 };
 
 /// `x ← x + mixer(RMSNorm(x))`, `x ← x + SwiGLU(RMSNorm(x))`.
@@ -43,6 +44,16 @@ impl Block {
             ffn_norm: init.rms_norm(config.dim),
             ffn: SwiGlu::new(init, &format!("{name}.ffn"), config.dim, hidden),
         }
+    }
+
+    pub(crate) fn groups(&self, groups: &mut ParameterGroups) {
+        groups.put(ParameterGroup::Norm, &self.mixer_norm.gamma);
+        match &self.mixer {
+            Mixer::Memory(mixer) => mixer.groups(groups),
+            Mixer::Attention(mixer) => mixer.groups(groups),
+        }
+        groups.put(ParameterGroup::Norm, &self.ffn_norm.gamma);
+        self.ffn.groups(groups);
     }
 
     /// The mixer.

@@ -5,7 +5,7 @@ use burn::{
     tensor::{Tensor, s},
 };
 
-use crate::{InitKind, init::Init};
+use crate::{InitKind, ParameterGroup, ParameterGroups, init::Init};
 
 /// A depthwise causal convolution: `y_t = Σ_j w_j ⊙ x_{t−j}`.
 #[derive(Module, Debug)]
@@ -44,6 +44,10 @@ impl ShortConv {
         }
         let taps = init.values([taps, d], values);
         Self { taps }
+    }
+
+    pub(crate) fn groups(&self, groups: &mut ParameterGroups) {
+        groups.put(ParameterGroup::Convolution, &self.taps);
     }
 
     /// The shape of the inputs it carries along for `rows` rows; none for a single tap.

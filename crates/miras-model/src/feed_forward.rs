@@ -5,7 +5,7 @@ use burn::{
     tensor::{Tensor, activation},
 };
 
-use crate::{init::Init, precision::Projection};
+use crate::{ParameterGroup, ParameterGroups, init::Init, precision::Projection};
 
 /// `SwiGLU`: `(SiLU(x W_gate) ⊙ x W_up) W_down` (Shazeer, arXiv 2002.05202).
 #[derive(Module, Debug)]
@@ -21,6 +21,12 @@ impl SwiGlu {
             gate: init.projection(&format!("{name}.gate"), d, hidden),
             up: init.projection(&format!("{name}.up"), d, hidden),
             down: init.projection(&format!("{name}.down"), hidden, d),
+        }
+    }
+
+    pub(crate) fn groups(&self, groups: &mut ParameterGroups) {
+        for projection in [&self.gate, &self.up, &self.down] {
+            projection.group(ParameterGroup::FeedForward, groups);
         }
     }
 

@@ -7,7 +7,13 @@ use burn::{
 };
 use miras_engine::Probe;
 
-use crate::{Block, ModelSpec, ModelState, Pass, Precision, init::Init, precision::Projection};
+use crate::{
+    Block, ModelSpec, ModelState, ParameterGroup, ParameterGroups, Pass, Precision, init::Init,
+    precision::Projection,
+};
+
+/// Logits that exist at once while targets are scored.
+const PIECE: usize = 1 << 22;
 
 /// A causal language model over any mixer.
 #[derive(Module, Debug)]
@@ -32,6 +38,23 @@ pub struct ModelOutput {
     pub probes: Vec<Probe>,
 }
 
+/// What [`LanguageModel::score`] says of every target, `[b, t]` each.
+pub struct Scores {
+    /// The negative log-likelihood, in nats.
+    pub losses: Tensor<2>,
+    /// 1 where the target is the likeliest token, else 0.
+    pub hits: Tensor<2>,
+    /// To go on with.
+    pub state: ModelState,
+}
+
+/// What the last block gives.
+struct Hidden {
+    x: Tensor<3>,
+    state: ModelState,
+    probes: Vec<Probe>,
+}
+
 impl LanguageModel {
     /// A model with the initial weights of `seed`, the same on every device.
     pub fn new(spec: &ModelSpec, vocab: usize, seed: u64, device: &Device) -> Self {
@@ -51,6 +74,20 @@ impl LanguageModel {
     /// Where its weights are.
     pub fn device(&self) -> Device {
         self.embedding.val().device()
+    }
+
+    /// The group of each parameter.
+    pub fn groups(&self) -> ParameterGroups {
+        let mut groups = ParameterGroups::default();
+        groups.put(ParameterGroup::Embedding, &self.embedding);
+        for block in &self.blocks {
+            block.groups(&mut groups);
+        }
+        groups.put(ParameterGroup::Norm, &self.norm.gamma);
+        if let Some(head) = &self.head {
+            head.group(ParameterGroup::Head, &mut groups);
+        }
+        groups
     }
 
     /// The blocks.
@@ -98,6 +135,52 @@ impl LanguageModel {
         state: Option<ModelState>,
         pass: Pass,
     ) -> ModelOutput {
+        let Hidden { x, state, probes } = self.hidden(tokens, state, pass);
+        ModelOutput {
+            logits: self.logits(x),
+            state,
+            probes,
+        }
+    }
+
+    /// How well each of `targets` is predicted after the token of `tokens` at its place, from
+    /// `state` on.
+    ///
+    /// The logits are made and used in pieces of some positions, so that the memory it takes does
+    /// not grow with positions times vocabulary.
+    ///
+    /// # Shapes
+    /// `tokens`, `targets`: `[b, t]`.
+    pub fn score(
+        &self,
+        tokens: Tensor<2, Int>,
+        targets: Tensor<2, Int>,
+        state: Option<ModelState>,
+        pass: Pass,
+    ) -> Scores {
+        let Hidden { x, state, .. } = self.hidden(tokens, state, pass);
+        let [b, t, d] = x.dims();
+        let positions = b * t;
+        let x = x.reshape([1, positions, d]);
+        let targets = targets.reshape([1, positions]);
+        let piece = (PIECE / self.embedding.dims()[0]).max(1);
+        let (mut losses, mut hits) = (Vec::new(), Vec::new());
+        for from in (0..positions).step_by(piece) {
+            let count = piece.min(positions - from);
+            let logits = self.logits(x.clone().narrow(1, from, count));
+            let targets = targets.clone().narrow(1, from, count);
+            let first = logits.clone().argmax(2).reshape([1, count]);
+            hits.push(first.equal(targets.clone()).float());
+            losses.push(Self::token_losses(logits, targets));
+        }
+        Scores {
+            losses: Tensor::cat(losses, 1).reshape([b, t]),
+            hits: Tensor::cat(hits, 1).reshape([b, t]),
+            state,
+        }
+    }
+
+    fn hidden(&self, tokens: Tensor<2, Int>, state: Option<ModelState>, pass: Pass) -> Hidden {
         let [b, t] = tokens.dims();
         let mut x = self.embed(tokens);
         let (mut earlier, position) = match state {
@@ -113,9 +196,8 @@ impl LanguageModel {
             probes.extend(probe);
         }
 
-        let logits = self.logits(x);
-        ModelOutput {
-            logits,
+        Hidden {
+            x,
             state: ModelState {
                 layers,
                 rows: b,

@@ -10,7 +10,7 @@ use miras_engine::{Initial, Probe, Rule, State, Tokens, dual, frozen};
 use miras_registry::StartKind;
 
 use crate::{
-    Ablation, MemoryState, MixerConfig, Pass, ShortConv,
+    Ablation, MemoryState, MixerConfig, ParameterGroup, ParameterGroups, Pass, ShortConv,
     heads::{from_memories, per_memory, to_memories, unit_rows},
     init::Init,
     precision::Projection,
@@ -102,6 +102,28 @@ impl MemoryMixer {
     /// The rule this layer's memories follow.
     pub fn rule(&self) -> &Rule {
         &self.rule
+    }
+
+    pub(crate) fn groups(&self, groups: &mut ParameterGroups) {
+        for projection in [&self.q, &self.k, &self.v, &self.output_gate, &self.output] {
+            projection.group(ParameterGroup::Projection, groups);
+        }
+        for conv in &self.convs {
+            conv.groups(groups);
+        }
+        if let Some(gates) = &self.gates {
+            groups.put(ParameterGroup::Gate, &gates.weight);
+            if let Some(bias) = &gates.bias {
+                groups.put(ParameterGroup::Gate, bias);
+            }
+        }
+        for rate in &self.rates {
+            groups.put(ParameterGroup::Gate, rate);
+        }
+        for parameter in self.initial.iter().chain(&self.gains) {
+            groups.put(ParameterGroup::Memory, parameter);
+        }
+        groups.put(ParameterGroup::Norm, &self.norm.gamma);
     }
 
     /// Mixes tokens, from `state` on.

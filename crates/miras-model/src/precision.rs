@@ -6,6 +6,8 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::{ParameterGroup, ParameterGroups};
+
 /// The number type in which projections, the head and attention multiply.
 ///
 /// Weights are kept in float32 and rounded for each product, whose result is float32 again;
@@ -75,6 +77,10 @@ pub(crate) struct Projection {
 impl Projection {
     pub(crate) fn new(weight: Param<Tensor<2>>, precision: Precision) -> Self {
         Self { weight, precision }
+    }
+
+    pub(crate) fn group(&self, group: ParameterGroup, groups: &mut ParameterGroups) {
+        groups.put(group, &self.weight);
     }
 
     /// `[b, t, d_in] → [b, t, d_out]`.

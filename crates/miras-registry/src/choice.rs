@@ -8,7 +8,7 @@ use miras_engine::Rule;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::{AlgorithmSettings, Registry, other_names, settings, validity};
+use crate::{AlgorithmSettings, Registry, consistency, other_names, settings, validity};
 
 /// Four parts by name, built and found valid together.
 #[derive(Debug, Clone)]
@@ -102,15 +102,18 @@ impl Choice {
             algorithm,
             settings: AlgorithmSettings::UNSET,
         };
+        let kinds = [memory_kind, bias_kind, retention_kind, algorithm_kind];
         rule.settings = asked.resolve(&rule);
-        if let Err(refusal) = validity::check(&rule, &asked) {
+        let checked =
+            validity::check(&rule, &asked).and_then(|()| consistency::check(&rule, kinds));
+        if let Err(refusal) = checked {
             return Err(tree.error(&refusal.key, refusal.reason, Some(refusal.instead)));
         }
         Ok(Self {
             rule,
             dim,
             start,
-            kinds: [memory_kind, bias_kind, retention_kind, algorithm_kind],
+            kinds,
         })
     }
 

@@ -5,6 +5,7 @@
 //! - [`exactness`] says how near its chunk forms come to the recurrence.
 
 mod choice;
+mod consistency;
 mod exactness;
 mod listing;
 mod other_names;

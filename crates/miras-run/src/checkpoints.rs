@@ -1,16 +1,20 @@
 //! The checkpoints of a run.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
-use crate::error::{Damaged, Result, RunError};
-use crate::files::sync_folder;
+use crate::error::{Damaged, Fault, Result, RunError};
+use crate::files::{is_taken, sync_folder};
 use crate::folder::RunFolder;
 use crate::layout;
 use crate::lock::Lock;
-use crate::manifest::{self, CheckpointInfo, Manifest};
+use crate::manifest::{self, CheckpointInfo, Goal, Manifest};
 use crate::policy::{self, Candidate, Policy};
+use crate::summary::Best;
 
 /// The checkpoints of a run, in `checkpoints/step-00000020/` and so on.
 ///
@@ -21,6 +25,8 @@ pub struct Checkpoints {
     root: PathBuf,
     policy: Policy,
     lock: Option<Lock>,
+    /// Steps whose unreadable manifests were reported.
+    reported: BTreeSet<u64>,
 }
 
 /// A checkpoint whose files were compared with its manifest.
@@ -34,27 +40,55 @@ pub struct Checkpoint {
     pub manifest: Manifest,
 }
 
-/// The newest valid checkpoint, and newer ones that are not valid.
+/// The checkpoint that was looked for, and those that were passed over on the way to it.
 #[derive(Debug)]
-pub struct Latest {
-    /// The newest valid one, if there is any.
+pub struct Found {
+    /// The checkpoint, if there is one.
     pub checkpoint: Option<Checkpoint>,
-    /// Newer ones that were passed over, newest first: worth a warning.
+    /// Damaged ones that might have been it, newest first: worth a warning.
     pub skipped: Vec<Damaged>,
+    /// Where the best one was looked for: a better evaluation of the run than that of any
+    /// checkpoint that there is.
+    pub missed: Option<Best>,
     run: PathBuf,
 }
 
-impl Latest {
+impl From<Checkpoint> for Found {
+    fn from(checkpoint: Checkpoint) -> Self {
+        Self {
+            run: checkpoint.path.clone(),
+            checkpoint: Some(checkpoint),
+            skipped: Vec::new(),
+            missed: None,
+        }
+    }
+}
+
+impl Found {
     /// The checkpoint, or an error that tells why there is none.
     pub fn require(self) -> Result<Checkpoint> {
         let Self {
             checkpoint,
             skipped,
             run,
+            ..
         } = self;
         checkpoint.ok_or(RunError::NoCheckpoint { path: run, skipped })
     }
 }
+
+/// A look at a checkpoint that another process may remove or replace meanwhile.
+enum Look<T> {
+    Whole(T),
+    Damaged(Damaged),
+    /// It is not there any more.
+    Gone,
+}
+
+/// So often it is looked for a checkpoint while others take the place of those that were found.
+const LOOKS: u32 = 100;
+/// How long to wait between looks.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a save did.
 #[derive(Debug)]
@@ -65,6 +99,9 @@ pub struct Saved {
     pub bytes: u64,
     /// Steps whose checkpoints were removed by the [`Policy`], ascending.
     pub pruned: Vec<u64>,
+    /// Checkpoints that stay because their manifests cannot be read, so that nobody can tell
+    /// whether one of them is the best; each is reported once.
+    pub unreadable: Vec<Damaged>,
     /// Why something old could not be removed. The new checkpoint is safe nevertheless, so
     /// this is worth a warning and no reason to stop.
     pub not_pruned: Option<RunError>,
@@ -78,6 +115,7 @@ impl Checkpoints {
             root: folder.checkpoints_path(),
             policy,
             lock: folder.lock().cloned(),
+            reported: BTreeSet::new(),
         }
     }
 
@@ -130,15 +168,17 @@ impl Checkpoints {
                 return Err(error);
             }
         };
-        let mut pruned = Vec::new();
-        let not_pruned = self.prune(step, info, &mut pruned).err();
-        let bytes = manifest.files.iter().map(|file| file.size).sum();
-        Ok(Saved {
+        let mut saved = Saved {
             path,
-            bytes,
-            pruned,
-            not_pruned,
-        })
+            bytes: manifest.files.iter().map(|file| file.size).sum(),
+            pruned: Vec::new(),
+            unreadable: Vec::new(),
+            not_pruned: None,
+        };
+        saved.not_pruned = self.prune(step, info, &mut saved).err();
+        let reported = &mut self.reported;
+        (saved.unreadable).retain(|damaged| reported.insert(damaged.step));
+        Ok(saved)
     }
 
     /// The steps of the finished checkpoints, ascending. They are not verified.
@@ -150,73 +190,93 @@ impl Checkpoints {
     }
 
     /// The newest checkpoint whose files are all as they were saved.
-    pub fn latest_valid(&self) -> Result<Latest> {
-        let mut skipped = Vec::new();
-        let mut checkpoint = None;
-        for (step, path) in layout::scan(&self.root)?.into_iter().rev() {
-            match manifest::verify(&path, step) {
-                Ok(manifest) => {
-                    checkpoint = Some(Checkpoint {
-                        step,
-                        path,
-                        manifest,
-                    });
-                    break;
+    pub fn latest_valid(&self) -> Result<Found> {
+        self.until_settled(|found| {
+            let newest_first = found.into_iter().rev().collect();
+            self.first_whole(newest_first, Vec::new())
+        })
+    }
+
+    /// The checkpoint with the best evaluation whose files are all as they were saved, of those
+    /// that still are there. One whose manifest cannot be read is among the skipped.
+    pub fn best(&self) -> Result<Found> {
+        self.until_settled(|found| {
+            let mut known = Vec::new();
+            let mut skipped = Vec::new();
+            for (step, path) in found {
+                match look(&path, step, manifest::read) {
+                    Look::Whole(manifest) => known.push((manifest, path)),
+                    Look::Damaged(damaged) => skipped.insert(0, damaged),
+                    Look::Gone => return Ok(None),
                 }
-                Err(fault) => skipped.push(Damaged { step, path, fault }),
             }
-        }
-        Ok(Latest {
-            checkpoint,
-            skipped,
-            run: self.run.clone(),
+            let goal = (known.last()).map_or_else(Goal::default, |(newest, _)| newest.info.goal);
+            let mut candidates: Vec<_> = (known.iter())
+                .map(|(manifest, _)| Candidate::of(manifest))
+                .collect();
+            let mut best_first = Vec::new();
+            while let Some(best) = policy::best(&candidates, goal) {
+                candidates.retain(|candidate| candidate.step != best);
+                let path = known.iter().find(|(manifest, _)| manifest.step == best);
+                best_first.extend(path.map(|(_, path)| (best, path.clone())));
+            }
+            let newest = known.last().map(|(newest, _)| newest.info.clone());
+            let found = self.first_whole(best_first, skipped)?;
+            Ok(found.map(|found| Found {
+                missed: newest.and_then(|info| missed(info, &found)),
+                ..found
+            }))
         })
     }
 
     /// The checkpoint of a step, verified.
     pub fn at(&self, step: u64) -> Result<Checkpoint> {
-        let found = layout::scan(&self.root)?;
-        let Some((_, path)) = found.iter().find(|(other, _)| *other == step) else {
-            let available = found.into_iter().map(|(step, _)| step).collect();
-            return Err(RunError::NoStep {
-                path: self.run.clone(),
-                step,
-                available,
-            });
-        };
-        let path = path.clone();
-        match manifest::verify(&path, step) {
-            Ok(manifest) => Ok(Checkpoint {
-                step,
-                path,
-                manifest,
-            }),
-            Err(fault) => Err(RunError::Damaged(Box::new(Damaged { step, path, fault }))),
+        self.until_settled(|found| {
+            let Some((_, path)) = found.iter().find(|(other, _)| *other == step) else {
+                let available = found.into_iter().map(|(step, _)| step).collect();
+                return Err(RunError::NoStep {
+                    path: self.run.clone(),
+                    step,
+                    available,
+                });
+            };
+            match look(path, step, manifest::verify) {
+                Look::Whole(manifest) => Ok(Some(Checkpoint {
+                    step,
+                    path: path.clone(),
+                    manifest,
+                })),
+                Look::Damaged(damaged) => Err(RunError::Damaged(Box::new(damaged))),
+                Look::Gone => Ok(None),
+            }
+        })
+    }
+
+    /// Finds a checkpoint and reads its files, and does both again if another process removed or
+    /// replaced it meanwhile.
+    pub fn read<T, E: From<RunError>>(
+        &self,
+        mut find: impl FnMut(&Self) -> Result<Checkpoint, E>,
+        mut read: impl FnMut(&Checkpoint) -> Result<T, E>,
+    ) -> Result<T, E> {
+        for _ in 0..LOOKS {
+            let checkpoint = find(self)?;
+            let error = match read(&checkpoint) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            match look(&checkpoint.path, checkpoint.step, manifest::read) {
+                Look::Whole(manifest) if manifest == checkpoint.manifest => return Err(error),
+                Look::Damaged(_) => return Err(error),
+                Look::Whole(_) | Look::Gone => thread::sleep(PAUSE),
+            }
         }
+        Err(self.replaced().into())
     }
 
     /// Whether the checkpoint of a step is there with all files as they were saved.
     pub fn verify(&self, step: u64) -> Result<()> {
         self.at(step).map(|_| ())
-    }
-
-    /// The step with the best evaluation, of those that still have a checkpoint.
-    pub fn best(&self) -> Result<Option<u64>> {
-        let manifests: Vec<_> = layout::scan(&self.root)?
-            .into_iter()
-            .filter_map(|(step, path)| manifest::read(&path, step).ok())
-            .collect();
-        let goal = manifests
-            .last()
-            .map_or_else(Default::default, |newest| newest.info.goal);
-        let candidates: Vec<_> = manifests
-            .iter()
-            .map(|manifest| Candidate {
-                step: manifest.step,
-                eval: manifest.info.eval,
-            })
-            .collect();
-        Ok(policy::best(&candidates, goal))
     }
 
     /// Removes the checkpoints of later steps, and returns their steps.
@@ -239,22 +299,103 @@ impl Checkpoints {
         Ok(removed)
     }
 
-    fn prune(&self, saved: u64, info: &CheckpointInfo, pruned: &mut Vec<u64>) -> Result<()> {
+    fn prune(&self, step: u64, info: &CheckpointInfo, saved: &mut Saved) -> Result<()> {
         layout::tidy(&self.root)?;
-        let found = layout::scan(&self.root)?;
-        let candidates: Vec<_> = found
-            .iter()
-            .map(|(step, path)| {
-                let eval = manifest::read(path, *step)
-                    .ok()
-                    .and_then(|known| known.info.eval);
-                Candidate { step: *step, eval }
-            })
-            .collect();
-        for step in self.policy.surplus(&candidates, saved, info.goal) {
+        let mut candidates = Vec::new();
+        for (step, path) in layout::scan(&self.root)? {
+            match manifest::read(&path, step) {
+                Ok(known) => candidates.push(Candidate::of(&known)),
+                // It may be the best, so no rule is applied to it.
+                Err(fault) => saved.unreadable.push(Damaged { step, path, fault }),
+            }
+        }
+        for step in self.policy.surplus(&candidates, step, info.goal) {
             layout::remove(&layout::finished(&self.root, step))?;
-            pruned.push(step);
+            saved.pruned.push(step);
         }
         Ok(())
+    }
+
+    /// Lists the checkpoints for `choose` until it finds none of them gone.
+    fn until_settled<T>(
+        &self,
+        choose: impl Fn(Vec<(u64, PathBuf)>) -> Result<Option<T>>,
+    ) -> Result<T> {
+        for _ in 0..LOOKS {
+            if let Some(chosen) = choose(layout::scan(&self.root)?)? {
+                return Ok(chosen);
+            }
+            thread::sleep(PAUSE);
+        }
+        Err(self.replaced())
+    }
+
+    /// The first whole one; none if one is gone that might have been it.
+    fn first_whole(
+        &self,
+        found: Vec<(u64, PathBuf)>,
+        mut skipped: Vec<Damaged>,
+    ) -> Result<Option<Found>> {
+        let mut checkpoint = None;
+        for (step, path) in found {
+            match look(&path, step, manifest::verify) {
+                Look::Whole(manifest) => {
+                    checkpoint = Some(Checkpoint {
+                        step,
+                        path,
+                        manifest,
+                    });
+                    break;
+                }
+                Look::Damaged(damaged) => skipped.push(damaged),
+                Look::Gone => return Ok(None),
+            }
+        }
+        let run = self.run.clone();
+        Ok(Some(Found {
+            checkpoint,
+            skipped,
+            missed: None,
+            run,
+        }))
+    }
+
+    fn replaced(&self) -> RunError {
+        RunError::Replaced {
+            path: self.run.clone(),
+        }
+    }
+}
+
+/// The best evaluation that the newest checkpoint knows of, if it is better than that of the best
+/// one and was not passed over as damaged.
+fn missed(newest: CheckpointInfo, found: &Found) -> Option<Best> {
+    let (value, step) = (newest.best?, newest.best_step?);
+    let eval = (found.checkpoint.as_ref()).and_then(|checkpoint| checkpoint.manifest.info.eval);
+    let is_better = eval.is_none_or(|eval| newest.goal.is_better(value, eval));
+    let is_damaged = found.skipped.iter().any(|damaged| damaged.step == step);
+    (is_better && !is_damaged).then(|| Best {
+        metric: newest.metric.unwrap_or_default(),
+        value,
+        step,
+    })
+}
+
+/// Looks at a checkpoint in one of the two ways of [`manifest`].
+fn look<T>(
+    path: &Path,
+    step: u64,
+    how: impl Fn(&Path, u64) -> std::result::Result<T, Fault>,
+) -> Look<T> {
+    // Twice, for another one of the same step may have taken its place half way.
+    let found = how(path, step).or_else(|_| how(path, step));
+    match found {
+        Ok(value) => Look::Whole(value),
+        Err(_) if is_taken(path).is_ok_and(|is_there| !is_there) => Look::Gone,
+        Err(fault) => Look::Damaged(Damaged {
+            step,
+            path: path.to_owned(),
+            fault,
+        }),
     }
 }

@@ -53,15 +53,49 @@ pub enum RunError {
         path: PathBuf,
     },
 
-    /// The run has nothing to resume from.
+    /// The stored configuration of a run is not what was written.
     #[error(
-        "{path} has no valid checkpoint{}: start again under another `--name`, or remove the folder",
-        skipped_list(skipped)
+        "{path} was changed or cut since it was written (SHA-256 differs): restore it; a change that a run \
+         takes is made by `run --name NAME --resume --set KEY=VALUE`, and any other one by a new run, \
+         `run {path} --name OTHER`"
     )]
+    ConfigChanged {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The configuration in an export is not what was written.
+    #[error(
+        "{path} was changed or cut since it was exported (SHA-256 differs): restore it, or export the run again; \
+         a change is made by a new run, `run {path} --name OTHER`, with `--set train.init_from` for the weights"
+    )]
+    ExportChanged {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// Weights are not those that the folder that they are in was written with.
+    #[error(
+        "{path} is damaged or was replaced: its SHA-256 is {found}, and {by} beside it says {expected}; \
+         restore it, or export the run again"
+    )]
+    OtherWeights {
+        /// The file.
+        path: PathBuf,
+        /// What vouches for it.
+        by: &'static str,
+        /// SHA-256 of what is there.
+        found: String,
+        /// SHA-256 of what was written.
+        expected: String,
+    },
+
+    /// The run has no checkpoint that can be used.
+    #[error("{path} has no {}", no_checkpoint(skipped))]
     NoCheckpoint {
         /// The run folder.
         path: PathBuf,
-        /// Checkpoints that are there but damaged.
+        /// Checkpoints that are there but damaged; empty if there is none at all.
         skipped: Vec<Damaged>,
     },
 
@@ -80,8 +114,18 @@ pub enum RunError {
     },
 
     /// A checkpoint is not what was saved.
-    #[error("{0}; use another step, or let `--resume` choose the newest valid one")]
+    #[error("{0}; use another step, or none for the newest valid one")]
     Damaged(Box<Damaged>),
+
+    /// Checkpoints were replaced again and again while they were read.
+    #[error(
+        "the checkpoints of {path} are replaced faster than they are read: try again, or keep more of \
+         them with `checkpoint.keep_last`"
+    )]
+    Replaced {
+        /// The run folder.
+        path: PathBuf,
+    },
 
     /// Another process trains in this folder.
     #[error(
@@ -254,16 +298,19 @@ fn hint(nearest: Option<&str>, names: &[String]) -> String {
     }
 }
 
-fn skipped_list(skipped: &[Damaged]) -> String {
+fn no_checkpoint(skipped: &[Damaged]) -> String {
     let each: Vec<_> = skipped
         .iter()
         .map(|damaged| format!("step {}: {}", damaged.step, damaged.fault))
         .collect();
     if each.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", each.join("; "))
+        return "checkpoint yet: wait for its first one, or go on with the run by `--resume`"
+            .to_owned();
     }
+    format!(
+        "valid checkpoint ({}): restore the files, or start again under another `--name`",
+        each.join("; ")
+    )
 }
 
 fn available_list(available: &[u64]) -> String {

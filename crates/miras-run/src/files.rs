@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::error::{Result, RunError};
 
@@ -32,10 +32,6 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(parent(path))
 }
 
-pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    write_atomic(path, &to_json(path, value)?)
-}
-
 /// Indented JSON with a newline at the end; `path` is for the error.
 pub(crate) fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| RunError::Io {
@@ -45,14 +41,6 @@ pub(crate) fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>> {
     })?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = fs::read(path).map_err(RunError::io("read", path))?;
-    serde_json::from_slice(&bytes).map_err(|error| RunError::Malformed {
-        path: path.to_owned(),
-        cause: error.to_string(),
-    })
 }
 
 /// Flushes the list of names in a folder: a rename survives a power cut only after this.
@@ -84,34 +72,65 @@ pub(crate) fn is_taken(path: &Path) -> Result<bool> {
     }
 }
 
-/// Removes what writers that were killed left of `path`. Only for a file that no other
-/// process can be writing now.
-pub(crate) fn remove_unfinished(path: &Path) -> Result<()> {
-    let folder = parent(path);
-    let Some(stem) = path.file_name().and_then(|name| name.to_str()) else {
-        return Ok(());
-    };
-    let prefix = format!("{stem}.");
-    for entry in fs::read_dir(folder).map_err(RunError::io("list", folder))? {
-        let entry = entry.map_err(RunError::io("list", folder))?;
+/// What is older than this was left by a process that is gone: a write takes moments.
+const LEFT: Duration = Duration::from_hours(1);
+
+/// Removes what killed writers left in a folder: files that [`write_atomic`] did not finish and
+/// that are an hour old. What cannot be removed stays: it is in nobody's way.
+pub fn remove_left(folder: &Path) {
+    remove_unfinished(folder, |_| false);
+}
+
+/// The same, and without regard to age for the files that `is_ours` says no other process can
+/// be writing now.
+pub(crate) fn remove_unfinished(folder: &Path, is_ours: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
-        if name.starts_with(&prefix) && name.ends_with(UNFINISHED) {
-            fs::remove_file(entry.path()).map_err(RunError::io("remove", &entry.path()))?;
+        let Some(stem) = name.to_str().and_then(unfinished_stem) else {
+            continue;
+        };
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && (is_ours(stem) || is_left(&entry.path())) {
+            let _ = fs::remove_file(entry.path());
         }
     }
-    Ok(())
+}
+
+/// Whether a file or folder is old enough to have been left by a process that is gone.
+pub(crate) fn is_left(path: &Path) -> bool {
+    let changed = fs::metadata(path).and_then(|data| data.modified());
+    // A time in the future is nobody's age.
+    changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= LEFT))
 }
 
 /// `config.toml` becomes `config.toml.<process>-<count>.tmp`, so that no two writers meet.
 fn unfinished_name(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let mut name = path
-        .file_name()
-        .map_or_else(OsString::new, ToOwned::to_owned);
+    let name = path.file_name().unwrap_or_default();
+    // TensorBoard reads every file that has this word in its name.
+    let mut name = match name.to_str() {
+        Some(name) => OsString::from(name.replace("tfevents", "events")),
+        None => name.to_owned(),
+    };
     name.push(format!(".{}-{count}{UNFINISHED}", std::process::id()));
     path.with_file_name(name)
+}
+
+/// The name that a file would have got; none for a file that is no unfinished one.
+pub(crate) fn unfinished_stem(name: &str) -> Option<&str> {
+    let rest = name.strip_suffix(UNFINISHED)?;
+    // As earlier versions called what was to replace a log.
+    if rest.strip_prefix(".rewrite-").is_some_and(is_number) {
+        return Some("metrics.jsonl");
+    }
+    let (stem, writer) = rest.rsplit_once('.')?;
+    let (process, count) = writer.split_once('-')?;
+    (!stem.is_empty() && is_number(process) && is_number(count)).then_some(stem)
+}
+
+pub(crate) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn write_flushed(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -120,7 +139,7 @@ fn write_flushed(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -164,20 +183,52 @@ mod tests {
     }
 
     #[test]
-    fn remove_unfinished_touches_only_its_own_file() {
+    fn leftovers_are_removed_when_they_are_ours_or_old_and_nothing_else_is() {
         let folder = tempfile::tempdir().unwrap();
-        for name in [
+        let at = |name: &str| folder.path().join(name);
+        let files = [
+            ".rewrite-7.tmp",
+            "eval-64.json.7-0.tmp",
+            "eval.json.8-0.tmp",
+            "events.out.events.1.miras.7.0.9-1.tmp",
+            "mine.tmp",
+            "notes.7.tmp",
             "run.json",
             "run.json.7-0.tmp",
-            "eval.json.7-0.tmp",
-            "notes.tmp",
-        ] {
-            fs::write(folder.path().join(name), "x").unwrap();
+        ];
+        for name in files {
+            fs::write(at(name), "x").unwrap();
         }
-        remove_unfinished(&folder.path().join("run.json")).unwrap();
+        for name in ["eval.json.8-0.tmp", "mine.tmp"] {
+            let then = std::time::SystemTime::now() - 2 * LEFT;
+            let file = File::options().write(true).open(at(name)).unwrap();
+            file.set_modified(then).unwrap();
+        }
+        remove_left(folder.path());
+        let but = |gone: &[&str]| -> Vec<&str> {
+            let mut left = files.to_vec();
+            left.retain(|name| !gone.contains(name));
+            left
+        };
+        assert_eq!(names(folder.path()), but(&["eval.json.8-0.tmp"]));
+        remove_unfinished(folder.path(), |stem| !stem.starts_with("eval"));
         assert_eq!(
             names(folder.path()),
-            ["eval.json.7-0.tmp", "notes.tmp", "run.json"]
+            [
+                "eval-64.json.7-0.tmp",
+                "mine.tmp",
+                "notes.7.tmp",
+                "run.json"
+            ]
         );
+    }
+
+    #[test]
+    fn tensorboard_does_not_read_an_unfinished_event_file() {
+        let path = Path::new("runs/a/events.out.tfevents.1.miras.7.0");
+        let unfinished = unfinished_name(path);
+        let name = unfinished.file_name().unwrap().to_str().unwrap();
+        assert!(!name.contains("tfevents"), "{name}");
+        assert_eq!(unfinished_stem(name), Some("events.out.events.1.miras.7.0"));
     }
 }

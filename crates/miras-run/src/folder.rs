@@ -5,16 +5,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Result, RunError};
-use crate::files::{is_taken, read_json, remove_unfinished, sync_folder, write_atomic, write_json};
+use crate::files::{is_taken, remove_unfinished, write_atomic};
 use crate::lock::{self, Lock};
 use crate::names;
 use crate::provenance::RunRecord;
+use crate::seal::{read_sealed, to_sealed_json};
 use crate::summary::Summary;
-use crate::unborn;
+use crate::unborn::{self, TOKENIZER, new_folder};
+use crate::vouched::{self, Vouched, record_json};
 
-const CONFIG: &str = "config.toml";
-const RECORD: &str = "run.json";
+pub(crate) const CONFIG: &str = "config.toml";
+pub(crate) const RECORD: &str = "run.json";
 const SUMMARY: &str = "summary.json";
+/// The beginnings of the names of files that the process that trains alone writes.
+const OURS: [&str; 5] = [CONFIG, RECORD, SUMMARY, "metrics.jsonl", "events.out."];
 
 /// The folder of one run, `runs/<name>/`.
 ///
@@ -30,34 +34,40 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes and locks the folder of a new run, with its resolved configuration and its
-    /// `run.json`. An existing folder is an error.
+    /// Makes and locks the folder of a new run, with its resolved configuration, its `run.json`
+    /// and the files of its tokenizer, which go into `tokenizer/`. An existing folder is an
+    /// error.
     ///
-    /// The folder takes its name only when both files are in it: a kill at any instant leaves
+    /// The folder takes its name only when all files are in it: a kill at any instant leaves
     /// no run at all or one that can be continued. What it may leave beside is a folder
-    /// `.new-….tmp`, which is no run; [`open`](Self::open) removes those that are an hour old.
-    pub fn create(runs_dir: &Path, name: &str, config: &str, record: &RunRecord) -> Result<Self> {
+    /// `.new-….tmp`, which is no run; one that is an hour old is removed by the next
+    /// [`create`](Self::create) or [`open`](Self::open).
+    pub fn create(
+        runs_dir: &Path,
+        name: &str,
+        config: &str,
+        record: &RunRecord,
+        tokenizer: &[(String, Vec<u8>)],
+    ) -> Result<Self> {
         names::check(name)?;
-        fs::create_dir_all(runs_dir).map_err(RunError::io("make", runs_dir))?;
         let path = runs_dir.join(name);
-        // A rename would take the place of an empty folder.
         if is_taken(&path)? {
             return Err(RunError::Exists { path });
         }
-        let unfinished = unborn::make(runs_dir)?;
-        let made = write_atomic(&unfinished.join(CONFIG), config.as_bytes())
-            .and_then(|()| write_json(&unfinished.join(RECORD), record))
-            .and_then(|()| match fs::rename(&unfinished, &path) {
-                // Another process was faster.
-                Err(_) if is_taken(&path)? => Err(RunError::Exists { path: path.clone() }),
-                result => result.map_err(RunError::io("make", &path)),
+        let json = record_json(&path.join(RECORD), record, &[config])?;
+        let mut files = vec![
+            (CONFIG.to_owned(), config.as_bytes()),
+            (RECORD.to_owned(), &*json),
+        ];
+        let tokenizer = tokenizer.iter();
+        files.extend(tokenizer.map(|(name, bytes)| (format!("{TOKENIZER}/{name}"), &**bytes)));
+        if let Err(error) = new_folder(&path, &files) {
+            // Another process may have been faster.
+            return Err(match is_taken(&path)? {
+                true => RunError::Exists { path },
+                false => error,
             });
-        if made.is_err() {
-            // The first failure is the one to report.
-            let _ = fs::remove_dir_all(&unfinished);
         }
-        made?;
-        sync_folder(runs_dir)?;
         // Locked under its final name, for not every system renames a folder with open files.
         let lock = Some(lock::acquire(&path)?);
         Ok(Self {
@@ -71,10 +81,9 @@ impl RunFolder {
     pub fn open(runs_dir: &Path, name: &str) -> Result<Self> {
         let mut folder = Self::open_to_read(runs_dir, name)?;
         folder.lock = Some(lock::acquire(&folder.path)?);
-        for file in [CONFIG, RECORD, SUMMARY] {
-            remove_unfinished(&folder.path.join(file))?;
-        }
-        unborn::remove_left(runs_dir, &[CONFIG, RECORD]);
+        let is_ours = |stem: &str| OURS.iter().any(|ours| stem.starts_with(ours));
+        remove_unfinished(&folder.path, is_ours);
+        unborn::remove_left(runs_dir);
         Ok(folder)
     }
 
@@ -159,14 +168,48 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
-    /// Writes the resolved configuration.
-    pub fn write_config(&self, toml: &str) -> Result<()> {
-        self.writable()?;
-        write_atomic(&self.config_path(), toml.as_bytes())
+    /// Where the files of its tokenizer are, if it has one.
+    pub fn tokenizer_path(&self) -> PathBuf {
+        self.path.join(TOKENIZER)
     }
 
-    /// The resolved configuration, as text.
+    /// Writes files of its tokenizer, in the place of damaged ones.
+    pub fn write_tokenizer(&self, files: &[(String, Vec<u8>)]) -> Result<()> {
+        self.writable()?;
+        let folder = self.tokenizer_path();
+        if files.is_empty() {
+            return Ok(());
+        }
+        fs::create_dir_all(&folder).map_err(RunError::io("make", &folder))?;
+        for (name, bytes) in files {
+            write_atomic(&folder.join(name), bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the resolved configuration and the `run.json` that vouches for it. A kill in
+    /// between leaves a configuration, old or new, that the record knows.
+    pub fn rewrite(&self, config: &str, record: &RunRecord) -> Result<()> {
+        self.writable()?;
+        let path = self.path.join(RECORD);
+        let before = self.config_text()?;
+        write_atomic(&path, &record_json(&path, record, &[&before, config])?)?;
+        write_atomic(&self.config_path(), config.as_bytes())?;
+        write_atomic(&path, &record_json(&path, record, &[config])?)
+    }
+
+    /// The resolved configuration, as text; an error if it is not what was written.
     pub fn read_config(&self) -> Result<String> {
+        self.verify_config()?;
+        self.config_text()
+    }
+
+    /// Compares `config.toml` with the checksum in `run.json` or, of an export, `export.json`.
+    pub fn verify_config(&self) -> Result<Vouched> {
+        vouched::config(&self.path)
+    }
+
+    fn config_text(&self) -> Result<String> {
         let path = self.config_path();
         fs::read_to_string(&path).map_err(RunError::io("read", &path))
     }
@@ -176,28 +219,23 @@ impl RunFolder {
         self.path.join(CONFIG)
     }
 
-    /// Writes `run.json`.
-    pub fn write_record(&self, record: &RunRecord) -> Result<()> {
-        self.writable()?;
-        write_json(&self.path.join(RECORD), record)
-    }
-
     /// Reads `run.json`.
     pub fn read_record(&self) -> Result<RunRecord> {
-        read_json(&self.path.join(RECORD))
+        read_sealed(&self.path.join(RECORD))
     }
 
     /// Writes `summary.json`.
     pub fn write_summary(&self, summary: &Summary) -> Result<()> {
         self.writable()?;
-        write_json(&self.path.join(SUMMARY), summary)
+        let path = self.path.join(SUMMARY);
+        write_atomic(&path, &to_sealed_json(&path, summary)?)
     }
 
     /// Reads `summary.json`; a run that has not ended yet has none.
     pub fn read_summary(&self) -> Result<Option<Summary>> {
         let path = self.path.join(SUMMARY);
         if is_taken(&path)? {
-            read_json(&path).map(Some)
+            read_sealed(&path).map(Some)
         } else {
             Ok(None)
         }
@@ -217,7 +255,7 @@ impl RunFolder {
         self.lock.as_ref()
     }
 
-    fn writable(&self) -> Result<()> {
+    pub(crate) fn writable(&self) -> Result<()> {
         match self.lock {
             Some(_) => Ok(()),
             None => Err(RunError::ReadOnly {

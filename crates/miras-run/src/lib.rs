@@ -3,10 +3,13 @@
 //! ```text
 //! runs/<name>/
 //!   config.toml                  the resolved configuration
-//!   run.json                     each start of the run: code, command, device
+//!   run.json                     each start of the run: code, command, device; the checksum of
+//!                                config.toml
+//!   tokenizer/                   the files of the tokenizer of its text
 //!   metrics.jsonl                one line a logged step (written by the logger)
 //!   checkpoints/step-00000020/   weights, optimizer, state and a sealed manifest
 //!   summary.json                 how the run ended
+//!   eval-256-live.json           what was measured afterwards, a file a setting (by `eval`)
 //!   lock                         held while a process trains in the folder
 //! ```
 //!
@@ -16,7 +19,8 @@
 //!
 //! - [`RunFolder`] makes, opens and locks the folder.
 //! - [`Checkpoints`] saves, finds, verifies and prunes checkpoints.
-//! - [`RunRecord`] is `run.json`, [`Summary`] is `summary.json`.
+//! - [`RunRecord`] is `run.json`, [`Summary`] is `summary.json`, [`Export`] is `export.json` in a
+//!   folder of weights outside of a run; each carries the checksum of its own text.
 //! - [`RunError`] says for each failure where it happened and what to do.
 //!
 //! The crate knows nothing about tensors: the caller writes the files of a checkpoint.
@@ -32,7 +36,7 @@
 //!     provenance: provenance(&[], None),
 //! };
 //! let record = RunRecord::new(1, "a text", None, start);
-//! let folder = RunFolder::create(runs_dir, "moneta", "steps = 20\n", &record)?;
+//! let folder = RunFolder::create(runs_dir, "moneta", "steps = 20\n", &record, &[])?;
 //! let mut checkpoints = Checkpoints::new(&folder, Policy::default());
 //! checkpoints.save(
 //!     20,
@@ -48,28 +52,38 @@
 mod checkpoints;
 mod digits;
 mod error;
+mod export;
 mod files;
 mod floats;
 mod folder;
+mod inputs;
 mod layout;
 mod lock;
 mod manifest;
 mod names;
 mod policy;
 mod provenance;
+mod reports;
+mod seal;
 mod shell;
 mod summary;
 mod time;
 mod unborn;
+mod vouched;
 
-pub use checkpoints::{Checkpoint, Checkpoints, Latest, Saved};
+pub use checkpoints::{Checkpoint, Checkpoints, Found, Saved};
 pub use digits::short_checksums;
 pub use error::{Damaged, Fault, Result, RunError};
-pub use files::write_atomic;
+pub use export::{Export, Exported};
+pub use files::{remove_left, write_atomic};
 pub use folder::RunFolder;
+pub use inputs::Inputs;
 pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest, sha256_hex};
 pub use policy::Policy;
 pub use provenance::{Cost, Provenance, RunRecord, SourceTree, Start, provenance};
+pub use reports::{Newest, REPORT, report_name, settings_hash};
 pub use shell::shell_word;
 pub use summary::{Best, Status, Summary};
 pub use time::rfc3339;
+pub use unborn::new_folder;
+pub use vouched::{Vouched, weights as vouched_weights};

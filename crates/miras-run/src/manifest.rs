@@ -8,20 +8,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Fault, Result, RunError};
-use crate::files::{sync_folder, to_json, write_atomic};
+use crate::files::{sync_folder, write_atomic};
+use crate::seal::{self, Check, to_sealed_json};
 
-const NAME: &str = "manifest.json";
+pub(crate) const NAME: &str = "manifest.json";
 const FORMAT: u32 = 1;
-
-/// Stands for the seal while the seal is computed.
-const BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// What a saved checkpoint says about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// SHA-256 of this file with the seal blanked. It is the first field, so that it is
-    /// also the first such text in the file.
-    seal: String,
     /// Version of the layout of checkpoints.
     pub format: u32,
     /// Optimizer steps done.
@@ -56,6 +51,12 @@ pub struct CheckpointInfo {
     pub eval: Option<f64>,
     /// Its best value of the run so far.
     pub best: Option<f64>,
+    /// The step where that was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_step: Option<u64>,
+    /// Whether it was saved for its evaluation, a new best, and not for its step.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub only_best: bool,
     /// Whether all weights are finite. Others are not saved.
     pub finite: bool,
 }
@@ -69,9 +70,16 @@ impl CheckpointInfo {
             goal: Goal::Lower,
             eval: None,
             best: None,
+            best_step: None,
+            only_best: false,
             finite: true,
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Which way a metric gets better.
@@ -107,20 +115,29 @@ pub(crate) fn seal(folder: &Path, step: u64, info: &CheckpointInfo) -> Result<Ma
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     let path = folder.join(NAME);
-    let mut manifest = Manifest {
-        seal: BLANK.to_owned(),
+    let manifest = Manifest {
         format: FORMAT,
         step,
         info: info.clone(),
         files,
     };
-    manifest.seal = sha256_hex(&to_json(&path, &manifest)?);
-    write_atomic(&path, &to_json(&path, &manifest)?)?;
+    write_atomic(&path, &to_sealed_json(&path, &manifest)?)?;
     Ok(manifest)
 }
 
 /// Reads a manifest and checks it, but not the files that it lists.
 pub(crate) fn read(folder: &Path, step: u64) -> Result<Manifest, Fault> {
+    let manifest = read_any(folder)?;
+    if manifest.step != step {
+        return Err(Fault::Step {
+            found: manifest.step,
+        });
+    }
+    Ok(manifest)
+}
+
+/// Reads the manifest of whatever step and checks it, but not the files that it lists.
+pub(crate) fn read_any(folder: &Path) -> Result<Manifest, Fault> {
     let unreadable = |cause| Fault::Unreadable {
         file: NAME.to_owned(),
         cause,
@@ -139,16 +156,15 @@ pub(crate) fn read(folder: &Path, step: u64) -> Result<Manifest, Fault> {
     }
     let manifest: Manifest =
         serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
-    let blanked = text.replacen(&manifest.seal, BLANK, 1);
-    if sha256_hex(blanked.as_bytes()) != manifest.seal {
-        return Err(Fault::Content {
-            file: NAME.to_owned(),
-        });
-    }
-    if manifest.step != step {
-        return Err(Fault::Step {
-            found: manifest.step,
-        });
+    match seal::check(&text).map_err(|error| unreadable(error.to_string()))? {
+        Check::Whole => {}
+        Check::Changed => {
+            return Err(Fault::Content {
+                file: NAME.to_owned(),
+            });
+        }
+        // Every version has sealed its manifests.
+        Check::Unsealed => return Err(unreadable("missing field `seal`".to_owned())),
     }
     Ok(manifest)
 }

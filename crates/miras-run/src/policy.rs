@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::Goal;
+use crate::manifest::{Goal, Manifest};
 
 /// Which checkpoints stay on the disk. One that any of the rules wants stays.
 ///
@@ -11,7 +11,8 @@ use crate::manifest::Goal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// How many of the newest checkpoints stay. 0 counts as 1.
+    /// How many of the newest checkpoints stay, of those that were saved for their step rather
+    /// than [for a new best evaluation](crate::CheckpointInfo::only_best). 0 counts as 1.
     pub keep_last: usize,
     /// Checkpoints whose step is a multiple of this stay for good. 0 is off.
     pub keep_every: u64,
@@ -34,28 +35,40 @@ impl Default for Policy {
 pub(crate) struct Candidate {
     pub(crate) step: u64,
     pub(crate) eval: Option<f64>,
+    /// Whether it was saved for its evaluation alone.
+    pub(crate) only_best: bool,
+}
+
+impl Candidate {
+    pub(crate) fn of(manifest: &Manifest) -> Self {
+        Self {
+            step: manifest.step,
+            eval: manifest.info.eval,
+            only_best: manifest.info.only_best,
+        }
+    }
 }
 
 impl Policy {
     /// The steps to remove after `saved` was saved; `found` ascends and holds it.
     pub(crate) fn surplus(self, found: &[Candidate], saved: u64, goal: Goal) -> Vec<u64> {
-        let last = found.len().saturating_sub(self.keep_last.max(1));
+        let newest = (found.iter().rev())
+            .filter(|candidate| !candidate.only_best)
+            .take(self.keep_last.max(1));
+        let newest: Vec<u64> = newest.map(|candidate| candidate.step).collect();
         let best = if self.keep_best {
             best(found, goal)
         } else {
             None
         };
-        let stays = |index: usize, step: u64| {
-            index >= last
+        let stays = |step: u64| {
+            newest.contains(&step)
                 || step == saved
                 || Some(step) == best
                 || (self.keep_every > 0 && step.is_multiple_of(self.keep_every))
         };
-        let steps = found.iter().map(|candidate| candidate.step).enumerate();
-        steps
-            .filter(|&(index, step)| !stays(index, step))
-            .map(|(_, step)| step)
-            .collect()
+        let steps = found.iter().map(|candidate| candidate.step);
+        steps.filter(|&step| !stays(step)).collect()
     }
 }
 
@@ -83,6 +96,7 @@ mod tests {
             .map(|&(step, eval)| Candidate {
                 step,
                 eval: Some(eval),
+                only_best: false,
             })
             .collect()
     }
@@ -187,6 +201,37 @@ mod tests {
                 expected,
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn checkpoints_of_new_bests_do_not_crowd_out_those_of_the_schedule() {
+        let policy = |keep_last, keep_every| Policy {
+            keep_last,
+            keep_every,
+            keep_best: true,
+        };
+        // Steps of the schedule and of new bests; evaluations fall until step 50.
+        let found = |scheduled: &[u64]| -> Vec<Candidate> {
+            let evals = [5.0, 4.0, 3.0, 2.0, 1.0, 1.5];
+            let steps = (1..=6).map(|n| n * 10).zip(evals);
+            let all = steps.map(|(step, eval)| Candidate {
+                step,
+                eval: Some(eval),
+                only_best: !scheduled.contains(&step),
+            });
+            all.collect()
+        };
+        let low = Goal::Lower;
+        for (policy, scheduled, upto, expected) in [
+            (policy(2, 0), &[10, 20, 60][..], 6, &[10, 30, 40][..]),
+            (policy(2, 0), &[10, 20], 4, &[30]),
+            (policy(1, 0), &[60], 6, &[10, 20, 30, 40]),
+            (policy(2, 30), &[10, 20, 60], 6, &[10, 40]),
+        ] {
+            let found = &found(scheduled)[..upto];
+            let saved = found[upto - 1].step;
+            assert_eq!(policy.surplus(found, saved, low), expected, "{policy:?}");
         }
     }
 

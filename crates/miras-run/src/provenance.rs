@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::inputs::Inputs;
 use crate::time::rfc3339;
 
 /// `run.json`: what the run is, and every start of it.
@@ -18,6 +19,10 @@ pub struct RunRecord {
     /// What the model takes; none in the record of an earlier version.
     #[serde(default)]
     pub cost: Option<Cost>,
+    /// SHA-256 of the file of the weights that it began with, if it did not begin with random
+    /// ones; none in the record of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
     /// The first start, then each resume.
     pub starts: Vec<Start>,
 }
@@ -86,7 +91,16 @@ impl RunRecord {
             seed,
             data: data.into(),
             cost,
+            init: None,
             starts: vec![first],
+        }
+    }
+
+    /// Checksums of what the run reads.
+    pub fn inputs(&self) -> Inputs {
+        Inputs {
+            weights: self.init.clone(),
+            ..Inputs::of_words(&self.data)
         }
     }
 }

@@ -1,26 +1,71 @@
-//! Folders of runs that were killed before they had a name.
+//! Folders that appear whole or not at all.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::time::Duration;
 
 use crate::error::{Result, RunError};
-use crate::files::UNFINISHED;
+use crate::files::{
+    UNFINISHED, is_left, is_number, is_taken, parent, sync_folder, unfinished_stem, write_atomic,
+};
 
 const PREFIX: &str = ".new-";
-/// Making a run takes moments, so what is older was left by a process that is gone.
-const LEFT: Duration = Duration::from_hours(1);
+/// The files of the folders that this crate makes, and a folder of them.
+const FILES: [&str; 4] = [
+    "config.toml",
+    "run.json",
+    "export.json",
+    "model.safetensors",
+];
+pub(crate) const TOKENIZER: &str = "tokenizer";
 
-/// Makes an empty folder for what is going to be a run. Process numbers come again, so the
-/// remains of a killed process may have the first names.
-pub(crate) fn make(runs_dir: &Path) -> Result<PathBuf> {
+/// Makes a folder with these files in it; their names may have one folder in front.
+///
+/// It takes its name only when every file is in it and on the disk: a kill at any instant leaves
+/// no folder at all or a whole one, and a failure leaves nothing. The name must be free, or that
+/// of an empty folder. What a kill may leave beside is a folder `.new-….tmp`; one that is an hour
+/// old is removed by the next call.
+pub fn new_folder(path: &Path, files: &[(String, &[u8])]) -> Result<()> {
+    let above = parent(path);
+    fs::create_dir_all(above).map_err(RunError::io("make", above))?;
+    remove_left(above);
+    let unfinished = make(above)?;
+    let made = fill(&unfinished, files).and_then(|()| {
+        if path.is_dir() {
+            // Not every system puts a folder in the place of an empty one.
+            fs::remove_dir(path).map_err(RunError::io("replace", path))?;
+        }
+        fs::rename(&unfinished, path).map_err(RunError::io("make", path))
+    });
+    if made.is_err() {
+        // The first failure is the one to report.
+        let _ = fs::remove_dir_all(&unfinished);
+    }
+    made?;
+    sync_folder(above)
+}
+
+fn fill(folder: &Path, files: &[(String, &[u8])]) -> Result<()> {
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        let above = parent(&path);
+        if !is_taken(above)? {
+            fs::create_dir(above).map_err(RunError::io("make", above))?;
+        }
+        write_atomic(&path, bytes)?;
+    }
+    sync_folder(folder)
+}
+
+/// Process numbers come again, so the remains of a killed process may have the first names.
+fn make(above: &Path) -> Result<PathBuf> {
     let mut count = 0_u64;
     loop {
         let name = format!("{PREFIX}{}-{count}{UNFINISHED}", process::id());
-        let path = runs_dir.join(name);
+        let path = above.join(name);
         match fs::create_dir(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => count += 1,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => count += 1,
             result => {
                 result.map_err(RunError::io("make", &path))?;
                 return Ok(path);
@@ -29,16 +74,17 @@ pub(crate) fn make(runs_dir: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Removes what [`make`] made and a kill left behind, unless something of others is in it.
-/// `files` are the files of a new run. What cannot be removed stays: it is in nobody's way.
-pub(crate) fn remove_left(runs_dir: &Path, files: &[&str]) {
-    for entry in fs::read_dir(runs_dir).into_iter().flatten().flatten() {
+/// Removes what [`make`] made and a kill left behind, unless something of others is in it. What
+/// cannot be removed stays: it is in nobody's way.
+pub(crate) fn remove_left(above: &Path) {
+    for entry in fs::read_dir(above).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let is_left = entry.file_type().is_ok_and(|kind| kind.is_dir())
+        let path = entry.path();
+        let is_unborn = entry.file_type().is_ok_and(|kind| kind.is_dir())
             && name.to_str().is_some_and(is_ours)
-            && is_old(&entry.path());
-        if is_left {
-            remove(&entry.path(), files);
+            && is_left(&path);
+        if is_unborn && all_in(&path, is_known) {
+            let _ = fs::remove_dir_all(&path);
         }
     }
 }
@@ -48,44 +94,28 @@ fn is_ours(name: &str) -> bool {
     let numbers = (name.strip_prefix(PREFIX))
         .and_then(|rest| rest.strip_suffix(UNFINISHED))
         .and_then(|rest| rest.split_once('-'));
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     numbers.is_some_and(|(process, count)| is_number(process) && is_number(count))
 }
 
-fn is_old(path: &Path) -> bool {
-    let changed = fs::metadata(path).and_then(|data| data.modified());
-    // A time in the future is nobody's age.
-    changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= LEFT))
+/// Whether it is one of our files, finished or not, or the folder of a tokenizer.
+fn is_known(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| {
+        let stem = unfinished_stem(name).unwrap_or(name);
+        (path.is_file() && FILES.contains(&stem))
+            || (name == TOKENIZER && all_in(path, Path::is_file))
+    })
 }
 
-/// Removes a folder that holds `files`, finished or not, and nothing else.
-fn remove(folder: &Path, files: &[&str]) {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    let inside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    let is_of_run = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        let is_known = |name: &str| {
-            files.iter().any(|file| {
-                let rest = name.strip_prefix(file);
-                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with(UNFINISHED))
-            })
-        };
-        path.is_file() && name.is_some_and(is_known)
-    };
-    if inside.iter().all(is_of_run) {
-        for path in inside {
-            let _ = fs::remove_file(path);
-        }
-        // Refused if something came in meanwhile.
-        let _ = fs::remove_dir(folder);
-    }
+fn all_in(folder: &Path, fits: impl Fn(&Path) -> bool) -> bool {
+    let entries = fs::read_dir(folder);
+    entries
+        .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| fits(&entry.path()))))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_ours;
+    use super::*;
 
     #[test]
     fn only_two_numbers_make_a_name_of_ours() {
@@ -101,5 +131,36 @@ mod tests {
         ] {
             assert!(!is_ours(name), "{name}");
         }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = (entries)
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_folder_is_made_whole_or_not_at_all() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("deep/out");
+        let files = |last: &'static str| {
+            let names = ["a", "in/b", last];
+            names.map(|name| (name.to_owned(), name.as_bytes()))
+        };
+        // A file where a folder would have to be.
+        new_folder(&path, &files("a/c")).unwrap_err();
+        assert_eq!(names(&top.path().join("deep")), [""; 0]);
+        fs::create_dir(&path).unwrap();
+        new_folder(&path, &files("in/c")).unwrap();
+        assert_eq!(names(&top.path().join("deep")), ["out"]);
+        assert_eq!(names(&path), ["a", "in"]);
+        assert_eq!(fs::read(path.join("in/c")).unwrap(), b"in/c");
+        // What is there is not written over.
+        new_folder(&path, &files("in/d")).unwrap_err();
+        assert_eq!(names(&path.join("in")), ["b", "c"]);
+        assert_eq!(names(&top.path().join("deep")), ["out"]);
     }
 }

@@ -104,7 +104,6 @@ impl SweepFolder {
                 key,
             });
         }
-        let is_measured_anew = plan.evaluate != before.evaluate;
         let mut plan = plan;
         // A trial keeps the folder that it has.
         for trial in &mut plan.trials {
@@ -114,9 +113,7 @@ impl SweepFolder {
         }
         let folder = Self::at(path, plan);
         folder.write(configs)?;
-        if is_measured_anew {
-            folder.measure_again()?;
-        }
+        folder.measure_again()?;
         Ok(folder)
     }
 

@@ -27,6 +27,7 @@ mod expand;
 mod folder;
 mod ledger;
 mod matching;
+mod measured;
 mod names;
 mod plan;
 mod point;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use miras_config::{ConfigError, Tree};
+use miras_data::Selection;
 use miras_run::{Cost, Goal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -115,9 +116,16 @@ impl Evaluations {
             .collect()
     }
 
+    /// In how many stretches of the text the tokens lie: few enough for the longest rows, so that
+    /// rows of every length read the same text.
+    pub fn stretches(&self) -> u64 {
+        let longest = self.lengths.iter().max().copied().unwrap_or(1);
+        Selection::usual_stretches(self.tokens as u64, longest as u64)
+    }
+
     /// The file in the trial's folder.
     pub fn file(length: usize, memory: &str) -> String {
-        format!("eval-{length}-{memory}.json")
+        miras_run::report_name(length as u64, memory, "")
     }
 
     pub(crate) fn check(&self, tree: &Tree) -> Result<(), ConfigError> {

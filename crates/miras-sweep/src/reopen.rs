@@ -46,14 +46,16 @@ impl SweepFolder {
         Ok(lost.count())
     }
 
-    /// Has the trials that got to the last rung measured once more; what is measured already is
-    /// kept.
+    /// Has the trials that got to the last rung measured where they have not been as they are now;
+    /// what is measured already is kept.
     pub(crate) fn measure_again(&self) -> Result<(), SweepError> {
         let last = self.plan().rungs.len() - 1;
         let states = states(&self.ledger().events()?);
         for trial in &self.plan().trials {
             if let Some(state) = states.get(&trial.id)
                 && state.done.contains_key(&last)
+                && !self.has_lost(trial, state)
+                && !self.is_all_measured(trial)?
             {
                 self.reopen(trial, last, state.steps)?;
             }

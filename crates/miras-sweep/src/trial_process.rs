@@ -92,13 +92,12 @@ impl Work<'_> {
 
     fn evaluate(&self, evaluations: &Evaluations) -> Result<Option<End>, SweepError> {
         for (length, memory) in evaluations.each(self.trial.has_memory()) {
-            let file = self.run_folder().join(Evaluations::file(length, memory));
-            let rows = evaluations.tokens / length;
-            if is_measured(&file, length, rows) {
+            if self.folder.is_measured(self.trial, length, memory)? {
                 continue;
             }
-            let command =
-                (self.launch).evaluate(self.folder, self.trial, (length, rows), memory, &file);
+            let file = self.run_folder().join(Evaluations::file(length, memory));
+            let asked = (length, memory, evaluations);
+            let command = (self.launch).evaluate(self.folder, self.trial, asked, &file);
             if let Some(end) = self.run(command)? {
                 return Ok(Some(end));
             }
@@ -210,17 +209,6 @@ impl Work<'_> {
         };
         step().unwrap_or(0)
     }
-}
-
-/// Whether there is a report on so many rows of this length.
-fn is_measured(file: &Path, length: usize, rows: usize) -> bool {
-    let report = fs::read(file).ok();
-    let report = report.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
-    report.is_some_and(|report| {
-        report["length"].as_u64() == Some(length as u64)
-            && report["batch"].as_u64() == Some(1)
-            && report["batches"].as_u64() == Some(rows as u64)
-    })
 }
 
 fn read_from(path: &Path, offset: u64) -> io::Result<String> {

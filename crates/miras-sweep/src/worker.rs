@@ -18,7 +18,7 @@ use crate::{
     error::SweepError,
     folder::SweepFolder,
     ledger::{Claim, Event, What, this_process},
-    plan::Trial,
+    plan::{Evaluations, Trial},
     schedule::{MOST_KILLS, Next, Task, alike, schedule, states},
     trial_process::{End, Work},
 };
@@ -33,13 +33,12 @@ pub trait Launch: Sync {
     fn begin(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
     /// Goes on with a run that is there.
     fn go_on(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
-    /// Measures so many rows of a length, and writes the report.
+    /// Measures at a length with a way of the memory, and writes the report.
     fn evaluate(
         &self,
         folder: &SweepFolder,
         trial: &Trial,
-        size: (usize, usize),
-        memory: &str,
+        asked: (usize, &str, &Evaluations),
         report: &Path,
     ) -> Command;
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use miras_compare::Place;
 use miras_log::ProgressMode;
 use miras_run::Goal;
 
@@ -297,6 +298,12 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_enum)]
     pub(crate) goal: Option<GoalArg>,
 
+    /// Where in the course of training runs are compared: end, common (the tokens that all have)
+    /// or a number of tokens [default: end; common, if a run that is still training or was stopped
+    /// would be left out].
+    #[arg(long, value_name = "WHERE", value_parser = place)]
+    pub(crate) at: Option<Place>,
+
     /// Write the table, plots and the report into this folder [default: of one sweep, its own
     /// folder `compare`].
     #[arg(long, value_name = "DIR")]
@@ -392,6 +399,16 @@ fn resume(text: &str) -> Result<ResumeArg, String> {
     text.parse()
         .map(ResumeArg::Step)
         .map_err(|_| "give a step, as in --resume=200, or --resume alone for the newest".to_owned())
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    let number: String = text.chars().filter(|letter| *letter != '_').collect();
+    match text {
+        "end" => Ok(Place::End),
+        "common" => Ok(Place::Common),
+        _ => (number.parse().map(Place::Tokens))
+            .map_err(|_| "give end, common or a number of tokens, as in --at 100000".to_owned()),
+    }
 }
 
 /// `--progress`.

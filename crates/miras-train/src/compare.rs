@@ -17,7 +17,12 @@ const COMPARE: &str = "compare";
 pub(crate) fn compare(args: &CompareArgs, out: &mut Out) -> anyhow::Result<()> {
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
     let paths: Vec<PathBuf> = args.what.iter().map(|what| found(&runs, what)).collect();
-    let comparison = Comparison::read(&paths, args.metric.as_deref(), args.goal.map(Into::into))?;
+    let comparison = Comparison::read_at(
+        &paths,
+        args.metric.as_deref(),
+        args.goal.map(Into::into),
+        args.at.unwrap_or_default(),
+    )?;
     out.text(&match args.format {
         TableFormat::Text => comparison.text(),
         TableFormat::Markdown => comparison.markdown(),
@@ -27,7 +32,9 @@ pub(crate) fn compare(args: &CompareArgs, out: &mut Out) -> anyhow::Result<()> {
     let folder = match (&args.out, &*paths) {
         (Some(folder), _) => Some(folder.clone()),
         // The report of a sweep is by its own metric.
-        (None, [sweep]) if args.metric.is_none() && SweepFolder::exists(sweep) => {
+        (None, [sweep])
+            if args.metric.is_none() && args.at.is_none() && SweepFolder::exists(sweep) =>
+        {
             Some(sweep.join(COMPARE))
         }
         _ => None,

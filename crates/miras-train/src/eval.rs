@@ -14,15 +14,14 @@ use crate::{
     use_args::EvalArgs,
 };
 
-const FILE: &str = "eval.json";
-
 pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
     let trained = trained::open(&args.which, registry)?;
     let request = EvalRequest {
         data: args.data,
         length: args.length,
         batch: args.batch,
-        batches: args.batches,
+        size: args.tokens.or(args.batches),
+        stretches: args.stretches.map(|count| count as u64),
         memory: args.memory.into(),
         state: args.state,
         sets: args.set,
@@ -36,39 +35,68 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
     });
     bar.finish_and_clear();
     let report = report?;
-    for note in &report.notes {
-        tell(note);
-    }
     let mut json =
         serde_json::to_string_pretty(&report).context("cannot put the report in JSON")?;
     json.push('\n');
-    let path = args.out.unwrap_or_else(|| trained.folder.join(FILE));
-    write_atomic(&path, json.as_bytes())?;
-    if args.json {
-        return out.text(&json);
+    // Neither a full disk nor a closed output may cost the other one what was measured.
+    let shown = if args.json {
+        out.text(&json)
+    } else {
+        out.text(&table(&report))
+    };
+    for note in &report.notes {
+        tell(format!("note: {note}"));
     }
-    out.text(&table(&report))?;
+    let path = args.out.unwrap_or_else(|| report.path_in(&trained.folder));
+    write_atomic(&path, json.as_bytes()).with_context(|| {
+        format!(
+            "the report {} is not saved (what was measured is above; --out FILE saves it elsewhere)",
+            path.display()
+        )
+    })?;
+    shown?;
+    if args.json {
+        return Ok(());
+    }
     out.text(&format!("\nreport in {}", path.display()))
 }
 
-fn table(report: &Report) -> String {
-    let rows = match &report.state {
-        Some(state) => format!(", each from {} at position {}", state.path, state.position),
-        None => String::new(),
+/// What was read, and what the memories of each row started from.
+fn read(report: &Report) -> String {
+    let count = |number: u64, one: &str, many: &str| match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {many}"),
     };
-    let memory = format!("{:?}", report.memory).to_lowercase();
+    let mut rows = count(report.rows, "row", "rows");
+    rows += &format!(" of {} tokens", report.length);
+    // Generated rows have no text around them.
+    if report.data.generator.is_none() {
+        rows += &format!(" in {}", count(report.stretches, "stretch", "stretches"));
+    }
+    match &report.state {
+        Some(state) => format!(
+            "{rows}, each row from {} at position {}",
+            state.path, state.position
+        ),
+        None if report.carried => {
+            format!("{rows}; memories are carried from row to row, as in training")
+        }
+        None => rows,
+    }
+}
+
+fn table(report: &Report) -> String {
     let mut text = format!(
-        "run      {} at step {}, memory {memory}, on {}\n\
+        "run      {} at step {}, memory {}, on {}\n\
          data     {}; {}\n\
-         read     {} batches of {} x {} tokens{rows}\n\n",
+         read     {}\n\n",
         report.run,
         report.step,
+        report.memory.name(),
         report.device,
         report.data.name,
         short_checksums(&report.data.fingerprint),
-        report.batches,
-        report.batch,
-        report.length,
+        read(report),
     );
     let has_bytes = report.measured.bits_per_byte.is_some();
     let bits = if has_bytes { "  bits/byte" } else { "" };

@@ -210,6 +210,8 @@ fn is_run_usage(error: &RunError) -> bool {
             | RunError::NoConfig { .. }
             | RunError::NoCheckpoint { .. }
             | RunError::NoStep { .. }
+            | RunError::ConfigChanged { .. }
+            | RunError::ExportChanged { .. }
     )
 }
 

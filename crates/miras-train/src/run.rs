@@ -5,7 +5,7 @@ use std::{env, path::Path};
 use miras_log::Console;
 use miras_registry::Registry;
 use miras_run::{RunFolder, SourceTree, Status, shell_word};
-use miras_trainer::{Outcome, Resume, RunConfig, RunRequest};
+use miras_trainer::{Outcome, Resume, RunConfig, RunRequest, kept_config};
 
 use crate::{
     args::{Progress, ResumeArg, RunArgs},
@@ -23,30 +23,33 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> 
     let resume_command = resume_command(&args);
     let runs = args.runs.unwrap_or_else(|| RUNS.into());
     let stem = stem(args.config.as_deref());
+    let is_quiet = args.progress == Progress::Quiet;
     let mut file = args.config;
     let mut name = args.name;
-    if args.resume.is_some() {
+    let (config, data) = if args.resume.is_some() {
         refuse_slip(file.as_deref())?;
         let run = match name {
             Some(name) => name,
             None => only_run(&runs, &stem)?,
         };
-        if file.is_none() {
-            file = Some(RunFolder::open_to_read(&runs, &run)?.config_path());
+        let folder = RunFolder::open_to_read(&runs, &run)?;
+        let (stored, _) = kept_config(&folder, registry)?;
+        let file = file.get_or_insert_with(|| folder.config_path());
+        let layers = layers(Some(file), &args.set.set)?;
+        let opened = RunConfig::load_to_resume(layers, registry, folder.path(), &stored.data)?;
+        if let Some(note) = opened.note.filter(|_| !is_quiet) {
+            tell(format_args!("note     {note}"));
         }
         name = Some(run);
-    }
-
-    if let Some(note) = layers::note(file.as_deref()) {
-        tell(note);
-    }
-    let layers = layers(file.as_deref(), &args.set.set)?;
-    let (config, _, data) = if args.resume.is_some() {
-        RunConfig::load_to_resume(layers, registry)?
+        (opened.config, opened.data)
     } else {
-        RunConfig::load_and_open(layers, registry)?
+        if let Some(note) = layers::note(file.as_deref()).filter(|_| !is_quiet) {
+            tell(note);
+        }
+        let layers = layers(file.as_deref(), &args.set.set)?;
+        let (config, _, data) = RunConfig::load_and_open(layers, registry)?;
+        (config, data)
     };
-    let is_quiet = args.progress == Progress::Quiet;
     let logs = runs.clone();
     let request = RunRequest {
         runs,

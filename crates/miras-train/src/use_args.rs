@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
-use miras_use::{At, Batches, Memory};
+use miras_use::{At, Memory, Size};
 
 use crate::args::EXIT_CODES;
 
@@ -37,17 +37,28 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) data: Vec<String>,
 
-    /// Tokens of a row, also more than in training [default: as in training].
+    /// Tokens of a row, also more than in training; every row starts with the initial memory
+    /// [default: as in training].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) length: Option<usize>,
 
-    /// Rows of a batch [default: as in training].
+    /// Held-out tokens to read, in whole rows: a number or `all` [default: eval.tokens].
+    #[arg(long, value_name = "N", value_parser = size)]
+    pub(crate) tokens: Option<Size>,
+
+    /// Stretches of rows that follow one another, spread evenly over the text [default: as
+    /// follows from --tokens].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) stretches: Option<usize>,
+
+    /// Rows to compute at once; the numbers do not depend on it [default: as many as make
+    /// up the tokens of a batch of training].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) batch: Option<usize>,
 
-    /// Batches: a number or `all` [default: eval.batches].
-    #[arg(long, value_name = "N", value_parser = batches)]
-    pub(crate) batches: Option<Batches>,
+    /// The older way to say --tokens: so many batches of rows, or `all`.
+    #[arg(long, value_name = "N", value_parser = batches, conflicts_with = "tokens", hide = true)]
+    pub(crate) batches: Option<Size>,
 
     /// What memories do with what they read.
     #[arg(long, value_enum, default_value_t)]
@@ -65,7 +76,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "data.KEY=VALUE")]
     pub(crate) set: Vec<String>,
 
-    /// Where the report goes [default: eval.json in the run's folder].
+    /// Where the report goes [default: eval-LENGTH-MEMORY.json in the run's folder].
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
@@ -217,12 +228,22 @@ fn positive(text: &str) -> Result<usize, String> {
     (text.parse().ok().filter(|number| *number > 0)).ok_or_else(|| "give 1 or more".to_owned())
 }
 
-fn batches(text: &str) -> Result<Batches, String> {
+fn size(text: &str) -> Result<Size, String> {
+    counted(text, Size::Tokens)
+}
+
+fn batches(text: &str) -> Result<Size, String> {
+    counted(text, Size::Batches)
+}
+
+fn counted(text: &str, of: impl Fn(u64) -> Size) -> Result<Size, String> {
     if text == "all" {
-        return Ok(Batches::All);
+        return Ok(Size::All);
     }
     let count = text.parse().ok().filter(|count| *count > 0);
-    (count.map(Batches::First)).ok_or_else(|| "give 1 or more, or `all`".to_owned())
+    count
+        .map(of)
+        .ok_or_else(|| "give 1 or more, or `all`".to_owned())
 }
 
 /// `--memory`.

@@ -86,7 +86,7 @@ seq_len = 32
 steps = 8
 batch = 2
 [eval]
-batches = 2
+tokens = 128
 ";
 
 /// Ours and theirs.

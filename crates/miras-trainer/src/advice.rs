@@ -8,7 +8,7 @@ use crate::{OnNonfinite, RunConfig};
 /// resumes it, if there is a checkpoint to go on from.
 pub(crate) fn after_nonfinite(config: &RunConfig, go_on: Option<&str>) -> String {
     let mut lower = vec![format!("optim.lr (now {:?})", config.optim.lr)];
-    let mut more = "";
+    let mut more = String::new();
     if let Some(choice) = &config.model.choice {
         let algorithm = choice.rule.algorithm.config();
         let step_max = algorithm.get("step_max").and_then(toml::Value::as_float);
@@ -17,10 +17,13 @@ pub(crate) fn after_nonfinite(config: &RunConfig, go_on: Option<&str>) -> String
         match settings.load_cap {
             Some(now) => lower.push(format!("algorithm.load_cap (now {now:?})")),
             None if settings.form == Form::ChunkStart => {
-                more = ", or with algorithm.load_cap = 0.5 (now off)";
+                more.push_str(", or with algorithm.load_cap = 0.5 (now off)");
             }
             None => {}
         }
+    }
+    if config.optim.clip == 0.0 {
+        more.push_str(", or with optim.clip = 1.0 (now off)");
     }
     let skip = match (config.train.on_nonfinite, go_on) {
         (OnNonfinite::Skip, _) => String::new(),
@@ -68,6 +71,11 @@ mod tests {
                 "try a new run with a lower optim.lr (now 0.003) or algorithm.step_max (now 1.0), \
                  or with algorithm.load_cap = 0.5 (now off); if single batches are bad, leave \
                  them out: train.on_nonfinite = \"skip\"",
+            ),
+            (
+                "[model]\nmixer = 'attention'\n[optim]\nclip = 0.0\n[train]\non_nonfinite = 'skip'",
+                None,
+                "try a new run with a lower optim.lr (now 0.003), or with optim.clip = 1.0 (now off)",
             ),
             (
                 "[memory]\nkind = 'matrix'\n[train]\non_nonfinite = 'skip'",

@@ -4,13 +4,13 @@ use burn::tensor::Device;
 use miras_core::Axis;
 use miras_data::Dataset;
 use miras_device::SystemMemory;
-use miras_model::LanguageModel;
+use miras_model::{LanguageModel, ParameterGroup};
 use miras_run::{RunFolder, short_checksums};
 
-use crate::parameters::{Group, parameters};
+use crate::parameters::parameters;
 use crate::snapshot::State;
 use crate::start::in_words;
-use crate::{RunConfig, estimate::estimate};
+use crate::{RunConfig, StateRule, estimate::estimate};
 
 /// The lines of the banner.
 pub(crate) fn lines(
@@ -29,10 +29,10 @@ pub(crate) fn lines(
             .join(", "),
         None => "attention".to_owned(),
     };
-    let all = parameters(model);
+    let (all, groups) = (parameters(model), model.groups());
     let count = |of_memory: bool| -> usize {
         (all.iter())
-            .filter(|one| !of_memory || Group::of(&one.name) == Group::Memory)
+            .filter(|one| !of_memory || groups.of(one.id) == Some(ParameterGroup::Memory))
             .map(|one| one.values.dims()[0])
             .sum()
     };
@@ -62,6 +62,7 @@ pub(crate) fn lines(
             train.batch,
             config.data.seq_len()
         ),
+        evaluation(config, data),
     ];
     if let (Some(path), 0) = (&train.init_from, state.step) {
         lines.insert(4, format!("start    with the weights of {path}"));
@@ -74,4 +75,22 @@ pub(crate) fn lines(
     }
     lines.extend(notes.iter().map(|note| format!("note     {note}")));
     lines
+}
+
+/// What `eval/loss` is of.
+fn evaluation(config: &RunConfig, data: &dyn Dataset) -> String {
+    let selection = config.eval.selection(data, config.data.seq_len());
+    let memory = match (&config.model.choice, config.train.state) {
+        (None, _) => String::new(),
+        (Some(_), StateRule::Reset) => ", each from the initial memory".to_owned(),
+        (Some(_), StateRule::Carry) => format!(
+            ", memories carried along {} stretches of them",
+            selection.stretches()
+        ),
+    };
+    format!(
+        "eval     {} held-out rows of {} tokens{memory}",
+        selection.rows(),
+        selection.len()
+    )
 }

@@ -18,14 +18,23 @@ pub(crate) const FREE: [&str; 7] = [
     "train.fusion",
 ];
 
-/// The keys that differ and may not, sorted.
-pub(crate) fn changed_keys(stored: &Table, now: &Table) -> Vec<ChangedKey> {
+/// Paths to data: not they decide, but what they lead to, which is compared by its checksum.
+pub(crate) const DATA_PATHS: [&str; 3] = ["data.path", "data.valid_path", "data.tokenizer"];
+/// The same, to weights.
+pub(crate) const INIT_FROM: &str = "train.init_from";
+
+/// The keys that differ and may not, sorted; `paths` may lead elsewhere.
+pub(crate) fn changed_keys(stored: &Table, now: &Table, paths: &[&str]) -> Vec<ChangedKey> {
     let by_key = |table| flat(table).into_iter().collect::<BTreeMap<String, Value>>();
     let (stored, now) = (by_key(stored), by_key(now));
     let keys: std::collections::BTreeSet<&String> = stored.keys().chain(now.keys()).collect();
     keys.into_iter()
         .filter(|key| !FREE.contains(&key.as_str()))
         .filter(|key| stored.get(*key) != now.get(*key))
+        .filter(|key| {
+            let are_both = stored.contains_key(*key) && now.contains_key(*key);
+            !(are_both && paths.contains(&key.as_str()))
+        })
         .map(|key| ChangedKey {
             key: key.clone(),
             stored: stored.get(key).map(Value::to_string),
@@ -44,7 +53,7 @@ mod tests {
         let stored = table("[train]\nsteps = 10\nseed = 1\n[a.b]\nc = [1]\nd = 2.0");
         let now =
             table("[train]\nsteps = 20\nseed = 2\nmax_minutes = 1.0\n[a.b]\nc = [1]\ne = 'x'");
-        let changed = changed_keys(&stored, &now);
+        let changed = changed_keys(&stored, &now, &[]);
         let lines: Vec<String> = (changed.iter())
             .map(|key| format!("{} {:?} {:?}", key.key, key.stored, key.now))
             .collect();
@@ -56,5 +65,19 @@ mod tests {
                 "train.seed Some(\"1\") Some(\"2\")",
             ]
         );
+    }
+
+    #[test]
+    fn a_path_may_lead_elsewhere_but_not_come_or_go() {
+        let table = |text: &str| text.parse::<Table>().unwrap();
+        let stored = table("data.path = 'a'\ndata.valid_path = 'v'\ntrain.init_from = 'w'");
+        let now = table("data.path = ['b', 'c']\ntrain.init_from = 'x'");
+        let keys = |paths: &[&str]| -> Vec<String> {
+            let changed = changed_keys(&stored, &now, paths).into_iter();
+            changed.map(|key| key.key).collect()
+        };
+        assert_eq!(keys(&[]), ["data.path", "data.valid_path", INIT_FROM]);
+        assert_eq!(keys(&DATA_PATHS), ["data.valid_path", INIT_FROM]);
+        assert_eq!(keys(&[INIT_FROM]), ["data.path", "data.valid_path"]);
     }
 }

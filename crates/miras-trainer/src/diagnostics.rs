@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use miras_data::Batch;
 use miras_engine::Probe;
 use miras_log::Tracker;
-use miras_model::Pass;
+use miras_model::{ParameterGroup, Pass};
 
 use crate::TrainError;
-use crate::parameters::{Group, parameters};
+use crate::parameters::parameters;
 use crate::read::{Tokens, read};
 use crate::session::Session;
 
 impl Session {
-    /// What the memories do with the first batch of a step, when it is due: scalars to log; histograms are
-    /// written right away.
+    /// What the memories do with the rows of a step, when it is due: scalars to log; histograms
+    /// are written right away.
     pub(crate) fn probe(
         &mut self,
         step: u64,
         is_logged: bool,
-        batch: &Batch,
+        batches: &[Batch],
     ) -> Result<Vec<(String, f64)>, TrainError> {
         let log = &self.config.log;
         // Without a memory there is none, and no probe either.
@@ -35,11 +35,20 @@ impl Session {
             probe: true,
             ..Pass::default()
         };
-        let inputs = Tokens::new(batch, &self.device).inputs;
-        let earlier = self.learner.frozen_state(0);
-        let probes = (self.learner.frozen())
-            .forward(inputs, earlier, pass)
-            .probes;
+        let model = self.learner.frozen();
+        let mut probes: Vec<Probe> = Vec::new();
+        for (at, batch) in batches.iter().enumerate() {
+            let inputs = Tokens::new(batch, &self.device).inputs;
+            let earlier = self.learner.frozen_state(at);
+            let found = model.forward(inputs, earlier, pass).probes;
+            if probes.is_empty() {
+                probes = found;
+            } else {
+                for (all, more) in probes.iter_mut().zip(found) {
+                    all.extend(more);
+                }
+            }
+        }
         let mut scalars = Vec::new();
         for (layer, probe) in probes.iter().enumerate() {
             scalars.extend(scalars_of(layer, probe, threshold));
@@ -53,10 +62,12 @@ impl Session {
     }
 
     fn weight_histograms(&mut self, step: u64) -> Result<(), TrainError> {
-        let mut groups: BTreeMap<Group, Vec<f32>> = BTreeMap::new();
+        let mut groups: BTreeMap<ParameterGroup, Vec<f32>> = BTreeMap::new();
         for parameter in parameters(&self.learner.model) {
-            let group = groups.entry(Group::of(&parameter.name)).or_default();
-            group.extend(read(parameter.values)?);
+            let group = self.learner.groups.of(parameter.id);
+            let group = group.expect("a learner has a group for every parameter");
+            let values = groups.entry(group).or_default();
+            values.extend(read(parameter.values)?);
         }
         for (group, values) in groups {
             let tag = format!("histograms/weights/{}", group.name());

@@ -63,6 +63,24 @@ pub enum TrainError {
         /// What differs.
         gap: String,
     },
+    /// A parameter of a model that was extended, and not in full.
+    #[error(
+        "the parameter `{name}` is in no group, so nothing says whether weight decay acts on it: its module has to name it in `groups` (miras-model)"
+    )]
+    NoGroup {
+        /// As in `model.safetensors`.
+        name: String,
+    },
+    /// The held-out rows ask for nothing.
+    #[error(
+        "the evaluation scored no token: {rows} rows of {name} were read, and none has a target that counts; use other data"
+    )]
+    Unscored {
+        /// How many rows were read.
+        rows: u64,
+        /// The data.
+        name: String,
+    },
     /// Metrics cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -177,7 +195,7 @@ fn changed(name: &str, keys: &[ChangedKey]) -> String {
     });
     format!(
         "run `{name}` cannot be continued with another configuration:{}\n\
-         only {} may change; start a new run for the rest, \
+         only {} may change, and paths that lead to the same content; start a new run for the rest, \
          or leave CONFIG and --set out to go on as stored",
         lines.collect::<String>(),
         FREE.join(", ")

@@ -1,81 +1,277 @@
-//! Evaluation on held-out batches.
+//! Measuring a model on held-out rows: the one way of training and of `eval`.
+
+use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
-use miras_data::{Dataset, Metric};
-use miras_model::{Ablation, LanguageModel, Pass};
+use miras_data::{Batch, Dataset, Metric, Selection};
+use miras_model::{LanguageModel, ModelState, Pass};
 
 use crate::TrainError;
-use crate::read::{Tokens, read, weight_of};
+use crate::read::{Tokens, read};
 
-/// What the held-out data say about a model.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Evaluation {
-    /// Mean over scored tokens, in nats.
-    pub(crate) loss: f64,
-    /// Share of scored targets ranked first.
-    pub(crate) accuracy: f64,
-    /// Bytes of text behind a scored token, mean.
-    pub(crate) bytes: f64,
-    /// The first batch whose loss is NaN or infinite.
-    pub(crate) nonfinite: Option<u64>,
+/// An evaluation: what is read, and how.
+#[derive(Clone, Copy)]
+pub struct Evaluate<'a> {
+    /// A model without gradients.
+    pub model: &'a LanguageModel,
+    /// Whose held-out rows are read.
+    pub data: &'a dyn Dataset,
+    /// Which of them.
+    pub selection: &'a Selection,
+    /// Rows, or stretches where memories are carried, that are computed at once: a matter of
+    /// speed alone.
+    pub batch: usize,
+    /// What memories do.
+    pub pass: Pass,
+    /// What memories start from.
+    pub start: StartFrom<'a>,
+    /// Where to compute.
+    pub device: &'a Device,
 }
 
-/// Evaluates a model without gradients on the first `batches` batches, or all if there are fewer.
-pub(crate) fn evaluate(
-    model: &LanguageModel,
-    data: &dyn Dataset,
-    (batches, rows): (u64, usize),
-    ablation: Ablation,
-    device: &Device,
-) -> Result<Evaluation, TrainError> {
-    let batches = data
-        .eval_batches(rows)
-        .map_or(batches, |all| all.min(batches));
-    let pass = Pass {
-        ablation,
-        ..Pass::default()
-    };
-    let (mut loss, mut hits, mut weight, mut bytes) = (0.0, 0.0, 0.0, 0);
-    let mut nonfinite = None;
-    for index in 0..batches {
-        let batch = data.eval_batch(index, rows)?;
-        let tokens = Tokens::new(&batch, device);
-        let logits = model.forward(tokens.inputs.clone(), None, pass).logits;
-        let right = tokens.hits(logits.clone());
-        let losses = LanguageModel::token_losses(logits, tokens.targets);
-        let sum = (losses * tokens.weights).sum();
-        let numbers = read(Tensor::cat(vec![sum, right], 0))?;
-        if !numbers[0].is_finite() {
-            nonfinite = nonfinite.or(Some(index));
-        }
-        loss += f64::from(numbers[0]);
-        hits += f64::from(numbers[1]);
-        weight += weight_of(&batch);
-        bytes += batch.bytes;
+/// What the memories of a row start from.
+#[derive(Debug, Clone, Copy)]
+pub enum StartFrom<'a> {
+    /// The learned initial one.
+    Initial,
+    /// A state of one row.
+    State(&'a ModelState),
+    /// What the row before it in its stretch left; the learned initial one at the beginning of a
+    /// stretch.
+    Carried,
+}
+
+/// What targets add up to, at a position or in all.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Sum {
+    /// Nats.
+    pub loss: f64,
+    /// Squares of the nats of each target.
+    pub squares: f64,
+    /// Targets ranked first.
+    pub hits: f64,
+    /// Scored targets.
+    pub weight: f64,
+    /// Bytes of the scored targets.
+    pub bytes: f64,
+}
+
+impl Sum {
+    /// Adds the targets of another.
+    pub fn add(&mut self, other: &Self) {
+        self.loss += other.loss;
+        self.squares += other.squares;
+        self.hits += other.hits;
+        self.weight += other.weight;
+        self.bytes += other.bytes;
     }
-    Ok(Evaluation {
-        loss: loss / weight,
-        accuracy: hits / weight,
-        bytes: bytes as f64 / weight,
-        nonfinite,
-    })
+
+    /// Several together.
+    pub fn total(sums: &[Self]) -> Self {
+        let mut total = Self::default();
+        for sum in sums {
+            total.add(sum);
+        }
+        total
+    }
+
+    /// Mean negative log-likelihood in nats.
+    pub fn mean_loss(&self) -> f64 {
+        self.loss / self.weight
+    }
+
+    /// Share of targets ranked first.
+    pub fn accuracy(&self) -> f64 {
+        self.hits / self.weight
+    }
+
+    /// All bits over all bytes; none where targets are no text.
+    pub fn bits_per_byte(&self) -> Option<f64> {
+        (self.bytes > 0.0).then(|| self.loss / self.bytes / std::f64::consts::LN_2)
+    }
 }
 
-/// The tag that goes beside `<prefix>/loss`, and its value; `bytes` stand behind a scored token.
-pub(crate) fn beside_loss(
-    metric: Metric,
-    prefix: &str,
-    loss: f64,
-    (accuracy, bytes): (f64, f64),
-) -> (String, f64) {
-    let name = beside(metric);
-    let value = match metric {
-        // Both are means over the same tokens, so this is all bits over all bytes.
-        Metric::BitsPerByte => loss / std::f64::consts::LN_2 / bytes,
-        Metric::Accuracy => accuracy,
-    };
-    (format!("{prefix}/{name}"), value)
+/// What an evaluation found.
+#[derive(Debug)]
+pub struct Evaluated {
+    /// By the tokens since memories started: those of the row before, or of the stretch where
+    /// memories are carried.
+    pub positions: Vec<Sum>,
+    /// The first rows with a loss that is NaN or infinite.
+    pub nonfinite: Option<Nonfinite>,
 }
+
+/// Rows with a loss that is NaN or infinite.
+#[derive(Debug)]
+pub struct Nonfinite {
+    /// The token of the held-out part at which the first of the rows begins.
+    pub start: u64,
+    pub(crate) batch: Batch,
+    pub(crate) state: Option<ModelState>,
+}
+
+/// Rows that go through the model together.
+struct Together<'a> {
+    starts: &'a [u64],
+    /// The position of their first token.
+    offset: usize,
+    state: Option<ModelState>,
+}
+
+impl Evaluate<'_> {
+    /// Reads all rows, and says after each pass through the model how many rows are done.
+    ///
+    /// # Errors
+    /// If the data cannot be read, if the device fails, and if no token is scored.
+    pub fn run(&self, watch: &dyn Fn(u64)) -> Result<Evaluated, TrainError> {
+        let mut found = Evaluated {
+            positions: Vec::new(),
+            nonfinite: None,
+        };
+        let mut done = 0;
+        match self.start {
+            StartFrom::Carried => self.stretches(&mut found, &mut done, watch)?,
+            StartFrom::Initial | StartFrom::State(_) => self.rows(&mut found, &mut done, watch)?,
+        }
+        if Sum::total(&found.positions).weight > 0.0 {
+            return Ok(found);
+        }
+        let rows = self.selection.rows();
+        let name = self.data.describe().name;
+        Err(TrainError::Unscored { rows, name })
+    }
+
+    fn rows(
+        &self,
+        found: &mut Evaluated,
+        done: &mut u64,
+        watch: &dyn Fn(u64),
+    ) -> Result<(), TrainError> {
+        let starts: Vec<u64> = self.selection.starts().collect();
+        for starts in starts.chunks(self.batch.max(1)) {
+            let state = match self.start {
+                StartFrom::State(state) => {
+                    let each = vec![state.clone(); starts.len()];
+                    Some(ModelState::cat(&each))
+                }
+                StartFrom::Initial | StartFrom::Carried => None,
+            };
+            let together = Together {
+                starts,
+                offset: 0,
+                state,
+            };
+            self.pass(together, found)?;
+            *done += starts.len() as u64;
+            watch(*done);
+        }
+        Ok(())
+    }
+
+    fn stretches(
+        &self,
+        found: &mut Evaluated,
+        done: &mut u64,
+        watch: &dyn Fn(u64),
+    ) -> Result<(), TrainError> {
+        let (all, batch) = (self.selection.stretches(), self.batch.max(1) as u64);
+        for first in (0..all).step_by(self.batch.max(1)) {
+            let group = first..all.min(first + batch);
+            let mut state: Option<ModelState> = None;
+            // The first stretch of a group is one of its longest.
+            for row in 0..self.selection.rows_of(first) {
+                let starts = self.row_of_each(group.clone(), row);
+                let offset = row as usize * self.selection.len();
+                let rows = 0..starts.len();
+                let together = Together {
+                    starts: &starts,
+                    offset,
+                    state: state.take().map(|state| state.select_rows(rows)),
+                };
+                state = Some(self.pass(together, found)?);
+                *done += starts.len() as u64;
+                watch(*done);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the row `row` of each of these stretches begins; those that are shorter end the
+    /// group.
+    fn row_of_each(&self, stretches: Range<u64>, row: u64) -> Vec<u64> {
+        stretches
+            .filter(|&stretch| row < self.selection.rows_of(stretch))
+            .map(|stretch| self.selection.start(stretch, row))
+            .collect()
+    }
+
+    /// One pass through the model; the state behind it.
+    fn pass(&self, rows: Together, found: &mut Evaluated) -> Result<ModelState, TrainError> {
+        let batch = self.data.eval_rows(rows.starts)?;
+        let tokens = Tokens::new(&batch, self.device);
+        let earlier = rows.state.clone();
+        let scores = self
+            .model
+            .score(tokens.inputs, tokens.targets, rows.state, self.pass);
+        let numbers = read(Tensor::cat(vec![scores.losses, scores.hits], 0))?;
+        let (losses, hits) = numbers.split_at(batch.targets.len());
+        let end = rows.offset + batch.len;
+        if found.positions.len() < end {
+            found.positions.resize(end, Sum::default());
+        }
+        let mut is_finite = true;
+        for (at, &weight) in batch.weights.iter().enumerate() {
+            let (loss, weight) = (f64::from(losses[at]), f64::from(weight));
+            if weight == 0.0 {
+                continue;
+            }
+            is_finite &= loss.is_finite();
+            found.positions[rows.offset + at % batch.len].add(&Sum {
+                loss: loss * weight,
+                squares: loss * loss * weight,
+                hits: f64::from(hits[at]) * weight,
+                weight,
+                bytes: self.data.bytes_of(batch.targets[at]) as f64 * weight,
+            });
+        }
+        if !is_finite && found.nonfinite.is_none() {
+            found.nonfinite = Some(Nonfinite {
+                start: rows.starts.first().copied().unwrap_or_default(),
+                batch,
+                state: earlier,
+            });
+        }
+        Ok(scores.state)
+    }
+}
+
+/// Means over scored tokens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scored {
+    /// In nats.
+    pub(crate) loss: f64,
+    /// Share of targets ranked first, if it was asked for.
+    pub(crate) accuracy: Option<f64>,
+    /// Bytes of text that a token stands for.
+    pub(crate) bytes: f64,
+}
+
+impl Scored {
+    /// The tag that goes beside `<prefix>/loss`, and its value; none for an accuracy that was not
+    /// asked for.
+    pub(crate) fn beside_loss(self, metric: Metric, prefix: &str) -> Option<(String, f64)> {
+        let value = match metric {
+            // Both are means over the same tokens, so this is all bits over all bytes.
+            Metric::BitsPerByte => self.loss / std::f64::consts::LN_2 / self.bytes,
+            Metric::Accuracy => self.accuracy?,
+        };
+        Some((format!("{prefix}/{}", beside(metric)), value))
+    }
+}
+
+/// The tag of the number of questions that an evaluation asks, where it measures an accuracy: one
+/// question more or less that is answered is the smallest step of the accuracy.
+pub(crate) const QUESTIONS: &str = "eval/questions";
 
 /// What a metric is called in tags.
 pub(crate) fn beside(metric: Metric) -> &'static str {

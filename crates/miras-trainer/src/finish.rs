@@ -1,17 +1,29 @@
 //! Evaluations, checkpoints, and how a run ends.
 
+use std::collections::BTreeMap;
+
+use miras_data::Metric;
 use miras_log::Tracker;
-use miras_model::Ablation;
+use miras_model::{Ablation, Pass};
 use miras_run::{Best, CheckpointInfo, Goal, Status, Summary, shell_word};
 
-use crate::evaluate::{Evaluation, beside_loss, evaluate};
+use crate::evaluate::{Evaluate, Evaluated, QUESTIONS, Scored, StartFrom, Sum};
 use crate::parameters::{first_nonfinite, parameters};
 use crate::samples::block;
 use crate::session::{End, Session};
-use crate::{OnNonfinite, Outcome, TrainError, advice, snapshot};
+use crate::{OnNonfinite, Outcome, StateRule, TrainError, advice, snapshot};
 
 /// The metric that decides which checkpoint is best.
 pub(crate) const METRIC: &str = "eval/loss";
+
+/// Why a checkpoint is saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// Its step: that of the schedule, or the last one of this process.
+    Step,
+    /// Its evaluation is the best so far.
+    NewBest,
+}
 
 impl Session {
     /// Trains to the end, and writes how it ended whatever happens.
@@ -89,7 +101,7 @@ impl Session {
             // A checkpoint of this step does not know of this evaluation yet.
             is_saved = false;
         }
-        if !is_saved && let Some(place) = self.save()? {
+        if !is_saved && let Some(place) = self.save(Occasion::Step)? {
             return Ok(End::Nonfinite(place));
         }
         if is_over {
@@ -102,44 +114,42 @@ impl Session {
     pub(crate) fn evaluate(&mut self) -> Result<Option<String>, TrainError> {
         let found = self.measure(Ablation::None)?;
         let step = self.state.step;
-        let mut values = vec![(METRIC.to_owned(), found.loss)];
-        values.push(beside_loss(
-            self.data.metric(),
-            "eval",
-            found.loss,
-            (found.accuracy, found.bytes),
-        ));
+        let (loss, beside) = self.means(&found, "eval");
+        let mut values = vec![(METRIC.to_owned(), loss)];
+        values.extend(beside);
         let text: Vec<String> = (values.iter())
             .map(|(tag, value)| format!("{tag} {value:.4}"))
             .collect();
+        if self.data.metric() == Metric::Accuracy {
+            let questions = Sum::total(&found.positions).weight;
+            values.push((QUESTIONS.to_owned(), questions));
+        }
         if !self.is_logged(step) {
             // Curves against time need the time of their points.
             values.push(("perf/seconds".to_owned(), self.seconds()));
         }
         self.log(step, &values)?;
-        self.evaluated = Some((step, found.loss));
+        self.evaluated = Some((step, loss));
         self.progress
             .line(&format!("step {step}  {}", text.join("  ")));
 
         self.write_samples(step)?;
 
-        let is_best = (self.state.best.as_ref())
-            .is_none_or(|best| Goal::Lower.is_better(found.loss, best.value));
-        if is_best && found.loss.is_finite() {
+        let is_best =
+            (self.state.best.as_ref()).is_none_or(|best| Goal::Lower.is_better(loss, best.value));
+        if is_best && loss.is_finite() {
             self.state.best = Some(Best {
                 metric: METRIC.to_owned(),
-                value: found.loss,
+                value: loss,
                 step,
             });
         }
         match found.nonfinite {
-            Some(index) if self.config.train.on_nonfinite == OnNonfinite::Stop => {
-                let batch = self.data.eval_batch(index, self.config.train.batch)?;
-                let place = self.place(&[batch], |_, _| None)?;
+            Some(rows) if self.config.train.on_nonfinite == OnNonfinite::Stop => {
+                let place = self.place(&[rows.batch], |_, _| rows.state.clone())?;
                 let place = place.unwrap_or_else(|| "the loss itself".to_owned());
                 Ok(Some(format!(
-                    "step {step}: eval/loss is {}; first non-finite: {place}",
-                    found.loss
+                    "step {step}: eval/loss is {loss}; first non-finite: {place}"
                 )))
             }
             _ => Ok(None),
@@ -166,30 +176,57 @@ impl Session {
                 continue;
             }
             let found = self.measure(control.ablation())?;
-            let values = [
-                (format!("{prefix}/loss"), found.loss),
-                beside_loss(
-                    self.data.metric(),
-                    &prefix,
-                    found.loss,
-                    (found.accuracy, found.bytes),
-                ),
-            ];
+            let (loss, beside) = self.means(&found, &prefix);
+            let mut values = vec![(format!("{prefix}/loss"), loss)];
+            values.extend(beside);
             self.log(self.state.step, &values)?;
-            self.progress
-                .line(&format!("{prefix}/loss {:.4}", found.loss));
+            self.progress.line(&format!("{prefix}/loss {loss:.4}"));
         }
         Ok(())
     }
 
-    fn measure(&self, ablation: Ablation) -> Result<Evaluation, TrainError> {
-        let size = (self.config.eval.batches, self.config.train.batch);
-        let model = self.learner.frozen();
-        evaluate(&model, self.data.as_ref(), size, ablation, &self.device)
+    /// Evaluates as the model is trained: with memories that go on where training carries them.
+    fn measure(&self, ablation: Ablation) -> Result<Evaluated, TrainError> {
+        let (config, data) = (&self.config, self.data.as_ref());
+        let evaluate = Evaluate {
+            model: &self.learner.frozen(),
+            data,
+            selection: &config.eval.selection(data, config.data.seq_len()),
+            batch: config.train.batch,
+            pass: Pass {
+                ablation,
+                ..Pass::default()
+            },
+            start: match config.train.state {
+                StateRule::Reset => StartFrom::Initial,
+                StateRule::Carry => StartFrom::Carried,
+            },
+            device: &self.device,
+        };
+        evaluate.run(&|_| {})
+    }
+
+    /// The mean loss, and the metric that goes beside it with its tag.
+    fn means(&self, found: &Evaluated, prefix: &str) -> (f64, Option<(String, f64)>) {
+        let all = Sum::total(&found.positions);
+        let scored = Scored {
+            loss: all.mean_loss(),
+            accuracy: Some(all.accuracy()),
+            bytes: all.bytes / all.weight,
+        };
+        (scored.loss, scored.beside_loss(self.data.metric(), prefix))
+    }
+
+    /// Whether the best evaluation so far is that of this step.
+    pub(crate) fn is_best_at(&self, step: u64) -> bool {
+        self.state
+            .best
+            .as_ref()
+            .is_some_and(|best| best.step == step)
     }
 
     /// Saves a checkpoint; the place of the first non-finite weight instead, if there is one.
-    pub(crate) fn save(&mut self) -> Result<Option<String>, TrainError> {
+    pub(crate) fn save(&mut self, occasion: Occasion) -> Result<Option<String>, TrainError> {
         let step = self.state.step;
         if let Some(name) = first_nonfinite(&parameters(&self.learner.model))? {
             return Ok(Some(format!(
@@ -209,12 +246,19 @@ impl Session {
                 .filter(|(at, _)| *at == step)
                 .map(|(_, loss)| loss),
             best: state.best.as_ref().map(|best| best.value),
+            best_step: state.best.as_ref().map(|best| best.step),
+            only_best: occasion == Occasion::NewBest,
             ..CheckpointInfo::new(state.tokens)
         };
         let learner = &self.learner;
         let saved =
             (self.checkpoints).save(step, |files| snapshot::save(files, learner, &state), &info)?;
         self.saved = Some(step);
+        for damaged in &saved.unreadable {
+            self.progress.line(&format!(
+                "warning: {damaged}; it stays, for it may be the best one"
+            ));
+        }
         if let Some(error) = saved.not_pruned {
             self.progress.line(&format!("warning: {error}"));
         }
@@ -229,9 +273,19 @@ impl Session {
             tokens: self.state.tokens,
             seconds: self.seconds(),
             best: self.state.best.clone(),
-            metrics: self.metrics.clone(),
+            metrics: self.last_values(),
         })?;
         Ok(())
+    }
+
+    /// The last value of each metric; of skipped steps the number up to now, also where the last
+    /// steps were not logged.
+    fn last_values(&self) -> BTreeMap<String, f64> {
+        let mut values = self.metrics.clone();
+        if self.config.train.on_nonfinite == OnNonfinite::Skip {
+            values.insert("train/skipped".to_owned(), self.state.skipped as f64);
+        }
+        values
     }
 
     /// Seconds of training, all starts together.

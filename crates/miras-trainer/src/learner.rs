@@ -4,11 +4,13 @@ use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use miras_data::Batch;
-use miras_model::{LanguageModel, ModelState, Pass, Precision};
+use miras_model::{LanguageModel, ModelState, ParameterGroup, ParameterGroups, Pass, Precision};
 
 use crate::carried::Carried;
-use crate::parameters::{self, Group, parameters};
-use crate::read::{Tokens, read, weight_of};
+use crate::loss_scale::{LossScale, SMALLEST};
+use crate::norm::{Huge, Norm, Squares};
+use crate::parameters::{self, Parameter, parameters};
+use crate::read::{ReadBack, Tokens, sum as sum_of, weight_of};
 use crate::{OptimConfig, RunConfig, TrainError};
 
 /// A model and its optimiser.
@@ -17,15 +19,13 @@ pub(crate) struct Learner {
     pub(crate) optimizer: ModuleOptimizer,
     /// What memories keep from step to step, if they do.
     pub(crate) carried: Option<Carried>,
-    precision: Precision,
+    /// The group of every parameter.
+    pub(crate) groups: ParameterGroups,
+    /// What the loss is multiplied with, in float16 alone.
+    pub(crate) loss_scale: Option<LossScale>,
     truncate: Option<usize>,
     device: Device,
 }
-
-/// What a loss is multiplied with so that its gradients are numbers of float16, whose smallest
-/// is 6e-8. A step whose gradients are too large for it is made again with a smaller one.
-const LOSS_SCALE: f64 = 16_384.0;
-const SMALLER: f64 = 16.0;
 
 /// What the batches of one step say about the weights.
 pub(crate) struct Gradients {
@@ -33,36 +33,83 @@ pub(crate) struct Gradients {
     /// Mean over the scored tokens of the step, in nats.
     pub(crate) loss: f64,
     /// Norm of the whole gradient.
-    pub(crate) norm: f64,
+    pub(crate) norm: Norm,
     /// Share of scored targets ranked first, if it was asked for.
     pub(crate) accuracy: Option<f64>,
-    /// The parameter nearest to the loss whose gradient has no finite norm.
-    pub(crate) nonfinite: Option<String>,
+    /// The loss scale that they were made with.
+    pub(crate) scale: Option<f64>,
     /// The states behind the batches, cut off from the graph, if they are to be carried.
     pub(crate) states: Vec<ModelState>,
     /// Whether these are finite.
     pub(crate) has_finite_states: bool,
 }
 
+/// Why a step with certain gradients cannot be made.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Fault {
+    /// The loss is NaN or infinite.
+    Loss,
+    /// The gradient is.
+    Gradient,
+    /// The carried memory is.
+    Memory,
+    /// The square of an entry, clipped as it would be, is too large for the optimiser.
+    Huge(Huge),
+}
+
 impl Gradients {
+    /// Whether loss, gradient and carried memories are.
     pub(crate) fn is_finite(&self) -> bool {
-        self.loss.is_finite() && self.norm.is_finite() && self.has_finite_states
+        self.loss.is_finite() && self.norm.value.is_finite() && self.has_finite_states
+    }
+
+    /// Why a step that is clipped to norm `clip` (0 = off) cannot be made, if so.
+    pub(crate) fn fault(&self, clip: f64) -> Option<Fault> {
+        let factor = self.factor(clip);
+        let is_huge = |huge: &Huge| huge.overflows_at(factor);
+        if !self.loss.is_finite() {
+            Some(Fault::Loss)
+        } else if !self.norm.value.is_finite() {
+            Some(Fault::Gradient)
+        } else if !self.has_finite_states {
+            Some(Fault::Memory)
+        } else {
+            self.norm.huge.clone().filter(is_huge).map(Fault::Huge)
+        }
+    }
+
+    /// What the gradient is multiplied with to have at most the norm `clip` (0 = off).
+    fn factor(&self, clip: f64) -> f64 {
+        if clip > 0.0 && self.norm.value > clip {
+            clip / self.norm.value
+        } else {
+            1.0
+        }
     }
 }
 
 impl Learner {
     /// Initial weights and a fresh optimiser.
-    pub(crate) fn new(config: &RunConfig, vocab: usize, device: &Device) -> Self {
+    pub(crate) fn new(
+        config: &RunConfig,
+        vocab: usize,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
         let with_gradients = device.clone().autodiff();
         let model = LanguageModel::new(&config.model, vocab, config.train.seed, &with_gradients);
-        Self {
-            optimizer: optimizer(&config.optim, &model),
+        let groups = parameters::groups(&model)?;
+        Ok(Self {
+            optimizer: optimizer(&config.optim, &model, &groups),
             model,
             carried: Carried::new(&config.train),
-            precision: config.train.precision,
+            groups,
+            loss_scale: match config.train.precision {
+                Precision::F32 | Precision::Bf16 => None,
+                Precision::F16 => Some(LossScale::new()),
+            },
             truncate: config.train.truncate,
             device: device.clone(),
-        }
+        })
     }
 
     /// The model without gradients.
@@ -90,28 +137,39 @@ impl Learner {
         batches: &[Batch],
         wants_accuracy: bool,
     ) -> Result<Gradients, TrainError> {
-        let scale = match self.precision {
-            Precision::F32 | Precision::Bf16 => None,
-            Precision::F16 => Some(LOSS_SCALE),
-        };
-        self.with_scale(batches, wants_accuracy, scale)
+        self.with_scale(
+            batches,
+            wants_accuracy,
+            self.loss_scale.map(LossScale::scale),
+        )
     }
 
-    /// The gradients by way of a scaled loss; the scale falls until they are finite.
+    /// The gradients by way of a scaled loss; the scale falls until they are finite, if any does
+    /// it.
     fn with_scale(
         &self,
         batches: &[Batch],
         wants_accuracy: bool,
-        mut scale: Option<f64>,
+        scale: Option<f64>,
     ) -> Result<Gradients, TrainError> {
-        loop {
-            let gradients = self.scaled_gradients(batches, wants_accuracy, scale)?;
-            let is_too_large = gradients.loss.is_finite() && !gradients.norm.is_finite();
-            match scale {
-                Some(now) if is_too_large && now > 1.0 => scale = Some(now / SMALLER),
-                _ => return Ok(gradients),
+        let pass = |scale| self.scaled_gradients(batches, wants_accuracy, scale);
+        let overflows = |found: &Gradients| found.loss.is_finite() && !found.norm.value.is_finite();
+        let mut found = pass(scale)?;
+        let Some(mut scale) = scale else {
+            return Ok(found);
+        };
+        if overflows(&found) && scale > SMALLEST {
+            // What the smallest scale does not make finite, none does.
+            let smallest = pass(Some(SMALLEST))?;
+            if overflows(&smallest) {
+                return Ok(smallest);
             }
         }
+        while overflows(&found) && scale > SMALLEST {
+            scale = LossScale::below(scale);
+            found = pass(Some(scale))?;
+        }
+        Ok(found)
     }
 
     /// The gradients, by way of a loss that is `scale` times as large if there is a scale.
@@ -129,7 +187,8 @@ impl Learner {
             ..Pass::default()
         };
         let mut sum = GradientsAccumulator::new();
-        let mut numbers = Vec::new();
+        let mut numbers = ReadBack::default();
+        let (mut losses, mut hits) = (Vec::new(), Vec::new());
         let mut states = Vec::new();
         for (at, batch) in batches.iter().enumerate() {
             let tokens = Tokens::new(batch, &self.device.clone().autodiff());
@@ -139,11 +198,12 @@ impl Learner {
                 states.push(output.state.detach());
             }
             if wants_accuracy {
-                numbers.push(tokens.hits(output.logits.clone()).inner().div_scalar(total));
+                let right = tokens.hits(output.logits.clone()).inner();
+                hits.push(numbers.add(right.div_scalar(total)));
             }
-            let losses = LanguageModel::token_losses(output.logits, tokens.targets);
-            let loss = (losses * tokens.weights).sum().div_scalar(total);
-            numbers.push(loss.clone().inner());
+            let each = LanguageModel::token_losses(output.logits, tokens.targets);
+            let loss = sum_of(each * tokens.weights).div_scalar(total);
+            losses.push(numbers.add(loss.clone().inner()));
             let gradients = match scale {
                 None => loss.backward(),
                 Some(scale) => loss.mul_scalar(scale).backward(),
@@ -156,30 +216,19 @@ impl Learner {
             values = scaled(&self.model, values, scale.recip());
         }
         let gradients = parameters::gradients(&self.model, &values);
-        let squares = gradients
-            .iter()
-            .map(|one| one.values.clone().square().sum());
-        numbers.extend(squares);
-        numbers.extend(states.iter().map(|state| state.finiteness().inner()));
+        let squares = Squares::of(&gradients, &mut numbers);
+        let finiteness: Vec<_> = (states.iter())
+            .map(|state| numbers.add(state.finiteness().inner()))
+            .collect();
 
-        // One read-back a step: each waits for the device.
-        let numbers = read(Tensor::cat(numbers, 0))?;
-        let (numbers, of_states) = numbers.split_at(numbers.len() - states.len());
-        let (of_batches, squares) = numbers.split_at(numbers.len() - gradients.len());
-        let every = if wants_accuracy { 2 } else { 1 };
-        let sum_of = |at: usize| -> f64 {
-            let values = of_batches.iter().skip(at).step_by(every);
-            values.copied().map(f64::from).sum()
-        };
-        // The backward pass comes from the last parameter to the first.
-        let first = squares.iter().rposition(|square| !square.is_finite());
+        let numbers = numbers.read()?;
         Ok(Gradients {
+            loss: numbers.sum(&losses),
+            accuracy: wants_accuracy.then(|| numbers.sum(&hits)),
+            norm: squares.norm(&numbers, &gradients)?,
+            scale,
+            has_finite_states: numbers.sum(&finiteness).is_finite(),
             values,
-            loss: sum_of(every - 1),
-            accuracy: wants_accuracy.then(|| sum_of(0)),
-            norm: squares.iter().copied().map(f64::from).sum::<f64>().sqrt(),
-            nonfinite: first.map(|at| gradients[at].name.clone()),
-            has_finite_states: of_states.iter().all(|value| value.is_finite()),
             states,
         })
     }
@@ -187,17 +236,19 @@ impl Learner {
     /// One step of the optimiser, the whole gradient clipped to norm `clip` (0 = off); the next
     /// step goes on from the states behind this one.
     pub(crate) fn update(&mut self, gradients: Gradients, lr: f64, clip: f64) {
+        let factor = gradients.factor(clip);
         let Gradients {
             values,
-            norm,
+            scale,
             states,
             ..
         } = gradients;
         if let Some(carried) = &mut self.carried {
             carried.set(states);
         }
-        let values = if clip > 0.0 && norm > clip {
-            scaled(&self.model, values, clip / norm)
+        self.loss_scale = (self.loss_scale.zip(scale)).map(|(before, used)| before.after(used));
+        let values = if factor < 1.0 {
+            scaled(&self.model, values, factor)
         } else {
             values
         };
@@ -205,8 +256,13 @@ impl Learner {
     }
 }
 
-/// `AdamW` without weight decay where [`Group::decays`] says so.
-pub(crate) fn optimizer(config: &OptimConfig, model: &LanguageModel) -> ModuleOptimizer {
+/// `AdamW`, with weight decay on the groups that
+/// [decay](miras_model::ParameterGroup::decays) alone.
+fn optimizer(
+    config: &OptimConfig,
+    model: &LanguageModel,
+    groups: &ParameterGroups,
+) -> ModuleOptimizer {
     let with_decay = |weight_decay: f64| {
         AdamWConfig::new()
             .with_beta_1(config.beta1 as f32)
@@ -214,8 +270,10 @@ pub(crate) fn optimizer(config: &OptimConfig, model: &LanguageModel) -> ModuleOp
             .with_epsilon(config.epsilon as f32)
             .with_weight_decay(weight_decay as f32)
     };
+    let decays =
+        |parameter: &Parameter| groups.of(parameter.id).is_some_and(ParameterGroup::decays);
     let spared = (parameters(model).into_iter())
-        .filter(|parameter| !Group::of(&parameter.name).decays())
+        .filter(|parameter| !decays(parameter))
         .map(|parameter| parameter.id);
     with_decay(config.weight_decay).init().with_group(
         ParamGroup::from_ids(spared.collect()),
@@ -225,9 +283,17 @@ pub(crate) fn optimizer(config: &OptimConfig, model: &LanguageModel) -> ModuleOp
 }
 
 fn scaled(model: &LanguageModel, values: GradientsParams, by: f64) -> GradientsParams {
-    let mut scaler = Scaler { values, by };
-    model.visit(&mut scaler);
-    scaler.values
+    // A factor below the smallest float32 with all its digits is applied in two parts.
+    let parts = if by < f64::from(f32::MIN_POSITIVE) {
+        vec![by.sqrt(), by.sqrt()]
+    } else {
+        vec![by]
+    };
+    parts.into_iter().fold(values, |values, by| {
+        let mut scaler = Scaler { values, by };
+        model.visit(&mut scaler);
+        scaler.values
+    })
 }
 
 struct Scaler {

@@ -2,6 +2,7 @@ use miras_config::Layers;
 use miras_data::Dataset;
 
 use super::*;
+use crate::read::read;
 
 const SMALL: &str = "[model]\nlayers = 1\ndim = 8\nheads = 2\nffn_dim = 8\n\
     tie_head = false\n[memory]\nnorm = true\n[algorithm]\nchunk = 4\n\
@@ -16,13 +17,13 @@ fn small(sets: &[&str]) -> (Learner, Box<dyn Dataset>, RunConfig) {
     let (config, _, data) =
         RunConfig::load_and_open(layers, &miras_registry::Registry::builtin()).unwrap();
     (
-        Learner::new(&config, data.vocab(), &Device::flex()),
+        Learner::new(&config, data.vocab(), &Device::flex()).unwrap(),
         data,
         config,
     )
 }
 
-fn values(list: Vec<parameters::Parameter>) -> Vec<(String, Vec<f32>)> {
+fn values(list: Vec<Parameter>) -> Vec<(String, Vec<f32>)> {
     (list.into_iter())
         .map(|one| (one.name, read(one.values).unwrap()))
         .collect()
@@ -37,9 +38,13 @@ fn weight_decay_acts_on_the_listed_parameters_alone() {
     let gradients = Gradients {
         values: zero.0,
         loss: 0.0,
-        norm: 0.0,
+        norm: Norm {
+            value: 0.0,
+            nonfinite: None,
+            huge: None,
+        },
         accuracy: None,
-        nonfinite: None,
+        scale: None,
         states: Vec::new(),
         has_finite_states: true,
     };
@@ -110,7 +115,7 @@ impl ModuleVisitor for Zeros {
 fn accumulated_batches_are_one_large_batch() {
     let (learner, data, _) = small(&[]);
     let mut parts: Vec<Batch> = (0..3)
-        .map(|index| data.train_batch(index, 2).unwrap())
+        .map(|index| data.train_batch(index, 0..2).unwrap())
         .collect();
     // Parts that score different numbers of tokens must not count alike.
     parts[1].weights[..10].fill(0.0);
@@ -131,8 +136,8 @@ fn accumulated_batches_are_one_large_batch() {
         sum.loss
     );
     assert!(
-        (one.norm - sum.norm).abs() < 1e-5,
-        "{} {}",
+        (one.norm.value - sum.norm.value).abs() < 1e-5,
+        "{:?} {:?}",
         one.norm,
         sum.norm
     );
@@ -153,10 +158,10 @@ fn accumulated_batches_are_one_large_batch() {
 fn clipping_scales_the_whole_gradient() {
     let (learner, data, _) = small(&[]);
     let gradients = learner
-        .gradients(&[data.train_batch(0, 2).unwrap()], false)
+        .gradients(&[data.train_batch(0, 0..2).unwrap()], false)
         .unwrap();
     let (norm, before) = (
-        gradients.norm,
+        gradients.norm.value,
         values(parameters::gradients(&learner.model, &gradients.values)),
     );
     let scaled = scaled(&learner.model, gradients.values, 0.5 / norm);
@@ -183,7 +188,7 @@ fn clipping_scales_the_whole_gradient() {
 fn the_norm_is_that_of_all_gradients() {
     let (learner, data, _) = small(&[]);
     let gradients = learner
-        .gradients(&[data.train_batch(0, 2).unwrap()], false)
+        .gradients(&[data.train_batch(0, 0..2).unwrap()], false)
         .unwrap();
     let all = values(parameters::gradients(&learner.model, &gradients.values));
     let square: f64 = all
@@ -191,7 +196,7 @@ fn the_norm_is_that_of_all_gradients() {
         .flat_map(|(_, one)| one)
         .map(|v| f64::from(*v).powi(2))
         .sum();
-    assert!((square.sqrt() - gradients.norm).abs() < 1e-6);
+    assert!((square.sqrt() - gradients.norm.value).abs() < 1e-6);
     assert_eq!(
         all.len(),
         parameters(&learner.model).len(),
@@ -347,20 +352,122 @@ fn a_stored_memory_of_other_rows_or_another_model_is_refused() {
 fn a_scaled_loss_has_the_gradients_of_the_loss() {
     let (exact, data, _) = small(&[]);
     let (rounded, ..) = small(&["train.precision=f16"]);
-    let batch = [data.train_batch(0, 2).unwrap()];
+    let batch = [data.train_batch(0, 0..2).unwrap()];
     let truth = exact.gradients(&batch, false).unwrap();
     let found = rounded.gradients(&batch, false).unwrap();
-    let gap = (found.norm / truth.norm - 1.0).abs();
-    assert!(gap < 0.02, "{} instead of {}", found.norm, truth.norm);
+    let (truth, found) = (truth.norm.value, found.norm.value);
+    let gap = (found / truth - 1.0).abs();
+    assert!(gap < 0.02, "{found} instead of {truth}");
     assert!(gap > 0.0, "nothing is rounded");
 
     // A scale at which gradients overflow is found out, and a smaller one taken.
     let overflown = rounded.scaled_gradients(&batch, false, Some(1e12)).unwrap();
-    assert!(overflown.loss.is_finite() && !overflown.norm.is_finite());
+    assert!(overflown.loss.is_finite() && !overflown.norm.value.is_finite());
     let again = rounded.with_scale(&batch, false, Some(1e12)).unwrap();
+    let gap = (again.norm.value / truth - 1.0).abs();
+    assert!(gap < 0.02, "{} instead of {truth}", again.norm.value);
+    assert!(again.scale.unwrap() < 1e12, "{:?}", again.scale);
+}
+
+#[test]
+fn a_loss_scale_is_remembered_after_a_step() {
+    let (mut learner, data, _) = small(&["train.precision=f16"]);
+    let batch = [data.train_batch(0, 0..2).unwrap()];
+    let gradients = |learner: &Learner| learner.gradients(&batch, false).unwrap();
+    let start = learner.loss_scale.unwrap();
+    assert_eq!(gradients(&learner).scale, Some(start.scale()));
+    // As a step whose gradients overflow at the first scale leaves it.
+    let mut lowered = gradients(&learner);
+    lowered.scale = Some(start.scale() / 256.0);
+    learner.update(lowered, 0.0, 1.0);
+    assert_eq!(gradients(&learner).scale, Some(start.scale() / 256.0));
+
+    let folder = tempfile::tempdir().unwrap();
+    let state = crate::snapshot::State {
+        step: 1,
+        tokens: 0,
+        skipped: 0,
+        skipped_in_a_row: 0,
+        best: None,
+        seconds: 0.0,
+        data: String::new(),
+        loss_scale: None,
+    };
+    crate::snapshot::save(folder.path(), &learner, &state).unwrap();
+    let (fresh, ..) = small(&["train.precision=f16"]);
+    let (again, _) = crate::snapshot::load(folder.path(), fresh).unwrap();
+    assert_eq!(again.loss_scale, learner.loss_scale);
+    assert_ne!(again.loss_scale, Some(start));
+}
+
+#[test]
+fn gradients_do_not_depend_on_the_number_of_threads() {
+    // Each feed-forward matrix has exactly as many values as burn adds up in parallel.
+    let sets = ["model.dim=64", "model.ffn_dim=65536"];
+    let (learner, data, _) = small(&sets);
+    let largest = parameters(&learner.model).into_iter().map(|one| one.shape);
+    let largest = largest.map(|shape| shape.iter().product::<usize>()).max();
+    assert_eq!(largest, Some(4 << 20));
+    let batch = [data.train_batch(0, 0..1).unwrap()];
+    let in_threads = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(|| {
+            let found = learner.gradients(&batch, false).unwrap();
+            let values = values(parameters::gradients(&learner.model, &found.values));
+            (found.loss.to_bits(), found.norm.value.to_bits(), values)
+        })
+    };
+    let one = in_threads(1);
+    for threads in [2, 3] {
+        let other = in_threads(threads);
+        assert_eq!((one.0, one.1), (other.0, other.1), "{threads} threads");
+        assert!(one.2 == other.2, "{threads} threads");
+    }
+}
+
+#[test]
+fn every_parameter_has_a_group_and_one_without_is_named() {
+    let of = |sets: &[&str]| {
+        let (learner, ..) = small(sets);
+        let groups = parameters::groups(&learner.model).unwrap();
+        (parameters(&learner.model).into_iter())
+            .map(|one| (groups.of(one.id).unwrap().name(), one.name))
+            .collect::<Vec<_>>()
+    };
+    let attention = "model.mixer='attention'";
+    for sets in [&[][..], &["model.tie_head=true", "model.conv=0"]] {
+        for (group, name) in of(sets) {
+            let expected = match name.as_str() {
+                "embedding" => "embedding",
+                "head.weight" => "head",
+                _ if name.ends_with(".gamma") => "norm",
+                _ if name.ends_with(".taps") => "convolution",
+                _ if name.contains(".ffn.") => "feed_forward",
+                _ if name.contains(".gates.") || name.contains(".rates.") => "gate",
+                _ if name.contains(".initial.") || name.contains(".gains.") => "memory",
+                _ => "projection",
+            };
+            assert_eq!(group, expected, "{name}");
+        }
+    }
+    let mut layers = Layers::new();
+    layers
+        .text(
+            "test",
+            "[model]\nlayers = 1\ndim = 8\nheads = 2\n[data]\nseq_len = 16",
+        )
+        .unwrap();
+    layers.set(attention).unwrap();
+    let registry = miras_registry::Registry::builtin();
+    let (config, _, data) = RunConfig::load_and_open(layers, &registry).unwrap();
+    assert!(Learner::new(&config, data.vocab(), &Device::flex()).is_ok());
+
+    let (learner, ..) = small(&[]);
+    let other = ParameterGroups::default();
+    let error = parameters::check_groups(&learner.model, &other).unwrap_err();
+    let error = error.to_string();
     assert!(
-        (again.norm / truth.norm - 1.0).abs() < 0.02,
-        "{}",
-        again.norm
+        error.starts_with("the parameter `embedding` is in no group"),
+        "{error}"
     );
 }

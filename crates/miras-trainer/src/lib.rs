@@ -17,8 +17,11 @@ mod estimate;
 mod evaluate;
 mod finish;
 mod init;
+mod kept;
 mod learner;
+mod loss_scale;
 mod nonfinite;
+mod norm;
 mod parameters;
 mod read;
 mod request;
@@ -34,11 +37,13 @@ mod weights;
 
 pub use bench::{Bench, BenchRequest, Spread, bench};
 pub use config::{
-    CheckpointConfig, Control, EvalConfig, LogConfig, OnNonfinite, OptimConfig, RunConfig,
-    StateRule, TrainConfig,
+    CheckpointConfig, Control, EvalConfig, LogConfig, OnNonfinite, OptimConfig, Reopened,
+    RunConfig, StateRule, TrainConfig,
 };
 pub use error::{ChangedKey, TrainError};
 pub use estimate::{Estimate, TrainMemory, estimate};
+pub use evaluate::{Evaluate, Evaluated, Nonfinite, StartFrom, Sum};
+pub use kept::{kept_config, kept_tokenizer, tokenizer_files};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};
 pub use snapshot::tokenizer_fingerprint;

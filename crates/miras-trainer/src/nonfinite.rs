@@ -10,12 +10,13 @@ use crate::parameters::{first_nonfinite, parameters};
 use crate::read::{Tokens, read};
 
 /// The first place with NaN or infinity, in words: a parameter, or layer and tensor (in a memory
-/// also the chunk) of the pass over the batch from the state on; none if that pass is finite. Chunks count from
-/// the one that the state left open, if it did.
+/// also the chunk) of the pass over the batch from `earlier` on; none if that pass is finite.
+/// Chunks count from the one that `earlier` left open, if it did.
 pub(crate) fn first_place(
     model: &LanguageModel,
     spec: &ModelSpec,
-    (batch, earlier): (&Batch, Option<ModelState>),
+    batch: &Batch,
+    earlier: Option<ModelState>,
     device: &Device,
 ) -> Result<Option<String>, TrainError> {
     if let Some(name) = first_nonfinite(&parameters(model))? {
@@ -142,7 +143,7 @@ mod tests {
         let (config, _, data) =
             RunConfig::load_and_open(layers, &miras_registry::Registry::builtin()).unwrap();
         let device = Device::flex();
-        let learner = crate::learner::Learner::new(&config, data.vocab(), &device);
+        let learner = crate::learner::Learner::new(&config, data.vocab(), &device).unwrap();
         let model = learner.frozen();
         let number = parameters(&model)
             .into_iter()
@@ -151,8 +152,8 @@ mod tests {
             .id
             .val();
         let model = model.map(&mut Fill { number, value });
-        let batch = data.train_batch(0, 2).unwrap();
-        first_place(&model, &config.model, (&batch, None), &device).unwrap()
+        let batch = data.train_batch(0, 0..2).unwrap();
+        first_place(&model, &config.model, &batch, None, &device).unwrap()
     }
 
     #[test]

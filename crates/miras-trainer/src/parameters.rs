@@ -1,9 +1,9 @@
-//! The parameters of a model by name, and the groups they fall into.
+//! The parameters of a model by name.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use miras_model::LanguageModel;
+use miras_model::{LanguageModel, ParameterGroups};
 
 use crate::{TrainError, read::read};
 
@@ -16,67 +16,25 @@ pub(crate) struct Parameter {
     pub(crate) values: Tensor<1>,
 }
 
-/// What a parameter is to the optimiser and to histograms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Group {
-    Embedding,
-    Projection,
-    FeedForward,
-    Head,
-    Norm,
-    Bias,
-    Gate,
-    Memory,
-    Convolution,
+/// The group of every parameter, or an error that names one that no module put into a group:
+/// nothing would say whether weight decay acts on it.
+pub(crate) fn groups(model: &LanguageModel) -> Result<ParameterGroups, TrainError> {
+    let groups = model.groups();
+    check_groups(model, &groups)?;
+    Ok(groups)
 }
 
-impl Group {
-    /// The group of the parameter with this name.
-    pub(crate) fn of(name: &str) -> Self {
-        let parts: Vec<&str> = name.split('.').collect();
-        let has = |part: &str| parts.contains(&part);
-        let last = parts.last().copied().unwrap_or_default();
-        if has("gates") || has("rates") {
-            Self::Gate
-        } else if has("initial") || has("gains") {
-            Self::Memory
-        } else if last == "taps" {
-            Self::Convolution
-        } else if last == "gamma" {
-            Self::Norm
-        } else if last == "bias" {
-            Self::Bias
-        } else if has("embedding") {
-            Self::Embedding
-        } else if has("ffn") {
-            Self::FeedForward
-        } else if parts[0] == "head" {
-            Self::Head
-        } else {
-            Self::Projection
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Embedding => "embedding",
-            Self::Projection => "projection",
-            Self::FeedForward => "feed_forward",
-            Self::Head => "head",
-            Self::Norm => "norm",
-            Self::Bias => "bias",
-            Self::Gate => "gate",
-            Self::Memory => "memory",
-            Self::Convolution => "convolution",
-        }
-    }
-
-    /// Whether weight decay acts on it.
-    pub(crate) fn decays(self) -> bool {
-        match self {
-            Self::Embedding | Self::Projection | Self::FeedForward | Self::Head => true,
-            Self::Norm | Self::Bias | Self::Gate | Self::Memory | Self::Convolution => false,
-        }
+/// An error that names a parameter without a group, if there is one.
+pub(crate) fn check_groups(
+    model: &LanguageModel,
+    groups: &ParameterGroups,
+) -> Result<(), TrainError> {
+    let ungrouped = parameters(model)
+        .into_iter()
+        .find(|one| groups.of(one.id).is_none());
+    match ungrouped {
+        Some(one) => Err(TrainError::NoGroup { name: one.name }),
+        None => Ok(()),
     }
 }
 

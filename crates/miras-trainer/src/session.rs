@@ -11,9 +11,9 @@ use miras_log::{Progress, Span, Tick, Tracker, Trackers};
 use miras_model::ModelState;
 use miras_run::{Checkpoints, RunFolder};
 
-use crate::evaluate::beside_loss;
-use crate::finish::METRIC;
-use crate::learner::{Gradients, Learner};
+use crate::evaluate::Scored;
+use crate::finish::{METRIC, Occasion};
+use crate::learner::{Fault, Gradients, Learner};
 use crate::read::weight_of;
 use crate::samples::Samples;
 use crate::schedule::learning_rate;
@@ -84,14 +84,7 @@ impl Session {
         let state = started.state;
         let samples = Samples::new(&config)?;
         let resumed_at = started.resumed.then_some(state.step);
-        let table = config.to_table();
-        let trackers = trackers::open(
-            &started.folder,
-            &table,
-            &config.log.hparams,
-            data.metric(),
-            resumed_at,
-        )?;
+        let trackers = trackers::open(&started.folder, &config, data.metric(), resumed_at)?;
         let (metrics, known) = match resumed_at {
             Some(step) => trackers::logged(&started.folder, step)?,
             None => Default::default(),
@@ -164,9 +157,16 @@ impl Session {
             {
                 return Ok(End::Nonfinite(place));
             }
-            if due(self.config.checkpoint.every, step)
-                && step < self.config.train.steps
-                && let Some(place) = self.save()?
+            let occasion = if due(self.config.checkpoint.every, step) {
+                Some(Occasion::Step)
+            } else {
+                (self.config.checkpoint.keep_best && self.is_best_at(step))
+                    .then_some(Occasion::NewBest)
+            };
+            // The last step is saved with all that is measured at the end.
+            if step < self.config.train.steps
+                && let Some(occasion) = occasion
+                && let Some(place) = self.save(occasion)?
             {
                 return Ok(End::Nonfinite(place));
             }
@@ -188,22 +188,31 @@ impl Session {
         self.training += begun.elapsed();
 
         let lr = learning_rate(&self.config.optim, self.state.step);
-        let (loss, norm) = (gradients.loss, gradients.norm);
+        let (loss, norm) = (gradients.loss, gradients.norm.value);
         let mut values = vec![("train/loss".to_owned(), loss)];
-        // Without an accuracy nobody asks for it.
-        let accuracy = gradients.accuracy.unwrap_or(f64::NAN);
         let bytes = batches.iter().map(|batch| batch.bytes).sum::<u64>() as f64;
-        let bytes = bytes / batches.iter().map(weight_of).sum::<f64>();
-        let metric = self.data.metric();
-        values.push(beside_loss(metric, "train", loss, (accuracy, bytes)));
+        let scored = Scored {
+            loss,
+            accuracy: gradients.accuracy,
+            bytes: bytes / batches.iter().map(weight_of).sum::<f64>(),
+        };
+        values.extend(scored.beside_loss(self.data.metric(), "train"));
         values.push(("optim/lr".to_owned(), lr));
         values.push(("optim/grad_norm".to_owned(), norm));
 
         let verified = self.verify_gradients(step, &batches, &gradients)?;
-        if gradients.is_finite() {
-            let probed = self.probe(step, is_logged, &batches[0])?;
+        let clip = self.config.optim.clip;
+        if let Some(fault) = gradients.fault(clip) {
+            if let Some(place) = self.skip_or_stop(&batches, &gradients, &fault)? {
+                self.log(step, &values)?;
+                return Ok(Some(place));
+            }
+            // What made the step non-finite may be in the memories themselves.
+            self.forget();
+        } else {
+            let probed = self.probe(step, is_logged, &batches)?;
             let begun = Instant::now();
-            self.learner.update(gradients, lr, self.config.optim.clip);
+            self.learner.update(gradients, lr, clip);
             self.training += begun.elapsed();
             self.verify_update(step, verified, lr)?;
             self.state.skipped_in_a_row = 0;
@@ -212,12 +221,6 @@ impl Session {
                 values.push(("perf/seconds".to_owned(), self.seconds()));
                 values.extend(probed);
             }
-        } else if let Some(place) = self.skip_or_stop(&batches, &gradients)? {
-            self.log(step, &values)?;
-            return Ok(Some(place));
-        } else {
-            // What made the step non-finite may be in the memories themselves.
-            self.forget();
         }
         if self.config.train.on_nonfinite == OnNonfinite::Skip {
             values.push(("train/skipped".to_owned(), self.state.skipped as f64));
@@ -248,7 +251,7 @@ impl Session {
         let Some(twin) = &self.twin else {
             return Ok(None);
         };
-        match twin.gradients((&self.learner, gradients), batches)? {
+        match twin.gradients(&self.learner, gradients, batches)? {
             Ok(ours) => Ok(Some(ours)),
             Err(gap) => Err(self.disagrees(step, gap)),
         }
@@ -293,15 +296,10 @@ impl Session {
         let (train, step) = (&self.config.train, self.state.step);
         (0..train.accumulate)
             .map(|at| {
+                let rows = at * train.batch..(at + 1) * train.batch;
                 let batch = match train.state {
-                    StateRule::Reset => {
-                        let index = step * train.accumulate as u64 + at as u64;
-                        self.data.train_batch(index, train.batch)
-                    }
-                    StateRule::Carry => {
-                        let rows = at * train.batch..(at + 1) * train.batch;
-                        self.data.stream_batch(step, rows, train.sequences())
-                    }
+                    StateRule::Reset => self.data.train_batch(step, rows),
+                    StateRule::Carry => self.data.stream_batch(step, rows, train.sequences()),
                 };
                 Ok(batch?)
             })
@@ -325,6 +323,7 @@ impl Session {
         &mut self,
         batches: &[Batch],
         gradients: &Gradients,
+        fault: &Fault,
     ) -> Result<Option<String>, TrainError> {
         self.state.skipped += 1;
         self.state.skipped_in_a_row += 1;
@@ -333,21 +332,28 @@ impl Session {
         if is_skip && self.state.skipped_in_a_row < train.max_skips.unwrap_or(u64::MAX) {
             return Ok(None);
         }
-        let (what, otherwise) = if !gradients.loss.is_finite() {
-            let what = format!("the loss is {}", gradients.loss);
-            (what, "the loss itself")
-        } else if !gradients.norm.is_finite() {
-            let what = format!("the gradient norm is {}", gradients.norm);
-            (what, "the loss itself")
-        } else {
-            let what = "the carried memory is not finite".to_owned();
-            (what, "the memory behind the last token")
+        let what = match fault {
+            Fault::Loss => format!("the loss is {}", gradients.loss),
+            Fault::Gradient => format!("the gradient norm is {}", gradients.norm.value),
+            Fault::Memory => "the carried memory is not finite".to_owned(),
+            Fault::Huge(huge) => format!(
+                "the gradient is finite, but it has an entry of {:.1e}, whose square float32 cannot hold",
+                huge.value
+            ),
         };
-        let place = self.place(batches, Learner::frozen_state)?.or_else(|| {
-            let name = gradients.nonfinite.as_ref()?;
-            Some(format!("gradient of parameter `{name}`"))
-        });
-        let place = place.unwrap_or_else(|| otherwise.to_owned());
+        let place = match fault {
+            Fault::Huge(huge) => format!("AdamW's second moment of parameter `{}`", huge.name),
+            Fault::Loss | Fault::Gradient | Fault::Memory => {
+                let place = self.place(batches, Learner::frozen_state)?;
+                let gradient = gradients.norm.nonfinite.as_ref();
+                place
+                    .or_else(|| gradient.map(|name| format!("gradient of parameter `{name}`")))
+                    .unwrap_or_else(|| match fault {
+                        Fault::Memory => "the memory after the last token".to_owned(),
+                        _ => "the loss itself".to_owned(),
+                    })
+            }
+        };
         let again = match self.state.skipped_in_a_row {
             1 => String::new(),
             times => format!(", {times} steps in a row"),
@@ -367,8 +373,9 @@ impl Session {
     ) -> Result<Option<String>, TrainError> {
         let model = self.learner.frozen();
         for (at, batch) in batches.iter().enumerate() {
-            let pass = (batch, earlier(&self.learner, at));
-            let place = nonfinite::first_place(&model, &self.config.model, pass, &self.device)?;
+            let earlier = earlier(&self.learner, at);
+            let spec = &self.config.model;
+            let place = nonfinite::first_place(&model, spec, batch, earlier, &self.device)?;
             if place.is_some() {
                 return Ok(place);
             }

@@ -16,7 +16,6 @@ use std::fs;
 use std::path::Path;
 
 use burn::optim::ModuleOptimizer;
-use burn::store::ModuleSnapshot;
 use burn::store::burn_pack::{Reader, Writer};
 use burn::tensor::Bytes;
 use miras_run::Best;
@@ -24,8 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::learner::Learner;
+use crate::loss_scale::LossScale;
 use crate::start::TOKENIZER;
-use crate::weights::{Weights, store};
+use crate::weights::Weights;
 
 const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.bpk";
@@ -49,23 +49,27 @@ pub(crate) struct State {
     pub(crate) seconds: f64,
     /// Fingerprints of the data.
     pub(crate) data: String,
+    /// What the loss of the next step is multiplied with, in float16 alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) loss_scale: Option<LossScale>,
 }
 
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// Writes the files of a checkpoint into an empty folder.
 pub(crate) fn save(folder: &Path, learner: &Learner, state: &State) -> Result<(), Failure> {
-    // Through memory: a file that burn writes itself is readable by its owner alone.
-    let mut weights = store(None);
-    learner.frozen().save_into(&mut weights)?;
-    fs::write(folder.join(MODEL), weights.get_bytes()?)?;
+    fs::write(folder.join(MODEL), Weights::bytes_of(&learner.frozen())?)?;
     fs::write(folder.join(OPTIMIZER), optimizer_bytes(&learner.optimizer)?)?;
     if let Some(carried) = &learner.carried
         && let Some(bytes) = carried.to_bytes()?
     {
         fs::write(folder.join(MEMORY), bytes)?;
     }
-    let mut json = serde_json::to_vec_pretty(state)?;
+    let state = State {
+        loss_scale: learner.loss_scale,
+        ..state.clone()
+    };
+    let mut json = serde_json::to_vec_pretty(&state)?;
     json.push(b'\n');
     fs::write(folder.join(STATE), json)?;
     Ok(())
@@ -95,6 +99,11 @@ pub(crate) fn load(folder: &Path, mut learner: Learner) -> Result<(Learner, Stat
     let bytes = fs::read(&path).map_err(failed(&path))?;
     let bytes = Bytes::from_bytes_vec(bytes);
     learner.optimizer = (learner.optimizer.from_bytes(bytes)).map_err(failed(&path))?;
+
+    // A checkpoint of another precision, or of an earlier version, has none.
+    if let (Some(now), Some(stored)) = (&mut learner.loss_scale, state.loss_scale) {
+        *now = stored;
+    }
 
     let path = folder.join(MEMORY);
     if let Some(carried) = &mut learner.carried

@@ -2,14 +2,15 @@
 
 use std::io::ErrorKind;
 
-use miras_config::Layers;
-use miras_data::{Dataset, Description};
+use miras_data::{Dataset, Description, TokenizerFiles};
+use miras_log::JsonLines;
 use miras_run::{Checkpoint, Checkpoints, RunError, RunFolder, RunRecord, Start, provenance};
 
 use toml::Table;
 
-use crate::compare::changed_keys;
+use crate::compare::{DATA_PATHS, INIT_FROM, changed_keys};
 use crate::estimate::estimate;
+use crate::kept::{kept_config, tokenizer_files};
 use crate::learner::Learner;
 use crate::snapshot::{self, State};
 use crate::trackers::plain;
@@ -49,21 +50,23 @@ pub(crate) fn fresh(
         Some(name) => name.clone(),
         None => RunFolder::unused_name(&request.runs, &request.stem)?,
     };
-    let learner = init::start(config, learner)?;
+    let init = init::start(config, learner)?;
     let description = data.describe();
     let first = this_start(0, config, request);
-    let record = new_record(config, data, &description, first);
+    let mut record = new_record(config, data, &description, first);
+    record.init = init.sha256;
     let text = plain(&stored(config)?);
-    let folder = RunFolder::create(&request.runs, &name, &text, &record)?;
+    let tokenizer = tokenizer_files(&config.data, tokenizer_of(&description))?;
+    let folder = RunFolder::create(&request.runs, &name, &text, &record, &tokenizer)?;
     Ok(Started {
         checkpoints: Checkpoints::new(&folder, config.checkpoint.policy()),
         folder,
-        learner,
+        learner: init.learner,
         state: first_state(&description),
         resumed: false,
         checkpoint: None,
         eval: None,
-        notes: Vec::new(),
+        notes: init.note.map(as_note).into_iter().collect(),
     })
 }
 
@@ -79,20 +82,67 @@ pub(crate) fn again(
 ) -> Result<Started, TrainError> {
     let name = request.name.as_ref().unwrap_or(&request.stem);
     let folder = RunFolder::open(&request.runs, name)?;
-    refuse_changes(&folder, config)?;
-    let mut checkpoints = Checkpoints::new(&folder, config.checkpoint.policy());
+    // A run without its record is made up for.
+    let record = match folder.read_record() {
+        Ok(record) => Some(record),
+        Err(RunError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
     let mut notes = Vec::new();
+    let (before, note) = kept_config(&folder, &config.registry)?;
+    notes.extend(note.map(as_note));
+    let mut checkpoints = Checkpoints::new(&folder, config.checkpoint.policy());
     let found = find(&checkpoints, at, &mut notes)?;
     let description = data.describe();
-    if let Some(checkpoint) = &found {
-        refuse_fewer_steps(name, checkpoint.step, config.train.steps)?;
-        // Before the weights, whose shapes follow from the data.
-        let stored = snapshot::state(&checkpoint.path)?.data;
-        refuse_other_data(name, stored, fingerprints(&description))?;
+    let known = match &found {
+        Some(checkpoint) => {
+            refuse_fewer_steps(name, checkpoint.step, config.train.steps)?;
+            Some(snapshot::state(&checkpoint.path)?.data)
+        }
+        None => record.as_ref().and_then(fingerprints_in),
+    };
+    let init = record.as_ref().and_then(|record| record.init.as_deref());
+    refuse_changes(
+        &folder,
+        (&before, config),
+        (known.is_some(), init.is_some()),
+    )?;
+    // Before the weights, whose shapes follow from the data.
+    if let Some(known) = known {
+        refuse_other_data(name, known, fingerprints(&description))?;
     }
-    let (learner, state) = match &found {
-        Some(checkpoint) => snapshot::load(&checkpoint.path, learner)?,
-        None => (init::start(config, learner)?, first_state(&description)),
+    let is_moved = before
+        .absolute()
+        .map_err(TrainError::NoFolder)?
+        .train
+        .init_from
+        != config
+            .absolute()
+            .map_err(TrainError::NoFolder)?
+            .train
+            .init_from;
+    let (learner, state, begun_with) = match &found {
+        Some(checkpoint) => {
+            if is_moved {
+                init::refuse_others(config, init)?;
+            }
+            let (learner, state) = snapshot::load(&checkpoint.path, learner)?;
+            (learner, state, init.map(str::to_owned))
+        }
+        None => {
+            init::refuse_others(config, init)?;
+            let init = init::start(config, learner)?;
+            notes.extend(init.note.map(as_note));
+            (init.learner, first_state(&description), init.sha256)
+        }
+    };
+    // What can be said against the folder's other files is said before they change.
+    JsonLines::read(folder.metrics_path())?;
+    let kept = folder.tokenizer_path();
+    let tokenizer = match TokenizerFiles::read(&kept.to_string_lossy()) {
+        Ok(_) => Vec::new(),
+        // It is damaged, or the run is of an earlier version.
+        Err(_) => tokenizer_files(&config.data, tokenizer_of(&description))?,
     };
 
     let removed = checkpoints.remove_after(state.step)?;
@@ -102,21 +152,24 @@ pub(crate) fn again(
             list(&removed)
         ));
     }
+    let stale = folder.remove_reports_after(state.step)?;
+    if !stale.is_empty() {
+        notes.push(format!(
+            "removed the reports of evaluations at later steps: {}",
+            stale.join(", ")
+        ));
+    }
     folder.remove_summary()?;
-    folder.write_config(&plain(&stored(config)?))?;
     let start = this_start(state.step, config, request);
-    // A run without its record is made up for.
-    let record = match folder.read_record() {
-        Ok(mut record) => {
-            record.starts.push(start);
-            record
-        }
-        Err(RunError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => {
-            new_record(config, data, &description, start)
-        }
-        Err(error) => return Err(error.into()),
-    };
-    folder.write_record(&record)?;
+    let mut now = new_record(config, data, &description, start);
+    if let Some(record) = record {
+        now.seed = record.seed;
+        now.cost = record.cost.or(now.cost);
+        now.starts.splice(0..0, record.starts);
+    }
+    now.init = begun_with;
+    folder.write_tokenizer(&tokenizer)?;
+    folder.rewrite(&plain(&stored(config)?), &now)?;
     Ok(Started {
         folder,
         checkpoints,
@@ -135,12 +188,21 @@ fn stored(config: &RunConfig) -> Result<Table, TrainError> {
     Ok(config.to_table())
 }
 
-fn refuse_changes(folder: &RunFolder, config: &RunConfig) -> Result<(), TrainError> {
-    let mut layers = Layers::new();
-    let (before, _) = (layers.file(&folder.config_path()))
-        .and_then(|()| RunConfig::load(layers, &config.registry))
-        .map_err(TrainError::Stored)?;
-    let keys = changed_keys(&stored(&before)?, &stored(config)?);
+/// Refuses another configuration; paths may lead elsewhere if it is known what they led to, which
+/// is compared afterwards: those of data, and that of the first weights.
+fn refuse_changes(
+    folder: &RunFolder,
+    (before, config): (&RunConfig, &RunConfig),
+    (knows_data, knows_init): (bool, bool),
+) -> Result<(), TrainError> {
+    let mut paths = Vec::new();
+    if knows_data {
+        paths.extend(DATA_PATHS);
+    }
+    if knows_init {
+        paths.push(INIT_FROM);
+    }
+    let keys = changed_keys(&stored(before)?, &stored(config)?, &paths);
     if keys.is_empty() {
         return Ok(());
     }
@@ -160,7 +222,9 @@ fn refuse_fewer_steps(name: &str, done: u64, steps: u64) -> Result<(), TrainErro
 }
 
 fn refuse_other_data(name: &str, stored: String, now: String) -> Result<(), TrainError> {
-    if stored == now {
+    // Earlier versions kept a hash of generated rows, which the settings and the seed determine;
+    // those are compared key by key.
+    if stored == now || stored.starts_with("sha256-generated:") {
         return Ok(());
     }
     let name = name.to_owned();
@@ -230,6 +294,7 @@ fn first_state(description: &Description) -> State {
         best: None,
         seconds: 0.0,
         data: fingerprints(description),
+        loss_scale: None,
     }
 }
 
@@ -246,6 +311,17 @@ fn fingerprints(description: &Description) -> String {
     .map(String::as_str)
     .collect::<Vec<_>>()
     .join(" ")
+}
+
+fn tokenizer_of(description: &Description) -> Option<&str> {
+    let tokenizer = description.tokenizer.as_ref();
+    tokenizer.map(|tokenizer| &*tokenizer.fingerprint)
+}
+
+/// The fingerprints at the end of the words about the data.
+fn fingerprints_in(record: &RunRecord) -> Option<String> {
+    let words = record.data.rsplit("; ").next()?;
+    words.contains("sha256").then(|| words.to_owned())
 }
 
 /// Name, size and fingerprint of the data.
@@ -267,6 +343,11 @@ pub(crate) fn in_words(description: &Description) -> String {
         description.name,
         fingerprints(description)
     )
+}
+
+/// As in the banner that follows.
+pub(crate) fn as_note(text: String) -> String {
+    format!("note     {text}")
 }
 
 fn list(steps: &[u64]) -> String {

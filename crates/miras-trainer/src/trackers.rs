@@ -1,37 +1,41 @@
 //! Where the metrics of a run go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use miras_config::{Origins, annotated, flat};
 use miras_data::Metric;
 use miras_log::{HParam, JsonLines, TensorBoard, Tracker, Trackers};
-use miras_run::{RunError, RunFolder, sha256_hex};
+use miras_run::{RunFolder, sha256_hex};
 use toml::{Table, Value};
 
-use crate::TrainError;
 use crate::evaluate::beside;
 use crate::samples::block;
+use crate::{RunConfig, TrainError};
 
 /// Opens `metrics.jsonl` and an event file, fresh or to go on after `resumed_at`, and writes
 /// the configuration into the latter.
 pub(crate) fn open(
     folder: &RunFolder,
-    config: &Table,
-    columns: &[String],
+    config: &RunConfig,
     metric: Metric,
     resumed_at: Option<u64>,
 ) -> Result<Trackers, TrainError> {
+    let keeps = |step: u64, tag: &str| {
+        let is_end = Some(step) == resumed_at && step < config.train.steps;
+        tag != CONFIG && (!is_end || is_due(config, step, tag))
+    };
     let (lines, mut board) = match resumed_at {
         None => (
             JsonLines::create(folder.metrics_path())?,
             TensorBoard::create(folder.path())?,
         ),
         Some(step) => (
-            JsonLines::resume(folder.metrics_path(), step)?,
-            TensorBoard::resume(folder.path(), step)?,
+            JsonLines::resume_where(folder.metrics_path(), step, &keeps)?,
+            TensorBoard::resume_where(folder.path(), step, &keeps)?,
         ),
     };
+    let columns = &config.log.hparams;
+    let config = &config.to_table();
     let values: BTreeMap<String, Value> = flat(config).into_iter().collect();
     let all: Vec<String> = values.keys().cloned().collect();
     let columns = if columns.is_empty() { &all } else { columns };
@@ -44,8 +48,26 @@ pub(crate) fn open(
         ("Learning", &learning(metric)),
         ("Memory, by layer", MEMORY_CHARTS),
     ])?;
-    board.text(resumed_at.unwrap_or(0), "config", &block(&plain(config)))?;
+    board.text(0, CONFIG, &block(&plain(config)))?;
     Ok(Trackers(vec![Box::new(lines), Box::new(board)]))
+}
+
+/// The tag of the configuration as text, which is that of the latest start.
+const CONFIG: &str = "config";
+
+/// Whether a run that goes on after `step` has a point of `tag` there. An earlier process that
+/// ended there, because its steps or its time were over, has measured more.
+fn is_due(config: &RunConfig, step: u64, tag: &str) -> bool {
+    let is_due = |every: u64| every > 0 && step > 0 && step.is_multiple_of(every);
+    let (is_logged, is_evaluated) = (is_due(config.log.every), is_due(config.eval.every));
+    match tag.split('/').next() {
+        Some("eval") => is_evaluated,
+        Some("control") => false,
+        // They are never made for an end.
+        Some("histograms") => true,
+        _ if tag == "perf/seconds" => is_logged || is_evaluated,
+        _ => is_logged,
+    }
 }
 
 /// The charts of learning: what is lower or higher when a model is better, and its cost.
@@ -95,22 +117,11 @@ pub(crate) fn logged(
     folder: &RunFolder,
     step: u64,
 ) -> Result<(BTreeMap<String, f64>, Known), TrainError> {
-    let path = folder.metrics_path();
-    let text = fs::read(&path).map_err(|cause| RunError::Io {
-        action: "read",
-        path,
-        cause,
-    })?;
     let mut last = BTreeMap::new();
     let mut tags = BTreeSet::new();
-    for line in text.split(|byte| *byte == b'\n') {
-        // A line that somebody edited is none of ours.
-        let Ok(line) = serde_json::from_slice::<BTreeMap<String, serde_json::Value>>(line) else {
-            continue;
-        };
-        let at = line.get("step").and_then(serde_json::Value::as_u64);
-        for (tag, value) in line {
-            if tag == "step" || tag == "tokens" {
+    for line in JsonLines::read(folder.metrics_path())? {
+        for (tag, value) in line.values {
+            if tag == "tokens" {
                 continue;
             }
             let value = match &value {
@@ -119,7 +130,7 @@ pub(crate) fn logged(
                 other => other.as_f64(),
             };
             let Some(value) = value else { continue };
-            if at == Some(step) {
+            if line.step == step {
                 tags.insert(tag.clone());
             }
             last.insert(tag, value);

@@ -62,13 +62,13 @@ impl Twin {
     /// gradients with which [`Twin::update`] follows.
     pub(crate) fn gradients(
         &self,
-        device: (&Learner, &Gradients),
+        device: &Learner,
+        theirs: &Gradients,
         batches: &[Batch],
     ) -> Result<Result<Gradients, String>, TrainError> {
-        let (learner, theirs) = device;
         let ours = self.learner.gradients(batches, false)?;
         if !ours.is_finite() && !theirs.is_finite() {
-            // They agree that this step is none.
+            // They agree that this step cannot be made.
             return Ok(Ok(ours));
         }
         let gap = (theirs.loss - ours.loss).abs() / ours.loss.abs().max(1.0);
@@ -78,8 +78,8 @@ impl Twin {
                 theirs.loss, ours.loss
             )));
         }
-        let floor = SHARE * ours.norm;
-        let found = numbers(gradients(&learner.model, &theirs.values))?;
+        let floor = SHARE * ours.norm.value;
+        let found = numbers(gradients(&device.model, &theirs.values))?;
         let expected = numbers(gradients(&self.learner.model, &ours.values))?;
         for ((name, found), (_, expected)) in found.iter().zip(&expected) {
             let gap = distance(found, expected) / norm(expected).max(floor).max(f64::MIN_POSITIVE);
@@ -96,7 +96,7 @@ impl Twin {
         self.learner.model.visit(&mut carry_over);
         Ok(Ok(Gradients {
             values: carry_over.gradients,
-            norm: theirs.norm,
+            norm: theirs.norm.clone(),
             ..ours
         }))
     }
@@ -189,7 +189,8 @@ mod tests {
         }
         let (config, _, data) = RunConfig::load_and_open(layers, &Registry::builtin()).unwrap();
         let device = miras_device::open("cpu").unwrap();
-        (Learner::new(&config, data.vocab(), &device), data)
+        let learner = Learner::new(&config, data.vocab(), &device).unwrap();
+        (learner, data)
     }
 
     /// A step of both; what they differ in.
@@ -199,9 +200,9 @@ mod tests {
         data: &dyn Dataset,
         lr: f64,
     ) -> Option<String> {
-        let batches = [data.train_batch(0, 2).unwrap()];
+        let batches = [data.train_batch(0, 0..2).unwrap()];
         let gradients = device.gradients(&batches, false).unwrap();
-        let ours = match twin.gradients((device, &gradients), &batches).unwrap() {
+        let ours = match twin.gradients(device, &gradients, &batches).unwrap() {
             Ok(ours) => ours,
             Err(gap) => return Some(gap),
         };

@@ -1,12 +1,13 @@
 //! The weights of a model, as a checkpoint and an export keep them.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use miras_model::LanguageModel;
-use miras_run::sha256_hex;
+use miras_run::{Vouched, sha256_hex, vouched_weights};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::TrainError;
@@ -53,6 +54,20 @@ impl Weights {
     /// Its SHA-256 in lower-case hexadecimal, as in the manifest of a checkpoint.
     pub fn sha256(&self) -> String {
         sha256_hex(&self.bytes)
+    }
+
+    /// Compares them with what vouches for them in their folder: the `export.json` of an export,
+    /// or the manifest of a checkpoint.
+    pub fn verify(&self) -> Result<Vouched, TrainError> {
+        Ok(vouched_weights(&self.path, &self.sha256())?)
+    }
+
+    /// The file of a model's weights; equal weights give equal bytes.
+    pub fn bytes_of(model: &LanguageModel) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+        // Through memory: a file that burn writes itself is readable by its owner alone.
+        let mut weights = store(None);
+        model.save_into(&mut weights)?;
+        Ok(weights.get_bytes()?)
     }
 
     /// Number of token values of the model that they are of.
@@ -128,8 +143,8 @@ impl Weights {
     }
 }
 
-/// Reads and writes `model.safetensors`; equal weights give equal files.
-pub(crate) fn store(bytes: Option<Vec<u8>>) -> SafetensorsStore {
+/// Reads and writes `model.safetensors`.
+fn store(bytes: Option<Vec<u8>>) -> SafetensorsStore {
     // The default metadata are written in random order, which would make equal weights
     // different files. One entry has one order; other tools look for this one.
     SafetensorsStore::from_bytes(bytes)

@@ -25,7 +25,7 @@ pub enum UseError {
     },
     /// The tokenizer is not the one of training.
     #[error(
-        "data.tokenizer: the model of run `{run}` knows the tokens of another tokenizer: it was trained with {}, now it is {}; restore the files",
+        "data.tokenizer: the model of run `{run}` knows the tokens of another tokenizer: it was trained with {}, now it is {}; restore the files in `tokenizer/` of the run's folder",
         of_tokenizer(stored.as_deref()), of_tokenizer(now.as_deref())
     )]
     OtherTokenizer {
@@ -35,6 +35,17 @@ pub enum UseError {
         stored: Option<String>,
         /// Fingerprint now.
         now: Option<String>,
+    },
+    /// The tokenizer cannot be opened.
+    #[error(
+        "data.tokenizer: the tokenizer of the run cannot be used: {}; put its files into {}",
+        with_cause(cause), folder.display()
+    )]
+    NoTokenizer {
+        /// Where its files belong.
+        folder: PathBuf,
+        /// Why it cannot be opened. It is part of the message, therefore no `source`.
+        cause: DataError,
     },
     /// The configuration, or what was set on top of it, is refused.
     #[error(transparent)]
@@ -51,7 +62,7 @@ pub enum UseError {
     },
     /// The data cannot be read.
     #[error("{}", with_cause(.0))]
-    Data(#[from] DataError),
+    Data(DataError),
     /// The run folder refuses.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -79,14 +90,6 @@ pub enum UseError {
         /// What the operating system says.
         cause: io::Error,
     },
-    /// A file is not what this program writes.
-    #[error("cannot understand {}: {cause}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What the parser says.
-        cause: String,
-    },
     /// The folder of an export is taken.
     #[error("{} is not empty: choose another folder with --out", path.display())]
     Taken {
@@ -99,6 +102,13 @@ pub enum UseError {
     /// The device cannot be read from.
     #[error("the device failed: {0}")]
     Compute(String),
+}
+
+// Not by `#[from]`: the error is part of the message already, and would be printed twice.
+impl From<DataError> for UseError {
+    fn from(error: DataError) -> Self {
+        Self::Data(error)
+    }
 }
 
 impl UseError {

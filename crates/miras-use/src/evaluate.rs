@@ -2,26 +2,31 @@
 
 use std::path::PathBuf;
 
-use miras_data::{Batch, DataConfig, Tokenizer};
-use miras_model::{LanguageModel, ModelState};
+use miras_data::{Amount, DataConfig, Selection};
+use miras_model::ModelState;
+use miras_trainer::{Evaluate, StartFrom, StateRule, Sum};
 
 use crate::held_out::{self, HeldOut};
+use crate::notes;
 use crate::report::{ByPairs, Report, SCHEMA, StateUsed, VERSION, Weighed};
-use crate::sums::{Sum, by_position, total};
-use crate::tensors::{read, tokens};
-use crate::{Generator, Memory, Stored, Trained, UseError};
+use crate::sums::{by_position, measured};
+use crate::{At, Generator, Memory, Stored, Trained, UseError};
 
 /// What is asked of an evaluation.
 #[derive(Debug, Clone, Default)]
 pub struct EvalRequest {
     /// Files, folders and patterns of text; empty for the run's own validation data.
     pub data: Vec<String>,
-    /// Tokens of a row; those of training by default.
+    /// Tokens of a row; those of training by default. Every row then starts with the initial
+    /// memory, also of a run that carries memories from row to row.
     pub length: Option<usize>,
-    /// Rows of a batch; those of training by default.
+    /// Rows that are computed at once, a matter of speed and memory alone; by default as many as
+    /// make up the tokens of a batch of training.
     pub batch: Option<usize>,
-    /// How many batches; `eval.batches` by default.
-    pub batches: Option<Batches>,
+    /// How much is read; `eval.tokens` by default.
+    pub size: Option<Size>,
+    /// In how many stretches the rows lie; as follows from the amount by default.
+    pub stretches: Option<u64>,
     /// What memories do.
     pub memory: Memory,
     /// The file of a state that every row starts from.
@@ -32,13 +37,15 @@ pub struct EvalRequest {
     pub pairs: Vec<usize>,
 }
 
-/// How many batches.
+/// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Batches {
-    /// As many as there are.
+pub enum Size {
+    /// All of the text.
     All,
-    /// So many, or all if there are fewer.
-    First(u64),
+    /// So many tokens, in whole rows, or all if there are fewer.
+    Tokens(u64),
+    /// So many times the tokens of the rows that are computed at once.
+    Batches(u64),
 }
 
 /// Evaluates a run.
@@ -46,7 +53,8 @@ pub fn evaluate(trained: &Trained, request: &EvalRequest) -> Result<Report, UseE
     evaluate_watched(trained, request, &|_, _| {})
 }
 
-/// Evaluates a run, and says after every batch how many are done and how many there are.
+/// Evaluates a run, and says after every pass through the model how many rows are done and how
+/// many there are.
 pub fn evaluate_watched(
     trained: &Trained,
     request: &EvalRequest,
@@ -54,18 +62,36 @@ pub fn evaluate_watched(
 ) -> Result<Report, UseError> {
     trained.check_memory(request.memory)?;
     let start = start(trained, request)?;
-    let (held_out, tokenizer) = held_out::open(trained, request)?;
+    let held_out = held_out::open(trained, request)?;
+    let length = request.length.unwrap_or_else(|| held_out.config.seq_len());
+    let amount = amount(trained, request, length);
     let pass = Measure {
         trained,
         request,
         state: start.as_ref().map(|(state, _)| state),
-        tokenizer: tokenizer.as_ref(),
+        carries: carries(trained, request),
+        selection: selection(amount, request, length, &held_out)?,
     };
-    let batches = pass.batches(&held_out)?;
-    let loads = pass.loads(&held_out)?;
-    let all = batches * (1 + loads.len() as u64);
-    let positions = pass.positions(&held_out, batches, &|done| watch(done, all))?;
+    let loads = loads(request, &held_out.config)?;
+    let rows = pass.selection.rows();
+    let all = rows * (1 + loads.len() as u64);
+    let positions = pass.positions(&held_out, &|done| watch(done, all))?;
     let description = held_out.set.describe();
+    let data = Weighed {
+        name: description.name,
+        bytes: description.valid_bytes,
+        fingerprint: (description.valid_fingerprint).unwrap_or(description.fingerprint),
+        generator: held_out::generator(&held_out.config),
+    };
+    let mut notes = description.notes;
+    notes.extend(notes::of_size(request, amount));
+    notes.extend(notes::within_a_chunk(
+        trained,
+        request,
+        length,
+        pass.carries,
+    ));
+    notes.extend(notes::beyond_training(trained, &positions));
     Ok(Report {
         schema: SCHEMA.to_owned(),
         version: VERSION,
@@ -73,21 +99,22 @@ pub fn evaluate_watched(
         step: trained.origin.step,
         trained_tokens: trained.tokens,
         weights: trained.origin.weights.clone(),
-        data: Weighed {
-            name: description.name,
-            bytes: description.valid_bytes,
-            fingerprint: (description.valid_fingerprint).unwrap_or(description.fingerprint),
-        },
-        length: positions.len(),
-        batch: pass.rows(),
-        batches,
+        settings: miras_run::settings_hash(&settings(trained, request, amount, &data)),
+        data,
+        length,
+        size: in_words(amount),
+        rows,
+        stretches: pass.selection.stretches(),
+        carried: pass.carries,
+        batch: pass.batch(),
+        batches: rows.div_ceil(pass.batch() as u64),
         memory: request.memory,
         state: start.as_ref().map(|(_, used)| used.clone()),
         device: trained.device_name.clone(),
-        measured: total(&positions).measured(),
+        measured: measured(&Sum::total(&positions)),
         by_position: by_position(&positions),
-        by_pairs: pass.by_pairs(&loads, batches, &|done| watch(batches + done, all))?,
-        notes: description.notes,
+        by_pairs: pass.by_pairs(&loads, &|done| watch(rows + done, all))?,
+        notes,
     })
 }
 
@@ -112,131 +139,166 @@ fn start(
     Ok(generator.into_state().map(|state| (state, used)))
 }
 
+/// Whether memories go on from row to row, as they did in training.
+fn carries(trained: &Trained, request: &EvalRequest) -> bool {
+    trained.config.train.state == StateRule::Carry
+        && request.memory == Memory::Live
+        && request.length.is_none()
+        && request.state.is_none()
+}
+
+fn amount(trained: &Trained, request: &EvalRequest, length: usize) -> Amount {
+    match request.size {
+        None => Amount::Tokens(trained.config.eval.tokens),
+        Some(Size::All) => Amount::All,
+        Some(Size::Tokens(tokens)) => Amount::Tokens(tokens),
+        Some(Size::Batches(batches)) => {
+            let rows = request.batch.unwrap_or(trained.config.train.batch) as u64;
+            let tokens = batches.saturating_mul(rows).saturating_mul(length as u64);
+            Amount::Tokens(tokens)
+        }
+    }
+}
+
+fn selection(
+    amount: Amount,
+    request: &EvalRequest,
+    length: usize,
+    held_out: &HeldOut,
+) -> Result<Selection, UseError> {
+    if matches!(request.size, Some(Size::Tokens(0) | Size::Batches(0))) {
+        let message = "--tokens must be 1 or more, or all";
+        return Err(UseError::Usage(message.to_owned()));
+    }
+    let all = held_out.set.eval_tokens();
+    Selection::new(amount, request.stretches, length, all).ok_or_else(|| {
+        let message = "these data are generated without end: give --tokens a number";
+        UseError::Usage(message.to_owned())
+    })
+}
+
+/// What is not the default, the length and the way of memories aside.
+fn settings(
+    trained: &Trained,
+    request: &EvalRequest,
+    amount: Amount,
+    data: &Weighed,
+) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    if !request.data.is_empty() {
+        found.push(("data", data.fingerprint.clone()));
+    }
+    found.extend(request.sets.iter().map(|set| ("set", set.clone())));
+    if amount != Amount::Tokens(trained.config.eval.tokens) {
+        found.push(("tokens", in_words(amount)));
+    }
+    found.extend(
+        request
+            .stretches
+            .map(|count| ("stretches", count.to_string())),
+    );
+    found.extend(
+        request
+            .pairs
+            .iter()
+            .map(|pairs| ("pairs", pairs.to_string())),
+    );
+    if let Some(path) = &request.state {
+        found.push(("state", path.display().to_string()));
+    }
+    if trained.at != At::Latest {
+        found.push(("step", trained.origin.step.to_string()));
+    }
+    if trained.config.train.state == StateRule::Carry && request.length.is_some() {
+        found.push(("carry", "false".to_owned()));
+    }
+    found
+}
+
+fn in_words(amount: Amount) -> String {
+    match amount {
+        Amount::All => "all".to_owned(),
+        Amount::Tokens(tokens) => tokens.to_string(),
+    }
+}
+
+/// The numbers of pairs to measure at; none where the data are not recall.
+fn loads(request: &EvalRequest, data: &DataConfig) -> Result<Vec<usize>, UseError> {
+    let asked = request.pairs.clone();
+    let DataConfig::Mqar(config) = data else {
+        if asked.is_empty() {
+            return Ok(asked);
+        }
+        let message = "--pairs is about recall (data.kind = \"mqar\"): leave it out";
+        return Err(UseError::Usage(message.to_owned()));
+    };
+    if !asked.is_empty() {
+        return Ok(asked);
+    }
+    let all = config.pairs;
+    let mut loads = vec![all / 4, all / 2, all, 2 * all];
+    loads.retain(|&pairs| {
+        let mut config = config.clone();
+        config.pairs = pairs;
+        config.validate().is_empty()
+    });
+    Ok(loads)
+}
+
 /// An evaluation under way.
 struct Measure<'a> {
     trained: &'a Trained,
     request: &'a EvalRequest,
     state: Option<&'a ModelState>,
-    tokenizer: Option<&'a Tokenizer>,
+    carries: bool,
+    selection: Selection,
 }
 
 impl Measure<'_> {
-    fn rows(&self) -> usize {
-        self.request
-            .batch
-            .unwrap_or(self.trained.config.train.batch)
+    /// Rows at once, by default as many as make up the tokens of a batch of training.
+    fn batch(&self) -> usize {
+        let config = &self.trained.config;
+        let tokens = config.train.batch * config.data.seq_len();
+        let fits = || (tokens / self.selection.len()).max(1);
+        self.request.batch.unwrap_or_else(fits)
     }
 
-    fn batches(&self, held_out: &HeldOut) -> Result<u64, UseError> {
-        let all = held_out.set.eval_batches(self.rows());
-        let default = Batches::First(self.trained.config.eval.batches);
-        match (self.request.batches.unwrap_or(default), all) {
-            (Batches::First(0), _) => {
-                let message = "--batches must be 1 or more, or all";
-                Err(UseError::Usage(message.to_owned()))
-            }
-            (Batches::First(count), all) => Ok(all.map_or(count, |all| all.min(count))),
-            (Batches::All, Some(all)) => Ok(all),
-            (Batches::All, None) => {
-                let message = "these data are generated without end: give --batches a number";
-                Err(UseError::Usage(message.to_owned()))
-            }
-        }
-    }
-
-    /// The sums at each position of the rows.
-    fn positions(
-        &self,
-        held_out: &HeldOut,
-        batches: u64,
-        watch: &dyn Fn(u64),
-    ) -> Result<Vec<Sum>, UseError> {
-        let mut positions = vec![Sum::default(); held_out.config_len(self.request)];
-        for index in 0..batches {
-            let batch = held_out.set.eval_batch(index, self.rows())?;
-            let (losses, hits) = self.measure(&batch)?;
-            for (at, weight) in batch.weights.iter().enumerate() {
-                let weight = f64::from(*weight);
-                if weight == 0.0 {
-                    continue;
-                }
-                let target = batch.targets[at];
-                let bytes =
-                    (self.tokenizer).map_or(0, |tokenizer| tokenizer.decode(&[target]).len());
-                positions[at % batch.len].add(&Sum {
-                    loss: f64::from(losses[at]) * weight,
-                    hits: f64::from(hits[at]) * weight,
-                    weight,
-                    bytes: bytes as f64 * weight,
-                });
-            }
-            if !total(&positions).loss.is_finite() {
-                let message = format!("the loss of batch {index} (counted from 0) is not finite");
-                return Err(UseError::NonFinite(message));
-            }
-            watch(index + 1);
-        }
-        Ok(positions)
-    }
-
-    /// The loss of every target, and whether it is ranked first.
-    fn measure(&self, batch: &Batch) -> Result<(Vec<f32>, Vec<f32>), UseError> {
-        let device = &self.trained.device;
-        let state = (self.state).map(|state| ModelState::cat(&vec![state.clone(); batch.rows]));
-        let inputs = tokens(&batch.inputs, batch.rows, device);
-        let pass = self.request.memory.pass();
-        let logits = self.trained.model.forward(inputs, state, pass).logits;
-        let targets = tokens(&batch.targets, batch.rows, device);
-        let first = logits.clone().argmax(2).reshape([batch.rows, batch.len]);
-        let hits = first.equal(targets.clone()).float();
-        let losses = LanguageModel::token_losses(logits, targets);
-        Ok((read(losses)?, read(hits)?))
-    }
-
-    /// The numbers of pairs to measure at; none where the data are not recall.
-    fn loads(&self, held_out: &HeldOut) -> Result<Vec<usize>, UseError> {
-        let asked = self.request.pairs.clone();
-        let DataConfig::Mqar(config) = &held_out.config else {
-            if asked.is_empty() {
-                return Ok(asked);
-            }
-            let message = "--pairs is about recall (data.kind = \"mqar\"): leave it out";
-            return Err(UseError::Usage(message.to_owned()));
+    /// The sums at each position.
+    fn positions(&self, held_out: &HeldOut, watch: &dyn Fn(u64)) -> Result<Vec<Sum>, UseError> {
+        let evaluate = Evaluate {
+            model: &self.trained.model,
+            data: held_out.set.as_ref(),
+            selection: &self.selection,
+            batch: self.batch(),
+            pass: self.request.memory.pass(),
+            start: match self.state {
+                Some(state) => StartFrom::State(state),
+                None if self.carries => StartFrom::Carried,
+                None => StartFrom::Initial,
+            },
+            device: &self.trained.device,
         };
-        if !asked.is_empty() {
-            return Ok(asked);
-        }
-        let all = config.pairs;
-        let mut loads = vec![all / 4, all / 2, all, 2 * all];
-        loads.retain(|&pairs| {
-            let mut config = config.clone();
-            config.pairs = pairs;
-            config.validate().is_empty()
-        });
-        Ok(loads)
+        let found = evaluate.run(watch)?;
+        let Some(rows) = found.nonfinite else {
+            return Ok(found.positions);
+        };
+        let message = format!(
+            "the loss is not finite in the rows that begin at token {} of the held-out text",
+            rows.start
+        );
+        Err(UseError::NonFinite(message))
     }
 
-    fn by_pairs(
-        &self,
-        loads: &[usize],
-        batches: u64,
-        watch: &dyn Fn(u64),
-    ) -> Result<Vec<ByPairs>, UseError> {
+    fn by_pairs(&self, loads: &[usize], watch: &dyn Fn(u64)) -> Result<Vec<ByPairs>, UseError> {
+        let rows = self.selection.rows();
         (loads.iter().zip(0_u64..))
             .map(|(&pairs, at)| {
                 let held_out = held_out::with_pairs(self.trained, self.request, pairs)?;
-                let watch = |done| watch(at * batches + done);
-                let positions = self.positions(&held_out, batches, &watch)?;
-                let measured = total(&positions).measured();
+                let watch = |done| watch(at * rows + done);
+                let positions = self.positions(&held_out, &watch)?;
+                let measured = measured(&Sum::total(&positions));
                 Ok(ByPairs { pairs, measured })
             })
             .collect()
-    }
-}
-
-impl HeldOut {
-    /// Tokens of a row.
-    fn config_len(&self, request: &EvalRequest) -> usize {
-        request.length.unwrap_or_else(|| self.config.seq_len())
     }
 }

@@ -4,104 +4,74 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use miras_run::{RunError, RunFolder, write_atomic};
-use serde::{Deserialize, Serialize};
+use miras_run::{Export, Exported, RunError, RunFolder, sha256_hex};
+use miras_trainer::{TrainError, Weights, kept_tokenizer, tokenizer_files};
 
 use crate::{Trained, UseError};
 
-const FACTS: &str = "export.json";
-const SCHEMA: &str = "miras_export";
-const VERSION: u32 = 1;
-
-/// What `export.json` says about the weights beside it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Export {
-    /// `miras_export`.
-    pub schema: String,
-    /// 1.
-    pub version: u32,
-    /// The run that the weights are from.
-    pub run: String,
-    /// Its optimiser steps.
-    pub step: u64,
-    /// Tokens it was trained on.
-    pub tokens: u64,
-    /// Name, size and fingerprint of the data it was trained on; none if the run has no record.
-    pub data: Option<String>,
-    /// Fingerprint of the tokenizer of its training; null for bytes and data that are no text.
-    pub tokenizer: Option<String>,
-    /// SHA-256 of `model.safetensors`.
-    pub weights: String,
-}
-
-impl Export {
-    /// What a folder says; none if it is no export.
-    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, UseError> {
-        let path = folder.join(FACTS);
-        let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            result => result.map_err(UseError::io("read", &path))?,
-        };
-        let malformed = |cause: String| UseError::Malformed {
-            path: path.clone(),
-            cause,
-        };
-        let found: Self =
-            serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
-        if (found.schema.as_str(), found.version) != (SCHEMA, VERSION) {
-            let cause = format!(
-                "it is {} in version {}, and this program reads {SCHEMA} in version {VERSION}",
-                found.schema, found.version
-            );
-            return Err(malformed(cause));
-        }
-        Ok(Some(found))
-    }
-}
-
-/// Writes weights, configuration and `export.json` into a folder that is new or empty.
+/// Writes weights, configuration, tokenizer and `export.json` into a folder that is new or empty;
+/// a failure or a kill leaves it as it was.
 pub fn export(trained: &Trained, out: &Path) -> Result<Export, UseError> {
-    fs::create_dir_all(out).map_err(UseError::io("make", out))?;
-    let mut entries = fs::read_dir(out).map_err(UseError::io("list", out))?;
-    if entries.next().is_some() {
+    let is_taken = match fs::read_dir(out) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(cause) => return Err(UseError::io("list", out)(cause)),
+    };
+    if is_taken {
         return Err(UseError::Taken {
             path: out.to_owned(),
         });
     }
-    let facts = Export {
-        schema: SCHEMA.to_owned(),
-        version: VERSION,
-        run: trained.origin.run.clone(),
-        step: trained.origin.step,
-        tokens: trained.tokens,
-        data: data_of(&trained.folder)?,
-        tokenizer: trained.tokenizer.clone(),
-        weights: trained.origin.weights.clone(),
-    };
-    let copy = |from: &Path, name: &str| -> Result<(), UseError> {
-        let bytes = fs::read(from).map_err(UseError::io("read", from))?;
-        Ok(write_atomic(&out.join(name), &bytes)?)
-    };
-    copy(&trained.weights, "model.safetensors")?;
-    copy(&trained.config_path(), "config.toml")?;
-    let path = out.join(FACTS);
-    let mut json = serde_json::to_vec_pretty(&facts).map_err(|error| UseError::Malformed {
-        path: path.clone(),
-        cause: error.to_string(),
+    let above = trained.folder.parent().unwrap_or(Path::new(""));
+    let name = trained.folder.file_name().unwrap_or_default();
+    let folder = RunFolder::open_to_read(above, &name.to_string_lossy())?;
+    let config = folder.read_config()?;
+    let data = &trained.config.data;
+    let (data, _) = kept_tokenizer(folder.path(), data, data);
+    let needed = trained.tokenizer.as_deref();
+    let tokenizer = tokenizer_files(&data, needed).map_err(|error| match error {
+        TrainError::Data(cause) => trained.without_tokenizer(cause),
+        other => other.into(),
     })?;
-    json.push(b'\n');
-    write_atomic(&path, &json)?;
-    Ok(facts)
+    let facts = Export {
+        data: data_of(&folder)?,
+        tokenizer: trained.tokenizer.clone(),
+        ..Export::new(&trained.origin.run, trained.origin.step, trained.tokens)
+    };
+    let files = Exported {
+        weights: &weights(trained)?,
+        config: &config,
+        tokenizer: &tokenizer,
+    };
+    Ok(facts.write(out, files)?)
+}
+
+/// The file of the weights. The checkpoint that it was read from may be gone by now, so it is
+/// made of the model; one that another version wrote may differ from that and is read again.
+fn weights(trained: &Trained) -> Result<Vec<u8>, UseError> {
+    let is_it = |bytes: &[u8]| sha256_hex(bytes) == trained.origin.weights;
+    if let Ok(bytes) = Weights::bytes_of(&trained.model)
+        && is_it(&bytes)
+    {
+        return Ok(bytes);
+    }
+    let path = &trained.weights;
+    let bytes = fs::read(path).map_err(UseError::io("read", path))?;
+    if is_it(&bytes) {
+        return Ok(bytes);
+    }
+    Err(UseError::Train(TrainError::Weights {
+        path: path.clone(),
+        cause: "they changed while they were exported: try again".to_owned(),
+    }))
 }
 
 /// What the run, or the export, says that it was trained on.
-fn data_of(folder: &Path) -> Result<Option<String>, UseError> {
-    if let Some(export) = Export::read(folder)? {
+fn data_of(folder: &RunFolder) -> Result<Option<String>, UseError> {
+    if let Some(export) = Export::read(folder.path())? {
         return Ok(export.data);
     }
-    let runs = folder.parent().unwrap_or(Path::new(""));
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    match RunFolder::open_to_read(runs, &name)?.read_record() {
+    match folder.read_record() {
         Ok(record) => Ok(Some(record.data)),
         Err(RunError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),

@@ -1,7 +1,7 @@
 //! The data of an evaluation: those of the run, changed as asked, or any text.
 
 use miras_config::Layers;
-use miras_data::{DataConfig, DataError, Dataset, Paths, Tokenizer, open_held_out};
+use miras_data::{DataConfig, DataError, Dataset, Filler, Paths, open_held_out};
 use miras_trainer::RunConfig;
 
 use crate::{EvalRequest, Trained, UseError};
@@ -12,22 +12,34 @@ pub(crate) struct HeldOut {
     pub(crate) set: Box<dyn Dataset>,
 }
 
-/// Opens what was asked for, with the tokenizer of text.
-pub(crate) fn open(
-    trained: &Trained,
-    request: &EvalRequest,
-) -> Result<(HeldOut, Option<Tokenizer>), UseError> {
+/// Opens what was asked for.
+pub(crate) fn open(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
     let held_out = if request.data.is_empty() {
         of_run(trained, request, None)?
     } else {
         text(trained, request)?
     };
-    let tokenizer = match held_out.config {
-        DataConfig::Mqar(_) => None,
-        _ => Some(trained.tokenizer_of(&held_out.config)?),
-    };
+    if !matches!(held_out.config, DataConfig::Mqar(_)) {
+        // Whether it is the one of training.
+        trained.tokenizer_of(&held_out.config)?;
+    }
     trained.check_vocab(held_out.set.vocab())?;
-    Ok((held_out, tokenizer))
+    Ok(held_out)
+}
+
+/// What generated data are, whatever their seed and the length of their rows; none for text.
+pub(crate) fn generator(data: &DataConfig) -> Option<String> {
+    let DataConfig::Mqar(config) = data else {
+        return None;
+    };
+    let filler = match config.filler {
+        Filler::Blank => "blank",
+        Filler::Random => "random",
+    };
+    Some(format!(
+        "mqar: vocab {}, pairs {}, gap {}, filler {filler}",
+        config.vocab, config.pairs, config.gap
+    ))
 }
 
 /// The data of the run with as many pairs a row; none if so many do not fit.
@@ -58,10 +70,11 @@ fn of_run(
     if let Some(pairs) = pairs {
         layers.text("--pairs", &format!("data.pairs = {pairs}"))?;
     }
-    let (config, _, set) = RunConfig::load_to_resume(layers, &trained.config.registry)?;
+    let (registry, data) = (&trained.config.registry, &trained.config.data);
+    let opened = RunConfig::load_to_resume(layers, registry, &trained.folder, data)?;
     Ok(HeldOut {
-        config: config.data,
-        set,
+        config: opened.config.data,
+        set: opened.data,
     })
 }
 

@@ -1,20 +1,24 @@
-//! `eval.json`.
+//! `eval-LENGTH-MEMORY.json`.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use miras_run::{report_name, settings_hash};
 use serde::{Deserialize, Serialize};
 
 use crate::Memory;
 
 /// The name of the schema.
-pub(crate) const SCHEMA: &str = "miras_eval";
-/// Its version.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const SCHEMA: &str = miras_run::REPORT;
+/// Its version: 1 had the first batches of the held-out part, and no settings.
+pub(crate) const VERSION: u32 = 2;
 
-/// What an evaluation found: the content of `eval.json`.
+/// What an evaluation found: the content of a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// `miras_eval`.
     pub schema: String,
-    /// 1.
+    /// 2.
     pub version: u32,
     /// The run that the weights are from.
     pub run: String,
@@ -26,11 +30,22 @@ pub struct Report {
     pub weights: String,
     /// Name, size and fingerprint of the data.
     pub data: Weighed,
+    /// Eight digits that stand for all settings but the length and the way of memories; empty for
+    /// the defaults.
+    pub settings: String,
     /// Tokens of a row.
     pub length: usize,
-    /// Rows of a batch.
+    /// The tokens that were asked for: a number or `all`.
+    pub size: String,
+    /// Rows that were read.
+    pub rows: u64,
+    /// In how many stretches of rows that follow one another.
+    pub stretches: u64,
+    /// Whether memories went on from row to row of a stretch.
+    pub carried: bool,
+    /// Rows that were computed at once.
     pub batch: usize,
-    /// Batches.
+    /// The rows, in so many batches.
     pub batches: u64,
     /// What memories did.
     pub memory: Memory,
@@ -41,7 +56,8 @@ pub struct Report {
     /// All scored targets together.
     #[serde(flatten)]
     pub measured: Measured,
-    /// The same by the number of tokens of the row before the one that is read.
+    /// The same by the number of tokens that memories had read since they started: those of the
+    /// row before, or of the stretch where memories are carried.
     pub by_position: Vec<ByPosition>,
     /// The same by load; recall only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -49,6 +65,26 @@ pub struct Report {
     /// What the user should know of how the data were opened; not in the file.
     #[serde(skip)]
     pub notes: Vec<String>,
+}
+
+impl Report {
+    /// Its file in the folder of the run: one for each setting, so that no evaluation replaces
+    /// another one.
+    pub fn path_in(&self, folder: &Path) -> PathBuf {
+        let memory = self.memory.name();
+        let name = |settings: &str| report_name(self.length as u64, memory, settings);
+        let path = folder.join(name(&self.settings));
+        // A sweep gives the plain name to what it measures, whatever its settings are.
+        let is_other = fs::read(&path).is_ok_and(|bytes| {
+            let there: Result<Self, _> = serde_json::from_slice(&bytes);
+            there.is_ok_and(|there| there.settings != self.settings)
+        });
+        if is_other {
+            let own = settings_hash(&[("settings", self.settings.clone())]);
+            return folder.join(name(&own));
+        }
+        path
+    }
 }
 
 /// The data of an evaluation.
@@ -60,6 +96,9 @@ pub struct Weighed {
     pub bytes: Option<u64>,
     /// Hash of the data.
     pub fingerprint: String,
+    /// What generated data are, whatever their seed and the length of their rows; none for text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<String>,
 }
 
 /// A state that an evaluation started from.

@@ -1,71 +1,59 @@
 //! Sums over scored targets, in all and by position.
 
+use miras_trainer::Sum;
+
 use crate::report::{ByPosition, Measured};
 
 /// The end of the first range of positions; each further one is as long as all before it.
 const FIRST: usize = 16;
 
-/// What a position, or several, add up to.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sum {
-    /// Nats.
-    pub(crate) loss: f64,
-    /// Targets ranked first.
-    pub(crate) hits: f64,
-    /// Scored targets.
-    pub(crate) weight: f64,
-    /// Bytes of the scored targets.
-    pub(crate) bytes: f64,
+/// The targets at some positions.
+pub(crate) struct Range {
+    /// The first position.
+    pub(crate) from: usize,
+    /// The last one.
+    pub(crate) to: usize,
+    pub(crate) sum: Sum,
 }
 
-impl Sum {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.loss += other.loss;
-        self.hits += other.hits;
-        self.weight += other.weight;
-        self.bytes += other.bytes;
+pub(crate) fn measured(sum: &Sum) -> Measured {
+    let loss = sum.mean_loss();
+    Measured {
+        tokens: sum.weight as u64,
+        loss,
+        perplexity: loss.exp(),
+        bits_per_byte: sum.bits_per_byte(),
+        accuracy: sum.accuracy(),
     }
-
-    pub(crate) fn measured(&self) -> Measured {
-        let loss = self.loss / self.weight;
-        Measured {
-            tokens: self.weight as u64,
-            loss,
-            perplexity: loss.exp(),
-            bits_per_byte: (self.bytes > 0.0)
-                .then(|| self.loss / self.bytes / std::f64::consts::LN_2),
-            accuracy: self.hits / self.weight,
-        }
-    }
-}
-
-/// All positions together.
-pub(crate) fn total(positions: &[Sum]) -> Sum {
-    let mut total = Sum::default();
-    for sum in positions {
-        total.add(sum);
-    }
-    total
 }
 
 /// The positions in ranges 0 to 15, 16 to 31, 32 to 63 and so on, without those in which nothing
 /// is scored.
-pub(crate) fn by_position(positions: &[Sum]) -> Vec<ByPosition> {
+pub(crate) fn ranges(positions: &[Sum]) -> Vec<Range> {
     let mut found = Vec::new();
     let (mut from, mut end) = (0, FIRST);
     while from < positions.len() {
         let to = end.min(positions.len());
-        let sum = total(&positions[from..to]);
+        let sum = Sum::total(&positions[from..to]);
         if sum.weight > 0.0 {
-            found.push(ByPosition {
-                from,
-                to: to - 1,
-                measured: sum.measured(),
-            });
+            let to = to - 1;
+            found.push(Range { from, to, sum });
         }
         (from, end) = (end, 2 * end);
     }
     found
+}
+
+/// What the targets of each range say.
+pub(crate) fn by_position(positions: &[Sum]) -> Vec<ByPosition> {
+    let ranges = ranges(positions).into_iter();
+    ranges
+        .map(|range| ByPosition {
+            from: range.from,
+            to: range.to,
+            measured: measured(&range.sum),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -74,15 +62,14 @@ mod tests {
 
     #[test]
     fn ranges_double_and_add_up() {
-        let mut positions = vec![
-            Sum {
-                loss: 2.0,
-                hits: 0.5,
-                weight: 1.0,
-                bytes: 1.0,
-            };
-            70
-        ];
+        let one = Sum {
+            loss: 2.0,
+            squares: 4.0,
+            hits: 0.5,
+            weight: 1.0,
+            bytes: 1.0,
+        };
+        let mut positions = vec![one; 70];
         positions[16..32].fill(Sum::default());
         let found = by_position(&positions);
         let ranges: Vec<_> = found
@@ -91,7 +78,7 @@ mod tests {
             .collect();
         assert_eq!(ranges, [(0, 15, 16), (32, 63, 32), (64, 69, 6)]);
         assert!((found[0].measured.loss - 2.0).abs() < 1e-12);
-        assert_eq!(total(&positions).measured().tokens, 54);
+        assert_eq!(measured(&Sum::total(&positions)).tokens, 54);
         assert!(by_position(&[]).is_empty());
     }
 }

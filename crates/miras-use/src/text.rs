@@ -1,6 +1,7 @@
 //! Between text and tokens.
 
-use miras_data::{DataConfig, Tokenizer};
+use miras_data::{DataConfig, DataError, Tokenizer};
+use miras_trainer::kept_tokenizer;
 
 use crate::{Trained, UseError};
 
@@ -14,11 +15,11 @@ impl Trained {
     /// The tokenizer of data; an error for data that is no text, and for another tokenizer than
     /// the one that it was trained with.
     pub(crate) fn tokenizer_of(&self, data: &DataConfig) -> Result<Tokenizer, UseError> {
-        let tokenizer = match data {
-            DataConfig::Builtin(_) => Tokenizer::bytes(),
-            DataConfig::Text(config) => Tokenizer::open(&config.tokenizer)?,
-            DataConfig::Mqar(_) => return Err(UseError::NoText { kind: data.kind() }),
+        let (data, _) = kept_tokenizer(&self.folder, &self.config.data, data);
+        let Some(setting) = data.tokenizer() else {
+            return Err(UseError::NoText { kind: data.kind() });
         };
+        let tokenizer = Tokenizer::open(setting).map_err(|cause| self.without_tokenizer(cause))?;
         if tokenizer.fingerprint() != self.tokenizer.as_deref() {
             return Err(UseError::OtherTokenizer {
                 run: self.origin.run.clone(),
@@ -28,6 +29,14 @@ impl Trained {
         }
         self.check_vocab(tokenizer.vocab())?;
         Ok(tokenizer)
+    }
+
+    /// Says where to put a tokenizer that cannot be opened.
+    pub(crate) fn without_tokenizer(&self, cause: DataError) -> UseError {
+        UseError::NoTokenizer {
+            folder: self.folder.join("tokenizer"),
+            cause,
+        }
     }
 
     /// Refuses data of another number of token values.

@@ -4,14 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use miras_config::Layers;
 use miras_model::{Ablation, LanguageModel, MixerKind, Pass, Precision, StateOrigin};
 use miras_registry::Registry;
-use miras_run::{Checkpoint, Checkpoints, Policy, RunFolder};
-use miras_trainer::{RunConfig, TrainError, Weights, tokenizer_fingerprint};
+use miras_run::{Best, Checkpoints, Damaged, Export, Found, Policy, RunFolder};
+use miras_trainer::{RunConfig, Weights, kept_config, kept_tokenizer, tokenizer_fingerprint};
 use serde::{Deserialize, Serialize};
 
-use crate::{Export, UseError};
+use crate::UseError;
 
 /// Which checkpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,6 +38,15 @@ pub enum Memory {
 }
 
 impl Memory {
+    /// Its name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Frozen => "frozen",
+            Self::Reset => "reset",
+        }
+    }
+
     pub(crate) fn pass(self) -> Pass {
         Pass {
             ablation: match self {
@@ -55,6 +63,8 @@ impl Memory {
 pub struct Trained {
     /// Its folder.
     pub folder: PathBuf,
+    /// Which of its checkpoints was asked for.
+    pub at: At,
     /// Its configuration as it is stored.
     pub config: RunConfig,
     /// The model, without gradients.
@@ -89,25 +99,43 @@ impl Trained {
     ) -> Result<Self, UseError> {
         let (runs, name) = locate(runs, run);
         let folder = RunFolder::open_to_read(&runs, &name)?;
-        let mut config = stored_config(&folder.config_path(), registry)?;
+        let mut notes = Vec::new();
+        let (mut config, note) = kept_config(&folder, registry)?;
+        notes.extend(note.map(as_note));
+        let (_, note) = kept_tokenizer(folder.path(), &config.data, &config.data);
+        notes.extend(note.map(as_note));
         // The weights are kept in float32 whatever they were trained with.
         config.model.precision = Precision::F32;
         let device_name = device.unwrap_or(&config.train.device).to_owned();
         miras_device::set_fusion(config.train.fusion)?;
         let device = miras_device::open(&device_name)?;
 
-        let mut notes = Vec::new();
         let (weights, tokenizer, origin_of) = if let Some(export) = Export::read(folder.path())? {
             refuse_step(at, &folder)?;
             let of = (export.run, export.step, export.tokens);
             let weights = Weights::read(folder.path())?;
-            check_export(&weights, &export.weights)?;
+            weights.verify()?;
             (weights, export.tokenizer, of)
         } else {
-            let found = checkpoint(&folder, at, &mut notes)?;
-            let of = (name, found.step, found.manifest.info.tokens);
-            let tokenizer = tokenizer_fingerprint(&found.path)?;
-            (Weights::read(&found.path)?, tokenizer, of)
+            // Nothing is saved here, so that no policy applies.
+            let checkpoints = Checkpoints::new(&folder, Policy::default());
+            let mut skipped = Vec::new();
+            let read = checkpoints.read(
+                |checkpoints| {
+                    let found = checkpoint(&folder, checkpoints, at)?;
+                    skipped = found.skipped.iter().map(as_warning).collect();
+                    Ok::<_, UseError>(found.require()?)
+                },
+                |found| {
+                    let weights = Weights::read(&found.path)?;
+                    weights.verify()?;
+                    let tokenizer = tokenizer_fingerprint(&found.path)?;
+                    let of = (name.clone(), found.step, found.manifest.info.tokens);
+                    Ok((weights, tokenizer, of))
+                },
+            )?;
+            notes.append(&mut skipped);
+            read
         };
         let (run, step, tokens) = origin_of;
         let origin = StateOrigin {
@@ -119,6 +147,7 @@ impl Trained {
         let model = LanguageModel::new(&config.model, vocab, config.train.seed, &device);
         Ok(Self {
             folder: folder.path().to_owned(),
+            at,
             model: weights.into_model(model)?,
             config,
             vocab,
@@ -168,26 +197,12 @@ fn locate(runs: &Path, run: &str) -> (PathBuf, String) {
     (above.to_owned(), name.to_string_lossy().into_owned())
 }
 
-fn stored_config(path: &Path, registry: &Registry) -> Result<RunConfig, UseError> {
-    let mut layers = Layers::new();
-    (layers.file(path))
-        .and_then(|()| RunConfig::load(layers, registry))
-        .map(|(config, _)| config)
-        .map_err(|error| TrainError::Stored(error).into())
+fn as_note(text: String) -> String {
+    format!("note: {text}")
 }
 
-/// Refuses weights that are not those that were exported.
-fn check_export(weights: &Weights, exported: &str) -> Result<(), TrainError> {
-    let found = weights.sha256();
-    if found == exported {
-        return Ok(());
-    }
-    Err(TrainError::Weights {
-        path: weights.path().to_owned(),
-        cause: format!(
-            "they are not those that were exported: the SHA-256 is {found}, and export.json says {exported}; export the run again"
-        ),
-    })
+fn as_warning(damaged: &Damaged) -> String {
+    format!("warning: {damaged}")
 }
 
 fn refuse_step(at: At, folder: &RunFolder) -> Result<(), UseError> {
@@ -199,25 +214,42 @@ fn refuse_step(at: At, folder: &RunFolder) -> Result<(), UseError> {
     Err(UseError::Usage(message))
 }
 
-fn checkpoint(folder: &RunFolder, at: At, notes: &mut Vec<String>) -> Result<Checkpoint, UseError> {
-    // Nothing is saved here, so that no policy applies.
-    let checkpoints = Checkpoints::new(folder, Policy::default());
-    let step = match at {
-        At::Step(step) => Some(step),
-        At::Best => checkpoints.best()?,
-        At::Latest => None,
+/// That the best model cannot be had, and which is the best that can.
+fn not_kept(folder: &RunFolder, missed: &Best, found: &Found) -> String {
+    let Best {
+        metric,
+        value,
+        step,
+    } = missed;
+    let other =
+        (found.checkpoint.as_ref()).and_then(|other| Some((other.step, other.manifest.info.eval?)));
+    let instead = match other {
+        Some((other, eval)) => {
+            format!("the best that has one is step {other} ({eval:.4}): use --step {other}")
+        }
+        None => "no other evaluated step has one: use --step latest".to_owned(),
     };
-    match (at, step) {
-        (At::Best, None) => {
+    format!(
+        "the best evaluation of {}, {metric} {value:.4} at step {step}, has no checkpoint: it was not kept, as with checkpoint.keep_best = false; {instead}",
+        folder.path().display()
+    )
+}
+
+fn checkpoint(folder: &RunFolder, checkpoints: &Checkpoints, at: At) -> Result<Found, UseError> {
+    match at {
+        At::Step(step) => Ok(checkpoints.at(step)?.into()),
+        At::Latest => Ok(checkpoints.latest_valid()?),
+        At::Best => {
+            let found = checkpoints.best()?;
+            if let Some(missed) = &found.missed {
+                return Err(UseError::Usage(not_kept(folder, missed, &found)));
+            }
+            if found.checkpoint.is_some() || !found.skipped.is_empty() {
+                return Ok(found);
+            }
             let path = folder.path().display();
             let message = format!("no checkpoint of {path} was evaluated: use --step latest");
             Err(UseError::Usage(message))
-        }
-        (_, Some(step)) => Ok(checkpoints.at(step)?),
-        (_, None) => {
-            let latest = checkpoints.latest_valid()?;
-            notes.extend((latest.skipped.iter()).map(|damaged| format!("warning: {damaged}")));
-            Ok(latest.require()?)
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::label::in_words;
 use super::statistics::Difference;
-use super::{Variant, verdict};
+use super::{Variant, Verdict, verdict};
 
 /// A key that has two values, and what changes with it.
 #[derive(Debug, Clone)]
@@ -25,28 +25,51 @@ pub struct Contrast {
 pub struct Pair {
     /// What they have in common.
     pub label: String,
-    /// The second value's mean less the first one's, if both have two seeds.
+    /// The second value's mean less the first one's, if that can be tested.
     pub difference: Option<Difference>,
-    /// The same without a spread, where there is one seed.
+    /// The same without its interval.
     pub mean: f64,
+    /// Seeds of the one that has fewer.
+    pub seeds: usize,
     /// Its p, corrected for the number of pairs by Holm's method.
     pub p_holm: Option<f64>,
     /// Whether it is told from nothing.
     pub is_told: bool,
 }
 
+impl Pair {
+    /// What may be said of the difference, in words.
+    pub(crate) fn verdict(&self) -> String {
+        match (self.difference, self.is_told) {
+            (None, _) => Verdict::untested(self.seeds).to_string(),
+            (Some(_), true) => "different".to_owned(),
+            (Some(_), false) => Verdict::WithinNoise.to_string(),
+        }
+    }
+}
+
 /// All that the shown keys have to offer, if they are more than one.
-pub(super) fn find(variants: &[Variant], shown: &[String], short: &Short) -> Vec<Contrast> {
+pub(super) fn find(
+    variants: &[Variant],
+    shown: &[String],
+    short: &Short,
+    resolution: f64,
+) -> Vec<Contrast> {
     if shown.len() < 2 {
         return Vec::new();
     }
     let contrasts = shown
         .iter()
-        .filter_map(|key| of_key(variants, key, shown, short));
+        .filter_map(|key| of_key(variants, key, (shown, short), resolution));
     contrasts.collect()
 }
 
-fn of_key(variants: &[Variant], key: &str, shown: &[String], short: &Short) -> Option<Contrast> {
+fn of_key(
+    variants: &[Variant],
+    key: &str,
+    (shown, short): (&[String], &Short),
+    resolution: f64,
+) -> Option<Contrast> {
     let mut values: Vec<&Value> = Vec::new();
     for variant in variants.iter().filter(|one| one.sample.is_some()) {
         let value = variant.values.get(key)?;
@@ -78,8 +101,9 @@ fn of_key(variants: &[Variant], key: &str, shown: &[String], short: &Short) -> O
                 .filter_map(|(key, value)| Some(format!("{}={}", short.of(key), value?)));
             Some(Pair {
                 label: words.collect::<Vec<_>>().join(" "),
-                difference: Difference::of(&other.by_seed(), &one.by_seed()),
+                difference: Difference::of(&other.by_seed(), &one.by_seed(), resolution),
                 mean: other.sample?.mean - one.sample?.mean,
+                seeds: other.sample?.n.min(one.sample?.n),
                 p_holm: None,
                 is_told: false,
             })

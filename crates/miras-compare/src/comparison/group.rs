@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use miras_run::Inputs;
+use serde_json::Value;
+
 use crate::input::{Run, Settings};
 
 /// Runs whose configurations are equal but for the seed and keys without an effect on results.
@@ -9,12 +12,24 @@ use crate::input::{Run, Settings};
 pub(super) struct Group {
     /// The keys that count; of a variant that never started only the planned ones.
     pub(super) settings: Settings,
+    /// Checksums that stand for the values of keys that are paths.
+    pub(super) contents: BTreeMap<&'static str, String>,
     /// Whether any run of it has started.
     pub(super) started: bool,
     pub(super) runs: Vec<Run>,
 }
 
-/// Keys that say how a run is watched, kept and placed, and the seed.
+impl Group {
+    /// What decides whether a key is the same in two variants: its value, or the checksum of what
+    /// it leads to.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        let content = self.contents.get(key).cloned();
+        content.or_else(|| self.settings.get(key).map(Value::to_string))
+    }
+}
+
+/// Keys that change nothing of what is trained: how a run is watched, measured beside its
+/// evaluations, kept, placed and stopped. The seed is what the runs of a variant differ in.
 fn is_beside_the_point(key: &str) -> bool {
     let folders = ["checkpoint.", "log."];
     let keys = [
@@ -22,9 +37,28 @@ fn is_beside_the_point(key: &str) -> bool {
         "train.device",
         "train.verify_device",
         "train.fusion",
+        // How far a run came is compared as tokens, and skipped steps are counted.
+        "train.max_minutes",
+        "train.max_skips",
+        "train.on_nonfinite",
         "eval.every",
+        "eval.controls",
+        // The same bytes are the same data, whether or not they are text.
+        "data.allow_binary",
     ];
     folders.iter().any(|folder| key.starts_with(folder)) || keys.contains(&key)
+}
+
+/// The checksums of what a run reads, by the keys that name it.
+fn contents(run: &Run) -> BTreeMap<&'static str, String> {
+    let inputs = run.inputs();
+    let known = Inputs::KEYS.into_iter().filter_map(|key| {
+        let checksum = inputs.of_key(key)?;
+        // Data without a path are compared by their settings.
+        let is_set = run.settings.contains_key(key);
+        is_set.then(|| (key, checksum.to_owned()))
+    });
+    known.collect()
 }
 
 /// Groups runs; `swept` are keys that somebody compares by, so that they are beside no point.
@@ -51,10 +85,14 @@ pub(super) fn group(runs: Vec<Run>, swept: &[String]) -> Vec<Group> {
                 for (key, value) in settings {
                     group.settings.entry(key).or_insert(value);
                 }
+                for (key, content) in contents(&run) {
+                    group.contents.entry(key).or_insert(content);
+                }
                 group.runs.push(run);
             }
             None => groups.push(Group {
                 settings,
+                contents: contents(&run),
                 started: true,
                 runs: vec![run],
             }),
@@ -65,6 +103,7 @@ pub(super) fn group(runs: Vec<Run>, swept: &[String]) -> Vec<Group> {
             Some(group) => group.runs.push(run),
             None => groups.push(Group {
                 settings: plan(&run).unwrap_or_default(),
+                contents: BTreeMap::new(),
                 started: false,
                 runs: vec![run],
             }),
@@ -74,13 +113,12 @@ pub(super) fn group(runs: Vec<Run>, swept: &[String]) -> Vec<Group> {
         group
             .runs
             .sort_by(|a, b| (a.seed, &a.name).cmp(&(b.seed, &b.name)));
-        count_seeds_once(&mut group.runs);
     }
     groups
 }
 
 /// Keys that a configuration lacks where nothing is set.
-const OPTIONAL: [&str; 3] = ["train.max_minutes", "train.max_skips", "train.init_from"];
+const OPTIONAL: [&str; 2] = ["train.init_from", "data.valid_path"];
 
 /// Whether a run has the settings of a group. What one of two versions of the program does not
 /// know yet is taken for what the other does by default; that the versions differ is warned of.
@@ -90,12 +128,26 @@ fn is_same(group: &Group, settings: &Settings, run: &Run) -> bool {
         // A tree that was changed may have been any.
         matches!(trees, (Some(one), Some(two)) if one != two || one.dirty)
     });
+    let contents = contents(run);
     let keys: BTreeSet<&String> = group.settings.keys().chain(settings.keys()).collect();
-    keys.into_iter()
-        .all(|key| match (group.settings.get(key), settings.get(key)) {
-            (Some(one), Some(other)) => one == other,
+    keys.into_iter().all(|key| {
+        let checksums = (group.contents.get(key.as_str()), contents.get(key.as_str()));
+        match (group.settings.get(key), settings.get(key), checksums) {
+            (Some(_), Some(_), (Some(one), Some(other))) => one == other,
+            (Some(one), Some(other), _) => one == other,
             _ => is_other_version && !OPTIONAL.contains(&key.as_str()),
-        })
+        }
+    })
+}
+
+/// Decides which runs count, at the end of each or after at most `at` tokens.
+pub(super) fn count(groups: &mut [Group], metric: &str, at: Option<u64>) {
+    for group in groups {
+        for run in &mut group.runs {
+            run.count(metric, at);
+        }
+        count_seeds_once(&mut group.runs);
+    }
 }
 
 /// The same configuration and seed is the same run: a copy says nothing of the noise.

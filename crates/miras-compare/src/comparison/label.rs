@@ -90,7 +90,7 @@ fn differing(groups: &[Group], swept: &[String]) -> Vec<String> {
             let values: BTreeSet<_> = groups
                 .iter()
                 .filter(knows)
-                .map(|group| text(group, key))
+                .map(|group| group.text(key))
                 .collect();
             values.len() > 1
         })
@@ -106,14 +106,10 @@ fn differing(groups: &[Group], swept: &[String]) -> Vec<String> {
     found
 }
 
-fn text(group: &Group, key: &str) -> Option<String> {
-    group.settings.get(key).map(Value::to_string)
-}
-
 /// Whether variants with the same values of `by` have the same values of `keys`.
 fn determines(groups: &[Group], by: &[String], keys: &[String]) -> bool {
     let of = |group: &Group, keys: &[String]| -> Vec<_> {
-        keys.iter().map(|key| text(group, key)).collect()
+        keys.iter().map(|key| group.text(key)).collect()
     };
     let mut seen = BTreeMap::new();
     groups.iter().filter(|group| group.started).all(|group| {

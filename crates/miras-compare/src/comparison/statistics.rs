@@ -32,50 +32,66 @@ pub struct Difference {
     pub paired: bool,
 }
 
+/// Seeds that each side of a test needs: two values can be near each other by chance, and then
+/// their spread says that everything is certain.
+pub(crate) const SEEDS: usize = 3;
+
 impl Difference {
     /// Of values by seed: paired where both sides have the same seeds, for then data and chance
-    /// are the same on both, else by Welch. None if a side has fewer than two.
-    pub fn of(one: &BTreeMap<u64, f64>, other: &BTreeMap<u64, f64>) -> Option<Self> {
-        if one.len() < 2 || other.len() < 2 {
+    /// are the same on both, else by Welch.
+    ///
+    /// `resolution` is the smallest step in which a value can change, 0 if it is not known. A
+    /// spread is taken to be no smaller: values that are equal to a step are not equal beyond it.
+    ///
+    /// None if a side has fewer than [`SEEDS`] values, or if there is no spread at all: seeds that
+    /// change nothing are no measure of chance.
+    pub fn of(
+        one: &BTreeMap<u64, f64>,
+        other: &BTreeMap<u64, f64>,
+        resolution: f64,
+    ) -> Option<Self> {
+        if one.len() < SEEDS || other.len() < SEEDS {
             return None;
         }
+        let largest = (one.values().chain(other.values()))
+            .fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        // What 32-bit numbers do not tell apart is no spread.
+        let rounding = largest * f64::from(f32::EPSILON);
+        let spread = |sample: &Sample| sample.std.map(|std| std.max(resolution));
         if one.keys().eq(other.keys()) {
             let differences: Vec<f64> = one
                 .iter()
                 .map(|(seed, value)| value - other[seed])
                 .collect();
             let sample = Sample::of(&differences)?;
-            let error = sample.std? / (sample.n as f64).sqrt();
+            let spread = spread(&sample).filter(|&spread| spread > rounding)?;
+            let error = spread / (sample.n as f64).sqrt();
             return Self::new(sample.mean, error, (sample.n - 1) as f64, true);
         }
         let sample =
             |values: &BTreeMap<u64, f64>| Sample::of(&values.values().copied().collect::<Vec<_>>());
         let (one, other) = (sample(one)?, sample(other)?);
-        let own = one.std?.powi(2) / one.n as f64;
-        let others = other.std?.powi(2) / other.n as f64;
+        let [own, others] = [&one, &other].map(|side| spread(side).unwrap_or(0.0));
+        if own.max(others) <= rounding {
+            return None;
+        }
+        let own = own.powi(2) / one.n as f64;
+        let others = others.powi(2) / other.n as f64;
         let parts = own.powi(2) / (one.n - 1) as f64 + others.powi(2) / (other.n - 1) as f64;
-        let degrees = if parts > 0.0 {
-            (own + others).powi(2) / parts
-        } else {
-            (one.n + other.n - 2) as f64
-        };
+        let degrees = (own + others).powi(2) / parts;
         Self::new(one.mean - other.mean, (own + others).sqrt(), degrees, false)
     }
 
     fn new(mean: f64, error: f64, degrees: f64, paired: bool) -> Option<Self> {
         let distribution = StudentsT::new(0.0, 1.0, degrees).ok()?;
-        // Without any spread, every difference is one.
-        let (t, p) = match (error > 0.0, mean == 0.0) {
-            (true, _) => (mean / error, 2.0 * distribution.cdf(-(mean / error).abs())),
-            (false, true) => (0.0, 1.0),
-            (false, false) => (f64::INFINITY.copysign(mean), 0.0),
-        };
+        let t = mean / error;
         Some(Self {
             mean,
             half: distribution.inverse_cdf(0.975) * error,
             t,
             degrees,
-            p,
+            // Too small for a number is not impossible.
+            p: (2.0 * distribution.cdf(-t.abs())).max(f64::MIN_POSITIVE),
             paired,
         })
     }
@@ -140,49 +156,66 @@ mod tests {
         // Means 2 and 5, variances 1 and 4: t = -3 / sqrt(5/3), and
         // df = (5/3)² / ((1/9 + 16/9) / 2) = 50/17.
         let (a, b) = (seeds(1, &[1.0, 2.0, 3.0]), seeds(11, &[3.0, 5.0, 7.0]));
-        let welch = Difference::of(&a, &b).unwrap();
+        let welch = Difference::of(&a, &b, 0.0).unwrap();
         assert!(!welch.paired);
         close(welch.mean, -3.0);
         close(welch.t, -3.0 / (5.0_f64 / 3.0).sqrt());
         close(welch.degrees, 50.0 / 17.0);
         assert!(welch.p > 0.09 && welch.p < 0.11, "{}", welch.p);
-        close(Difference::of(&b, &a).unwrap().t, -welch.t);
-    }
-
-    #[test]
-    fn p_where_students_t_has_a_closed_form() {
-        // Equal variances and n = 2: df = 2, where p = 1 - t / sqrt(2 + t²) and the 97.5 %
-        // point is 4.302653.
-        let welch = Difference::of(&seeds(1, &[0.0, 2.0]), &seeds(5, &[5.0, 7.0])).unwrap();
-        let t = 5.0 / 2.0_f64.sqrt();
-        close(welch.degrees, 2.0);
-        close(welch.p, 1.0 - t / (2.0 + t * t).sqrt());
-        close(welch.half, 4.302_653 * 2.0_f64.sqrt());
+        close(Difference::of(&b, &a, 0.0).unwrap().t, -welch.t);
+        // A step of 2 widens the first side to the spread of the second.
+        let coarse = Difference::of(&a, &b, 2.0).unwrap();
+        close(coarse.t, -3.0 / (8.0_f64 / 3.0).sqrt());
+        close(coarse.degrees, 4.0);
     }
 
     #[test]
     fn seeds_in_common_are_paired() {
         // Differences 0.1, 0.2, 0.3: mean 0.2, deviation 0.1, t = 0.2 / (0.1 / sqrt 3), df 2.
-        let difference = Difference::of(&seeds(1, &[5.1, 3.2, 9.3]), &seeds(1, &[5.0, 3.0, 9.0]));
-        let paired = difference.unwrap();
+        let (one, other) = (seeds(1, &[5.1, 3.2, 9.3]), seeds(1, &[5.0, 3.0, 9.0]));
+        let paired = Difference::of(&one, &other, 0.0).unwrap();
         assert!(paired.paired);
         close(paired.mean, 0.2);
         close(paired.t, 2.0 * 3.0_f64.sqrt());
         close(paired.degrees, 2.0);
         close(paired.half, 4.302_653 * 0.1 / 3.0_f64.sqrt());
+        // Where p has a closed form: p = 1 - t / sqrt(2 + t²).
+        close(paired.p, 1.0 - paired.t / (2.0 + paired.t.powi(2)).sqrt());
+        let coarse = Difference::of(&one, &other, 0.5).unwrap();
+        close(coarse.half, 4.302_653 * 0.5 / 3.0_f64.sqrt());
+    }
+
+    #[test]
+    fn no_spread_is_never_certainty() {
+        // One question in sixteen answered more by both seeds.
+        let few = seeds(1, &[0.0625, 0.375]);
+        assert_eq!(
+            Difference::of(&seeds(1, &[0.125, 0.4375]), &few, 0.0625),
+            None
+        );
+        for first in [1, 7] {
+            let (low, high) = (seeds(1, &[2.0; 3]), seeds(first, &[3.0; 3]));
+            assert_eq!(Difference::of(&low, &high, 0.0), None, "seeds from {first}");
+            assert_eq!(Difference::of(&low, &low, 0.0), None);
+            // The last bit of a 32-bit number is no spread.
+            let rounded = seeds(1, &[2.0, 2.0 + 1e-7, 2.0 - 1e-7]);
+            assert_eq!(Difference::of(&rounded, &high, 0.0), None);
+            // One question of sixteen is told by nothing, half of a thousand is.
+            let (none, one) = (seeds(1, &[0.25; 3]), seeds(first, &[0.3125; 3]));
+            assert!(Difference::of(&none, &one, 0.0625).unwrap().p > 0.2);
+            let half = seeds(first, &[0.75; 3]);
+            let told = Difference::of(&none, &half, 0.001).unwrap().p;
+            assert!(told > 0.0 && told < 0.01, "{told}");
+        }
+        let many: Vec<f64> = vec![0.0; 400];
+        let far = Difference::of(&seeds(1, &many), &seeds(1, &vec![1e4; 400]), 0.01).unwrap();
+        assert!(far.p > 0.0, "{}", far.p);
     }
 
     #[test]
     fn edges() {
         assert_eq!(Sample::of(&[]), None);
         assert_eq!(Sample::of(&[2.0]).unwrap().std, None);
-        let still = seeds(1, &[2.0, 2.0]);
-        assert_eq!(Difference::of(&seeds(1, &[2.0]), &still), None);
-        close(Difference::of(&still, &still).unwrap().p, 1.0);
-        close(
-            Difference::of(&still, &seeds(7, &[3.0, 3.0])).unwrap().p,
-            0.0,
-        );
         assert_eq!(median(vec![]), None);
         assert_eq!(median(vec![4.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));

@@ -26,7 +26,7 @@ pub struct Variant {
     pub sample: Option<Sample>,
     /// What may be said of it against the best.
     pub verdict: Verdict,
-    /// How far it is from the best, if both have two seeds.
+    /// How far it is from the best, if that can be tested.
     pub difference: Option<Difference>,
     /// The p of that after Holm's correction for the number of tests; the verdict goes by this.
     pub p_holm: Option<f64>,
@@ -76,9 +76,9 @@ impl Variant {
         self.runs.iter().find_map(|run| run.cost)
     }
 
-    /// Tokens of training, the mean of the runs that count.
+    /// Tokens of training where it is compared, the mean of the runs that count.
     pub fn tokens(&self) -> Option<f64> {
-        self.mean(|run| Some(run.tokens()? as f64))
+        self.mean(|run| Some(run.compared_tokens()? as f64))
     }
 
     /// Floating-point operations of training, the mean of the runs that count.
@@ -86,9 +86,9 @@ impl Variant {
         self.mean(Run::flops)
     }
 
-    /// Seconds of training, the mean of the runs that count.
+    /// Seconds of training where it is compared, the mean of the runs that count.
     pub fn seconds(&self) -> Option<f64> {
-        self.mean(Run::seconds)
+        self.mean(Run::compared_seconds)
     }
 
     /// Speed, the mean of the runs that count.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Variant;
-use super::statistics::{Difference, holm};
+use super::statistics::{Difference, SEEDS, holm};
 
 /// A difference that comes about by chance less often than this is taken for one.
 pub(crate) const LEVEL: f64 = 0.05;
@@ -22,6 +22,11 @@ pub enum Verdict {
     Worse,
     /// It or the best has one seed, so nothing is known of the noise.
     OneSeed,
+    /// It or the best has two seeds, too few to know the noise by.
+    TwoSeeds,
+    /// Its values and those of the best are the same for all seeds, so nothing is known of the
+    /// noise.
+    NoSpread,
     /// Its runs were stopped on an earlier rung than the last.
     Stopped,
     /// No run of it counts.
@@ -35,14 +40,29 @@ impl fmt::Display for Verdict {
             Self::WithinNoise => "within noise",
             Self::Worse => "worse",
             Self::OneSeed => "one seed: cannot tell",
+            Self::TwoSeeds => "two seeds: cannot tell",
+            Self::NoSpread => "no spread: cannot tell",
             Self::Stopped => "stopped on an earlier rung",
             Self::Unmeasured => "no run counts",
         })
     }
 }
 
-/// Judges variants that are sorted, best first.
-pub(super) fn judge(variants: &mut [Variant]) {
+impl Verdict {
+    /// Why two variants that cannot be tested cannot be told apart, by the seeds of the one that
+    /// has fewer.
+    pub(crate) fn untested(seeds: usize) -> Self {
+        match seeds {
+            0 => Self::Unmeasured,
+            1 => Self::OneSeed,
+            few if few < SEEDS => Self::TwoSeeds,
+            _ => Self::NoSpread,
+        }
+    }
+}
+
+/// Judges variants that are sorted, best first; `resolution` is that of the metric.
+pub(super) fn judge(variants: &mut [Variant], resolution: f64) {
     for variant in &mut *variants {
         if variant.runs.iter().any(|run| run.stopped_on().is_some()) {
             variant.verdict = Verdict::Stopped;
@@ -51,16 +71,16 @@ pub(super) fn judge(variants: &mut [Variant]) {
     let Some((best, others)) = variants.split_first_mut() else {
         return;
     };
-    if best.sample.is_none() {
+    let Some(sample) = best.sample else {
         return;
-    }
+    };
     best.verdict = Verdict::Best;
     let leader = best.by_seed();
-    let measured = others.iter_mut().filter(|one| one.sample.is_some());
     let (mut tested, mut differences) = (Vec::new(), Vec::new());
-    for variant in measured {
-        variant.verdict = Verdict::OneSeed;
-        if let Some(difference) = Difference::of(&variant.by_seed(), &leader) {
+    for variant in others {
+        let Some(own) = variant.sample else { continue };
+        variant.verdict = Verdict::untested(own.n.min(sample.n));
+        if let Some(difference) = Difference::of(&variant.by_seed(), &leader, resolution) {
             differences.push(difference);
             tested.push(variant);
         }

@@ -8,44 +8,39 @@ use crate::table::number;
 
 /// Parameters may differ by this much and count as equal.
 const TOLERANCE: f64 = 0.02;
+/// Keys that decide how much text an evaluation reads.
+const MEASURE: [&str; 2] = ["eval.batches", "eval.tokens"];
+/// So many runs or files are named in a line.
+const NAMED: usize = 6;
 
-pub(super) fn find(variants: &[Variant], differing: &[String], metric: &str) -> Vec<String> {
+pub(super) fn find(
+    variants: &[Variant],
+    differing: &[String],
+    metric: &str,
+    at: Option<u64>,
+) -> Vec<String> {
     let mut found = Vec::new();
     let counted = || variants.iter().flat_map(Variant::counted);
 
-    if let Some(range) = range(variants, |run| Some(run.tokens()? as f64), 0.0) {
+    if let Some(tokens) = at {
+        found.push(compared_at(variants, tokens));
+    }
+    if let Some(range) = range(variants, |run| Some(run.compared_tokens()? as f64), 0.0) {
         found.push(format!("not equal: tokens of training, {range}"));
     }
     let parameters = |run: &Run| Some(run.cost?.parameters as f64);
     if let Some(range) = range(variants, parameters, TOLERANCE) {
         found.push(format!("not equal: parameters, {range}"));
     }
-    // Generated data follow from the seed, so they are compared seed by seed.
-    let mut data: BTreeMap<u64, BTreeSet<&str>> = BTreeMap::new();
-    for run in counted() {
-        data.entry(run.seed).or_default().extend(run.data());
+    let data: BTreeSet<String> = counted().filter_map(Run::data).collect();
+    if data.len() > 1 {
+        found.push(format!("not equal: data ({})", several(&data)));
     }
-    if let Some(unequal) = data.into_values().find(|data| data.len() > 1) {
-        let unequal: Vec<_> = unequal.into_iter().map(|one| cut(one, 24)).collect();
-        found.push(format!("not equal: data ({})", unequal.join(", ")));
-    }
-    let read: BTreeSet<_> = counted()
-        .flat_map(|run| &run.evaluations)
-        .filter_map(|one| one.data.fingerprint.as_deref())
-        .collect();
-    if read.len() > 1 {
-        found.push(format!(
-            "not equal: data of evaluations ({}); plots show the most common",
-            read.into_iter()
-                .map(|one| cut(one, 24))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ));
-    }
+    found.extend(left_out(variants));
     let measured: Vec<_> = differing
         .iter()
-        .filter(|key| *key == "eval.batches" || key.starts_with("data."))
-        // The same data may lie elsewhere; their checksum is compared above.
+        .filter(|key| MEASURE.contains(&key.as_str()) || key.starts_with("data."))
+        // Other text is named by its checksum above.
         .filter(|key| *key != "data.path")
         .map(String::as_str)
         .collect();
@@ -62,6 +57,20 @@ pub(super) fn find(variants: &[Variant], differing: &[String], metric: &str) -> 
         .collect();
     if !without.is_empty() {
         found.push(format!("not equal: no {metric} in {}", without.join(", ")));
+    }
+    for run in counted() {
+        let (skipped, steps) = (run.skipped(), run.steps().unwrap_or_default());
+        if skipped > 0 {
+            let name = &run.name;
+            found.push(format!("skipped: {skipped} of the {steps} steps of {name}"));
+        }
+        if let Some(step) = run.cut_off_after() {
+            found.push(format!(
+                "incomplete: metrics.jsonl of {} lacks what was logged after step {step} of \
+                 {steps}; its last values are those of summary.json",
+                run.name
+            ));
+        }
     }
     let starts = || {
         counted()
@@ -114,7 +123,58 @@ fn range(variants: &[Variant], of: impl Fn(&Run) -> Option<f64>, tolerance: f64)
     })
 }
 
+/// Where runs are compared that have not all come to their end.
+fn compared_at(variants: &[Variant], tokens: u64) -> String {
+    let counted = variants.iter().flat_map(Variant::counted);
+    let mut short: Vec<String> = counted
+        .filter(|run| run.may_go_on())
+        .map(|run| format!("{} is {}", run.name, run.state))
+        .collect();
+    let more = short.len().saturating_sub(NAMED);
+    short.truncate(NAMED);
+    if more > 0 {
+        short.push(format!("{more} more"));
+    }
+    let why = match short.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", short.join(", ")),
+    };
+    format!("compared after {tokens} tokens of training, not at the end{why}")
+}
+
+/// Checksums or settings, one after the other.
+fn several(all: &BTreeSet<String>) -> String {
+    // A checksum is known by its beginning, and settings are words.
+    let brief = |one: &String| match one.contains("sha256") {
+        true => cut(one, 24),
+        false => one.clone(),
+    };
+    all.iter().map(brief).collect::<Vec<_>>().join(", ")
+}
+
 /// The beginning of a text.
 fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
+}
+
+/// The reports of evaluations that are not compared, a line for each reason.
+fn left_out(variants: &[Variant]) -> Vec<String> {
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for run in variants.iter().flat_map(|variant| &variant.runs) {
+        for one in &run.left_out {
+            let file = format!("{}/{}", run.name, one.file);
+            by_reason.entry(&one.why).or_default().push(file);
+        }
+    }
+    let lines = by_reason.into_iter().map(|(why, mut files)| {
+        files.sort();
+        let more = files.len().saturating_sub(NAMED);
+        files.truncate(NAMED);
+        let mut list = files.join(", ");
+        if more > 0 {
+            list += &format!(" and {more} more");
+        }
+        format!("left out: {list}: it {why}")
+    });
+    lines.collect()
 }

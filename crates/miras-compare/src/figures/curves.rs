@@ -5,52 +5,31 @@ use std::collections::BTreeMap;
 use super::dot;
 use crate::comparison::{Comparison, Sample, Variant};
 use crate::input::{Point, Run};
-use crate::plot::{Axis, Dot, Figure, Look, Series, Spread};
+use crate::plot::{Axis, Dot, Figure, Spread};
 
 /// Against tokens, operations and seconds.
 pub(super) fn figures(comparison: &Comparison) -> Vec<Figure> {
     type Along = fn(&Run, &Point) -> Option<f64>;
-    let ways: [(&str, &str, &str, Along); 3] = [
-        ("tokens", "tokens", "tokens of training", |_, point| {
+    let ways: [(&str, &str, Along); 3] = [
+        ("tokens", "tokens of training", |_, point| {
             Some(point.tokens as f64)
         }),
-        (
-            "flops",
-            "operations",
-            "training FLOPs (forward and backward)",
-            |run, point| Some(point.tokens as f64 * run.cost?.flops_per_token),
-        ),
-        ("seconds", "time", "seconds of training", |_, point| {
-            point.seconds
+        ("flops", "FLOPs of training", |run, point| {
+            Some(point.tokens as f64 * run.cost?.flops_per_token)
         }),
+        ("seconds", "seconds of training", |_, point| point.seconds),
     ];
     ways.into_iter()
-        .map(|(name, word, label, along)| {
+        .map(|(name, label, along)| {
             let drawn = comparison.drawn(|variant| curve(variant, &comparison.metric, along));
-            let has_spread = drawn
-                .all
-                .iter()
-                .any(|(_, _, dots)| dots.iter().any(|dot| dot.std.is_some()));
             Figure {
                 name: format!("metric-by-{name}"),
-                title: format!("{} against {word}", comparison.metric),
+                title: format!("{} by {label}", comparison.metric),
                 x: Axis::numbers(label),
                 y: Axis::numbers(comparison.metric_label()),
                 legend: drawn.legend(),
-                note: drawn.note(if has_spread {
-                    "mean ± standard deviation over seeds"
-                } else {
-                    ""
-                }),
-                series: drawn
-                    .all
-                    .into_iter()
-                    .map(|(rank, _, dots)| Series {
-                        look: Look::of(rank),
-                        dots,
-                        spread: Spread::Band,
-                    })
-                    .collect(),
+                note: drawn.note(""),
+                series: drawn.series(Spread::Band),
             }
         })
         .collect()
@@ -80,7 +59,12 @@ fn curve(
         if own.len() > longest.len() {
             longest = own
                 .values()
-                .map(|&(x, y)| Dot { x, y, std: None })
+                .map(|&(x, y)| Dot {
+                    x,
+                    y,
+                    std: None,
+                    seeds: Vec::new(),
+                })
                 .collect();
         }
         for (tokens, place) in own {
@@ -88,12 +72,16 @@ fn curve(
         }
     }
     let shared = places.into_values().filter(|values| values.len() == runs);
-    let dots: Vec<Dot> = shared
+    let mut dots: Vec<Dot> = shared
         .filter_map(|values| {
             let (xs, ys): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();
             dot(Sample::of(&xs)?.mean, &ys)
         })
         .collect();
+    // The seeds of each place would hide the line.
+    for dot in dots.iter_mut().rev().skip(1) {
+        dot.seeds.clear();
+    }
     let dots = if dots.is_empty() { longest } else { dots };
     (!dots.is_empty()).then_some(dots)
 }

@@ -4,27 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dot;
 use crate::comparison::{Comparison, Variant};
-use crate::input::{Evaluation, Memory};
+use crate::input::{Evaluation, Memory, Run};
 use crate::plot::{Axis, COLORS, Dash, Dot, Entry, Figure, Look, MOST, Series, Spread};
 
 pub(super) fn figures(comparison: &Comparison) -> Vec<Figure> {
     let mut found = Vec::new();
-    let Some(data) = most_common(evaluations(comparison).map(|one| one.data.fingerprint.clone()))
+    let Some(data) = most_common(evaluations(comparison).map(|(run, one)| run.measured_on(one)))
     else {
         return found;
     };
-    let same = |one: &&Evaluation| one.data.fingerprint == data;
+    // Seeds of generated data are rows of the same data.
+    let same = |run: &Run, one: &Evaluation| run.measured_on(one) == data;
     found.extend(by_position(comparison, same));
     found.extend(by_length(comparison, same));
     found.extend(by_pairs(comparison, same));
     found
 }
 
-fn evaluations(comparison: &Comparison) -> impl Iterator<Item = &Evaluation> {
-    let variants = comparison.variants.iter();
-    variants
-        .flat_map(Variant::counted)
-        .flat_map(|run| &run.evaluations)
+fn evaluations(comparison: &Comparison) -> impl Iterator<Item = (&Run, &Evaluation)> {
+    let runs = comparison.variants.iter().flat_map(Variant::counted);
+    runs.flat_map(|run| run.evaluations.iter().map(move |one| (run, one)))
 }
 
 /// The largest among equally common ones.
@@ -42,12 +41,12 @@ fn most_common<T: Ord>(values: impl Iterator<Item = T>) -> Option<T> {
 /// Means over the runs of a variant that count, by a number: one evaluation a run.
 fn means(
     variant: &Variant,
-    choose: impl Fn(&&Evaluation) -> bool,
+    choose: impl Fn(&Run, &Evaluation) -> bool,
     values: impl Fn(&Evaluation) -> Vec<(f64, f64)>,
 ) -> Option<Vec<Dot>> {
     let mut at: BTreeMap<u64, (f64, Vec<f64>)> = BTreeMap::new();
     for run in variant.counted() {
-        if let Some(one) = run.evaluations.iter().find(&choose) {
+        if let Some(one) = run.evaluations.iter().find(|one| choose(run, one)) {
             for (x, y) in values(one) {
                 at.entry(x.to_bits())
                     .or_insert_with(|| (x, Vec::new()))
@@ -60,18 +59,22 @@ fn means(
     (!dots.is_empty()).then_some(dots)
 }
 
-fn by_position(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Option<Figure> {
-    let measured =
-        |one: &&Evaluation| same(one) && one.memory == Memory::Live && !one.by_position.is_empty();
+fn by_position(
+    comparison: &Comparison,
+    same: impl Fn(&Run, &Evaluation) -> bool,
+) -> Option<Figure> {
+    let measured = |run: &Run, one: &Evaluation| {
+        same(run, one) && one.memory == Memory::Live && !one.by_position.is_empty()
+    };
     let length = most_common(
         evaluations(comparison)
-            .filter(measured)
-            .map(|one| one.length),
+            .filter(|(run, one)| measured(run, one))
+            .map(|(_, one)| one.length),
     )?;
     let drawn = comparison.drawn(|variant| {
         means(
             variant,
-            |one| measured(one) && one.length == length,
+            |run, one| measured(run, one) && one.length == length,
             |one| {
                 let bins = one.by_position.iter();
                 // The first token is at 0, which has no logarithm.
@@ -89,23 +92,24 @@ fn by_position(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> 
         y: Axis::numbers("loss (nats)"),
         legend: drawn.legend(),
         note: drawn.note(&format!("rows of {length} tokens, memory live")),
-        series: series(drawn.all),
+        series: drawn.series(Spread::Band),
     })
 }
 
-fn by_pairs(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Option<Figure> {
-    let measured =
-        |one: &&Evaluation| same(one) && one.memory == Memory::Live && !one.by_pairs.is_empty();
+fn by_pairs(comparison: &Comparison, same: impl Fn(&Run, &Evaluation) -> bool) -> Option<Figure> {
+    let measured = |run: &Run, one: &Evaluation| {
+        same(run, one) && one.memory == Memory::Live && !one.by_pairs.is_empty()
+    };
     let length = most_common(
         evaluations(comparison)
-            .filter(measured)
-            .map(|one| one.length),
+            .filter(|(run, one)| measured(run, one))
+            .map(|(_, one)| one.length),
     )?;
     let mut loads = Vec::new();
     let drawn = comparison.drawn(|variant| {
         means(
             variant,
-            |one| measured(one) && one.length == length,
+            |run, one| measured(run, one) && one.length == length,
             |one| {
                 let pairs = one.by_pairs.iter();
                 pairs
@@ -114,8 +118,8 @@ fn by_pairs(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Opt
             },
         )
     });
-    for (_, _, dots) in &drawn.all {
-        loads.extend(dots.iter().map(|dot| dot.x));
+    for one in &drawn.all {
+        loads.extend(one.what.iter().map(|dot| dot.x));
     }
     Some(Figure {
         name: "accuracy-by-pairs".to_owned(),
@@ -124,27 +128,23 @@ fn by_pairs(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Opt
         y: Axis::numbers("accuracy"),
         legend: drawn.legend(),
         note: drawn.note(&format!("rows of {length} tokens, memory live")),
-        series: series(drawn.all),
+        series: drawn.series(Spread::Band),
     })
 }
 
 /// A line a variant and sort of memory; a figure if there are two lengths.
-fn by_length(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Option<Figure> {
-    let lengths: BTreeSet<u64> = evaluations(comparison)
-        .filter(&same)
-        .map(|one| one.length)
-        .collect();
+fn by_length(comparison: &Comparison, same: impl Fn(&Run, &Evaluation) -> bool) -> Option<Figure> {
+    let all = || {
+        let of_data = evaluations(comparison).filter(|(run, one)| same(run, one));
+        of_data.map(|(_, one)| one)
+    };
+    let lengths: BTreeSet<u64> = all().map(|one| one.length).collect();
     if lengths.len() < 2 {
         return None;
     }
-    let in_bits = evaluations(comparison)
-        .filter(&same)
-        .all(|one| one.bits_per_byte.is_some());
+    let in_bits = all().all(|one| one.bits_per_byte.is_some());
     let value = |one: &Evaluation| if in_bits { one.bits_per_byte } else { one.loss };
-    let ways: BTreeSet<Memory> = evaluations(comparison)
-        .filter(&same)
-        .map(|one| one.memory)
-        .collect();
+    let ways: BTreeSet<Memory> = all().map(|one| one.memory).collect();
     let mut kinds = vec![
         (Memory::Live, Dash::Solid),
         (Memory::Frozen, Dash::Dashed),
@@ -154,17 +154,20 @@ fn by_length(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Op
     let is_by_memory = kinds.len() > 1;
     // Where dashes are for the memory, there are as many variants as colours.
     let most = if is_by_memory { COLORS } else { MOST };
-    let drawn = comparison.first(most, |variant| {
+    let mut drawn = comparison.first(most, |variant| {
         let lines: Vec<(Dash, Vec<Dot>)> = kinds
             .iter()
             .map(|&(memory, dash)| {
                 let at = |&length: &u64| {
-                    let choose = |one: &&Evaluation| {
-                        same(one) && (one.length, one.memory) == (length, memory)
+                    let choose = |run: &Run, one: &Evaluation| {
+                        same(run, one) && (one.length, one.memory) == (length, memory)
                     };
                     let values: Vec<f64> = variant
                         .counted()
-                        .filter_map(|run| run.evaluations.iter().find(choose).and_then(value))
+                        .filter_map(|run| {
+                            let mut all = run.evaluations.iter();
+                            all.find(|one| choose(run, one)).and_then(value)
+                        })
                         .collect();
                     dot(length as f64, &values)
                 };
@@ -174,11 +177,11 @@ fn by_length(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Op
             .collect();
         (!lines.is_empty()).then_some(lines)
     });
+    if is_by_memory {
+        drawn.own_colors();
+    }
     let mut legend = drawn.legend();
     if is_by_memory {
-        for entry in &mut legend {
-            entry.look.dash = Dash::Solid;
-        }
         legend.extend(kinds.iter().map(|&(memory, dash)| Entry {
             label: format!("memory {memory}"),
             look: Look {
@@ -188,15 +191,12 @@ fn by_length(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Op
         }));
     }
     let note = drawn.note("");
-    let lines = drawn.all.into_iter().flat_map(|(rank, _, lines)| {
-        lines.into_iter().map(move |(dash, dots)| Series {
-            look: if is_by_memory {
-                Look {
-                    dash,
-                    ..Look::of(rank)
-                }
-            } else {
-                Look::of(rank)
+    let lines = drawn.all.into_iter().flat_map(|one| {
+        let own = one.look;
+        one.what.into_iter().map(move |(dash, dots)| Series {
+            look: Look {
+                dash: if is_by_memory { dash } else { own.dash },
+                ..own
             },
             dots,
             spread: Spread::Bars,
@@ -222,13 +222,4 @@ fn by_length(comparison: &Comparison, same: impl Fn(&&Evaluation) -> bool) -> Op
         legend,
         note,
     })
-}
-
-fn series(drawn: Vec<(usize, String, Vec<Dot>)>) -> Vec<Series> {
-    let lines = drawn.into_iter().map(|(rank, _, dots)| Series {
-        look: Look::of(rank),
-        dots,
-        spread: Spread::Band,
-    });
-    lines.collect()
 }

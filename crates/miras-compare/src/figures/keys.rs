@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Drawn, file_name, left_out};
+use super::{dot, file_name, left_out, looks};
 use crate::comparison::Comparison;
 use crate::comparison::Variant;
 use crate::comparison::label::in_words;
@@ -45,44 +45,32 @@ fn figure(comparison: &Comparison, key: &str) -> Option<Figure> {
     };
 
     // Best first, as the variants are.
-    let mut lines: Vec<(String, Vec<Dot>)> = Vec::new();
+    let shown = &comparison.shown;
+    let at = shown.iter().position(|one| one == key).unwrap_or_default();
+    let rest = looks::without(shown, at);
+    let mut lines: Vec<(&Variant, Vec<Dot>)> = Vec::new();
     for variant in &measured {
-        let (Some(sample), Some(x)) = (variant.sample, place(&variant.values[key])) else {
+        let Some(x) = place(&variant.values[key]) else {
             continue;
         };
-        let dot = Dot {
-            x,
-            y: sample.mean,
-            std: sample.std,
-        };
-        let others = others(comparison, variant, key);
-        match lines.iter_mut().find(|(label, _)| *label == others) {
+        let values: Vec<f64> = variant.counted().filter_map(|run| run.value).collect();
+        let Some(dot) = dot(x, &values) else { continue };
+        let others = looks::of(variant, &rest);
+        let mut known = lines.iter_mut();
+        match known.find(|(first, _)| looks::of(first, &rest) == others) {
             Some((_, dots)) => dots.push(dot),
-            None => lines.push((others, vec![dot])),
+            None => lines.push((variant, vec![dot])),
         }
     }
-    let drawn = Drawn {
-        left_out: lines.len().saturating_sub(MOST),
-        all: lines
-            .into_iter()
-            .take(MOST)
-            .enumerate()
-            .map(|(rank, (label, dots))| (rank, label, dots))
-            .collect(),
-    };
-    let legend = drawn.all.iter().filter(|(_, label, _)| !label.is_empty());
+    let missing = lines.len().saturating_sub(MOST);
+    lines.truncate(MOST);
+    lines.sort_by(|(a, _), (b, _)| looks::by_value(&looks::of(a, &rest), &looks::of(b, &rest)));
     let short = comparison.short();
     let label = short.of(key);
-    let mut note = "mean ± standard deviation over seeds".to_owned();
-    if drawn.left_out > 0 {
-        note = format!(
-            "{note}; {}",
-            left_out(drawn.left_out).replace("of the table", "of the lines")
-        );
-    }
+    let note = left_out(missing).replace("of the table", "of the lines");
     Some(Figure {
         name: format!("metric-by-{}", file_name(key)),
-        title: format!("{} against {label}", comparison.metric),
+        title: format!("{} by {label}", comparison.metric),
         x: match numbers {
             Some(numbers) => Axis::chosen(key, numbers),
             None => Axis {
@@ -92,22 +80,23 @@ fn figure(comparison: &Comparison, key: &str) -> Option<Figure> {
             },
         },
         y: Axis::numbers(comparison.metric_label()),
-        legend: legend
-            .map(|(rank, label, _)| Entry {
-                label: label.clone(),
-                look: Look::of(*rank),
+        legend: (lines.iter().enumerate())
+            .map(|(place, (variant, _))| Entry {
+                label: others(comparison, variant, key),
+                look: Look::of(place),
             })
+            .filter(|entry| !entry.label.is_empty())
             .collect(),
-        series: drawn
-            .all
+        series: lines
             .into_iter()
-            .map(|(rank, _, dots)| Series {
-                look: Look::of(rank),
+            .enumerate()
+            .map(|(place, (_, dots))| Series {
+                look: Look::of(place),
                 dots,
                 spread: Spread::Bars,
             })
             .collect(),
-        note: Some(note),
+        note: (!note.is_empty()).then_some(note),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{dot, file_name};
 use crate::comparison::{Comparison, Variant};
-use crate::plot::{Axis, Dot, Figure, Look, Series, Spread};
+use crate::plot::{Axis, Dot, Figure, Spread};
 
 /// A figure for each `memory/LAYER/NAME`.
 pub(super) fn figures(comparison: &Comparison) -> Vec<Figure> {
@@ -27,9 +27,15 @@ pub(super) fn figures(comparison: &Comparison) -> Vec<Figure> {
                 (!dots.is_empty()).then_some(dots)
             });
             let words = name.replace('_', " ");
+            // Bars of many variants would reach into the next layer.
+            let spread = if layers.len() > 6 {
+                Spread::Band
+            } else {
+                Spread::Bars
+            };
             Figure {
                 name: format!("memory-{}", file_name(name)),
-                title: format!("{words} of the memory in each layer"),
+                title: format!("memory: {words} by layer"),
                 x: Axis::chosen(
                     "layer",
                     layers.iter().map(|&layer| f64::from(layer)).collect(),
@@ -37,20 +43,7 @@ pub(super) fn figures(comparison: &Comparison) -> Vec<Figure> {
                 y: Axis::numbers(words),
                 legend: drawn.legend(),
                 note: drawn.note("last value logged in training"),
-                series: drawn
-                    .all
-                    .into_iter()
-                    .map(|(rank, _, dots)| Series {
-                        look: Look::of(rank),
-                        dots,
-                        // Bars of many variants would reach into the next layer.
-                        spread: if layers.len() > 6 {
-                            Spread::Band
-                        } else {
-                            Spread::Bars
-                        },
-                    })
-                    .collect(),
+                series: drawn.series(spread),
             }
         })
         .collect()

@@ -47,6 +47,16 @@ pub(super) fn answer(comparison: &Comparison) -> String {
             "cannot be told from it, for one side has one seed",
         ),
         (
+            Verdict::TwoSeeds,
+            "cannot be told from it, for one side has two seeds",
+            "cannot be told from it, for one side has two seeds",
+        ),
+        (
+            Verdict::NoSpread,
+            "cannot be told from it, for the difference is the same with all seeds",
+            "cannot be told from it, for the difference is the same with all seeds",
+        ),
+        (
             Verdict::Stopped,
             "was stopped on an earlier rung",
             "were stopped on an earlier rung",
@@ -71,6 +81,11 @@ pub(super) fn answer(comparison: &Comparison) -> String {
         0 => {}
         1 => words.push("1 run is not counted.".to_owned()),
         n => words.push(format!("{n} runs are not counted.")),
+    }
+    if let Some(tokens) = comparison.at {
+        words.push(format!(
+            "Runs are compared after {tokens} tokens of training, not at their ends."
+        ));
     }
     if !comparison.warnings.is_empty() {
         words.push("The runs were not all treated alike; see below the table.".to_owned());

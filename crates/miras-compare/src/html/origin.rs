@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use miras_run::shell_word;
 
+use super::breakable;
 use crate::comparison::Comparison;
 use crate::table::number::{UNKNOWN, count};
 
@@ -51,7 +52,7 @@ pub(super) fn data(comparison: &Comparison) -> Markup {
     }
     html! {
         h2 { "Data" }
-        ul { @for (what, runs) in data { li { (what) " (" (count(runs, "run")) ")" } } }
+        ul { @for (what, runs) in data { li { (breakable(what)) " (" (count(runs, "run")) ")" } } }
     }
 }
 
@@ -68,7 +69,7 @@ pub(super) fn starts(comparison: &Comparison) -> Markup {
                 tbody { @for run in comparison.runs() {
                     @let starts = run.record.as_ref().map(|record| record.starts.as_slice()).unwrap_or_default();
                     tr {
-                        td { (run.name) }
+                        td { (breakable(&run.name)) }
                         td { (run.seed) }
                         td { (run.state) }
                         @for start in [starts.first(), starts.last()] {

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::breakable;
 use crate::comparison::Comparison;
 use crate::comparison::label::in_words;
 use crate::input::Settings;
@@ -22,12 +23,14 @@ pub(super) fn differing(comparison: &Comparison) -> Markup {
                 table {
                     thead { tr {
                         th { "variant" }
-                        @for key in &comparison.differing { th { (key) } }
+                        @for key in &comparison.differing { th { (breakable(key)) } }
                     } }
                     tbody { @for variant in &comparison.variants {
                         tr {
                             td { (variant.label) }
-                            @for key in &comparison.differing { td { (cell(&variant.settings, key)) } }
+                            @for key in &comparison.differing {
+                                td { (breakable(&cell(&variant.settings, key))) }
+                            }
                         }
                     } }
                 }
@@ -44,8 +47,8 @@ pub(super) fn common(comparison: &Comparison) -> Markup {
             pre { (listing(&comparison.common)) }
         }
         p.note {
-            "Seeds, devices, time limits, and how often runs are logged, evaluated and kept are \
-             left aside."
+            "Seeds, devices, time limits, what is done about steps that are not finite, and how \
+             often runs are logged, evaluated and kept are left aside."
         }
     }
 }

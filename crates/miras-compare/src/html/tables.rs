@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::breakable;
 use crate::comparison::{Comparison, Verdict};
 use crate::table::more;
 use crate::table::rows::{self, Table};
@@ -9,7 +10,7 @@ use crate::table::rows::{self, Table};
 pub(super) fn variants(comparison: &Comparison) -> Markup {
     let classes = comparison.variants.iter().map(|one| class(one.verdict));
     html! {
-        (markup(&Table::of(comparison), classes))
+        (markup(&Table::verdicts(comparison), classes))
         p.note { (rows::footnote(comparison)) }
     }
 }
@@ -21,12 +22,12 @@ fn markup(table: &Table, classes: impl Iterator<Item = &'static str>) -> Markup 
         div.wide {
             table {
                 thead { tr { @for (name, &right) in table.head.iter().zip(&table.right) {
-                    th.right[right] { (name) }
+                    th.right[right] { (breakable(name)) }
                 } } }
                 tbody { @for (row, class) in table.rows.iter().zip(classes) {
                     tr.(class) {
                         @for (cell, &right) in row.iter().zip(&table.right) {
-                            td.right[right] { (cell) }
+                            td.right[right] { (breakable(cell)) }
                         }
                     }
                 } }
@@ -40,7 +41,7 @@ fn class(verdict: Verdict) -> &'static str {
         Verdict::Best => "best",
         Verdict::WithinNoise => "noise",
         Verdict::Worse => "worse",
-        Verdict::OneSeed => "seed",
+        Verdict::OneSeed | Verdict::TwoSeeds | Verdict::NoSpread => "seed",
         Verdict::Stopped | Verdict::Unmeasured => "unmeasured",
     }
 }
@@ -71,7 +72,7 @@ pub(super) fn excluded(comparison: &Comparison) -> Markup {
             div.wide {
                 table {
                     thead { tr { th { "variant" } th { "run" } th { "seed" } th { "why" } } }
-                    tbody { @for row in &excluded { tr { @for cell in row { td { (cell) } } } } }
+                    tbody { @for row in &excluded { tr { @for cell in row { td { (breakable(cell)) } } } } }
                 }
             }
         }

@@ -1,19 +1,36 @@
 //! `eval.json` and `eval-*.json`: what a trained run was measured at.
 
-use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
-use std::path::Path;
 
+use miras_run::{Newest, REPORT, RunFolder, Summary};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::json;
+use super::{Run, json};
 use crate::CompareError;
 
 /// One evaluation of a run.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Evaluation {
+    /// The name of its file.
+    #[serde(skip)]
+    pub file: String,
+    /// Optimizer steps of the weights.
+    #[serde(default)]
+    pub step: Option<u64>,
+    /// SHA-256 of the file of the weights.
+    #[serde(default)]
+    pub weights: Option<String>,
+    /// The tokens that were asked for.
+    #[serde(default)]
+    pub size: Option<String>,
+    /// In how many stretches they lay.
+    #[serde(default)]
+    pub stretches: Option<u64>,
+    /// Whether memories went on from row to row.
+    #[serde(default)]
+    pub carried: bool,
     /// Tokens in a row.
     pub length: u64,
     /// What memories did with what they read.
@@ -46,6 +63,12 @@ pub struct Evaluation {
 pub struct Data {
     /// Checksum of the data.
     pub fingerprint: Option<String>,
+    /// What generated data are, whatever their seed.
+    #[serde(default)]
+    pub generator: Option<String>,
+    /// Size of the part that is evaluated.
+    #[serde(default)]
+    pub bytes: Option<u64>,
 }
 
 /// A range of positions.
@@ -90,32 +113,156 @@ impl fmt::Display for Memory {
     }
 }
 
-/// The evaluations in a run folder, by length, then memory; those on most tokens first among
-/// equals. Rows that started from a state are no measure of the run alone and are left out.
-pub(super) fn read(folder: &Path) -> Result<Vec<Evaluation>, CompareError> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(CompareError::io("list", folder))? {
-        let entry = entry.map_err(CompareError::io("list", folder))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let stem = name.strip_suffix(".json");
-        if stem.is_some_and(|stem| stem == "eval" || stem.starts_with("eval-")) {
-            names.push(name);
+/// A report that says nothing of the run as it is now, or that cannot be held beside the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The name of its file.
+    pub file: String,
+    /// Why, after "it ".
+    pub why: String,
+}
+
+/// What must be equal for evaluations of several runs to be of the same thing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Same {
+    data: Option<String>,
+    /// Bytes of the part that is evaluated.
+    bytes: Option<u64>,
+    size: Option<String>,
+    stretches: Option<u64>,
+}
+
+impl Evaluation {
+    fn same(&self, run: &Run) -> Same {
+        Same {
+            data: run.measured_on(self),
+            bytes: self.data.bytes,
+            size: (self.size.clone()).or_else(|| Some(format!("{} scored", self.tokens))),
+            stretches: self.stretches,
         }
     }
-    names.sort();
-    let mut found = Vec::new();
-    for name in names {
-        let path = folder.join(name);
+}
+
+/// The evaluations of a run as it is now, by length, then memory, and the reports that are none
+/// of these.
+pub(super) fn read(
+    folder: &RunFolder,
+    summary: Option<&Summary>,
+) -> Result<(Vec<Evaluation>, Vec<LeftOut>), CompareError> {
+    let newest = folder.newest()?;
+    let (mut found, mut left_out) = (Vec::new(), Vec::new());
+    for path in folder.reports()? {
         let value: Value = json::file(&path)?;
-        if value["schema"] != "miras_eval" {
+        if value["schema"] != REPORT {
             continue;
         }
-        let one: Evaluation =
+        let mut one: Evaluation =
             serde_json::from_value(value).map_err(|error| CompareError::damaged(&path, error))?;
-        if one.state.is_null() {
-            found.push(one);
+        one.file = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        match stale(&one, newest.as_ref(), summary) {
+            Some(why) => left_out.push(LeftOut {
+                file: one.file,
+                why,
+            }),
+            None => found.push(one),
         }
     }
-    found.sort_by_key(|one: &Evaluation| (one.length, one.memory, Reverse(one.tokens)));
-    Ok(found)
+    found.sort_by_key(|one: &Evaluation| (one.length, one.memory, !one.carried));
+    Ok((found, left_out))
+}
+
+/// Why a report says nothing of a run as it is now, if so.
+fn stale(one: &Evaluation, newest: Option<&Newest>, summary: Option<&Summary>) -> Option<String> {
+    if !one.state.is_null() {
+        return Some("starts from a stored state".to_owned());
+    }
+    let ended = summary.map(|summary| summary.steps);
+    let at = ended.or(newest.map(|newest| newest.step))?;
+    if one.step.is_some_and(|step| step != at) {
+        let step = one.step.unwrap_or_default();
+        return Some(format!("is of step {step}, and the run is at step {at}"));
+    }
+    // A run whose checkpoints were removed has nothing to hold it against but the step.
+    let newest = newest.filter(|newest| newest.step == at)?;
+    match &newest.weights {
+        None => Some(format!(
+            "cannot be held against the checkpoint of step {at}, which is damaged"
+        )),
+        Some(weights) if one.weights.as_ref() != Some(weights) => {
+            Some(format!("is of other weights than those of step {at}"))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Leaves the evaluations, one a length and way of the memory, that are of the same text and
+/// amount in as many runs as possible; what differs from them goes to those that are left out. So
+/// does what is of another step than that at which runs are compared, if that is not their end.
+pub(crate) fn agree<'a>(runs: impl Iterator<Item = &'a mut Run>, at: Option<u64>) {
+    type At = (u64, Memory);
+    let mut runs: Vec<&mut Run> = runs.collect();
+    if at.is_some() {
+        for run in &mut runs {
+            leave_out_other_steps(run);
+        }
+    }
+    let mut votes: BTreeMap<At, BTreeMap<Same, BTreeSet<usize>>> = BTreeMap::new();
+    let counted = runs.iter().filter(|run| run.value.is_some());
+    for (at, run) in counted.enumerate() {
+        for one in &run.evaluations {
+            let same = votes.entry((one.length, one.memory)).or_default();
+            same.entry(one.same(run)).or_default().insert(at);
+        }
+    }
+    let chosen: BTreeMap<At, Same> = (votes.into_iter())
+        .filter_map(|(at, same)| {
+            let most = same.into_iter().max_by_key(|(_, runs)| runs.len())?;
+            Some((at, most.0))
+        })
+        .collect();
+    for run in runs {
+        let mut kept: Vec<Evaluation> = Vec::new();
+        for one in std::mem::take(&mut run.evaluations) {
+            let at = (one.length, one.memory);
+            let same = one.same(run);
+            let chosen = chosen.get(&at).unwrap_or(&same);
+            let why = if same.data != chosen.data || same.bytes != chosen.bytes {
+                "is of another text than most"
+            } else if same != *chosen {
+                "is of another amount of text than most"
+            } else if let Some(kept) = (kept.iter()).find(|kept| (kept.length, kept.memory) == at) {
+                if kept.carried == one.carried {
+                    "is of the same text as another one of the run"
+                } else {
+                    "starts every row with the initial memory, and another one carries it along"
+                }
+            } else {
+                kept.push(one);
+                continue;
+            };
+            run.left_out.push(LeftOut {
+                file: one.file,
+                why: why.to_owned(),
+            });
+        }
+        run.evaluations = kept;
+    }
+}
+
+fn leave_out_other_steps(run: &mut Run) {
+    let at = run.compared_steps();
+    for one in std::mem::take(&mut run.evaluations) {
+        if one.step.is_none() || one.step == at {
+            run.evaluations.push(one);
+        } else {
+            run.left_out.push(LeftOut {
+                file: one.file,
+                why: "is of another step than that at which runs are compared".to_owned(),
+            });
+        }
+    }
 }

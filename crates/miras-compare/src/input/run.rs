@@ -1,12 +1,23 @@
 //! One run, with all that its folder says.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use miras_run::{Goal, RunFolder, RunRecord, SourceTree, Status, Summary};
+use miras_run::{Goal, Inputs, RunFolder, RunRecord, SourceTree, Status, Summary};
 
-use super::{Cost, Evaluation, Point, Settings, State, Trial, evaluation, metrics, settings};
+use super::{
+    Cost, Evaluation, LeftOut, Point, Settings, State, Trial, evaluation, metrics, settings,
+};
 use crate::CompareError;
+use crate::comparison::label::in_words;
 use crate::comparison::statistics::median;
+
+/// How the checksum of a generator begins.
+const GENERATOR: &str = "sha256-generator:";
+/// How an earlier version marked a hash of generated rows, which depends on the seed.
+const ROWS: &str = "sha256-generated:";
+/// The tag of the number of skipped steps.
+const SKIPPED: &str = "train/skipped";
 
 /// One run, or a planned one that never came to be.
 #[derive(Debug, Clone)]
@@ -27,6 +38,8 @@ pub struct Run {
     pub points: Vec<Point>,
     /// What it was measured at afterwards.
     pub evaluations: Vec<Evaluation>,
+    /// Reports in its folder that are not compared.
+    pub left_out: Vec<LeftOut>,
     /// Where it comes from.
     pub record: Option<RunRecord>,
     /// What it takes, if it was counted.
@@ -35,8 +48,10 @@ pub struct Run {
     pub summary: Option<Summary>,
     /// The sweep that planned it, by its place in the list of sweeps, and the plan.
     pub trial: Option<(usize, Trial)>,
-    /// The compared metric at its end, if the run counts.
+    /// The compared metric at its end, or where runs are compared, if the run counts.
     pub value: Option<f64>,
+    /// Tokens of training at which that value was measured, if that is not the end of the run.
+    pub at: Option<u64>,
     /// Why it does not count, if it does not.
     pub excluded: Option<String>,
 }
@@ -49,6 +64,7 @@ impl Run {
         let record = folder.read_record()?;
         let cost = record.cost;
         let summary = folder.read_summary()?;
+        let (evaluations, left_out) = evaluation::read(&folder, summary.as_ref())?;
         Ok(Self {
             name: name.into_owned(),
             path: Some(path.to_owned()),
@@ -65,12 +81,14 @@ impl Run {
             reason: summary.as_ref().and_then(|summary| summary.message.clone()),
             settings: settings::read(&folder.config_path(), &folder.read_config()?)?,
             points: metrics::read(&folder.metrics_path())?,
-            evaluations: evaluation::read(path)?,
+            evaluations,
+            left_out,
             record: Some(record),
             cost,
             summary,
             trial: None,
             value: None,
+            at: None,
             excluded: None,
         })
     }
@@ -86,11 +104,13 @@ impl Run {
             settings: Settings::new(),
             points: Vec::new(),
             evaluations: Vec::new(),
+            left_out: Vec::new(),
             record: None,
             cost: None,
             summary: None,
             trial: None,
             value: None,
+            at: None,
             excluded: None,
         }
     }
@@ -100,49 +120,103 @@ impl Run {
         matches!(self.state, State::Finished | State::Time)
     }
 
-    /// Decides whether it counts in a comparison by `metric`.
-    pub(crate) fn count(&mut self, metric: &str) {
-        self.excluded = None;
-        self.value = None;
+    /// Decides whether it counts in a comparison by `metric`: at its end, or at the last value
+    /// that it has after at most `at` tokens.
+    pub(crate) fn count(&mut self, metric: &str, at: Option<u64>) {
+        (self.value, self.at, self.excluded) = (None, None, None);
+        let found = match at {
+            None => self.at_end(metric),
+            Some(tokens) => self.after(metric, tokens),
+        };
+        match found {
+            Err(why) => self.excluded = Some(why),
+            Ok((_, value)) if !value.is_finite() => {
+                let place = if at.is_some() { "there" } else { "at the end" };
+                self.excluded = Some(format!("{metric} is {value} {place}"));
+            }
+            Ok((tokens, value)) => (self.value, self.at) = (Some(value), tokens),
+        }
+    }
+
+    /// The metric at the end, or why it does not count there.
+    fn at_end(&self, metric: &str) -> Result<(Option<u64>, f64), String> {
         if !self.is_complete() {
-            let at = self.steps().map(|steps| format!(" at step {steps}"));
-            let at = at.filter(|_| self.path.is_some()).unwrap_or_default();
-            let state = self.state.to_string();
-            let why = match self.reason.as_deref() {
-                None => String::new(),
-                // The message of a run says itself that it was interrupted.
-                Some(reason) => match reason.strip_prefix(&state) {
-                    Some(rest) => rest.to_owned(),
-                    None => format!(": {reason}"),
-                },
-            };
-            let state = match self.state {
-                State::Planned => "not started yet",
-                _ => &state,
-            };
-            let words = format!("{state}{at}{why}");
-            let words = words.split(char::is_control).map(str::trim);
-            let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-            self.excluded = Some(words.join(" "));
-            return;
+            return Err(self.how_it_stands());
         }
         if let Some(rung) = self.stopped_on() {
             let tokens = self.tokens().unwrap_or_default();
             let value = self
                 .last(metric)
                 .map_or(String::new(), |value| format!(", {metric} {value:.4}"));
-            self.excluded = Some(format!(
+            return Err(format!(
                 "stopped on rung {rung} after {tokens} tokens{value}"
             ));
-            return;
         }
-        match self.last(metric) {
-            None => self.excluded = Some(format!("has no {metric}")),
-            Some(value) if !value.is_finite() => {
-                self.excluded = Some(format!("{metric} is {value} at the end"));
-            }
-            value => self.value = value,
+        self.refuse_skipped()?;
+        let value = self.last(metric).ok_or(format!("has no {metric}"))?;
+        Ok((None, value))
+    }
+
+    /// The last value after at most so many tokens, or why there is none that counts.
+    fn after(&self, metric: &str, tokens: u64) -> Result<(Option<u64>, f64), String> {
+        if !self.is_complete() && !self.may_go_on() {
+            return Err(self.how_it_stands());
         }
+        self.refuse_skipped()?;
+        let points = self.points.iter().rev();
+        points
+            .filter(|point| point.tokens <= tokens)
+            .find_map(|point| Some((Some(point.tokens), *point.values.get(metric)?)))
+            .ok_or(format!("has no {metric} at {tokens} tokens or before"))
+    }
+
+    /// Weights that hardly any step has changed say nothing of the variant.
+    fn refuse_skipped(&self) -> Result<(), String> {
+        let (skipped, steps) = (self.skipped(), self.steps().unwrap_or_default());
+        if skipped * 2 <= steps {
+            return Ok(());
+        }
+        Err(format!(
+            "skipped {skipped} of its {steps} steps, because something in them was not finite"
+        ))
+    }
+
+    /// Whether it was stopped, or is still training, with nothing wrong.
+    pub(crate) fn may_go_on(&self) -> bool {
+        matches!(self.state, State::Unfinished | State::Interrupted)
+    }
+
+    /// Tokens at which a metric was measured, in the order of training, before it was measured
+    /// again at the same place.
+    pub(crate) fn measured_at(&self, metric: &str) -> BTreeSet<u64> {
+        let measured = self.points.iter();
+        measured
+            .filter(|point| point.values.contains_key(metric))
+            .map(|point| point.tokens)
+            .collect()
+    }
+
+    /// The state, the step and the reason of a run that is not complete.
+    fn how_it_stands(&self) -> String {
+        let at = self.steps().map(|steps| format!(" at step {steps}"));
+        let at = at.filter(|_| self.path.is_some()).unwrap_or_default();
+        let state = self.state.to_string();
+        let why = match self.reason.as_deref() {
+            None => String::new(),
+            // The message of a run says itself that it was interrupted.
+            Some(reason) => match reason.strip_prefix(&state) {
+                Some(rest) => rest.to_owned(),
+                None => format!(": {reason}"),
+            },
+        };
+        let state = match self.state {
+            State::Planned => "not started yet",
+            _ => &state,
+        };
+        let words = format!("{state}{at}{why}");
+        let words = words.split(char::is_control).map(str::trim);
+        let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+        words.join(" ")
     }
 
     /// The rung, from 1, that it got to the end of, if its sweep has further ones.
@@ -153,19 +227,50 @@ impl Run {
         is_short.then(|| trial.steps.iter().filter(|&&steps| steps <= done).count())
     }
 
-    /// The last value of a metric.
+    /// The last value of a metric: that of the summary, which is whole where the lines of
+    /// `metrics.jsonl` were cut off.
     pub fn last(&self, tag: &str) -> Option<f64> {
         let mut newest_first = self.points.iter().rev();
-        newest_first
-            .find_map(|point| point.values.get(tag).copied())
-            .or_else(|| self.summary.as_ref()?.metrics.get(tag).copied())
+        let logged = newest_first.find_map(|point| point.values.get(tag).copied());
+        let summary = self.summary.as_ref();
+        let ended = summary.and_then(|summary| summary.metrics.get(tag).copied());
+        match (ended, logged) {
+            // A summary has one word for all numbers that are not finite.
+            (Some(end), Some(line)) if end.is_nan() && !line.is_finite() => Some(line),
+            (Some(end), _) => Some(end),
+            (None, logged) => logged,
+        }
+    }
+
+    /// The last step in `metrics.jsonl`, if a metric has another last value in the summary: lines
+    /// at the end of the file are missing.
+    pub(crate) fn cut_off_after(&self) -> Option<u64> {
+        let is_missing = |(tag, &end): (&String, &f64)| {
+            let mut newest_first = self.points.iter().rev();
+            let logged = newest_first.find_map(|point| point.values.get(tag));
+            let is_same = |&logged: &f64| (logged - end).abs() <= end.abs() * 1e-9;
+            tag != SKIPPED && end.is_finite() && !logged.is_some_and(is_same)
+        };
+        let mut ended = self.summary.as_ref()?.metrics.iter();
+        let last = self.points.last().map_or(0, |point| point.step);
+        ended.any(is_missing).then_some(last)
+    }
+
+    /// Steps that were skipped because something in them was not finite.
+    pub fn skipped(&self) -> u64 {
+        self.last(SKIPPED)
+            .filter(|count| count.is_finite())
+            .unwrap_or(0.0) as u64
     }
 
     /// The best value of a metric, numbers that are not finite aside.
     pub fn best(&self, tag: &str, goal: Goal) -> Option<f64> {
-        self.points
-            .iter()
-            .filter_map(|point| point.values.get(tag).copied())
+        let logged = self.points.iter();
+        let logged = logged.filter_map(|point| point.values.get(tag).copied());
+        let summary = self.summary.as_ref().and_then(|end| end.best.as_ref());
+        let kept = summary.filter(|best| best.metric == tag && goal == Goal::Lower);
+        logged
+            .chain(kept.map(|best| best.value))
             .filter(|value| value.is_finite())
             .reduce(|best, value| {
                 if goal.is_better(value, best) {
@@ -188,6 +293,27 @@ impl Run {
         self.summary.as_ref().map(|end| end.tokens).or_else(logged)
     }
 
+    /// Optimizer steps done where it is compared.
+    pub fn compared_steps(&self) -> Option<u64> {
+        match self.at {
+            Some(_) => self.compared_point().map(|point| point.step),
+            None => self.steps(),
+        }
+    }
+
+    /// Seconds of training where it is compared.
+    pub fn compared_seconds(&self) -> Option<f64> {
+        match self.at {
+            Some(_) => self.compared_point()?.seconds,
+            None => self.seconds(),
+        }
+    }
+
+    fn compared_point(&self) -> Option<&Point> {
+        let mut newest_first = self.points.iter().rev();
+        newest_first.find(|point| Some(point.tokens) == self.at)
+    }
+
     /// Seconds of training.
     pub fn seconds(&self) -> Option<f64> {
         let logged = || self.points.last().and_then(|point| point.seconds);
@@ -206,9 +332,14 @@ impl Run {
         )
     }
 
-    /// Floating-point operations of the training so far.
+    /// Tokens of training where it is compared.
+    pub fn compared_tokens(&self) -> Option<u64> {
+        self.at.or_else(|| self.tokens())
+    }
+
+    /// Floating-point operations of the training up to where it is compared.
     pub fn flops(&self) -> Option<f64> {
-        Some(self.tokens()? as f64 * self.cost?.flops_per_token)
+        Some(self.compared_tokens()? as f64 * self.cost?.flops_per_token)
     }
 
     /// The source tree of the program that began it.
@@ -222,9 +353,48 @@ impl Run {
             .as_ref()
     }
 
-    /// The checksum of the data, or what else says which they are.
-    pub fn data(&self) -> Option<&str> {
-        let data = self.record.as_ref()?.data.as_str();
-        Some(data.find("sha256").map_or(data, |at| &data[at..]))
+    /// Checksums of what it reads.
+    pub fn inputs(&self) -> Inputs {
+        let record = self.record.as_ref();
+        record.map(RunRecord::inputs).unwrap_or_default()
+    }
+
+    /// What identifies its data: the checksums of text and validation text, or the settings of the
+    /// generator. Neither a path nor a seed nor the length of rows has a part in it.
+    pub fn data(&self) -> Option<String> {
+        let record = self.record.as_ref()?;
+        let inputs = record.inputs();
+        let text = inputs.data.filter(|text| !text.starts_with(GENERATOR));
+        Some(match (text, inputs.valid) {
+            (Some(text), Some(valid)) => format!("{text} {valid}"),
+            (Some(text), None) => text,
+            (None, _) => self.generator().unwrap_or_else(|| record.data.clone()),
+        })
+    }
+
+    /// The settings of generated data, but for the length of rows; none of text.
+    pub(crate) fn generator(&self) -> Option<String> {
+        if self.settings.contains_key("data.path") {
+            return None;
+        }
+        let keys = self.settings.iter().filter_map(|(key, value)| {
+            let key = key.strip_prefix("data.")?;
+            (key != "seq_len").then(|| format!("{key}={}", in_words(value)))
+        });
+        let words: Vec<String> = keys.collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
+    /// What identifies the text or the generator of an evaluation. The fingerprint that an
+    /// earlier version gave to generated rows depends on the seed.
+    pub(crate) fn measured_on(&self, evaluation: &Evaluation) -> Option<String> {
+        if let Some(generator) = &evaluation.data.generator {
+            return Some(generator.clone());
+        }
+        let fingerprint = evaluation.data.fingerprint.as_deref()?;
+        if fingerprint.starts_with(ROWS) {
+            return self.generator();
+        }
+        Some(fingerprint.to_owned())
     }
 }

@@ -9,7 +9,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 use super::figure::{Dot, Figure, Values};
 use super::frame::{At, Failure, Letters, Pen};
 use super::legend::Legend;
-use super::lines::{Manner, line, spread};
+use super::lines::{Manner, line, seeds, spread};
 use super::scale::Scale;
 use super::{HEIGHT, WIDTH};
 
@@ -65,9 +65,10 @@ pub(super) fn draw<B: DrawingBackend>(
 
     let legend = Legend::new(&pen, figure, small)?;
     let dots = || figure.series.iter().flat_map(|series| &series.dots);
-    let ends = |dot: &Dot| {
+    let ends = |dot: &Dot| -> Vec<f64> {
         let std = dot.std.unwrap_or(0.0);
-        [dot.y, dot.y + std, dot.y - std]
+        let ends = [dot.y, dot.y + std, dot.y - std];
+        ends.into_iter().chain(dot.seeds.iter().copied()).collect()
     };
     let mut ys: Vec<f64> = dots().flat_map(ends).collect();
     let has_log_values = dots().all(|dot| dot.y > 0.0);
@@ -95,6 +96,9 @@ pub(super) fn draw<B: DrawingBackend>(
     axes(&pen, figure, &field)?;
     for (at, series) in figure.series.iter().enumerate() {
         spread(&pen, series, &field, Manner::of(at, figure))?;
+    }
+    for (at, series) in figure.series.iter().enumerate() {
+        seeds(&pen, series, &field, Manner::of(at, figure))?;
     }
     // The best is drawn last, over the others.
     for (at, series) in figure.series.iter().enumerate().rev() {

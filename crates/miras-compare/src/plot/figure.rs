@@ -53,12 +53,18 @@ pub(crate) enum Spread {
 }
 
 /// A mean, and the standard deviation if there is one.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Dot {
     pub(crate) x: f64,
     pub(crate) y: f64,
     pub(crate) std: Option<f64>,
+    /// The values of the seeds, drawn beside their mean.
+    pub(crate) seeds: Vec<f64>,
 }
+
+/// With more series than this, bands and bars lie on each other and hide what they are about:
+/// then there are means and the points of seeds.
+const FEW: usize = 4;
 
 /// One line of the legend.
 #[derive(Debug, Clone)]
@@ -103,6 +109,34 @@ impl Figure {
             series.dots.sort_by(|a, b| a.x.total_cmp(&b.x));
         }
         self.series.retain(|series| !series.dots.is_empty());
+        self.thin_out();
         (!self.series.is_empty()).then_some(self)
+    }
+
+    /// Keeps spreads where there are few, and says what is drawn of the seeds.
+    fn thin_out(&mut self) {
+        let all = || self.series.iter().flat_map(|series| &series.dots);
+        let has_seeds = all().any(|dot| dot.seeds.len() > 1);
+        if !all().any(|dot| dot.std.is_some()) {
+            return;
+        }
+        let has_spread = |series: &&Series| series.dots.iter().any(|dot| dot.std.is_some());
+        let is_few = self.series.iter().filter(has_spread).count() <= FEW;
+        if !is_few {
+            for dot in self.series.iter_mut().flat_map(|series| &mut series.dots) {
+                dot.std = None;
+            }
+        }
+        let mut words = Vec::from_iter(self.note.take());
+        words.push(
+            match (is_few, has_seeds) {
+                (true, true) => "mean ± standard deviation over seeds, rings: single seeds",
+                (true, false) => "mean ± standard deviation over seeds",
+                (false, true) => "mean over seeds, rings: single seeds",
+                (false, false) => "mean over seeds",
+            }
+            .to_owned(),
+        );
+        self.note = Some(words.join("; "));
     }
 }

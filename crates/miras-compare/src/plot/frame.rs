@@ -94,6 +94,12 @@ impl<'a, B: DrawingBackend> Pen<'a, B> {
             .draw(&Circle::new(self.fine(at), radius, color.filled()))
     }
 
+    pub(super) fn ring(&self, at: At, color: RGBColor, radius: f64) -> Result<(), Failure<B>> {
+        let radius = (radius * self.fine).round() as i32;
+        let style = self.stroke(color.to_rgba(), 1.0);
+        self.area.draw(&Circle::new(self.fine(at), radius, style))
+    }
+
     pub(super) fn text(&self, text: &str, at: At, letters: Letters) -> Result<(), Failure<B>> {
         let style = self.style(letters);
         let sink = if matches!(letters.v, VPos::Center) {

@@ -82,6 +82,22 @@ pub(super) fn spread<B: DrawingBackend>(
     Ok(())
 }
 
+/// A point for each seed, pale and small, where there are two or more.
+pub(super) fn seeds<B: DrawingBackend>(
+    pen: &Pen<'_, B>,
+    series: &Series,
+    field: &Field,
+    manner: Manner,
+) -> Result<(), Failure<B>> {
+    for dot in series.dots.iter().filter(|dot| dot.seeds.len() > 1) {
+        for &y in &dot.seeds {
+            let place = manner.place(field, dot.x, y);
+            pen.ring(place, series.look.rgb(), 2.5)?;
+        }
+    }
+    Ok(())
+}
+
 /// The means, from dot to dot.
 pub(super) fn line<B: DrawingBackend>(
     pen: &Pen<'_, B>,
@@ -116,8 +132,8 @@ pub(super) fn stroke<B: DrawingBackend>(
             Ok(())
         };
     };
-    let mut is_drawn = true;
-    let mut left = pattern[0];
+    let mut at = 0;
+    let mut left = pattern[at];
     for pair in points.windows(2) {
         let ((mut x, mut y), (x1, y1)) = (pair[0], pair[1]);
         loop {
@@ -127,7 +143,7 @@ pub(super) fn stroke<B: DrawingBackend>(
                 break;
             }
             let next = (x + (x1 - x) * go / rest, y + (y1 - y) * go / rest);
-            if is_drawn {
+            if at.is_multiple_of(2) {
                 pen.line(&[(x, y), next], look.rgb(), 2.0)?;
             }
             (x, y) = next;
@@ -135,8 +151,8 @@ pub(super) fn stroke<B: DrawingBackend>(
             if left > 1e-9 {
                 break;
             }
-            is_drawn = !is_drawn;
-            left = pattern[usize::from(!is_drawn)];
+            at = (at + 1) % pattern.len();
+            left = pattern[at];
         }
     }
     Ok(())

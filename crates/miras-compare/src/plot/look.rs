@@ -33,15 +33,18 @@ pub(crate) enum Dash {
     Solid,
     Dashed,
     Dotted,
+    DashDotted,
 }
 
+/// All ways to break a line, in the order in which they are used.
+pub(crate) const DASHES: [Dash; 4] = [Dash::Solid, Dash::Dashed, Dash::Dotted, Dash::DashDotted];
+
 impl Look {
-    /// The look of the series with this rank: the same variant looks the same in all pictures.
-    pub(crate) fn of(rank: usize) -> Self {
-        let dashes = [Dash::Solid, Dash::Dashed, Dash::Dotted];
+    /// The look of the series at a place in a list: all colours first, then the next dash.
+    pub(crate) fn of(place: usize) -> Self {
         Self {
-            color: rank % COLORS,
-            dash: dashes[(rank / COLORS) % dashes.len()],
+            color: place % COLORS,
+            dash: DASHES[(place / COLORS) % DASHES.len()],
         }
     }
 
@@ -52,11 +55,12 @@ impl Look {
 
 impl Dash {
     /// Lengths that are drawn and left out, in turn, in points; none for a whole line.
-    pub(super) fn pattern(self) -> Option<[f64; 2]> {
+    pub(super) fn pattern(self) -> Option<[f64; 4]> {
         match self {
             Self::Solid => None,
-            Self::Dashed => Some([8.0, 5.0]),
-            Self::Dotted => Some([2.5, 3.5]),
+            Self::Dashed => Some([8.0, 5.0, 8.0, 5.0]),
+            Self::Dotted => Some([2.5, 3.5, 2.5, 3.5]),
+            Self::DashDotted => Some([8.0, 3.5, 2.5, 3.5]),
         }
     }
 }

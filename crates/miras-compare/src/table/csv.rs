@@ -75,11 +75,11 @@ impl Comparison {
             run.excluded.clone().unwrap_or_default(),
         ];
         row.extend(self.differing.iter().map(setting));
-        row.push(cell(run.last(&self.metric)));
+        row.push(cell(run.value.or_else(|| run.last(&self.metric))));
         row.push(cell(run.best(&self.metric, self.goal)));
-        row.push(cell(run.tokens()));
-        row.push(cell(run.steps()));
-        row.push(cell(run.seconds()));
+        row.push(cell(run.compared_tokens()));
+        row.push(cell(run.compared_steps()));
+        row.push(cell(run.compared_seconds()));
         row.push(cell(run.tokens_per_s()));
         row.push(cell(run.cost.map(|cost| cost.parameters)));
         row.push(cell(run.cost.map(|cost| cost.memory_parameters)));

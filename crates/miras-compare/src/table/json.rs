@@ -13,6 +13,10 @@ struct File<'a> {
     version: u32,
     metric: &'a str,
     goal: Goal,
+    /// Tokens at which runs are compared; null for the end of each.
+    at_tokens: Option<u64>,
+    /// The smallest step of the metric, where it is known: no spread is taken to be smaller.
+    resolution: Option<f64>,
     differing: &'a [String],
     common: &'a Settings,
     variants: Vec<OneVariant<'a>>,
@@ -71,7 +75,8 @@ struct OneRun<'a> {
     seconds: Option<f64>,
     tokens_per_s: Option<f64>,
     flops: Option<f64>,
-    data: Option<&'a str>,
+    skipped_steps: u64,
+    data: Option<String>,
     evaluations: Vec<OneEvaluation>,
 }
 
@@ -99,6 +104,8 @@ struct OnePair<'a> {
     p: Option<f64>,
     p_holm: Option<f64>,
     told: bool,
+    verdict: String,
+    seeds: usize,
 }
 
 impl<'a> OneContrast<'a> {
@@ -110,6 +117,8 @@ impl<'a> OneContrast<'a> {
             p: pair.difference.map(|one| one.p),
             p_holm: pair.p_holm,
             told: pair.is_told,
+            verdict: pair.verdict(),
+            seeds: pair.seeds,
         });
         Self {
             key: &contrast.key,
@@ -136,6 +145,8 @@ impl Comparison {
             version: 1,
             metric: &self.metric,
             goal: self.goal,
+            at_tokens: self.at,
+            resolution: self.resolution,
             differing: &self.differing,
             common: &self.common,
             variants: self.variants.iter().map(|one| self.variant(one)).collect(),
@@ -189,13 +200,14 @@ impl Comparison {
             status: run.state,
             counted: run.value.is_some(),
             reason: run.excluded.as_deref(),
-            value: run.last(&self.metric),
+            value: run.value.or_else(|| run.last(&self.metric)),
             best: run.best(&self.metric, self.goal),
-            tokens: run.tokens(),
-            steps: run.steps(),
-            seconds: run.seconds(),
+            tokens: run.compared_tokens(),
+            steps: run.compared_steps(),
+            seconds: run.compared_seconds(),
             tokens_per_s: run.tokens_per_s(),
             flops: run.flops(),
+            skipped_steps: run.skipped(),
             data: run.data(),
             evaluations: run
                 .evaluations

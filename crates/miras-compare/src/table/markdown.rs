@@ -10,7 +10,7 @@ impl Comparison {
     /// The table, its footnote, warnings and the runs that do not count, as Markdown.
     pub fn markdown(&self) -> String {
         let mut text = String::new();
-        write(&mut text, &Table::of(self));
+        write(&mut text, &Table::verdicts(self));
         let _ = writeln!(text, "\n{}", escaped(&footnote(self)));
         if !self.warnings.is_empty() {
             text.push('\n');

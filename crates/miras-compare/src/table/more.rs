@@ -1,4 +1,4 @@
-//! The tables below the first one: keys of two values, and losses by length.
+//! The tables below the first one: costs, keys of two values, and losses by length.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,10 @@ use super::rows::Table;
 use crate::comparison::{Comparison, Sample, Variant};
 use crate::input::Memory;
 
-/// Tables with their titles; none where there is nothing to say.
+/// Tables with their titles: what variants take, and the others where there is something to say.
 pub(crate) fn tables(comparison: &Comparison) -> Vec<(String, Table)> {
-    let mut tables: Vec<(String, Table)> = contrasts(comparison);
+    let mut tables = vec![("what they take".to_owned(), Table::costs(comparison))];
+    tables.extend(contrasts(comparison));
     tables.extend(lengths(comparison));
     tables
 }
@@ -18,12 +19,11 @@ fn contrasts(comparison: &Comparison) -> Vec<(String, Table)> {
     let short = comparison.short();
     let contrast = comparison.contrasts.iter().map(|contrast| {
         let rows = contrast.pairs.iter().map(|pair| {
-            let (difference, verdict) = match (pair.difference, pair.is_told) {
-                (None, _) => (number::signed(pair.mean), "one seed: cannot tell"),
-                (Some(known), true) => (number::difference(known), "different"),
-                (Some(known), false) => (number::difference(known), "within noise"),
-            };
-            vec![pair.label.clone(), difference, verdict.to_owned()]
+            let difference = pair
+                .difference
+                .map_or_else(|| number::signed(pair.mean), number::difference);
+            let p = pair.p_holm.map_or(String::new(), number::p);
+            vec![pair.label.clone(), difference, p, pair.verdict()]
         });
         let [one, other] = &contrast.values;
         let key = short.of(&contrast.key);
@@ -31,10 +31,11 @@ fn contrasts(comparison: &Comparison) -> Vec<(String, Table)> {
             head: vec![
                 "at".to_owned(),
                 format!("{} at {other} less at {one}", comparison.metric),
+                "p".to_owned(),
                 "verdict".to_owned(),
             ],
             rows: rows.collect(),
-            right: vec![false, true, false],
+            right: vec![false, true, true, false],
         };
         (
             format!("{key}: {other} against {one}, all else equal"),

@@ -79,6 +79,17 @@ pub(crate) fn difference(difference: Difference) -> String {
     }
 }
 
+/// A p: two digits, and no more zeros than anybody believes.
+pub(crate) fn p(value: f64) -> String {
+    if value < 1e-4 {
+        "<0.0001".to_owned()
+    } else if value < 0.1 {
+        format!("{value:.4}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
 /// With its sign.
 pub(crate) fn signed(value: f64) -> String {
     let sign = if value < 0.0 { "" } else { "+" };

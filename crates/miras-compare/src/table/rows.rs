@@ -20,59 +20,72 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// The variants, best first.
-    pub(crate) fn of(comparison: &Comparison) -> Self {
-        let has_also = comparison.variants.iter().any(|one| !one.also.is_empty());
-        let mut columns: Vec<(String, bool)> = vec![("variant".to_owned(), false)];
-        if has_also {
-            columns.push(("also differs".to_owned(), false));
-        }
-        columns.push(("seeds".to_owned(), true));
-        columns.push((comparison.metric.clone(), true));
-        columns.push(("to the best".to_owned(), true));
-        columns.push(("verdict".to_owned(), false));
-        for name in [
-            "parameters",
-            "of memory",
-            "state bytes",
-            "tokens",
-            "FLOPs",
-            "tokens/s",
-            "not counted",
-        ] {
-            columns.push((name.to_owned(), true));
-        }
-        let (head, right) = columns.into_iter().unzip();
-        let rows = comparison
-            .variants
-            .iter()
-            .map(|variant| row(comparison, variant, has_also))
-            .collect();
-        Self { head, rows, right }
+    /// The variants, best first, with what may be said of them.
+    pub(crate) fn verdicts(comparison: &Comparison) -> Self {
+        let head = [
+            ("variant", false),
+            ("seeds", true),
+            (&*comparison.metric, true),
+            ("to the best", true),
+            ("p", true),
+            ("verdict", false),
+            ("not counted", true),
+        ];
+        let row = |variant: &Variant| {
+            vec![
+                variant.label.clone(),
+                variant.sample.map_or(0, |sample| sample.n).to_string(),
+                number::sample(variant.sample),
+                to_the_best(comparison, variant),
+                variant.p_holm.map_or(String::new(), number::p),
+                variant.verdict.to_string(),
+                variant.excluded().to_string(),
+            ]
+        };
+        Self::new(&head, comparison.variants.iter().map(row))
     }
-}
 
-fn row(comparison: &Comparison, variant: &Variant, has_also: bool) -> Vec<String> {
-    let cost = variant.cost();
-    let whole = |value: Option<u64>| number::maybe(value.map(|value| value as f64));
-    let mut row = vec![variant.label.clone()];
-    if has_also {
-        row.push(also(comparison, variant));
+    /// What the variants take, in the same order.
+    pub(crate) fn costs(comparison: &Comparison) -> Self {
+        let has_also = comparison.variants.iter().any(|one| !one.also.is_empty());
+        let mut head = vec![("variant", false)];
+        head.extend(has_also.then_some(("also differs", false)));
+        head.extend(
+            [
+                "parameters",
+                "of memory",
+                "state bytes",
+                "tokens",
+                "FLOPs",
+                "tokens/s",
+            ]
+            .map(|name| (name, true)),
+        );
+        let whole = |value: Option<u64>| number::maybe(value.map(|value| value as f64));
+        let row = |variant: &Variant| {
+            let cost = variant.cost();
+            let mut row = vec![variant.label.clone()];
+            row.extend(has_also.then(|| also(comparison, variant)));
+            row.extend([
+                whole(cost.map(|cost| cost.parameters)),
+                whole(cost.map(|cost| cost.memory_parameters)),
+                cost.map_or(number::maybe(None), state),
+                number::maybe(variant.tokens()),
+                number::maybe(variant.flops()),
+                number::maybe(variant.tokens_per_s()),
+            ]);
+            row
+        };
+        Self::new(&head, comparison.variants.iter().map(row))
     }
-    row.extend([
-        variant.sample.map_or(0, |sample| sample.n).to_string(),
-        number::sample(variant.sample),
-        to_the_best(comparison, variant),
-        variant.verdict.to_string(),
-        whole(cost.map(|cost| cost.parameters)),
-        whole(cost.map(|cost| cost.memory_parameters)),
-        cost.map_or(number::maybe(None), state),
-        number::maybe(variant.tokens()),
-        number::maybe(variant.flops()),
-        number::maybe(variant.tokens_per_s()),
-        variant.excluded().to_string(),
-    ]);
-    row
+
+    fn new(head: &[(&str, bool)], rows: impl Iterator<Item = Vec<String>>) -> Self {
+        Self {
+            head: head.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            rows: rows.collect(),
+            right: head.iter().map(|&(_, right)| right).collect(),
+        }
+    }
 }
 
 /// Bytes of state, and what each token of the past adds.
@@ -123,17 +136,27 @@ pub(crate) fn footnote(comparison: &Comparison) -> String {
         .filter(|one| one.p_holm.is_some())
         .count();
     let correction = match tests {
-        0 => "None could be tested: both sides need two seeds.".to_owned(),
+        0 => "None could be tested: both sides need three seeds that differ.".to_owned(),
         1 => "One test was made.".to_owned(),
         n => format!("{n} tests were made, and p is corrected for that by Holm's method."),
     };
+    let place = match comparison.at {
+        None => "the last value of each run that counts".to_owned(),
+        Some(tokens) => format!("the value of each run that counts after {tokens} tokens"),
+    };
+    let floor = comparison.resolution.map_or(String::new(), |step| {
+        format!(
+            " It changes in steps of {}, one question, and no spread is taken to be smaller.",
+            number::trimmed(step, 6)
+        )
+    });
     format!(
-        "{}: the last value of each run that counts, mean ± sample standard deviation over \
-         seeds; {better} is better. To the best: the difference of the means, ± half of its 95 % \
-         confidence interval. Verdicts are two-sided t-tests of it at 95 %, paired by seed where \
-         both sides have the same seeds, else Welch's. {correction} Within noise means that these \
-         seeds cannot tell, not that there is no difference. The best was picked by the same \
-         values, so that it is best is not tested.",
+        "{}: {place}, mean ± sample standard deviation over seeds; {better} is better.{floor} To \
+         the best: the difference of the means, ± half of its 95 % confidence interval. Verdicts \
+         are two-sided t-tests of it at 95 %, paired by seed where both sides have the same \
+         seeds, else Welch's; with fewer than three seeds on a side there is none. {correction} \
+         Within noise means that these seeds cannot tell, not that there is no difference. The \
+         best was picked by the same values, so that it is best is not tested.",
         comparison.metric
     )
 }

@@ -31,6 +31,10 @@ pub(crate) struct Draft {
     pub(crate) evaluations: Vec<Value>,
     /// Put behind the last line of metrics.jsonl.
     pub(crate) tail: String,
+    /// The checksum of the weights that it began with.
+    pub(crate) weights: Option<String>,
+    /// The last values in summary.json.
+    pub(crate) metrics: Vec<(String, f64)>,
 }
 
 impl Draft {
@@ -56,6 +60,8 @@ impl Draft {
             speed: 1000.0,
             evaluations: Vec::new(),
             tail: String::new(),
+            weights: None,
+            metrics: Vec::new(),
         }
     }
 
@@ -64,6 +70,28 @@ impl Draft {
         self.config.retain(|(one, _)| one != key);
         self.config.push((key.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Text at a path, with the checksums of all that is read.
+    pub(crate) fn text(mut self, path: &str, checksums: &str) -> Self {
+        self.data = format!("{path}; 9 bytes for training; {checksums}");
+        self.set("data.kind", "'text'")
+            .set("data.path", &format!("'{path}'"))
+    }
+
+    /// A recall run: its evaluation asks so many questions, of which so many were answered at the
+    /// end.
+    pub(crate) fn recall(mut self, right: u64, questions: u64) -> Self {
+        self.data = "recall of 4 pairs; generated without end; sha256-generated:".to_owned()
+            + &format!("{:02x}", self.seed);
+        let accuracy = right as f64 / questions as f64;
+        self.tail = json!({
+            "step": 100, "tokens": self.tokens, "eval/accuracy": accuracy,
+            "eval/questions": questions,
+        })
+        .to_string()
+            + "\n";
+        self.set("data.kind", "'mqar'").set("data.pairs", "4")
     }
 
     /// Evaluations at two lengths, live and frozen.
@@ -211,8 +239,9 @@ fn write(runs: &Path, draft: &Draft) -> PathBuf {
         device: "cpu".into(),
         provenance: provenance(&[("burn", "1.2.3")], None),
     };
-    let record = RunRecord::new(draft.seed, draft.data.clone(), None, start);
-    let folder = RunFolder::create(runs, &draft.name, &draft.toml(), &record).unwrap();
+    let mut record = RunRecord::new(draft.seed, draft.data.clone(), None, start);
+    record.init.clone_from(&draft.weights);
+    let folder = RunFolder::create(runs, &draft.name, &draft.toml(), &record, &[]).unwrap();
     let path = folder.path().to_owned();
     if let Some(parameters) = draft.parameters {
         let file = path.join("run.json");
@@ -232,7 +261,7 @@ fn write(runs: &Path, draft: &Draft) -> PathBuf {
             tokens: draft.tokens,
             seconds: 7.5,
             best: None,
-            metrics: [].into(),
+            metrics: draft.metrics.iter().cloned().collect(),
         };
         folder.write_summary(&summary).unwrap();
     }

@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod certainty;
+mod course;
 mod errors;
 mod fixture;
 mod formats;
+mod identity;
 mod look;
 mod plots;
+mod reports;
 mod verdicts;

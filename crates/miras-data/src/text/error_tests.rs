@@ -234,7 +234,7 @@ fn a_file_cut_short_while_training_is_an_error() {
     let place = place();
     let data = place.open(&place.config(&["good.txt"]), 0).unwrap();
     fs::write(place.path("good.txt"), "short").unwrap();
-    let error = data.train_batch(0, 4).unwrap_err();
+    let error = data.train_batch(0, 0..4).unwrap_err();
     assert_eq!(
         chain(&place, &error),
         "cannot read `DIR/good.txt`: failed to fill whole buffer"
@@ -247,13 +247,13 @@ fn impossible_batches_are_refused() {
     let data = place.open(&place.config(&["good.txt"]), 0).unwrap();
     let text = |result: Result<_, DataError>| result.unwrap_err().to_string();
     assert_eq!(
-        text(data.train_batch(0, 0)),
+        text(data.train_batch(0, 0..0)),
         "a batch of 0 rows of 16 tokens is not possible: rows must be from 1 to 16777216"
     );
-    assert!(text(data.train_batch(0, usize::MAX)).contains("not possible"));
+    assert!(text(data.train_batch(0, 0..usize::MAX)).contains("not possible"));
     assert_eq!(
-        text(data.eval_batch(4, 2)),
-        "there is no evaluation batch 4: the validation part gives 4 batches, counted from 0"
+        text(data.eval_rows(&[0, 500])),
+        "there is no evaluation row at token 500: the validation part has 99 tokens that can be scored, counted from 0"
     );
 }
 

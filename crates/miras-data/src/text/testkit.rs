@@ -6,6 +6,7 @@ use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
 
 use super::*;
+use crate::{Amount, Batch, Dataset, Selection};
 
 /// A folder with files, and a cache folder inside it that walks do not see.
 pub(super) struct Place(TempDir);
@@ -59,4 +60,15 @@ pub(super) fn gz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+/// All evaluation rows in order, `rows` at once.
+pub(super) fn whole_evaluation(data: &dyn Dataset, rows: usize) -> Vec<Batch> {
+    let len = data.eval_rows(&[0]).unwrap().len;
+    let all = Selection::new(Amount::All, None, len, data.eval_tokens()).unwrap();
+    let starts: Vec<u64> = all.starts().collect();
+    starts
+        .chunks(rows)
+        .map(|starts| data.eval_rows(starts).unwrap())
+        .collect()
 }

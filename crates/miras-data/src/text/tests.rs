@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::{
-    testkit::{Place, gz, text},
+    testkit::{Place, gz, text, whole_evaluation},
     *,
 };
 use crate::{Batch, Dataset, Metric};
@@ -17,9 +17,8 @@ fn bytes(tokens: &[i32]) -> Vec<u8> {
 /// The scored targets of all evaluation batches, in order.
 fn evaluated(data: &dyn Dataset, rows: usize) -> Vec<u8> {
     let mut all = Vec::new();
-    for index in 0..data.eval_batches(rows).unwrap() {
-        let batch = data.eval_batch(index, rows).unwrap();
-        let scored = (0..rows * batch.len).filter(|&at| batch.weights[at] > 0.0);
+    for batch in whole_evaluation(data, rows) {
+        let scored = (0..batch.weights.len()).filter(|&at| batch.weights[at] > 0.0);
         all.extend(scored.map(|at| u8::try_from(batch.targets[at]).unwrap()));
     }
     all
@@ -33,21 +32,27 @@ fn rows(batch: &Batch) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
 }
 
 #[test]
-fn batches_depend_on_seed_and_index_only() {
+fn rows_depend_on_seed_step_and_their_number_only() {
     let place = Place::new(&[("a.txt", &text(5000))]);
     let config = place.config(&["a.txt"]);
     let open = |seed| place.open(&config, seed).unwrap();
-    let batch = open(1).train_batch(7, 4).unwrap();
-    assert_eq!(batch, open(1).train_batch(7, 4).unwrap());
-    assert_ne!(batch, open(2).train_batch(7, 4).unwrap());
-    assert_ne!(batch, open(1).train_batch(8, 4).unwrap());
+    let batch = open(1).train_batch(7, 0..4).unwrap();
+    assert_eq!(batch, open(1).train_batch(7, 0..4).unwrap());
+    assert_ne!(batch, open(2).train_batch(7, 0..4).unwrap());
+    assert_ne!(batch, open(1).train_batch(8, 0..4).unwrap());
     assert_eq!(
         batch.inputs,
-        open(1).train_batch(7, 9).unwrap().inputs[..64]
+        open(1).train_batch(7, 0..9).unwrap().inputs[..64]
     );
+    let parts = [0..1, 1..4].map(|rows| open(1).train_batch(7, rows).unwrap());
     assert_eq!(
-        open(1).eval_batch(1, 4).unwrap(),
-        open(2).eval_batch(1, 4).unwrap()
+        parts.each_ref().map(|part| part.inputs.clone()).concat(),
+        batch.inputs
+    );
+    assert_eq!(parts[0].bytes + parts[1].bytes, batch.bytes);
+    assert_eq!(
+        open(1).eval_rows(&[5, 80]).unwrap(),
+        open(2).eval_rows(&[5, 80]).unwrap()
     );
     assert_eq!(
         (open(1).vocab(), open(1).metric()),
@@ -60,7 +65,7 @@ fn targets_are_the_next_bytes_and_all_training_targets_are_scored() {
     let corpus = text(5000);
     let place = Place::new(&[("a.txt", &corpus)]);
     let data = place.open(&place.config(&["a.txt"]), 0).unwrap();
-    let batch = data.train_batch(0, 32).unwrap();
+    let batch = data.train_batch(0, 0..32).unwrap();
     for (inputs, targets) in rows(&batch) {
         assert_eq!(inputs[1..], targets[..15]);
         let window = [&inputs[..1], &targets].concat();
@@ -81,7 +86,7 @@ fn training_covers_its_part_and_never_reads_the_validation_part() {
     let data = place.open(&place.config(&["a.txt"]), 0).unwrap();
     let mut starts = [false; 300];
     for index in 0..200 {
-        for (inputs, targets) in rows(&data.train_batch(index, 16).unwrap()) {
+        for (inputs, targets) in rows(&data.train_batch(index, 0..16).unwrap()) {
             let window = [&inputs[..1], &targets].concat();
             let at = corpus.windows(17).position(|part| part == window).unwrap();
             assert!(at + 17 <= 270);
@@ -135,8 +140,8 @@ fn files_follow_one_another_and_windows_cross_their_borders() {
     ] {
         let data = parts.open(&parts.config(names), 3).unwrap();
         for index in 0..10 {
-            let batch = data.train_batch(index, 8).unwrap();
-            assert_eq!(batch, expected.train_batch(index, 8).unwrap());
+            let batch = data.train_batch(index, 0..8).unwrap();
+            assert_eq!(batch, expected.train_batch(index, 0..8).unwrap());
         }
         assert_eq!(evaluated(&data, 2), evaluated(&expected, 2));
         assert_eq!(data.describe().fingerprint, expected.describe().fingerprint);
@@ -172,8 +177,8 @@ fn a_compressed_file_gives_what_the_plain_file_gives() {
     for _ in 0..2 {
         let packed = place.open(&place.config(&["b.txt.gz"]), 0).unwrap();
         assert_eq!(
-            packed.train_batch(0, 8).unwrap(),
-            plain.train_batch(0, 8).unwrap()
+            packed.train_batch(0, 0..8).unwrap(),
+            plain.train_batch(0, 0..8).unwrap()
         );
         assert_eq!(packed.describe().fingerprint, plain.describe().fingerprint);
     }
@@ -255,10 +260,10 @@ fn a_corpus_larger_than_memory_is_read_by_position() {
     let data = place.open(&config, 0).unwrap();
     assert!(data.describe().fingerprint.starts_with("sha256-sampled:"));
     for index in 0..100 {
-        data.train_batch(index, 16).unwrap();
+        data.train_batch(index, 0..16).unwrap();
     }
-    let last = data.eval_batches(1).unwrap() - 1;
-    let batch = data.eval_batch(last, 1).unwrap();
+    let last = data.eval_tokens().unwrap() - 5;
+    let batch = data.eval_rows(&[last]).unwrap();
     let scored = batch.weights.iter().filter(|&&weight| weight > 0.0).count();
     assert_eq!(
         bytes(&batch.targets[..scored]),

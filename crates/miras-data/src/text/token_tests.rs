@@ -1,6 +1,9 @@
 use std::fs;
 
-use super::{testkit::Place, *};
+use super::{
+    testkit::{Place, whole_evaluation},
+    *,
+};
 use crate::{
     Dataset,
     tokenizer::testkit::{awkward, path, tokenizer},
@@ -41,7 +44,7 @@ fn the_split_is_by_bytes_and_each_part_is_encoded_whole() {
     assert_eq!(tokenized.valid_tokens, valid.len() as u64);
     assert_eq!((tokenized.vocab, data.vocab()), (512, 512));
 
-    let batch = data.train_batch(3, 8).unwrap();
+    let batch = data.train_batch(3, 0..8).unwrap();
     for (inputs, targets) in batch.inputs.chunks(16).zip(batch.targets.chunks(16)) {
         let window = [&inputs[..1], targets].concat();
         assert_eq!(inputs[1..], targets[..15]);
@@ -58,10 +61,9 @@ fn evaluation_counts_the_bytes_of_all_scored_tokens() {
     let data = place.open(&config, 1).unwrap();
     for rows in [1, 3, 50] {
         let (mut targets, mut bytes) = (Vec::new(), 0);
-        for index in 0..data.eval_batches(rows).unwrap() {
-            let batch = data.eval_batch(index, rows).unwrap();
+        for batch in whole_evaluation(&data, rows) {
             bytes += batch.bytes;
-            let scored = (0..rows * batch.len).filter(|&at| batch.weights[at] > 0.0);
+            let scored = (0..batch.weights.len()).filter(|&at| batch.weights[at] > 0.0);
             targets.extend(scored.map(|at| batch.targets[at]));
         }
         assert_eq!(targets, valid[1..], "{rows}");
@@ -101,8 +103,8 @@ fn a_text_is_encoded_once() {
     let again = place.open(&config, 1).unwrap();
     assert_eq!(again.describe().notes, [""; 0]);
     assert_eq!(
-        again.train_batch(0, 4).unwrap(),
-        first.train_batch(0, 4).unwrap()
+        again.train_batch(0, 0..4).unwrap(),
+        first.train_batch(0, 0..4).unwrap()
     );
     // Another text, split or tokenizer has tokens of its own.
     fs::write(place.path("a.txt"), [&text[1..], b"!"].concat()).unwrap();
@@ -125,7 +127,11 @@ type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
 #[test]
 fn damaged_tokens_are_made_anew_with_a_note() {
     let (place, _, config) = place();
-    let expected = place.open(&config, 1).unwrap().train_batch(0, 4).unwrap();
+    let expected = place
+        .open(&config, 1)
+        .unwrap()
+        .train_batch(0, 0..4)
+        .unwrap();
     let files = caches(&place);
     let whole: Vec<_> = files.iter().map(|path| fs::read(path).unwrap()).collect();
     let len = whole[0].len();
@@ -145,7 +151,7 @@ fn damaged_tokens_are_made_anew_with_a_note() {
         let notes = data.describe().notes.join("\n");
         let name = format!("`{}`", files[0].display());
         assert!(notes.contains(why) && notes.contains(&name), "{notes}");
-        assert_eq!(data.train_batch(0, 4).unwrap(), expected);
+        assert_eq!(data.train_batch(0, 0..4).unwrap(), expected);
         assert_eq!(fs::read(&files[0]).unwrap(), whole[0]);
     }
 }
@@ -158,7 +164,7 @@ fn tokens_that_change_behind_the_back_are_an_error() {
         let len = fs::metadata(&path).unwrap().len() as usize;
         fs::write(path, vec![0xFF; len]).unwrap();
     }
-    let error = data.train_batch(0, 1).unwrap_err().to_string();
+    let error = data.train_batch(0, 0..1).unwrap_err().to_string();
     assert!(
         error.ends_with("is damaged: delete it, and it is made anew"),
         "{error}"

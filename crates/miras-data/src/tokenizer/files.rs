@@ -33,6 +33,15 @@ impl Source {
             Self::Pair { vocab, merges } => vec![vocab, merges],
         }
     }
+
+    /// The files under the names by which a folder is known to hold them.
+    pub(super) fn into_named(self) -> Vec<(String, Vec<u8>)> {
+        let [vocab_name, merges_name] = PAIRS[0].map(str::to_owned);
+        match self {
+            Self::Whole(json) => vec![(WHOLE.to_owned(), json)],
+            Self::Pair { vocab, merges } => vec![(vocab_name, vocab), (merges_name, merges)],
+        }
+    }
 }
 
 /// Finds and reads the files that a setting names.

@@ -9,12 +9,15 @@ mod blocks;
 mod bpe;
 mod files;
 mod load;
+mod saved;
 
 use sha2::{Digest, Sha256};
 
 use crate::{DataError, describe::hex};
 pub(crate) use blocks::Blocks;
 use bpe::Bpe;
+use files::Source;
+pub use saved::TokenizerFiles;
 
 /// The setting that stands for bytes.
 pub(crate) const BYTES: &str = "bytes";
@@ -43,18 +46,21 @@ impl Tokenizer {
     }
 
     /// `"bytes"`, or byte-level BPE from files: the path of a `tokenizer.json`, of a
-    /// `vocab.json` with `merges.txt` beside it, or of a folder that holds either.
+    /// `vocab.json` with `merges.txt` beside it, or of a folder that holds either or was saved
+    /// with [`TokenizerFiles`].
     pub fn open(setting: &str) -> Result<Self, DataError> {
         if setting == BYTES {
             return Ok(Self::bytes());
         }
-        let source = files::find(setting)?;
-        let mut hash = Sha256::new();
-        for part in source.parts() {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
+        let saved = saved::facts_in(setting)?;
+        if saved.as_ref().is_some_and(saved::Facts::is_bytes) {
+            return Ok(Self::bytes());
         }
-        let fingerprint = format!("tokenizer-sha256:{}", hex(&hash.finalize()));
+        let source = files::find(setting)?;
+        let fingerprint = fingerprint(&source);
+        if let Some(saved) = saved {
+            saved.check(setting, &fingerprint)?;
+        }
         let bpe = Bpe::new(source).map_err(|why| error(setting, why))?;
         Ok(Self {
             given: setting.to_owned(),
@@ -140,6 +146,16 @@ impl Tokenizer {
             Kind::Bpe { .. } => "tokens",
         }
     }
+}
+
+/// A hash of the contents of the files.
+fn fingerprint(source: &Source) -> String {
+    let mut hash = Sha256::new();
+    for part in source.parts() {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    format!("tokenizer-sha256:{}", hex(&hash.finalize()))
 }
 
 fn error(given: &str, why: String) -> DataError {

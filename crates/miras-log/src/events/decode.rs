@@ -36,6 +36,19 @@ pub(super) fn decode(payload: &[u8]) -> Result<Vec<Event>, ProtobufError> {
     Ok(events.collect())
 }
 
+/// The payload of one record with only the wanted of its values.
+pub(super) fn only(payload: &[u8], wanted: &[bool]) -> Result<Vec<u8>, ProtobufError> {
+    let mut message = proto::Event::parse_from_bytes(payload)?;
+    if let Some(Event_oneof_what::summary(summary)) = &mut message.what {
+        let values = summary.take_value().into_iter().zip(wanted);
+        let values = values
+            .filter(|(_, wanted)| **wanted)
+            .map(|(value, _)| value);
+        summary.set_value(values.collect());
+    }
+    message.write_to_bytes()
+}
+
 fn what(value: Summary_Value) -> Result<What, ProtobufError> {
     let plugin = value.get_metadata().get_plugin_data();
     if plugin.plugin_name == HPARAMS_PLUGIN {

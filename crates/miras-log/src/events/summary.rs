@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::decode::decode;
+use miras_run::write_atomic;
+
+use tensorboard_rs::record_writer::RecordWriter;
+
+use super::decode::{decode, only};
 use super::record::{Fault, records};
 use super::{Event, What, event_files, read};
-use crate::append::replace;
 use crate::{HParam, Histogram, LogError, Status};
 
 /// Everything in the event files of one run, as TensorBoard shows it.
@@ -33,7 +36,7 @@ pub struct Summary {
 
 /// Reads all event files of `folder` in TensorBoard's order and applies its
 /// rules: a resume drops the points that it repeats, and of the hyperparameters
-/// and the end of a session the first counts.
+/// and the end of a session the first counts (of which a resumed run leaves one).
 ///
 /// A torn last record is listed in [`Summary::truncated`]; a damaged record is
 /// an error.
@@ -98,12 +101,11 @@ fn purge<T>(all: &mut BTreeMap<String, Vec<(u64, T)>>, from: u64) {
     all.retain(|_, series| !series.is_empty());
 }
 
-/// Takes out of an event file what a run resumed at `step` does not keep: later
-/// points, the end of the session and a torn last record.
+/// Takes out of an event file the values that `survives` does not want, and a torn last record.
 ///
 /// All other records stay byte for byte. A damaged file is left as it is: what
 /// can still be read of it is worth more than a clean chart.
-pub(crate) fn trim(path: &Path, step: u64) -> Result<(), LogError> {
+pub(crate) fn trim(path: &Path, survives: &dyn Fn(&Event) -> bool) -> Result<(), LogError> {
     let bytes = fs::read(path).map_err(|cause| LogError::io("read", path, cause))?;
     let mut kept = Vec::with_capacity(bytes.len());
     for record in records(&bytes) {
@@ -115,16 +117,20 @@ pub(crate) fn trim(path: &Path, step: u64) -> Result<(), LogError> {
         let Ok(events) = decode(record.payload) else {
             return Ok(());
         };
-        if events.iter().all(|event| survives(event, step)) {
+        let wanted: Vec<bool> = events.iter().map(survives).collect();
+        if wanted.iter().all(|wanted| *wanted) {
             kept.extend_from_slice(record.framed);
+        } else if wanted.contains(&true) {
+            let Ok(payload) = only(record.payload, &wanted) else {
+                return Ok(());
+            };
+            RecordWriter::new(&mut kept)
+                .write(&payload)
+                .map_err(|cause| LogError::io("write", path, cause))?;
         }
     }
     if kept == bytes {
         return Ok(());
     }
-    replace(path, &kept)
-}
-
-fn survives(event: &Event, step: u64) -> bool {
-    event.step <= step && !matches!(event.what, What::SessionEnd(_))
+    Ok(write_atomic(path, &kept)?)
 }

@@ -310,3 +310,38 @@ impl ModuleVisitor for Size<'_> {
         self.square += f64::from(square.into_scalar::<f32>());
     }
 }
+
+#[test]
+fn targets_are_scored_in_pieces_as_in_one() {
+    let device = Device::flex();
+    // 70,000 token values make pieces of 59 positions.
+    for (name, vocab) in [("titans-lmm", 70_000), ("transformer", 300)] {
+        let spec = small(name);
+        let model = LanguageModel::new(&spec, vocab, 1, &device);
+        let values = |from: i32| -> Vec<i32> {
+            (from..from + 140)
+                .map(|n| n * 7919 % vocab as i32)
+                .collect()
+        };
+        let (inputs, targets) = (
+            tokens(&values(0), 2, &device),
+            tokens(&values(1), 2, &device),
+        );
+        let whole = model.forward(inputs.clone(), None, Pass::default());
+        let first = whole.logits.clone().argmax(2).reshape([2, 70]);
+        // One target in ten is the likeliest token.
+        let own = Tensor::<2, Int>::from_data(
+            TensorData::new((0..140).map(|n| i32::from(n % 10 == 0)).collect(), [2, 70]),
+            &device,
+        );
+        let targets = targets.mask_where(own.equal_elem(1), first.clone());
+        let losses = LanguageModel::token_losses(whole.logits, targets.clone());
+        let scores = model.score(inputs, targets.clone(), None, Pass::default());
+        let gap = (scores.losses - losses).abs().max();
+        assert!(gap.into_scalar::<f32>() < 1e-5, "{name}");
+        let hits = first.equal(targets).float();
+        assert!(hits.clone().sum().into_scalar::<f32>() >= 14.0);
+        assert_eq!((scores.hits - hits).abs().sum().into_scalar::<f32>(), 0.0);
+        assert_eq!(scores.state.position, 70);
+    }
+}

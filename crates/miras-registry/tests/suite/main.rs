@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod consistency;
 mod contract;
 mod devices;
 mod engine;

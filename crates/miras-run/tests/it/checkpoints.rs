@@ -244,7 +244,7 @@ fn pruning_follows_the_policy_over_a_whole_run() {
 fn best_is_the_step_with_the_best_evaluation() {
     let runs = tempfile::tempdir().unwrap();
     let mut checkpoints = Checkpoints::new(&new_run(runs.path(), "a"), keep_all());
-    assert_eq!(checkpoints.best().unwrap(), None);
+    assert!(checkpoints.best().unwrap().checkpoint.is_none());
     for (step, eval) in [
         (10, Some(3.0)),
         (20, Some(2.0)),
@@ -260,7 +260,9 @@ fn best_is_the_step_with_the_best_evaluation() {
             },
         );
     }
-    assert_eq!(checkpoints.best().unwrap(), Some(20));
+    let best = checkpoints.best().unwrap();
+    assert_eq!(best.skipped, []);
+    assert_eq!(best.require().unwrap().step, 20);
     checkpoints.verify(40).unwrap();
 }
 

@@ -148,8 +148,8 @@ fn a_reader_cannot_write() {
     drop(new_run(runs.path(), "a"));
     let reader = RunFolder::open_to_read(runs.path(), "a").unwrap();
     for result in [
-        reader.write_config(""),
-        reader.write_record(&record()),
+        reader.rewrite("", &record()),
+        reader.write_tokenizer(&[]),
         reader.write_summary(&summary()),
         reader.remove_summary(),
     ] {
@@ -160,14 +160,13 @@ fn a_reader_cannot_write() {
 #[test]
 fn a_resume_adds_a_start_to_the_record() {
     let runs = tempfile::tempdir().unwrap();
-    let folder = new_run(runs.path(), "a");
-    folder.write_record(&record()).unwrap();
-    drop(folder);
+    drop(new_run(runs.path(), "a"));
 
     let folder = RunFolder::open(runs.path(), "a").unwrap();
     let mut known = folder.read_record().unwrap();
     known.starts.push(start(20));
-    folder.write_record(&known).unwrap();
+    folder.rewrite("steps = 30\n", &known).unwrap();
+    assert_eq!(folder.read_config().unwrap(), "steps = 30\n");
     assert_eq!(folder.read_record().unwrap(), known);
     let steps: Vec<_> = known.starts.iter().map(|start| start.step).collect();
     assert_eq!(steps, [0, 20]);
@@ -189,10 +188,22 @@ fn a_summary_is_there_once_written_and_gone_once_removed() {
 fn opening_clears_what_a_killed_writer_left() {
     let runs = tempfile::tempdir().unwrap();
     drop(new_run(runs.path(), "a"));
-    let half = runs.path().join("a").join("summary.json.1-0.tmp");
-    fs::write(&half, "{\"sta").unwrap();
+    let at = |name: &str| runs.path().join("a").join(name);
+    let halves = [
+        "summary.json.1-0.tmp",
+        "config.toml.7-1.tmp",
+        "metrics.jsonl.7-2.tmp",
+        "events.out.events.1.miras.7.0.7-3.tmp",
+        ".rewrite-7.tmp",
+    ];
+    // Another process may be writing a report at this moment.
+    let others = ["eval-64-live.json.7-0.tmp", "notes.tmp"];
+    for name in halves.iter().chain(&others) {
+        fs::write(at(name), "{\"sta").unwrap();
+    }
     let folder = RunFolder::open(runs.path(), "a").unwrap();
-    assert!(!half.exists());
+    assert!(halves.iter().all(|name| !at(name).exists()));
+    assert!(others.iter().all(|name| at(name).exists()));
     assert_eq!(folder.read_summary().unwrap(), None);
 }
 
@@ -239,7 +250,7 @@ fn a_folder_opened_to_be_read_finds_but_never_saves() {
     assert_eq!(checkpoints.list().unwrap(), [10]);
 }
 
-fn summary() -> Summary {
+pub(crate) fn summary() -> Summary {
     Summary {
         status: Status::Time,
         message: None,
@@ -266,6 +277,7 @@ fn a_resume_removes_what_a_kill_left_of_new_runs_and_nothing_else() {
     };
     make(".new-1-0.tmp", &[], 2);
     make(".new-1-1.tmp", &["config.toml", "run.json.1-0.tmp"], 2);
+    make(".new-1-2.tmp", &["model.safetensors", "export.json"], 2);
     make(".new-2-0.tmp", &["config.toml"], 0);
     make(".new-3-0.tmp", &["config.toml", "mine.txt"], 2);
     make(".new-mine.tmp", &["config.toml"], 2);

@@ -19,7 +19,7 @@ fn new_run(runs: &Path, name: &str) -> RunFolder {
 }
 
 fn try_new_run(runs: &Path, name: &str) -> Result<RunFolder, RunError> {
-    RunFolder::create(runs, name, "steps = 20\n", &record())
+    RunFolder::create(runs, name, "steps = 20\n", &record(), &[])
 }
 
 fn record() -> RunRecord {

@@ -133,16 +133,16 @@ fn errors_about_checkpoints_say_where_what_and_what_to_do() {
                 path: path.clone(),
                 skipped: vec![],
             },
-            "runs/a has no valid checkpoint: start again under another `--name`, or remove the \
-             folder",
+            "runs/a has no checkpoint yet: wait for its first one, or go on with the run by \
+             `--resume`",
         ),
         (
             RunError::NoCheckpoint {
                 path: path.clone(),
                 skipped: vec![damaged(20, missing())],
             },
-            "runs/a has no valid checkpoint (step 20: `state.json` is missing): start again under \
-             another `--name`, or remove the folder",
+            "runs/a has no valid checkpoint (step 20: `state.json` is missing): restore the files, \
+             or start again under another `--name`",
         ),
         (
             RunError::NoStep {
@@ -163,7 +163,38 @@ fn errors_about_checkpoints_say_where_what_and_what_to_do() {
         (
             RunError::Damaged(Box::new(damaged(20, missing()))),
             "checkpoint runs/a/checkpoints/step-00000020 is damaged: `state.json` is missing; use \
-             another step, or let `--resume` choose the newest valid one",
+             another step, or none for the newest valid one",
+        ),
+        (
+            RunError::Replaced { path: path.clone() },
+            "the checkpoints of runs/a are replaced faster than they are read: try again, or keep \
+             more of them with `checkpoint.keep_last`",
+        ),
+        (
+            RunError::ConfigChanged {
+                path: path.join("config.toml"),
+            },
+            "runs/a/config.toml was changed or cut since it was written (SHA-256 differs): restore \
+             it; a change that a run takes is made by `run --name NAME --resume --set KEY=VALUE`, \
+             and any other one by a new run, `run runs/a/config.toml --name OTHER`",
+        ),
+        (
+            RunError::ExportChanged {
+                path: path.join("config.toml"),
+            },
+            "runs/a/config.toml was changed or cut since it was exported (SHA-256 differs): restore \
+             it, or export the run again; a change is made by a new run, `run \
+             runs/a/config.toml --name OTHER`, with `--set train.init_from` for the weights",
+        ),
+        (
+            RunError::OtherWeights {
+                path: path.join("model.safetensors"),
+                by: "export.json",
+                found: "1f".to_owned(),
+                expected: "2e".to_owned(),
+            },
+            "runs/a/model.safetensors is damaged or was replaced: its SHA-256 is 1f, and \
+             export.json beside it says 2e; restore it, or export the run again",
         ),
         (
             RunError::NonFinite {

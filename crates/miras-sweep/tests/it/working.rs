@@ -12,8 +12,10 @@ use std::{
     time::Duration,
 };
 
+use miras_run::{CheckpointInfo, Checkpoints, Policy, RunFolder};
 use miras_sweep::{
-    Event, Launch, Options, SweepFolder, Tally, Task, Trial, Watch, What, WorkEnd, Worker,
+    Evaluations, Event, Launch, Options, SweepFolder, Tally, Task, Trial, Watch, What, WorkEnd,
+    Worker,
 };
 
 use crate::support::{plan, text_of};
@@ -53,16 +55,23 @@ impl Launch for Script {
         &self,
         folder: &SweepFolder,
         trial: &Trial,
-        (length, rows): (usize, usize),
-        memory: &str,
+        (length, memory, evaluations): (usize, &str, &Evaluations),
         report: &Path,
     ) -> Command {
-        assert!(folder.path().join(&trial.name).is_dir());
+        let run = RunFolder::open_to_read(folder.path(), &trial.name).unwrap();
+        let step = run.read_summary().unwrap().unwrap().steps;
+        let newest = run.newest().unwrap();
+        let weights = newest.and_then(|newest| newest.weights);
         let mut command = Command::new("sh");
         command.args(["-c", "echo \"$0\" > \"$1\"; echo x >> \"$2/measured\""]);
-        command.arg(format!(
-            r#"{{"length":{length},"batch":1,"batches":{rows},"memory":"{memory}"}}"#
-        ));
+        let (tokens, stretches) = (evaluations.tokens, evaluations.stretches());
+        command.arg(
+            serde_json::json!({
+                "length": length, "memory": memory, "size": tokens.to_string(),
+                "stretches": stretches, "step": step, "weights": weights,
+            })
+            .to_string(),
+        );
         command.arg(report).arg(folder.path());
         command
     }
@@ -250,7 +259,7 @@ fn what_a_dead_worker_left_running_is_waited_for() {
 #[test]
 fn trained_trials_are_measured_at_every_length() {
     let text = format!(
-        "{TEN}\n[sweep.evaluate]\nlengths = [8, 16]\ntokens = 64\nmemory = ['live', 'reset']"
+        "{TEN}\n[sweep.evaluate]\nlengths = [8, 16]\ntokens = 4096\nmemory = ['live', 'reset']"
     );
     let bench = Bench::new(&text);
     bench.work(GOOD, 2, false);
@@ -268,25 +277,41 @@ fn trained_trials_are_measured_at_every_length() {
             .join("eval-16-reset.json");
         assert!(report.is_file(), "{}", report.display());
     }
-    // Another length is measured on what is trained, and nothing else is done again.
-    let (more, configs) = plan(&text.replace("[8, 16]", "[8, 16, 32]"));
-    let path = bench.folder.path();
-    let folder = SweepFolder::again(path, more, &configs).unwrap();
-    let bench = Bench {
-        folder,
-        dir: bench.dir,
+    let go_on = |bench: Bench, lengths: &str| {
+        let (more, configs) = plan(&text.replace("[8, 16]", lengths));
+        let folder = SweepFolder::again(bench.folder.path(), more, &configs).unwrap();
+        let bench = Bench {
+            folder,
+            dir: bench.dir,
+        };
+        let end = bench.work("exit 9", 2, false);
+        assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
+        let measured = text_of(&bench.folder.path().join("measured"));
+        (bench, measured.lines().count())
     };
-    let end = bench.work("exit 9", 2, false);
-    assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
-    let measured = text_of(&bench.folder.path().join("measured"))
-        .lines()
-        .count();
+    // Another length is measured on what is trained, and nothing else is done again.
+    let (bench, measured) = go_on(bench, "[4, 8, 16]");
     assert_eq!(measured, 10 * 6);
+    // A longer one than all needs longer stretches of text, and all lengths read the same.
+    let (bench, measured) = go_on(bench, "[4, 8, 16, 2048]");
+    assert_eq!(measured, 10 * 6 + 10 * 8);
+
+    // What is of other weights than those of now is measured again.
+    let trial = bench.folder.plan().trials[2].name.clone();
+    let run = RunFolder::open(bench.folder.path(), &trial).unwrap();
+    let mut checkpoints = Checkpoints::new(&run, Policy::default());
+    let weights = |files: &Path| fs::write(files.join("model.safetensors"), "other");
+    (checkpoints.save(99, weights, &CheckpointInfo::new(1))).unwrap();
+    drop((checkpoints, run));
+    let (bench, measured) = go_on(bench, "[4, 8, 16, 2048]");
+    assert_eq!(measured, 10 * 6 + 10 * 8 + 8);
+    let (_, again) = go_on(bench, "[4, 8, 16, 2048]");
+    assert_eq!(again, measured);
 }
 
 #[test]
 fn a_model_without_a_memory_is_measured_as_it_is() {
-    let evaluations = miras_sweep::Evaluations {
+    let evaluations = Evaluations {
         lengths: vec![8],
         tokens: 8,
         memory: vec!["frozen".into(), "reset".into()],

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use miras_sweep::{Launch, SweepFolder, Trial};
+use miras_sweep::{Evaluations, Launch, SweepFolder, Trial};
 
 use crate::args::WorkArgs;
 
@@ -85,15 +85,15 @@ impl Launch for Program {
         &self,
         folder: &SweepFolder,
         trial: &Trial,
-        (length, rows): (usize, usize),
-        memory: &str,
+        (length, memory, evaluations): (usize, &str, &Evaluations),
         report: &Path,
     ) -> Command {
         let mut command = self.command("eval", folder);
         command
             .arg(&trial.name)
             .args(["--length", &length.to_string()])
-            .args(["--batch", "1", "--batches", &rows.to_string()])
+            .args(["--tokens", &evaluations.tokens.to_string()])
+            .args(["--stretches", &evaluations.stretches().to_string()])
             .args(["--memory", memory])
             .arg("--out")
             .arg(report);

@@ -4,7 +4,9 @@
 
 mod combinations;
 mod commands;
+mod comparing;
 mod cost;
+mod evaluating;
 mod mistakes;
 mod newcomers;
 mod presets;

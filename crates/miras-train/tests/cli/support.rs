@@ -31,7 +31,7 @@ batch = 2
 
 [eval]
 every = 2
-batches = 1
+tokens = 64
 
 [checkpoint]
 every = 2

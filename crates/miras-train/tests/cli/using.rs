@@ -43,20 +43,20 @@ fn eval_prints_a_table_and_leaves_a_report_that_agrees_with_the_run() {
     let ran = dir.run("eval tiny").done();
     for word in [
         "run      tiny at step 4, memory live, on cpu",
-        "read     1 batches of 2 x 32 tokens",
+        "read     2 rows of 32 tokens in 1 stretch\n",
         "\nposition",
         "\n0 to 15 ",
         "\n16 to 31 ",
         "\nall ",
-        "\nreport in runs/tiny/eval.json",
+        "\nreport in runs/tiny/eval-32-live.json",
     ] {
         assert!(ran.out.contains(word), "{word}: {}", ran.out);
     }
     assert_eq!(ran.err, "");
-    let report = json(&dir.read("runs/tiny/eval.json"));
+    let report = json(&dir.read("runs/tiny/eval-32-live.json"));
     assert_eq!(
         (&report["schema"], &report["version"]),
-        (&"miras_eval".into(), &1.into())
+        (&"miras_eval".into(), &2.into())
     );
     let summary = json(&dir.read("runs/tiny/summary.json"));
     for (of_report, of_run) in [
@@ -68,7 +68,7 @@ fn eval_prints_a_table_and_leaves_a_report_that_agrees_with_the_run() {
         assert!((trained - found).abs() < 1e-6, "{trained} and {found}");
     }
 
-    let words = "eval runs/tiny/ --step 2 --memory frozen --length 64 --batch 1 --batches all \
+    let words = "eval runs/tiny/ --step 2 --memory frozen --length 64 --batch 1 --tokens all \
                  --out other.json --json";
     let ran = dir.run(words).done();
     let report = json(&ran.out);
@@ -90,7 +90,7 @@ fn eval_reads_any_text_and_changes_data_alone() {
     dir.file("a.txt", "one text and ".repeat(9));
     dir.file("b.txt", "another, somewhat longer. ".repeat(9));
     let report = json(
-        &dir.run("eval tiny --data a.txt b.txt --json --batches all")
+        &dir.run("eval tiny --data a.txt b.txt --json --tokens all")
             .done()
             .out,
     );
@@ -314,8 +314,9 @@ fn a_state_is_saved_looked_at_and_gone_on_from() {
     assert!(before == fs::read(dir.at("s.safetensors")).unwrap());
     say("--state t.safetensors --tokens 12 --memory frozen");
 
-    dir.run("eval tiny --state s.safetensors").done();
-    let report = json(&dir.read("runs/tiny/eval.json"));
+    dir.run("eval tiny --state s.safetensors --out of-state.json")
+        .done();
+    let report = json(&dir.read("of-state.json"));
     assert_eq!(report["state"]["position"], 23);
 
     dir.run("state load tiny s.safetensors --step 2").refused(

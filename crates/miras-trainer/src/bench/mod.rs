@@ -54,7 +54,7 @@ pub fn bench(
     })?;
     // Memory of a GPU is not the process' own.
     let peak = (device == burn::tensor::Device::flex()).then(Peak::start);
-    let passes = Passes::new(config, vocab, request, &device);
+    let passes = Passes::new(config, vocab, request, &device)?;
 
     let tokens = request.batch * request.seq;
     let both = spread::measure(request.repeats, WARM_UP, tokens, || passes.both())?;

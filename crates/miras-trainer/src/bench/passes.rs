@@ -36,12 +36,12 @@ impl Passes {
         vocab: usize,
         request: &BenchRequest,
         device: &Device,
-    ) -> Self {
-        if request.layer {
+    ) -> Result<Self, TrainError> {
+        Ok(if request.layer {
             Self::Layer(Box::new(OfLayer::new(config, request, device)))
         } else {
-            Self::Model(Box::new(OfModel::new(config, vocab, request, device)))
-        }
+            Self::Model(Box::new(OfModel::new(config, vocab, request, device)?))
+        })
     }
 
     pub(super) fn parameters(&self) -> usize {
@@ -72,14 +72,19 @@ impl Passes {
 }
 
 impl OfModel {
-    fn new(config: &RunConfig, vocab: usize, request: &BenchRequest, device: &Device) -> Self {
-        let learner = Learner::new(config, vocab, device);
-        Self {
+    fn new(
+        config: &RunConfig,
+        vocab: usize,
+        request: &BenchRequest,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let learner = Learner::new(config, vocab, device)?;
+        Ok(Self {
             frozen: learner.frozen(),
             learner,
             batch: random_batch(request, vocab),
             device: device.clone(),
-        }
+        })
     }
 
     fn forward(&self) -> Result<(), TrainError> {

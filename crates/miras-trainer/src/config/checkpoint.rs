@@ -8,13 +8,14 @@ use super::require;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointConfig {
-    /// Steps between checkpoints; 0 saves at the end alone.
+    /// Steps between checkpoints; with 0 the end and new bests alone are saved.
     pub every: u64,
-    /// How many of the newest stay, 1 or more.
+    /// How many of the newest of those stay, 1 or more.
     pub keep_last: usize,
     /// Those whose step is a multiple of this stay for good; 0 is off.
     pub keep_every: u64,
-    /// Whether the one with the lowest `eval/loss` stays.
+    /// Whether an evaluation with the lowest `eval/loss` so far saves a checkpoint, which stays
+    /// until there is a lower one.
     pub keep_best: bool,
 }
 

@@ -53,13 +53,15 @@ pub(super) fn keys(kind: &DataConfig) -> &'static [&'static str] {
     }
 }
 
-/// Opens the data; a mistake is shown at the key that is about it.
+/// Opens the data; a mistake is shown at the key that is about it, with what may help.
 pub(super) fn open(
     tree: &Tree,
     config: &DataConfig,
     train: &TrainConfig,
+    help: impl Fn(&DataError) -> Option<String>,
 ) -> Result<Box<dyn Dataset>, ConfigError> {
-    let data = miras_data::open(config, train.seed).map_err(|error| at_its_key(tree, &error))?;
+    let data = miras_data::open(config, train.seed)
+        .map_err(|error| at_its_key(tree, &error, help(&error)))?;
     if train.state == StateRule::Carry
         && let Err(error) = data.stream_steps(train.sequences())
     {
@@ -71,16 +73,16 @@ pub(super) fn open(
 
 /// Number of token values, for which no text is opened; a mistake is shown as by [`open`].
 pub(super) fn vocab(tree: &Tree, config: &DataConfig) -> Result<usize, ConfigError> {
-    config.vocab().map_err(|error| at_its_key(tree, &error))
+    (config.vocab()).map_err(|error| at_its_key(tree, &error, None))
 }
 
-fn at_its_key(tree: &Tree, error: &DataError) -> ConfigError {
+fn at_its_key(tree: &Tree, error: &DataError, help: Option<String>) -> ConfigError {
     let path = error
         .field()
         .map_or_else(|| "data".to_owned(), |field| format!("data.{field}"));
     let cause = error.source().map(|cause| format!(": {cause}"));
     let message = format!("{error}{}", cause.unwrap_or_default());
-    tree.error(&path, message, None)
+    tree.error(&path, message, help)
 }
 
 pub(super) fn to_table(config: &DataConfig) -> Table {

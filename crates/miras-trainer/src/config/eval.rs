@@ -1,8 +1,14 @@
 use miras_config::{ConfigError, Tree};
+use miras_data::{Amount, DataConfig, Dataset, Selection};
 use miras_model::{Ablation, MixerKind, ModelSpec};
 use serde::{Deserialize, Serialize};
 
-use super::require;
+use super::TrainConfig;
+
+/// The older name of `eval.tokens`, which counted batches of `train.batch` rows.
+const BATCHES: &str = "eval.batches";
+/// So many tokens can still be counted.
+const MOST_TOKENS: u64 = 1_000_000_000_000;
 
 /// `[eval]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -10,11 +16,16 @@ use super::require;
 pub struct EvalConfig {
     /// Steps between evaluations; 0 evaluates at the end alone.
     pub every: u64,
-    /// Batches an evaluation, 1 or more; fewer if the data has fewer.
-    pub batches: u64,
+    /// Held-out tokens an evaluation reads, from 1 to 10^12, in whole rows of `data.seq_len` that
+    /// are spread over the validation part; fewer if it has fewer. They are the same whatever
+    /// `train.batch` and `train.accumulate` are.
+    pub tokens: u64,
     /// Evaluations of the trained model with something taken away, each at most once:
     /// `"read_zero"`, `"step_zero"`. A model of memories only.
     pub controls: Vec<Control>,
+    /// The number of batches that `tokens` was made of, if it was written as `eval.batches`.
+    #[serde(skip)]
+    pub batches: Option<u64>,
 }
 
 /// What a control takes away from every memory of the trained model.
@@ -48,22 +59,46 @@ impl Default for EvalConfig {
     fn default() -> Self {
         Self {
             every: 100,
-            batches: 8,
+            tokens: 16_384,
             controls: Vec::new(),
+            batches: None,
         }
     }
 }
 
 impl EvalConfig {
-    pub(super) fn take(tree: &mut Tree, model: Option<&ModelSpec>) -> Result<Self, ConfigError> {
-        let config: Self = tree.section("eval")?;
-        require(
-            tree,
-            "eval.batches",
-            config.batches > 0,
-            "1 or more",
-            config.batches,
-        )?;
+    /// The held-out rows that an evaluation reads.
+    pub fn selection(&self, data: &dyn Dataset, seq_len: usize) -> Selection {
+        let amount = Amount::Tokens(self.tokens);
+        Selection::new(amount, None, seq_len, data.eval_tokens())
+            .expect("a number of tokens is a selection of any data")
+    }
+
+    pub(super) fn take(
+        tree: &mut Tree,
+        model: Option<&ModelSpec>,
+        data: Option<&DataConfig>,
+        train: Option<&TrainConfig>,
+    ) -> Result<Self, ConfigError> {
+        let batches: Option<u64> = tree.renamed(BATCHES, "eval.tokens")?;
+        let mut config: Self = tree.section("eval")?;
+        // Without rows it is not known how many tokens they are.
+        if let (Some(batches), Some(data), Some(train)) = (batches, data, train) {
+            let row = data.seq_len() as u64;
+            config.tokens = batches
+                .saturating_mul(train.batch as u64)
+                .saturating_mul(row);
+            config.batches = Some(batches);
+        }
+        let (key, value) = match batches {
+            Some(batches) => (BATCHES, batches),
+            None => ("eval.tokens", config.tokens),
+        };
+        if !(1..=MOST_TOKENS).contains(&config.tokens) {
+            let message = format!("{key} must be from 1 to {MOST_TOKENS} tokens, got {value}");
+            let mistake = tree.error("eval.tokens", message, None);
+            tree.note(mistake)?;
+        }
         let controls = &config.controls;
         if !controls.is_empty()
             && model.is_some_and(|model| model.config.mixer == MixerKind::Attention)

@@ -10,14 +10,16 @@ mod optim;
 mod train;
 
 use std::io;
+use std::path::Path;
 
 use miras_config::{ConfigError, Layers, Origins, Tree};
 use miras_core::Axis;
-use miras_data::{DataConfig, Dataset, Metric};
+use miras_data::{DataConfig, DataError, Dataset, Metric};
 use miras_model::ModelSpec;
 use miras_registry::Registry;
 use toml::{Table, Value};
 
+use crate::kept::{self, kept_tokenizer};
 use crate::{diagnostics, evaluate, init};
 
 pub use checkpoint::CheckpointConfig;
@@ -45,6 +47,16 @@ pub struct RunConfig {
     pub log: LogConfig,
     /// The parts it was chosen from; what a run has stored is read with the same.
     pub registry: Registry,
+}
+
+/// The configuration of a run that is used again, with its data.
+pub struct Reopened {
+    /// The configuration, as it was asked for.
+    pub config: RunConfig,
+    /// Its data, opened.
+    pub data: Box<dyn Dataset>,
+    /// What the user should know of how they were opened.
+    pub note: Option<String>,
 }
 
 impl RunConfig {
@@ -81,29 +93,41 @@ impl RunConfig {
         layers: Layers,
         registry: &Registry,
     ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
-        Self::open(layers, registry, init::check)
+        Self::open(layers, registry, |tree, config| {
+            let data = data::open(tree, &config.data, &config.train, |_| None)?;
+            init::check(tree, config, data.vocab())?;
+            Ok(data)
+        })
     }
 
-    /// Like [`load_and_open`](Self::load_and_open) for a run that goes on, which needs
-    /// `train.init_from` no more.
+    /// Like [`load_and_open`](Self::load_and_open) for a run that is used again, whose folder is
+    /// `run` and whose own data are `stored`: it needs `train.init_from` no more, and text is read
+    /// with the tokenizer that the folder keeps (see [`kept_tokenizer`]).
     pub fn load_to_resume(
         layers: Layers,
         registry: &Registry,
-    ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
-        Self::open(layers, registry, |_, _, _| Ok(()))
+        run: &Path,
+        stored: &DataConfig,
+    ) -> Result<Reopened, ConfigError> {
+        let mut note = None;
+        let open = |tree: &Tree, config: &Self| {
+            let (data, found) = kept_tokenizer(run, stored, &config.data);
+            note = found;
+            let help = |error: &DataError| kept::moved(error, run);
+            data::open(tree, &data, &config.train, help)
+        };
+        let (config, _, data) = Self::open(layers, registry, open)?;
+        Ok(Reopened { config, data, note })
     }
 
     fn open(
         layers: Layers,
         registry: &Registry,
-        check: impl Fn(&Tree, &Self, usize) -> Result<(), ConfigError>,
+        open: impl FnOnce(&Tree, &Self) -> Result<Box<dyn Dataset>, ConfigError>,
     ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
         let mut tree = layers.merge()?;
         let read = Self::take(&mut tree, registry).map(|config| {
-            let opened = data::open(&tree, &config.data, &config.train).and_then(|data| {
-                check(&tree, &config, data.vocab())?;
-                Ok(data)
-            });
+            let opened = open(&tree, &config);
             (config, opened)
         });
         // An unknown key may be the reason why a file is not found, so it goes first.
@@ -137,6 +161,7 @@ impl RunConfig {
             DataConfig::Mqar(_) => Metric::Accuracy,
             DataConfig::Builtin(_) | DataConfig::Text(_) => Metric::BitsPerByte,
         };
+        let counts_questions = beside == Metric::Accuracy;
         let beside = evaluate::beside(beside);
         let mut tags: Vec<String> = [
             "optim/lr",
@@ -151,6 +176,9 @@ impl RunConfig {
         let prefixes = ["train".to_owned(), "eval".to_owned()];
         for prefix in prefixes.into_iter().chain(controls) {
             tags.extend([format!("{prefix}/loss"), format!("{prefix}/{beside}")]);
+        }
+        if counts_questions {
+            tags.push(evaluate::QUESTIONS.to_owned());
         }
         if self.train.on_nonfinite == OnNonfinite::Skip {
             tags.push("train/skipped".to_owned());
@@ -219,7 +247,9 @@ impl RunConfig {
             TrainConfig::take(tree, data.as_ref(), model.as_ref())
         });
         let optim = tree.attempt(&["optim"], OptimConfig::take);
-        let eval = tree.attempt(&["eval"], |tree| EvalConfig::take(tree, model.as_ref()));
+        let eval = tree.attempt(&["eval"], |tree| {
+            EvalConfig::take(tree, model.as_ref(), data.as_ref(), train.as_ref())
+        });
         let checkpoint = tree.attempt(&["checkpoint"], CheckpointConfig::take);
         let log = tree.attempt(&["log"], |tree| {
             LogConfig::take(tree, model.as_ref(), data.as_ref(), &keys)

@@ -22,6 +22,12 @@ impl RunConfig {
                 ));
             }
         }
+        if let Some(batches) = self.eval.batches {
+            notes.push(format!(
+                "eval.batches = {batches} is taken as eval.tokens = {} (times train.batch = {} and data.seq_len = {seq_len}), which no longer depends on train.batch: write that",
+                self.eval.tokens, self.train.batch
+            ));
+        }
         let (decay_steps, steps) = (self.optim.decay_steps, self.train.steps);
         if decay_steps != steps {
             let when = if decay_steps < steps {

@@ -247,8 +247,20 @@ const REFUSED: &[(&str, &[&str])] = &[
         &["optim.clip must be 0 (off) or above, got -1"],
     ),
     (
+        "[eval]\ntokens = 0",
+        &["eval.tokens must be from 1 to 1000000000000 tokens, got 0"],
+    ),
+    (
         "[eval]\nbatches = 0",
-        &["eval.batches must be 1 or more, got 0"],
+        &["eval.batches must be from 1 to 1000000000000 tokens, got 0"],
+    ),
+    (
+        "[eval]\nbatches = 2\ntokens = 64",
+        &[
+            "`eval.batches` is the older name of `eval.tokens`, and both are set",
+            "2 | batches = 2",
+            "leave `eval.batches` out",
+        ],
     ),
     (
         "[eval]\ncontrols = ['read_zer']",
@@ -459,7 +471,7 @@ fn every_mistake_is_shown_where_it_is() {
 fn the_most_sequences_are_those_that_the_data_can_give() {
     let config = config("", &[]);
     let data = miras_data::open(&config.data, 1).unwrap();
-    let error = data.train_batch(0, 1_048_577).unwrap_err().to_string();
+    let error = data.train_batch(0, 0..1_048_577).unwrap_err().to_string();
     assert!(error.contains("rows must be from 1 to 1048576"), "{error}");
 }
 

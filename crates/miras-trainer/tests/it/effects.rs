@@ -55,7 +55,7 @@ const CHANGES: &[(&str, &[&str], &str)] = &[
     ("optim.min_lr", &[], "0.5"),
     ("optim.clip", &["optim.epsilon=0.01"], "0"),
     ("eval.every", &[], "3"),
-    ("eval.batches", &[], "2"),
+    ("eval.tokens", &[], "64"),
     ("eval.controls", &[], "['step_zero']"),
     ("checkpoint.every", &["checkpoint.keep_last=9"], "2"),
     ("checkpoint.keep_last", &[], "2"),

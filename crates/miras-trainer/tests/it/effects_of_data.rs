@@ -75,10 +75,10 @@ fn batches(config: &RunConfig) -> String {
         Ok(data) => data,
         Err(error) => return error.to_string(),
     };
-    let count = data.eval_batches(2);
+    let count = data.eval_tokens();
     let last = count.map_or(1, |count| count - 1);
-    let train = data.train_batch(0, 2).unwrap();
-    let eval = [0, last].map(|at| data.eval_batch(at, 2).unwrap());
+    let train = data.train_batch(0, 0..2).unwrap();
+    let eval = data.eval_rows(&[0, last]).unwrap();
     format!("{} {count:?} {train:?} {eval:?}", data.vocab())
 }
 

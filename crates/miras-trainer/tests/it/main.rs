@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
+mod accumulate;
+mod best;
 mod carry;
 mod config;
 mod controls;
@@ -10,7 +12,9 @@ mod devices;
 mod effects;
 mod effects_of_data;
 mod effects_of_parts;
+mod evaluating;
 mod init;
+mod lengthened;
 mod limits;
 mod metrics;
 mod nonfinite;

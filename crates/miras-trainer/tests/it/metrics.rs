@@ -57,7 +57,7 @@ fn metrics_and_events_hold_the_documented_tags_and_agree() {
     }
 
     let bits: &[&str] = &["train/bits_per_byte", "eval/bits_per_byte"];
-    let accuracy: &[&str] = &["train/accuracy", "eval/accuracy"];
+    let accuracy: &[&str] = &["train/accuracy", "eval/accuracy", "eval/questions"];
     let second: Vec<String> = OF_MEMORIES
         .iter()
         .map(|tag| tag.replace("/0/", "/1/"))

@@ -3,6 +3,8 @@
 use miras_run::Status;
 use miras_trainer::Resume;
 
+use safetensors::SafeTensors;
+
 use crate::support::{ATTENTION, Bench, MEMORY, Mischief, config};
 
 #[test]
@@ -194,4 +196,54 @@ fn the_advice_after_a_stop_is_one_that_can_be_followed() {
     assert_eq!((more.status, more.step), (Status::Finished, 4));
     assert_eq!(bench.values("run", "train/skipped").pop(), Some((4, 1.0)));
     assert_eq!(more.help, None);
+}
+
+/// The file of a model's weights whose head is `by` times as large.
+fn large_head(bench: &Bench, by: f32) -> String {
+    bench.run(
+        "before",
+        config(MEMORY, &["model.tie_head=false", "train.steps=1"]),
+    );
+    let mut bytes = bench.file("before", 1, "model.safetensors");
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let head = tensors.tensor("head.weight").unwrap().data().as_ptr_range();
+    let first = bytes.as_ptr() as usize;
+    let place = head.start as usize - first..head.end as usize - first;
+    for value in bytes[place].chunks_exact_mut(4) {
+        let large = f32::from_le_bytes([value[0], value[1], value[2], value[3]]) * by;
+        value.copy_from_slice(&large.to_le_bytes());
+    }
+    let path = bench.path("large.safetensors");
+    std::fs::write(&path, bytes).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn gradients_whose_squares_overflow_are_clipped_or_named() {
+    let bench = Bench::new();
+    let from = format!("train.init_from={}", large_head(&bench, 1e20));
+    let with = |clip: &'static str| {
+        let sets = ["model.tie_head=false", &from, clip, "train.steps=2"];
+        config(MEMORY, &sets)
+    };
+    let outcome = bench.run("clipped", with("optim.clip=1.0"));
+    assert_eq!(outcome.status, Status::Finished, "{:?}", outcome.message);
+    for (step, norm) in bench.values("clipped", "optim/grad_norm") {
+        assert!(norm > 1e18 && norm.is_finite(), "step {step}: {norm}");
+    }
+    let before = bench.file("before", 1, "model.safetensors");
+    assert!(bench.file("clipped", 2, "model.safetensors") != before);
+
+    let outcome = bench.run("free", with("optim.clip=0.0"));
+    assert_eq!(outcome.status, Status::Nonfinite);
+    let message = outcome.message.unwrap();
+    for piece in [
+        "step 1: the gradient is finite, but it has an entry of ",
+        "whose square float32 cannot hold",
+        "first non-finite: AdamW's second moment of parameter `",
+    ] {
+        assert!(message.contains(piece), "{message}");
+    }
+    let help = outcome.help.unwrap();
+    assert!(help.contains("optim.clip = 1.0 (now off)"), "{help}");
 }

@@ -34,7 +34,7 @@ warmup = 2
 decay_steps = 30
 [eval]
 every = 0
-batches = 1
+tokens = 64
 [checkpoint]
 every = 0
 [log]
@@ -57,7 +57,7 @@ steps = 4
 batch = 2
 [eval]
 every = 0
-batches = 1
+tokens = 64
 [checkpoint]
 every = 0
 [log]
@@ -121,7 +121,7 @@ fn small(path: &Path) -> RunConfig {
         "model.heads=2",
         "data={ kind = 'builtin', seq_len = 20 }",
         "train.batch=2",
-        "eval.batches=1",
+        "eval.tokens=40",
         "eval.every=2",
         "log.every=1",
     ];
@@ -255,12 +255,14 @@ pub(crate) fn read_json(path: &Path) -> Value {
 /// What the data do beside giving batches.
 #[derive(Clone, Default)]
 pub(crate) struct Mischief {
-    /// Sets the stop flag with this training batch.
+    /// Sets the stop flag at this training step, counted from 0.
     pub(crate) stop_at: Option<u64>,
-    /// Training batches, or steps of a stream, whose loss is NaN.
+    /// Training steps whose loss is NaN.
     pub(crate) poisoned: Vec<u64>,
-    /// A training batch that cannot be read.
+    /// A training step whose rows cannot be read.
     pub(crate) missing: Option<u64>,
+    /// No held-out token is scored.
+    pub(crate) nothing_asked: bool,
 }
 
 struct Mischievous {
@@ -278,15 +280,18 @@ impl Dataset for Mischievous {
         self.inner.metric()
     }
 
-    fn train_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        if self.mischief.stop_at == Some(index) {
+    fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
+        if self.mischief.stop_at == Some(step) {
             self.stop.store(true, Ordering::Relaxed);
         }
-        if self.mischief.missing == Some(index) {
-            return Err(DataError::EvalIndex { index, batches: 0 });
+        if self.mischief.missing == Some(step) {
+            return Err(DataError::EvalStart {
+                start: step,
+                tokens: 0,
+            });
         }
-        let mut batch = self.inner.train_batch(index, rows)?;
-        if self.mischief.poisoned.contains(&index) {
+        let mut batch = self.inner.train_batch(step, rows)?;
+        if self.mischief.poisoned.contains(&step) {
             batch.weights[0] = f32::NAN;
         }
         Ok(batch)
@@ -304,12 +309,20 @@ impl Dataset for Mischievous {
         Ok(batch)
     }
 
-    fn eval_batches(&self, rows: usize) -> Option<u64> {
-        self.inner.eval_batches(rows)
+    fn eval_tokens(&self) -> Option<u64> {
+        self.inner.eval_tokens()
     }
 
-    fn eval_batch(&self, index: u64, rows: usize) -> Result<Batch, DataError> {
-        self.inner.eval_batch(index, rows)
+    fn eval_rows(&self, starts: &[u64]) -> Result<Batch, DataError> {
+        let mut batch = self.inner.eval_rows(starts)?;
+        if self.mischief.nothing_asked {
+            batch.weights.fill(0.0);
+        }
+        Ok(batch)
+    }
+
+    fn bytes_of(&self, target: i32) -> u64 {
+        self.inner.bytes_of(target)
     }
 
     fn describe(&self) -> Description {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use miras_config::Layers;
 use miras_registry::Registry;
 use miras_trainer::RunConfig;
-use miras_use::{Batches, EvalRequest, Memory, Report, Trained, evaluate};
+use miras_use::{EvalRequest, Memory, Report, Size, Trained, evaluate};
 
 use crate::support::Bench;
 
@@ -70,7 +70,7 @@ fn measured(trained: &Trained, memory: Memory) -> Report {
     let request = EvalRequest {
         length: Some(LONG),
         batch: Some(16),
-        batches: Some(Batches::First(2)),
+        size: Some(Size::Tokens(32 * LONG as u64)),
         memory,
         ..EvalRequest::default()
     };

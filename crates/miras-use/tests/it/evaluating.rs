@@ -1,6 +1,6 @@
 //! Evaluations against the trainer's own, and against each other.
 
-use miras_use::{Batches, EvalRequest, Memory, Report, Trained, evaluate};
+use miras_use::{EvalRequest, Memory, Report, Size, Trained, evaluate};
 
 use crate::support::{Bench, RECALL, assert_near};
 
@@ -16,6 +16,7 @@ fn it_agrees_with_the_trainer_on_the_same_batches() {
         ("attention", &[]),
         ("matrix", &["memory=matrix", "algorithm.form=exact"]),
         ("recall", &[RECALL]),
+        ("carried", &["train.state=carry", "eval.tokens=4096"]),
     ] {
         let (trained, outcome) = if name == "attention" {
             bench.attention(name)
@@ -44,6 +45,163 @@ fn it_agrees_with_the_trainer_on_the_same_batches() {
 }
 
 #[test]
+fn the_batch_changes_no_number() {
+    let bench = Bench::new();
+    for (name, sets) in [
+        ("text", &[][..]),
+        ("recall", &[RECALL]),
+        ("carried", &["train.state=carry"]),
+    ] {
+        let (trained, _) = bench.trained(name, sets);
+        let with = |batch: usize| {
+            let request = EvalRequest {
+                batch: Some(batch),
+                size: Some(Size::Tokens(2000)),
+                ..EvalRequest::default()
+            };
+            evaluate(&trained, &request).unwrap()
+        };
+        let one = with(1);
+        assert_eq!(one.carried, name == "carried");
+        for batch in [3, 8, 32] {
+            let other = with(batch);
+            assert_eq!(other.measured.tokens, one.measured.tokens, "{name}");
+            assert_eq!(
+                (other.rows, other.settings.clone()),
+                (one.rows, one.settings.clone())
+            );
+            assert_near(other.measured.loss, one.measured.loss, 1e-6);
+            let tokens = |report: &Report| -> Vec<(usize, u64)> {
+                let ranges = report.by_position.iter();
+                ranges.map(|one| (one.from, one.measured.tokens)).collect()
+            };
+            assert_eq!(tokens(&other), tokens(&one), "{name}, batch {batch}");
+        }
+        let scored = if name == "recall" {
+            // 42 rows of 48 tokens with 4 questions.
+            42 * 4
+        } else {
+            2000
+        };
+        assert_eq!(one.measured.tokens, scored, "{name}");
+    }
+}
+
+#[test]
+fn memories_are_carried_unless_a_length_is_asked_for() {
+    let bench = Bench::new();
+    let sets = ["train.state=carry", "eval.tokens=4096"];
+    let (trained, _) = bench.trained("run", &sets);
+    let report = plain(&trained);
+    assert!(report.carried);
+    // 4 stretches of about 1,024 tokens, of which memories know all that went before.
+    assert_eq!((report.rows, report.stretches), (103, 4));
+    assert_eq!(report.by_position.last().unwrap().from, 1024);
+    let request = EvalRequest {
+        length: Some(40),
+        ..EvalRequest::default()
+    };
+    let fresh = evaluate(&trained, &request).unwrap();
+    assert!(!fresh.carried);
+    assert_eq!(fresh.by_position.last().unwrap().to, 39);
+    assert_eq!(fresh.measured.tokens, report.measured.tokens);
+    assert!((fresh.measured.loss - report.measured.loss).abs() > 1e-6);
+    assert_ne!(fresh.settings, report.settings);
+}
+
+#[test]
+fn rows_in_which_memories_cannot_matter_are_noted() {
+    let bench = Bench::new();
+    let (stale, _) = bench.trained("stale", &["algorithm.read=stale"]);
+    let (exact, _) = bench.trained("exact", &[]);
+    let with = |trained: &Trained, memory: Memory, length: usize| {
+        let request = EvalRequest {
+            memory,
+            length: Some(length),
+            ..EvalRequest::default()
+        };
+        evaluate(trained, &request).unwrap()
+    };
+    let live = with(&stale, Memory::Live, 8);
+    let frozen = with(&stale, Memory::Frozen, 8);
+    assert_near(live.measured.loss, frozen.measured.loss, 1e-12);
+    let note = "no token of a row of 8 tokens reads what was written: with algorithm.read = \"stale\" and algorithm.chunk = 8, live, frozen and reset memories give the same numbers; use --length 9 or more";
+    assert_eq!(live.notes, [note]);
+    assert_eq!(frozen.notes, [note]);
+    assert_eq!(with(&stale, Memory::Live, 9).notes, [""; 0]);
+
+    let notes = with(&exact, Memory::Reset, 8).notes;
+    assert!(notes[0].starts_with("a row of 8 tokens is no longer than algorithm.chunk = 8"));
+    assert_eq!(with(&exact, Memory::Live, 8).notes, [""; 0]);
+}
+
+#[test]
+fn each_setting_has_a_file_of_its_own() {
+    let bench = Bench::new();
+    let (trained, _) = bench.trained("run", &[]);
+    let text = bench.file("a.txt", "A fox ran over the hill, and back. ".repeat(20));
+    let path = |request: &EvalRequest| {
+        let report = evaluate(&trained, request).unwrap();
+        let path = report.path_in(&trained.folder);
+        (path, report)
+    };
+    let plain = EvalRequest::default();
+    let requests = [
+        plain.clone(),
+        EvalRequest {
+            memory: Memory::Reset,
+            ..plain.clone()
+        },
+        EvalRequest {
+            length: Some(20),
+            ..plain.clone()
+        },
+        EvalRequest {
+            size: Some(Size::Tokens(40)),
+            ..plain.clone()
+        },
+        EvalRequest {
+            size: Some(Size::All),
+            ..plain.clone()
+        },
+        EvalRequest {
+            stretches: Some(3),
+            ..plain.clone()
+        },
+        EvalRequest {
+            data: vec![text.to_string_lossy().into_owned()],
+            ..plain.clone()
+        },
+        EvalRequest {
+            sets: vec!["data.valid_fraction=0.2".to_owned()],
+            ..plain.clone()
+        },
+    ];
+    let mut names: Vec<_> = requests.iter().map(|request| path(request).0).collect();
+    assert_eq!(names[0], trained.folder.join("eval-40-live.json"));
+    assert_eq!(names[1], trained.folder.join("eval-40-reset.json"));
+    assert_eq!(names[2], trained.folder.join("eval-20-live.json"));
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), requests.len(), "{names:?}");
+    // What is computed at once is no setting, nor is an amount that is the default.
+    let same = EvalRequest {
+        batch: Some(1),
+        size: Some(Size::Tokens(240)),
+        ..plain.clone()
+    };
+    let (own, _) = path(&same);
+    assert_eq!(own, trained.folder.join("eval-40-live.json"));
+    // A sweep gives the plain name to its own settings, and nobody else takes it then.
+    let (_, of_sweep) = path(&requests[3]);
+    std::fs::write(&own, serde_json::to_string(&of_sweep).unwrap()).unwrap();
+    let (other, report) = path(&plain);
+    assert_ne!(other, own);
+    std::fs::write(&own, serde_json::to_string(&report).unwrap()).unwrap();
+    assert_eq!(path(&plain).0, own);
+}
+
+#[test]
 fn recall_is_measured_by_load_where_it_fits() {
     let bench = Bench::new();
     let (trained, _) = bench.trained("recall", &[RECALL]);
@@ -53,8 +211,8 @@ fn recall_is_measured_by_load_where_it_fits() {
     let own = &report.by_pairs[2].measured;
     assert_eq!(*own, report.measured);
     for one in &report.by_pairs {
-        // Each key is asked once in an evaluation row.
-        assert_eq!(one.measured.tokens, 2 * 3 * one.pairs as u64);
+        // 5 rows of 48 tokens, and each key is asked once.
+        assert_eq!(one.measured.tokens, 5 * one.pairs as u64);
     }
 
     let request = EvalRequest {
@@ -87,7 +245,7 @@ fn rows_may_be_longer_than_in_training() {
         let request = EvalRequest {
             length: Some(150),
             batch: Some(2),
-            batches: Some(Batches::First(1)),
+            size: Some(Size::Tokens(300)),
             ..EvalRequest::default()
         };
         let report = evaluate(&trained, &request).unwrap();
@@ -106,7 +264,7 @@ fn any_text_is_scored_whole() {
     let path = bench.file("text.txt", "A fox ran over the hill, and back. ".repeat(5));
     let request = EvalRequest {
         data: vec![path.to_string_lossy().into_owned()],
-        batches: Some(Batches::All),
+        size: Some(Size::All),
         ..EvalRequest::default()
     };
     let report = evaluate(&trained, &request).unwrap();

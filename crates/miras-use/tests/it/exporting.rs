@@ -73,6 +73,33 @@ fn checkpoints_are_found_by_step_and_by_loss() {
     let summary = fs::read_to_string(bench.path().join("run/summary.json")).unwrap();
     let best = open(At::Best).unwrap().origin.step;
     assert!(summary.contains(&format!("\"step\": {best}")), "{summary}");
+    let open_best = |name: &str| {
+        Trained::open(&Registry::builtin(), bench.path(), name, At::Best, None)
+            .err()
+            .unwrap()
+            .to_string()
+    };
+    // The best is an evaluation whose weights are gone.
+    let gone = [
+        "checkpoint.every=1",
+        "checkpoint.keep_last=1",
+        "checkpoint.keep_best=false",
+        "eval.every=1",
+        "train.steps=4",
+        "optim.lr=0.3",
+    ];
+    let (latest, _) = bench.trained("gone", &gone);
+    let summary = fs::read_to_string(bench.path().join("gone/summary.json")).unwrap();
+    let error = open_best("gone");
+    assert!(
+        latest.origin.step == 4 && !summary.contains("\"step\": 4"),
+        "{summary}"
+    );
+    assert!(
+        error.contains("the best evaluation of ") && error.contains(", has no checkpoint"),
+        "{error}"
+    );
+    assert!(error.ends_with("): use --step 4"), "{error}");
     let error = open(At::Step(7)).err().unwrap().to_string();
     assert!(error.contains("choose one of 1, 2, 3"), "{error}");
 

@@ -29,7 +29,7 @@ batch = 3
 warmup = 1
 [eval]
 every = 0
-batches = 2
+tokens = 240
 [log]
 histograms = 0
 ";
@@ -138,7 +138,7 @@ fn small(path: &Path) -> (String, RunConfig) {
         "data={ kind = 'builtin', seq_len = 20 }",
         "train.batch=2",
         "train.steps=1",
-        "eval.batches=1",
+        "eval.tokens=40",
         "log.histograms=0",
     ];
     if has_memory {

@@ -1,0 +1,159 @@
+//! What makes runs a variant: contents, settings that change what is trained, and no more.
+
+use miras_compare::Comparison;
+use serde_json::json;
+
+use crate::fixture::{Draft, Place, compare};
+
+#[test]
+fn the_same_content_is_the_same_variant_wherever_it_lies() {
+    type Move = fn(Draft, &str, &str) -> Draft;
+    let keys: [(&str, Move); 4] = [
+        ("data.path", |draft, path, sum| draft.text(path, sum)),
+        ("data.valid_path", |draft, path, sum| {
+            let draft = draft.text("a.txt", &format!("sha256:aa {sum}"));
+            draft.set("data.valid_path", &format!("['{path}']"))
+        }),
+        ("data.tokenizer", |draft, path, sum| {
+            let draft = draft.text("a.txt", &format!("sha256:aa tokenizer-{sum}"));
+            draft.set("data.tokenizer", &format!("'{path}'"))
+        }),
+        ("train.init_from", |draft, path, sum| {
+            let mut draft = draft.text("a.txt", "sha256:aa");
+            draft.weights = Some(sum.to_owned());
+            draft.set("train.init_from", &format!("'{path}'"))
+        }),
+    ];
+    for (key, moved) in keys {
+        let place = Place::new();
+        let run = |seed: u64, path: &str, sum: &str| {
+            let name = format!("{}-{}-s{seed}", path.replace('/', "-"), &sum[7..]);
+            let draft = Draft::new(&name, seed, 2.0 + seed as f64);
+            place.run(&moved(draft, path, sum))
+        };
+        let runs = [
+            run(1, "here/one", "sha256:01"),
+            run(2, "there/*.gz", "sha256:01"),
+        ];
+        let comparison = compare(&runs);
+        assert_eq!(comparison.variants.len(), 1, "{key}");
+        assert_eq!(comparison.warnings, [] as [String; 0], "{key}");
+        assert_eq!(comparison.differing, [] as [String; 0], "{key}");
+        // Other content is another variant, at the same path too.
+        let other = run(1, "here/one", "sha256:02");
+        let comparison = compare(&[runs[0].clone(), other]);
+        assert_eq!(comparison.variants.len(), 2, "{key}");
+        assert_eq!(comparison.differing, [key]);
+    }
+}
+
+#[test]
+fn what_changes_nothing_that_is_trained_splits_no_variant() {
+    let place = Place::new();
+    for (at, (key, value)) in [
+        ("eval.controls", "['read_zero']"),
+        ("eval.every", "7"),
+        ("train.max_minutes", "5"),
+        ("train.on_nonfinite", "'skip'"),
+        ("train.max_skips", "4"),
+        ("train.fusion", "true"),
+        ("data.allow_binary", "true"),
+        ("log.hparams", "['optim.lr']"),
+        ("checkpoint.every", "3"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let with = Draft::new(&format!("with{at}-s2"), 2, 2.0).set(key, value);
+        let without = Draft::new(&format!("without{at}-s1"), 1, 2.1);
+        let comparison = compare(&[place.run(&without), place.run(&with)]);
+        assert_eq!(comparison.variants.len(), 1, "{key}");
+    }
+    for (at, (key, value)) in [("train.batch", "3"), ("eval.tokens", "7")]
+        .into_iter()
+        .enumerate()
+    {
+        let with = Draft::new(&format!("other{at}-s2"), 2, 2.0).set(key, value);
+        let without = Draft::new(&format!("plain{at}-s1"), 1, 2.1);
+        let comparison = compare(&[place.run(&without), place.run(&with)]);
+        assert_eq!(comparison.variants.len(), 2, "{key}");
+    }
+}
+
+/// Recall with evaluations at two lengths by position and load, whose fingerprints are those of
+/// an earlier version, which depend on the seed, or those of this one.
+fn recalled(place: &Place, is_old: bool) -> Comparison {
+    let mut trials = Vec::new();
+    for depth in [1_u64, 2] {
+        for seed in 1..=3_u64 {
+            let loss = 2.0 + 0.1 * depth as f64 + 0.01 * seed as f64;
+            let mut draft = Draft::new(&format!("d{depth}-s{seed}"), seed, loss)
+                .set("memory.depth", &depth.to_string())
+                .evaluated()
+                .recall(10 + seed, 64);
+            for (at, one) in draft.evaluations.iter_mut().enumerate() {
+                let fingerprint = match is_old {
+                    true => format!("sha256-generated:{seed}{at}"),
+                    false => "sha256-generator:aa".to_owned(),
+                };
+                one["data"]["fingerprint"] = json!(fingerprint);
+                one["bits_per_byte"] = json!(null);
+                one["by_pairs"][1]["accuracy"] = json!(0.1 * seed as f64);
+            }
+            if !is_old {
+                draft.data = "recall; generated without end; sha256-generator:aa".to_owned();
+            }
+            trials.push((draft, "done"));
+        }
+    }
+    compare(&[place.sweep("recall", &trials)])
+}
+
+#[test]
+fn seeds_of_generated_data_are_seeds() {
+    for is_old in [true, false] {
+        let place = Place::new();
+        let comparison = recalled(&place, is_old);
+        assert_eq!(comparison.warnings, [] as [String; 0]);
+        let plots = comparison.plots();
+        for name in ["accuracy-by-pairs", "loss-by-position", "loss-by-length"] {
+            let plot = plots.iter().find(|plot| plot.name() == name);
+            let plot = plot.unwrap_or_else(|| panic!("{name}, {is_old}"));
+            // All three seeds of both variants at each place, and their spread.
+            let svg = plot.svg().unwrap();
+            let places = match name {
+                "loss-by-position" => 3,
+                _ => 2,
+            };
+            let rings = svg.matches("fill=\"none\"").count();
+            let memories = if name == "loss-by-length" { 2 } else { 1 };
+            let circles = svg.matches("<circle").count();
+            assert_eq!(circles, 2 * memories * places * (3 + 1), "{name}: {rings}");
+            assert!(
+                svg.contains("mean ± standard deviation over seeds"),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn other_settings_of_a_generator_are_other_data() {
+    let place = Place::new();
+    let run = |pairs: u64, length: u64| {
+        let name = format!("p{pairs}-l{length}");
+        let draft = Draft::new(&name, 1, 2.0).recall(8, 64);
+        let draft = draft.set("data.pairs", &pairs.to_string());
+        place.run(&draft.set("data.seq_len", &length.to_string()))
+    };
+    let one = run(4, 64);
+    let warned = |other: std::path::PathBuf| compare(&[one.clone(), other]).warnings.join("\n");
+    let pairs = warned(run(8, 64));
+    assert!(
+        pairs.contains("not equal: data (kind=mqar pairs=4, kind=mqar pairs=8)"),
+        "{pairs}"
+    );
+    let length = warned(run(4, 128));
+    assert!(!length.contains("not equal: data ("), "{length}");
+    assert!(length.contains("not equal: data.seq_len, so"), "{length}");
+}

@@ -1,0 +1,167 @@
+//! Which reports of evaluations are compared.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use miras_run::{CheckpointInfo, Checkpoints, Policy, RunFolder, sha256_hex};
+use serde_json::{Value, json};
+
+use crate::fixture::{Draft, Place, compare};
+
+/// A run of 100 steps with a checkpoint at its end.
+fn run(place: &Place, name: &str, seed: u64) -> PathBuf {
+    let path = place.run(&Draft::new(name, seed, 2.0));
+    let folder = RunFolder::open(place.path(), name).unwrap();
+    let write = |files: &Path| fs::write(files.join("model.safetensors"), name);
+    let mut checkpoints = Checkpoints::new(&folder, Policy::default());
+    checkpoints
+        .save(100, write, &CheckpointInfo::new(1))
+        .unwrap();
+    path
+}
+
+/// A report on it as it is, with changes.
+fn report(path: &Path, file: &str, changes: &[(&str, Value)]) {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let mut report = json!({
+        "schema": "miras_eval", "version": 2, "run": name, "step": 100,
+        "weights": sha256_hex(name.as_bytes()),
+        "data": {"name": "words", "bytes": 9, "fingerprint": "sha256:aa"},
+        "length": 128, "memory": "live", "state": null, "size": "512", "rows": 4,
+        "stretches": 2, "carried": false, "tokens": 512, "loss": 2.0, "bits_per_byte": 2.9,
+        "accuracy": 0.4,
+    });
+    for (key, value) in changes {
+        report[*key] = value.clone();
+    }
+    fs::write(path.join(file), report.to_string()).unwrap();
+}
+
+#[test]
+fn reports_of_other_weights_steps_texts_and_amounts_are_left_out_and_named() {
+    let place = Place::new();
+    let paths: Vec<PathBuf> = (1..=4)
+        .map(|seed| run(&place, &format!("s{seed}"), seed))
+        .collect();
+    for path in &paths {
+        report(path, "eval-128-live.json", &[]);
+    }
+    let long = ("length", json!(256));
+    for (path, changes) in [
+        (&paths[0], vec![("step", json!(20))]),
+        (&paths[1], vec![("weights", json!("other"))]),
+        (&paths[2], vec![]),
+        (&paths[3], vec![]),
+    ] {
+        report(
+            path,
+            "eval-256-live.json",
+            &[&changes[..], std::slice::from_ref(&long)].concat(),
+        );
+    }
+    report(
+        &paths[2],
+        "eval-128-live-00000001.json",
+        &[("size", json!("256"))],
+    );
+    report(
+        &paths[2],
+        "eval-128-live-00000002.json",
+        &[("stretches", json!(4))],
+    );
+    let other = json!({"name": "other", "bytes": 9, "fingerprint": "sha256:bb"});
+    report(&paths[2], "eval-128-live-00000003.json", &[("data", other)]);
+    report(
+        &paths[3],
+        "eval-128-live-00000004.json",
+        &[("state", json!({"path": "s"}))],
+    );
+    let comparison = compare(&paths);
+    let left_out: Vec<&str> = (comparison.warnings.iter())
+        .filter(|line| line.starts_with("left out: "))
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        left_out,
+        [
+            "left out: s3/eval-128-live-00000001.json, s3/eval-128-live-00000002.json: it is of another amount of text than most",
+            "left out: s3/eval-128-live-00000003.json: it is of another text than most",
+            "left out: s2/eval-256-live.json: it is of other weights than those of step 100",
+            "left out: s1/eval-256-live.json: it is of step 20, and the run is at step 100",
+            "left out: s4/eval-128-live-00000004.json: it starts from a stored state",
+        ]
+    );
+    let kept: Vec<Vec<u64>> = (comparison.runs())
+        .map(|run| run.evaluations.iter().map(|one| one.length).collect())
+        .collect();
+    let names: Vec<&str> = comparison.runs().map(|run| run.name.as_str()).collect();
+    assert_eq!(names, ["s1", "s2", "s3", "s4"]);
+    assert_eq!(kept, [vec![128], vec![128], vec![128, 256], vec![128, 256]]);
+    let text = comparison.text();
+    assert!(text.contains("left out: s1/eval-256-live.json"), "{text}");
+}
+
+#[test]
+fn most_runs_decide_what_is_compared() {
+    let place = Place::new();
+    let paths: Vec<PathBuf> = (1..=3)
+        .map(|seed| run(&place, &format!("s{seed}"), seed))
+        .collect();
+    for path in &paths {
+        report(
+            path,
+            "eval-128-live-00000001.json",
+            &[("size", json!("64"))],
+        );
+    }
+    report(&paths[0], "eval-128-live.json", &[]);
+    report(&paths[1], "eval-128-live.json", &[]);
+    let comparison = compare(&paths);
+    for run in comparison.runs() {
+        let sizes: Vec<_> = (run.evaluations.iter())
+            .map(|one| one.size.clone())
+            .collect();
+        assert_eq!(sizes, [Some("64".to_owned())], "{}", run.name);
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_vouches_for_no_report_and_none_leaves_the_step() {
+    let place = Place::new();
+    let paths = [run(&place, "damaged", 1), run(&place, "removed", 2)];
+    for path in &paths {
+        report(path, "eval-128-live.json", &[]);
+    }
+    let manifest = "checkpoints/step-00000100/manifest.json";
+    fs::write(paths[0].join(manifest), "{").unwrap();
+    fs::remove_dir_all(paths[1].join("checkpoints")).unwrap();
+    let comparison = compare(&paths);
+    let counts: Vec<(&str, usize)> = (comparison.runs())
+        .map(|run| (run.name.as_str(), run.evaluations.len()))
+        .collect();
+    assert_eq!(counts, [("damaged", 0), ("removed", 1)]);
+    let line = "left out: damaged/eval-128-live.json: it cannot be held against the checkpoint of step 100, which is damaged";
+    assert!(
+        comparison.warnings.contains(&line.to_owned()),
+        "{:?}",
+        comparison.warnings
+    );
+}
+
+#[test]
+fn generated_data_of_other_seeds_are_the_same_data() {
+    let place = Place::new();
+    let paths: Vec<PathBuf> = (1..=3)
+        .map(|seed| run(&place, &format!("s{seed}"), seed))
+        .collect();
+    for (seed, path) in paths.iter().enumerate() {
+        let data = json!({
+            "name": "recall", "bytes": null, "generator": "mqar: vocab 32, pairs 4",
+            "fingerprint": format!("sha256-generated:{seed}"),
+        });
+        report(path, "eval-128-live.json", &[("data", data)]);
+    }
+    let comparison = compare(&paths);
+    assert!(comparison.runs().all(|run| run.evaluations.len() == 1));
+    assert_eq!(comparison.warnings, [""; 0]);
+}

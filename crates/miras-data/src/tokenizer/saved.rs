@@ -1,0 +1,243 @@
+//! A tokenizer as a run and an export keep it: its files, and one that says what they are.
+//!
+//! ```text
+//! tokenizer/
+//!   miras_tokenizer.json        schema, version, kind, and the fingerprint of the others
+//!   tokenizer.json              byte for byte as it was given, or
+//!   vocab.json, merges.txt      the same of a pair; nothing for bytes
+//! ```
+
+use std::{fs, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::{BYTES, FIELD, error, files, fingerprint};
+use crate::{DataError, text};
+
+const FACTS: &str = "miras_tokenizer.json";
+const SCHEMA: &str = "miras_tokenizer";
+const VERSION: u32 = 1;
+
+/// The files of a tokenizer, read and not yet understood.
+pub struct TokenizerFiles {
+    /// Name and content of each; a folder with them is a setting of
+    /// [`Tokenizer::open`](crate::Tokenizer::open).
+    pub files: Vec<(String, Vec<u8>)>,
+    /// As [`Tokenizer::fingerprint`](crate::Tokenizer::fingerprint).
+    pub fingerprint: Option<String>,
+}
+
+/// What `miras_tokenizer.json` says.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Facts {
+    schema: String,
+    version: u32,
+    kind: Kind,
+    fingerprint: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Bytes,
+    Bpe,
+}
+
+impl TokenizerFiles {
+    /// Reads the files that a setting names.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::open`](crate::Tokenizer::open), for files that cannot be found or read.
+    pub fn read(setting: &str) -> Result<Self, DataError> {
+        let facts = facts_in(setting)?;
+        let is_bytes = |facts: &Facts| facts.kind == Kind::Bytes;
+        if setting == BYTES || facts.as_ref().is_some_and(is_bytes) {
+            return Self::new(setting, Kind::Bytes, None, Vec::new());
+        }
+        let source = files::find(setting)?;
+        let fingerprint = fingerprint(&source);
+        if let Some(facts) = facts {
+            facts.check(setting, &fingerprint)?;
+        }
+        let files = source.into_named();
+        Self::new(setting, Kind::Bpe, Some(fingerprint), files)
+    }
+
+    fn new(
+        setting: &str,
+        kind: Kind,
+        fingerprint: Option<String>,
+        mut files: Vec<(String, Vec<u8>)>,
+    ) -> Result<Self, DataError> {
+        let facts = Facts {
+            schema: SCHEMA.to_owned(),
+            version: VERSION,
+            kind,
+            fingerprint: fingerprint.clone(),
+        };
+        let mut json = serde_json::to_vec_pretty(&facts)
+            .map_err(|cause| error(setting, format!("cannot be described: {cause}")))?;
+        json.push(b'\n');
+        files.push((FACTS.to_owned(), json));
+        Ok(Self { files, fingerprint })
+    }
+}
+
+/// What a folder that was saved says; none for any other setting.
+pub(super) fn facts_in(setting: &str) -> Result<Option<Facts>, DataError> {
+    let path = text::with_home(setting).join(FACTS);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(cause) if is_none(&cause) => return Ok(None),
+        Err(source) => return Err(DataError::Read { path, source }),
+    };
+    let damaged = |why: String| error(&path.to_string_lossy(), why);
+    let facts: Facts =
+        serde_json::from_slice(&bytes).map_err(|cause| damaged(format!("is damaged: {cause}")))?;
+    if (facts.schema.as_str(), facts.version) != (SCHEMA, VERSION) {
+        return Err(damaged(format!(
+            "is {} in version {}, and this program reads {SCHEMA} in version {VERSION}",
+            facts.schema, facts.version
+        )));
+    }
+    if (facts.kind == Kind::Bpe) != facts.fingerprint.is_some() {
+        let why = "is damaged: files have a fingerprint, and bytes have none";
+        return Err(damaged(why.to_owned()));
+    }
+    Ok(Some(facts))
+}
+
+/// There is no such file, or the setting is a file and no folder.
+fn is_none(cause: &io::Error) -> bool {
+    matches!(
+        cause.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+impl Facts {
+    pub(super) fn is_bytes(&self) -> bool {
+        self.kind == Kind::Bytes
+    }
+
+    /// Refuses files that are not those that were saved.
+    pub(super) fn check(&self, setting: &str, found: &str) -> Result<(), DataError> {
+        match &self.fingerprint {
+            Some(saved) if saved != found => {
+                let path = Path::new(setting).to_owned();
+                let why = format!(
+                    "changed since it was saved: its files are {found}, and {FACTS} says {saved}"
+                );
+                let field = FIELD;
+                Err(DataError::Tokenizer { field, path, why })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::{Tokenizer, tokenizer::testkit};
+
+    /// Writes the files of a setting into a folder, and gives back its path.
+    fn save(top: &Path, name: &str, setting: &str) -> PathBuf {
+        let folder = top.join(name);
+        fs::create_dir(&folder).unwrap();
+        for (name, bytes) in TokenizerFiles::read(setting).unwrap().files {
+            fs::write(folder.join(name), bytes).unwrap();
+        }
+        folder
+    }
+
+    /// `tokenizer.json`, a pair under GPT-2's names, a compressed file, and bytes.
+    fn settings(top: &Path) -> Vec<String> {
+        let whole = testkit::path();
+        let json = fs::read(&whole).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let pair = top.join("pair");
+        fs::create_dir(&pair).unwrap();
+        let merges: Vec<String> = (value["model"]["merges"].as_array().unwrap().iter())
+            .map(|merge| match merge {
+                serde_json::Value::String(line) => line.clone(),
+                other => format!(
+                    "{} {}",
+                    other[0].as_str().unwrap(),
+                    other[1].as_str().unwrap()
+                ),
+            })
+            .collect();
+        fs::write(
+            pair.join("encoder.json"),
+            value["model"]["vocab"].to_string(),
+        )
+        .unwrap();
+        fs::write(pair.join("vocab.bpe"), merges.join("\n")).unwrap();
+        let packed = top.join("tokenizer.json.gz");
+        let file = fs::File::create(&packed).unwrap();
+        let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        io::Write::write_all(&mut encoder, &json).unwrap();
+        encoder.finish().unwrap();
+        let paths = [whole, pair, packed].map(|path| path.to_string_lossy().into_owned());
+        paths.into_iter().chain([BYTES.to_owned()]).collect()
+    }
+
+    #[test]
+    fn every_form_is_saved_and_opened_as_the_same_tokenizer() {
+        let top = tempfile::tempdir().unwrap();
+        for (number, setting) in settings(top.path()).iter().enumerate() {
+            let given = Tokenizer::open(setting).unwrap();
+            let folder = save(top.path(), &number.to_string(), setting);
+            let folder = folder.to_str().unwrap();
+            let saved = Tokenizer::open(folder).unwrap();
+            assert_eq!(saved.fingerprint(), given.fingerprint(), "{setting}");
+            assert_eq!(saved.vocab(), given.vocab(), "{setting}");
+            let text = "Anna put the key under the lamp, \u{e4} \u{1F511}.".as_bytes();
+            assert_eq!(
+                saved.encode(text).unwrap(),
+                given.encode(text).unwrap(),
+                "{setting}"
+            );
+            // What is saved from the copy is the copy.
+            let again = TokenizerFiles::read(folder).unwrap();
+            assert_eq!(again.fingerprint.as_deref(), given.fingerprint());
+            for (name, bytes) in again.files {
+                assert_eq!(fs::read(Path::new(folder).join(name)).unwrap(), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_in_any_saved_file_is_refused_and_says_where() {
+        let top = tempfile::tempdir().unwrap();
+        for (number, setting) in settings(top.path()).iter().enumerate() {
+            let folder = save(top.path(), &number.to_string(), setting);
+            let given = folder.to_str().unwrap();
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                let whole = fs::read(&path).unwrap();
+                // All of the description, and places all over a vocabulary.
+                let step = (whole.len() / 200).max(1);
+                let flips = (0..whole.len()).step_by(step).map(|at| {
+                    let mut bytes = whole.clone();
+                    bytes[at] ^= 1 << (at % 8);
+                    bytes
+                });
+                let cuts = [Vec::new(), whole[..whole.len() / 2].to_vec()];
+                for bytes in flips.chain(cuts) {
+                    fs::write(&path, &bytes).unwrap();
+                    let error = Tokenizer::open(given).err().map(|error| error.to_string());
+                    let error = error.unwrap_or_else(|| panic!("{} {bytes:?}", path.display()));
+                    assert!(error.contains(given), "{error}");
+                    assert!(TokenizerFiles::read(given).is_err());
+                }
+                fs::write(&path, whole).unwrap();
+            }
+            Tokenizer::open(given).unwrap();
+        }
+    }
+}

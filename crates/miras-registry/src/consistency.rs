@@ -1,0 +1,99 @@
+//! What the parts of a rule say about themselves and about each other, checked before a model is
+//! made of them: a gate with two owners or a slot without coefficients would be a dead column of
+//! the projection or a memory that forgets its momentum, and nothing else would tell.
+
+use burn::tensor::{Device, Tensor};
+use miras_core::{Axis, GateSpec, Gates, MapState, STEP};
+use miras_engine::Rule;
+
+use crate::validity::Refusal;
+
+/// Refuses two owners of one gate, an algorithm without a step size, and slots that its updates
+/// do not have.
+pub(crate) fn check(rule: &Rule, kinds: [&str; 4]) -> Result<(), Refusal> {
+    let part = |axis: Axis| format!("{} `{}`", axis.table(), kinds[axis as usize]);
+    let refuse = |axis: Axis, reason: String, instead: &str| {
+        Err(Refusal {
+            key: format!("{}.kind", axis.table()),
+            reason,
+            instead: instead.to_owned(),
+        })
+    };
+
+    let mut owners: Vec<(Axis, GateSpec)> = Vec::new();
+    for (axis, gates) in [
+        (Axis::Bias, rule.bias.gates()),
+        (Axis::Retention, rule.retention.gates()),
+        (Axis::Algorithm, rule.algorithm.gates()),
+    ] {
+        for gate in gates {
+            let first = owners.iter().find(|(_, other)| other.name == gate.name);
+            if let Some((first, _)) = first {
+                let (first, second, gate) = (part(*first), part(axis), gate.name);
+                return refuse(
+                    axis,
+                    format!("the gate `{gate}` is declared twice, by {first} and by {second}"),
+                    "a gate belongs to one part: choose another part on one of these axes, or rename the gate of your own part",
+                );
+            }
+            owners.push((axis, gate));
+        }
+    }
+    let algorithm = part(Axis::Algorithm);
+    if !rule.algorithm.gates().iter().any(|gate| gate.name == STEP) {
+        return refuse(
+            Axis::Algorithm,
+            format!(
+                "{algorithm} declares no gate `{STEP}`, from which the engine has the step size"
+            ),
+            "declare it in the part's `gates`, a constant one if it is fixed",
+        );
+    }
+    if let Some(fault) = slot_fault(rule, owners.iter().map(|(_, gate)| gate)) {
+        return refuse(
+            Axis::Algorithm,
+            format!(
+                "{algorithm} has {} slots, but {fault}",
+                rule.algorithm.slots()
+            ),
+            "a slot needs its share in the rows and a `SlotEnd` in `coefficients`, and its new value in `step` or `chunk_step`",
+        );
+    }
+    Ok(())
+}
+
+/// What does not know of every slot, found by an update of one token and of a chunk of two.
+fn slot_fault<'a>(rule: &Rule, gates: impl Iterator<Item = &'a GateSpec>) -> Option<String> {
+    let algorithm = &rule.algorithm;
+    let slots = algorithm.slots();
+    let zeros = |tokens: usize| Tensor::<4>::zeros([1, 1, tokens, 1], &Device::flex());
+    let chunk = gates.fold(Gates::new(), |all, gate| {
+        let rate = gate.map.has_rate().then(|| zeros(1));
+        all.with(gate.name, gate.map.apply(zeros(2), rate))
+    });
+    let map = MapState {
+        weights: zeros(1),
+        slots: vec![zeros(1); slots],
+    };
+    if algorithm.acts_at_chunk_end() {
+        let found = algorithm.chunk_step(map, zeros(1), zeros(1)).slots.len();
+        return (found != slots).then(|| format!("its `chunk_step` gives back {found}"));
+    }
+    let log_decay = rule.retention.log_decay(&chunk, &chunk.get(STEP));
+    let coefficients = algorithm.coefficients(log_decay, &chunk);
+    let step = algorithm.step(map, zeros(1), zeros(1), &chunk.tokens(0, 1));
+    [
+        (
+            "the rows of its `coefficients` have",
+            coefficients.rows.slots.len(),
+        ),
+        (
+            "the end of its `coefficients` has",
+            coefficients.end.slots.len(),
+        ),
+        ("its `step` gives back", step.slots.len()),
+    ]
+    .into_iter()
+    .find(|(_, found)| *found != slots)
+    .map(|(what, found)| format!("{what} {found}"))
+}

@@ -1,0 +1,87 @@
+//! What a run reads, identified by content.
+
+/// Checksums of what a run reads. They stand for the paths in its configuration: the same bytes
+/// at another place, compressed, or found by a pattern, have the same checksum.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// Of the text after decompression, or of the generator's settings without seed and row
+    /// length.
+    pub data: Option<String>,
+    /// Of the text that `data.valid_path` names.
+    pub valid: Option<String>,
+    /// Of the files of the tokenizer.
+    pub tokenizer: Option<String>,
+    /// Of the weights that `train.init_from` names.
+    pub weights: Option<String>,
+}
+
+/// How the checksum of a tokenizer begins.
+const TOKENIZER: &str = "tokenizer-sha256:";
+/// How an earlier version marked the hash of generated rows. It depends on the seed, so that it
+/// does not identify the data.
+const OF_ROWS: &str = "sha256-generated:";
+
+impl Inputs {
+    /// The keys of a configuration whose value is a path, identified by the content there.
+    pub const KEYS: [&'static str; 4] = [
+        "data.path",
+        "data.valid_path",
+        "data.tokenizer",
+        "train.init_from",
+    ];
+
+    /// The checksum of what the path of a key leads to, if it is known.
+    pub fn of_key(&self, key: &str) -> Option<&str> {
+        match key {
+            "data.path" => self.data.as_deref(),
+            "data.valid_path" => self.valid.as_deref(),
+            "data.tokenizer" => self.tokenizer.as_deref(),
+            "train.init_from" => self.weights.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// From the words of a record, which end with the checksums of the text, of a validation text
+    /// of its own, and of the tokenizer.
+    pub(crate) fn of_words(words: &str) -> Self {
+        let last = words.rsplit("; ").next().unwrap_or_default();
+        let (tokenizers, texts): (Vec<&str>, Vec<&str>) = last
+            .split(' ')
+            .filter(|word| word.contains("sha256") && word.contains(':'))
+            .filter(|word| !word.starts_with(OF_ROWS))
+            .partition(|word| word.starts_with(TOKENIZER));
+        let owned = |word: Option<&&str>| word.map(|&word| word.to_owned());
+        Self {
+            data: owned(texts.first()),
+            valid: owned(texts.get(1)),
+            tokenizer: owned(tokenizers.first()),
+            weights: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_found_in_the_words_of_a_record() {
+        let inputs = Inputs::of_words(
+            "a; sha256 b.txt; 9 bytes; sha256:aa sha256-sampled:bb tokenizer-sha256:cc",
+        );
+        let found = Inputs::KEYS.map(|key| inputs.of_key(key));
+        assert_eq!(
+            found,
+            [
+                Some("sha256:aa"),
+                Some("sha256-sampled:bb"),
+                Some("tokenizer-sha256:cc"),
+                None
+            ]
+        );
+        for words in ["recall; generated without end; sha256-generated:dd", ""] {
+            assert_eq!(Inputs::of_words(words), Inputs::default());
+        }
+        assert_eq!(inputs.of_key("data.seq_len"), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! What a run's folder keeps for those who use the run again: its configuration and the files of
+//! its tokenizer.
+
+use std::path::Path;
+
+use miras_config::Layers;
+use miras_data::{DataConfig, DataError, TokenizerFiles};
+use miras_registry::Registry;
+use miras_run::{RunFolder, Vouched};
+
+use crate::{RunConfig, TrainError};
+
+/// The configuration in the folder of a run or an export, compared with its checksum; and what
+/// the user should know.
+pub fn kept_config(
+    folder: &RunFolder,
+    registry: &Registry,
+) -> Result<(RunConfig, Option<String>), TrainError> {
+    let note = match folder.verify_config()? {
+        Vouched::Yes => None,
+        Vouched::Unknown => Some(format!(
+            "{} has no checksum, so it is not verified",
+            folder.config_path().display()
+        )),
+    };
+    let mut layers = Layers::new();
+    (layers.file(&folder.config_path()))
+        .and_then(|()| RunConfig::load(layers, registry))
+        .map(|(config, _)| (config, note))
+        .map_err(TrainError::Stored)
+}
+
+/// The files of the tokenizer of data, for the folder of a run or an export.
+pub fn tokenizer_files(
+    data: &DataConfig,
+    fingerprint: Option<&str>,
+) -> Result<Vec<(String, Vec<u8>)>, TrainError> {
+    let Some(setting) = data.tokenizer() else {
+        return Ok(Vec::new());
+    };
+    let read = TokenizerFiles::read(setting)?;
+    if read.fingerprint.as_deref() == fingerprint {
+        return Ok(read.files);
+    }
+    Err(TrainError::Data(DataError::Tokenizer {
+        field: "tokenizer",
+        path: setting.into(),
+        why: "changed while it was read: start again".to_owned(),
+    }))
+}
+
+/// The data as they are opened for a run that is used again: with the tokenizer that its folder
+/// keeps in the place of the one that its configuration names, which may be gone or changed; and
+/// what the user should know.
+///
+/// `stored` are the data of the run's configuration. Whoever asks for another tokenizer than
+/// those have gets it.
+pub fn kept_tokenizer(
+    folder: &Path,
+    stored: &DataConfig,
+    asked: &DataConfig,
+) -> (DataConfig, Option<String>) {
+    let kept = folder.join("tokenizer");
+    let asked_for = asked.absolute().unwrap_or_else(|_| asked.clone());
+    let (Some(setting), true) = (asked.tokenizer(), kept.is_dir()) else {
+        return (asked.clone(), None);
+    };
+    if setting == "bytes" || asked_for.tokenizer() != stored.tokenizer() {
+        return (asked.clone(), None);
+    }
+    let place = kept.display();
+    let given = TokenizerFiles::read(setting);
+    let found = match TokenizerFiles::read(&kept.to_string_lossy()) {
+        Ok(found) => found,
+        Err(error) => {
+            let note = format!("warning: {error}; `{setting}` is used in its place");
+            return (asked.clone(), Some(note));
+        }
+    };
+    let note = match given {
+        Ok(given) if given.fingerprint == found.fingerprint => None,
+        Ok(_) => Some(format!(
+            "data.tokenizer: `{setting}` changed since, so the copy in {place} is used"
+        )),
+        Err(_) => Some(format!(
+            "data.tokenizer: `{setting}` cannot be read any more, so the copy in {place} is used"
+        )),
+    };
+    (asked.with_tokenizer(&kept.to_string_lossy()), note)
+}
+
+/// What helps where the path of a run's data leads nowhere any more.
+pub(crate) fn moved(error: &DataError, folder: &Path) -> Option<String> {
+    let is_missing = matches!(
+        error,
+        DataError::Missing { .. } | DataError::NoMatch { .. } | DataError::Read { .. }
+    );
+    match error.field() {
+        Some("tokenizer") if is_missing => Some(format!(
+            "put the files of the run's tokenizer into {}, or say where they are with `--set data.tokenizer=PATH`",
+            folder.join("tokenizer").display()
+        )),
+        Some(field @ ("path" | "valid_path")) if is_missing => Some(format!(
+            "if it was moved, say where it is with `--set data.{field}=PATH`"
+        )),
+        _ => None,
+    }
+}
