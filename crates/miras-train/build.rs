@@ -1,15 +1,20 @@
-//! Finds out which source tree the program is built from, for `run.json`.
+//! Finds out which source tree the program is built from, for `run.json`, and puts the files of
+//! `configs/` into the program.
 
 use std::{
-    env,
-    path::Path,
+    env, fs, io,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 /// What the program is built from, seen from this crate.
 const SOURCES: [&str; 3] = ["../../crates", "../../Cargo.toml", "../../Cargo.lock"];
 
-fn main() {
+/// The folder of presets, recall tasks and sweeps.
+const CONFIGS: &str = "../../configs";
+
+fn main() -> io::Result<()> {
+    write_configs()?;
     for source in ["build.rs"].iter().chain(&SOURCES) {
         rerun_if_changed(source);
     }
@@ -18,6 +23,46 @@ fn main() {
         println!("cargo::rustc-env=MIRAS_SOURCE_COMMIT={commit}");
         println!("cargo::rustc-env=MIRAS_SOURCE_DIRTY={is_dirty}");
     }
+    Ok(())
+}
+
+/// Writes the list of all files in [`CONFIGS`], each its path and its text, as Rust.
+fn write_configs() -> io::Result<()> {
+    let folder = fs::canonicalize(CONFIGS)?;
+    println!("cargo::rerun-if-changed={CONFIGS}");
+    let mut files = Vec::new();
+    toml_files(&folder, &mut files)?;
+    files.sort();
+    let entries: String = (files.iter())
+        .map(|file| {
+            let path = file.strip_prefix(&folder).unwrap_or(file);
+            let path = path.to_string_lossy().replace('\\', "/");
+            format!(
+                "    ({path:?}, include_str!({:?})),\n",
+                file.to_string_lossy()
+            )
+        })
+        .collect();
+    let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("no OUT_DIR"))?;
+    fs::write(
+        Path::new(&out).join("configs.rs"),
+        format!("&[\n{entries}]\n"),
+    )
+}
+
+fn toml_files(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            toml_files(&path, found)?;
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            found.push(path);
+        }
+    }
+    Ok(())
 }
 
 /// The commit, and whether the tree differs from it.

@@ -10,7 +10,7 @@ use crate::{origin::Origins, path};
 const WIDEST: usize = 48;
 
 /// Writes a table as TOML text in which each key has its origin as a comment;
-/// with no origins at all, as plain TOML. The text reads back as the same table.
+/// with no origins at all, as plain TOML. Keys without a value are comments. The text reads back as the same table.
 pub fn annotated(resolved: &Table, origins: &Origins) -> String {
     let mut text = String::new();
     write_table(&mut text, resolved, "", "", origins);
@@ -48,6 +48,10 @@ fn write_table(text: &mut String, table: &Table, name: &str, at: &str, origins: 
             let _ = write!(text, "{line:width$}  # {origin}");
         }
         text.push('\n');
+    }
+    for key in origins.unset_in(at) {
+        let line = format!("# {key} =");
+        let _ = writeln!(text, "{line:width$}  # not set");
     }
 
     for (key, value) in table {

@@ -10,6 +10,7 @@ use crate::{
     extends,
     layer::{Kind, Layer, Source, Spans},
     layers::{Layers, kind_table},
+    library::Place,
     path,
     tree::Tree,
 };
@@ -78,6 +79,7 @@ impl Assigned {
             name: "default value".to_owned(),
             text: String::new(),
             kind: Kind::Assigned,
+            place: None,
         });
         Layer {
             source: Source {
@@ -119,15 +121,18 @@ impl Layers {
             let found = sort_of(&assigned.value);
             return Err(assigned.error(format!("`extends` takes a path here, found {found}"), None));
         };
-        let source = assigned.source.as_ref();
-        let folder = source.and_then(|source| Path::new(&source.name).parent());
-        let path = folder.unwrap_or(Path::new("")).join(path);
-        if !path.is_file() {
-            let message = format!("there is no file `{}`", path.display());
-            return Err(assigned.error(message, None));
+        let library = self.library();
+        let here = (assigned.source.as_ref()).and_then(|source| source.place.clone());
+        let place = match here {
+            Some(place) => place.beside(path, library),
+            None => Place::find(Path::new(path), library),
+        };
+        if !place.is_there(library) {
+            let message = format!("there is no file `{place}`");
+            return Err(assigned.error(message, place.similar(library)));
         }
-        let mut extended = Self::new();
-        extended.file(&path)?;
+        let mut extended = Self::with_library(library);
+        extended.add_place(&place)?;
         self.put_below_last_file(extended);
         Ok(())
     }

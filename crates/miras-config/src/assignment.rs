@@ -22,6 +22,7 @@ pub(crate) fn parse(assignment: &str) -> Result<Layer, ConfigError> {
         name: FLAG.to_owned(),
         text: assignment.to_owned(),
         kind: Kind::Set,
+        place: None,
     };
     let Some(equals) = find_equals(assignment) else {
         return Err(ConfigError::new("expected KEY=VALUE")
@@ -46,6 +47,22 @@ pub(crate) fn parse(assignment: &str) -> Result<Layer, ConfigError> {
         table,
         spans,
     })
+}
+
+/// The flag that sets a key to a text, for a POSIX shell.
+pub(crate) fn quoted_flag(path: &str, text: &str) -> String {
+    let assignment = format!("{path}={}", Value::String(text.to_owned()));
+    format!("`{FLAG} '{}'`", assignment.replace('\'', r"'\''"))
+}
+
+/// Whether a word reads as `a.b=VALUE`, which is what [`FLAG`] takes.
+pub(crate) fn looks_like_one(word: &str) -> bool {
+    let is_name = |name: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        !name.is_empty() && name.chars().all(plain)
+    };
+    word.split_once('=')
+        .is_some_and(|(key, _)| key.split('.').all(is_name))
 }
 
 /// The first `=` that is not part of a quoted key.
@@ -117,7 +134,13 @@ fn parse_value(
         // What opens like a value was meant as one; any other word is a string,
         // because a shell eats the quotes that TOML wants.
         Err(error) if text.starts_with(['"', '\'', '[', '{']) => {
-            Err(layer::syntax_error(source, &error, start))
+            let error = layer::syntax_error(source, &error, start);
+            // A name of a file may begin so.
+            Err(if text.starts_with(['[', '{']) {
+                error.or_help(|| format!("if it is text, quote it: {}", quoted_flag(path, text)))
+            } else {
+                error
+            })
         }
         Err(_) => {
             spans.insert(path.to_owned(), Spans { key, value: span });

@@ -4,12 +4,15 @@ use std::{fmt, ops::Range};
 
 use crate::layer::Source;
 
-/// A mistake in the configuration, with the line that holds it.
+/// A mistake in the configuration, with the line that holds it, or several of them.
 ///
-/// `Display` gives the whole report, from `error:` to the help line, without a
-/// newline at the end.
+/// `Display` gives the whole report of each, from `error:` to the help line, with an empty line
+/// between two and without a newline at the end.
 #[derive(Debug, Clone)]
-pub struct ConfigError(Box<Report>);
+pub struct ConfigError {
+    first: Box<Report>,
+    others: Vec<Report>,
+}
 
 #[derive(Debug, Clone)]
 struct Report {
@@ -41,17 +44,48 @@ struct Excerpt {
 
 impl ConfigError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(Box::new(Report {
-            message: message.into(),
-            place: None,
-            help: None,
-            is_outside: false,
-        }))
+        Self {
+            first: Box::new(Report {
+                message: message.into(),
+                place: None,
+                help: None,
+                is_outside: false,
+            }),
+            others: Vec::new(),
+        }
+    }
+
+    /// All mistakes as one error, those of a file together and in the order of its lines; none
+    /// if there is no mistake.
+    pub fn join(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let errors = errors.into_iter();
+        let mut reports: Vec<Report> = errors
+            .flat_map(|error| std::iter::once(*error.first).chain(error.others))
+            .collect();
+        let mut sources: Vec<String> = Vec::new();
+        for report in &reports {
+            if let Some((source, _)) = report.line()
+                && !sources.iter().any(|known| known == source)
+            {
+                sources.push(source.to_owned());
+            }
+        }
+        reports.sort_by_key(|report| {
+            let (source, line) = report.line()?;
+            let at = sources.iter().position(|known| known == source)?;
+            // What has no line stands first.
+            Some((at, line))
+        });
+        let mut reports = reports.into_iter();
+        Some(Self {
+            first: Box::new(reports.next()?),
+            others: reports.collect(),
+        })
     }
 
     /// Points at a piece of text; `subject` says what it is, if that is known.
     pub(crate) fn at(mut self, source: &Source, span: &Range<usize>, subject: &str) -> Self {
-        self.0.place = Some(Place::Text {
+        self.first.place = Some(Place::Text {
             excerpt: Excerpt::new(source, span),
             subject: subject.to_owned(),
         });
@@ -60,42 +94,47 @@ impl ConfigError {
 
     /// Says that `path` was written nowhere.
     pub(crate) fn at_default(mut self, path: &str) -> Self {
-        self.0.place = Some(Place::Default {
+        self.first.place = Some(Place::Default {
             path: path.to_owned(),
         });
         self
     }
 
-    /// What is wrong, without its place.
+    /// What is wrong, without its place; of several mistakes the first.
     pub fn message(&self) -> &str {
-        &self.0.message
+        &self.first.message
     }
 
     /// What to do about it, if that is known.
     pub fn advice(&self) -> Option<&str> {
-        self.0.help.as_deref()
+        self.first.help.as_deref()
+    }
+
+    /// How many mistakes it holds.
+    pub fn count(&self) -> usize {
+        1 + self.others.len()
     }
 
     /// Says that nothing is wrong with the configuration: a disk or a file failed.
     #[must_use]
     pub fn outside(mut self) -> Self {
-        self.0.is_outside = true;
+        self.first.is_outside = true;
         self
     }
 
     /// Whether nothing is wrong with the configuration.
     pub fn is_outside(&self) -> bool {
-        self.0.is_outside
+        self.first.is_outside && self.others.iter().all(|other| other.is_outside)
     }
 
     pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
-        self.0.help = help.into();
+        self.first.help = help.into();
         self
     }
 
     /// Gives help only where there is none yet.
     pub(crate) fn or_help(self, help: impl FnOnce() -> String) -> Self {
-        if self.0.help.is_some() {
+        if self.first.help.is_some() {
             self
         } else {
             self.help(help())
@@ -105,12 +144,34 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report {
+        self.first.fmt(f)?;
+        for report in &self.others {
+            write!(f, "\n\n{report}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Report {
+    /// The text and the number of the line that it points at.
+    fn line(&self) -> Option<(&str, usize)> {
+        match &self.place {
+            Some(Place::Text { excerpt, .. }) => Some((&excerpt.source, excerpt.number)),
+            Some(Place::Default { .. }) | None => None,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
             message,
             place,
             help,
             is_outside: _,
-        } = &*self.0;
+        } = self;
         write!(f, "error: {message}")?;
         let mut margin = 1;
         match place {
@@ -127,8 +188,6 @@ impl fmt::Display for ConfigError {
         Ok(())
     }
 }
-
-impl std::error::Error for ConfigError {}
 
 impl Excerpt {
     fn new(source: &Source, span: &Range<usize>) -> Self {

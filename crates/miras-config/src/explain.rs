@@ -3,12 +3,13 @@
 use toml::Value;
 
 use crate::{
+    assignment::quoted_flag,
     decode::{Failure, sort_of},
     error::ConfigError,
     hints::Hints,
     marks::Marks,
     path,
-    problem::Problem,
+    problem::{Problem, Scalar},
     suggest,
 };
 
@@ -22,6 +23,7 @@ pub(crate) fn explain(
 ) -> ConfigError {
     let Failure { path, problem } = failure;
     let message = problem.to_string();
+    let wants_text = problem.wants_text();
     match problem {
         Problem::UnknownField { name, known } => {
             unknown_field((&path, &name), known, elsewhere, marks, hints)
@@ -45,20 +47,51 @@ pub(crate) fn explain(
             marks.value_error(&path, message).help(help)
         }
         Problem::Unfit {
-            expected,
-            is_scalar,
-            ..
+            expected, scalar, ..
         } => {
-            let help = match expected.as_str() {
-                "a string" if is_scalar && marks.is_assigned(&path) => Some(format!(
-                    "quote it for TOML and for the shell: `--set '{path}=\"...\"'`"
-                )),
-                "a string" if is_scalar => Some("write it in quotes".to_owned()),
-                _ => None,
+            let help = if wants_text {
+                in_quotes(&path, marks)
+            } else {
+                scalar.and_then(|scalar| as_number(&expected, &scalar))
             };
             marks.value_error(&path, message).help(help)
         }
         Problem::Other(_) => marks.value_error(&path, message),
+    }
+}
+
+/// How to write as text what stands at `path`.
+fn in_quotes(path: &str, marks: &Marks) -> Option<String> {
+    let text = marks.text(path)?;
+    Some(if marks.is_flag(path) {
+        format!(
+            "quote it for TOML and for the shell: {}",
+            quoted_flag(path, text)
+        )
+    } else {
+        format!("write it in quotes: {}", Value::String(text.to_owned()))
+    })
+}
+
+/// How to write the number that was meant, where an integer or a number belongs.
+fn as_number(expected: &str, found: &Scalar) -> Option<String> {
+    let wants_integer = expected.starts_with("an integer");
+    if !wants_integer && !expected.starts_with("a number") {
+        return None;
+    }
+    let meant = match found {
+        Scalar::Number(number) => *number,
+        Scalar::Text(text) => text.replace([',', '_', ' '], "").parse().ok()?,
+        Scalar::Other => return None,
+    };
+    // Larger ones are not exact as floating-point numbers.
+    let is_whole = meant.fract() == 0.0 && meant.abs() < 1e15;
+    match found {
+        _ if wants_integer && is_whole => Some(format!("write it as {meant:.0}")),
+        Scalar::Text(_) if !wants_integer && meant.is_finite() => {
+            Some(format!("write it without quotes and commas: {meant}"))
+        }
+        _ => None,
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Hints {
     owners: BTreeMap<String, String>,
     /// All keys there are, as paths.
     keys: BTreeSet<String>,
+    /// What to write for names that other programs use.
+    elsewhere: BTreeMap<String, String>,
 }
 
 impl Hints {
@@ -23,6 +25,10 @@ impl Hints {
 
     pub(crate) fn know(&mut self, path: String) {
         self.keys.insert(path);
+    }
+
+    pub(crate) fn translate(&mut self, name: &str, help: String) {
+        self.elsewhere.insert(name.to_owned(), help);
     }
 
     /// The help line for the unknown key `name` at `path`, where `nearby` are the keys that
@@ -37,7 +43,7 @@ impl Hints {
             .collect();
         match places.len() {
             1..=MOST => Some(format!("did you mean {}?", suggest::one_of(&places))),
-            _ => suggest::help(name, nearby),
+            _ => (self.elsewhere.get(name).cloned()).or_else(|| suggest::help(name, nearby)),
         }
     }
 }

@@ -7,7 +7,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::{assignment::FLAG, error::ConfigError, path};
+use crate::{assignment::FLAG, error::ConfigError, library::Place, path};
 
 /// Where a text comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) text: String,
     pub(crate) kind: Kind,
+    /// Where the file is, for the paths that it names.
+    pub(crate) place: Option<Place>,
 }
 
 impl Source {

@@ -10,6 +10,7 @@ use crate::{
     error::ConfigError,
     extends,
     layer::{Kind, Layer, Source},
+    library::{Library, Place},
     marks::Marks,
     path,
     tree::Tree,
@@ -23,6 +24,7 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     layers: Vec<Layer>,
+    library: Library,
 }
 
 impl Layers {
@@ -31,10 +33,28 @@ impl Layers {
         Self::default()
     }
 
+    /// No layers, and files of the program's own that can be named like those on the disk.
+    pub fn with_library(library: Library) -> Self {
+        Self {
+            layers: Vec::new(),
+            library,
+        }
+    }
+
     /// Adds a file and, before it, the files that its top-level `extends` names
     /// (a path or a list of paths, relative to the file), and so on down.
+    ///
+    /// What is no file on the disk may be the name of one in the [`Library`].
     pub fn file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        extends::load(path, &mut self.layers)
+        self.add_place(&Place::find(path, self.library))
+    }
+
+    pub(crate) fn add_place(&mut self, place: &Place) -> Result<(), ConfigError> {
+        extends::load(place, self.library, &mut self.layers)
+    }
+
+    pub(crate) fn library(&self) -> Library {
+        self.library
     }
 
     /// Adds a layer from memory, such as built-in defaults. It may not use
@@ -44,6 +64,7 @@ impl Layers {
             name: name.to_owned(),
             text: text.to_owned(),
             kind: Kind::BuiltIn,
+            place: None,
         })?)
     }
 

@@ -93,6 +93,18 @@ impl Marks {
         (self.get(path).and_then(source)).is_some_and(|source| source.kind.is_assignment())
     }
 
+    /// Whether a flag of the command line wrote `path`.
+    pub(crate) fn is_flag(&self, path: &str) -> bool {
+        self.place(path)
+            .is_some_and(|(source, _)| source.kind == Kind::Set)
+    }
+
+    /// The value of `path` as it is written.
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+        let (source, spans) = self.place(path)?;
+        source.text.get(spans.value.clone())
+    }
+
     /// The assignment that wrote something in `path`, `but` aside, in words.
     pub(crate) fn assigned_inside(&self, path: &str, but: &str) -> Option<String> {
         let inside = self.by_path.iter().find(|(inner, mark)| {

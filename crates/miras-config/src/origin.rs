@@ -1,8 +1,11 @@
 //! Where settled values come from.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use crate::assignment::FLAG;
+use crate::{assignment::FLAG, path};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +37,15 @@ impl fmt::Display for Origin {
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
     by_path: BTreeMap<String, Origin>,
+    unset: BTreeSet<String>,
 }
 
 impl Origins {
     pub(crate) fn new(by_path: BTreeMap<String, Origin>) -> Self {
-        Self { by_path }
+        Self {
+            by_path,
+            unset: BTreeSet::new(),
+        }
     }
 
     /// Where the value at `path` comes from; `None` for a default.
@@ -49,6 +56,19 @@ impl Origins {
     /// Says in words where the value at `path` comes from.
     pub fn note(&mut self, path: impl Into<String>, text: impl Into<String>) {
         self.by_path.insert(path.into(), Origin::Note(text.into()));
+    }
+
+    /// Says that there is a key at `path` that has no value.
+    pub fn unset(&mut self, path: impl Into<String>) {
+        self.unset.insert(path.into());
+    }
+
+    /// The keys without a value in the table `at`.
+    pub(crate) fn unset_in(&self, at: &str) -> impl Iterator<Item = &str> {
+        self.unset.iter().filter_map(move |path| {
+            let key = path.rsplit('.').next()?;
+            (path::join(at, key) == *path).then_some(key)
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -25,10 +25,17 @@ pub(crate) enum Problem {
     Unfit {
         expected: String,
         found: String,
-        /// Whether a number, a boolean or a string was found.
-        is_scalar: bool,
+        scalar: Option<Scalar>,
     },
     Other(String),
+}
+
+/// The number, boolean or string that was found where something else belongs.
+#[derive(Debug)]
+pub(crate) enum Scalar {
+    Number(f64),
+    Text(String),
+    Other,
 }
 
 impl Problem {
@@ -36,7 +43,19 @@ impl Problem {
         Self::Unfit {
             expected: expected.into(),
             found: found.into(),
-            is_scalar: false,
+            scalar: None,
+        }
+    }
+
+    /// Whether a text belongs there, and a number, a boolean or a date was found.
+    pub(crate) fn wants_text(&self) -> bool {
+        match self {
+            Self::Unfit {
+                expected,
+                scalar: Some(Scalar::Number(_) | Scalar::Other),
+                ..
+            } => expected == "a string" || expected.starts_with("a path"),
+            _ => false,
         }
     }
 }
@@ -78,7 +97,12 @@ impl de::Error for Problem {
         Self::Unfit {
             expected: type_in_words(&expected.to_string()),
             found: in_words(found),
-            is_scalar: !matches!(found, Unexpected::Map | Unexpected::Seq),
+            scalar: match found {
+                Unexpected::Map | Unexpected::Seq => None,
+                Unexpected::Float(number) => Some(Scalar::Number(number)),
+                Unexpected::Str(text) => Some(Scalar::Text(text.to_owned())),
+                _ => Some(Scalar::Other),
+            },
         }
     }
 

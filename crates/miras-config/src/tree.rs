@@ -22,14 +22,21 @@ use crate::{
 ///
 /// Paths are dotted bare keys, such as `memory.kind`; the empty path is the whole
 /// table. Take a part of a section
-/// before the section itself, and call [`finish`](Self::finish) at the end.
+/// before the section itself, and call [`finish`](Self::finish) or
+/// [`conclude`](Self::conclude) at the end.
 /// Types should derive `Deserialize` with `deny_unknown_fields`.
+///
+/// Outside of [`attempt`](Self::attempt) the first mistake is returned. Inside of it mistakes are
+/// collected: a key that cannot be read is noted and dropped, and the rest is read on.
 #[derive(Debug)]
 pub struct Tree {
     table: Table,
     marks: Marks,
     taken: BTreeSet<String>,
     hints: Hints,
+    /// Attempts that are going on, one inside the other.
+    attempts: usize,
+    mistakes: Vec<ConfigError>,
 }
 
 impl Tree {
@@ -39,21 +46,82 @@ impl Tree {
             marks,
             taken: BTreeSet::new(),
             hints: Hints::default(),
+            attempts: 0,
+            mistakes: Vec::new(),
         }
+    }
+
+    /// Reads a piece of the configuration and goes on after mistakes in it: `None` if there were
+    /// any, which [`conclude`](Self::conclude) then reports with all others. An error that `read`
+    /// returns after a mistake was noted inside of it is dropped, for it may follow from that one.
+    ///
+    /// `tables` are the top-level tables that the piece takes; what a failed attempt leaves of
+    /// them is not looked at.
+    pub fn attempt<T>(
+        &mut self,
+        tables: &[&str],
+        read: impl FnOnce(&mut Self) -> Result<T, ConfigError>,
+    ) -> Option<T> {
+        let before = self.mistakes.len();
+        self.attempts += 1;
+        let result = read(self);
+        self.attempts -= 1;
+        let is_clean = self.mistakes.len() == before;
+        match result {
+            Ok(piece) if is_clean => return Some(piece),
+            Err(error) if is_clean => self.mistakes.push(error),
+            _ => {}
+        }
+        for table in tables {
+            self.taken.insert((*table).to_owned());
+            self.table.remove(*table);
+        }
+        None
+    }
+
+    /// Notes a mistake and goes on; outside of an attempt the mistake is returned.
+    pub fn note(&mut self, mistake: ConfigError) -> Result<(), ConfigError> {
+        if self.attempts == 0 {
+            return Err(mistake);
+        }
+        self.mistakes.push(mistake);
+        Ok(())
+    }
+
+    /// The mistakes that failed attempts have noted, as the error of what cannot be made without
+    /// their pieces.
+    pub fn failed(&self) -> ConfigError {
+        ConfigError::join(self.mistakes.iter().cloned())
+            .unwrap_or_else(|| ConfigError::new("a part of the configuration was not read"))
     }
 
     /// Removes and reads one table. A missing table counts as an empty one, so
     /// that the defaults of `T` apply.
     pub fn section<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, ConfigError> {
-        let value = self.take_table(path)?;
-        decode(path, value).map_err(|failure| self.explain(path, failure, &[]))
+        let mut value = self.take_table(path)?;
+        loop {
+            match decode(path, value.clone()) {
+                Ok(section) => return Ok(section),
+                Err(failure) => self.mend(path, &mut value, failure, &[])?,
+            }
+        }
     }
 
     /// Removes and reads one value; `None` if no layer wrote it.
     pub fn value<T: DeserializeOwned>(&mut self, path: &str) -> Result<Option<T>, ConfigError> {
-        self.take(path)?
-            .map(|value| decode(path, value).map_err(|failure| self.explain(path, failure, &[])))
-            .transpose()
+        let Some(mut value) = self.take(path)? else {
+            return Ok(None);
+        };
+        loop {
+            match decode(path, value.clone()) {
+                Ok(read) => return Ok(Some(read)),
+                Err(failure) => {
+                    if let Err(error) = self.mend(path, &mut value, failure, &[]) {
+                        return self.note(error).map(|()| None);
+                    }
+                }
+            }
+        }
     }
 
     /// Removes and reads the value of a key under the name that it had before, `from`, and shows
@@ -105,7 +173,8 @@ impl Tree {
             };
             let at = unknown.as_ref().unwrap_or(&failure.path);
             if at == path || !self.is_older_than_kind(at, path) {
-                return Err(self.explain(path, failure, also_known));
+                self.mend(path, &mut value, failure, also_known)?;
+                continue;
             }
             if self.marks.is_assigned(at) {
                 let kind = self.marks.assignment(&path::join(path, "kind"));
@@ -128,6 +197,11 @@ impl Tree {
     /// if nobody takes it.
     pub fn belongs(&mut self, path: &str, owner: impl Into<String>) {
         self.hints.own(path, owner.into());
+    }
+
+    /// Says what to write for a key's name that other programs use.
+    pub fn translate(&mut self, name: &str, help: impl Into<String>) {
+        self.hints.translate(name, help.into());
     }
 
     /// Names keys that there are, as paths: an unknown key of the same name elsewhere gets them
@@ -158,34 +232,45 @@ impl Tree {
         &self.marks
     }
 
-    /// Ends the reading: what nobody has taken is an error.
+    /// Ends the reading: what nobody has taken is an error, and so is what attempts have noted.
     pub fn finish(self) -> Result<Origins, ConfigError> {
-        match self.first_left(&self.table, "") {
-            Some(error) => Err(error),
-            None => Ok(Origins::new(self.marks.origins())),
+        self.conclude(Ok(())).map(|((), origins)| origins)
+    }
+
+    /// Ends the reading of `read` with every mistake there is.
+    pub fn conclude<T>(self, read: Result<T, ConfigError>) -> Result<(T, Origins), ConfigError> {
+        let read = match read {
+            Ok(read) => Some(read),
+            // It was broken off, so that what nobody has taken may be fine.
+            Err(error) if self.mistakes.is_empty() => return Err(error),
+            Err(_) => None,
+        };
+        let mut mistakes = self.mistakes.clone();
+        self.collect_left(&self.table, "", &mut mistakes);
+        match (read, ConfigError::join(mistakes)) {
+            (Some(read), None) => Ok((read, Origins::new(self.marks.origins()))),
+            (_, Some(error)) => Err(error),
+            (None, None) => Err(self.failed()),
         }
     }
 
-    fn first_left(&self, table: &Table, at: &str) -> Option<ConfigError> {
+    fn collect_left(&self, table: &Table, at: &str, mistakes: &mut Vec<ConfigError>) {
         let known = self.taken_in(at);
-        table.iter().find_map(|(key, value)| {
+        for (key, value) in table {
             let path = path::join(at, key);
             match value {
                 Value::Table(inner) if known.contains(&key.as_str()) => {
-                    self.first_left(inner, &path)
+                    self.collect_left(inner, &path, mistakes);
                 }
                 _ => {
                     let what = if value.is_table() { "section" } else { "field" };
                     let expected = suggest::one_of(&known);
                     let message = format!("unknown {what} `{key}`, expected {expected}");
-                    Some(
-                        self.marks
-                            .key_error(&path, message)
-                            .help(self.hints.help(&path, key, &known)),
-                    )
+                    let error = self.marks.key_error(&path, message);
+                    mistakes.push(error.help(self.hints.help(&path, key, &known)));
                 }
             }
-        })
+        }
     }
 
     /// The names directly in the table `at` that somebody took, whole or in part.
@@ -243,6 +328,39 @@ impl Tree {
         }
     }
 
+    /// Takes a failure out of `value`, the table at `path`, so that the rest can be read: a number
+    /// where a flag is to set a text becomes that text, and inside of an attempt a key that cannot
+    /// be read is noted and dropped. Otherwise the failure is returned as an error.
+    fn mend(
+        &mut self,
+        path: &str,
+        value: &mut Value,
+        failure: Failure,
+        also_known: &[&str],
+    ) -> Result<(), ConfigError> {
+        if failure.problem.wants_text()
+            && self.marks.is_flag(&failure.path)
+            && let Some(text) = self.marks.text(&failure.path)
+            && let Some(place) = find(value, path, &failure.path)
+            && !place.is_str()
+        {
+            *place = Value::String(text.to_owned());
+            return Ok(());
+        }
+        let at = match &failure.problem {
+            Problem::UnknownField { name, .. } => path::join(&failure.path, name),
+            _ => failure.path.clone(),
+        };
+        // An array is dropped whole.
+        let at = at.split('[').next().unwrap_or_default().to_owned();
+        let error = self.explain(path, failure, also_known);
+        if self.attempts == 0 || !path::is_inside(&at, path) || !remove(value, path, &at) {
+            return Err(error);
+        }
+        self.mistakes.push(error);
+        Ok(())
+    }
+
     /// Turns a failure into an error; `also_known` are further keys of `base`.
     fn explain(&self, base: &str, failure: Failure, also_known: &[&str]) -> ConfigError {
         let mut elsewhere = self.taken_in(&failure.path);
@@ -258,6 +376,25 @@ fn expand_kind(value: &mut Value, path: &str, marks: &mut Marks) {
     {
         *value = Value::Table(kind_table(std::mem::take(name)));
         marks.add_kind(path);
+    }
+}
+
+/// The value at `wanted` inside the value that stands at `at`.
+fn find<'a>(value: &'a mut Value, at: &str, wanted: &str) -> Option<&'a mut Value> {
+    if at == wanted {
+        return Some(value);
+    }
+    let inside = |inner: &str| path::is_at_or_inside(wanted, inner);
+    match value {
+        Value::Table(table) => table.iter_mut().find_map(|(key, value)| {
+            let inner = path::join(at, key);
+            inside(&inner).then(|| find(value, &inner, wanted))?
+        }),
+        Value::Array(items) => items.iter_mut().enumerate().find_map(|(number, value)| {
+            let inner = path::index(at, number);
+            inside(&inner).then(|| find(value, &inner, wanted))?
+        }),
+        _ => None,
     }
 }
 

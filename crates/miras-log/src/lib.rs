@@ -32,6 +32,6 @@ pub use error::LogError;
 pub use histogram::Histogram;
 pub use hparam::HParam;
 pub use json_lines::{JsonLines, Line};
-pub use progress::{Console, Progress, ProgressMode, Span, Tick};
+pub use progress::{Console, Dress, Progress, ProgressMode, Span, Tick};
 pub use tensorboard::TensorBoard;
 pub use tracker::{Status, Tracker, Trackers};

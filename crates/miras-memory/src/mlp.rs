@@ -41,7 +41,8 @@ pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
         for (key, value) in [("depth", mlp.depth), ("expansion", mlp.expansion)] {
             if !(1..=LARGEST).contains(&value) {
                 let message = format!("{key} must be from 1 to {LARGEST}");
-                return Err(tree.error(&format!("memory.{key}"), message, None));
+                let mistake = tree.error(&format!("memory.{key}"), message, None);
+                tree.note(mistake)?;
             }
         }
         let deep = mlp.is_deep();

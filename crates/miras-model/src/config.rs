@@ -118,32 +118,25 @@ pub struct ModelSpec {
 impl ModelSpec {
     /// Takes `[model]` and the tables of the axes out of a config.
     pub fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
-        let mut config: ModelConfig = tree.section("model")?;
-        for (key, value) in [
-            ("dim", config.dim),
-            ("layers", config.layers),
-            ("heads", config.heads),
-            ("ffn_dim", config.ffn_dim.unwrap_or(1)),
-        ] {
-            if value == 0 {
-                let message = format!("{key} must be 1 or more");
-                return Err(tree.error(&format!("model.{key}"), message, None));
-            }
-        }
-        check_sizes(tree, &config)?;
+        let mut mixer = MixerKind::Memory;
+        let config = tree.attempt(&["model"], |tree| {
+            let config: ModelConfig = tree.section("model")?;
+            mixer = config.mixer;
+            check_sizes(tree, &config)?;
+            Ok(config)
+        });
+        let axes = Axis::ALL.map(Axis::table);
+        let choice = match mixer {
+            MixerKind::Memory => tree.attempt(&axes, |tree| Choice::take(tree, registry).map(Some)),
+            MixerKind::Attention => tree.attempt(&axes, |tree| refuse_memory(tree).map(|()| None)),
+        };
+        let (Some(mut config), Some(choice)) = (config, choice) else {
+            return Err(tree.failed());
+        };
         config
             .ffn_dim
             .get_or_insert((config.dim * 8).div_ceil(3).next_multiple_of(8));
-        let mixer = config.mixer;
         (config.conv_activation).get_or_insert(ConvActivation::default_of(mixer));
-
-        let choice = match config.mixer {
-            MixerKind::Memory => Some(Choice::take(tree, registry)?),
-            MixerKind::Attention => {
-                refuse_memory(tree)?;
-                None
-            }
-        };
         check_heads(tree, &config, choice.as_ref())?;
         match (config.mixer, config.rope_base) {
             (MixerKind::Memory, Some(_)) => {
@@ -151,8 +144,8 @@ impl ModelSpec {
                 let message = "rope_base belongs to model.mixer = \"attention\"";
                 return Err(tree.error("model.rope_base", message, Some(help)));
             }
-            (MixerKind::Attention, Some(base)) if base.is_nan() || base <= 1.0 => {
-                let message = "rope_base must be above 1";
+            (MixerKind::Attention, Some(base)) if !base.is_finite() || base <= 1.0 => {
+                let message = "rope_base must be a finite number above 1";
                 return Err(tree.error("model.rope_base", message, None));
             }
             (MixerKind::Attention, base) => config.rope_base = base.or(Some(ROPE_BASE)),
@@ -210,18 +203,23 @@ impl ModelSpec {
 /// The largest value of a size: beyond it nothing fits any machine, and products overflow.
 const LARGEST: usize = 1 << 20;
 
-fn check_sizes(tree: &Tree, config: &ModelConfig) -> Result<(), ConfigError> {
-    for (key, value) in [
-        ("dim", config.dim),
-        ("layers", config.layers),
-        ("heads", config.heads),
-        ("ffn_dim", config.ffn_dim.unwrap_or(1)),
-        ("conv", config.conv),
+fn check_sizes(tree: &mut Tree, config: &ModelConfig) -> Result<(), ConfigError> {
+    for (key, value, least) in [
+        ("dim", config.dim, 1),
+        ("layers", config.layers, 1),
+        ("heads", config.heads, 1),
+        ("ffn_dim", config.ffn_dim.unwrap_or(1), 1),
+        ("conv", config.conv, 0),
     ] {
-        if value > LARGEST {
-            let message = format!("{key} = {value} is more than the largest size, {LARGEST}");
-            return Err(tree.error(&format!("model.{key}"), message, None));
-        }
+        let message = if value < least {
+            format!("{key} must be {least} or more")
+        } else if value > LARGEST {
+            format!("{key} = {value} is more than the largest size, {LARGEST}")
+        } else {
+            continue;
+        };
+        let mistake = tree.error(&format!("model.{key}"), message, None);
+        tree.note(mistake)?;
     }
     Ok(())
 }

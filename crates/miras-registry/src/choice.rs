@@ -1,12 +1,14 @@
 //! A point of the design space, chosen by name.
 
+use std::sync::Arc;
+
 use miras_config::{ConfigError, Layers, Tree, did_you_mean};
-use miras_core::{Axis, Defaults, Part};
+use miras_core::{Axis, Defaults, MemoryArchitecture, Part};
 use miras_engine::Rule;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::{AlgorithmSettings, Registry, consistency, settings, validity};
+use crate::{AlgorithmSettings, Registry, consistency, other_names, settings, validity};
 
 /// Four parts by name, built and found valid together.
 #[derive(Debug, Clone)]
@@ -48,58 +50,50 @@ impl Choice {
         let mut layers = Layers::new();
         layers.text("memory", text)?;
         let mut tree = layers.merge()?;
-        let choice = Self::take(&mut tree, registry)?;
-        tree.finish()?;
-        Ok(choice)
+        let choice = Self::take(&mut tree, registry);
+        tree.conclude(choice).map(|(choice, _)| choice)
     }
 
     /// Takes `[memory]`, `[bias]`, `[retention]` and `[algorithm]` out of a config.
     ///
     /// What is left out is a Titans LMM: an MLP of depth 2, l2, decay, momentum.
     pub fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
-        let dim = tree.value("memory.dim")?;
-        if dim.is_some_and(|dim| !(1..=LARGEST).contains(&dim)) {
-            let message = format!("a memory has from 1 to {LARGEST} features");
-            return Err(tree.error("memory.dim", message, None));
-        }
-        let start = tree.value("memory.start")?.unwrap_or_default();
-        let memory = part(tree, registry, Axis::Memory, "mlp", Registry::memory)?;
-        let memory_kind = memory.kind;
-        let memory = (memory.build)(tree, Defaults::default())?;
-        if start == StartKind::Zero && !memory.is_linear() {
-            let message =
-                "a deep memory that starts at zero never learns: its gradients are zero too";
-            let help = "use memory.start = \"learned\", or memory.kind = \"matrix\"".to_string();
-            return Err(tree.error("memory.start", message, Some(help)));
-        }
-        let asks = Defaults {
-            // Decay towards zero forgets what the outer loop has learned, and the loss rises with
-            // it beyond the length of training.
-            anchored: start == StartKind::Learned,
-            ..memory.defaults()
+        let memory = tree.attempt(&["memory"], |tree| MemoryPart::take(tree, registry));
+        let asks = (memory.as_ref()).map_or_else(Defaults::default, MemoryPart::defaults);
+        let bias = tree.attempt(&["bias"], |tree| {
+            let bias = part(tree, registry, Axis::Bias, "l2", Registry::bias)?;
+            Ok((bias.kind, (bias.build)(tree, asks)?))
+        });
+        let retention = tree.attempt(&["retention"], |tree| {
+            let retention = part(tree, registry, Axis::Retention, "l2", Registry::retention)?;
+            Ok((retention.kind, (retention.build)(tree, asks)?))
+        });
+        let algorithm = tree.attempt(&["algorithm"], |tree| {
+            let asked = AlgorithmSettings::take(tree)?;
+            let find = Registry::algorithm;
+            let algorithm = part(tree, registry, Axis::Algorithm, "momentum", find)?;
+            Ok((asked, algorithm.kind, (algorithm.build)(tree, asks)?))
+        });
+        let (
+            Some(MemoryPart {
+                dim,
+                start,
+                kind: memory_kind,
+                memory,
+            }),
+            Some((bias_kind, bias)),
+            Some((retention_kind, retention)),
+            Some((asked, algorithm_kind, algorithm)),
+        ) = (memory, bias, retention, algorithm)
+        else {
+            return Err(tree.failed());
         };
-        let bias = part(tree, registry, Axis::Bias, "l2", Registry::bias)?;
-        let bias_kind = bias.kind;
-        let bias = (bias.build)(tree, asks)?;
-        let retention = part(tree, registry, Axis::Retention, "l2", Registry::retention)?;
-        let retention_kind = retention.kind;
-        let retention = (retention.build)(tree, asks)?;
         if let Some(reason) = retention.refuses_zero()
             && start == StartKind::Zero
         {
             let help = "use memory.start = \"learned\"".to_string();
             return Err(tree.error("memory.start", reason, Some(help)));
         }
-        let asked = AlgorithmSettings::take(tree)?;
-        let algorithm = part(
-            tree,
-            registry,
-            Axis::Algorithm,
-            "momentum",
-            Registry::algorithm,
-        )?;
-        let algorithm_kind = algorithm.kind;
-        let algorithm = (algorithm.build)(tree, asks)?;
 
         let mut rule = Rule {
             memory,
@@ -161,6 +155,50 @@ impl Choice {
     }
 }
 
+/// `[memory]`, read.
+struct MemoryPart {
+    dim: Option<usize>,
+    start: StartKind,
+    kind: &'static str,
+    memory: Arc<dyn MemoryArchitecture>,
+}
+
+impl MemoryPart {
+    /// What it asks of the other axes.
+    fn defaults(&self) -> Defaults {
+        Defaults {
+            // Decay towards zero forgets what the outer loop has learned, and the loss rises with
+            // it beyond the length of training.
+            anchored: self.start == StartKind::Learned,
+            ..self.memory.defaults()
+        }
+    }
+
+    fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
+        let dim = tree.value("memory.dim")?;
+        if dim.is_some_and(|dim| !(1..=LARGEST).contains(&dim)) {
+            let message = format!("a memory has from 1 to {LARGEST} features");
+            let mistake = tree.error("memory.dim", message, None);
+            tree.note(mistake)?;
+        }
+        let start = tree.value("memory.start")?.unwrap_or_default();
+        let part = part(tree, registry, Axis::Memory, "mlp", Registry::memory)?;
+        let memory = (part.build)(tree, Defaults::default())?;
+        if start == StartKind::Zero && !memory.is_linear() {
+            let message =
+                "a deep memory that starts at zero never learns: its gradients are zero too";
+            let help = "use memory.start = \"learned\", or memory.kind = \"matrix\"".to_string();
+            return Err(tree.error("memory.start", message, Some(help)));
+        }
+        Ok(Self {
+            dim,
+            start,
+            kind: part.kind,
+            memory,
+        })
+    }
+}
+
 /// Finds the part that `AXIS.kind` names.
 fn part<T: ?Sized>(
     tree: &mut Tree,
@@ -178,7 +216,8 @@ fn part<T: ?Sized>(
             axis.table(),
             names.join(", ")
         );
-        let help = did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?"));
+        let near = || did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?"));
+        let help = other_names::help(axis, &kind).or_else(near);
         tree.error(&key, message, help)
     })?;
     for (key, choices) in registry.keys_of_others(axis, part.kind) {

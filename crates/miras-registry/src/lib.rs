@@ -8,6 +8,7 @@ mod choice;
 mod consistency;
 mod exactness;
 mod listing;
+mod other_names;
 mod registry;
 mod settings;
 mod validity;

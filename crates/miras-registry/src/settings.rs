@@ -75,21 +75,24 @@ impl AlgorithmSettings {
             .is_some_and(|chunk| !(1..=LARGEST).contains(&chunk))
         {
             let message = format!("a chunk has from 1 to {LARGEST} tokens");
-            return Err(tree.error("algorithm.chunk", message, None));
+            let mistake = tree.error("algorithm.chunk", message, None);
+            tree.note(mistake)?;
         }
         let chunk = settings.chunk.unwrap_or(CHUNK);
-        if settings.sweeps.is_some_and(|sweeps| sweeps >= chunk) {
+        if chunk > 0 && settings.sweeps.is_some_and(|sweeps| sweeps >= chunk) {
             let message = format!(
                 "{} sweeps are exact for a chunk of {chunk}: more change nothing",
                 chunk - 1
             );
             let help = format!("use algorithm.sweeps = {} or less", chunk - 1);
-            return Err(tree.error("algorithm.sweeps", message, Some(help)));
+            let mistake = tree.error("algorithm.sweeps", message, Some(help));
+            tree.note(mistake)?;
         }
         for (key, value) in settings.caps() {
             if value.is_some_and(|cap| !(cap >= 0.0 && cap.is_finite())) {
-                let message = format!("{key} must be 0 (off) or above");
-                return Err(tree.error(&format!("algorithm.{key}"), message, None));
+                let message = format!("{key} must be 0 (off) or a finite number above");
+                let mistake = tree.error(&format!("algorithm.{key}"), message, None);
+                tree.note(mistake)?;
             }
         }
         Ok(settings)

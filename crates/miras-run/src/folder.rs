@@ -144,6 +144,11 @@ impl RunFolder {
         Ok(names)
     }
 
+    /// Whether a process trains in it now.
+    pub fn is_busy(&self) -> bool {
+        lock::is_held(&self.path)
+    }
+
     /// The run's name.
     pub fn name(&self) -> &str {
         &self.name

@@ -50,6 +50,7 @@
 //! ```
 
 mod checkpoints;
+mod digits;
 mod error;
 mod export;
 mod files;
@@ -71,6 +72,7 @@ mod unborn;
 mod vouched;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Found, Saved};
+pub use digits::short_checksums;
 pub use error::{Damaged, Fault, Result, RunError};
 pub use export::{Export, Exported};
 pub use files::{remove_left, write_atomic};

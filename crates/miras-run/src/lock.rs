@@ -54,6 +54,16 @@ pub(crate) fn acquire(folder: &Path) -> Result<Lock> {
     Ok(Lock { _held: held })
 }
 
+/// Whether a process has the lock of a run folder; nothing is made or changed.
+pub(crate) fn is_held(folder: &Path) -> bool {
+    File::open(folder.join("lock")).is_ok_and(|file| {
+        let is_held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        // Closing the file does the rest.
+        let _ = file.unlock();
+        is_held
+    })
+}
+
 /// The process that wrote itself into the file; for the message only, so failing is fine.
 fn read_pid(file: &mut File) -> Option<u32> {
     let mut text = String::new();

@@ -45,7 +45,9 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Show the settled configuration, each key with the line it comes from.
     Show(ShowArgs),
-    /// List the parts that a configuration can choose from, or explain one.
+    /// List the built-in configurations, or print one.
+    Presets(PresetsArgs),
+    /// List the parts and keys that a configuration can choose from, or explain one part.
     Parts(PartsArgs),
     /// Work out parameters, FLOPs and memory, without building anything.
     Estimate(EstimateArgs),
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Work on a sweep that is there, beside any number of other workers.
     Worker(WorkerArgs),
+    /// List the runs and sweeps in a folder.
+    Ls(LsArgs),
     /// Compare runs and sweeps: which variant is better, and whether that can be told.
     Compare(CompareArgs),
     /// Measure a trained run: loss in all, by position and by load.
@@ -75,7 +79,8 @@ pub(crate) enum Command {
 #[derive(Debug, Default, ClapArgs)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct RunArgs {
-    /// The TOML file; without one the built-in configuration or, with --resume, the run's own.
+    /// The TOML file or the name of a preset; without one the built-in configuration or, with
+    /// --resume, the run's own.
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -113,7 +118,7 @@ pub(crate) struct Set {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CheckArgs {
-    /// The TOML files; without one the built-in configuration.
+    /// TOML files and names of presets; without one the built-in configuration.
     #[arg(value_name = "CONFIG")]
     pub(crate) configs: Vec<PathBuf>,
 
@@ -123,7 +128,7 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ShowArgs {
-    /// The TOML file; without one the built-in configuration.
+    /// The TOML file or the name of a preset; without one the built-in configuration.
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -136,7 +141,8 @@ pub(crate) struct ShowArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PartsArgs {
-    /// One list: memory, bias, retention, algorithm or data.
+    /// One list: memory, bias, retention, algorithm or data, or another table of a configuration
+    /// for its keys: model, train, optim, eval, checkpoint, log.
     pub(crate) axis: Option<String>,
 
     /// One part of that list, in full.
@@ -144,8 +150,29 @@ pub(crate) struct PartsArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct PresetsArgs {
+    /// Print this one, as a file to change.
+    pub(crate) name: Option<String>,
+
+    /// Print JSON, for a program.
+    #[arg(long, conflicts_with = "name")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LsArgs {
+    /// Where the folders of the runs are.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(crate) runs: PathBuf,
+
+    /// Print JSON, for a program.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct EstimateArgs {
-    /// The TOML file; without one the built-in configuration.
+    /// The TOML file or the name of a preset; without one the built-in configuration.
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -158,7 +185,7 @@ pub(crate) struct EstimateArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct BenchArgs {
-    /// The TOML file; without one the built-in configuration.
+    /// The TOML file or the name of a preset; without one the built-in configuration.
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -198,7 +225,7 @@ pub(crate) struct BenchArgs {
 #[command(after_help = EXIT_CODES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct SweepArgs {
-    /// The TOML file, a configuration with a `[sweep]` table.
+    /// The TOML file, a configuration with a `[sweep]` table, or the name of a built-in one.
     pub(crate) file: PathBuf,
 
     #[command(flatten)]
@@ -369,14 +396,6 @@ pub(crate) enum ResumeArg {
     Step(u64),
 }
 
-/// Help for `--resume 57`, whose step would be taken for a configuration.
-pub(crate) fn resume_slip(words: impl IntoIterator<Item = String>) -> Option<String> {
-    let words: Vec<String> = words.into_iter().collect();
-    (words.windows(2))
-        .find(|pair| pair[0] == "--resume" && pair[1].parse::<u64>().is_ok())
-        .map(|pair| format!("to go on from a step, write `--resume={}`", pair[1]))
-}
-
 fn resume(text: &str) -> Result<ResumeArg, String> {
     if text == "latest" {
         return Ok(ResumeArg::Latest);
@@ -430,22 +449,6 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn a_step_that_stands_apart_is_noticed() {
-        let help = |words: &str| resume_slip(words.split(' ').map(str::to_owned));
-        assert_eq!(
-            help("t run a.toml --resume 57").as_deref(),
-            Some("to go on from a step, write `--resume=57`")
-        );
-        for words in [
-            "t run --resume=57",
-            "t run --resume a.toml",
-            "t run 57 --resume",
-        ] {
-            assert_eq!(help(words), None, "{words}");
-        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use miras_trainer::{RunConfig, notes_here};
 use crate::{
     args::CheckArgs,
     exit::{Ending, ending_of_config},
-    layers::{DEFAULT_NAME, layers},
+    layers::{layers, name},
     out::{Out, tell},
     sweep,
 };
@@ -27,10 +27,9 @@ pub(crate) fn check(
     for file in files {
         match check_one(file, &args.set.set, registry) {
             Ok(notes) => {
-                let name = file.map_or(DEFAULT_NAME.into(), Path::to_string_lossy);
-                out.text(&format!("ok: {name}"))?;
+                out.text(&format!("ok: {}", name(file)))?;
                 for note in notes {
-                    out.text(&format!("note: {note}"))?;
+                    out.prose(&format!("note: {note}"))?;
                 }
             }
             Err(error) => {

@@ -14,7 +14,7 @@ use miras_device::{BURN, Described, DeviceInfo, KNOWN, SystemMemory, describe, o
 use miras_registry::Registry;
 use serde_json::{Value, json};
 
-use crate::{args::DoctorArgs, exit::Ending, out::Out};
+use crate::{args::DoctorArgs, exit::Ending, out::Out, started::features};
 
 /// Rows and columns of the timed product.
 const SIZE: usize = 512;
@@ -256,19 +256,6 @@ fn in_words(described: &Described) -> String {
         "{part}{target}, computes in {}",
         described.dtypes.join(", ")
     )
-}
-
-/// What this build has beside the CPU.
-fn features() -> Vec<&'static str> {
-    let all = [
-        ("wgpu", cfg!(feature = "wgpu")),
-        ("cuda", cfg!(feature = "cuda")),
-        ("tch", cfg!(feature = "tch")),
-        ("fusion", cfg!(feature = "fusion")),
-        ("autotune", cfg!(feature = "autotune")),
-    ];
-    let there = all.into_iter().filter(|(_, there)| *there);
-    there.map(|(name, _)| name).collect()
 }
 
 /// The instruction sets that decide the speed of the CPU's tensors.

@@ -5,11 +5,11 @@ use std::fmt::Write;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use miras_registry::Registry;
-use miras_run::write_atomic;
+use miras_run::{short_checksums, write_atomic};
 use miras_use::{EvalRequest, Measured, Report, evaluate_watched};
 
 use crate::{
-    out::{Out, tell},
+    out::{Out, heading, tell},
     trained,
     use_args::EvalArgs,
 };
@@ -102,28 +102,28 @@ fn table(report: &Report) -> String {
         report.memory.name(),
         report.device,
         report.data.name,
-        report.data.fingerprint,
+        short_checksums(&report.data.fingerprint),
         read(report),
     );
     let has_bytes = report.measured.bits_per_byte.is_some();
     let bits = if has_bytes { "  bits/byte" } else { "" };
     // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
+    let head = format!(
         "{:<14} {:>9} {:>9} {:>11}{bits} {:>9}",
         "position", "scored", "loss", "perplexity", "accuracy"
     );
+    let _ = writeln!(text, "{}", heading(&head));
     for one in &report.by_position {
         let range = format!("{} to {}", one.from, one.to);
         let _ = writeln!(text, "{}", line(&range, &one.measured));
     }
     let _ = writeln!(text, "{}", line("all", &report.measured));
     if !report.by_pairs.is_empty() {
-        let _ = writeln!(
-            text,
-            "\n{:<14} {:>9} {:>9} {:>11} {:>9}",
+        let head = format!(
+            "{:<14} {:>9} {:>9} {:>11} {:>9}",
             "pairs", "scored", "loss", "perplexity", "accuracy"
         );
+        let _ = writeln!(text, "\n{}", heading(&head));
     }
     for one in &report.by_pairs {
         let _ = writeln!(text, "{}", line(&one.pairs.to_string(), &one.measured));

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use clap::error::ErrorKind;
+use console::Term;
 use miras_compare::CompareError;
 use miras_config::ConfigError;
 use miras_device::DeviceError;
@@ -18,8 +18,9 @@ use miras_trainer::TrainError;
 use miras_use::UseError;
 
 use crate::{
-    args::resume_slip,
-    out::{Closed, tell},
+    dress,
+    out::{Closed, columns_of, tell},
+    slips,
 };
 
 /// An end and, as its number, its exit code.
@@ -79,19 +80,47 @@ impl std::error::Error for Usage {}
 
 /// Prints help, the version or what is wrong with the arguments.
 pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
-    // Nobody is left to be told that this could not be printed.
-    let _ = error.print();
-    let words = env::args_os().map(|word| word.to_string_lossy().into_owned());
-    if error.kind() == ErrorKind::UnknownArgument
-        && let Some(help) = resume_slip(words)
-    {
-        tell(format_args!("  = help: {help}"));
+    let words: Vec<String> = env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if let Some(usage) = slips::explain(error, &words) {
+        tell(format_args!("error: {usage}"));
+        return Ending::Usage.code();
     }
+    print_arguments(error);
     if error.use_stderr() {
         Ending::Usage.code()
     } else {
         Ending::Done.code()
     }
+}
+
+/// Prints what the parser says, with lines that fit the terminal.
+fn print_arguments(error: &clap::Error) {
+    let is_error = error.use_stderr();
+    let stream = if is_error {
+        Term::stderr()
+    } else {
+        Term::stdout()
+    };
+    // Nobody is left to be told that this could not be printed.
+    let _ = match columns_of(&stream) {
+        None => error.print(),
+        Some(columns) => {
+            let has_colours = if is_error {
+                console::colors_enabled_stderr()
+            } else {
+                console::colors_enabled()
+            };
+            let text = if has_colours {
+                error.render().ansi().to_string()
+            } else {
+                error.render().to_string()
+            };
+            let lines = text.lines().flat_map(|line| dress::broken(line, columns));
+            stream.write_line(&lines.collect::<Vec<_>>().join("\n"))
+        }
+    };
 }
 
 /// Prints an error and says which end it is.

@@ -1,21 +1,23 @@
 //! `generate`: a trained run goes on with a text.
 
 use std::{
-    fs,
+    env, fs,
     io::{self, IsTerminal, Read},
     path::Path,
 };
 
 use anyhow::Context;
+use clap::Args as _;
+use miras_config::did_you_mean;
 use miras_data::Tokenizer;
 use miras_registry::Registry;
 use miras_use::{Generator, Sampler, Stops, Stored, Utf8Stream};
 
 use crate::{
     exit::Usage,
-    out::{Out, tell},
+    out::{Out, faint, tell},
     talk, trained,
-    use_args::{GenerateArgs, MemoryArg},
+    use_args::GenerateArgs,
 };
 
 pub(crate) fn generate(
@@ -32,9 +34,9 @@ pub(crate) fn generate(
     if let Some(problem) = sampler.problem() {
         return Err(Usage::new(problem).into());
     }
-    if args.memory == MemoryArg::Reset {
-        let message = "--memory is `live` or `frozen` here";
-        return Err(Usage::new(message).into());
+    refuse_flag(args)?;
+    if let Some(path) = args.save_state.as_ref().filter(|_| !args.force) {
+        refuse_taken(path)?;
     }
     let trained = trained::open(&args.which, registry)?;
     let tokenizer = trained.tokenizer()?;
@@ -68,6 +70,9 @@ pub(crate) fn generate(
                 .into());
         }
         generator.read(&tokenizer.encode(&prompt)?)?;
+        if let Some(prompt) = args.prompt.as_ref().filter(|_| !args.no_echo) {
+            out.piece(&faint(prompt))?;
+        }
         teller.tell(&mut generator, out)?;
         out.piece("\n")?;
     }
@@ -75,6 +80,40 @@ pub(crate) fn generate(
         Some(path) => save(&generator, path),
         None => Ok(()),
     }
+}
+
+/// A misspelled flag is taken for the prompt, which may begin with a dash.
+fn refuse_flag(args: &GenerateArgs) -> Result<(), Usage> {
+    let Some(prompt) = &args.prompt else {
+        return Ok(());
+    };
+    let is_flag = prompt.len() > 2
+        && prompt.starts_with("--")
+        && prompt[2..].starts_with(|c: char| c.is_ascii_lowercase())
+        && !prompt.contains(char::is_whitespace);
+    // What stands after `--` is meant as it is.
+    if !is_flag || env::args_os().any(|word| word == "--") {
+        return Ok(());
+    }
+    let command = GenerateArgs::augment_args(clap::Command::new("generate"));
+    let flags = (command.get_arguments()).filter_map(|flag| flag.get_long());
+    let name = prompt[2..].split('=').next().unwrap_or_default();
+    let near = did_you_mean(name, flags).map(|flag| format!("did you mean `--{flag}`? "));
+    Err(
+        Usage::new(format!("unexpected argument `{prompt}`")).help(format!(
+            "{}for a text that begins so, write `--` in front of it, as the last argument",
+            near.unwrap_or_default()
+        )),
+    )
+}
+
+/// Refuses to write over a file.
+pub(crate) fn refuse_taken(path: &Path) -> Result<(), Usage> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let message = format!("{} is there already", path.display());
+    Err(Usage::new(message).help("choose another name, or write over it with --force".to_owned()))
 }
 
 /// What goes on with a text, and how.

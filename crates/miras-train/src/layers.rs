@@ -1,26 +1,50 @@
 //! From the words of the command line to layers of configuration.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
-use miras_config::{ConfigError, Layers};
+use anyhow::Context as _;
+use miras_config::{ConfigError, Layers, Library};
 
 /// The configuration of `miras-train` alone.
 const DEFAULT: &str = include_str!("default.toml");
-pub(crate) const DEFAULT_NAME: &str = "built-in default config";
+const DEFAULT_NAME: &str = "built-in default config";
 /// What runs of the built-in configuration are called.
 pub(crate) const DEFAULT_STEM: &str = "default";
 
-/// The file, or the built-in configuration, and `--set` on top.
+/// The files below `configs/`, as `build.rs` finds them, each with its path there.
+pub(crate) const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/configs.rs"));
+/// Presets and sweeps need no folder in their names.
+pub(crate) const LIBRARY: Library = Library::new(
+    FILES,
+    &["presets", "sweeps"],
+    "`miras-train presets` lists what is built in",
+);
+
+/// The file, or the built-in configuration, and `--set` on top; the error has the mistakes of all
+/// of them.
 pub(crate) fn layers(config: Option<&Path>, set: &[String]) -> Result<Layers, ConfigError> {
-    let mut layers = Layers::new();
-    match config {
-        Some(file) => layers.file(file)?,
-        None => layers.text(DEFAULT_NAME, DEFAULT)?,
-    }
+    let mut layers = Layers::with_library(LIBRARY);
+    let first = match config {
+        Some(file) => layers.file(file),
+        None => layers.text(DEFAULT_NAME, DEFAULT),
+    };
+    let mut mistakes: Vec<ConfigError> = first.err().into_iter().collect();
     for assignment in set {
-        layers.set(assignment)?;
+        mistakes.extend(layers.set(assignment).err());
     }
-    Ok(layers)
+    match ConfigError::join(mistakes) {
+        Some(error) => Err(error),
+        None => Ok(layers),
+    }
+}
+
+/// The configuration in words.
+pub(crate) fn name(config: Option<&Path>) -> String {
+    match (config, config.and_then(built_in)) {
+        (None, _) => DEFAULT_NAME.to_owned(),
+        (Some(file), None) => file.to_string_lossy().into_owned(),
+        (Some(file), Some(_)) => format!("{} (built in)", file.display()),
+    }
 }
 
 /// What a run of this file is called: the file's name without its extension.
@@ -30,4 +54,31 @@ pub(crate) fn stem(config: Option<&Path>) -> String {
         .map_or(DEFAULT_STEM.into(), |stem| {
             stem.to_string_lossy().into_owned()
         })
+}
+
+/// The text of a file.
+pub(crate) fn text(file: &Path) -> anyhow::Result<String> {
+    if let Some(text) = built_in(file) {
+        return Ok(text.to_owned());
+    }
+    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// What there is to say about the file that was chosen: a file beside it may be meant.
+pub(crate) fn note(config: Option<&Path>) -> Option<String> {
+    let file = config.filter(|file| built_in(file).is_some())?;
+    let beside = file.with_extension("toml");
+    beside.is_file().then(|| {
+        format!(
+            "note: `{}` is built in; for the file write `{}`",
+            file.display(),
+            beside.display()
+        )
+    })
+}
+
+/// The text that is built in under this name, unless there is a file of this name.
+fn built_in(file: &Path) -> Option<&'static str> {
+    let name = file.to_str().filter(|_| !file.is_file())?;
+    LIBRARY.text(name)
 }

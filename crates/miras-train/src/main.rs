@@ -10,17 +10,23 @@ mod check;
 mod compare;
 mod completions;
 mod doctor;
+mod dress;
 mod estimate;
 mod eval;
 mod exit;
 mod export;
 mod generate;
+mod keys;
 mod layers;
+mod ls;
 mod out;
 mod parts;
+mod presets;
 mod run;
 mod show;
 mod signals;
+mod slips;
+mod started;
 mod state;
 mod sweep;
 mod talk;
@@ -57,11 +63,13 @@ fn obey(command: Command) -> anyhow::Result<Ending> {
         Command::Run(args) => return run::run(args, &registry),
         Command::Check(args) => return check::check(&args, &registry, &mut out),
         Command::Show(args) => show::show(&args, &registry, &mut out)?,
+        Command::Presets(args) => presets::presets(&args, &registry, &mut out)?,
         Command::Parts(args) => parts::parts(&args, &registry, &mut out)?,
         Command::Estimate(args) => estimate::estimate(&args, &registry, &mut out)?,
         Command::Bench(args) => bench::bench(&args, &registry, &mut out)?,
         Command::Sweep(args) => return sweep::sweep(args, &registry, &mut out),
         Command::Worker(args) => return sweep::worker(&args, &registry, &mut out),
+        Command::Ls(args) => ls::ls(&args, &registry, &mut out)?,
         Command::Compare(args) => compare::compare(&args, &registry, &mut out)?,
         Command::Eval(args) => eval::eval(args, &registry, &mut out)?,
         Command::Generate(args) => generate::generate(&args, &registry, &mut out)?,

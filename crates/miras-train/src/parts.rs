@@ -7,10 +7,14 @@ use miras_config::did_you_mean;
 use miras_core::Axis;
 use miras_registry::{PartInfo, Registry, common_keys};
 
-use crate::{args::PartsArgs, exit::Usage, out::Out};
+use crate::{
+    args::PartsArgs,
+    dress::WIDTH,
+    exit::Usage,
+    keys,
+    out::{Out, heading},
+};
 
-/// Lines are broken before this column.
-const WIDTH: usize = 96;
 /// The fifth list, beside the four axes.
 const DATA: &str = "data";
 const DATA_TITLE: &str = "what is trained on";
@@ -19,9 +23,11 @@ pub(crate) fn parts(args: &PartsArgs, registry: &Registry, out: &mut Out) -> any
     let Some(list) = &args.axis else {
         let mut lists: Vec<String> = Axis::ALL.map(|axis| axis_list(registry, axis)).into();
         lists.push(data_list());
-        lists.push(
-            "`miras-train parts AXIS NAME` explains a part, as in `parts memory mlp`.".into(),
-        );
+        lists.push(format!(
+            "`miras-train parts AXIS NAME` explains a part, as in `parts memory mlp`.\n\
+             Keys that belong to no part: `miras-train parts TABLE`, for {}.\n",
+            keys::TABLES.join(", ")
+        ));
         return out.text(&lists.join("\n"));
     };
     let axis = Axis::ALL.into_iter().find(|axis| axis.table() == list);
@@ -30,9 +36,18 @@ pub(crate) fn parts(args: &PartsArgs, registry: &Registry, out: &mut Out) -> any
         (Some(axis), Some(name)) => explain_part(registry, axis, name)?,
         (None, None) if list == DATA => data_list(),
         (None, Some(name)) if list == DATA => explain_data(name)?,
-        (None, _) => {
+        (None, None) if keys::TABLES.contains(&&**list) => key_list(list, ""),
+        (None, name) => {
+            if let Some(name) = name.as_ref().filter(|_| keys::TABLES.contains(&&**list)) {
+                return Err(
+                    Usage::new(format!("`{list}` has no parts, and so no `{name}`"))
+                        .help(format!("`parts {list}` lists its keys"))
+                        .into(),
+                );
+            }
             let lists = Axis::ALL.iter().map(|axis| axis.table()).chain([DATA]);
-            return Err(unknown("axis", list, &lists.collect::<Vec<_>>()).into());
+            let lists = lists.chain(keys::TABLES).collect::<Vec<_>>();
+            return Err(unknown("list", list, &lists).into());
         }
     };
     out.text(&text)
@@ -41,7 +56,18 @@ pub(crate) fn parts(args: &PartsArgs, registry: &Registry, out: &mut Out) -> any
 fn axis_list(registry: &Registry, axis: Axis) -> String {
     let parts = registry.parts(axis);
     let rows: Vec<_> = parts.iter().map(|part| (part.kind, part.summary)).collect();
-    format!("[{}]  {}\n{}", axis.table(), axis.title(), table(&rows))
+    let title = heading(&format!("[{}]  {}", axis.table(), axis.title()));
+    format!("{title}\n{}", table(&rows))
+}
+
+/// The keys of a table that are no part's own, as the documentation has them.
+fn key_list(name: &str, end: &str) -> String {
+    let keys = keys::of_table(name);
+    let rows: Vec<(&str, &str)> = (keys.iter())
+        .map(|key| (key.names.as_str(), key.text.as_str()))
+        .collect();
+    let title = heading(&format!("[{name}]  keys, with their defaults"));
+    format!("{title}\n{}{end}", table(&rows))
 }
 
 fn data_list() -> String {
@@ -49,7 +75,8 @@ fn data_list() -> String {
         .iter()
         .map(|kind| (kind.name, kind.summary))
         .collect();
-    format!("[{DATA}]  {DATA_TITLE}\n{}", table(&rows))
+    let title = heading(&format!("[{DATA}]  {DATA_TITLE}"));
+    format!("{title}\n{}", table(&rows))
 }
 
 fn explain_part(registry: &Registry, axis: Axis, name: &str) -> Result<String, Usage> {
@@ -68,17 +95,18 @@ fn explain_part(registry: &Registry, axis: Axis, name: &str) -> Result<String, U
     for (title, body) in [("Formula", formula), ("Reference", reference)] {
         let lines: String = body.lines().map(|line| wrapped("  ", line)).collect();
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n{title}\n{lines}");
+        let _ = write!(text, "\n{}\n{lines}", heading(title));
     }
     let own = if keys.is_empty() {
         "  none\n".to_owned()
     } else {
         table(keys)
     };
-    let _ = write!(text, "\nKeys\n{own}");
+    let _ = write!(text, "\n{}\n{own}", heading("Keys"));
     let common = common_keys(axis);
     if !common.is_empty() {
-        let _ = write!(text, "\nKeys of every {table_name}\n{}", table(common));
+        let title = heading(&format!("Keys of every {table_name}"));
+        let _ = write!(text, "\n{title}\n{}", table(common));
     }
     Ok(text)
 }
@@ -108,14 +136,14 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> Usage {
 }
 
 /// Names in one column, texts in the next.
-fn table(rows: &[(&str, &str)]) -> String {
+pub(crate) fn table(rows: &[(&str, &str)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let row = |(name, text): &(&str, &str)| wrapped(&format!("  {name:width$}  "), text);
     rows.iter().map(row).collect()
 }
 
 /// Breaks a text into lines; those after the first are indented as deep as `start` is long.
-fn wrapped(start: &str, text: &str) -> String {
+pub(crate) fn wrapped(start: &str, text: &str) -> String {
     let mut lines = start.to_owned();
     let mut column = start.len();
     for word in text.split(' ') {
@@ -149,7 +177,7 @@ mod tests {
                     "{text}"
                 );
                 let widest = text.lines().map(|line| line.chars().count()).max();
-                assert!(widest <= Some(WIDTH + 20), "{text}");
+                assert!(widest <= Some(WIDTH), "{text}");
             }
         }
         for kind in miras_data::KINDS {

@@ -8,11 +8,13 @@ use miras_run::{RunFolder, SourceTree, Status, shell_word};
 use miras_trainer::{Outcome, Resume, RunConfig, RunRequest, kept_config};
 
 use crate::{
-    args::{Progress, ResumeArg, RunArgs, resume_slip},
+    args::{Progress, ResumeArg, RunArgs},
+    dress,
     exit::{Ending, Usage},
-    layers::{layers, stem},
+    layers::{self, layers, stem},
     out::tell,
-    signals,
+    signals, slips,
+    started::program,
 };
 
 const RUNS: &str = "runs";
@@ -41,6 +43,9 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> 
         name = Some(run);
         (opened.config, opened.data)
     } else {
+        if let Some(note) = layers::note(file.as_deref()).filter(|_| !is_quiet) {
+            tell(note);
+        }
         let layers = layers(file.as_deref(), &args.set.set)?;
         let (config, _, data) = RunConfig::load_and_open(layers, registry)?;
         (config, data)
@@ -56,7 +61,7 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> 
         }),
         device: args.device,
         progress: args.progress.into(),
-        console: Console::stderr(),
+        console: Console::stderr().dressed(dress::for_errors),
         stop: signals::stop_flag()?,
         resume_command,
         built_from: built_from(),
@@ -83,7 +88,7 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> 
 /// `--resume 57` names a file `57`, which is hardly ever there.
 fn refuse_slip(file: Option<&Path>) -> Result<(), Usage> {
     let words = env::args_os().map(|word| word.to_string_lossy().into_owned());
-    match (file, resume_slip(words)) {
+    match (file, slips::step_apart(words)) {
         (Some(file), Some(help)) if !file.exists() => {
             let message = format!("there is no file `{}`", file.display());
             Err(Usage::new(message).help(help))
@@ -117,10 +122,7 @@ fn only_run(runs: &Path, stem: &str) -> anyhow::Result<String> {
 /// A command that continues the run with its stored configuration, whatever this one was
 /// started with; the trainer adds `--name NAME --resume`.
 fn resume_command(args: &RunArgs) -> String {
-    let program = env::args_os()
-        .next()
-        .unwrap_or_else(|| "miras-train".into());
-    let mut words = vec![shell_word(&program.to_string_lossy()), "run".to_owned()];
+    let mut words = vec![program(), "run".to_owned()];
     // With `=`, for a value may begin with a dash.
     if let Some(runs) = &args.runs {
         words.push(format!("--runs={}", shell_word(&runs.to_string_lossy())));

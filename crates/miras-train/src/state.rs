@@ -8,6 +8,7 @@ use miras_use::{Generator, Memory, Stored};
 
 use crate::{
     exit::Usage,
+    generate::refuse_taken,
     out::Out,
     trained,
     use_args::{StateCommand, StateInfoArgs, StateLoadArgs, StateSaveArgs},
@@ -26,6 +27,9 @@ pub(crate) fn state(
 }
 
 fn save(args: &StateSaveArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
+    if !args.force {
+        refuse_taken(&args.out)?;
+    }
     let trained = trained::open(&args.which, registry)?;
     let tokenizer = trained.tokenizer()?;
     let text =
@@ -37,7 +41,7 @@ fn save(args: &StateSaveArgs, registry: &Registry, out: &mut Out) -> anyhow::Res
         return Err(Usage::new(message).into());
     };
     let bytes = stored.write(&args.out)?;
-    out.text(&format!(
+    out.prose(&format!(
         "{} tokens read; state in {}, {bytes} bytes",
         generator.position(),
         args.out.display()
@@ -48,7 +52,7 @@ fn load(args: &StateLoadArgs, registry: &Registry, out: &mut Out) -> anyhow::Res
     let trained = trained::open(&args.which, registry)?;
     let stored = Stored::read(&args.state)?;
     stored.check(&trained)?;
-    out.text(&format!(
+    out.prose(&format!(
         "{} fits {} at step {}: {} tokens read; use it with `eval` or `generate` and `--state {}`",
         args.state.display(),
         trained.origin.run,

@@ -7,7 +7,7 @@ use miras_use::Generator;
 
 use crate::{generate::Teller, out::Out};
 
-const HELP: &str = "a line is read and gone on with; /reset, /state, /quit";
+const HELP: &str = "a line is read and gone on with; /reset, /state, /help, /quit";
 
 pub(crate) fn talk(
     generator: &mut Generator<'_>,
@@ -30,7 +30,8 @@ pub(crate) fn talk(
                 out.text("at the beginning of a text")?;
             }
             b"/state" => out.text(&state(generator)?)?,
-            word if word.starts_with(b"/") => out.text(HELP)?,
+            b"/help" => out.text(HELP)?,
+            // Anything else may be a text, such as the path of a file.
             b"" if generator.position() == 0 => {}
             _ => {
                 generator.read(&teller.tokenizer.encode(&line)?)?;

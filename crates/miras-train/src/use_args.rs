@@ -92,7 +92,8 @@ pub(crate) struct GenerateArgs {
     pub(crate) which: Which,
 
     /// The text to go on with; without one it is read from the input, or, on a terminal, asked for
-    /// again and again.
+    /// again and again. It is written again in front of what follows.
+    #[arg(allow_hyphen_values = true)]
     pub(crate) prompt: Option<String>,
 
     /// Read the text to go on with from a file.
@@ -141,13 +142,21 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
 
-    /// Save the state behind the last token.
+    /// Save the state after the last token; a file that is there is kept, see --force.
     #[arg(long, value_name = "FILE")]
     pub(crate) save_state: Option<PathBuf>,
 
-    /// What memories do with what they read: `live` or `frozen`.
-    #[arg(long, value_enum, default_value_t, value_name = "MEMORY")]
-    pub(crate) memory: MemoryArg,
+    /// Write --save-state over a file that is there.
+    #[arg(long, requires = "save_state")]
+    pub(crate) force: bool,
+
+    /// Write what follows on PROMPT alone.
+    #[arg(long)]
+    pub(crate) no_echo: bool,
+
+    /// What memories do with what they read.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) memory: ReadMemoryArg,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -175,9 +184,13 @@ pub(crate) struct StateSaveArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) text: PathBuf,
 
-    /// Where the state goes.
+    /// Where the state goes; a file that is there is kept, see --force.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+
+    /// Write over a file that is there.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -247,6 +260,25 @@ pub(crate) enum MemoryArg {
     Frozen,
     /// They start again every `algorithm.chunk` tokens.
     Reset,
+}
+
+/// `generate --memory`: a text that goes on has no start to go back to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReadMemoryArg {
+    /// They learn at test time, as in training.
+    #[default]
+    Live,
+    /// They are read as they stood at the start: no write, no decay.
+    Frozen,
+}
+
+impl From<ReadMemoryArg> for Memory {
+    fn from(memory: ReadMemoryArg) -> Self {
+        match memory {
+            ReadMemoryArg::Live => Self::Live,
+            ReadMemoryArg::Frozen => Self::Frozen,
+        }
+    }
 }
 
 impl From<MemoryArg> for Memory {

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use miras_core::Axis;
 use miras_data::Dataset;
 use miras_model::{LanguageModel, ParameterGroup};
-use miras_run::RunFolder;
+use miras_run::{RunFolder, short_checksums};
 
 use crate::estimate::embedding_note;
 use crate::machine::memory_note;
@@ -56,7 +56,7 @@ pub(crate) fn lines(
             count(false),
             count(true)
         ),
-        format!("data     {}", in_words(&description)),
+        format!("data     {}", short_checksums(&in_words(&description))),
         format!(
             "training {plan}, {tokens} tokens a step ({} x {} sequences of {})",
             train.accumulate,

@@ -9,6 +9,7 @@ use miras_run::{Best, CheckpointInfo, Goal, Status, Summary, shell_word};
 
 use crate::evaluate::{Evaluate, Evaluated, QUESTIONS, Scored, StartFrom, Sum};
 use crate::parameters::{first_nonfinite, parameters};
+use crate::samples::block;
 use crate::session::{End, Session};
 use crate::{OnNonfinite, Outcome, StateRule, TrainError, advice, snapshot};
 
@@ -132,6 +133,8 @@ impl Session {
         self.progress
             .line(&format!("step {step}  {}", text.join("  ")));
 
+        self.write_samples(step)?;
+
         let is_best =
             (self.state.best.as_ref()).is_none_or(|best| Goal::Lower.is_better(loss, best.value));
         if is_best && loss.is_finite() {
@@ -151,6 +154,19 @@ impl Session {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Has the model go on with the prompts of `log.samples`.
+    fn write_samples(&mut self, step: u64) -> Result<(), TrainError> {
+        let Some(samples) = &self.samples else {
+            return Ok(());
+        };
+        let texts = samples.write(&self.learner.frozen(), &self.device)?;
+        for (number, text) in texts.iter().enumerate() {
+            let tag = format!("samples/{}", number + 1);
+            self.trackers.text(step, &tag, &block(text))?;
+        }
+        Ok(())
     }
 
     fn controls(&mut self) -> Result<(), TrainError> {

@@ -27,6 +27,7 @@ mod parameters;
 mod read;
 mod request;
 mod run;
+mod samples;
 mod schedule;
 mod session;
 mod snapshot;

@@ -15,6 +15,7 @@ use crate::evaluate::Scored;
 use crate::finish::{METRIC, Occasion};
 use crate::learner::{Fault, Gradients, Learner};
 use crate::read::weight_of;
+use crate::samples::Samples;
 use crate::schedule::learning_rate;
 use crate::snapshot::State;
 use crate::start::Started;
@@ -37,6 +38,8 @@ pub(crate) struct Session {
     pub(crate) progress: Progress,
     /// Without `--name N --resume`.
     pub(crate) resume_command: String,
+    /// What the model writes at every evaluation, if that is wanted.
+    pub(crate) samples: Option<Samples>,
     /// The last value of each metric.
     pub(crate) metrics: BTreeMap<String, f64>,
     /// The step of the newest checkpoint.
@@ -79,6 +82,7 @@ impl Session {
         twin: Option<Twin>,
     ) -> Result<Self, TrainError> {
         let state = started.state;
+        let samples = Samples::new(&config)?;
         let resumed_at = started.resumed.then_some(state.step);
         let trackers = trackers::open(&started.folder, &config, data.metric(), resumed_at)?;
         let (metrics, known) = match resumed_at {
@@ -110,6 +114,7 @@ impl Session {
         Ok(Self {
             logged: (state.tokens, Duration::ZERO),
             learner: started.learner,
+            samples,
             folder: started.folder,
             checkpoints: started.checkpoints,
             saved: started.checkpoint,

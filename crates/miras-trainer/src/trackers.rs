@@ -9,6 +9,7 @@ use miras_run::{RunFolder, sha256_hex};
 use toml::{Table, Value};
 
 use crate::evaluate::beside;
+use crate::samples::block;
 use crate::{RunConfig, TrainError};
 
 /// Opens `metrics.jsonl` and an event file, fresh or to go on after `resumed_at`, and writes
@@ -47,9 +48,7 @@ pub(crate) fn open(
         ("Learning", &learning(metric)),
         ("Memory, by layer", MEMORY_CHARTS),
     ])?;
-    // Four spaces make it a block of code in Markdown.
-    let text = format!("    {}", plain(config).trim_end().replace('\n', "\n    "));
-    board.text(0, CONFIG, &text)?;
+    board.text(0, CONFIG, &block(&plain(config)))?;
     Ok(Trackers(vec![Box::new(lines), Box::new(board)]))
 }
 

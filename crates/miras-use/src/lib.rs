@@ -14,7 +14,6 @@ mod generate;
 mod held_out;
 mod notes;
 mod report;
-mod sample;
 mod stop;
 mod stored;
 mod sums;
@@ -23,13 +22,14 @@ mod text;
 mod trained;
 mod utf8;
 
+pub use miras_model::Sampler;
+
 pub use error::UseError;
 pub use evaluate::{EvalRequest, Size, evaluate, evaluate_watched};
 pub use export::export;
 pub use generate::{Generator, LayerNorm};
 pub use miras_run::Export;
 pub use report::{ByPairs, ByPosition, Measured, Report, StateUsed, Weighed};
-pub use sample::Sampler;
 pub use stop::Stops;
 pub use stored::Stored;
 pub use trained::{At, Memory, Trained};

@@ -94,7 +94,8 @@ error: unclosed array, expected `]`
  --> --set:1:13
   |
 1 | model.dim=[1
-  |             ^",
+  |             ^
+  = help: if it is text, quote it: `--set 'model.dim=\"[1\"'`",
     );
     flag(
         "model.dim='x",

@@ -1,6 +1,6 @@
 //! What is said about values that do not fit.
 
-use crate::support::{flag, text};
+use crate::support::{flag, layers, load, report, text};
 
 #[test]
 fn a_wrong_type_is_shown_at_the_value_in_plain_words() {
@@ -20,7 +20,8 @@ error: expected an integer, found the number 1.0
  --> run.toml:2:7  (model.dim)
   |
 2 | dim = 1.0
-  |       ^^^",
+  |       ^^^
+  = help: write it as 1",
     );
     text(
         "[model]\nlr = \"x\"",
@@ -48,7 +49,7 @@ error: expected a string, found the integer 3
   |
 2 | name = 3
   |        ^
-  = help: write it in quotes",
+  = help: write it in quotes: \"3\"",
     );
     text(
         "[model]\nlimit = \"x\"",
@@ -132,16 +133,6 @@ error: expected an integer, found the string "two"
   |              ^^^"#,
     );
     flag(
-        "model.name=2024",
-        r#"
-error: expected a string, found the integer 2024
- --> --set:1:12  (model.name)
-  |
-1 | model.name=2024
-  |            ^^^^
-  = help: quote it for TOML and for the shell: `--set 'model.name="..."'`"#,
-    );
-    flag(
         "model={dim=8, lr='x'}",
         r#"
 error: expected a number, found the string "x"
@@ -219,4 +210,55 @@ error: expected an array of length 2, found one of length 1
 2 | betas = [1]
   |         ^^^",
     );
+}
+
+#[test]
+fn a_number_in_a_flag_is_a_text_where_a_text_belongs() {
+    for (flag, expected) in [
+        ("model.name=2024", "2024"),
+        ("model.name=1e5", "1e5"),
+        ("model.name=007", "007"),
+        ("model.name=0x10", "0x10"),
+        ("model.name=true", "true"),
+        ("model.name=inf", "inf"),
+        ("model={name=1.50}", "1.50"),
+        ("model.name=\"[draft] a\"", "[draft] a"),
+    ] {
+        let (config, _) = load(layers(&[], &[flag]).unwrap()).unwrap();
+        assert_eq!(config.model.name, expected, "{flag}");
+    }
+    flag(
+        "model.name=[draft] a.txt",
+        r#"
+error: unexpected content
+ --> --set:1:19
+  |
+1 | model.name=[draft] a.txt
+  |                   ^
+  = help: if it is text, quote it: `--set 'model.name="[draft] a.txt"'`"#,
+    );
+}
+
+#[test]
+fn a_number_in_other_words_is_told_how_to_be_written() {
+    for (value, help) in [
+        ("model.dim=1e3", Some("write it as 1000")),
+        ("model.dim=8.0", Some("write it as 8")),
+        ("model.dim='64'", Some("write it as 64")),
+        ("model.dim=1,024", Some("write it as 1024")),
+        ("model.dim=8.5", None),
+        ("model.dim=inf", None),
+        (
+            "model.lr='1e-3'",
+            Some("write it without quotes and commas: 0.001"),
+        ),
+        ("model.lr=fast", None),
+    ] {
+        let error = report(&[], &[value]);
+        let found = error.split_once("= help: ").map(|(_, help)| help);
+        assert_eq!(found, help, "{error}");
+    }
+    for value in ["model.dim=1_000", "model.dim=+8", "model.lr=1"] {
+        assert_eq!(report(&[], &[value]), "ok", "{value}");
+    }
 }

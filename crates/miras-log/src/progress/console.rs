@@ -4,22 +4,28 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
+use console::Term;
 use indicatif::{ProgressDrawTarget, TermLike};
 
 /// Assumed where the width of a terminal cannot be asked for.
-const WIDTH: u16 = 100;
+const WIDTH: u16 = 80;
 
 /// A place for people to read, mostly the error stream.
 pub struct Console {
     writer: Box<dyn Write + Send>,
     kind: Kind,
+    dress: Dress,
 }
+
+/// Makes a line ready for a terminal of so many columns: breaks and colours it.
+pub type Dress = fn(&str, usize) -> String;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Stderr,
     Writer,
-    Terminal,
+    /// With its columns.
+    Terminal(u16),
 }
 
 impl Console {
@@ -28,6 +34,7 @@ impl Console {
         Self {
             writer: Box::new(io::stderr()),
             kind: Kind::Stderr,
+            dress: plain,
         }
     }
 
@@ -36,15 +43,28 @@ impl Console {
         Self {
             writer: Box::new(writer),
             kind: Kind::Writer,
+            dress: plain,
         }
     }
 
-    /// A writer that understands the escape codes of a terminal.
+    /// A writer that understands the escape codes of a terminal of 80 columns.
     pub fn terminal(writer: impl Write + Send + 'static) -> Self {
+        Self::terminal_of(writer, WIDTH)
+    }
+
+    /// A writer that understands the escape codes of a terminal of so many columns.
+    pub fn terminal_of(writer: impl Write + Send + 'static, width: u16) -> Self {
         Self {
             writer: Box::new(writer),
-            kind: Kind::Terminal,
+            kind: Kind::Terminal(width),
+            dress: plain,
         }
+    }
+
+    /// Lines go through `dress` where this is a terminal.
+    #[must_use]
+    pub fn dressed(self, dress: Dress) -> Self {
+        Self { dress, ..self }
     }
 
     /// Whether a bar can be drawn.
@@ -52,7 +72,19 @@ impl Console {
         match self.kind {
             Kind::Stderr => io::stderr().is_terminal(),
             Kind::Writer => false,
-            Kind::Terminal => true,
+            Kind::Terminal(_) => true,
+        }
+    }
+
+    /// What makes a line ready, and where its width comes from.
+    pub(super) fn dresser(&self) -> Dresser {
+        Dresser {
+            dress: if self.is_terminal() {
+                self.dress
+            } else {
+                plain
+            },
+            kind: self.kind,
         }
     }
 
@@ -64,13 +96,42 @@ impl Console {
         if self.kind == Kind::Stderr && self.is_terminal() {
             return ProgressDrawTarget::stderr();
         }
-        let screen = Screen(Mutex::new(self.writer));
+        let screen = Screen(Mutex::new(self.writer), columns(self.kind));
         ProgressDrawTarget::term_like_with_hz(Box::new(screen), 10)
     }
 }
 
-/// A writer as a terminal.
-struct Screen(Mutex<Box<dyn Write + Send>>);
+/// Makes lines ready for the console that it was taken from.
+pub(super) struct Dresser {
+    dress: Dress,
+    kind: Kind,
+}
+
+impl Dresser {
+    /// The columns of the console, which may change while it is used.
+    pub(super) fn width(&self) -> usize {
+        columns(self.kind).into()
+    }
+
+    pub(super) fn dress(&self, line: &str) -> String {
+        (self.dress)(line, self.width())
+    }
+}
+
+fn columns(kind: Kind) -> u16 {
+    match kind {
+        Kind::Stderr => (Term::stderr().size_checked()).map_or(WIDTH, |(_, columns)| columns),
+        Kind::Writer => WIDTH,
+        Kind::Terminal(columns) => columns,
+    }
+}
+
+fn plain(line: &str, _: usize) -> String {
+    line.to_owned()
+}
+
+/// A writer as a terminal, and its columns.
+struct Screen(Mutex<Box<dyn Write + Send>>, u16);
 
 impl Screen {
     fn put(&self, text: &str) -> io::Result<()> {
@@ -88,7 +149,7 @@ impl Screen {
 
 impl TermLike for Screen {
     fn width(&self) -> u16 {
-        WIDTH
+        self.1
     }
 
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-pub use self::console::Console;
+use self::console::Dresser;
+pub use self::console::{Console, Dress};
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,12 +58,14 @@ pub struct Tick {
 /// ignored here.
 pub struct Progress {
     output: Output,
+    dresser: Dresser,
     span: Span,
     last: u64,
 }
 
 enum Output {
-    Bar(ProgressBar),
+    /// The bar, and its columns.
+    Bar(ProgressBar, usize),
     Plain(Box<dyn Write + Send>),
     Quiet,
 }
@@ -75,37 +78,47 @@ impl Progress {
             ProgressMode::Bar => true,
             ProgressMode::Plain | ProgressMode::Quiet => false,
         };
+        let dresser = console.dresser();
         let output = if mode == ProgressMode::Quiet {
             Output::Quiet
         } else if draws {
-            Output::Bar(bar(console, span))
+            Output::Bar(bar(console, span), 0)
         } else {
             Output::Plain(console.into_writer())
         };
         let last = span.start;
-        Self { output, span, last }
+        Self {
+            output,
+            dresser,
+            span,
+            last,
+        }
     }
 
     /// Moves the bar, or prints a line if `every` steps have gone by or the last
     /// step is done.
     pub fn tick(&mut self, tick: &Tick) {
-        let numbers = numbers(self.span, tick);
         let Span { total, every, .. } = self.span;
         let step = tick.step;
         match &mut self.output {
             Output::Quiet => {}
-            Output::Bar(bar) => {
-                bar.set_message(numbers);
+            Output::Bar(bar, columns) => {
+                // The cursor takes a column too.
+                let room = self.dresser.width().saturating_sub(1);
+                let text = fitting(self.span, tick, room);
+                let free = room.saturating_sub(text.chars().count() + 1);
+                let wanted = if free < LEAST_BAR { 0 } else { free.min(BAR) };
+                if *columns != wanted {
+                    bar.set_style(style(wanted));
+                    *columns = wanted;
+                }
+                bar.set_message(text);
                 bar.set_position(step);
             }
             Output::Plain(writer) => {
                 let every = every.max(1);
                 if step / every > self.last / every || step >= total {
-                    let percent = (step * 100).checked_div(total).unwrap_or(100);
-                    print(
-                        writer,
-                        &format!("step {step}/{total} ({percent}%)  {numbers}"),
-                    );
+                    print(writer, &texts(self.span, tick)[0]);
                     self.last = step;
                 }
             }
@@ -116,27 +129,38 @@ impl Progress {
     pub fn line(&mut self, text: &str) {
         match &mut self.output {
             Output::Quiet => {}
-            Output::Bar(bar) => bar.println(text),
-            Output::Plain(writer) => print(writer, text),
+            Output::Bar(bar, _) => bar.println(self.dresser.dress(text)),
+            Output::Plain(writer) => print(writer, &self.dresser.dress(text)),
         }
     }
 
     /// Takes the bar away.
     pub fn finish(&mut self) {
-        if let Output::Bar(bar) = &self.output {
+        if let Output::Bar(bar, _) = &self.output {
             bar.finish_and_clear();
         }
     }
 }
 
 fn bar(console: Console, span: Span) -> ProgressBar {
-    let template = "{bar:24} step {pos}/{len} ({percent}%)  {msg}";
-    let style = ProgressStyle::with_template(template);
     let bar = ProgressBar::with_draw_target(Some(span.total), console.into_target())
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_style(style(0))
         .with_finish(ProgressFinish::AndClear);
     bar.set_position(span.start);
     bar
+}
+
+/// The most columns of the bar itself, and the fewest with which it is drawn.
+const BAR: usize = 24;
+const LEAST_BAR: usize = 4;
+
+/// A bar of so many columns, then the message.
+fn style(columns: usize) -> ProgressStyle {
+    let template = match columns {
+        0 => "{msg}".to_owned(),
+        columns => format!("{{bar:{columns}.cyan}} {{msg}}"),
+    };
+    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// In one write, so that lines of several processes do not mix.
@@ -145,9 +169,22 @@ fn print(writer: &mut dyn Write, text: &str) {
     let _ = writer.flush();
 }
 
-/// `loss 2.3412  1234 tok/s  eta 00:01:23`, measured from where this process
-/// began.
-fn numbers(span: Span, tick: &Tick) -> String {
+/// As much of the numbers as fits into so many columns.
+fn fitting(span: Span, tick: &Tick, room: usize) -> String {
+    let [whole, shorter, short] = texts(span, tick);
+    let fits = |text: &String| text.chars().count() <= room;
+    if fits(&whole) {
+        whole
+    } else if fits(&shorter) {
+        shorter
+    } else {
+        short.chars().take(room).collect()
+    }
+}
+
+/// `step 20/200 (10%)  loss 2.3412  1234 tok/s  eta 00:01:23`, and the same with less in it.
+/// Speed and time left are measured from where this process began.
+fn texts(span: Span, tick: &Tick) -> [String; 3] {
     let seconds = tick.training.as_secs_f64();
     let steps = tick.step.saturating_sub(span.start);
     let tokens = tick.tokens.saturating_sub(span.start_tokens);
@@ -162,7 +199,14 @@ fn numbers(span: Span, tick: &Tick) -> String {
     } else {
         "--:--:--".to_owned()
     };
-    format!("loss {:.4}  {speed} tok/s  eta {eta}", tick.loss)
+    let Span { total, .. } = span;
+    let Tick { step, loss, .. } = tick;
+    let percent = (step * 100).checked_div(total).unwrap_or(100);
+    [
+        format!("step {step}/{total} ({percent}%)  loss {loss:.4}  {speed} tok/s  eta {eta}"),
+        format!("step {step}/{total}  loss {loss:.4}  eta {eta}"),
+        format!("{step}/{total}  {loss:.4}"),
+    ]
 }
 
 fn clock(seconds: f64) -> String {

@@ -6,10 +6,7 @@ mod settle;
 mod time;
 mod watch;
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::{env, fs, path::Path};
 
 use anyhow::Context as _;
 use miras_config::{ConfigError, Layers};
@@ -23,9 +20,10 @@ use crate::{
     args::{SweepArgs, WorkArgs, WorkerArgs},
     compare,
     exit::{Ending, Usage},
-    layers::{layers, stem},
+    layers::{self, layers, stem},
     out::{Out, tell},
     signals,
+    started::program,
 };
 use launch::Program;
 pub(crate) use listing::notes;
@@ -46,6 +44,9 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
                     \"optim.lr\" = [1e-3, 3e-3]";
         return Err(Usage::new(message).help(help.to_owned()).into());
     }
+    if let Some(note) = layers::note(Some(&args.file)) {
+        tell(note);
+    }
     let device = args.work.device.as_deref();
     let (spec, expanded) = expanded(layers, registry, device)?;
     refuse_swept(&args, &expanded, registry)?;
@@ -65,7 +66,7 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
         return Err(Usage::new(unfit.to_string()).help(help.to_owned()).into());
     }
 
-    let mut plan = Plan::new(&name, env_words(), read(&args.file)?);
+    let mut plan = Plan::new(&name, env_words(), layers::text(&args.file)?);
     spec.fill(&mut plan);
     let configs = fill(&mut plan, &expanded);
     // The same rules as for a run's name.
@@ -319,21 +320,10 @@ pub(crate) fn trials(count: usize) -> String {
     format!("{count} trial{}", if count == 1 { "" } else { "s" })
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
-    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
-}
-
 fn env_words() -> Vec<String> {
     env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect()
-}
-
-fn program() -> String {
-    let program = env::args_os()
-        .next()
-        .map_or("miras-train".into(), PathBuf::from);
-    shell_word(&program.to_string_lossy())
 }
 
 /// What `sweep --resume` needs beside the file.

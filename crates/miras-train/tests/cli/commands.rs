@@ -12,6 +12,8 @@ fn help_names_every_command_and_exit_code() {
         "run",
         "check",
         "show",
+        "presets",
+        "ls",
         "parts",
         "estimate",
         "bench",
@@ -156,7 +158,7 @@ fn name(line: &str) -> Option<&str> {
 fn parts_that_do_not_exist_get_a_suggestion() {
     let dir = Dir::new();
     dir.run("parts memry").refused(
-        "error: unknown axis `memry`, expected one of memory, bias, retention, algorithm, data
+        "error: unknown list `memry`, expected one of memory, bias, retention, algorithm, data, model, train, optim, eval, checkpoint, log
   = help: did you mean `memory`?",
     );
     dir.run("parts memory mpl").refused(

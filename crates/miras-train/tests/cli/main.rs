@@ -10,6 +10,7 @@ mod comparing;
 mod cost;
 mod evaluating;
 mod mistakes;
+mod newcomers;
 mod presets;
 mod resuming;
 #[cfg(unix)]

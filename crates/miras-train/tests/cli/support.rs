@@ -89,7 +89,9 @@ impl Dir {
 /// The program, deaf to the settings of whoever runs the tests.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_miras-train"));
-    command.env_remove("RUST_BACKTRACE").stdin(Stdio::null());
+    // Not as if `cargo run` had started it.
+    command.env_remove("RUST_BACKTRACE").env_remove("CARGO");
+    command.stdin(Stdio::null());
     command
 }
 

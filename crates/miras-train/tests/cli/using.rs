@@ -161,9 +161,12 @@ fn generate_is_decided_by_prompt_and_seed() {
     };
     let first = say("Once --temperature 1");
     assert_eq!(first, say("Once --temperature 1 --seed 1"));
-    assert_eq!(first, say("--prompt-file prompt.txt --temperature 1"));
+    // The prompt is written again in front of what follows; a file and the input are not.
+    let follows = say("Once --temperature 1 --no-echo");
+    assert_eq!(first, format!("Once{follows}"));
+    assert_eq!(follows, say("--prompt-file prompt.txt --temperature 1"));
     assert_eq!(
-        first,
+        follows,
         fed(&dir, "generate tiny --temperature 1 --tokens 30", "Once")
             .done()
             .out
@@ -183,7 +186,9 @@ fn generate_is_decided_by_prompt_and_seed() {
     dir.run("generate tiny x --temperature -1")
         .refused("error: --temperature must be 0 or more, got -1");
     dir.run("generate tiny x --memory reset")
-        .refused("error: --memory is `live` or `frozen` here");
+        .refused("error: invalid value 'reset' for '--memory <MEMORY>'[..]");
+    let help = dir.run("generate --help").done().out;
+    assert!(help.contains("frozen") && !help.contains("reset"), "{help}");
     let ran = dir.run("generate tiny --prompt-file nope.txt").ended(1);
     assert!(
         ran.err.starts_with("error: cannot read nope.txt: "),
@@ -203,7 +208,7 @@ fn generate_talks_line_by_line() {
     )
     .done();
     for word in [
-        "a line is read and gone on with; /reset, /state, /quit\n> ",
+        "a line is read and gone on with; /reset, /state, /help, /quit\n> ",
         "\n> 10 tokens read; the state holds ",
         "\nlayer 0  norm ",
         "> at the beginning of a text\n",
@@ -213,6 +218,58 @@ fn generate_talks_line_by_line() {
     }
     // The end of the input is an end as well.
     fed(&dir, words, "Mara\n").done();
+
+    // What begins with a slash and is no command is a text.
+    let ran = fed(&dir, words, "/usr/bin is a folder\n/state\n//x\n/state\n").done();
+    for word in ["> 26 tokens read", "> 35 tokens read"] {
+        assert!(ran.out.contains(word), "{word}: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_prompt_may_begin_with_a_dash() {
+    let dir = trained();
+    let say = |prompt: &[&str]| {
+        let mut command = dir.command("generate tiny --tokens 5");
+        let output = command.args(prompt).output().unwrap();
+        Ran::new(prompt.join(" "), &output, dir.path())
+    };
+    for prompt in ["- Tom said", "-", "--", "-1", "--- a line", "-x", "--- "] {
+        let words: &[&str] = if prompt == "--" {
+            &["--", "--"]
+        } else {
+            &[prompt]
+        };
+        let ran = say(words).done();
+        assert!(ran.out.starts_with(prompt), "{prompt}: {}", ran.out);
+    }
+    assert!(
+        say(&["- Tom", "--tokens", "2"])
+            .ended(2)
+            .err
+            .contains("--tokens")
+    );
+    assert!(say(&["--", "--tokns"]).done().out.starts_with("--tokns"));
+    say(&["--tokns"]).refused(
+        "error: unexpected argument `--tokns`
+  = help: did you mean `--tokens`? for a text that begins so, write `--` in front of it, as the last argument",
+    );
+}
+
+#[test]
+fn a_state_is_not_written_over_unasked() {
+    let dir = trained();
+    dir.file("text.txt", "Tom keeps nine stones. ");
+    let save = "state save tiny --text text.txt --out s.safetensors";
+    dir.run(save).done();
+    let taken = "error: s.safetensors is there already
+  = help: choose another name, or write over it with --force";
+    dir.run(save).refused(taken);
+    dir.run("generate tiny x --save-state s.safetensors")
+        .refused(taken);
+    dir.run(&format!("{save} --force")).done();
+    dir.run("generate tiny x --tokens 2 --save-state s.safetensors --force")
+        .done();
 }
 
 #[test]

@@ -42,13 +42,12 @@ pub(super) fn take(tree: &mut Tree) -> Result<DataConfig, ConfigError> {
         }
         DataConfig::Mqar(_) => DataConfig::Mqar(tree.part("data", also_known)?),
     };
-    match config.validate().into_iter().next() {
-        Some((field, problem)) => {
-            let path = format!("data.{field}");
-            Err(tree.error(&path, format!("{path}: {problem}"), None))
-        }
-        None => Ok(config),
+    for (field, problem) in config.validate() {
+        let path = format!("data.{field}");
+        let mistake = tree.error(&path, format!("{path}: {problem}"), None);
+        tree.note(mistake)?;
     }
+    Ok(config)
 }
 
 /// The keys of a kind.

@@ -76,13 +76,14 @@ impl EvalConfig {
 
     pub(super) fn take(
         tree: &mut Tree,
-        model: &ModelSpec,
-        data: &DataConfig,
-        train: &TrainConfig,
+        model: Option<&ModelSpec>,
+        data: Option<&DataConfig>,
+        train: Option<&TrainConfig>,
     ) -> Result<Self, ConfigError> {
         let batches: Option<u64> = tree.renamed(BATCHES, "eval.tokens")?;
         let mut config: Self = tree.section("eval")?;
-        if let Some(batches) = batches {
+        // Without rows it is not known how many tokens they are.
+        if let (Some(batches), Some(data), Some(train)) = (batches, data, train) {
             let row = data.seq_len() as u64;
             config.tokens = batches
                 .saturating_mul(train.batch as u64)
@@ -95,10 +96,13 @@ impl EvalConfig {
         };
         if !(1..=MOST_TOKENS).contains(&config.tokens) {
             let message = format!("{key} must be from 1 to {MOST_TOKENS} tokens, got {value}");
-            return Err(tree.error("eval.tokens", message, None));
+            let mistake = tree.error("eval.tokens", message, None);
+            tree.note(mistake)?;
         }
         let controls = &config.controls;
-        if !controls.is_empty() && model.config.mixer == MixerKind::Attention {
+        if !controls.is_empty()
+            && model.is_some_and(|model| model.config.mixer == MixerKind::Attention)
+        {
             let message = "eval.controls take something away from memories, and attention has none";
             let help = "leave it out, or use model.mixer = \"memory\"".to_owned();
             return Err(tree.error("eval.controls", message, Some(help)));

@@ -2,22 +2,85 @@ use miras_config::fields_of;
 use miras_core::Axis;
 use miras_data::KINDS;
 use miras_model::ModelConfig;
-use miras_registry::Registry;
+use miras_registry::{Registry, common_keys};
 
-use super::{CheckpointConfig, EvalConfig, LogConfig, OptimConfig, TrainConfig, data};
+use super::{CheckpointConfig, EvalConfig, LogConfig, OptimConfig, RunConfig, TrainConfig, data};
 
-/// Every key that a configuration can have, whatever its kinds, as a path; not the kinds
-/// themselves.
-pub(super) fn all(registry: &Registry) -> Vec<String> {
-    let mut paths = registry.key_paths();
-    for (section, keys) in [
+/// Names that other programs use for keys of ours.
+pub(super) const OTHER_NAMES: &[(&str, &str)] = &[
+    ("d_model", "model.dim"),
+    ("hidden_size", "model.dim"),
+    ("n_embd", "model.dim"),
+    ("width", "model.dim"),
+    ("n_layer", "model.layers"),
+    ("n_layers", "model.layers"),
+    ("num_layers", "model.layers"),
+    ("num_hidden_layers", "model.layers"),
+    ("n_head", "model.heads"),
+    ("n_heads", "model.heads"),
+    ("num_heads", "model.heads"),
+    ("intermediate_size", "model.ffn_dim"),
+    ("chunk_size", "algorithm.chunk"),
+    ("block_size", "data.seq_len"),
+    ("context_length", "data.seq_len"),
+    ("max_seq_len", "data.seq_len"),
+    ("dataset", "data.path"),
+    ("batch_size", "train.batch"),
+    ("grad_accum", "train.accumulate"),
+    ("gradient_accumulation_steps", "train.accumulate"),
+    ("max_steps", "train.steps"),
+    ("max_iters", "train.steps"),
+    ("dtype", "train.precision"),
+    ("learning_rate", "optim.lr"),
+    ("warmup_steps", "optim.warmup"),
+    ("warmup_iters", "optim.warmup"),
+    ("lr_decay_iters", "optim.decay_steps"),
+    ("grad_clip", "optim.clip"),
+    ("max_grad_norm", "optim.clip"),
+    ("eval_interval", "eval.every"),
+    ("eval_every", "eval.every"),
+    ("save_every", "checkpoint.every"),
+    ("save_interval", "checkpoint.every"),
+    ("log_interval", "log.every"),
+];
+
+/// Names of keys that there is nothing like, and what to do.
+pub(super) const ABSENT: &[(&str, &str)] = &[
+    (
+        "epochs",
+        "there are no epochs: training is counted in steps, `train.steps`",
+    ),
+    (
+        "num_epochs",
+        "there are no epochs: training is counted in steps, `train.steps`",
+    ),
+    (
+        "vocab_size",
+        "the vocabulary is that of `data.tokenizer`, or `data.vocab` for recall",
+    ),
+    (
+        "betas",
+        "there are two keys: `optim.beta1` and `optim.beta2`",
+    ),
+];
+
+/// The tables that are no part's own, with their keys.
+fn sections() -> [(&'static str, &'static [&'static str]); 6] {
+    [
         ("model", fields_of::<ModelConfig>()),
         ("train", fields_of::<TrainConfig>()),
         ("optim", fields_of::<OptimConfig>()),
         ("eval", fields_of::<EvalConfig>()),
         ("checkpoint", fields_of::<CheckpointConfig>()),
         ("log", fields_of::<LogConfig>()),
-    ] {
+    ]
+}
+
+/// Every key that a configuration can have, whatever its kinds, as a path; not the kinds
+/// themselves.
+pub(super) fn all(registry: &Registry) -> Vec<String> {
+    let mut paths = registry.key_paths();
+    for (section, keys) in sections() {
         paths.extend(keys.iter().map(|key| format!("{section}.{key}")));
     }
     for kind in KINDS {
@@ -31,4 +94,38 @@ pub(super) fn all(registry: &Registry) -> Vec<String> {
 pub(super) fn kinds() -> impl Iterator<Item = String> {
     let tables = Axis::ALL.map(Axis::table).into_iter().chain(["data"]);
     tables.map(|table| format!("{table}.kind"))
+}
+
+/// The keys that this configuration can have with its kinds.
+pub(super) fn of(config: &RunConfig) -> Vec<String> {
+    let mut paths = Vec::new();
+    for (section, keys) in sections() {
+        paths.extend(keys.iter().map(|key| format!("{section}.{key}")));
+    }
+    let keys = data::keys(&config.data);
+    paths.extend(keys.iter().map(|key| format!("data.{key}")));
+    if let Some(choice) = &config.model.choice {
+        for axis in Axis::ALL {
+            let part = config.registry.find(axis, choice.kind(axis));
+            let own = part.iter().flat_map(|part| part.keys);
+            let keys = own.chain(common_keys(axis)).map(|(key, _)| key);
+            paths.extend(keys.map(|key| format!("{}.{key}", axis.table())));
+        }
+    }
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_other_programs_lead_to_keys_and_are_none_themselves() {
+        let all = all(&Registry::builtin());
+        for (name, path) in OTHER_NAMES {
+            assert!(all.contains(&(*path).to_owned()), "{path}");
+            let is_last = |key: &String| key.rsplit('.').next() == Some(name);
+            assert!(!all.iter().any(is_last), "{name}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
 use miras_config::{ConfigError, Tree, did_you_mean};
+use miras_data::DataConfig;
 use miras_model::{MixerKind, ModelSpec};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ pub struct LogConfig {
     /// The keys that are columns of `TensorBoard`'s `HParams` page; all of them if the list is empty.
     /// A sweep sets those that it changes.
     pub hparams: Vec<String>,
+    /// Prompts that the model goes on with at every evaluation, by 200 tokens each: texts of
+    /// `TensorBoard`; text alone.
+    pub samples: Vec<String>,
 }
 
 impl Default for LogConfig {
@@ -27,6 +31,7 @@ impl Default for LogConfig {
             histograms: 100,
             surprise_threshold: None,
             hparams: Vec::new(),
+            samples: Vec::new(),
         }
     }
 }
@@ -37,7 +42,8 @@ const SURPRISE_THRESHOLD: f64 = 1.0;
 impl LogConfig {
     pub(super) fn take(
         tree: &mut Tree,
-        model: &ModelSpec,
+        model: Option<&ModelSpec>,
+        data: Option<&DataConfig>,
         keys: &[String],
     ) -> Result<Self, ConfigError> {
         let mut config: Self = tree.section("log")?;
@@ -45,9 +51,26 @@ impl LogConfig {
             let message = format!("log.hparams names `{unknown}`, and there is no such key");
             let keys = keys.iter().map(String::as_str);
             let help = did_you_mean(unknown, keys).map(|key| format!("did you mean `{key}`?"));
-            return Err(tree.error("log.hparams", message, help));
+            let mistake = tree.error("log.hparams", message, help);
+            tree.note(mistake)?;
         }
-        if model.config.mixer == MixerKind::Attention {
+        let has_text = !matches!(data, Some(DataConfig::Mqar(_)));
+        let mistake = if config.samples.iter().any(String::is_empty) {
+            Some((
+                "log.samples has an empty prompt",
+                "a prompt is a text to go on with",
+            ))
+        } else if !config.samples.is_empty() && !has_text {
+            let help = "leave it out, or use data.kind = \"text\" or \"builtin\"";
+            Some(("log.samples are texts, and recall has none", help))
+        } else {
+            None
+        };
+        if let Some((message, help)) = mistake {
+            let mistake = tree.error("log.samples", message, Some(help.to_owned()));
+            tree.note(mistake)?;
+        }
+        if model.is_some_and(|model| model.config.mixer == MixerKind::Attention) {
             if config.surprise_threshold.is_some() {
                 let message = "log.surprise_threshold is about memories, and attention has none";
                 let help = "leave it out, or use model.mixer = \"memory\"".to_owned();

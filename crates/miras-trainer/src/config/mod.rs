@@ -13,6 +13,7 @@ use std::io;
 use std::path::Path;
 
 use miras_config::{ConfigError, Layers, Origins, Tree};
+use miras_core::Axis;
 use miras_data::{DataConfig, DataError, Dataset, Metric};
 use miras_model::ModelSpec;
 use miras_registry::Registry;
@@ -59,14 +60,16 @@ pub struct Reopened {
 }
 
 impl RunConfig {
-    /// The one loader behind `run`, `check` and `show`: every key and every
-    /// combination is checked, and the error is the first mistake with its line.
+    /// The one loader of `run`, `check` and `show`: every key and every
+    /// combination is checked, and the error holds every mistake with its line.
     ///
     /// Nothing is read from the disk: see [`load_and_open`](Self::load_and_open) for the data.
     pub fn load(layers: Layers, registry: &Registry) -> Result<(Self, Origins), ConfigError> {
         let mut tree = layers.merge()?;
-        let config = Self::take(&mut tree, registry)?;
-        Ok((config, tree.finish()?))
+        let config = Self::take(&mut tree, registry);
+        let (config, mut origins) = tree.conclude(config)?;
+        config.list_unset(&mut origins);
+        Ok((config, origins))
     }
 
     /// Like [`load`](Self::load), with the number of token values: of text, the tokenizer is
@@ -76,9 +79,11 @@ impl RunConfig {
         registry: &Registry,
     ) -> Result<(Self, usize), ConfigError> {
         let mut tree = layers.merge()?;
-        let config = Self::take(&mut tree, registry)?;
-        let vocab = data::vocab(&tree, &config.data);
-        tree.finish()?;
+        let read = Self::take(&mut tree, registry).map(|config| {
+            let vocab = data::vocab(&tree, &config.data);
+            (config, vocab)
+        });
+        let ((config, vocab), _) = tree.conclude(read)?;
         Ok((config, vocab?))
     }
 
@@ -121,10 +126,12 @@ impl RunConfig {
         open: impl FnOnce(&Tree, &Self) -> Result<Box<dyn Dataset>, ConfigError>,
     ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
         let mut tree = layers.merge()?;
-        let config = Self::take(&mut tree, registry)?;
-        let opened = open(&tree, &config);
+        let read = Self::take(&mut tree, registry).map(|config| {
+            let opened = open(&tree, &config);
+            (config, opened)
+        });
         // An unknown key may be the reason why a file is not found, so it goes first.
-        let origins = tree.finish()?;
+        let ((config, opened), origins) = tree.conclude(read)?;
         Ok((config, origins, opened?))
     }
 
@@ -192,22 +199,74 @@ impl RunConfig {
         })
     }
 
+    /// Every key that a configuration can have, as a path, whatever its kinds are.
+    pub fn keys(registry: &Registry) -> Vec<String> {
+        let mut keys = keys::all(registry);
+        keys.extend(keys::kinds());
+        keys
+    }
+
+    /// What to write for the name of a key that other programs use.
+    pub fn key_called(name: &str) -> Option<&'static str> {
+        let mut names = keys::OTHER_NAMES.iter();
+        names.find(|(other, _)| *other == name).map(|(_, key)| *key)
+    }
+
+    /// Notes the keys that this configuration could have and that have no value.
+    fn list_unset(&self, origins: &mut Origins) {
+        let table = self.to_table();
+        for path in keys::of(self) {
+            let (section, key) = path.split_once('.').unwrap_or(("", &path));
+            let there = table.get(section).and_then(Value::as_table);
+            if there.is_some_and(|section| !section.contains_key(key)) {
+                origins.unset(path);
+            }
+        }
+    }
+
     fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
         let mut keys = keys::all(registry);
         tree.suggest(keys.iter().cloned());
+        for (name, path) in keys::OTHER_NAMES {
+            tree.translate(name, format!("`{name}` is called `{path}` here"));
+        }
+        for (name, help) in keys::ABSENT {
+            tree.translate(name, *help);
+        }
         keys.extend(keys::kinds());
         tree.belongs(
             "sweep",
             "`miras-train sweep FILE`, which trains many trials out of one file",
         );
-        let mut model = ModelSpec::take(tree, registry)?;
-        let data = data::take(tree)?;
-        let train = TrainConfig::take(tree, &data, &model)?;
+        let tables = Axis::ALL.map(Axis::table);
+        let model = tree.attempt(&[&["model"], &tables[..]].concat(), |tree| {
+            ModelSpec::take(tree, registry)
+        });
+        let data = tree.attempt(&["data"], data::take);
+        let train = tree.attempt(&["train"], |tree| {
+            TrainConfig::take(tree, data.as_ref(), model.as_ref())
+        });
+        let optim = tree.attempt(&["optim"], OptimConfig::take);
+        let eval = tree.attempt(&["eval"], |tree| {
+            EvalConfig::take(tree, model.as_ref(), data.as_ref(), train.as_ref())
+        });
+        let checkpoint = tree.attempt(&["checkpoint"], CheckpointConfig::take);
+        let log = tree.attempt(&["log"], |tree| {
+            LogConfig::take(tree, model.as_ref(), data.as_ref(), &keys)
+        });
+        let (
+            Some(mut model),
+            Some(data),
+            Some(train),
+            Some(optim),
+            Some(eval),
+            Some(checkpoint),
+            Some(log),
+        ) = (model, data, train, optim, eval, checkpoint, log)
+        else {
+            return Err(tree.failed());
+        };
         model.precision = train.precision;
-        let optim = OptimConfig::take(tree)?;
-        let eval = EvalConfig::take(tree, &model, &data, &train)?;
-        let checkpoint = CheckpointConfig::take(tree)?;
-        let log = LogConfig::take(tree, &model, &keys)?;
         Ok(Self {
             model,
             data,
@@ -228,7 +287,7 @@ fn section(settings: &impl serde::Serialize) -> Table {
 
 /// Refuses a value at `section.key` unless it is `fine`.
 fn require(
-    tree: &Tree,
+    tree: &mut Tree,
     path: &str,
     fine: bool,
     must: &str,
@@ -237,6 +296,12 @@ fn require(
     if fine {
         return Ok(());
     }
-    let message = format!("{path} must be {must}, got {found}");
-    Err(tree.error(path, message, None))
+    let found = found.to_string();
+    let finite = match found.as_str() {
+        "inf" | "-inf" | "NaN" => "a finite number, ",
+        _ => "",
+    };
+    let message = format!("{path} must be {finite}{must}, got {found}");
+    let mistake = tree.error(path, message, None);
+    tree.note(mistake)
 }

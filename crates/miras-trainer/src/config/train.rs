@@ -122,11 +122,15 @@ impl TrainConfig {
 
     pub(super) fn take(
         tree: &mut Tree,
-        data: &DataConfig,
-        model: &ModelSpec,
+        data: Option<&DataConfig>,
+        model: Option<&ModelSpec>,
     ) -> Result<Self, ConfigError> {
         let mut config: Self = tree.section("train")?;
-        let most = MOST_TOKENS / data.seq_len().max(1);
+        let seq_len = data.map(DataConfig::seq_len);
+        let most = MOST_TOKENS / seq_len.unwrap_or(1).max(1);
+        let of_length = seq_len.map_or_else(String::new, |seq_len| {
+            format!(" of data.seq_len = {seq_len}")
+        });
         let minutes = config.max_minutes.unwrap_or(1.0);
         require(
             tree,
@@ -146,10 +150,7 @@ impl TrainConfig {
             tree,
             "train.batch",
             (1..=most).contains(&config.batch),
-            &format!(
-                "from 1 to {most} sequences of data.seq_len = {}",
-                data.seq_len()
-            ),
+            &format!("from 1 to {most} sequences{of_length}"),
             config.batch,
         )?;
         require(
@@ -165,14 +166,18 @@ impl TrainConfig {
             .is_some_and(|path| path.trim().is_empty())
         {
             let message = "train.init_from must name a file or a folder";
-            return Err(tree.error("train.init_from", message, None));
+            let mistake = tree.error("train.init_from", message, None);
+            tree.note(mistake)?;
         }
-        if config.state == StateRule::Carry {
+        if let Err(error) = miras_device::check(&config.device) {
+            let mistake = tree.error("train.device", error.to_string(), None);
+            tree.note(mistake)?;
+        }
+        if let (StateRule::Carry, Some(data), Some(model)) = (config.state, data, model) {
             can_carry(tree, data, model)?;
         }
-        config.truncate = truncate(tree, config.truncate, model)?;
-        if let Err(error) = miras_device::check(&config.device) {
-            return Err(tree.error("train.device", error.to_string(), None));
+        if let Some(model) = model {
+            config.truncate = truncate(tree, config.truncate, model)?;
         }
         match (config.on_nonfinite, config.max_skips) {
             (OnNonfinite::Stop, Some(_)) => {
@@ -196,7 +201,7 @@ impl TrainConfig {
 const TRUNCATE: usize = 256;
 
 fn truncate(
-    tree: &Tree,
+    tree: &mut Tree,
     asked: Option<usize>,
     model: &ModelSpec,
 ) -> Result<Option<usize>, ConfigError> {

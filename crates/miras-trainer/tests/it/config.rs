@@ -105,11 +105,11 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "[train]\nmax_minutes = nan",
-        &["train.max_minutes must be above 0"],
+        &["train.max_minutes must be a finite number, above 0, got NaN"],
     ),
     (
         "[train]\nmax_minutes = inf",
-        &["train.max_minutes must be above 0"],
+        &["train.max_minutes must be a finite number, above 0, got inf"],
     ),
     (
         "[train]\nseed = -1",
@@ -191,7 +191,21 @@ const REFUSED: &[(&str, &[&str])] = &[
         &["optim.lr must be above 0, got 0", "test.toml:2:6"],
     ),
     ("[optim]\nlr = -1.0", &["optim.lr must be above 0, got -1"]),
-    ("[optim]\nlr = nan", &["optim.lr must be above 0, got NaN"]),
+    (
+        "[optim]\nlr = nan",
+        &["optim.lr must be a finite number, above 0, got NaN"],
+    ),
+    (
+        "[log]\nsamples = ['']",
+        &["log.samples has an empty prompt", "test.toml:2:11"],
+    ),
+    (
+        "[data]\nkind = 'mqar'\n[log]\nsamples = ['Tom']",
+        &[
+            "log.samples are texts, and recall has none",
+            "test.toml:4:11",
+        ],
+    ),
     (
         "[optim]\nlr = 'fast'",
         &["expected a number", "test.toml:2:6"],

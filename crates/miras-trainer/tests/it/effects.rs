@@ -116,6 +116,7 @@ const CHANGES: &[(&str, &[&str], &str, Expect)] = &[
     ("log.histograms", &[], "2", Differs),
     ("log.surprise_threshold", &[], "0", Differs),
     ("log.hparams", &[], "['optim.lr']", Differs),
+    ("log.samples", &[], "['Once upon a time']", Differs),
 ];
 
 /// Stands for a file of weights that fit.
@@ -163,10 +164,13 @@ fn result(text: &str, sets: &[&str]) -> Result<String, String> {
     let histograms: Vec<(String, usize)> = (events.histograms.into_iter())
         .map(|(tag, points)| (tag, points.len()))
         .collect();
+    let samples: Vec<_> = (events.texts.iter())
+        .filter(|(tag, _)| tag.starts_with("samples/"))
+        .collect();
     let (status, message, step) = (outcome.status, outcome.message, outcome.step);
     let kept = bench.checkpoints("run");
     Ok(format!(
-        "{status} {message:?} {step} {kept:?}\n{weights:?}\n{lines:?}\n{histograms:?} {has_all_columns}"
+        "{status} {message:?} {step} {kept:?}\n{weights:?}\n{lines:?}\n{histograms:?} {has_all_columns} {samples:?}"
     ))
 }
 

@@ -295,3 +295,33 @@ fn the_banner_says_what_is_trained() {
         assert!(said.contains(piece), "{piece}\n{said}");
     }
 }
+
+#[test]
+fn samples_are_texts_at_every_evaluation_and_change_nothing_else() {
+    let bench = Bench::new();
+    let sets = ["eval.every=2", "train.steps=4"];
+    let prompts = "log.samples=['Once upon a time', 'Tom']";
+    bench.run("with", config(MEMORY, &[&sets[..], &[prompts]].concat()));
+    bench.run("without", config(MEMORY, &sets));
+    let weights = |name: &str| bench.file(name, 4, "model.safetensors");
+    assert!(weights("with") == weights("without"));
+
+    let texts = |name: &str| events::summary(bench.path(name)).unwrap().texts;
+    let found = texts("with");
+    for (tag, prompt) in [("samples/1", "Once upon a time"), ("samples/2", "Tom")] {
+        let points = &found[tag];
+        let steps: Vec<u64> = points.iter().map(|(step, _)| *step).collect();
+        assert_eq!(steps, [2, 4]);
+        for (_, text) in points {
+            assert!(text.starts_with(&format!("    {prompt}")), "{text:?}");
+            assert!(text.len() > 150, "{text:?}");
+        }
+        // What is written comes from the weights of the step.
+        assert_ne!(points[0].1, points[1].1);
+    }
+    assert!(
+        !texts("without")
+            .keys()
+            .any(|tag| tag.starts_with("samples/"))
+    );
+}

@@ -1,0 +1,37 @@
+//! Checksums for people.
+
+/// Digits of a checksum that people see.
+const DIGITS: usize = 12;
+
+/// A text with the beginnings of its checksums (`sha256:…`) alone, for people.
+pub fn short_checksums(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        let (kind, digits) = word.rsplit_once(':').unwrap_or((word, ""));
+        let is_checksum = kind.contains("sha256");
+        let is_long =
+            is_checksum && digits.len() > DIGITS && digits.chars().all(|c| c.is_ascii_hexdigit());
+        if is_long {
+            format!("{kind}:{}…", &digits[..DIGITS])
+        } else {
+            word.to_owned()
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_checksums;
+
+    #[test]
+    fn checksums_are_shortened_and_the_rest_stays() {
+        let digits = "0ea5bc9d348d1a809f09bf076c9aa6e813738317f8e2867e3ff5418d66404670";
+        let long = format!("text; sha256:{digits} and sha256-generated:{digits}");
+        let short = "text; sha256:0ea5bc9d348d… and sha256-generated:0ea5bc9d348d…";
+        assert_eq!(short_checksums(&long), short);
+        assert_eq!(
+            short_checksums("3 bytes; sha256:abc"),
+            "3 bytes; sha256:abc"
+        );
+    }
+}

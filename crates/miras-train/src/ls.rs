@@ -1,0 +1,310 @@
+//! `ls`: the runs and sweeps of a folder.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use miras_config::Layers;
+use miras_core::Axis;
+use miras_registry::Registry;
+use miras_run::{RunFolder, rfc3339};
+use miras_sweep::{SweepFolder, What};
+use miras_trainer::RunConfig;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    args::LsArgs,
+    bytes::short,
+    out::{Out, columns, heading},
+};
+
+const LOSS: &str = "eval/loss";
+/// The fewest columns of the name and the model, the widest cells.
+const LEAST: usize = 12;
+
+pub(crate) fn ls(args: &LsArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
+    let mut entries = Vec::new();
+    for name in RunFolder::names(&args.runs)? {
+        entries.push(Entry::of_run(&args.runs, &name, registry)?);
+    }
+    for folder in fs::read_dir(&args.runs).into_iter().flatten().flatten() {
+        if SweepFolder::exists(&folder.path()) {
+            entries.push(Entry::of_sweep(&folder.path())?);
+        }
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    if args.json {
+        let all: Vec<Value> = entries.iter().map(Entry::json).collect();
+        return out.text(&serde_json::to_string_pretty(&all)?);
+    }
+    if entries.is_empty() {
+        return out.prose(&format!(
+            "there are no runs in {}; `run` trains one",
+            args.runs.display()
+        ));
+    }
+    out.text(&table(&entries, columns()))
+}
+
+/// A run or a sweep.
+struct Entry {
+    name: String,
+    is_sweep: bool,
+    model: String,
+    status: String,
+    /// Steps of a run, trials of a sweep: done, and in all.
+    done: u64,
+    all: Option<u64>,
+    loss: Option<f64>,
+    tokens: Option<u64>,
+    /// When something was last written.
+    changed: SystemTime,
+}
+
+impl Entry {
+    fn of_run(runs: &Path, name: &str, registry: &Registry) -> anyhow::Result<Self> {
+        let folder = RunFolder::open_to_read(runs, name)?;
+        let mut layers = Layers::new();
+        let config = (layers.file(&folder.config_path()))
+            .and_then(|()| RunConfig::load(layers, registry))
+            .map(|(config, _)| config)
+            .ok();
+        let summary = folder.read_summary().ok().flatten();
+        let logged = Logged::read(&folder.metrics_path());
+        let (status, done, tokens) = match &summary {
+            Some(summary) => (
+                summary.status.to_string(),
+                summary.steps,
+                Some(summary.tokens),
+            ),
+            None if folder.is_busy() => ("running".to_owned(), logged.step, logged.tokens),
+            None => ("stopped".to_owned(), logged.step, logged.tokens),
+        };
+        let loss = (summary.as_ref()).and_then(|summary| summary.metrics.get(LOSS).copied());
+        Ok(Self {
+            name: name.to_owned(),
+            is_sweep: false,
+            model: config
+                .as_ref()
+                .map_or_else(|| "unreadable".to_owned(), model),
+            status,
+            done,
+            all: config.map(|config| config.train.steps),
+            loss: loss.or(logged.loss),
+            tokens,
+            changed: changed(&folder.metrics_path(), folder.path()),
+        })
+    }
+
+    fn of_sweep(path: &Path) -> anyhow::Result<Self> {
+        let folder = SweepFolder::open(path)?;
+        let mut last = BTreeMap::new();
+        for event in folder.ledger().events()? {
+            last.insert(event.trial, event.event);
+        }
+        let count = |what: What| last.values().filter(|event| **event == what).count() as u64;
+        let (done, failed) = (count(What::Done), count(What::Failed));
+        let all = folder.plan().trials.len() as u64;
+        let status = match (done, failed) {
+            (_, 1..) => format!("{failed} failed"),
+            (done, 0) if done == all => "finished".to_owned(),
+            _ => "unfinished".to_owned(),
+        };
+        Ok(Self {
+            name: path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            is_sweep: true,
+            model: format!("sweep of {}", folder.plan().keys.join(", ")),
+            status,
+            done,
+            all: Some(all),
+            loss: None,
+            tokens: None,
+            changed: changed(&path.join("ledger.jsonl"), path),
+        })
+    }
+
+    fn json(&self) -> Value {
+        let mut json = Map::new();
+        let kind = if self.is_sweep { "sweep" } else { "run" };
+        let (done, all) = if self.is_sweep {
+            ("trials_done", "trials")
+        } else {
+            ("step", "steps")
+        };
+        json.insert("name".into(), json!(self.name));
+        json.insert("kind".into(), json!(kind));
+        json.insert("model".into(), json!(self.model));
+        json.insert("status".into(), json!(self.status));
+        json.insert(done.into(), json!(self.done));
+        json.insert(all.into(), json!(self.all));
+        json.insert("eval_loss".into(), json!(self.loss));
+        json.insert("tokens".into(), json!(self.tokens));
+        json.insert("changed".into(), json!(rfc3339(self.changed)));
+        Value::Object(json)
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let none = || "-".to_owned();
+        let all = self
+            .all
+            .map_or_else(|| "?".to_owned(), |all| all.to_string());
+        [
+            self.name.clone(),
+            self.model.clone(),
+            self.status.clone(),
+            format!("{}/{all}", self.done),
+            self.loss.map_or_else(none, |loss| format!("{loss:.4}")),
+            (self.tokens).map_or_else(none, |tokens| short(tokens as f64)),
+            age(self.changed.elapsed().unwrap_or_default()),
+        ]
+    }
+}
+
+/// The parts of a model, or what it has in their place.
+fn model(config: &RunConfig) -> String {
+    let size = format!("{}x{}", config.model.config.layers, config.model.config.dim);
+    match &config.model.choice {
+        Some(choice) => format!(
+            "{} {size}",
+            Axis::ALL.map(|axis| choice.kind(axis)).join("/")
+        ),
+        None => format!("attention {size}"),
+    }
+}
+
+/// What `metrics.jsonl` says last; a line that is being written is passed over.
+#[derive(Default)]
+struct Logged {
+    step: u64,
+    tokens: Option<u64>,
+    loss: Option<f64>,
+}
+
+impl Logged {
+    fn read(path: &Path) -> Self {
+        let mut logged = Self::default();
+        let text = fs::read(path).unwrap_or_default();
+        for line in text.split(|byte| *byte == b'\n') {
+            let Ok(line) = serde_json::from_slice::<Value>(line) else {
+                continue;
+            };
+            logged.step = line["step"].as_u64().unwrap_or(logged.step);
+            logged.tokens = line["tokens"].as_u64().or(logged.tokens);
+            logged.loss = line[LOSS].as_f64().or(logged.loss);
+        }
+        logged
+    }
+}
+
+fn changed(file: &Path, folder: &Path) -> SystemTime {
+    let time = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified());
+    time(file)
+        .or_else(|_| time(folder))
+        .unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn age(passed: Duration) -> String {
+    let seconds = passed.as_secs();
+    let units = [(86_400, "d"), (3600, "h"), (60, "min")];
+    match units.iter().find(|(size, _)| seconds >= *size) {
+        Some((size, unit)) => format!("{} {unit}", seconds / size),
+        None => format!("{seconds} s"),
+    }
+}
+
+/// The table in so many columns; names and models are cut short where it is wider.
+fn table(entries: &[Entry], columns: usize) -> String {
+    let head = ["name", "model", "status", "step", LOSS, "tokens", "age"].map(str::to_owned);
+    let mut rows = vec![head];
+    rows.extend(entries.iter().map(Entry::cells));
+    let mut widths: Vec<usize> = (0..rows[0].len())
+        .map(|at| {
+            let cells = rows.iter().map(|row| row[at].chars().count());
+            cells.max().unwrap_or(0)
+        })
+        .collect();
+    for at in [1, 0] {
+        let all: usize = widths.iter().sum::<usize>() + 2 * (widths.len() - 1);
+        let least = widths[at].min(LEAST);
+        widths[at] = widths[at]
+            .saturating_sub(all.saturating_sub(columns))
+            .max(least);
+    }
+    let lines = rows.iter().enumerate().map(|(number, row)| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(at, (cell, &width))| {
+                let cell = cut(cell, width);
+                if at > 2 {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:width$}")
+                }
+            });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        if number == 0 {
+            heading(line.trim_end())
+        } else {
+            line
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    kept + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str) -> Entry {
+        Entry {
+            name: name.to_owned(),
+            is_sweep: false,
+            model: "mlp/l2/elastic_net/momentum 4x128".to_owned(),
+            status: "interrupted".to_owned(),
+            done: 1000,
+            all: Some(10_000),
+            loss: Some(1.4777),
+            tokens: Some(1_024_000),
+            changed: SystemTime::now(),
+        }
+    }
+
+    #[test]
+    fn a_table_fits_its_columns() {
+        let entries = [entry("a-rather-long-name-of-a-run"), entry("b")];
+        for columns in [80, 100, 200] {
+            let table = table(&entries, columns);
+            let widest = table.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(columns), "{columns}: {table}");
+            assert!(
+                table.contains("1000/10000") && table.contains("1.4777"),
+                "{table}"
+            );
+        }
+        assert!(!table(&entries, 200).contains('…'));
+    }
+
+    #[test]
+    fn ages_are_in_the_largest_unit() {
+        for (seconds, expected) in [(5, "5 s"), (119, "1 min"), (7200, "2 h"), (200_000, "2 d")] {
+            assert_eq!(age(Duration::from_secs(seconds)), expected);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Texts that the model writes while it trains, `log.samples`.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use miras_data::{DataConfig, Tokenizer};
+use miras_model::{LanguageModel, Pass, Sampler};
+
+use crate::read::read;
+use crate::{RunConfig, TrainError};
+
+/// Tokens that are written for each prompt.
+const TOKENS: usize = 200;
+/// As that of `generate`.
+const TEMPERATURE: f64 = 0.8;
+
+/// The prompts, ready to be gone on with.
+pub(crate) struct Samples {
+    tokenizer: Tokenizer,
+    prompts: Vec<(String, Vec<i32>)>,
+    sampler: Sampler,
+}
+
+impl Samples {
+    /// None if no samples are wanted.
+    pub(crate) fn new(config: &RunConfig) -> Result<Option<Self>, TrainError> {
+        let tokenizer = match &config.data {
+            _ if config.log.samples.is_empty() => return Ok(None),
+            DataConfig::Builtin(_) => Tokenizer::bytes(),
+            DataConfig::Text(text) => Tokenizer::open(&text.tokenizer)?,
+            // Refused with the configuration.
+            DataConfig::Mqar(_) => return Ok(None),
+        };
+        let prompts = (config.log.samples.iter())
+            .map(|prompt| Ok((prompt.clone(), tokenizer.encode(prompt.as_bytes())?)))
+            .collect::<Result<_, TrainError>>()?;
+        Ok(Some(Self {
+            tokenizer,
+            prompts,
+            sampler: Sampler {
+                temperature: TEMPERATURE,
+                top_k: 0,
+                top_p: 1.0,
+                seed: config.train.seed,
+            },
+        }))
+    }
+
+    /// Each prompt with what the model writes after it.
+    pub(crate) fn write(
+        &self,
+        model: &LanguageModel,
+        device: &Device,
+    ) -> Result<Vec<String>, TrainError> {
+        let one = |(prompt, tokens): &(String, Vec<i32>)| {
+            let written = self.go_on(model, tokens, device)?;
+            let text = self.tokenizer.decode(&written);
+            Ok(format!("{prompt}{}", String::from_utf8_lossy(&text)))
+        };
+        self.prompts.iter().map(one).collect()
+    }
+
+    fn go_on(
+        &self,
+        model: &LanguageModel,
+        prompt: &[i32],
+        device: &Device,
+    ) -> Result<Vec<i32>, TrainError> {
+        let mut written = Vec::new();
+        let mut state = None;
+        let mut next = prompt.to_vec();
+        while written.len() < TOKENS {
+            let len = next.len();
+            let inputs = Tensor::from_data(TensorData::new(next, [1, len]), device);
+            let output = model.forward(inputs, state.take(), Pass::default());
+            let [_, _, vocab] = output.logits.dims();
+            let logits = read(output.logits.narrow(1, len - 1, 1).reshape([vocab]))?;
+            state = Some(output.state);
+            if logits.iter().any(|logit| !logit.is_finite()) {
+                break;
+            }
+            let position = (prompt.len() + written.len()) as u64;
+            let token = self.sampler.pick(&logits, position);
+            written.push(token);
+            next = vec![token];
+        }
+        Ok(written)
+    }
+}
+
+/// A text as a block of code in Markdown.
+pub(crate) fn block(text: &str) -> String {
+    format!("    {}", text.trim_end().replace('\n', "\n    "))
+}
