@@ -90,7 +90,10 @@ fn a_text_ends_at_a_stop_and_at_the_separator_of_its_run() {
     dir.file("b.txt", book("Tom"));
     let say = |run: &str, words: &[&str]| -> String {
         let mut command = dir.command(&format!("generate {run} Anna --temperature 0"));
-        let output = command.args(["--tokens", "60", "--no-echo"]).args(words).output();
+        let output = command
+            .args(["--tokens", "60", "--no-echo"])
+            .args(words)
+            .output();
         Ran::new(run, &output.unwrap(), dir.path()).done().out
     };
     trained(&dir, "{kind='text',path=['a.txt','b.txt'],seq_len=32}");
