@@ -1,9 +1,12 @@
 //! Texts that the model writes while it trains, `log.samples`.
 
+use std::path::Path;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use miras_data::{DataConfig, Tokenizer};
 use miras_model::{LanguageModel, Pass, Sampler};
 
+use crate::kept::kept_tokenizer;
 use crate::read::read;
 use crate::{RunConfig, TrainError};
 
@@ -20,10 +23,14 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// None if no samples are wanted.
-    pub(crate) fn new(config: &RunConfig) -> Result<Option<Self>, TrainError> {
-        let tokenizer = match &config.data {
-            _ if config.log.samples.is_empty() => return Ok(None),
+    /// None if no samples are wanted. The tokenizer is the one that the run keeps, if it has one.
+    pub(crate) fn new(config: &RunConfig, run: &Path) -> Result<Option<Self>, TrainError> {
+        if config.log.samples.is_empty() {
+            return Ok(None);
+        }
+        let stored = config.data.absolute().map_err(TrainError::NoFolder)?;
+        let (data, _) = kept_tokenizer(run, &stored, &config.data);
+        let tokenizer = match &data {
             DataConfig::Builtin(_) => Tokenizer::bytes(),
             DataConfig::Text(text) => Tokenizer::open(&text.tokenizer)?,
             // Refused with the configuration.

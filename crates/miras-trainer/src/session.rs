@@ -82,7 +82,7 @@ impl Session {
         twin: Option<Twin>,
     ) -> Result<Self, TrainError> {
         let state = started.state;
-        let samples = Samples::new(&config)?;
+        let samples = Samples::new(&config, started.folder.path())?;
         let resumed_at = started.resumed.then_some(state.step);
         let trackers = trackers::open(&started.folder, &config, data.metric(), resumed_at)?;
         let (metrics, known) = match resumed_at {
