@@ -367,6 +367,14 @@ fn weights_are_compared_with_what_stands_beside_them() {
     }
 }
 
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_reader_beside_a_trainer_finds_a_checkpoint_however_fast_they_are_replaced() {
     let runs = tempfile::tempdir().unwrap();
@@ -385,6 +393,8 @@ fn a_reader_beside_a_trainer_finds_a_checkpoint_however_fast_they_are_replaced()
     let stop = AtomicBool::new(false);
     let again = AtomicUsize::new(0);
     thread::scope(|scope| {
+        // A reader that fails ends the writer too.
+        let _stop = StopOnDrop(&stop);
         scope.spawn(|| {
             let mut step = 1;
             while !stop.load(Ordering::Relaxed) {
@@ -392,6 +402,8 @@ fn a_reader_beside_a_trainer_finds_a_checkpoint_however_fast_they_are_replaced()
                 step += 1;
                 for _ in 0..2 {
                     save_with(&mut checkpoints, step, &info);
+                    // From no pause at all to one that a reader on a busy machine gets done in.
+                    thread::sleep(Duration::from_millis(step % 16));
                 }
             }
         });
@@ -419,7 +431,6 @@ fn a_reader_beside_a_trainer_finds_a_checkpoint_however_fast_they_are_replaced()
             assert!(text.starts_with(&format!("weights of step {step}w")));
             again.fetch_add(reads - 1, Ordering::Relaxed);
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let again = again.into_inner();
     assert!(again > 0, "no checkpoint vanished, so nothing was tested");
