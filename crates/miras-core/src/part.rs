@@ -63,8 +63,9 @@ pub struct Part<T: ?Sized + 'static> {
 /// What an earlier axis asks of a later one where the config is silent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Defaults {
-    /// Deep memories stay bounded only if they decay towards their initial
-    /// weights (`docs/architecture.md`, Measured defaults).
+    /// Learned initial weights are forgotten unless the memory decays towards them
+    /// (`docs/architecture.md`, Beyond the training length). It follows from `memory.start`; what a
+    /// memory says is not used.
     pub anchored: bool,
     /// Weights of one sign are of use only behind a norm that removes the mean.
     pub signed: bool,

@@ -19,7 +19,6 @@ use crate::{args::DoctorArgs, exit::Ending, out::Out, started::features};
 /// Rows and columns of the timed product.
 const SIZE: usize = 512;
 const PRODUCTS: u32 = 8;
-const GIB: f64 = (1_u64 << 30) as f64;
 
 pub(crate) fn doctor(
     args: &DoctorArgs,
@@ -156,8 +155,10 @@ impl Report {
 
     fn text(&self) -> String {
         let memory = self.memory.as_ref().map_or("unknown".to_owned(), |memory| {
-            let gib = |bytes: u64| bytes as f64 / GIB;
-            let (total, available) = (gib(memory.total), gib(memory.available));
+            let (total, available) = (
+                miras_device::gib(memory.total),
+                miras_device::gib(memory.available),
+            );
             format!("{total:.1} GiB, {available:.1} GiB available")
         });
         let product = self.product.map_or("failed".to_owned(), |time| {

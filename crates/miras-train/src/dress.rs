@@ -145,8 +145,8 @@ fn coloured(line: &str) -> String {
 }
 
 /// The labels at the head of a run.
-const HEAD: [&str; 7] = [
-    "run", "device", "model", "weights", "start", "data", "training",
+const HEAD: [&str; 8] = [
+    "run", "device", "model", "weights", "start", "data", "training", "eval",
 ];
 
 #[cfg(test)]

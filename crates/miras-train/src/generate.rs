@@ -101,7 +101,7 @@ fn refuse_flag(args: &GenerateArgs) -> Result<(), Usage> {
     let near = did_you_mean(name, flags).map(|flag| format!("did you mean `--{flag}`? "));
     Err(
         Usage::new(format!("unexpected argument `{prompt}`")).help(format!(
-            "{}for a text that begins so, write `--` in front of it, as the last argument",
+            "{}to use it as the prompt, write it last, after `--`",
             near.unwrap_or_default()
         )),
     )

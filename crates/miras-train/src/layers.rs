@@ -28,7 +28,16 @@ pub(crate) fn layers(config: Option<&Path>, set: &[String]) -> Result<Layers, Co
         Some(file) => layers.file(file),
         None => layers.text(DEFAULT_NAME, DEFAULT),
     };
-    let mut mistakes: Vec<ConfigError> = first.err().into_iter().collect();
+    set_on(layers, first.err(), set)
+}
+
+/// `--set` on top of layers; the error has all mistakes, an earlier one among them.
+pub(crate) fn set_on(
+    mut layers: Layers,
+    earlier: Option<ConfigError>,
+    set: &[String],
+) -> Result<Layers, ConfigError> {
+    let mut mistakes: Vec<ConfigError> = earlier.into_iter().collect();
     for assignment in set {
         mistakes.extend(layers.set(assignment).err());
     }

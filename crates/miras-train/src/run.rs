@@ -5,13 +5,13 @@ use std::{env, path::Path};
 use miras_log::Console;
 use miras_registry::Registry;
 use miras_run::{RunFolder, SourceTree, Status, shell_word};
-use miras_trainer::{Outcome, Resume, RunConfig, RunRequest, kept_config};
+use miras_trainer::{Outcome, Resume, RunConfig, RunRequest, kept_config, kept_layers};
 
 use crate::{
     args::{Progress, ResumeArg, RunArgs},
     dress,
     exit::{Ending, Usage},
-    layers::{self, layers, stem},
+    layers::{self, layers, set_on, stem},
     out::tell,
     signals, slips,
     started::program,
@@ -24,7 +24,7 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> 
     let runs = args.runs.unwrap_or_else(|| RUNS.into());
     let stem = stem(args.config.as_deref());
     let is_quiet = args.progress == Progress::Quiet;
-    let mut file = args.config;
+    let file = args.config;
     let mut name = args.name;
     let (config, data) = if args.resume.is_some() {
         refuse_slip(file.as_deref())?;
@@ -34,8 +34,10 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> 
         };
         let folder = RunFolder::open_to_read(&runs, &run)?;
         let (stored, _) = kept_config(&folder, registry)?;
-        let file = file.get_or_insert_with(|| folder.config_path());
-        let layers = layers(Some(file), &args.set.set)?;
+        let layers = match &file {
+            Some(file) => layers(Some(file), &args.set.set)?,
+            None => set_on(kept_layers(&folder)?.0, None, &args.set.set)?,
+        };
         let opened = RunConfig::load_to_resume(layers, registry, folder.path(), &stored.data)?;
         if let Some(note) = opened.note.filter(|_| !is_quiet) {
             tell(format_args!("note     {note}"));

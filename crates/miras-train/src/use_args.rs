@@ -167,7 +167,7 @@ pub(crate) struct StateArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StateCommand {
-    /// Let a run read a text, and save the state behind it.
+    /// Let a run read a text, and save the state after it.
     Save(StateSaveArgs),
     /// Check that a state fits a run.
     Load(StateLoadArgs),

@@ -1,13 +1,11 @@
 //! What a run says about itself before it starts.
 
-use burn::tensor::Device;
 use miras_core::Axis;
 use miras_data::Dataset;
 use miras_model::{LanguageModel, ParameterGroup};
 use miras_run::{RunFolder, short_checksums};
 
-use crate::estimate::embedding_note;
-use crate::machine::memory_note;
+use crate::machine::notes_here;
 use crate::parameters::parameters;
 use crate::snapshot::State;
 use crate::start::in_words;
@@ -20,7 +18,6 @@ pub(crate) fn lines(
     model: &LanguageModel,
     data: &dyn Dataset,
     state: &State,
-    device: &Device,
 ) -> Vec<String> {
     let train = &config.train;
     let model_config = &config.model.config;
@@ -68,12 +65,7 @@ pub(crate) fn lines(
     if let (Some(path), 0) = (&train.init_from, state.step) {
         lines.insert(4, format!("start    with the weights of {path}"));
     }
-    let mut notes = [config.notes(), description.notes].concat();
-    notes.extend(embedding_note(config, data.vocab()));
-    // Memory of a GPU is its own.
-    if *device == Device::flex() {
-        notes.extend(memory_note(config, data.vocab()));
-    }
+    let notes = notes_here(config, data.vocab(), &description.notes);
     lines.extend(notes.iter().map(|note| format!("note     {note}")));
     lines
 }

@@ -67,7 +67,7 @@ impl Session {
         self.trackers.finish(logged)?;
         let at = self.state.step;
         self.progress.line(&match &message {
-            Some(message) => format!("stopped behind step {at}: {message}"),
+            Some(message) => format!("stopped after step {at}: {message}"),
             None => format!("{status} at step {at}"),
         });
         if let Some(help) = &help {

@@ -16,6 +16,14 @@ pub fn kept_config(
     folder: &RunFolder,
     registry: &Registry,
 ) -> Result<(RunConfig, Option<String>), TrainError> {
+    let (layers, note) = kept_layers(folder)?;
+    (RunConfig::load(layers, registry))
+        .map(|(config, _)| (config, note))
+        .map_err(TrainError::Stored)
+}
+
+/// The configuration as [`kept_config`] reads it, for more layers on top.
+pub fn kept_layers(folder: &RunFolder) -> Result<(Layers, Option<String>), TrainError> {
     let mut layers = Layers::new();
     let note = match folder.verify_config()? {
         Vouched::Yes => None,
@@ -28,10 +36,10 @@ pub fn kept_config(
             ))
         }
     };
-    (layers.file(&folder.config_path()))
-        .and_then(|()| RunConfig::load(layers, registry))
-        .map(|(config, _)| (config, note))
-        .map_err(TrainError::Stored)
+    layers
+        .file(&folder.config_path())
+        .map_err(TrainError::Stored)?;
+    Ok((layers, note))
 }
 
 /// What keys were that a configuration without a checksum may lack: the versions that wrote these

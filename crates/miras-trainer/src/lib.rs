@@ -44,7 +44,7 @@ pub use config::{
 pub use error::{ChangedKey, TrainError};
 pub use estimate::{Estimate, TrainMemory, estimate};
 pub use evaluate::{Evaluate, Evaluated, Nonfinite, StartFrom, Sum};
-pub use kept::{kept_config, kept_tokenizer, tokenizer_files};
+pub use kept::{kept_config, kept_layers, kept_tokenizer, tokenizer_files};
 pub use machine::{notes_here, unfit};
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};

@@ -101,7 +101,7 @@ fn too_large(config: &RunConfig, vocab: usize, bytes: u64, memory: SystemMemory)
 }
 
 /// What to say of the memory that training on the CPU is estimated to take; none if it fits.
-pub(crate) fn memory_note(config: &RunConfig, vocab: usize) -> Option<String> {
+fn memory_note(config: &RunConfig, vocab: usize) -> Option<String> {
     let memory = SystemMemory::read()?;
     let takes = estimate(config, vocab).train;
     if memory.is_beyond(takes.fixed()) {

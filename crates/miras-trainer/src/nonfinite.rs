@@ -66,7 +66,7 @@ pub(crate) fn first_place(
         Ok(None)
     } else {
         let last = spec.config.layers - 1;
-        Ok(Some(format!("logits, behind layer {last}")))
+        Ok(Some(format!("logits, after layer {last}")))
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
                 f64::NAN,
                 Some("parameter `norm.gamma`"),
             ),
-            (memory, "norm.gamma", 3e38, Some("logits, behind layer 1")),
+            (memory, "norm.gamma", 3e38, Some("logits, after layer 1")),
             (
                 memory,
                 "blocks.1.mixer.v.weight",

@@ -100,14 +100,7 @@ impl Session {
         };
         let mut progress = Progress::new(request.progress, request.console, span);
         let model = &started.learner.model;
-        let banner = banner::lines(
-            &config,
-            &started.folder,
-            model,
-            data.as_ref(),
-            &state,
-            &device,
-        );
+        let banner = banner::lines(&config, &started.folder, model, data.as_ref(), &state);
         for line in started.notes.into_iter().chain(banner) {
             progress.line(&line);
         }

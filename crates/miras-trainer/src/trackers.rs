@@ -61,7 +61,8 @@ fn is_due(config: &RunConfig, step: u64, tag: &str) -> bool {
     let is_due = |every: u64| every > 0 && step > 0 && step.is_multiple_of(every);
     let (is_logged, is_evaluated) = (is_due(config.log.every), is_due(config.eval.every));
     match tag.split('/').next() {
-        Some("eval") => is_evaluated,
+        // Texts are generated with the evaluations.
+        Some("eval" | "samples") => is_evaluated,
         Some("control") => false,
         // They are never made for an end.
         Some("histograms") => true,

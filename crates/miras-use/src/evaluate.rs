@@ -91,7 +91,7 @@ pub fn evaluate_watched(
         length,
         pass.carries,
     ));
-    notes.extend(notes::beyond_training(trained, &positions));
+    notes.extend(notes::beyond_training(trained, request.memory, &positions));
     Ok(Report {
         schema: SCHEMA.to_owned(),
         version: VERSION,
@@ -283,7 +283,7 @@ impl Measure<'_> {
             return Ok(found.positions);
         };
         let message = format!(
-            "the loss is not finite in the rows that begin at token {} of the held-out text",
+            "the loss is not finite in the rows that begin at token {} of the held-out part",
             rows.start
         );
         Err(UseError::NonFinite(message))

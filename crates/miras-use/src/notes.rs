@@ -2,6 +2,7 @@
 
 use miras_data::Amount;
 use miras_engine::Read;
+use miras_registry::StartKind;
 use miras_trainer::{StateRule, Sum};
 
 use crate::sums::ranges;
@@ -48,36 +49,51 @@ pub(crate) fn within_a_chunk(
 }
 
 /// A loss that rises with the position where rows are longer than those of training.
-pub(crate) fn beyond_training(trained: &Trained, positions: &[Sum]) -> Option<String> {
+pub(crate) fn beyond_training(
+    trained: &Trained,
+    memory: Memory,
+    positions: &[Sum],
+) -> Option<String> {
     // Memories that were carried have seen longer texts than a row.
     if trained.config.train.state == StateRule::Carry {
         return None;
     }
     let rise = rise(trained.config.data.seq_len(), positions)?;
-    let help = match &trained.config.model.choice {
-        Some(choice) if !choice.rule.retention.is_anchored() => {
-            "; --memory reset shows whether memories are the cause, and a model that is trained with retention.anchored = true is the one to try then"
-        }
-        _ => "",
+    let choice = (trained.config.model.choice.as_ref()).filter(|_| memory == Memory::Live);
+    let forgets = choice.is_some_and(|choice| {
+        let retention = &choice.rule.retention;
+        choice.start == StartKind::Learned && retention.forgets() && !retention.is_anchored()
+    });
+    let cause = choice.map_or(
+        "",
+        |_| "; --memory reset shows whether memories are the cause",
+    );
+    let help = if forgets {
+        ": this one forgets its learned initial weights, train with retention.anchored = true"
+    } else {
+        ""
     };
-    Some(format!("{rise}{help}"))
+    Some(format!("{rise}{cause}{help}"))
 }
 
 /// A rise beyond the tokens of a row of training that noise does not explain, in words.
 fn rise(length: usize, positions: &[Sum]) -> Option<String> {
     let ranges = ranges(positions);
     let known = ranges.iter().rfind(|range| range.to < length)?;
+    let before = known.sum.mean_loss();
+    let rises = |sum: &Sum| {
+        let noise = 2.0 * error(&known.sum).hypot(error(sum));
+        sum.mean_loss() - before > RISE.max(noise)
+    };
+    // A last range of few targets must not hide a rise in one of many.
     let worst = (ranges.iter())
-        .filter(|range| range.from >= length)
+        .filter(|range| range.from >= length && rises(&range.sum))
         .max_by(|a, b| a.sum.mean_loss().total_cmp(&b.sum.mean_loss()))?;
-    let (before, after) = (known.sum.mean_loss(), worst.sum.mean_loss());
-    let noise = 2.0 * error(&known.sum).hypot(error(&worst.sum));
-    (after - before > RISE.max(noise)).then(|| {
-        format!(
-            "the loss rises beyond the {length} tokens of training: {before:.4} nats at positions {} to {}, {after:.4} at {} to {}",
-            known.from, known.to, worst.from, worst.to
-        )
-    })
+    let after = worst.sum.mean_loss();
+    Some(format!(
+        "the loss rises beyond the {length} tokens of training: {before:.4} nats at positions {} to {}, {after:.4} at {} to {}",
+        known.from, known.to, worst.from, worst.to
+    ))
 }
 
 /// The standard error of a mean loss.
@@ -126,6 +142,9 @@ mod tests {
         }
         // 256 targets that are 5 nats above or below: the mean is known to about 0.3.
         assert_eq!(noted(&[(256, 2.0), (512, 2.5)], 5.0), None);
+        // A few targets at the end, of which nothing is known, hide no rise before them.
+        let text = noted(&[(256, 2.0), (512, 3.0), (514, 4.0)], 5.0).unwrap();
+        assert!(text.ends_with("3.0000 at 256 to 511"), "{text}");
         // No position of training at all.
         assert_eq!(rise(8, &positions(&[(64, 2.0)], 0.1)), None);
     }

@@ -20,7 +20,7 @@ impl Comparison {
             text += &wrapped(warning, 2);
         }
         for note in &self.notes {
-            let _ = writeln!(text, "note: {note}");
+            let _ = writeln!(text, "{}", wrapped(&format!("note: {note}"), 2).trim_end());
         }
         for (title, table) in more::tables(self) {
             let _ = write!(text, "\n{}{}", wrapped(&title, 2), aligned(&table));

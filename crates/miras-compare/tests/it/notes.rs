@@ -9,6 +9,11 @@ fn recall(name: &str, depth: &str, loss: f64) -> Draft {
         .set("data.vocab", "32")
 }
 
+/// A text without the ends of its lines, which wrap at words.
+fn joined(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn recall_that_is_a_guess_is_called_one() {
     let place = Place::new();
@@ -20,14 +25,14 @@ fn recall_that_is_a_guess_is_called_one() {
                 differences say nothing of the memories";
     let all = compare(&[guess.clone(), other.clone()]);
     assert!(
-        all.text().contains(&format!("note: {note}\n")),
+        joined(&all.text()).contains(&format!("note: {note}")),
         "{}",
         all.text()
     );
     let some = compare(&[guess, other, answer]);
     let of_two = format!("depth=1, depth=2: {note}");
     assert!(
-        some.text().contains(&format!("note: {of_two}\n")),
+        joined(&some.text()).contains(&format!("note: {of_two}")),
         "{}",
         some.text()
     );

@@ -74,7 +74,7 @@ impl<'a> Settler<'a> {
 /// All that [`RunConfig::load_and_open`] looks at when it opens data and weights.
 fn opening(config: &RunConfig) -> String {
     let train = &config.train;
-    let rows = (train.state == StateRule::Carry).then_some(train.batch * train.accumulate);
+    let rows = (train.state == StateRule::Carry).then_some(train.sequences());
     let weights = train.init_from.as_ref();
     let weights = weights.map(|path| (path, config.model.tables()));
     format!("{:?} {rows:?} {weights:?}", config.data)
@@ -89,7 +89,7 @@ impl Settle for Settler<'_> {
         }
         let takes = estimate(&config, opened.vocab);
         let train = &config.train;
-        let sequences = (train.batch * train.accumulate) as u64;
+        let sequences = train.sequences() as u64;
         let mut notes = config.notes();
         notes.extend(opened.notes);
         Ok(Settled {

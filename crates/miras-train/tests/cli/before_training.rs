@@ -192,6 +192,11 @@ tokens = 64
 memory = ["live", "reset"]
 "#;
 
+/// A text without the ends of its lines, which wrap at words.
+fn joined(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn notes_reach_whoever_reads_the_result() {
     let dir = sweep(STALE);
@@ -208,7 +213,7 @@ fn notes_reach_whoever_reads_the_result() {
     let ran = dir.run("sweep many.toml").done();
     for said in [&dry.out, &checked.out, &ran.err] {
         for note in [unread, short, same, of_all] {
-            assert_eq!(said.matches(note).count(), 1, "{note}\n{said}");
+            assert_eq!(joined(said).matches(note).count(), 1, "{note}\n{said}");
         }
     }
     let compared = dir.run("compare many").done();
@@ -217,7 +222,7 @@ fn notes_reach_whoever_reads_the_result() {
         .done();
     for said in [&ran.out, &compared.out, &two.out] {
         for note in [unread, of_all] {
-            assert_eq!(said.matches(note).count(), 1, "{note}\n{said}");
+            assert_eq!(joined(said).matches(note).count(), 1, "{note}\n{said}");
         }
     }
     let report = dir.read("runs/many/compare/report.html");

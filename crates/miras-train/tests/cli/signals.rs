@@ -40,7 +40,7 @@ fn sigterm_saves_and_the_printed_command_goes_on() {
     let saved = format!("{folder}/checkpoints/step-{step:08}");
     assert!(dir.at(&saved).is_dir(), "{saved}");
 
-    let end = format!("stopped behind step {step}: interrupted; go on with: ");
+    let end = format!("stopped after step {step}: interrupted; go on with: ");
     assert!(ran.err.contains(&end), "{}", ran.err);
     let line = ran.err.lines().find(|line| line.contains("go on with: "));
     let line = line.unwrap_or_else(|| panic!("no command in {}", ran.err));

@@ -99,7 +99,9 @@ fn quiet_is_quiet() {
     assert!(ran.err.starts_with("error: step "), "{}", ran.err);
     let lines: Vec<&str> = ran.err.lines().collect();
     assert_eq!(lines.len(), 2, "{}", ran.err);
-    assert!(lines[1].starts_with("  = help: try a new run with a lower optim.lr (now 1e30)"));
+    assert!(lines[1].starts_with(
+        "  = help: try a new run with a lower optim.weight_decay (now 0.01) or optim.lr (now 1e30)"
+    ));
 }
 
 #[test]

@@ -252,7 +252,7 @@ fn a_prompt_may_begin_with_a_dash() {
     assert!(say(&["--", "--tokns"]).done().out.starts_with("--tokns"));
     say(&["--tokns"]).refused(
         "error: unexpected argument `--tokns`
-  = help: did you mean `--tokens`? for a text that begins so, write `--` in front of it, as the last argument",
+  = help: did you mean `--tokens`? to use it as the prompt, write it last, after `--`",
     );
 }
 

@@ -107,7 +107,7 @@ impl Default for TrainConfig {
 
 impl TrainConfig {
     /// Sequences a step.
-    pub(crate) fn sequences(&self) -> usize {
+    pub fn sequences(&self) -> usize {
         self.batch * self.accumulate
     }
 

@@ -413,7 +413,10 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "[optim]\nlearning_rate = 1.0",
-        &["unknown field `learning_rate`", "help: did you mean `lr`?"],
+        &[
+            "unknown field `learning_rate`",
+            "help: `learning_rate` is called `optim.lr` here",
+        ],
     ),
     ("depth = 3", &["help: did you mean `memory.depth`?"]),
     (

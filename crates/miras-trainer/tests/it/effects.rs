@@ -91,7 +91,7 @@ const CHANGES: &[(&str, &[&str], &str, Expect)] = &[
     ("optim.min_lr", &[], "0.5", Differs),
     ("optim.clip", &["optim.epsilon=0.01"], "0", Differs),
     ("eval.every", &[], "3", Differs),
-    ("eval.tokens", &[], "64", Differs),
+    ("eval.tokens", &[], "128", Differs),
     ("eval.controls", &[], "['step_zero']", Differs),
     (
         "checkpoint.every",

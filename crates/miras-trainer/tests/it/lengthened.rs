@@ -46,13 +46,24 @@ fn lengthening_leaves_the_points_of_a_run_in_one_go() {
     let controls = "eval.controls=['read_zero']";
     let cases: [(&str, &[&str]); 5] = [
         (MEMORY, &["log.every=2", "eval.every=3", controls]),
-        (MEMORY, &["log.every=4", "eval.every=5", "log.histograms=5"]),
+        (
+            MEMORY,
+            &[
+                "log.every=4",
+                "eval.every=5",
+                "log.histograms=5",
+                "log.samples=['a']",
+            ],
+        ),
         (
             MEMORY,
             &["log.every=3", "eval.every=0", "train.state=carry"],
         ),
         (MEMORY, &[RECALL[0], "log.every=3", "eval.every=2"]),
-        (ATTENTION, &["log.every=5", "eval.every=2"]),
+        (
+            ATTENTION,
+            &["log.every=5", "eval.every=2", "log.samples=['a']"],
+        ),
     ];
     for (text, sets) in cases {
         let bench = Bench::new();

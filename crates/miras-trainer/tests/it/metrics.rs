@@ -189,7 +189,8 @@ fn the_folder_holds_what_it_should() {
             "lock",
             "metrics.jsonl",
             "run.json",
-            "summary.json"
+            "summary.json",
+            "tokenizer"
         ]
     );
     let stored = std::fs::read_to_string(bench.path("run/config.toml")).unwrap();

@@ -24,7 +24,11 @@ fn a_run_that_turns_non_finite_stops_and_says_where() {
         ),
     ] {
         let bench = Bench::new();
-        let sets = [lr, "optim.warmup=0", "checkpoint.every=1", "train.steps=9"];
+        let mut sets = vec![lr, "optim.warmup=0", "checkpoint.every=1", "train.steps=9"];
+        if text == MEMORY {
+            // The memory itself overflows: nothing brings it back to its initial weights.
+            sets.push("retention.anchored=false");
+        }
         let outcome = bench.run("run", config(text, &sets));
         assert_eq!(outcome.status, Status::Nonfinite, "{outcome:?}");
         let message = outcome.message.unwrap();

@@ -134,6 +134,14 @@ fn every_preset_says_in_one_line_how_it_differs_from_its_paper() {
             table["model"]["init"].as_str() == Some("recall"),
             "{preset}"
         );
+        let step_max = table
+            .get("algorithm")
+            .map(|table| table["step_max"].as_float());
+        assert_eq!(
+            says("steps up to"),
+            step_max.is_some_and(|most| most != Some(1.0)),
+            "{preset}"
+        );
         let caps = |key: &str| {
             let algorithm = table.get("algorithm");
             let cap = algorithm.and_then(|table| table[key].as_float());

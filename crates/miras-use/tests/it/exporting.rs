@@ -125,7 +125,7 @@ fn checkpoints_are_found_by_step_and_by_loss() {
     .err()
     .unwrap();
     assert!(
-        error.to_string().ends_with("the runs there are run"),
+        error.to_string().ends_with("the runs there are gone, run"),
         "{error}"
     );
 }
