@@ -33,16 +33,13 @@ fn write_configs() -> io::Result<()> {
     let mut files = Vec::new();
     toml_files(&folder, &mut files)?;
     files.sort();
-    let entries: String = (files.iter())
-        .map(|file| {
-            let path = file.strip_prefix(&folder).unwrap_or(file);
-            let path = path.to_string_lossy().replace('\\', "/");
-            format!(
-                "    ({path:?}, include_str!({:?})),\n",
-                file.to_string_lossy()
-            )
-        })
-        .collect();
+    let entry = |file: &PathBuf| {
+        let path = file.strip_prefix(&folder).unwrap_or(file);
+        let path = path.to_string_lossy().replace('\\', "/");
+        let file = file.to_string_lossy();
+        format!("    ({path:?}, include_str!({file:?})),\n")
+    };
+    let entries = files.iter().map(entry).collect::<Vec<_>>().concat();
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("no OUT_DIR"))?;
     fs::write(
         Path::new(&out).join("configs.rs"),

@@ -9,8 +9,8 @@ mod run;
 mod settings;
 mod sweep;
 
-pub(crate) use evaluation::agree;
 pub use evaluation::{Bin, Data, Evaluation, LeftOut, Memory, Pairs};
+pub(crate) use evaluation::{Way, agree};
 pub use facts::State;
 pub use metrics::Point;
 pub use miras_run::Cost;

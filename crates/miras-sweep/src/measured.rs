@@ -11,6 +11,9 @@ use crate::{
     plan::{Evaluations, Trial},
 };
 
+/// How the checksum of all bytes of a text begins.
+const WHOLE: &str = "sha256:";
+
 impl SweepFolder {
     /// Whether all that is to be measured on a trial has been.
     pub(crate) fn is_all_measured(&self, trial: &Trial) -> Result<bool, SweepError> {
@@ -24,8 +27,9 @@ impl SweepFolder {
         Ok(true)
     }
 
-    /// Whether there is a report at this length, on the text and the amount of the plan and of
-    /// the weights that the run has now: a trial that was trained further is measured again.
+    /// Whether there is a report at this length and way of the memory, on the text of the run, the
+    /// amount of the plan and the weights that the run has now, with rows that start anew: a trial
+    /// that was trained further is measured again.
     pub(crate) fn is_measured(
         &self,
         trial: &Trial,
@@ -52,7 +56,21 @@ impl SweepFolder {
         let is = |key: &str, value: u64| report[key].as_u64() == Some(value);
         Ok(is_of_now
             && is("length", length as u64)
+            && report["memory"].as_str() == Some(memory)
+            && report["state"].is_null()
+            && !is_of_other_text(&run, &report)
             && is("stretches", evaluations.stretches())
             && report["size"].as_str() == Some(&evaluations.tokens.to_string()))
     }
+}
+
+/// Whether a report is of another text than that of the run, as far as both are known by the
+/// checksum of all their bytes. What damages `run.json` is for those to say who need it.
+fn is_of_other_text(run: &RunFolder, report: &Value) -> bool {
+    let inputs = run.read_record().map(|record| record.inputs());
+    let own = inputs.ok().and_then(|inputs| inputs.valid.or(inputs.data));
+    let read = report["data"]["fingerprint"].as_str();
+    let is_whole = |checksum: &&str| checksum.starts_with(WHOLE);
+    let both = (own.as_deref().filter(is_whole)).zip(read.filter(is_whole));
+    both.is_some_and(|(own, read)| own != read)
 }

@@ -81,8 +81,9 @@ pub fn schedule(plan: &Plan, states: &BTreeMap<String, State>) -> Next {
     let state = |trial: usize| states.get(&plan.trials[trial].id).unwrap_or(&none);
     let mut here: Vec<usize> = (0..plan.trials.len()).collect();
     for (rung, budget) in plan.rungs.iter().enumerate() {
-        if let Some(best) = budget.best {
-            here = best_of(plan, &here, rung - 1, best, &state);
+        // Nothing comes before the first rung; a plan that says otherwise was edited.
+        if let (Some(best), Some(before)) = (budget.best, rung.checked_sub(1)) {
+            here = best_of(plan, &here, before, best, &state);
         }
         let open: Vec<Task> = (here.iter())
             .filter(|&&trial| {

@@ -1,7 +1,6 @@
 //! `ls`: the runs and sweeps of a folder.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::Path,
     time::{Duration, SystemTime},
@@ -11,7 +10,7 @@ use miras_config::Layers;
 use miras_core::Axis;
 use miras_registry::Registry;
 use miras_run::{RunFolder, rfc3339};
-use miras_sweep::{SweepFolder, What};
+use miras_sweep::{Next, SweepError, SweepFolder, schedule, states};
 use miras_trainer::RunConfig;
 use serde_json::{Map, Value, json};
 
@@ -32,7 +31,7 @@ pub(crate) fn ls(args: &LsArgs, registry: &Registry, out: &mut Out) -> anyhow::R
     }
     for folder in fs::read_dir(&args.runs).into_iter().flatten().flatten() {
         if SweepFolder::exists(&folder.path()) {
-            entries.push(Entry::of_sweep(&folder.path())?);
+            entries.push(Entry::of_sweep(&folder.path()));
         }
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -72,7 +71,10 @@ impl Entry {
             .and_then(|()| RunConfig::load(layers, registry))
             .map(|(config, _)| config)
             .ok();
-        let summary = folder.read_summary().ok().flatten();
+        let (summary, is_damaged) = match folder.read_summary() {
+            Ok(summary) => (summary, false),
+            Err(_) => (None, true),
+        };
         let logged = Logged::read(&folder.metrics_path());
         let (status, done, tokens) = match &summary {
             Some(summary) => (
@@ -80,6 +82,7 @@ impl Entry {
                 summary.steps,
                 Some(summary.tokens),
             ),
+            None if is_damaged => ("summary unreadable".to_owned(), logged.step, logged.tokens),
             None if folder.is_busy() => ("running".to_owned(), logged.step, logged.tokens),
             None => ("stopped".to_owned(), logged.step, logged.tokens),
         };
@@ -99,35 +102,31 @@ impl Entry {
         })
     }
 
-    fn of_sweep(path: &Path) -> anyhow::Result<Self> {
-        let folder = SweepFolder::open(path)?;
-        let mut last = BTreeMap::new();
-        for event in folder.ledger().events()? {
-            last.insert(event.trial, event.event);
-        }
-        let count = |what: What| last.values().filter(|event| **event == what).count() as u64;
-        let (done, failed) = (count(What::Done), count(What::Failed));
-        let all = folder.plan().trials.len() as u64;
-        let status = match (done, failed) {
-            (_, 1..) => format!("{failed} failed"),
-            (done, 0) if done == all => "finished".to_owned(),
-            _ => "unfinished".to_owned(),
+    fn of_sweep(path: &Path) -> Self {
+        let folder = SweepFolder::open(path);
+        let plan = folder.as_ref().map(SweepFolder::plan);
+        let (status, done) = match folder.as_ref().map(standing) {
+            Ok(Ok(standing)) => standing,
+            Ok(Err(_)) | Err(_) => ("unreadable".to_owned(), 0),
         };
-        Ok(Self {
+        Self {
             name: path
                 .file_name()
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned(),
             is_sweep: true,
-            model: format!("sweep of {}", folder.plan().keys.join(", ")),
+            model: plan.map_or_else(
+                |_| "unreadable".to_owned(),
+                |plan| format!("sweep of {}", plan.keys.join(", ")),
+            ),
             status,
             done,
-            all: Some(all),
+            all: plan.ok().map(|plan| plan.trials.len() as u64),
             loss: None,
             tokens: None,
             changed: changed(&path.join("ledger.jsonl"), path),
-        })
+        }
     }
 
     fn json(&self) -> Value {
@@ -165,6 +164,33 @@ impl Entry {
             age(self.changed.elapsed().unwrap_or_default()),
         ]
     }
+}
+
+/// How a sweep stands, and how many of its trials are done and wanted on no further rung.
+fn standing(folder: &SweepFolder) -> Result<(String, u64), SweepError> {
+    let plan = folder.plan();
+    let states = states(&folder.ledger().events()?);
+    let open: Vec<usize> = match schedule(plan, &states) {
+        Next::Tasks(tasks) => tasks.into_iter().map(|task| task.trial).collect(),
+        Next::Complete => Vec::new(),
+    };
+    let (mut done, mut failed) = (0, 0);
+    for (at, trial) in plan.trials.iter().enumerate() {
+        let Some(state) = states.get(&trial.id) else {
+            continue;
+        };
+        if state.failed.is_some() {
+            failed += 1;
+        } else if !state.done.is_empty() && !open.contains(&at) {
+            done += 1;
+        }
+    }
+    let status = match (failed, open.is_empty()) {
+        (0, true) => "finished".to_owned(),
+        (0, false) => "unfinished".to_owned(),
+        (failed, _) => format!("{failed} failed"),
+    };
+    Ok((status, done))
 }
 
 /// The parts of a model, or what it has in their place.
@@ -270,6 +296,11 @@ fn cut(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use miras_run::{Cost, Goal, RunRecord, Start, provenance};
+    use miras_sweep::{Event, Plan, Rung, Trial, What};
+
     use super::*;
 
     fn entry(name: &str) -> Entry {
@@ -299,6 +330,92 @@ mod tests {
             );
         }
         assert!(!table(&entries, 200).contains('…'));
+    }
+
+    #[test]
+    fn a_damaged_summary_is_said_to_be_one() {
+        let runs = tempfile::tempdir().unwrap();
+        let start = Start {
+            step: 0,
+            device: "cpu".to_owned(),
+            provenance: provenance(&[], None),
+        };
+        let record = RunRecord::new(1, "a text", None, start);
+        let folder = RunFolder::create(runs.path(), "one", "", &record, &[]).unwrap();
+        let summary = folder.path().join("summary.json");
+        drop(folder);
+        let status = || {
+            let entry = Entry::of_run(runs.path(), "one", &Registry::builtin());
+            entry.unwrap().status
+        };
+        assert_eq!(status(), "stopped");
+        fs::write(summary, "{").unwrap();
+        assert_eq!(status(), "summary unreadable");
+    }
+
+    fn trial(at: usize) -> Trial {
+        Trial {
+            id: format!("t{at}"),
+            name: format!("trial-{at}"),
+            label: format!("trial {at}"),
+            point: at,
+            seed: 1,
+            values: BTreeMap::new(),
+            matched: BTreeMap::new(),
+            steps: vec![2, 4],
+            step_tokens: 64,
+            cost: Cost {
+                parameters: 1,
+                memory_parameters: 1,
+                fast_weights: 1,
+                state_bytes: 1,
+                state_bytes_per_token: 0,
+                flops_per_token: 1.0,
+            },
+        }
+    }
+
+    #[test]
+    fn a_sweep_is_finished_when_nothing_is_left_to_do() {
+        let runs = tempfile::tempdir().unwrap();
+        let path = runs.path().join("rungs");
+        let mut plan = Plan::new("rungs", Vec::new(), String::new());
+        plan.goal = Goal::Lower;
+        plan.rungs = vec![Rung { best: None }, Rung { best: Some(1) }];
+        plan.trials = (0..3).map(trial).collect();
+        let folder = SweepFolder::create(&path, plan, &[]).unwrap();
+        let happened = |at: usize, event: What, rung: usize, metric: Option<f64>| {
+            let event = Event {
+                time: rfc3339(SystemTime::now()),
+                trial: format!("t{at}"),
+                event,
+                rung,
+                steps: 2 * (rung as u64 + 1),
+                metric,
+                reason: None,
+                worker: "process 1".to_owned(),
+            };
+            folder.ledger().append(&event).unwrap();
+        };
+        let stands = || {
+            let entry = Entry::of_sweep(&path);
+            (entry.status, entry.done, entry.all)
+        };
+        let said = |status: &str, done: u64, all: Option<u64>| (status.to_owned(), done, all);
+        assert_eq!(stands(), said("unfinished", 0, Some(3)));
+        for (at, loss) in [(0, 1.0), (1, 2.0), (2, 3.0)] {
+            happened(at, What::Done, 0, Some(loss));
+        }
+        // The best one is to go on.
+        assert_eq!(stands(), said("unfinished", 2, Some(3)));
+        happened(0, What::Done, 1, Some(0.5));
+        assert_eq!(stands(), said("finished", 3, Some(3)));
+        happened(1, What::Failed, 0, None);
+        assert_eq!(stands(), said("1 failed", 2, Some(3)));
+        fs::write(path.join("ledger.jsonl"), "nothing\n{}\n").unwrap();
+        assert_eq!(stands(), said("unreadable", 0, Some(3)));
+        fs::write(path.join("sweep.json"), "{").unwrap();
+        assert_eq!(stands(), said("unreadable", 0, None));
     }
 
     #[test]

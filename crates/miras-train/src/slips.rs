@@ -1,5 +1,7 @@
 //! Words on the command line that are not what they are taken for, and what was meant.
 
+use std::path::Path;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use miras_config::did_you_mean;
 use miras_registry::Registry;
@@ -90,13 +92,11 @@ fn assignments(word: &str, words: &[String], is_near: bool) -> Option<String> {
                 .strip_prefix(word)
                 .is_some_and(|rest| rest.starts_with('='))
     })?;
-    let (name, value) = match words[typed].trim_start_matches('-').split_once('=') {
-        Some((name, value)) => (name, value),
-        None => {
-            let next = words.get(typed + 1).filter(|next| !next.starts_with("--"));
-            (name, next.map_or("VALUE", String::as_str))
-        }
-    };
+    let flag = words[typed].trim_start_matches('-');
+    let (name, value) = flag.split_once('=').unwrap_or_else(|| {
+        let next = words.get(typed + 1).filter(|next| !next.starts_with("--"));
+        (name, next.map_or("VALUE", String::as_str))
+    });
     let keys = keys(&name.replace('-', "_"), is_near && is_flag);
     if keys.is_empty() {
         let is_key = !is_flag && name.contains('.');
@@ -168,7 +168,10 @@ fn command(word: &str, next: Option<&str>) -> Option<String> {
         let is_key = !keys(key, false).is_empty();
         return is_key.then(|| format!("to set a key, write `run --set {word}`"));
     }
-    let is_config = word.ends_with(".toml") || LIBRARY.text(word).is_some();
+    let is_file = Path::new(word)
+        .extension()
+        .is_some_and(|kind| kind == "toml");
+    let is_config = is_file || LIBRARY.text(word).is_some();
     is_config.then(|| format!("to train it, write `run {}`", shell_word(word)))
 }
 

@@ -109,20 +109,16 @@ pub(crate) fn again(
     }
     let is_moved =
         stored(&before)?["train"].get("init_from") != stored(config)?["train"].get("init_from");
-    let (learner, state, begun_with) = match &found {
-        Some(checkpoint) => {
-            if is_moved {
-                init::refuse_others(config, init)?;
-            }
-            let (learner, state) = snapshot::load(&checkpoint.path, learner)?;
-            (learner, state, init.map(str::to_owned))
-        }
-        None => {
-            init::refuse_others(config, init)?;
-            let init = init::start(config, learner)?;
-            notes.extend(init.note.map(as_note));
-            (init.learner, first_state(&description), init.sha256)
-        }
+    if is_moved || found.is_none() {
+        init::refuse_others(config, init)?;
+    }
+    let (learner, state, begun_with) = if let Some(checkpoint) = &found {
+        let (learner, state) = snapshot::load(&checkpoint.path, learner)?;
+        (learner, state, init.map(str::to_owned))
+    } else {
+        let init = init::start(config, learner)?;
+        notes.extend(init.note.map(as_note));
+        (init.learner, first_state(&description), init.sha256)
     };
     // What can be said against the folder's other files is said before they change.
     JsonLines::read(folder.metrics_path())?;

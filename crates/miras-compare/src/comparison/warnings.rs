@@ -135,9 +135,10 @@ fn compared_at(variants: &[Variant], tokens: u64) -> String {
     if more > 0 {
         short.push(format!("{more} more"));
     }
-    let why = match short.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", short.join(", ")),
+    let why = if short.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", short.join(", "))
     };
     format!("compared after {tokens} tokens of training, not at the end{why}")
 }
@@ -145,9 +146,12 @@ fn compared_at(variants: &[Variant], tokens: u64) -> String {
 /// Checksums or settings, one after the other.
 fn several(all: &BTreeSet<String>) -> String {
     // A checksum is known by its beginning, and settings are words.
-    let brief = |one: &String| match one.contains("sha256") {
-        true => cut(one, 24),
-        false => one.clone(),
+    let brief = |one: &String| {
+        if one.contains("sha256") {
+            cut(one, 24)
+        } else {
+            one.clone()
+        }
     };
     all.iter().map(brief).collect::<Vec<_>>().join(", ")
 }

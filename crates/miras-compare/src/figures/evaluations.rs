@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dot;
 use crate::comparison::{Comparison, Variant};
-use crate::input::{Evaluation, Memory, Run};
+use crate::input::{Evaluation, Memory, Run, Way};
 use crate::plot::{Axis, COLORS, Dash, Dot, Entry, Figure, Look, MOST, Series, Spread};
 
 pub(super) fn figures(comparison: &Comparison) -> Vec<Figure> {
@@ -66,15 +66,15 @@ fn by_position(
     let measured = |run: &Run, one: &Evaluation| {
         same(run, one) && one.memory == Memory::Live && !one.by_position.is_empty()
     };
-    let length = most_common(
+    let at = most_common(
         evaluations(comparison)
             .filter(|(run, one)| measured(run, one))
-            .map(|(_, one)| one.length),
+            .map(|(_, one)| (one.length, one.way())),
     )?;
     let drawn = comparison.drawn(|variant| {
         means(
             variant,
-            |run, one| measured(run, one) && one.length == length,
+            |run, one| measured(run, one) && (one.length, one.way()) == at,
             |one| {
                 let bins = one.by_position.iter();
                 // The first token is at 0, which has no logarithm.
@@ -91,7 +91,7 @@ fn by_position(
         x: Axis::numbers("position (tokens read before)").in_logs(),
         y: Axis::numbers("loss (nats)"),
         legend: drawn.legend(),
-        note: drawn.note(&format!("rows of {length} tokens, memory live")),
+        note: drawn.note(&format!("rows of {} tokens, memory {}", at.0, at.1)),
         series: drawn.series(Spread::Band),
     })
 }
@@ -100,16 +100,16 @@ fn by_pairs(comparison: &Comparison, same: impl Fn(&Run, &Evaluation) -> bool) -
     let measured = |run: &Run, one: &Evaluation| {
         same(run, one) && one.memory == Memory::Live && !one.by_pairs.is_empty()
     };
-    let length = most_common(
+    let at = most_common(
         evaluations(comparison)
             .filter(|(run, one)| measured(run, one))
-            .map(|(_, one)| one.length),
+            .map(|(_, one)| (one.length, one.way())),
     )?;
     let mut loads = Vec::new();
     let drawn = comparison.drawn(|variant| {
         means(
             variant,
-            |run, one| measured(run, one) && one.length == length,
+            |run, one| measured(run, one) && (one.length, one.way()) == at,
             |one| {
                 let pairs = one.by_pairs.iter();
                 pairs
@@ -127,12 +127,22 @@ fn by_pairs(comparison: &Comparison, same: impl Fn(&Run, &Evaluation) -> bool) -
         x: Axis::chosen("pairs to remember", loads),
         y: Axis::numbers("accuracy"),
         legend: drawn.legend(),
-        note: drawn.note(&format!("rows of {length} tokens, memory live")),
+        note: drawn.note(&format!("rows of {} tokens, memory {}", at.0, at.1)),
         series: drawn.series(Spread::Band),
     })
 }
 
-/// A line a variant and sort of memory; a figure if there are two lengths.
+/// Lines of what is carried have a dash of their own, whatever memories do.
+fn dash(way: Way) -> Dash {
+    match way.memory {
+        _ if way.carried => Dash::Mixed,
+        Memory::Live => Dash::Solid,
+        Memory::Frozen => Dash::Dashed,
+        Memory::Reset => Dash::Dotted,
+    }
+}
+
+/// A line a variant and way of the memory; a figure if there are two lengths.
 fn by_length(comparison: &Comparison, same: impl Fn(&Run, &Evaluation) -> bool) -> Option<Figure> {
     let all = || {
         let of_data = evaluations(comparison).filter(|(run, one)| same(run, one));
@@ -144,23 +154,17 @@ fn by_length(comparison: &Comparison, same: impl Fn(&Run, &Evaluation) -> bool) 
     }
     let in_bits = all().all(|one| one.bits_per_byte.is_some());
     let value = |one: &Evaluation| if in_bits { one.bits_per_byte } else { one.loss };
-    let ways: BTreeSet<Memory> = all().map(|one| one.memory).collect();
-    let mut kinds = vec![
-        (Memory::Live, Dash::Solid),
-        (Memory::Frozen, Dash::Dashed),
-        (Memory::Reset, Dash::Dotted),
-    ];
-    kinds.retain(|(memory, _)| ways.contains(memory));
-    let is_by_memory = kinds.len() > 1;
+    let ways: BTreeSet<Way> = all().map(Evaluation::way).collect();
+    let is_by_memory = ways.len() > 1;
     // Where dashes are for the memory, there are as many variants as colours.
     let most = if is_by_memory { COLORS } else { MOST };
     let mut drawn = comparison.first(most, |variant| {
-        let lines: Vec<(Dash, Vec<Dot>)> = kinds
+        let lines: Vec<(Dash, Vec<Dot>)> = ways
             .iter()
-            .map(|&(memory, dash)| {
+            .map(|&way| {
                 let at = |&length: &u64| {
                     let choose = |run: &Run, one: &Evaluation| {
-                        same(run, one) && (one.length, one.memory) == (length, memory)
+                        same(run, one) && (one.length, one.way()) == (length, way)
                     };
                     let values: Vec<f64> = variant
                         .counted()
@@ -171,7 +175,7 @@ fn by_length(comparison: &Comparison, same: impl Fn(&Run, &Evaluation) -> bool) 
                         .collect();
                     dot(length as f64, &values)
                 };
-                (dash, lengths.iter().filter_map(at).collect())
+                (dash(way), lengths.iter().filter_map(at).collect())
             })
             .filter(|(_, dots): &(_, Vec<Dot>)| !dots.is_empty())
             .collect();
@@ -182,11 +186,11 @@ fn by_length(comparison: &Comparison, same: impl Fn(&Run, &Evaluation) -> bool) 
     }
     let mut legend = drawn.legend();
     if is_by_memory {
-        legend.extend(kinds.iter().map(|&(memory, dash)| Entry {
-            label: format!("memory {memory}"),
+        legend.extend(ways.iter().map(|&way| Entry {
+            label: format!("memory {way}"),
             look: Look {
                 color: COLORS - 1,
-                dash,
+                dash: dash(way),
             },
         }));
     }

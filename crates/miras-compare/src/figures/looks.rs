@@ -108,16 +108,17 @@ fn distinct(variants: &[&Variant], keys: &[String]) -> Vec<Vec<Option<Value>>> {
 /// The order of combinations of values.
 pub(super) fn by_value(a: &[Option<Value>], b: &[Option<Value>]) -> Ordering {
     let mut pairs = a.iter().zip(b);
-    let first = pairs.find_map(|(a, b)| Some(compare(a, b)).filter(|order| order.is_ne()));
+    let first = pairs
+        .find_map(|(a, b)| Some(compare(a.as_ref(), b.as_ref())).filter(|order| order.is_ne()));
     first.unwrap_or(Ordering::Equal)
 }
 
-fn compare(a: &Option<Value>, b: &Option<Value>) -> Ordering {
-    let number = |value: &Option<Value>| value.as_ref().and_then(Value::as_f64);
+fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
+    let number = |value: Option<&Value>| value.and_then(Value::as_f64);
     match (number(a), number(b)) {
         (Some(a), Some(b)) => a.total_cmp(&b),
         (a_number, b_number) => {
-            let text = |value: &Option<Value>| value.as_ref().map(Value::to_string);
+            let text = |value: Option<&Value>| value.map(Value::to_string);
             (b_number.is_some().cmp(&a_number.is_some())).then_with(|| text(a).cmp(&text(b)))
         }
     }

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fs;
+use std::path::Path;
 
 use miras_run::{Newest, REPORT, RunFolder, Summary};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Run, json};
+use super::Run;
 use crate::CompareError;
 
 /// One evaluation of a run.
@@ -113,7 +115,24 @@ impl fmt::Display for Memory {
     }
 }
 
-/// A report that says nothing of the run as it is now, or that cannot be held beside the others.
+/// What memories do in the rows of an evaluation: those of one length and way are the same
+/// measurement of several runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Way {
+    pub(crate) memory: Memory,
+    /// Whether they go on from row to row.
+    pub(crate) carried: bool,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let carried = if self.carried { ", carried" } else { "" };
+        write!(f, "{}{carried}", self.memory)
+    }
+}
+
+/// A report that cannot be read, that says nothing of the run as it is now, or that cannot be held
+/// beside the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// The name of its file.
@@ -133,6 +152,13 @@ struct Same {
 }
 
 impl Evaluation {
+    pub(crate) fn way(&self) -> Way {
+        Way {
+            memory: self.memory,
+            carried: self.carried,
+        }
+    }
+
     fn same(&self, run: &Run) -> Same {
         Same {
             data: run.measured_on(self),
@@ -144,7 +170,7 @@ impl Evaluation {
 }
 
 /// The evaluations of a run as it is now, by length, then memory, and the reports that are none
-/// of these.
+/// of these, damaged ones among them.
 pub(super) fn read(
     folder: &RunFolder,
     summary: Option<&Summary>,
@@ -152,27 +178,34 @@ pub(super) fn read(
     let newest = folder.newest()?;
     let (mut found, mut left_out) = (Vec::new(), Vec::new());
     for path in folder.reports()? {
-        let value: Value = json::file(&path)?;
-        if value["schema"] != REPORT {
-            continue;
-        }
-        let mut one: Evaluation =
-            serde_json::from_value(value).map_err(|error| CompareError::damaged(&path, error))?;
-        one.file = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        match stale(&one, newest.as_ref(), summary) {
-            Some(why) => left_out.push(LeftOut {
-                file: one.file,
-                why,
-            }),
-            None => found.push(one),
-        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let file = name.into_owned();
+        let why = match report(&path) {
+            Ok(None) => continue,
+            Ok(Some(one)) => {
+                let Some(why) = stale(&one, newest.as_ref(), summary) else {
+                    found.push(Evaluation { file, ..one });
+                    continue;
+                };
+                why
+            }
+            Err(why) => format!("cannot be read: {why}"),
+        };
+        left_out.push(LeftOut { file, why });
     }
-    found.sort_by_key(|one: &Evaluation| (one.length, one.memory, !one.carried));
+    found.sort_by_key(|one: &Evaluation| (one.length, one.way()));
     Ok((found, left_out))
+}
+
+/// A report; none if the file is something else. An error is why it cannot be read.
+fn report(path: &Path) -> Result<Option<Evaluation>, String> {
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    if value["schema"] != REPORT {
+        return Ok(None);
+    }
+    let one = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    Ok(Some(one))
 }
 
 /// Why a report says nothing of a run as it is now, if so.
@@ -203,7 +236,7 @@ fn stale(one: &Evaluation, newest: Option<&Newest>, summary: Option<&Summary>) -
 /// amount in as many runs as possible; what differs from them goes to those that are left out. So
 /// does what is of another step than that at which runs are compared, if that is not their end.
 pub(crate) fn agree<'a>(runs: impl Iterator<Item = &'a mut Run>, at: Option<u64>) {
-    type At = (u64, Memory);
+    type At = (u64, Way);
     let mut runs: Vec<&mut Run> = runs.collect();
     if at.is_some() {
         for run in &mut runs {
@@ -214,7 +247,7 @@ pub(crate) fn agree<'a>(runs: impl Iterator<Item = &'a mut Run>, at: Option<u64>
     let counted = runs.iter().filter(|run| run.value.is_some());
     for (at, run) in counted.enumerate() {
         for one in &run.evaluations {
-            let same = votes.entry((one.length, one.memory)).or_default();
+            let same = votes.entry((one.length, one.way())).or_default();
             same.entry(one.same(run)).or_default().insert(at);
         }
     }
@@ -227,19 +260,15 @@ pub(crate) fn agree<'a>(runs: impl Iterator<Item = &'a mut Run>, at: Option<u64>
     for run in runs {
         let mut kept: Vec<Evaluation> = Vec::new();
         for one in std::mem::take(&mut run.evaluations) {
-            let at = (one.length, one.memory);
+            let at = (one.length, one.way());
             let same = one.same(run);
             let chosen = chosen.get(&at).unwrap_or(&same);
             let why = if same.data != chosen.data || same.bytes != chosen.bytes {
                 "is of another text than most"
             } else if same != *chosen {
                 "is of another amount of text than most"
-            } else if let Some(kept) = (kept.iter()).find(|kept| (kept.length, kept.memory) == at) {
-                if kept.carried == one.carried {
-                    "is of the same text as another one of the run"
-                } else {
-                    "starts every row with the initial memory, and another one carries it along"
-                }
+            } else if (kept.iter()).any(|kept| (kept.length, kept.way()) == at) {
+                "is of the same text as another one of the run"
             } else {
                 kept.push(one);
                 continue;

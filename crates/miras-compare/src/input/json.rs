@@ -1,4 +1,4 @@
-//! JSON files, and JSON files of a line each.
+//! Files of a JSON value a line.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,12 +7,6 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use crate::CompareError;
-
-/// A whole file of one value.
-pub(super) fn file<T: DeserializeOwned>(path: &Path) -> Result<T, CompareError> {
-    let bytes = fs::read(path).map_err(CompareError::io("read", path))?;
-    serde_json::from_slice(&bytes).map_err(|error| CompareError::damaged(path, error))
-}
 
 /// A file of one value a line; none if there is no such file.
 ///

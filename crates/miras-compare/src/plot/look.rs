@@ -33,11 +33,11 @@ pub(crate) enum Dash {
     Solid,
     Dashed,
     Dotted,
-    DashDotted,
+    Mixed,
 }
 
 /// All ways to break a line, in the order in which they are used.
-pub(crate) const DASHES: [Dash; 4] = [Dash::Solid, Dash::Dashed, Dash::Dotted, Dash::DashDotted];
+pub(crate) const DASHES: [Dash; 4] = [Dash::Solid, Dash::Dashed, Dash::Dotted, Dash::Mixed];
 
 impl Look {
     /// The look of the series at a place in a list: all colours first, then the next dash.
@@ -60,7 +60,7 @@ impl Dash {
             Self::Solid => None,
             Self::Dashed => Some([8.0, 5.0, 8.0, 5.0]),
             Self::Dotted => Some([2.5, 3.5, 2.5, 3.5]),
-            Self::DashDotted => Some([8.0, 3.5, 2.5, 3.5]),
+            Self::Mixed => Some([8.0, 3.5, 2.5, 3.5]),
         }
     }
 }

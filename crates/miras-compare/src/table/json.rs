@@ -92,6 +92,8 @@ struct OneRun<'a> {
 struct OneEvaluation {
     length: u64,
     memory: Memory,
+    /// Whether memories went on from row to row.
+    carried: bool,
     loss: Option<f64>,
     bits_per_byte: Option<f64>,
     accuracy: Option<f64>,
@@ -229,6 +231,7 @@ impl Comparison {
                 .map(|one| OneEvaluation {
                     length: one.length,
                     memory: one.memory,
+                    carried: one.carried,
                     loss: one.loss,
                     bits_per_byte: one.bits_per_byte,
                     accuracy: one.accuracy,

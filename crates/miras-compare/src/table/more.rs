@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::number;
 use super::rows::Table;
 use crate::comparison::{Comparison, Sample, Variant};
-use crate::input::Memory;
+use crate::input::Way;
 
 /// Tables with their titles: what variants take, and the others where there is something to say.
 pub(crate) fn tables(comparison: &Comparison) -> Vec<(String, Table)> {
@@ -51,7 +51,7 @@ fn lengths(comparison: &Comparison) -> Option<(String, Table)> {
         let runs = comparison.variants.iter().flat_map(Variant::counted);
         runs.flat_map(|run| &run.evaluations)
     };
-    let at: BTreeSet<(Memory, u64)> = all().map(|one| (one.memory, one.length)).collect();
+    let at: BTreeSet<(Way, u64)> = all().map(|one| (one.way(), one.length)).collect();
     if at.len() < 2 {
         return None;
     }
@@ -61,10 +61,10 @@ fn lengths(comparison: &Comparison) -> Option<(String, Table)> {
         .iter()
         .filter(|one| one.sample.is_some());
     let rows = rows.map(|variant| {
-        let cells = at.iter().map(|&(memory, length)| {
+        let cells = at.iter().map(|&(way, length)| {
             let values = variant.counted().filter_map(|run| {
                 let mut evaluations = run.evaluations.iter();
-                let one = evaluations.find(|one| (one.memory, one.length) == (memory, length))?;
+                let one = evaluations.find(|one| (one.way(), one.length) == (way, length))?;
                 if in_bits { one.bits_per_byte } else { one.loss }
             });
             number::sample(Sample::of(&values.collect::<Vec<_>>()))
@@ -73,10 +73,10 @@ fn lengths(comparison: &Comparison) -> Option<(String, Table)> {
             .chain(cells)
             .collect()
     });
-    let ways: BTreeSet<Memory> = at.iter().map(|(memory, _)| *memory).collect();
-    let head = at.iter().map(|(memory, length)| {
+    let ways: BTreeSet<Way> = at.iter().map(|(way, _)| *way).collect();
+    let head = at.iter().map(|(way, length)| {
         if ways.len() > 1 {
-            format!("{length} {memory}")
+            format!("{length} {way}")
         } else {
             length.to_string()
         }

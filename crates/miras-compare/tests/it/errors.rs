@@ -48,7 +48,6 @@ fn damaged_files_are_named() {
     let run = place.run(&Draft::new("a", 1, 2.0));
     for (name, text) in [
         ("metrics.jsonl", "{\"step\":1}\n{\"st\n{\"step\":2}\n"),
-        ("eval.json", "{"),
         ("summary.json", "[]"),
         ("run.json", "nothing"),
         ("config.toml", "memory = ["),

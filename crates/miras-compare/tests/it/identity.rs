@@ -1,7 +1,9 @@
 //! What makes runs a variant: contents, settings that change what is trained, and no more.
 
+use std::fs;
+
 use miras_compare::Comparison;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fixture::{Draft, Place, compare};
 
@@ -92,16 +94,17 @@ fn recalled(place: &Place, is_old: bool) -> Comparison {
                 .evaluated()
                 .recall(10 + seed, 64);
             for (at, one) in draft.evaluations.iter_mut().enumerate() {
-                let fingerprint = match is_old {
-                    true => format!("sha256-generated:{seed}{at}"),
-                    false => "sha256-generator:aa".to_owned(),
+                let fingerprint = if is_old {
+                    format!("sha256-generated:{seed}{at}")
+                } else {
+                    "sha256-generator:aa".to_owned()
                 };
                 one["data"]["fingerprint"] = json!(fingerprint);
                 one["bits_per_byte"] = json!(null);
                 one["by_pairs"][1]["accuracy"] = json!(0.1 * seed as f64);
             }
             if !is_old {
-                draft.data = "recall; generated without end; sha256-generator:aa".to_owned();
+                "recall; generated without end; sha256-generator:aa".clone_into(&mut draft.data);
             }
             trials.push((draft, "done"));
         }
@@ -156,4 +159,32 @@ fn other_settings_of_a_generator_are_other_data() {
     let length = warned(run(4, 128));
     assert!(!length.contains("not equal: data ("), "{length}");
     assert!(length.contains("not equal: data.seq_len, so"), "{length}");
+}
+
+#[test]
+fn gates_of_earlier_versions_had_no_anchor() {
+    for kind in ["lq", "kl", "elastic_net"] {
+        let place = Place::new();
+        let run = |name: &str, seed: u64, commit: &str, anchored: Option<&str>| {
+            let mut draft = Draft::new(name, seed, 2.0 + seed as f64);
+            draft = draft.set("retention.kind", &format!("'{kind}'"));
+            if let Some(anchored) = anchored {
+                draft = draft.set("retention.anchored", anchored);
+            }
+            let path = place.run(&draft);
+            let file = path.join("run.json");
+            let mut record: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            record.as_object_mut().unwrap().remove("seal");
+            record["starts"][0]["built_from"] = json!({"commit": commit, "dirty": false});
+            fs::write(file, record.to_string()).unwrap();
+            path
+        };
+        let old = run("old-s1", 1, "aaaaaaaaaaaa", None);
+        let anchored = run("anchored-s2", 2, "bbbbbbbbbbbb", Some("true"));
+        let plain = run("plain-s3", 3, "bbbbbbbbbbbb", Some("false"));
+        let comparison = compare(&[old.clone(), anchored]);
+        assert_eq!(comparison.variants.len(), 2, "{kind}");
+        assert_eq!(comparison.differing, ["retention.anchored"], "{kind}");
+        assert_eq!(compare(&[old, plain]).variants.len(), 1, "{kind}");
+    }
 }

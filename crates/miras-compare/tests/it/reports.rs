@@ -165,3 +165,85 @@ fn generated_data_of_other_seeds_are_the_same_data() {
     assert!(comparison.runs().all(|run| run.evaluations.len() == 1));
     assert_eq!(comparison.warnings, [""; 0]);
 }
+
+#[test]
+fn rows_that_carry_memories_are_not_averaged_with_rows_that_start_anew() {
+    let place = Place::new();
+    let paths = [run(&place, "s1", 1), run(&place, "s2", 2)];
+    let carried = [("carried", json!(true)), ("bits_per_byte", json!(1.0))];
+    let anew = [("bits_per_byte", json!(3.0))];
+    let long = [("length", json!(256)), ("bits_per_byte", json!(4.0))];
+    // The default of a run that carries memories, and what --length makes of the other ones.
+    report(&paths[0], "eval-128-live.json", &carried);
+    report(&paths[0], "eval-256-live-00000001.json", &long);
+    report(&paths[1], "eval-128-live-00000001.json", &anew);
+    report(&paths[1], "eval-256-live-00000001.json", &long);
+    let comparison = compare(&paths);
+    assert_eq!(comparison.variants.len(), 1);
+    assert_eq!(comparison.warnings, [""; 0]);
+    let text = comparison.markdown();
+    let (_, table) = text.split_once("bits a byte by tokens a row").unwrap();
+    let rows: Vec<Vec<&str>> = (table.lines())
+        .filter(|line| line.starts_with("| ") && !line.contains("---"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(
+        rows[0],
+        ["variant", "128 live", "256 live", "128 live, carried"]
+    );
+    assert_eq!(rows[1][1..], ["3.0000", "4.0000 ± 0", "1.0000"]);
+    let file: Value = serde_json::from_str(&comparison.json().unwrap()).unwrap();
+    let first = &file["variants"][0]["runs"][0]["evaluations"];
+    let carried: Vec<&Value> = (first.as_array().unwrap().iter())
+        .map(|one| &one["carried"])
+        .collect();
+    assert_eq!(carried, [&json!(true), &json!(false)]);
+    let plots = comparison.plots();
+    let plot = (plots.iter()).find(|plot| plot.name() == "loss-by-length");
+    assert!(
+        plot.unwrap()
+            .svg()
+            .unwrap()
+            .contains("memory live, carried")
+    );
+
+    // A run that has both keeps both.
+    report(&paths[0], "eval-128-live-00000001.json", &anew);
+    let comparison = compare(&paths);
+    assert_eq!(comparison.warnings, [""; 0]);
+    let counts: Vec<usize> = (comparison.runs())
+        .map(|run| run.evaluations.len())
+        .collect();
+    assert_eq!(counts, [3, 2]);
+}
+
+#[test]
+fn reports_that_cannot_be_read_are_left_out_and_named() {
+    let place = Place::new();
+    let path = run(&place, "s1", 1);
+    report(&path, "eval-128-live.json", &[]);
+    report(&path, "eval-256-live.json", &[("length", json!("long"))]);
+    fs::write(path.join("eval-512-live.json"), "{").unwrap();
+    fs::create_dir(path.join("eval-1024-live.json")).unwrap();
+    // What is no report is somebody else's file.
+    fs::write(path.join("eval-notes.json"), "{}").unwrap();
+    let comparison = compare(&[path]);
+    let lengths: Vec<u64> = (comparison.runs())
+        .flat_map(|run| run.evaluations.iter().map(|one| one.length))
+        .collect();
+    assert_eq!(lengths, [128]);
+    assert_eq!(comparison.warnings.len(), 3, "{:?}", comparison.warnings);
+    for file in [
+        "eval-256-live.json",
+        "eval-512-live.json",
+        "eval-1024-live.json",
+    ] {
+        let start = format!("left out: s1/{file}: it cannot be read: ");
+        let mut warnings = comparison.warnings.iter();
+        assert!(
+            warnings.any(|line| line.starts_with(&start)),
+            "{file}: {:?}",
+            comparison.warnings
+        );
+    }
+}

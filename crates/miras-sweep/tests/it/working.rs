@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use miras_run::{CheckpointInfo, Checkpoints, Policy, RunFolder};
+use miras_run::{CheckpointInfo, Checkpoints, Policy, RunFolder, RunRecord, Start, provenance};
 use miras_sweep::{
     Evaluations, Event, Launch, Options, SweepFolder, Tally, Task, Trial, Watch, What, WorkEnd,
     Worker,
@@ -305,8 +305,35 @@ fn trained_trials_are_measured_at_every_length() {
     drop((checkpoints, run));
     let (bench, measured) = go_on(bench, "[4, 8, 16, 2048]");
     assert_eq!(measured, 10 * 6 + 10 * 8 + 8);
-    let (_, again) = go_on(bench, "[4, 8, 16, 2048]");
+    let (bench, again) = go_on(bench, "[4, 8, 16, 2048]");
     assert_eq!(again, measured);
+
+    // So is what was measured in another way, or on another text.
+    let run = |at: usize| {
+        let trial = &bench.folder.plan().trials[at];
+        bench.folder.path().join(&trial.name)
+    };
+    let start = Start {
+        step: 0,
+        device: "cpu".into(),
+        provenance: provenance(&[], None),
+    };
+    let record = RunRecord::new(1, "a text; 9 bytes; sha256:aa", None, start);
+    let record = serde_json::to_string(&record).unwrap();
+    let change = |at: usize, key: &str, value: serde_json::Value| {
+        fs::write(run(at).join("run.json"), &record).unwrap();
+        let file = run(at).join("eval-16-live.json");
+        let mut report: serde_json::Value = serde_json::from_str(&text_of(&file)).unwrap();
+        report[key] = value;
+        fs::write(file, report.to_string()).unwrap();
+    };
+    change(3, "memory", "reset".into());
+    change(4, "state", serde_json::json!({"path": "a.state"}));
+    let text_read = |checksum: &str| serde_json::json!({"fingerprint": checksum});
+    change(5, "data", text_read("sha256:bb"));
+    change(6, "data", text_read("sha256:aa"));
+    let (_, again) = go_on(bench, "[4, 8, 16, 2048]");
+    assert_eq!(again, measured + 3);
 }
 
 #[test]

@@ -10,9 +10,8 @@ use crate::support::{Dir, repository};
 const QUICK: &str = "--set train.steps=4 --progress quiet";
 
 fn text() -> String {
-    (0..400)
-        .map(|at| format!("the lamp of house {} is red. ", at * 7 % 100))
-        .collect()
+    let sentence = |at: usize| format!("the lamp of house {} is red. ", at * 7 % 100);
+    (0..400).map(sentence).collect::<Vec<_>>().concat()
 }
 
 fn compared(dir: &Dir, words: &str) -> Value {
