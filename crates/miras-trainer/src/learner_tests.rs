@@ -440,8 +440,8 @@ fn every_parameter_has_a_group_and_one_without_is_named() {
             let expected = match name.as_str() {
                 "embedding" => "embedding",
                 "head.weight" => "head",
-                _ if name.ends_with(".gamma") => "norm",
-                _ if name.ends_with(".taps") => "convolution",
+                _ if name.rsplit('.').next() == Some("gamma") => "norm",
+                _ if name.rsplit('.').next() == Some("taps") => "convolution",
                 _ if name.contains(".ffn.") => "feed_forward",
                 _ if name.contains(".gates.") || name.contains(".rates.") => "gate",
                 _ if name.contains(".initial.") || name.contains(".gains.") => "memory",

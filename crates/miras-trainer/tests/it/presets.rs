@@ -59,7 +59,7 @@ fn load(preset: &str, sets: &[&str]) -> RunConfig {
 fn logits(config: &RunConfig) -> Vec<f32> {
     let device = Device::flex();
     let model = LanguageModel::new(&config.model, 24, 1, &device);
-    let tokens: Vec<i32> = (0..70).map(|at| (at * at % 11) as i32).collect();
+    let tokens: Vec<i32> = (0..70).map(|at| at * at % 11).collect();
     let tokens = Tensor::<1, Int>::from_ints(tokens.as_slice(), &device).reshape([1, 70]);
     let output = model.forward(tokens, None, Pass::default());
     output.logits.try_into_vec_as::<f32>().unwrap()
