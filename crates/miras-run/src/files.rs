@@ -18,8 +18,14 @@ pub(crate) const UNFINISHED: &str = ".tmp";
 /// content or the new one and never a mixture.
 ///
 /// The bytes go to another name in the same folder, are flushed to the disk, and take the
-/// place of `path` by a rename. The folder must exist.
+/// place of `path` by a rename. The folder must exist. A link is followed, and what is no file
+/// (a device, a pipe) is written to, for a rename would remove it.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let followed = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = &*followed;
+    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return fs::write(path, bytes).map_err(RunError::io("write", path));
+    }
     let unfinished = unfinished_name(path);
     let written = write_flushed(&unfinished, bytes)
         .map_err(RunError::io("write", &unfinished))
@@ -149,6 +155,23 @@ pub(crate) fn parent(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A rename in their place would take them away.
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_what_is_no_file_is_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_atomic(&link, b"new").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+
+        let device = Path::new("/dev/null");
+        write_atomic(device, b"gone").unwrap();
+        assert!(!fs::metadata(device).unwrap().is_file());
+    }
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(folder)

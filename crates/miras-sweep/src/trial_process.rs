@@ -26,6 +26,8 @@ const LATE: Duration = Duration::from_millis(200);
 const PROGRESS: Duration = Duration::from_millis(500);
 /// How much of the end of a file is looked at.
 const TAIL: u64 = 1 << 14;
+/// The tag of the number of skipped steps.
+const SKIPPED: &str = "train/skipped";
 /// The exit code that says it was told to stop and has saved.
 const INTERRUPTED: i32 = 130;
 
@@ -88,6 +90,14 @@ impl Work<'_> {
             && let Some(end) = self.evaluate(evaluations)?
         {
             return Ok((summary.steps, end));
+        }
+        let skipped = summary.metrics.get(SKIPPED).copied().unwrap_or(0.0);
+        if 2.0 * skipped > summary.steps as f64 {
+            let why = format!(
+                "skipped {skipped} of its {} steps, because something in them was not finite",
+                summary.steps
+            );
+            return Ok((summary.steps, End::Failed(why)));
         }
         let end = match summary.metrics.get(&self.folder.plan().metric) {
             Some(&metric) => End::Done { metric },

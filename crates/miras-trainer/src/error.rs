@@ -83,9 +83,9 @@ pub enum TrainError {
     },
     /// No memory of this machine holds the model.
     #[error(
-        "this model has {parameters} parameters, and building it takes {:.1} GiB, more than the \
-         {:.1} GiB of memory and swap of this machine: use a smaller model.dim, model.layers or \
-         model.ffn_dim",
+        "this model has {parameters} parameters, and training it takes {:.1} GiB or more, beyond the \
+         {:.1} GiB of memory and swap of this machine: use a smaller model.dim, model.layers, \
+         model.ffn_dim, train.batch or data.seq_len",
         gib(*bytes),
         gib(*has)
     )]

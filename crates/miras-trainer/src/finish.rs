@@ -68,7 +68,7 @@ impl Session {
         let at = self.state.step;
         self.progress.line(&match &message {
             Some(message) => format!("stopped after step {at}: {message}"),
-            None => format!("{status} at step {at}"),
+            None => format!("{status} at step {at}{}", self.in_words_skipped()),
         });
         if let Some(help) = &help {
             self.progress.line(&format!("  = help: {help}"));
@@ -301,6 +301,16 @@ impl Session {
     fn go_on(&self) -> String {
         let name = shell_word(self.folder.name());
         format!("{} --name {name} --resume", self.resume_command)
+    }
+
+    /// That steps changed nothing, because something in them was not finite.
+    fn in_words_skipped(&self) -> String {
+        match self.state.skipped {
+            0 => String::new(),
+            skipped => format!(
+                "; {skipped} of its steps were skipped, because something in them was not finite"
+            ),
+        }
     }
 
     fn last_finite(&self) -> String {

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use miras_device::{KNOWN, SystemMemory, is_cpu};
 
-use crate::estimate::{embedding_note, estimate};
+use crate::estimate::{TrainMemory, embedding_note, estimate};
 use crate::{RunConfig, TrainConfig, TrainError};
 
 /// What is to be noted of a configuration before it is trained here: its own
@@ -67,14 +67,24 @@ pub(crate) fn check_verify(train: &TrainConfig, device: &Device) -> Result<(), T
     Ok(())
 }
 
-/// Whether parameters, gradients and optimiser fit into the memory of the machine, before any of
-/// them is made.
+/// Whether parameters, gradients and optimiser fit into the memory of the machine, and training as
+/// estimated is not far beyond it, before any of it is made.
 pub(crate) fn check_memory(
     config: &RunConfig,
     vocab: usize,
     device: &Device,
 ) -> Result<(), TrainError> {
-    require(config, vocab, device, estimate(config, vocab).train.fixed())
+    require(
+        config,
+        vocab,
+        device,
+        certain(estimate(config, vocab).train),
+    )
+}
+
+/// Bytes that training takes whatever the estimate of its activations is off by.
+fn certain(takes: TrainMemory) -> u64 {
+    takes.fixed().max(takes.peak() / 2)
 }
 
 /// Whether so many bytes of a model fit into the memory of the machine; that of a GPU is not
@@ -104,8 +114,8 @@ fn too_large(config: &RunConfig, vocab: usize, bytes: u64, memory: SystemMemory)
 fn memory_note(config: &RunConfig, vocab: usize) -> Option<String> {
     let memory = SystemMemory::read()?;
     let takes = estimate(config, vocab).train;
-    if memory.is_beyond(takes.fixed()) {
-        return Some(too_large(config, vocab, takes.fixed(), memory).to_string());
+    if memory.is_beyond(certain(takes)) {
+        return Some(too_large(config, vocab, certain(takes), memory).to_string());
     }
     memory.warning(takes.peak())
 }

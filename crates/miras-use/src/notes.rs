@@ -1,6 +1,6 @@
 //! What an evaluation says beside its numbers.
 
-use miras_data::Amount;
+use miras_data::{Amount, DataConfig};
 use miras_engine::Read;
 use miras_registry::StartKind;
 use miras_trainer::{StateRule, Sum};
@@ -19,6 +19,13 @@ pub(crate) fn of_size(request: &EvalRequest, amount: Amount) -> Option<String> {
     Some(format!(
         "--batches {batches} is {tokens} tokens here, and others with another --batch or --length: use --tokens {tokens}"
     ))
+}
+
+/// Questions of recall that the memory cannot answer, whatever it has learned.
+pub(crate) fn of_recall(trained: &Trained, data: &DataConfig) -> Option<String> {
+    let mut config = trained.config.clone();
+    config.data.clone_from(data);
+    config.recall_note()
 }
 
 /// Rows that memories cannot matter in, or not in the way that is asked for.

@@ -1,11 +1,13 @@
 //! What may be said of a variant against the best.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use super::Variant;
 use super::statistics::{Difference, SEEDS, holm};
+use crate::input::Run;
 
 /// A difference that comes about by chance less often than this is taken for one.
 pub(crate) const LEVEL: f64 = 0.05;
@@ -27,6 +29,8 @@ pub enum Verdict {
     /// Its values and those of the best are the same for all seeds, so nothing is known of the
     /// noise.
     NoSpread,
+    /// It was trained or measured on other data than the best.
+    OtherData,
     /// Its runs were stopped on an earlier rung than the last.
     Stopped,
     /// No run of it counts.
@@ -42,6 +46,7 @@ impl fmt::Display for Verdict {
             Self::OneSeed => "one seed: cannot tell",
             Self::TwoSeeds => "two seeds: cannot tell",
             Self::NoSpread => "no spread: cannot tell",
+            Self::OtherData => "other data: cannot tell",
             Self::Stopped => "stopped on an earlier rung",
             Self::Unmeasured => "no run counts",
         })
@@ -76,9 +81,14 @@ pub(super) fn judge(variants: &mut [Variant], resolution: f64) {
     };
     best.verdict = Verdict::Best;
     let leader = best.by_seed();
+    let data = data_of(best);
     let (mut tested, mut differences) = (Vec::new(), Vec::new());
     for variant in others {
         let Some(own) = variant.sample else { continue };
+        if data_of(variant) != data {
+            variant.verdict = Verdict::OtherData;
+            continue;
+        }
         variant.verdict = Verdict::untested(own.n.min(sample.n));
         if let Some(difference) = Difference::of(&variant.by_seed(), &leader, resolution) {
             differences.push(difference);
@@ -96,6 +106,11 @@ pub(super) fn judge(variants: &mut [Variant], resolution: f64) {
             Verdict::WithinNoise
         };
     }
+}
+
+/// The data of the runs that count, by content or generator.
+fn data_of(variant: &Variant) -> BTreeSet<String> {
+    variant.counted().filter_map(Run::data).collect()
 }
 
 /// The corrected p of each difference, and whether it is taken for one.

@@ -41,7 +41,7 @@ fn class(verdict: Verdict) -> &'static str {
         Verdict::Best => "best",
         Verdict::WithinNoise => "noise",
         Verdict::Worse => "worse",
-        Verdict::OneSeed | Verdict::TwoSeeds | Verdict::NoSpread => "seed",
+        Verdict::OneSeed | Verdict::TwoSeeds | Verdict::NoSpread | Verdict::OtherData => "seed",
         Verdict::Stopped | Verdict::Unmeasured => "unmeasured",
     }
 }

@@ -192,12 +192,12 @@ fn what_trials_are_noted_for_is_said_once() {
 fn every_trial_can_be_measured_or_nothing_is_trained() {
     for widths in ["2, 1", "1, 2"] {
         let text = format!(
-            "[sweep.axes]\n'train.width' = [{widths}]\n[sweep.evaluate]\nlengths = [8, 200]\n\
-             tokens = 200"
+            "[sweep.axes]\n'train.width' = [{widths}]\n[sweep.evaluate]\nlengths = [8, 3000]\n\
+             tokens = 3000"
         );
         let error = expanded(&text).map(|_| ()).unwrap_err();
         for said in [
-            "error: at train.width=1: 200 is too long",
+            "error: at train.width=1: 3000 is too long",
             "sweep.toml:4:15  (sweep.evaluate.lengths[1])",
         ] {
             assert!(error.contains(said), "{error}");

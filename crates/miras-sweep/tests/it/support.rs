@@ -92,7 +92,7 @@ impl Settle for Toy {
     fn measure(&self, layers: Layers, evaluations: &Evaluations) -> Result<Vec<String>, Misfit> {
         let width = self.settle(layers).unwrap().memory.unwrap() as usize;
         for (at, &length) in evaluations.lengths.iter().enumerate() {
-            if length > 100 * width {
+            if length > 2048 * width {
                 return Err(Misfit {
                     key: format!("lengths[{at}]"),
                     why: format!("{length} is too long"),

@@ -50,6 +50,12 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
     let device = args.work.device.as_deref();
     let (spec, expanded) = expanded(layers, registry, device)?;
     refuse_swept(&args, &expanded, registry)?;
+    if expanded.follow.iter().any(|key| key == "eval.tokens") {
+        let message =
+            "eval.batches gives the trials of this sweep different amounts of held-out text";
+        let help = "write eval.tokens, one number for all, in its place";
+        return Err(Usage::new(message.to_owned()).help(help.to_owned()).into());
+    }
     let name = args.name.clone().unwrap_or_else(|| stem(Some(&args.file)));
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
     if args.dry_run {

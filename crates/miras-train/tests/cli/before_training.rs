@@ -129,7 +129,7 @@ fn a_model_beyond_all_memory_is_refused_before_it_is_built() {
     dir.file("tiny.toml", TINY);
     let wide = "--set model.dim=64";
     let large = format!("{wide} --set model.layers=1000000");
-    let said = " parameters, and building it takes ";
+    let said = " parameters, and training it takes ";
     for words in ["run tiny.toml", "bench tiny.toml --repeats 1"] {
         let ran = dir.run(&format!("{words} {large}")).ended(2);
         assert!(ran.err.contains(said), "{}", ran.err);
@@ -165,14 +165,17 @@ fn a_model_beyond_all_memory_is_refused_before_it_is_built() {
         ran.err
     );
     // Weights that fit, and activations that do not.
-    let ran = dir.run("check tiny.toml --set train.batch=4000000").done();
-    assert!(
-        ran.out.contains("note: training is estimated to take "),
-        "{}",
-        ran.out
-    );
-    let ran = dir.run("sweep many.toml --dry-run --set train.batch=4000000 --set data.seq_len=64");
-    assert!(ran.done().out.contains(": training is estimated to take "));
+    let many = "--set train.batch=4000000";
+    let ran = dir.run(&format!("check tiny.toml {many}")).done();
+    assert!(ran.out.contains(said), "{}", ran.out);
+    let ran = dir
+        .run(&format!("run tiny.toml --name large {many}"))
+        .ended(2);
+    assert!(ran.err.contains(said), "{}", ran.err);
+    let ran = dir.run(&format!(
+        "sweep many.toml --dry-run {many} --set data.seq_len=64"
+    ));
+    assert!(ran.done().out.contains(said));
 }
 
 /// Two chunks, of which the larger one is as long as a row.
@@ -322,4 +325,31 @@ fn the_time_of_a_sweep_is_a_guess_that_says_so() {
         "{last}"
     );
     dir.run("sweep many.toml --time").ended(2);
+}
+
+#[test]
+fn trials_are_not_measured_on_different_amounts_of_text() {
+    let tied = "[[sweep.tied]]\n'train.batch' = [4, 2]\n'train.accumulate' = [1, 2]";
+    let dir = sweep(tied);
+    let error = dir
+        .run("sweep many.toml --dry-run --set eval.batches=2")
+        .ended(2)
+        .err;
+    assert!(
+        error.contains("eval.batches gives the trials of this sweep different amounts")
+            && error.contains("write eval.tokens"),
+        "{error}"
+    );
+    dir.run("sweep many.toml --dry-run --set eval.tokens=64")
+        .done();
+}
+
+/// Its last loss is that of weights which were hardly ever updated.
+#[test]
+fn a_trial_that_skipped_most_of_its_steps_has_failed() {
+    let dir = sweep("[sweep]\nalike = 0\n[sweep.axes]\n'optim.lr' = [1e-3, 1e30]");
+    let skips = "--set train.on_nonfinite=skip --set train.max_skips=100 --set train.steps=10";
+    let ran = dir.run(&format!("sweep many.toml {skips}")).ended(1);
+    assert!(ran.err.contains("of its 10 steps, because"), "{}", ran.err);
+    assert!(ran.err.contains("1 of 2 trials done"), "{}", ran.err);
 }

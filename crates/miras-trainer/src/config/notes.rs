@@ -52,7 +52,7 @@ impl RunConfig {
     }
 
     /// Questions that are asked before the memory that is read knows their pair.
-    fn recall_note(&self) -> Option<String> {
+    pub fn recall_note(&self) -> Option<String> {
         let DataConfig::Mqar(data) = &self.data else {
             return None;
         };
