@@ -35,7 +35,7 @@ pub const MOST: f64 = 2e-3;
 pub const FLOOR: f64 = 1e-4;
 /// How many times the rounding of its inputs alone a case may be off: rounding happens at every
 /// step, and where a loss has a kink or a deep memory squares, it is amplified.
-pub const AMPLIFIED: f64 = 10_000.0;
+pub const AMPLIFIED: f64 = 5_000.0;
 /// What no case may be off, however much it amplifies.
 const LARGEST: f64 = 0.1;
 
