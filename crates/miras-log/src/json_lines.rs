@@ -85,7 +85,7 @@ impl JsonLines {
     /// that is no line of metrics is left out.
     ///
     /// # Errors
-    /// [`LogError::Line`] for any other line that is none.
+    /// [`LogError::Line`] for any other line that is not a JSON object with a step.
     pub fn read(path: impl AsRef<Path>) -> Result<Vec<Line>, LogError> {
         let path = path.as_ref();
         let Some(bytes) = content(path)? else {

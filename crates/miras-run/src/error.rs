@@ -95,7 +95,7 @@ pub enum RunError {
     NoCheckpoint {
         /// The run folder.
         path: PathBuf,
-        /// Checkpoints that are there but damaged; empty if there is none at all.
+        /// Checkpoints that are there but damaged; empty if the run has no checkpoint.
         skipped: Vec<Damaged>,
     },
 

@@ -169,8 +169,8 @@ impl Evaluation {
     }
 }
 
-/// The evaluations of a run as it is now, by length, then memory, and the reports that are none
-/// of these, damaged ones among them.
+/// The evaluations of a run as it is now, by length, then memory; and the reports that do not
+/// count, with the reason, damaged ones among them.
 pub(super) fn read(
     folder: &RunFolder,
     summary: Option<&Summary>,

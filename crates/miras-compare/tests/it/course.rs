@@ -7,7 +7,7 @@ use miras_run::Status;
 
 use crate::fixture::{Draft, Place, compare};
 
-/// A run that was measured at so many of the five places of a fixture.
+/// A run that was measured at the first of the five places of a fixture, as many as asked for.
 fn partial(place: &Place, draft: &Draft, measured: usize) -> std::path::PathBuf {
     let path = place.run(draft);
     let file = path.join("metrics.jsonl");
