@@ -42,7 +42,7 @@ pub fn report_name(length: u64, memory: &str, settings: &str) -> String {
     }
 }
 
-/// Eight digits that stand for settings that are not the defaults; empty if there are none.
+/// Eight digits, a hash of the settings that differ from their defaults; empty if all are defaults.
 pub fn settings_hash(settings: &[(&str, String)]) -> String {
     if settings.is_empty() {
         return String::new();
@@ -73,7 +73,7 @@ impl RunFolder {
         Ok(found)
     }
 
-    /// The newest checkpoint, which is not verified; none if there is none.
+    /// The newest checkpoint, which is not verified; `None` if the run has no checkpoint.
     pub fn newest(&self) -> Result<Option<Newest>> {
         let found = layout::scan(&self.checkpoints_path())?;
         Ok(found.last().map(|(step, path)| {

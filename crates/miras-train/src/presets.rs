@@ -142,7 +142,7 @@ impl Preset {
     }
 }
 
-/// The presets of a folder; what others extend is none.
+/// The presets of a folder, without the files that exist to be extended.
 fn in_folder(folder: &str, registry: &Registry) -> anyhow::Result<Vec<Preset>> {
     let mut presets = Vec::new();
     for ((path, text), name) in FILES.iter().zip(LIBRARY.names()) {

@@ -37,7 +37,7 @@ pub(crate) fn within_a_chunk(
 ) -> Option<String> {
     let settings = &trained.config.model.choice.as_ref()?.rule.settings;
     let chunk = settings.chunk;
-    // A state may end inside a chunk, and what is read before the next one is none of the row's.
+    // A state may end inside a chunk: what is read before the next chunk was not written by the row.
     if length > chunk || carries || request.state.is_some() {
         return None;
     }

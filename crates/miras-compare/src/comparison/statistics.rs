@@ -43,7 +43,7 @@ impl Difference {
     /// `resolution` is the smallest step in which a value can change, 0 if it is not known. A
     /// spread is taken to be no smaller: values that are equal to a step are not equal beyond it.
     ///
-    /// None if a side has fewer than [`SEEDS`] values, or if there is no spread at all: seeds that
+    /// `None` if a side has fewer than [`SEEDS`] values, or if there is no spread at all: seeds that
     /// change nothing are no measure of chance.
     pub fn of(
         one: &BTreeMap<u64, f64>,

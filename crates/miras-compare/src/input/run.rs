@@ -157,7 +157,7 @@ impl Run {
         Ok((None, value))
     }
 
-    /// The last value after at most so many tokens, or why there is none that counts.
+    /// The last value within a number of tokens, or why no value counts.
     fn after(&self, metric: &str, tokens: u64) -> Result<(Option<u64>, f64), String> {
         if !self.is_complete() && !self.may_go_on() {
             return Err(self.how_it_stands());
