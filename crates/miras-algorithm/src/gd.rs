@@ -15,10 +15,9 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
     reference: "MIRAS, arXiv 2504.13173, section 3",
     keys: &STEP_KEYS,
     variants: &["", "step = 'fixed'\nstep_max = 0.4"],
-    build: |tree, defaults| {
-        let mut gd = tree.part::<Gd>("algorithm", &["kind"])?;
-        let step_max = *gd.step_max.get_or_insert(defaults.step_max);
-        check(tree, step_max)?;
+    build: |section| {
+        let gd = section.part::<Gd>()?;
+        check(section, gd.step_max)?;
         Ok(Arc::new(gd))
     },
 };
@@ -35,7 +34,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
 #[serde(default, deny_unknown_fields)]
 pub struct Gd {
     /// Largest inner step size, ≥ 0; the memory's depth decides where it is left out.
-    pub step_max: Option<f64>,
+    pub step_max: f64,
     /// Whether it depends on the input.
     pub step: StepSize,
 }
@@ -43,7 +42,7 @@ pub struct Gd {
 impl Default for Gd {
     fn default() -> Self {
         Self {
-            step_max: None,
+            step_max: 1.0,
             step: StepSize::Input,
         }
     }
@@ -51,7 +50,7 @@ impl Default for Gd {
 
 impl MemoryAlgorithm for Gd {
     fn gates(&self) -> Vec<GateSpec> {
-        vec![self.step.gate(self.step_max.unwrap_or(1.0))]
+        vec![self.step.gate(self.step_max)]
     }
 
     fn step(&self, map: MapState, decay: Tensor<4>, write: Tensor<4>, _gates: &Gates) -> MapState {

@@ -24,14 +24,13 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
         ),
     ],
     variants: &["", "step = 'fixed'\nstep_max = 0.2\nmomentum = 0.8"],
-    build: |tree, defaults| {
-        let mut momentum = tree.part::<Momentum>("algorithm", &["kind"])?;
-        let step_max = *momentum.step_max.get_or_insert(defaults.step_max);
-        check(tree, step_max)?;
+    build: |section| {
+        let momentum = section.part::<Momentum>()?;
+        check(section, momentum.step_max)?;
         if !(momentum.momentum > 0.0 && momentum.momentum < 1.0) {
             let help = "algorithm.kind = \"gd\" is the rule without momentum".to_string();
             let message = "momentum must be above 0 and below 1";
-            return Err(tree.error("algorithm.momentum", message, Some(help)));
+            return Err(section.error("momentum", message, Some(help)));
         }
         Ok(Arc::new(momentum))
     },
@@ -52,7 +51,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
 #[serde(default, deny_unknown_fields)]
 pub struct Momentum {
     /// Largest inner step size, ≥ 0; the memory's depth decides where it is left out.
-    pub step_max: Option<f64>,
+    pub step_max: f64,
     /// Whether it depends on the input.
     pub step: StepSize,
     /// Where the momentum gate starts, in (0, 1).
@@ -62,7 +61,7 @@ pub struct Momentum {
 impl Default for Momentum {
     fn default() -> Self {
         Self {
-            step_max: None,
+            step_max: 1.0,
             step: StepSize::Input,
             momentum: 0.5,
         }
@@ -79,7 +78,7 @@ impl MemoryAlgorithm for Momentum {
             map: GateMap::LogSigmoid,
             bias: (self.momentum / (1.0 - self.momentum)).ln(),
         };
-        vec![self.step.gate(self.step_max.unwrap_or(1.0)), momentum]
+        vec![self.step.gate(self.step_max), momentum]
     }
 
     fn slots(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The inner step size θ, shared by the algorithms.
 
-use miras_config::{ConfigError, Tree};
+use miras_config::{ConfigError, Section};
 use miras_core::{GateMap, GateSpec, STEP};
 use serde::{Deserialize, Serialize};
 
@@ -45,10 +45,10 @@ impl StepSize {
 /// Steps beyond this are nobody's intention.
 const LARGEST: f64 = 1e6;
 
-pub(crate) fn check(tree: &Tree, step_max: f64) -> Result<(), ConfigError> {
+pub(crate) fn check(section: &Section<'_>, step_max: f64) -> Result<(), ConfigError> {
     if (0.0..=LARGEST).contains(&step_max) {
         return Ok(());
     }
     let message = format!("step_max must be from 0 to {LARGEST}");
-    Err(tree.error("algorithm.step_max", message, None))
+    Err(section.error("step_max", message, None))
 }

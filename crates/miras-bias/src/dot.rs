@@ -13,7 +13,7 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
     reference: "MIRAS, arXiv 2504.13173, Table 1 (Hebbian rows)",
     keys: &[],
     variants: &[""],
-    build: |tree, _| Ok(Arc::new(tree.part::<Dot>("bias", &["kind"])?)),
+    build: |section| Ok(Arc::new(section.part::<Dot>()?)),
 };
 
 /// Dot-product similarity.

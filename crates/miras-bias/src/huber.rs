@@ -39,15 +39,15 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
         "delta = 0.7\ninput_dependent = true",
         "scope = 'mix'\ndelta = 0.7\ninput_dependent = true",
     ],
-    build: |tree, _| {
-        let mut huber = tree.part::<Huber>("bias", &["kind"])?;
+    build: |section| {
+        let mut huber = section.part::<Huber>()?;
         if !(SMALLEST..=LARGEST).contains(&huber.delta) {
             let message = format!("delta must be from {SMALLEST} to {LARGEST}");
             let help = "bias.kind = \"l2\" is the limit of a large delta";
-            return Err(tree.error("bias.delta", message, Some(help.into())));
+            return Err(section.error("delta", message, Some(help.into())));
         }
         let is_mix = huber.scope == Scope::Mix;
-        huber.sharpness = only_with(tree, huber.sharpness, "scope = \"mix\"", is_mix)?;
+        huber.sharpness = only_with(section, huber.sharpness, "scope = \"mix\"", is_mix)?;
         Ok(Arc::new(huber))
     },
 };

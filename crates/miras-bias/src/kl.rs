@@ -16,7 +16,7 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
     reference: "this project",
     keys: &[],
     variants: &[""],
-    build: |tree, _| Ok(Arc::new(tree.part::<Kl>("bias", &["kind"])?)),
+    build: |section| Ok(Arc::new(section.part::<Kl>()?)),
 };
 
 /// Kullback-Leibler divergence of distributions over the features.

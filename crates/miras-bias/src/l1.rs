@@ -18,9 +18,9 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
         "nu of tanh(nu e), which stands for the sign; from 0.001 to 1000 (default 10)",
     )],
     variants: &[""],
-    build: |tree, _| {
-        let l1 = tree.part::<L1>("bias", &["kind"])?;
-        check(tree, l1.sharpness)?;
+    build: |section| {
+        let l1 = section.part::<L1>()?;
+        check(section, l1.sharpness)?;
         Ok(Arc::new(l1))
     },
 };

@@ -13,7 +13,7 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
     reference: "Titans, arXiv 2501.00663, Eq. 12 (there without the 1/2)",
     keys: &[],
     variants: &[""],
-    build: |tree, _| Ok(Arc::new(tree.part::<L2>("bias", &["kind"])?)),
+    build: |section| Ok(Arc::new(section.part::<L2>()?)),
 };
 
 /// Squared error.

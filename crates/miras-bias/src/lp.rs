@@ -32,22 +32,22 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
         ),
     ],
     variants: &["", "form = 'paper'\np = 1.5\nsharpness = 3.0"],
-    build: |tree, _| {
-        let mut lp = tree.part::<Lp>("bias", &["kind"])?;
+    build: |section| {
+        let mut lp = section.part::<Lp>()?;
         if !(1.0..=LARGEST).contains(&lp.p) {
             let message =
                 format!("p must be from 1 (below it the loss is not convex) to {LARGEST}");
             let help =
                 "3 is MONETA's; bias.kind = \"huber\" or \"l1\" for outliers that write little";
-            return Err(tree.error("bias.p", message, Some(help.into())));
+            return Err(section.error("p", message, Some(help.into())));
         }
         if !(SMALLEST_EPSILON..=1.0).contains(&lp.epsilon) {
             let message = format!("epsilon must be from {SMALLEST_EPSILON:e} to 1");
             let help = "1e-6 is the paper's; at 0 derivatives are infinite where e = 0";
-            return Err(tree.error("bias.epsilon", message, Some(help.into())));
+            return Err(section.error("epsilon", message, Some(help.into())));
         }
         let is_paper = lp.form == LpForm::Paper;
-        lp.sharpness = only_with(tree, lp.sharpness, "form = \"paper\"", is_paper)?;
+        lp.sharpness = only_with(section, lp.sharpness, "form = \"paper\"", is_paper)?;
         Ok(Arc::new(lp))
     },
 };

@@ -16,12 +16,12 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
         "Delta, how far the true value may lie from the given one, in units of the values; from 0 (l2) to 1e6 (default 0.1)",
     )],
     variants: &["radius = 0.3"],
-    build: |tree, _| {
-        let robust = tree.part::<Robust>("bias", &["kind"])?;
+    build: |section| {
+        let robust = section.part::<Robust>()?;
         if !(0.0..=LARGEST).contains(&robust.radius) {
             let message = format!("radius must be from 0 to {LARGEST}");
             let help = "0.1 is the default; radius = 0 is bias.kind = \"l2\"";
-            return Err(tree.error("bias.radius", message, Some(help.into())));
+            return Err(section.error("radius", message, Some(help.into())));
         }
         Ok(Arc::new(robust))
     },

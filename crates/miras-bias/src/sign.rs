@@ -1,7 +1,7 @@
 //! The smooth sign `tanh(ν e)` and its sharpness ν, which several biases have.
 
 use burn::tensor::Tensor;
-use miras_config::{ConfigError, Tree};
+use miras_config::{ConfigError, Section};
 
 /// The default sharpness: MIRAS says "large" and gives no number.
 pub(crate) const SHARPNESS: f64 = 10.0;
@@ -15,29 +15,29 @@ pub(crate) fn smooth_sign(e: Tensor<4>, sharpness: f64) -> Tensor<4> {
 }
 
 /// An error unless a sign of this sharpness is one.
-pub(crate) fn check(tree: &Tree, sharpness: f64) -> Result<(), ConfigError> {
+pub(crate) fn check(section: &Section<'_>, sharpness: f64) -> Result<(), ConfigError> {
     if (SMALLEST..=LARGEST).contains(&sharpness) {
         return Ok(());
     }
     let message = format!("sharpness must be from {SMALLEST} to {LARGEST}");
     let help = "10 is the default; the larger it is, the nearer tanh(sharpness e) is to a sign";
-    Err(tree.error("bias.sharpness", message, Some(help.into())))
+    Err(section.error("sharpness", message, Some(help.into())))
 }
 
 /// The sharpness of a bias that reads it under one setting alone: filled in there, refused elsewhere.
 pub(crate) fn only_with(
-    tree: &Tree,
+    section: &Section<'_>,
     sharpness: Option<f64>,
     setting: &str,
     is_set: bool,
 ) -> Result<Option<f64>, ConfigError> {
     match sharpness {
         None => Ok(is_set.then_some(SHARPNESS)),
-        Some(value) if is_set => check(tree, value).map(|()| sharpness),
+        Some(value) if is_set => check(section, value).map(|()| sharpness),
         Some(_) => {
             let message = format!("sharpness belongs to bias.{setting}, the only one with a sign");
             let help = format!("leave bias.sharpness out, or set bias.{setting}");
-            Err(tree.error("bias.sharpness", message, Some(help)))
+            Err(section.error("sharpness", message, Some(help)))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use toml::{Table, Value};
 
-use crate::{origin::Origins, path};
+use crate::{list::entry_path, origin::Origins, path};
 
 /// Longer lines do not push the comments of their neighbours to the right.
 const WIDEST: usize = 48;
@@ -54,6 +54,7 @@ fn write_table(text: &mut String, table: &Table, name: &str, at: &str, origins: 
         let _ = writeln!(text, "{line:width$}  # not set");
     }
 
+    let is_top = at.is_empty();
     for (key, value) in table {
         let name = path::join(name, key);
         let at = path::join(at, key);
@@ -66,7 +67,13 @@ fn write_table(text: &mut String, table: &Table, name: &str, at: &str, origins: 
         }
         for (number, inner) in tables(value).into_iter().flatten().enumerate() {
             header(text, &format!("[[{name}]]"));
-            write_table(text, inner, &name, &path::index(&at, number), origins);
+            // The entries of a list at the top are named by their numbers.
+            let at = if is_top {
+                entry_path(&at, number)
+            } else {
+                path::index(&at, number)
+            };
+            write_table(text, inner, &name, &at, origins);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     extends,
     layer::{Kind, Layer, Source},
     library::{Library, Place},
+    list,
     marks::Marks,
     path,
     tree::Tree,
@@ -18,7 +19,9 @@ use crate::{
 
 /// Ordered layers of configuration; later ones win.
 ///
-/// Tables are merged key by key; every other value replaces the one below. A
+/// Tables are merged key by key; every other value replaces the one below. The entries of a list of
+/// tables at the top, such as `[[layers]]`, are tables named `0`, `1`, ...: a later list replaces
+/// them all, and `--set layers.0.KEY=VALUE` sets a key in one. A
 /// table never replaces another sort of value, nor the reverse, except that
 /// `--set` may name a kind for a table (see [`Layers::set`]).
 #[derive(Debug, Clone, Default)]
@@ -84,6 +87,11 @@ impl Layers {
         let mut table = Table::new();
         let mut marks = Marks::default();
         for mut layer in self.layers {
+            // A list replaces the one below, as every array does.
+            for list in list::number_entries(&mut layer) {
+                table.remove(&list);
+                marks.forget(&path::join("", &list));
+            }
             let new = std::mem::take(&mut layer.table);
             merge_table(&mut table, new, "", &layer, &mut marks)?;
             marks.close_layer(layer.source);

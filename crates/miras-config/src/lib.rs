@@ -28,7 +28,7 @@
 //!
 //! let mut tree = layers.merge()?;
 //! let kind: Option<String> = tree.value("memory.kind")?;
-//! let mlp: Mlp = tree.part("memory", &["kind"])?;
+//! let mlp: Mlp = tree.at("memory").part()?;
 //! let origins = tree.finish()?;
 //!
 //! assert_eq!((kind.as_deref(), mlp.depth), (Some("mlp"), 3));
@@ -50,10 +50,12 @@ mod hints;
 mod layer;
 mod layers;
 mod library;
+mod list;
 mod marks;
 mod origin;
 mod path;
 mod problem;
+mod section;
 mod suggest;
 mod tree;
 
@@ -64,7 +66,9 @@ pub use fields::fields_of;
 pub use flat::flat;
 pub use layers::Layers;
 pub use library::Library;
+pub use list::entry_path;
 pub use origin::{Origin, Origins};
 pub use path::{index as item_path, join as key_path};
+pub use section::Section;
 pub use suggest::did_you_mean;
 pub use tree::Tree;

@@ -82,6 +82,15 @@ impl Marks {
         }
     }
 
+    /// What was written at and inside one path is shown at another as well.
+    pub(crate) fn copy(&mut self, from: &str, to: &str) {
+        let copies: Vec<(String, Mark)> = (self.by_path.iter())
+            .filter(|(path, _)| path::is_at_or_inside(path, from))
+            .map(|(path, mark)| (format!("{to}{}", &path[from.len()..]), mark.clone()))
+            .collect();
+        self.by_path.extend(copies);
+    }
+
     pub(crate) fn forget(&mut self, path: &str) {
         self.by_path
             .retain(|inner, _| !path::is_at_or_inside(inner, path));

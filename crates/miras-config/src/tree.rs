@@ -10,7 +10,7 @@ use crate::{
     error::ConfigError,
     explain::{explain, not_a_table},
     hints::Hints,
-    layers::{discards, kind_table},
+    layers::kind_table,
     marks::Marks,
     origin::Origins,
     path,
@@ -55,11 +55,11 @@ impl Tree {
     /// any, which [`conclude`](Self::conclude) then reports with all others. An error that `read`
     /// returns after a mistake was noted inside of it is dropped, for it may follow from that one.
     ///
-    /// `tables` are the top-level tables that the piece takes; what a failed attempt leaves of
+    /// `tables` are the paths of the tables that the piece takes; what a failed attempt leaves of
     /// them is not looked at.
     pub fn attempt<T>(
         &mut self,
-        tables: &[&str],
+        tables: &[impl AsRef<str>],
         read: impl FnOnce(&mut Self) -> Result<T, ConfigError>,
     ) -> Option<T> {
         let before = self.mistakes.len();
@@ -73,8 +73,8 @@ impl Tree {
             _ => {}
         }
         for table in tables {
-            self.taken.insert((*table).to_owned());
-            self.table.remove(*table);
+            // If something else stands where a table belongs, a mistake was noted for it.
+            let _ = self.take(table.as_ref());
         }
         None
     }
@@ -102,7 +102,7 @@ impl Tree {
         loop {
             match decode(path, value.clone()) {
                 Ok(section) => return Ok(section),
-                Err(failure) => self.mend(path, &mut value, failure, &[])?,
+                Err(failure) => self.mend(path, &mut value, failure)?,
             }
         }
     }
@@ -116,7 +116,7 @@ impl Tree {
             match decode(path, value.clone()) {
                 Ok(read) => return Ok(Some(read)),
                 Err(failure) => {
-                    if let Err(error) = self.mend(path, &mut value, failure, &[]) {
+                    if let Err(error) = self.mend(path, &mut value, failure) {
                         return self.note(error).map(|()| None);
                     }
                 }
@@ -147,50 +147,6 @@ impl Tree {
         }
         self.marks.rename(from, to);
         Ok(value)
-    }
-
-    /// Like [`section`](Self::section), for a table whose type is chosen by its
-    /// `kind`, which [`value`](Self::value) has removed already.
-    ///
-    /// Keys that `T` does not know are dropped if they are older than the
-    /// present kind, for they belonged to another, unless `--set` wrote them; from
-    /// the layer that chose the kind on they are errors. `also_known` names keys that others take
-    /// from this table, for suggestions.
-    pub fn part<T: DeserializeOwned>(
-        &mut self,
-        path: &str,
-        also_known: &[&str],
-    ) -> Result<T, ConfigError> {
-        let mut value = self.take_table(path)?;
-        loop {
-            let failure = match decode(path, value.clone()) {
-                Ok(part) => return Ok(part),
-                Err(failure) => failure,
-            };
-            let unknown = match &failure.problem {
-                Problem::UnknownField { name, .. } => Some(path::join(&failure.path, name)),
-                _ => None,
-            };
-            let at = unknown.as_ref().unwrap_or(&failure.path);
-            if at == path || !self.is_older_than_kind(at, path) {
-                self.mend(path, &mut value, failure, also_known)?;
-                continue;
-            }
-            if self.marks.is_assigned(at) {
-                let kind = self.marks.assignment(&path::join(path, "kind"));
-                let message = discards(&kind, &self.marks.assignment(at));
-                let help = "leave the earlier one out: it belongs to another kind";
-                return Err(self.error(at, message, Some(help.to_owned())));
-            }
-            match unknown {
-                Some(unknown) if remove(&mut value, path, &unknown) => self.marks.forget(&unknown),
-                _ => {
-                    return Err(self.explain(path, failure, also_known).or_help(|| {
-                        format!("this was written for another `{path}.kind`; set it again")
-                    }));
-                }
-            }
-        }
     }
 
     /// Names what would take the key at `path`, such as `memory.kind = "mlp"`: the error says so
@@ -230,6 +186,38 @@ impl Tree {
 
     pub(crate) fn marks(&self) -> &Marks {
         &self.marks
+    }
+
+    pub(crate) fn marks_mut(&mut self) -> &mut Marks {
+        &mut self.marks
+    }
+
+    /// What nobody has taken yet at `path`.
+    pub(crate) fn get(&self, path: &str) -> Option<&Value> {
+        let mut keys = path.split('.');
+        let first = self.table.get(keys.next()?)?;
+        keys.try_fold(first, |value, key| value.get(key))
+    }
+
+    /// Puts a table at `path`, into tables that are there.
+    pub(crate) fn put(&mut self, path: &str, new: Table) {
+        let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
+        let mut table = &mut self.table;
+        for key in parents.split('.').filter(|key| !key.is_empty()) {
+            let inner = table
+                .entry(key)
+                .or_insert_with(|| Value::Table(Table::new()));
+            match inner {
+                Value::Table(inner) => table = inner,
+                _ => return,
+            }
+        }
+        table.insert(last.to_owned(), Value::Table(new));
+    }
+
+    /// The key that stood at `path` is no part of the configuration.
+    pub(crate) fn forget(&mut self, path: &str) {
+        self.marks.forget(path);
     }
 
     /// Ends the reading: what nobody has taken is an error, and so is what attempts have noted.
@@ -308,7 +296,7 @@ impl Tree {
         Ok(table.remove(last))
     }
 
-    fn take_table(&mut self, path: &str) -> Result<Value, ConfigError> {
+    pub(crate) fn take_table(&mut self, path: &str) -> Result<Value, ConfigError> {
         let Some(mut value) = self.take(path)? else {
             return Ok(Value::Table(Table::new()));
         };
@@ -320,7 +308,7 @@ impl Tree {
         }
     }
 
-    fn is_older_than_kind(&self, path: &str, part: &str) -> bool {
+    pub(crate) fn is_older_than_kind(&self, path: &str, part: &str) -> bool {
         let kind = self.marks.get(&path::join(part, "kind"));
         match (self.marks.get(path), kind) {
             (Some(mark), Some(kind)) => mark.layer < kind.since,
@@ -331,12 +319,11 @@ impl Tree {
     /// Takes a failure out of `value`, the table at `path`, so that the rest can be read: a number
     /// where a flag is to set a text becomes that text, and inside of an attempt a key that cannot
     /// be read is noted and dropped. Otherwise the failure is returned as an error.
-    fn mend(
+    pub(crate) fn mend(
         &mut self,
         path: &str,
         value: &mut Value,
         failure: Failure,
-        also_known: &[&str],
     ) -> Result<(), ConfigError> {
         if failure.problem.wants_text()
             && self.marks.is_flag(&failure.path)
@@ -353,7 +340,7 @@ impl Tree {
         };
         // An array is dropped whole.
         let at = at.split('[').next().unwrap_or_default().to_owned();
-        let error = self.explain(path, failure, also_known);
+        let error = self.explain(failure);
         if self.attempts == 0 || !path::is_inside(&at, path) || !remove(value, path, &at) {
             return Err(error);
         }
@@ -361,16 +348,15 @@ impl Tree {
         Ok(())
     }
 
-    /// Turns a failure into an error; `also_known` are further keys of `base`.
-    fn explain(&self, base: &str, failure: Failure, also_known: &[&str]) -> ConfigError {
-        let mut elsewhere = self.taken_in(&failure.path);
-        elsewhere.extend(also_known.iter().filter(|_| failure.path == base));
-        explain(failure, &self.marks, &self.hints, elsewhere)
+    /// Turns a failure into an error.
+    pub(crate) fn explain(&self, failure: Failure) -> ConfigError {
+        let taken = self.taken_in(&failure.path);
+        explain(failure, &self.marks, &self.hints, taken)
     }
 }
 
 /// `--set memory=mlp` stands for a table even if no layer below wrote one.
-fn expand_kind(value: &mut Value, path: &str, marks: &mut Marks) {
+pub(crate) fn expand_kind(value: &mut Value, path: &str, marks: &mut Marks) {
     if let Value::String(name) = value
         && marks.is_assigned(path)
     {
@@ -399,7 +385,7 @@ fn find<'a>(value: &'a mut Value, at: &str, wanted: &str) -> Option<&'a mut Valu
 }
 
 /// Removes `unknown`, a path inside the table `value` that stands at `at`.
-fn remove(value: &mut Value, at: &str, unknown: &str) -> bool {
+pub(crate) fn remove(value: &mut Value, at: &str, unknown: &str) -> bool {
     match value {
         Value::Table(table) => {
             let found = table

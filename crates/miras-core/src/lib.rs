@@ -32,5 +32,5 @@ pub use bias::AttentionalBias;
 pub use coefficients::{ChunkEnd, Coefficients, Rows, SlotEnd, decay_matrix, products, triangle};
 pub use gate::{GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD, inverse_softplus};
 pub use memory::{Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, Weights};
-pub use part::{Axis, Defaults, Part, table_of};
+pub use part::{Axis, Part, table_of};
 pub use retention::{LinkKind, Order, RetentionGate};

@@ -4,8 +4,6 @@ use std::fmt::Debug;
 
 use burn::tensor::Tensor;
 
-use crate::Defaults;
-
 /// A memory architecture: a small program over linear maps.
 ///
 /// The maps' weights are the fast weights, learned token by token; gains are
@@ -39,9 +37,10 @@ pub trait MemoryArchitecture: Debug + Send + Sync {
         false
     }
 
-    /// What this architecture asks of the later axes where the config is silent.
-    fn defaults(&self) -> Defaults {
-        Defaults::default()
+    /// Values for keys of the later axes where the config is silent: a part that has such a key
+    /// uses them in the place of its own default.
+    fn hints(&self) -> toml::Table {
+        toml::Table::new()
     }
 
     /// `y = M(x)`.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use miras_config::{ConfigError, Tree};
+use miras_config::{ConfigError, Section};
 
 /// One of the four axes of the design space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,32 +56,8 @@ pub struct Part<T: ?Sized + 'static> {
     pub keys: &'static [(&'static str, &'static str)],
     /// Settings (TOML of its table, without `kind`) under which the contract tests run it.
     pub variants: &'static [&'static str],
-    /// Builds it from its table in a config.
-    pub build: fn(&mut Tree, Defaults) -> Result<Arc<T>, ConfigError>,
-}
-
-/// What an earlier axis asks of a later one where the config is silent.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Defaults {
-    /// Learned initial weights are forgotten unless the memory decays towards them
-    /// (`docs/architecture.md`, Beyond the training length). It follows from `memory.start`; what a
-    /// memory says is not used.
-    pub anchored: bool,
-    /// Weights of one sign are of use only behind a norm that removes the mean.
-    pub signed: bool,
-    /// The largest inner step at which a chain of chunks does not amplify
-    /// gradients: the deeper the memory, the smaller.
-    pub step_max: f64,
-}
-
-impl Default for Defaults {
-    fn default() -> Self {
-        Self {
-            anchored: false,
-            signed: true,
-            step_max: 1.0,
-        }
-    }
+    /// Builds it from its table in a config, wherever that stands.
+    pub build: fn(&mut Section<'_>) -> Result<Arc<T>, ConfigError>,
 }
 
 /// A part's settings as a TOML table, for `config()`.

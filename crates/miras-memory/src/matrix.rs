@@ -13,7 +13,7 @@ pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
     reference: "MIRAS, arXiv 2504.13173, Table 1",
     keys: &[],
     variants: &[""],
-    build: |tree, _| Ok(Arc::new(tree.part::<Matrix>("memory", &["kind", "dim"])?)),
+    build: |section| Ok(Arc::new(section.part::<Matrix>()?)),
 };
 
 /// One matrix, `M(x) = x W`, `W: [d, d]`.

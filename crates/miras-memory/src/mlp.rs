@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use miras_core::{Defaults, Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, Part, table_of};
+use miras_core::{Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, Part, table_of};
 use serde::{Deserialize, Serialize};
 
 use crate::{activation::Activation, layer_norm::Normalised};
@@ -36,13 +36,13 @@ pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
         "depth = 2\nexpansion = 2\nresidual = true",
         "depth = 3\nexpansion = 2\nactivation = 'relu_squared'",
     ],
-    build: |tree, _| {
-        let mut mlp = tree.part::<Mlp>("memory", &["kind", "dim"])?;
+    build: |section| {
+        let mut mlp = section.part::<Mlp>()?;
         for (key, value) in [("depth", mlp.depth), ("expansion", mlp.expansion)] {
             if !(1..=LARGEST).contains(&value) {
                 let message = format!("{key} must be from 1 to {LARGEST}");
-                let mistake = tree.error(&format!("memory.{key}"), message, None);
-                tree.note(mistake)?;
+                let mistake = section.error(key, message, None);
+                section.note(mistake)?;
             }
         }
         let deep = mlp.is_deep();
@@ -145,17 +145,20 @@ impl MemoryArchitecture for Mlp {
         self.has_norm()
     }
 
-    fn defaults(&self) -> Defaults {
-        Defaults {
-            signed: !self.has_norm(),
-            step_max: match self.depth {
-                0..=2 => 1.0,
-                3 => 0.1,
-                4 => 0.03,
-                _ => 0.01,
-            },
-            ..Defaults::default()
-        }
+    /// Weights of one sign are of use only behind a norm, which removes their mean; and the
+    /// deeper the memory, the smaller the steps at which a chain of chunks does not amplify
+    /// gradients.
+    fn hints(&self) -> toml::Table {
+        let step_max = match self.depth {
+            0..=2 => 1.0,
+            3 => 0.1,
+            4 => 0.03,
+            _ => 0.01,
+        };
+        toml::Table::from_iter([
+            ("signed".to_owned(), (!self.has_norm()).into()),
+            ("step_max".to_owned(), step_max.into()),
+        ])
     }
 
     fn forward(&self, maps: &dyn Maps, x: Tensor<4>) -> Tensor<4> {

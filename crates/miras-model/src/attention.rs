@@ -52,7 +52,7 @@ impl AttentionMixer {
             convs: init.convs(name, spec.config.conv, d),
             output: init.projection(&format!("{name}.output"), d, d),
             heads: spec.config.heads,
-            head_dim: spec.head_dim(),
+            head_dim: spec.config.head_dim(None),
             conv_activation: spec.conv_activation(),
             precision: init.precision,
             rope_base: spec.config.rope_base.expect("resolved for attention"),

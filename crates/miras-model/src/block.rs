@@ -4,8 +4,8 @@ use burn::{module::Module, nn::RmsNorm, tensor::Tensor};
 use miras_engine::Probe;
 
 use crate::{
-    AttentionMixer, MemoryMixer, MixerKind, MixerState, ModelSpec, ParameterGroup, ParameterGroups,
-    Pass, SwiGlu, init::Init,
+    AttentionMixer, MemoryMixer, MixerState, ModelSpec, ParameterGroup, ParameterGroups, Pass,
+    SwiGlu, init::Init,
 };
 
 /// `x ← x + mixer(RMSNorm(x))`, `x ← x + SwiGLU(RMSNorm(x))`.
@@ -37,9 +37,9 @@ impl Block {
         let hidden = config.ffn_dim.expect("resolved");
         Self {
             mixer_norm: init.rms_norm(config.dim),
-            mixer: match config.mixer {
-                MixerKind::Memory => Mixer::Memory(MemoryMixer::new(init, &name, &spec.memory())),
-                MixerKind::Attention => Mixer::Attention(AttentionMixer::new(init, &name, spec)),
+            mixer: match spec.choice_of(layer) {
+                Some(choice) => Mixer::Memory(MemoryMixer::new(init, &name, &spec.memory(choice))),
+                None => Mixer::Attention(AttentionMixer::new(init, &name, spec)),
             },
             ffn_norm: init.rms_norm(config.dim),
             ffn: SwiGlu::new(init, &format!("{name}.ffn"), config.dim, hidden),

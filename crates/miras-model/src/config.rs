@@ -5,9 +5,9 @@ use miras_config::{ConfigError, Tree};
 use miras_core::Axis;
 use miras_registry::{Choice, Registry};
 use serde::{Deserialize, Serialize};
-use toml::Table;
+use toml::{Table, Value};
 
-use crate::{MixerConfig, Precision};
+use crate::{LayerSpec, MixerConfig, Precision};
 
 /// `[model]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,6 +84,14 @@ pub enum InitKind {
     Standard,
 }
 
+impl ModelConfig {
+    /// Width of each head's keys and values in a layer.
+    pub(crate) fn head_dim(&self, choice: Option<&Choice>) -> usize {
+        let dim = choice.and_then(|choice| choice.dim);
+        dim.unwrap_or(self.dim / self.heads)
+    }
+}
+
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
@@ -109,14 +117,16 @@ const ROPE_BASE: f64 = 10_000.0;
 pub struct ModelSpec {
     /// `[model]` with every default filled in.
     pub config: ModelConfig,
-    /// The memory, unless the mixer is attention.
+    /// The memory of the layers that `layers` does not name, unless the mixer is attention.
     pub choice: Option<Choice>,
+    /// `[[layers]]`: layers with another memory.
+    pub layers: Vec<LayerSpec>,
     /// In which its large products are made; not part of what it is, so set by who trains it.
     pub precision: Precision,
 }
 
 impl ModelSpec {
-    /// Takes `[model]` and the tables of the axes out of a config.
+    /// Takes `[model]`, the tables of the axes and `[[layers]]` out of a config.
     pub fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
         let mut mixer = MixerKind::Memory;
         let config = tree.attempt(&["model"], |tree| {
@@ -126,11 +136,18 @@ impl ModelSpec {
             Ok(config)
         });
         let axes = Axis::ALL.map(Axis::table);
+        let layers = tree.attempt(&["layers"], |tree| match (&config, mixer) {
+            (Some(config), MixerKind::Memory) => LayerSpec::take(tree, config, registry),
+            (None, _) => Err(tree.failed()),
+            (_, MixerKind::Attention) => refuse_tables(tree, &["layers"]).map(|()| Vec::new()),
+        });
         let choice = match mixer {
             MixerKind::Memory => tree.attempt(&axes, |tree| Choice::take(tree, registry).map(Some)),
-            MixerKind::Attention => tree.attempt(&axes, |tree| refuse_memory(tree).map(|()| None)),
+            MixerKind::Attention => {
+                tree.attempt(&axes, |tree| refuse_tables(tree, &axes).map(|()| None))
+            }
         };
-        let (Some(mut config), Some(choice)) = (config, choice) else {
+        let (Some(mut config), Some(choice), Some(layers)) = (config, choice, layers) else {
             return Err(tree.failed());
         };
         config
@@ -138,6 +155,9 @@ impl ModelSpec {
             .get_or_insert((config.dim * 8).div_ceil(3).next_multiple_of(8));
         (config.conv_activation).get_or_insert(ConvActivation::default_of(mixer));
         check_heads(tree, &config, choice.as_ref())?;
+        for layer in &layers {
+            check_heads(tree, &config, Some(&layer.choice))?;
+        }
         match (config.mixer, config.rope_base) {
             (MixerKind::Memory, Some(_)) => {
                 let help = "leave it out; memories have no position encoding".to_string();
@@ -154,16 +174,47 @@ impl ModelSpec {
         let spec = Self {
             config,
             choice,
+            layers,
             precision: Precision::F32,
         };
         check_parameters(tree, &spec)?;
         Ok(spec)
     }
 
-    /// Width of each head's keys and values.
-    pub fn head_dim(&self) -> usize {
-        let dim = self.choice.as_ref().and_then(|choice| choice.dim);
-        dim.unwrap_or(self.config.dim / self.config.heads)
+    /// The memory of a layer, unless it is attention.
+    pub fn choice_of(&self, layer: usize) -> Option<&Choice> {
+        let own = self.layers.iter().find(|spec| spec.at.contains(&layer));
+        own.map(|spec| &spec.choice).or(self.choice.as_ref())
+    }
+
+    /// The memories of the model, each with the number of layers that have it; nothing for
+    /// attention.
+    pub fn memories(&self) -> impl Iterator<Item = (usize, &Choice)> {
+        self.kinds_of_layers()
+            .into_iter()
+            .filter_map(|(count, choice)| Some((count, choice?)))
+    }
+
+    /// What layers are, each with the number of them: their memory, or attention.
+    pub(crate) fn kinds_of_layers(&self) -> Vec<(usize, Option<&Choice>)> {
+        let own = (self.layers.iter()).map(|spec| (spec.at.len(), Some(&spec.choice)));
+        let named: usize = self.layers.iter().map(|spec| spec.at.len()).sum();
+        let rest = (self.config.layers - named, self.choice.as_ref());
+        (std::iter::once(rest).chain(own))
+            .filter(|(count, _)| *count > 0)
+            .collect()
+    }
+
+    /// What a reader is told of the layers: the parts of the model, and of layers that have
+    /// others.
+    pub fn parts(&self, words: impl Fn(Option<&Choice>) -> String) -> String {
+        let mut text = words(self.choice.as_ref());
+        for spec in &self.layers {
+            let at: Vec<String> = spec.at.iter().map(usize::to_string).collect();
+            let parts = words(Some(&spec.choice));
+            text.push_str(&format!("; layers {}: {parts}", at.join(", ")));
+        }
+        text
     }
 
     /// What queries, keys and values go through after their convolution.
@@ -172,8 +223,8 @@ impl ModelSpec {
         self.config.conv_activation.unwrap_or(default)
     }
 
-    /// The layer of a model whose mixer is a memory.
-    pub(crate) fn memory(&self) -> MixerConfig {
+    /// The layer around a memory.
+    pub(crate) fn memory(&self, choice: &Choice) -> MixerConfig {
         let ModelConfig {
             dim,
             heads,
@@ -182,21 +233,24 @@ impl ModelSpec {
             ..
         } = self.config;
         let activation = self.conv_activation();
-        let choice = self.choice.clone().expect("a memory mixer has a memory");
-        (MixerConfig::new(dim, heads, choice).expect("checked with the model"))
+        (MixerConfig::new(dim, heads, choice.clone()).expect("checked with the model"))
             .with_conv(conv)
             .with_conv_activation(activation)
             .with_init(init)
     }
 
     /// The tables as they would be written, complete.
-    pub fn tables(&self) -> Vec<(&'static str, Table)> {
+    pub fn to_table(&self) -> Table {
         let model = Table::try_from(&self.config).expect("settings are a TOML table");
-        let mut tables = vec![("model", model)];
-        if let Some(choice) = &self.choice {
-            tables.extend(choice.tables());
+        let mut table = Table::from_iter([("model".to_owned(), Value::Table(model))]);
+        for (axis, section) in self.choice.iter().flat_map(Choice::tables) {
+            table.insert(axis.to_owned(), Value::Table(section));
         }
-        tables
+        if !self.layers.is_empty() {
+            let entries = self.layers.iter().map(|spec| Value::Table(spec.to_table()));
+            table.insert("layers".to_owned(), Value::Array(entries.collect()));
+        }
+        table
     }
 }
 
@@ -229,16 +283,20 @@ const MOST_PARAMETERS: f64 = 1e11;
 
 /// Refuses what no machine holds, before anything is built.
 fn check_parameters(tree: &Tree, spec: &ModelSpec) -> Result<(), ConfigError> {
-    let ModelConfig { dim, layers, .. } = spec.config;
-    let ffn = spec.config.ffn_dim.unwrap_or(0);
-    let inner = (spec.config.heads * spec.head_dim()) as f64;
-    let memory: f64 = spec.choice.as_ref().map_or(0.0, |choice| {
-        (choice.rule.memory.maps(spec.head_dim()).iter())
-            .map(|map| map.d_in as f64 * map.d_out as f64 * spec.config.heads as f64)
-            .sum()
-    });
-    let layer = dim as f64 * (5.0 * inner + 3.0 * ffn as f64) + memory;
-    let total = layer * layers as f64;
+    let ModelConfig { dim, .. } = spec.config;
+    let (heads, ffn) = (spec.config.heads, spec.config.ffn_dim.unwrap_or(0));
+    let layer = |choice: Option<&Choice>| {
+        let head = spec.config.head_dim(choice);
+        let inner = (heads * head) as f64;
+        let maps = choice.map_or_else(Vec::new, |choice| choice.rule.memory.maps(head));
+        let memory: f64 = (maps.iter())
+            .map(|map| map.d_in as f64 * map.d_out as f64 * heads as f64)
+            .sum();
+        dim as f64 * (5.0 * inner + 3.0 * ffn as f64) + memory
+    };
+    let total: f64 = (spec.kinds_of_layers().into_iter())
+        .map(|(count, choice)| count as f64 * layer(choice))
+        .sum();
     if total <= MOST_PARAMETERS {
         return Ok(());
     }
@@ -247,10 +305,10 @@ fn check_parameters(tree: &Tree, spec: &ModelSpec) -> Result<(), ConfigError> {
     Err(tree.error("model.dim", message, Some(help.to_string())))
 }
 
-/// Tables of a user are refused; those of the built-in default go with the mixer they belong to.
-fn refuse_memory(tree: &mut Tree) -> Result<(), ConfigError> {
-    for axis in Axis::ALL {
-        let table = axis.table();
+/// Tables of a user that belong to memories are refused; those of the built-in default go with the
+/// mixer they belong to.
+fn refuse_tables(tree: &mut Tree, tables: &[&str]) -> Result<(), ConfigError> {
+    for table in tables {
         if tree.is_set(table) {
             let message = format!("a model with model.mixer = \"attention\" has no [{table}]");
             let help = "leave the table out, or use model.mixer = \"memory\"".to_string();

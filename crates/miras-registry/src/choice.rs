@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use miras_config::{ConfigError, Layers, Tree, did_you_mean};
-use miras_core::{Axis, Defaults, MemoryArchitecture, Part};
+use miras_config::{ConfigError, Layers, Section, Tree, did_you_mean, key_path};
+use miras_core::{Axis, MemoryArchitecture, Part};
 use miras_engine::Rule;
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -58,21 +58,33 @@ impl Choice {
     ///
     /// What is left out is a Titans LMM: an MLP of depth 2, l2, decay, momentum.
     pub fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
-        let memory = tree.attempt(&["memory"], |tree| MemoryPart::take(tree, registry));
-        let asks = (memory.as_ref()).map_or_else(Defaults::default, MemoryPart::defaults);
-        let bias = tree.attempt(&["bias"], |tree| {
-            let bias = part(tree, registry, Axis::Bias, "l2", Registry::bias)?;
-            Ok((bias.kind, (bias.build)(tree, asks)?))
+        Self::take_at(tree, "", registry)
+    }
+
+    /// Like [`take`](Self::take), for tables that stand inside the one at the path `at`.
+    pub fn take_at(tree: &mut Tree, at: &str, registry: &Registry) -> Result<Self, ConfigError> {
+        let path = |axis: Axis| key_path(at, axis.table());
+        let memory = tree.attempt(&[path(Axis::Memory)], |tree| {
+            MemoryPart::take(tree.at(&path(Axis::Memory)), registry)
         });
-        let retention = tree.attempt(&["retention"], |tree| {
-            let retention = part(tree, registry, Axis::Retention, "l2", Registry::retention)?;
-            Ok((retention.kind, (retention.build)(tree, asks)?))
+        let hints = memory.as_ref().map_or_else(Table::new, MemoryPart::hints);
+        let bias = tree.attempt(&[path(Axis::Bias)], |tree| {
+            let mut section = tree.at(&path(Axis::Bias)).with_hints(hints.clone());
+            let bias = part(&mut section, registry, Axis::Bias, "l2", Registry::bias)?;
+            Ok((bias.kind, (bias.build)(&mut section)?))
         });
-        let algorithm = tree.attempt(&["algorithm"], |tree| {
-            let asked = AlgorithmSettings::take(tree)?;
+        let retention = tree.attempt(&[path(Axis::Retention)], |tree| {
+            let mut section = tree.at(&path(Axis::Retention)).with_hints(hints.clone());
+            let find = Registry::retention;
+            let retention = part(&mut section, registry, Axis::Retention, "l2", find)?;
+            Ok((retention.kind, (retention.build)(&mut section)?))
+        });
+        let algorithm = tree.attempt(&[path(Axis::Algorithm)], |tree| {
+            let mut section = tree.at(&path(Axis::Algorithm)).with_hints(hints);
+            let asked = AlgorithmSettings::take(&mut section)?;
             let find = Registry::algorithm;
-            let algorithm = part(tree, registry, Axis::Algorithm, "momentum", find)?;
-            Ok((asked, algorithm.kind, (algorithm.build)(tree, asks)?))
+            let algorithm = part(&mut section, registry, Axis::Algorithm, "momentum", find)?;
+            Ok((asked, algorithm.kind, (algorithm.build)(&mut section)?))
         });
         let (
             Some(MemoryPart {
@@ -92,7 +104,9 @@ impl Choice {
             && start == StartKind::Zero
         {
             let help = "use memory.start = \"learned\"".to_string();
-            return Err(tree.error("memory.start", reason, Some(help)));
+            return Err(tree
+                .at(&path(Axis::Memory))
+                .error("start", reason, Some(help)));
         }
 
         let mut rule = Rule {
@@ -107,7 +121,11 @@ impl Choice {
         let checked =
             validity::check(&rule, &asked).and_then(|()| consistency::check(&rule, kinds));
         if let Err(refusal) = checked {
-            return Err(tree.error(&refusal.key, refusal.reason, Some(refusal.instead)));
+            let key = match at {
+                "" => refusal.key,
+                at => format!("{at}.{}", refusal.key),
+            };
+            return Err(tree.error(&key, refusal.reason, Some(refusal.instead)));
         }
         Ok(Self {
             rule,
@@ -165,30 +183,31 @@ struct MemoryPart {
 
 impl MemoryPart {
     /// What it asks of the other axes.
-    fn defaults(&self) -> Defaults {
-        Defaults {
-            // Decay towards zero forgets what the outer loop has learned, and the loss rises with
-            // it beyond the length of training.
-            anchored: self.start == StartKind::Learned,
-            ..self.memory.defaults()
-        }
+    fn hints(&self) -> Table {
+        let mut hints = self.memory.hints();
+        // Decay towards zero forgets what the outer loop has learned, and the loss rises with
+        // it beyond the length of training.
+        let anchored = self.start == StartKind::Learned;
+        hints.insert("anchored".to_owned(), anchored.into());
+        hints
     }
 
-    fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
-        let dim = tree.value("memory.dim")?;
+    fn take(mut section: Section<'_>, registry: &Registry) -> Result<Self, ConfigError> {
+        let dim = section.value("dim")?;
         if dim.is_some_and(|dim| !(1..=LARGEST).contains(&dim)) {
             let message = format!("a memory has from 1 to {LARGEST} features");
-            let mistake = tree.error("memory.dim", message, None);
-            tree.note(mistake)?;
+            let mistake = section.error("dim", message, None);
+            section.note(mistake)?;
         }
-        let start = tree.value("memory.start")?.unwrap_or_default();
-        let part = part(tree, registry, Axis::Memory, "mlp", Registry::memory)?;
-        let memory = (part.build)(tree, Defaults::default())?;
+        let start = section.value("start")?.unwrap_or_default();
+        let find = Registry::memory;
+        let part = part(&mut section, registry, Axis::Memory, "mlp", find)?;
+        let memory = (part.build)(&mut section)?;
         if start == StartKind::Zero && !memory.is_linear() {
             let message =
                 "a deep memory that starts at zero never learns: its gradients are zero too";
             let help = "use memory.start = \"learned\", or memory.kind = \"matrix\"".to_string();
-            return Err(tree.error("memory.start", message, Some(help)));
+            return Err(section.error("start", message, Some(help)));
         }
         Ok(Self {
             dim,
@@ -199,16 +218,16 @@ impl MemoryPart {
     }
 }
 
-/// Finds the part that `AXIS.kind` names.
+/// Finds the part that the key `kind` names.
 fn part<T: ?Sized>(
-    tree: &mut Tree,
+    section: &mut Section<'_>,
     registry: &Registry,
     axis: Axis,
     default: &str,
     find: fn(&Registry, &str) -> Option<&'static Part<T>>,
 ) -> Result<&'static Part<T>, ConfigError> {
-    let key = format!("{}.kind", axis.table());
-    let kind = tree.value::<String>(&key)?.unwrap_or(default.to_string());
+    let kind = section.value::<String>("kind")?;
+    let kind = kind.unwrap_or_else(|| default.to_owned());
     let part = find(registry, &kind).ok_or_else(|| {
         let names = registry.kinds(axis);
         let message = format!(
@@ -218,10 +237,10 @@ fn part<T: ?Sized>(
         );
         let near = || did_you_mean(&kind, names).map(|name| format!("did you mean `{name}`?"));
         let help = other_names::help(axis, &kind).or_else(near);
-        tree.error(&key, message, help)
+        section.error("kind", message, help)
     })?;
     for (key, choices) in registry.keys_of_others(axis, part.kind) {
-        tree.belongs(&format!("{}.{key}", axis.table()), choices);
+        section.belongs(key, choices);
     }
     Ok(part)
 }

@@ -1,6 +1,6 @@
 //! The keys of `[algorithm]` that every algorithm has.
 
-use miras_config::{ConfigError, Tree};
+use miras_config::{ConfigError, Section};
 use miras_core::LinkKind;
 use miras_engine::{Form, Read, Rule, Settings};
 use toml::Table;
@@ -60,23 +60,23 @@ const LOAD_CAP: f64 = 0.5;
 const GRAD_CAP: f64 = 3.0;
 
 impl AlgorithmSettings {
-    pub(crate) fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
+    pub(crate) fn take(section: &mut Section<'_>) -> Result<Self, ConfigError> {
         let settings = Self {
-            form: tree.value("algorithm.form")?,
-            chunk: tree.value("algorithm.chunk")?,
-            sweeps: tree.value("algorithm.sweeps")?,
-            read: tree.value("algorithm.read")?,
-            load_cap: tree.value("algorithm.load_cap")?,
-            grad_cap: tree.value("algorithm.grad_cap")?,
-            state_cap: tree.value("algorithm.state_cap")?,
+            form: section.value("form")?,
+            chunk: section.value("chunk")?,
+            sweeps: section.value("sweeps")?,
+            read: section.value("read")?,
+            load_cap: section.value("load_cap")?,
+            grad_cap: section.value("grad_cap")?,
+            state_cap: section.value("state_cap")?,
         };
         if settings
             .chunk
             .is_some_and(|chunk| !(1..=LARGEST).contains(&chunk))
         {
             let message = format!("a chunk has from 1 to {LARGEST} tokens");
-            let mistake = tree.error("algorithm.chunk", message, None);
-            tree.note(mistake)?;
+            let mistake = section.error("chunk", message, None);
+            section.note(mistake)?;
         }
         let chunk = settings.chunk.unwrap_or(CHUNK);
         if chunk > 0 && settings.sweeps.is_some_and(|sweeps| sweeps >= chunk) {
@@ -85,14 +85,14 @@ impl AlgorithmSettings {
                 chunk - 1
             );
             let help = format!("use algorithm.sweeps = {} or less", chunk - 1);
-            let mistake = tree.error("algorithm.sweeps", message, Some(help));
-            tree.note(mistake)?;
+            let mistake = section.error("sweeps", message, Some(help));
+            section.note(mistake)?;
         }
         for (key, value) in settings.caps() {
             if value.is_some_and(|cap| !(cap >= 0.0 && cap.is_finite())) {
                 let message = format!("{key} must be 0 (off) or a finite number above");
-                let mistake = tree.error(&format!("algorithm.{key}"), message, None);
-                tree.note(mistake)?;
+                let mistake = section.error(key, message, None);
+                section.note(mistake)?;
             }
         }
         Ok(settings)

@@ -8,7 +8,7 @@ use crate::AlgorithmSettings;
 
 /// Why a combination is refused.
 pub(crate) struct Refusal {
-    /// The key to point at.
+    /// The key to point at, inside the table that holds those of the four axes.
     pub(crate) key: String,
     pub(crate) reason: String,
     pub(crate) instead: String,

@@ -1,6 +1,6 @@
 //! The decay that several retention gates share.
 
-use miras_config::{ConfigError, Tree};
+use miras_config::{ConfigError, Section};
 use miras_core::{GateMap, GateSpec, RETENTION, inverse_softplus};
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ const SMALLEST: f64 = 1e-9;
 
 impl Gate {
     /// Refuses a decay outside its range.
-    pub(crate) fn check(self, tree: &Tree, decay: f64) -> Result<(), ConfigError> {
+    pub(crate) fn check(self, section: &Section<'_>, decay: f64) -> Result<(), ConfigError> {
         let below = match self {
             Gate::Fixed => decay <= 1.0,
             Gate::Sigmoid | Gate::Rate => decay < 1.0,
@@ -48,7 +48,7 @@ impl Gate {
             let message =
                 "decay is the share of the past that is kept: from 1e-9 to below 1 (1 if fixed)";
             let help = "gate = \"fixed\" with decay = 1 keeps everything".to_owned();
-            return Err(tree.error("retention.decay", message, Some(help)));
+            return Err(section.error("decay", message, Some(help)));
         }
         Ok(())
     }

@@ -31,14 +31,13 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
         "anchored = true\ndecay = 0.9\nthreshold = 0.1",
         "anchored = false\ndecay = 0.9\nthreshold = 0.1\nsmooth = true",
     ],
-    build: |tree, defaults| {
-        let mut net = tree.part::<ElasticNet>("retention", &["kind"])?;
-        net.gate.check(tree, net.decay)?;
-        net.anchored.get_or_insert(defaults.anchored);
+    build: |section| {
+        let net = section.part::<ElasticNet>()?;
+        net.gate.check(section, net.decay)?;
         let least = if net.smooth { 1e-6 } else { 0.0 };
         if !(least..=1e6).contains(&net.threshold) {
             let message = format!("threshold is a size of weights: from {least} to 1e6 here");
-            return Err(tree.error("retention.threshold", message, None));
+            return Err(section.error("threshold", message, None));
         }
         Ok(Arc::new(net))
     },
@@ -69,7 +68,7 @@ pub struct ElasticNet {
     /// The value of a fixed decay, the start of a gate; in (0, 1].
     pub decay: f64,
     /// Whether `A` is the distance from the state of the initial weights.
-    pub anchored: Option<bool>,
+    pub anchored: bool,
     /// γ.
     pub threshold: f64,
     /// Whether the surrogate is used.
@@ -81,7 +80,7 @@ impl Default for ElasticNet {
         Self {
             gate: Gate::Sigmoid,
             decay: DECAY,
-            anchored: None,
+            anchored: false,
             threshold: 0.01,
             smooth: false,
         }
@@ -94,7 +93,7 @@ impl RetentionGate for ElasticNet {
     }
 
     fn is_anchored(&self) -> bool {
-        self.anchored.unwrap_or(false)
+        self.anchored
     }
 
     fn link_kind(&self) -> LinkKind {

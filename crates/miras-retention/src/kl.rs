@@ -31,15 +31,13 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
         "anchored = false\ndecay = 0.9\nsigned = true\nscale = 2.5",
         "anchored = true\ndecay = 0.9\nsigned = true",
     ],
-    build: |tree, defaults| {
-        let mut kl = tree.part::<Kl>("retention", &["kind"])?;
-        kl.gate.check(tree, kl.decay)?;
+    build: |section| {
+        let kl = section.part::<Kl>()?;
+        kl.gate.check(section, kl.decay)?;
         if kl.scale.is_some_and(|scale| !(1e-6..=1e6).contains(&scale)) {
             let message = "scale is what a row of weights sums to: from 1e-6 to 1e6";
-            return Err(tree.error("retention.scale", message, None));
+            return Err(section.error("scale", message, None));
         }
-        kl.signed.get_or_insert(defaults.signed);
-        kl.anchored.get_or_insert(defaults.anchored);
         Ok(Arc::new(kl))
     },
 };
@@ -79,11 +77,11 @@ pub struct Kl {
     /// The value of a fixed decay, the start of a gate; in (0, 1].
     pub decay: f64,
     /// Whether `Z` is the distance from the state of the initial weights.
-    pub anchored: Option<bool>,
+    pub anchored: bool,
     /// `c`; `None` is `√d_out` of each map.
     pub scale: Option<f64>,
     /// Whether weights have both signs.
-    pub signed: Option<bool>,
+    pub signed: bool,
 }
 
 impl Default for Kl {
@@ -91,9 +89,9 @@ impl Default for Kl {
         Self {
             gate: Gate::Sigmoid,
             decay: DECAY,
-            anchored: None,
+            anchored: false,
             scale: None,
-            signed: None,
+            signed: true,
         }
     }
 }
@@ -104,7 +102,7 @@ impl RetentionGate for Kl {
     }
 
     fn is_anchored(&self) -> bool {
-        self.anchored.unwrap_or(false)
+        self.anchored
     }
 
     fn link_kind(&self) -> LinkKind {
@@ -114,7 +112,7 @@ impl RetentionGate for Kl {
     fn link(&self, state: Tensor<4>) -> Tensor<4> {
         let scale = self.scale.unwrap_or((state.dims()[3] as f64).sqrt());
         let positive = activation::softmax(state.clone(), 3);
-        let rows = if self.signed.unwrap_or(false) {
+        let rows = if self.signed {
             positive - activation::softmax(state.neg(), 3)
         } else {
             positive

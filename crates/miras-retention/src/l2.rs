@@ -29,10 +29,9 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
         "anchored = true\ndecay = 0.8",
         "anchored = true\norder = 'before'\ndecay = 0.8",
     ],
-    build: |tree, defaults| {
-        let mut l2 = tree.part::<L2>("retention", &["kind"])?;
-        l2.gate.check(tree, l2.decay)?;
-        l2.anchored.get_or_insert(defaults.anchored);
+    build: |section| {
+        let l2 = section.part::<L2>()?;
+        l2.gate.check(section, l2.decay)?;
         Ok(Arc::new(l2))
     },
 };
@@ -66,7 +65,7 @@ pub struct L2 {
     /// Before or after the gradient.
     pub order: Order,
     /// Whether `A` decays towards the initial weights rather than 0.
-    pub anchored: Option<bool>,
+    pub anchored: bool,
 }
 
 impl Default for L2 {
@@ -75,7 +74,7 @@ impl Default for L2 {
             gate: Gate::Sigmoid,
             decay: DECAY,
             order: Order::After,
-            anchored: None,
+            anchored: false,
         }
     }
 }
@@ -90,7 +89,7 @@ impl RetentionGate for L2 {
     }
 
     fn is_anchored(&self) -> bool {
-        self.anchored.unwrap_or(false)
+        self.anchored
     }
 
     fn config(&self) -> toml::Table {

@@ -36,31 +36,30 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
         "anchored = false\nlink = 'p_norm'\ndecay = 0.9",
         "anchored = true\nlink = 'p_norm'\ndecay = 0.9",
     ],
-    build: |tree, defaults| {
-        let mut lq = tree.part::<Lq>("retention", &["kind"])?;
-        lq.gate.check(tree, lq.decay)?;
-        lq.anchored.get_or_insert(defaults.anchored);
+    build: |section| {
+        let mut lq = section.part::<Lq>()?;
+        lq.gate.check(section, lq.decay)?;
         if !(1.1..=16.0).contains(&lq.q) {
             let message = "q is the norm of the penalty: from 1.1 to 16";
-            return Err(tree.error("retention.q", message, None));
+            return Err(section.error("q", message, None));
         }
         match (lq.link, lq.floor) {
             (Link::PNorm, Some(_)) => {
                 let message = "floor belongs to retention.link = \"paper\"";
                 let help = "leave it out: the p-norm link needs none".to_owned();
-                return Err(tree.error("retention.floor", message, Some(help)));
+                return Err(section.error("floor", message, Some(help)));
             }
             (Link::PNorm, None) => {}
             (Link::Paper, floor) => {
                 if (lq.q - 3.0).abs() < AROUND_THREE {
                     let message = "near q = 3 the paper's link all but fixes the norm of the weights, and the state of the initial ones is out of range";
                     let help = "use q = 4 (MONETA), q up to 2.5 or from 3.5 on, or retention.link = \"p_norm\"";
-                    return Err(tree.error("retention.q", message, Some(help.to_owned())));
+                    return Err(section.error("q", message, Some(help.to_owned())));
                 }
                 if (lq.q - 2.0).abs() < f64::EPSILON && floor.is_some() {
                     let message = "with q = 2 the link is the identity, and has no floor";
                     let help = "leave it out".to_owned();
-                    return Err(tree.error("retention.floor", message, Some(help)));
+                    return Err(section.error("floor", message, Some(help)));
                 }
                 if (lq.q - 2.0).abs() < f64::EPSILON {
                     return Ok(Arc::new(lq));
@@ -68,7 +67,7 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
                 let floor = floor.unwrap_or(FLOOR);
                 if !(1e-6..=1e6).contains(&floor) {
                     let message = "floor is a norm: from 1e-6 to 1e6";
-                    return Err(tree.error("retention.floor", message, None));
+                    return Err(section.error("floor", message, None));
                 }
                 lq.floor = Some(floor);
             }
@@ -124,7 +123,7 @@ pub struct Lq {
     /// The value of a fixed decay, the start of a gate; in (0, 1].
     pub decay: f64,
     /// Whether `A` is the distance from the state of the initial weights.
-    pub anchored: Option<bool>,
+    pub anchored: bool,
     /// The norm.
     pub q: f64,
     /// From the state to the weights.
@@ -148,7 +147,7 @@ impl Default for Lq {
         Self {
             gate: Gate::Sigmoid,
             decay: DECAY,
-            anchored: None,
+            anchored: false,
             q: 4.0,
             link: Link::Paper,
             floor: None,
@@ -189,7 +188,7 @@ impl RetentionGate for Lq {
     }
 
     fn is_anchored(&self) -> bool {
-        self.anchored.unwrap_or(false)
+        self.anchored
     }
 
     fn link_kind(&self) -> LinkKind {

@@ -12,7 +12,7 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
     reference: "MIRAS, arXiv 2504.13173, Table 1",
     keys: &[],
     variants: &[""],
-    build: |tree, _| Ok(Arc::new(tree.part::<Keep>("retention", &["kind"])?)),
+    build: |section| Ok(Arc::new(section.part::<Keep>()?)),
 };
 
 /// No forgetting, `a_t = 1`.

@@ -57,12 +57,6 @@ fn request(args: &BenchArgs, config: &RunConfig) -> Result<BenchRequest, Usage> 
     }
 }
 
-/// Tokens a chunk of the memory; none for attention.
-fn chunk(config: &RunConfig) -> Option<usize> {
-    let choice = config.model.choice.as_ref()?;
-    Some(choice.rule.settings.chunk)
-}
-
 fn to_json(
     args: &BenchArgs,
     config: &RunConfig,
@@ -76,7 +70,7 @@ fn to_json(
         "layer": request.layer,
         "batch": request.batch,
         "seq": request.seq,
-        "chunk": chunk(config),
+        "chunk": config.shortest_chunk(),
         "repeats": request.repeats,
         "parameters": measured.parameters,
         "fwd_tokens_per_s": measured.forward.median,
@@ -89,7 +83,9 @@ fn to_json(
 
 fn to_text(config: &RunConfig, request: &BenchRequest, measured: &Bench) -> String {
     let what = if request.layer { "one mixer" } else { "model" };
-    let chunk = chunk(config).map_or(String::new(), |chunk| format!(", chunks of {chunk}"));
+    let chunk = config
+        .shortest_chunk()
+        .map_or(String::new(), |chunk| format!(", chunks of {chunk}"));
     let speed = |spread: Spread| {
         let Spread { median, min, max } = spread;
         format!("{median:.0} tokens/s  ({min:.0} to {max:.0})")

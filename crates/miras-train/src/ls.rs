@@ -196,13 +196,11 @@ fn standing(folder: &SweepFolder) -> Result<(String, u64), SweepError> {
 /// The parts of a model, or what it has in their place.
 fn model(config: &RunConfig) -> String {
     let size = format!("{}x{}", config.model.config.layers, config.model.config.dim);
-    match &config.model.choice {
-        Some(choice) => format!(
-            "{} {size}",
-            Axis::ALL.map(|axis| choice.kind(axis)).join("/")
-        ),
-        None => format!("attention {size}"),
-    }
+    let parts = config.model.parts(|choice| match choice {
+        Some(choice) => Axis::ALL.map(|axis| choice.kind(axis)).join("/"),
+        None => "attention".to_owned(),
+    });
+    format!("{parts} {size}")
 }
 
 /// What `metrics.jsonl` says last; a line that is being written is passed over.

@@ -24,10 +24,10 @@ static LOG_COSH: Part<dyn AttentionalBias> = Part {
     reference: "written for this example",
     keys: &[("scale", "s, where it turns from one to the other, > 0")],
     variants: &["", "scale = 0.5"],
-    build: |tree, _| {
-        let bias = tree.part::<LogCosh>("bias", &["kind"])?;
+    build: |section| {
+        let bias = section.part::<LogCosh>()?;
         if bias.scale.is_nan() || bias.scale <= 0.0 {
-            return Err(tree.error("bias.scale", "scale must be above 0", None));
+            return Err(section.error("scale", "scale must be above 0", None));
         }
         Ok(Arc::new(bias))
     },

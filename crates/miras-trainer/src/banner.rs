@@ -21,12 +21,12 @@ pub(crate) fn lines(
 ) -> Vec<String> {
     let train = &config.train;
     let model_config = &config.model.config;
-    let parts = match &config.model.choice {
+    let parts = config.model.parts(|choice| match choice {
         Some(choice) => Axis::ALL
             .map(|axis| format!("{} {}", axis.table(), choice.kind(axis)))
             .join(", "),
         None => "attention".to_owned(),
-    };
+    });
     let (all, groups) = (parameters(model), model.groups());
     let count = |of_memory: bool| -> usize {
         (all.iter())

@@ -35,7 +35,8 @@ pub(crate) fn first_place(
     let mut x = model.embed(tokens.inputs);
     for (layer, block) in model.blocks().iter().enumerate() {
         let (mixed, state, probe) = block.mix(x, earlier.next(), pass);
-        let inside = match (&spec.choice, probe, state) {
+        let choice = spec.choice_of(layer);
+        let inside = match (choice, probe, state) {
             (Some(choice), Some(probe), _) => {
                 let memories = batch.rows * spec.config.heads;
                 let per_chunk = memories * choice.rule.settings.chunk;
@@ -45,7 +46,7 @@ pub(crate) fn first_place(
             (_, _, MixerState::Attention(state)) => in_attention(state)?,
             _ => None,
         };
-        let mixer = match spec.choice {
+        let mixer = match choice {
             Some(_) => "memory output",
             None => "attention output",
         };

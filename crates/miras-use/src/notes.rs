@@ -1,7 +1,6 @@
 //! What an evaluation says beside its numbers.
 
 use miras_data::{Amount, DataConfig};
-use miras_engine::Read;
 use miras_registry::StartKind;
 use miras_trainer::{StateRule, Sum};
 
@@ -35,13 +34,12 @@ pub(crate) fn within_a_chunk(
     length: usize,
     carries: bool,
 ) -> Option<String> {
-    let settings = &trained.config.model.choice.as_ref()?.rule.settings;
-    let chunk = settings.chunk;
+    let chunk = trained.config.shortest_chunk()?;
     // A state may end inside a chunk: what is read before the next chunk was not written by the row.
     if length > chunk || carries || request.state.is_some() {
         return None;
     }
-    if settings.read == Read::Stale {
+    if trained.config.unread_at(length).is_some() {
         return Some(format!(
             "no token of a row of {length} tokens reads what was written: with algorithm.read = \"stale\" and algorithm.chunk = {chunk}, live, frozen and reset memories give the same numbers; use --length {} or more",
             chunk + 1
@@ -66,15 +64,18 @@ pub(crate) fn beyond_training(
         return None;
     }
     let rise = rise(trained.config.data.seq_len(), positions)?;
-    let choice = (trained.config.model.choice.as_ref()).filter(|_| memory == Memory::Live);
-    let forgets = choice.is_some_and(|choice| {
-        let retention = &choice.rule.retention;
-        choice.start == StartKind::Learned && retention.forgets() && !retention.is_anchored()
-    });
-    let cause = choice.map_or(
-        "",
-        |_| "; --memory reset shows whether memories are the cause",
-    );
+    let model = &trained.config.model;
+    let is_live = memory == Memory::Live && model.memories().next().is_some();
+    let forgets = is_live
+        && model.memories().any(|(_, choice)| {
+            let retention = &choice.rule.retention;
+            choice.start == StartKind::Learned && retention.forgets() && !retention.is_anchored()
+        });
+    let cause = if is_live {
+        "; --memory reset shows whether memories are the cause"
+    } else {
+        ""
+    };
     let help = if forgets {
         ": this one forgets its learned initial weights, train with retention.anchored = true"
     } else {

@@ -38,7 +38,7 @@ fn with(key: &str, at: usize) -> Result<(String, usize), String> {
     let read = || {
         let mut tree = layers.merge()?;
         let kind: Option<String> = tree.value("memory.kind")?;
-        let mlp: Mlp = tree.part("memory", &["kind"])?;
+        let mlp: Mlp = tree.at("memory").part()?;
         tree.finish()?;
         Ok((kind.unwrap_or_default(), mlp.depth))
     };

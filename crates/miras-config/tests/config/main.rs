@@ -5,6 +5,7 @@ mod assigned;
 mod files;
 mod flags;
 mod library;
+mod lists;
 mod merging;
 mod names;
 mod several;

@@ -86,8 +86,8 @@ pub(crate) struct Config {
 pub(crate) fn read(tree: &mut Tree) -> Result<Config, ConfigError> {
     let kind = tree.value::<String>("memory.kind")?;
     let memory = match kind.as_deref().unwrap_or("matrix") {
-        "matrix" => Memory::Matrix(tree.part("memory", &["kind"])?),
-        "mlp" => Memory::Mlp(tree.part("memory", &["kind"])?),
+        "matrix" => Memory::Matrix(tree.at("memory").part()?),
+        "mlp" => Memory::Mlp(tree.at("memory").part()?),
         other => {
             let message = format!("unknown kind `{other}`");
             let help = miras_config::did_you_mean(other, ["matrix", "mlp"])

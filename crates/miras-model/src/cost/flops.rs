@@ -2,7 +2,7 @@
 
 use miras_engine::cost::{self, Flops, Needs::Both};
 
-use super::Sizes;
+use super::{Sizes, sizes};
 use crate::ModelSpec;
 
 /// The products of a sequence of `tokens` tokens from a new state on, head included.
@@ -10,11 +10,12 @@ use crate::ModelSpec;
 /// Attention is counted as it is computed, over the whole square of tokens. Looking up the
 /// embedding, convolutions and all elementwise work are no products.
 pub fn flops(spec: &ModelSpec, vocab: usize, tokens: usize) -> Flops {
-    let sizes = Sizes::of(spec);
     let project = |from: usize, to: usize| Flops::product(tokens, from, to, Both);
-    let feed_forward = project(sizes.dim, sizes.ffn) * 3.0;
-    let layer = mixer(&sizes, tokens) + feed_forward;
-    layer * spec.config.layers as f64 + project(sizes.dim, vocab)
+    let head = project(spec.config.dim, vocab);
+    sizes(spec).fold(head, |all, (count, sizes)| {
+        let feed_forward = project(sizes.dim, sizes.ffn) * 3.0;
+        all + (mixer(&sizes, tokens) + feed_forward) * count as f64
+    })
 }
 
 fn mixer(sizes: &Sizes, tokens: usize) -> Flops {

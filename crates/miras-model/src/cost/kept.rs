@@ -4,7 +4,7 @@
 
 use miras_engine::cost;
 
-use super::Sizes;
+use super::{Sizes, sizes};
 use crate::ModelSpec;
 
 /// A root mean square norm, a feature: input, scaled input, output.
@@ -14,13 +14,14 @@ const GATE: usize = 6;
 
 /// Numbers kept by a forward pass over one sequence of `tokens` tokens, loss included.
 pub fn kept(spec: &ModelSpec, vocab: usize, tokens: usize) -> usize {
-    let sizes = Sizes::of(spec);
-    // Gate, its sigmoid, the SiLU, the other factor, their product.
-    let feed_forward = NORM * sizes.dim + 5 * sizes.ffn;
-    let layer = tokens * (NORM * sizes.dim + feed_forward) + mixer(&sizes, tokens);
     // The head's logits are kept as the loss shifts them.
-    let head = tokens * (NORM * sizes.dim + vocab);
-    spec.config.layers * layer + head
+    let head = tokens * (NORM * spec.config.dim + vocab);
+    sizes(spec).fold(head, |all, (count, sizes)| {
+        // Gate, its sigmoid, the SiLU, the other factor, their product.
+        let feed_forward = NORM * sizes.dim + 5 * sizes.ffn;
+        let layer = tokens * (NORM * sizes.dim + feed_forward) + mixer(&sizes, tokens);
+        all + count * layer
+    })
 }
 
 fn mixer(sizes: &Sizes, tokens: usize) -> usize {

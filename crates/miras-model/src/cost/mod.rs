@@ -14,7 +14,7 @@ pub use state::{StateNumbers, state};
 
 use miras_registry::Choice;
 
-use crate::{ConvActivation, MixerKind, ModelSpec};
+use crate::{ConvActivation, ModelSpec};
 
 /// The widths from which a layer's costs follow.
 struct Sizes<'a> {
@@ -34,10 +34,16 @@ struct Sizes<'a> {
     memory: Option<&'a Choice>,
 }
 
+/// The widths of the layers, with the number of layers that have them.
+fn sizes(spec: &ModelSpec) -> impl Iterator<Item = (usize, Sizes<'_>)> {
+    (spec.kinds_of_layers().into_iter()).map(|(count, memory)| (count, Sizes::of(spec, memory)))
+}
+
 impl<'a> Sizes<'a> {
-    fn of(spec: &'a ModelSpec) -> Self {
+    /// Of a layer with this memory, or of one of attention.
+    fn of(spec: &ModelSpec, memory: Option<&'a Choice>) -> Self {
         let config = &spec.config;
-        let head = spec.head_dim();
+        let head = config.head_dim(memory);
         Self {
             dim: config.dim,
             heads: config.heads,
@@ -46,10 +52,7 @@ impl<'a> Sizes<'a> {
             ffn: config.ffn_dim.unwrap_or(0),
             taps: config.conv,
             activated: spec.conv_activation() == ConvActivation::Silu,
-            memory: match config.mixer {
-                MixerKind::Memory => spec.choice.as_ref(),
-                MixerKind::Attention => None,
-            },
+            memory,
         }
     }
 

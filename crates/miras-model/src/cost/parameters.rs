@@ -2,7 +2,7 @@
 
 use miras_registry::{Choice, StartKind};
 
-use super::Sizes;
+use super::{Sizes, sizes};
 use crate::ModelSpec;
 
 /// How many numbers the outer and the inner loop learn.
@@ -18,17 +18,22 @@ pub struct Parameters {
 
 /// The parameters of the model that would be built.
 pub fn parameters(spec: &ModelSpec, vocab: usize) -> Parameters {
-    let sizes = Sizes::of(spec);
-    let layers = spec.config.layers;
-    let memory = sizes.memory.map_or(0, |choice| own(choice, &sizes));
-    let fast = sizes.memory.map_or(0, |choice| fast(choice, &sizes));
+    let dim = spec.config.dim;
     let tables = if spec.config.tie_head { 1 } else { 2 };
-    let layer = mixer(&sizes) + memory + 2 * sizes.dim + 3 * sizes.dim * sizes.ffn;
-    Parameters {
-        all: tables * vocab * sizes.dim + layers * layer + sizes.dim,
-        memory: layers * memory,
-        fast: layers * fast,
+    let mut parameters = Parameters {
+        all: tables * vocab * dim + dim,
+        memory: 0,
+        fast: 0,
+    };
+    for (count, sizes) in sizes(spec) {
+        let memory = sizes.memory.map_or(0, |choice| own(choice, &sizes));
+        let fast = sizes.memory.map_or(0, |choice| fast(choice, &sizes));
+        let layer = mixer(&sizes) + memory + 2 * dim + 3 * dim * sizes.ffn;
+        parameters.all += count * layer;
+        parameters.memory += count * memory;
+        parameters.fast += count * fast;
     }
+    parameters
 }
 
 /// Projections, convolutions and, for a memory, gates and norm.

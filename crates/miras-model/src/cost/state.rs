@@ -2,7 +2,7 @@
 
 use miras_engine::cost;
 
-use super::Sizes;
+use super::sizes;
 use crate::ModelSpec;
 
 /// Numbers in the state of one sequence.
@@ -17,18 +17,20 @@ pub struct StateNumbers {
 
 /// The state of one sequence.
 pub fn state(spec: &ModelSpec) -> StateNumbers {
-    let sizes = Sizes::of(spec);
-    let layers = spec.config.layers;
-    let tails = 3 * sizes.taps.saturating_sub(1) * sizes.inner;
-    let (memory, per_token) = match sizes.memory {
-        Some(choice) => {
-            let one = cost::state(&choice.rule, sizes.head).total();
-            (sizes.heads * one, 0)
-        }
-        None => (0, 2 * sizes.inner),
+    let mut numbers = StateNumbers {
+        fixed: 0,
+        per_token: 0,
     };
-    StateNumbers {
-        fixed: layers * (tails + memory),
-        per_token: layers * per_token,
+    for (count, sizes) in sizes(spec) {
+        let tails = 3 * sizes.taps.saturating_sub(1) * sizes.inner;
+        numbers.fixed += count * tails;
+        match sizes.memory {
+            Some(choice) => {
+                let one = cost::state(&choice.rule, sizes.head).total();
+                numbers.fixed += count * sizes.heads * one;
+            }
+            None => numbers.per_token += count * 2 * sizes.inner,
+        }
     }
+    numbers
 }

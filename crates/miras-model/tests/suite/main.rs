@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod cost;
+mod layer_specs;
 mod layers;
 mod mixer;
 mod model;

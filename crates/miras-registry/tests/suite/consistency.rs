@@ -128,7 +128,7 @@ macro_rules! bias {
     ($kind:literal, $part:expr) => {{
         static PART: Part<dyn AttentionalBias> = Part {
             kind: $kind,
-            build: |_, _| Ok(Arc::new($part)),
+            build: |_| Ok(Arc::new($part)),
             ..miras_bias::PARTS[0]
         };
         &PART
@@ -139,7 +139,7 @@ macro_rules! algorithm {
     ($kind:literal, $part:expr) => {{
         static PART: Part<dyn MemoryAlgorithm> = Part {
             kind: $kind,
-            build: |_, _| Ok(Arc::new($part)),
+            build: |_| Ok(Arc::new($part)),
             ..miras_algorithm::PARTS[0]
         };
         &PART
@@ -148,7 +148,7 @@ macro_rules! algorithm {
 
 static RETAINING: Part<dyn RetentionGate> = Part {
     kind: "retaining",
-    build: |_, _| Ok(Arc::new(Retaining)),
+    build: |_| Ok(Arc::new(Retaining)),
     ..miras_retention::PARTS[0]
 };
 

@@ -52,8 +52,8 @@ impl Settle for Toy {
         let kind: Option<String> = tree.value("memory.kind")?;
         let kind = kind.unwrap_or("flat".to_owned());
         let mut memory = match &*kind {
-            "flat" => Table::try_from(tree.part::<Flat>("memory", &["kind"])?),
-            "deep" => Table::try_from(tree.part::<Deep>("memory", &["kind"])?),
+            "flat" => Table::try_from(tree.at("memory").part::<Flat>()?),
+            "deep" => Table::try_from(tree.at("memory").part::<Deep>()?),
             _ => return Err(tree.error("memory.kind", format!("no memory `{kind}`"), None)),
         }
         .unwrap();

@@ -76,7 +76,7 @@ fn opening(config: &RunConfig) -> String {
     let train = &config.train;
     let rows = (train.state == StateRule::Carry).then_some(train.sequences());
     let weights = train.init_from.as_ref();
-    let weights = weights.map(|path| (path, config.model.tables()));
+    let weights = weights.map(|path| (path, config.model.to_table()));
     format!("{:?} {rows:?} {weights:?}", config.data)
 }
 
@@ -127,7 +127,7 @@ impl Settle for Settler<'_> {
                 let unread = config.unread_at(length);
                 notes.extend(unread.map(|why| format!("sweep.evaluate: {why}, live or frozen")));
             }
-            let chunk = (config.model.choice.as_ref()).map(|choice| choice.rule.settings.chunk);
+            let chunk = config.shortest_chunk();
             let is_reset = evaluations.memory.iter().any(|way| way == "reset");
             if let Some(chunk) = chunk.filter(|&chunk| is_reset && length <= chunk) {
                 notes.push(format!(

@@ -25,7 +25,6 @@ pub(super) fn take(tree: &mut Tree) -> Result<DataConfig, ConfigError> {
         };
         return Err(tree.error("data.kind", message, help));
     };
-    let also_known = &["kind"];
     let own = keys(&(known.default)());
     for other in KINDS.iter().filter(|other| other.name != known.name) {
         for key in keys(&(other.default)()) {
@@ -36,11 +35,9 @@ pub(super) fn take(tree: &mut Tree) -> Result<DataConfig, ConfigError> {
         }
     }
     let config = match (known.default)() {
-        DataConfig::Builtin(_) => DataConfig::Builtin(tree.part("data", also_known)?),
-        DataConfig::Text(_) => {
-            DataConfig::Text(tree.part::<TextConfig>("data", also_known)?.settled())
-        }
-        DataConfig::Mqar(_) => DataConfig::Mqar(tree.part("data", also_known)?),
+        DataConfig::Builtin(_) => DataConfig::Builtin(tree.at("data").part()?),
+        DataConfig::Text(_) => DataConfig::Text(tree.at("data").part::<TextConfig>()?.settled()),
+        DataConfig::Mqar(_) => DataConfig::Mqar(tree.at("data").part()?),
     };
     for (field, problem) in config.validate() {
         let path = format!("data.{field}");

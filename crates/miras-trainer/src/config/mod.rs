@@ -138,10 +138,7 @@ impl RunConfig {
     /// Complete, in the order in which a reader wants it; loading it again gives
     /// the same configuration.
     pub fn to_table(&self) -> Table {
-        let mut table = Table::new();
-        for (name, section) in self.model.tables() {
-            table.insert(name.into(), Value::Table(section));
-        }
+        let mut table = self.model.to_table();
         table.insert("data".into(), Value::Table(data::to_table(&self.data)));
         for (name, section) in [
             ("train", section(&self.train)),
@@ -239,7 +236,7 @@ impl RunConfig {
             "`miras-train sweep FILE`, which trains many trials out of one file",
         );
         let tables = Axis::ALL.map(Axis::table);
-        let model = tree.attempt(&[&["model"], &tables[..]].concat(), |tree| {
+        let model = tree.attempt(&[&["model", "layers"], &tables[..]].concat(), |tree| {
             ModelSpec::take(tree, registry)
         });
         let data = tree.attempt(&["data"], data::take);

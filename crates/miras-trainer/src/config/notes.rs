@@ -27,14 +27,25 @@ impl RunConfig {
         ))
     }
 
-    /// Tokens of a chunk, if tokens read the memory as it was at the start of theirs.
+    /// Tokens of the shortest chunk of any memory of the model; nothing for attention.
+    pub fn shortest_chunk(&self) -> Option<usize> {
+        (self.model.memories())
+            .map(|(_, choice)| choice.rule.settings.chunk)
+            .min()
+    }
+
+    /// Tokens of the shortest chunk, if in all memories tokens read what was there at the start of
+    /// their chunk.
     fn stale_chunk(&self) -> Option<usize> {
-        let settings = &self.model.choice.as_ref()?.rule.settings;
-        (settings.read == Read::Stale).then_some(settings.chunk)
+        let mut memories = self.model.memories();
+        memories
+            .all(|(_, choice)| choice.rule.settings.read == Read::Stale)
+            .then(|| self.shortest_chunk())?
     }
 
     fn chunk_note(&self) -> Option<String> {
-        let chunk = self.model.choice.as_ref()?.rule.settings.chunk;
+        let chunks = self.model.memories();
+        let chunk = chunks.map(|(_, choice)| choice.rule.settings.chunk).max()?;
         let seq_len = self.data.seq_len();
         if self.train.state == StateRule::Carry {
             return None;

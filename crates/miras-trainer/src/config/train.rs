@@ -205,28 +205,45 @@ fn truncate(
     asked: Option<usize>,
     model: &ModelSpec,
 ) -> Result<Option<usize>, ConfigError> {
-    let Some(choice) = &model.choice else {
+    if model.memories().next().is_none() {
         if asked.is_none() {
             return Ok(None);
         }
         let message = "truncate belongs to memories: attention has no state to cut gradients in";
         let help = "leave it out, or set model.mixer = \"memory\"".to_owned();
         return Err(tree.error("train.truncate", message, Some(help)));
-    };
-    let settings = &choice.rule.settings;
-    let default = match settings.form {
-        Form::Exact => 0,
-        Form::ChunkStart => TRUNCATE.next_multiple_of(settings.chunk),
+    }
+    let settings = || model.memories().map(|(_, choice)| &choice.rule.settings);
+    // Every memory ends a chunk after this number of tokens.
+    let chunk = settings().fold(1, |all, one| lcm(all, one.chunk));
+    let default = if settings().any(|one| one.form == Form::ChunkStart) {
+        TRUNCATE.next_multiple_of(chunk)
+    } else {
+        0
     };
     let every = asked.unwrap_or(default);
+    let of = if model.layers.is_empty() {
+        format!("a multiple of algorithm.chunk = {chunk}, or 0")
+    } else {
+        format!("a multiple of {chunk}, which is one of algorithm.chunk in every layer, or 0")
+    };
     require(
         tree,
         "train.truncate",
-        every.is_multiple_of(settings.chunk),
-        &format!("a multiple of algorithm.chunk = {}, or 0", settings.chunk),
+        every.is_multiple_of(chunk),
+        &of,
         every,
     )?;
     Ok(Some(every))
+}
+
+/// The least common multiple.
+fn lcm(a: usize, b: usize) -> usize {
+    let (mut greatest, mut rest) = (a, b);
+    while rest > 0 {
+        (greatest, rest) = (rest, greatest % rest);
+    }
+    (a / greatest).saturating_mul(b)
 }
 
 fn can_carry(tree: &Tree, data: &DataConfig, model: &ModelSpec) -> Result<(), ConfigError> {

@@ -1,0 +1,87 @@
+//! `[[layers]]`: layers whose memory is not that of the others.
+
+use miras_config::{ConfigError, Tree, entry_path, key_path};
+use miras_core::Axis;
+use miras_registry::{Choice, Registry, common_keys};
+use toml::{Table, Value};
+
+use crate::ModelConfig;
+
+/// The name of the list.
+const LIST: &str = "layers";
+
+/// One entry of `[[layers]]`: some layers, and what they have in the place of the model's.
+#[derive(Debug, Clone)]
+pub struct LayerSpec {
+    /// The layers, counted from 0, in order.
+    pub at: Vec<usize>,
+    /// Their memory.
+    pub choice: Choice,
+}
+
+impl LayerSpec {
+    /// Takes `[[layers]]` out of a config whose tables of the axes nobody has taken yet.
+    ///
+    /// An entry has the tables of the axes that differ: keys that such a table lacks are those of
+    /// the model's table, but where it names a `kind` only those that all kinds have.
+    pub(crate) fn take(
+        tree: &mut Tree,
+        config: &ModelConfig,
+        registry: &Registry,
+    ) -> Result<Vec<Self>, ConfigError> {
+        let mut entries: Vec<Self> = Vec::new();
+        for number in tree.entries(LIST)? {
+            let entry = entry_path(LIST, number);
+            let at = take_at(tree, &key_path(&entry, "at"), config.layers)?;
+            let again = at.iter().find(|layer| {
+                let is_same = |earlier: &Self| earlier.at.contains(layer);
+                entries.iter().any(is_same)
+            });
+            if let Some(layer) = again {
+                let message = format!("layer {layer} is in an earlier entry of [[{LIST}]] already");
+                return Err(tree.error(&key_path(&entry, "at"), message, None));
+            }
+            for axis in Axis::ALL {
+                let shared: Vec<&str> = common_keys(axis).iter().map(|(key, _)| *key).collect();
+                tree.inherit(&key_path(&entry, axis.table()), axis.table(), &shared)?;
+            }
+            let choice = Choice::take_at(tree, &entry, registry)?;
+            entries.push(Self { at, choice });
+        }
+        Ok(entries)
+    }
+
+    /// The entry as it would be written, complete.
+    pub(crate) fn to_table(&self) -> Table {
+        let at = self.at.iter().map(|layer| Value::Integer(*layer as i64));
+        let mut table = Table::from_iter([("at".to_owned(), Value::Array(at.collect()))]);
+        for (axis, section) in self.choice.tables() {
+            table.insert(axis.to_owned(), Value::Table(section));
+        }
+        table
+    }
+}
+
+/// The layers of an entry.
+fn take_at(tree: &mut Tree, path: &str, layers: usize) -> Result<Vec<usize>, ConfigError> {
+    let Some(mut at) = tree.value::<Vec<usize>>(path)? else {
+        let message = format!("`{path}` is missing: which layers are meant, counted from 0");
+        return Err(tree.error(path, message, Some("for example `at = [1, 3]`".to_owned())));
+    };
+    at.sort_unstable();
+    let mistake = if at.is_empty() {
+        Some("names no layer".to_owned())
+    } else if let Some(layer) = at.iter().find(|layer| **layer >= layers) {
+        let last = layers.saturating_sub(1);
+        Some(format!(
+            "names layer {layer}, and the last of model.layers = {layers} is {last}"
+        ))
+    } else {
+        let twice = at.windows(2).find(|pair| pair[0] == pair[1]);
+        twice.map(|pair| format!("names layer {} twice", pair[0]))
+    };
+    match mistake {
+        None => Ok(at),
+        Some(mistake) => Err(tree.error(path, format!("`{path}` {mistake}"), None)),
+    }
+}
