@@ -136,10 +136,13 @@ impl ModelSpec {
             Ok(config)
         });
         let axes = Axis::ALL.map(Axis::table);
+        // Which layers there are is not known after a mistake in [model].
         let layers = tree.attempt(&["layers"], |tree| match (&config, mixer) {
+            (None, _) => tree.value::<Value>("layers").map(|_| Vec::new()),
             (Some(config), MixerKind::Memory) => LayerSpec::take(tree, config, registry),
-            (None, _) => Err(tree.failed()),
-            (_, MixerKind::Attention) => refuse_tables(tree, &["layers"]).map(|()| Vec::new()),
+            (Some(_), MixerKind::Attention) => {
+                refuse_tables(tree, &["layers"]).map(|()| Vec::new())
+            }
         });
         let choice = match mixer {
             MixerKind::Memory => tree.attempt(&axes, |tree| Choice::take(tree, registry).map(Some)),
