@@ -121,6 +121,11 @@ fn span(
         .then(|| (span_tokens.k.clone(), span_tokens.v.clone()));
     let source = Gradients::of_span(rule, initial, span_tokens, &log_decay, &coefficients);
 
+    let chunk_len = coefficients.rows.carry.dims()[2];
+    let closed = settings.form == Form::Exact || chunk_len == settings.chunk;
+    // A chunk that stays open is written once it closes; until then its end is a diagnostic.
+    let ends_are_needed = closed || probe.is_some();
+
     // The write half.
     let mut walk = Walk::default();
     let mut maps = state.maps;
@@ -130,7 +135,11 @@ fn span(
         sweeps = gradients.at(rule, initial, &maps);
         let last = sweeps.last().expect("a chunk has gradients");
         let writes = last.writes();
-        let next = after_chunk(rule, &maps, &end, &writes);
+        let next = if ends_are_needed {
+            after_chunk(rule, &maps, &end, &writes)
+        } else {
+            maps.clone()
+        };
         walk.push(maps, writes, last, probe.is_some());
         maps = next;
     }
@@ -141,7 +150,7 @@ fn span(
         initial,
         starts: &walk.stack_starts(),
         writes: &walk.stack_writes(),
-        first_new: coefficients.rows.carry.dims()[2] - q.dims()[2],
+        first_new: chunk_len - q.dims()[2],
     };
     let y = read.outputs(q, &coefficients.rows);
     if let (Some(probe), Some((k, v))) = (probe, probe_tokens) {
@@ -157,8 +166,6 @@ fn span(
         );
     }
 
-    let chunk_len = coefficients.rows.carry.dims()[2];
-    let closed = settings.form == Form::Exact || chunk_len == settings.chunk;
     let state = if closed {
         State { maps, open: None }
     } else {

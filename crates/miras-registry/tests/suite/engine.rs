@@ -1,7 +1,10 @@
 //! What the engine promises beyond the registry's parts: several gradient rows a
 //! token, algorithms that act at chunk ends, linear splitting, stable solves.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use burn::tensor::{Tensor, TensorData, s};
 use miras_core::{
@@ -70,8 +73,11 @@ impl MemoryArchitecture for SharedHalves {
 }
 
 /// Moves every weight by a fixed amount against the sign of a chunk's summed write.
-#[derive(Debug)]
-struct SignDescent;
+#[derive(Debug, Default)]
+struct SignDescent {
+    /// Chunk updates that were computed.
+    updates: AtomicUsize,
+}
 
 impl MemoryAlgorithm for SignDescent {
     fn gates(&self) -> Vec<GateSpec> {
@@ -96,6 +102,7 @@ impl MemoryAlgorithm for SignDescent {
     }
 
     fn chunk_step(&self, map: MapState, carry: Tensor<4>, write: Tensor<4>) -> MapState {
+        self.updates.fetch_add(1, Ordering::Relaxed);
         let size = write.clone().abs().add_scalar(0.1);
         MapState {
             weights: map.weights * carry - (write / size).mul_scalar(0.2),
@@ -140,7 +147,7 @@ fn several_gradient_rows_a_token_equal_the_recurrence() {
 fn an_algorithm_that_acts_at_chunk_ends_equals_the_recurrence() {
     let mut rule = choose(CHUNK_START).unwrap().rule;
     let inputs = Inputs::new(&rule, 9);
-    rule.algorithm = Arc::new(SignDescent);
+    rule.algorithm = Arc::new(SignDescent::default());
     rule.settings.read = Read::Stale;
     let truth = run_recurrence(&rule, &inputs);
     assert_same("sign", &run_dual(&rule, &inputs, &[]), &truth, 1e-9);
@@ -150,6 +157,32 @@ fn an_algorithm_that_acts_at_chunk_ends_equals_the_recurrence() {
         &truth,
         1e-9,
     );
+}
+
+/// Reading token by token computes no update of a chunk that it leaves open, unless a probe asks.
+#[test]
+fn a_chunk_is_updated_once_however_many_calls_fill_it() {
+    let mut rule = choose(CHUNK_START).unwrap().rule;
+    let inputs = Inputs::new(&rule, 8);
+    rule.settings.read = Read::Stale;
+    let updates = |pieces: &[usize], probe: bool| {
+        let mut rule = rule.clone();
+        let algorithm = Arc::new(SignDescent::default());
+        rule.algorithm = algorithm.clone();
+        let mut state = State::new(&rule, &inputs.initial);
+        let mut at = 0;
+        for length in pieces {
+            let tokens = inputs.tokens.range(at, at + length);
+            state = dual::forward(&rule, &inputs.initial, state, &tokens, probe).state;
+            at += length;
+        }
+        algorithm.updates.load(Ordering::Relaxed)
+    };
+    // Chunks of 3: two are filled, two tokens stay open.
+    for pieces in [&[1; 8][..], &[8], &[2, 5, 1]] {
+        assert_eq!(updates(pieces, false), 2, "{pieces:?}");
+    }
+    assert_eq!(updates(&[1; 8], true), 8);
 }
 
 #[test]
