@@ -1,6 +1,6 @@
 //! The weight of every write in every later state of a chunk.
 
-use burn::tensor::{Tensor, TensorData, s};
+use burn::tensor::{Bool, Device, Int, Tensor, s};
 
 use crate::Order;
 
@@ -146,26 +146,28 @@ fn last_row(x: &Tensor<4>) -> Tensor<4> {
 /// # Shapes
 /// `log_r: [n, g, c, 1] → [n, g, c, c]`.
 pub fn decay_matrix(log_r: Tensor<4>) -> Tensor<4> {
-    let c = log_r.dims()[2];
-    let lower = triangle(c, 0, &log_r);
-    let strict = triangle(c, -1, &log_r);
-    let segments = (lower.clone() * log_r.transpose()).matmul(strict);
-    segments.exp() * lower
+    let [n, g, c, _] = log_r.dims();
+    let device = log_r.device();
+    let is_before = above([c, c], -1, &device);
+    let segments = (log_r.expand([n, g, c, c]).mask_fill(is_before, 0.0)).cumsum(2);
+    (segments.mask_fill(above([c, c], 0, &device), NEVER)).exp()
 }
+
+/// A logarithm whose exponential is 0 in every number type.
+const NEVER: f64 = -1e30;
 
 /// `∏_{s≤t} r_s`, `[n, g, c, 1] → [n, g, c, 1]`.
 pub fn products(log_r: Tensor<4>) -> Tensor<4> {
     log_r.cumsum(2).exp()
 }
 
-/// Ones on and below diagonal `k`, `[1, 1, c, c]`.
-pub fn triangle(c: usize, k: i64, like: &Tensor<4>) -> Tensor<4> {
-    let ones: Vec<f32> = (0..c * c)
-        .map(|at| {
-            let (row, column) = ((at / c) as i64, (at % c) as i64);
-            f32::from(column <= row + k)
-        })
-        .collect();
-    let data = TensorData::new(ones, [1, 1, c, c]);
-    Tensor::from_data(data, (&like.device(), like.dtype()))
+/// Whether an entry lies above diagonal `k` (0 is the main one, −1 that below it): `[1, 1, rows, columns]`.
+pub fn above([rows, columns]: [usize; 2], k: i64, device: &Device) -> Tensor<4, Bool> {
+    let row = Tensor::<1, Int>::arange(k..rows as i64 + k, device).reshape([1, 1, rows, 1]);
+    let column = Tensor::<1, Int>::arange(0..columns as i64, device).reshape([1, 1, 1, columns]);
+    column.greater(row)
 }
+
+#[cfg(test)]
+#[path = "coefficients_tests.rs"]
+mod tests;

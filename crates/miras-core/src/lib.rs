@@ -29,7 +29,7 @@ pub mod rows;
 
 pub use algorithm::{MapState, MemoryAlgorithm};
 pub use bias::AttentionalBias;
-pub use coefficients::{ChunkEnd, Coefficients, Rows, SlotEnd, decay_matrix, products, triangle};
+pub use coefficients::{ChunkEnd, Coefficients, Rows, SlotEnd, above, decay_matrix, products};
 pub use gate::{GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD, inverse_softplus};
 pub use memory::{Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, Weights};
 pub use part::{Axis, Part, table_of};

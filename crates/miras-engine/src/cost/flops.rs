@@ -25,12 +25,11 @@ impl Chunk<'_> {
         self.coefficients() + self.source() + self.end() + self.read()
     }
 
-    /// A decay matrix for the state and for each slot, and the slot's way into the state.
+    /// Each slot's way into the state; decays are sums.
     fn coefficients(&self) -> Flops {
         let c = self.c;
-        let decay = Flops::product(c, c, c, One);
-        let slot = decay + Flops::product(c, c, 1, Both) + Flops::product(c, c, c, Both);
-        decay + slot * self.slots as f64
+        let slot = Flops::product(c, c, 1, Both) + Flops::product(c, c, c, Both);
+        slot * self.slots as f64
     }
 
     fn source(&self) -> Flops {

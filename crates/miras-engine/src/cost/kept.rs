@@ -35,8 +35,8 @@ pub fn kept(rule: &Rule, d: usize, tokens: usize) -> usize {
 impl Chunk<'_> {
     fn kept(&self) -> usize {
         let squares = self.c * self.c;
-        // Exponents and values of each decay matrix, and a slot's way into the state.
-        let coefficients = (2 + 3 * self.slots) * squares;
+        // Each decay matrix, and a slot's way into the state.
+        let coefficients = (1 + 2 * self.slots) * squares;
         let source = match (self.rule.settings.form, self.rule.bias.slope()) {
             (Form::ChunkStart, _) => self.kept_by_chunk_start(),
             (Form::Exact, Some(slope)) => self.kept_by_solves(slope),
