@@ -117,13 +117,10 @@ impl Chunk<'_> {
             + Flops::product(c, d, d, Both) * states
     }
 
-    /// Two products for each doubling of the blocks, and two for the derivative.
+    /// The inverse itself, and two products for its derivative.
     fn inverse(&self) -> Flops {
         let c = self.c;
-        // Blocks of 2, 4, … below c.
-        let merges = c.next_power_of_two().ilog2().saturating_sub(1);
-        Flops::product(c, c, c, Neither) * f64::from(2 * merges)
-            + Flops::product(c, c, c, One) * 2.0
+        merges(c) + Flops::product(c, c, c, One) * 2.0
     }
 
     /// Products of keys, the state's share, and each token against those before it: in its own
@@ -158,4 +155,15 @@ impl Chunk<'_> {
             Read::Exact => self.written_out() + plain(),
         }
     }
+}
+
+/// The triangular inverse outside the graph: its two diagonal blocks, and what is between them.
+fn merges(c: usize) -> Flops {
+    if c <= 2 {
+        return Flops::default();
+    }
+    let (half, rest) = (c.div_ceil(2), c / 2);
+    merges(half) * 2.0
+        + Flops::product(rest, rest, half, Neither)
+        + Flops::product(rest, half, half, Neither)
 }

@@ -49,8 +49,8 @@ fn gated_deltanet() {
         + p(4, 4, 4)
         // Queries through the state, against keys, and those against writes.
         + p(4, 4, 4) + p(4, 4, 4) + p(4, 4, 4);
-    // 4 tokens: pairs of 1, then pairs of 2: one merge outside the graph.
-    let merges_of_4 = 2.0 * p(4, 4, 4);
+    // 4 tokens: two blocks of 2, merged outside the graph; those of 2 take no product.
+    let merges_of_4 = 2.0 * p(2, 2, 2);
     let derivative_of_4 = 2.0 * p(4, 4, 4);
 
     let ordinary_of_2 = p(2, 4, 2)
@@ -149,14 +149,19 @@ fn nonlinear_gradients_are_substituted_in_blocks() {
         20,
     );
     // Two heads. Exact l2 solves: products of keys, two right sides and the state, and for 20
-    // tokens four merges outside the graph and two products for the derivative.
+    // tokens two products for the derivative. Outside the graph two blocks of 10, each of two of 5;
+    // one of 5 is one of 3 and one of 2, computed as two of 3, which are of 2 and 1.
     let solved = p(20, 4, 20) + 2.0 * p(20, 20, 4) + p(20, 4, 4);
-    let cube = p(20, 20, 20);
+    let derivative = 2.0 * p(20, 20, 20);
+    let of_3 = p(1, 1, 2) + p(1, 2, 2);
+    let of_5 = 2.0 * of_3 + p(2, 2, 3) + p(2, 3, 3);
+    let of_10 = 2.0 * of_5 + 2.0 * p(5, 5, 5);
+    let merges = 2.0 * of_10 + 2.0 * p(10, 10, 10);
     // Products of keys, the state, a block of 16 and one of 4 token by token, the second one
     // against the first at once.
     let inside = p(1, 16 * 15 / 2, 4) + p(1, 4 * 3 / 2, 4);
     let substituted = p(20, 4, 20) + p(20, 4, 4) + inside + p(4, 16, 4);
-    let forward = l2.0 + 2.0 * (substituted - solved - 10.0 * cube);
-    let backward = l2.1 + 2.0 * (2.0 * substituted - 2.0 * solved - 2.0 * cube);
+    let forward = l2.0 + 2.0 * (substituted - solved - derivative - merges);
+    let backward = l2.1 + 2.0 * (2.0 * substituted - 2.0 * solved - derivative);
     assert_eq!(huber, (forward, backward));
 }

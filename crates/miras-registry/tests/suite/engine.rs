@@ -252,6 +252,26 @@ fn the_triangular_inverse_holds_for_repeated_keys_in_single_precision() {
     }
 }
 
+/// The inverse of any size, of the strictly lower part alone, with and without a graph.
+#[test]
+fn the_triangular_inverse_is_that_of_every_size() {
+    for c in (1..20).chain([31, 48, 65]) {
+        let noise = noise("m of a size", 2 * 3 * c * c);
+        let values: Vec<f64> = noise.iter().map(|x| 0.3 * x).collect();
+        let m = tensor(values.clone(), [2, 3, c, c]);
+        let inverses = [m.clone(), m.require_grad()].map(|m| numbers(unit_lower_inverse(m)));
+        assert_eq!(inverses[0], inverses[1], "{c} tokens");
+        for (m, inverse) in values.chunks(c * c).zip(inverses[0].chunks(c * c)) {
+            for (row, column) in (0..c).flat_map(|row| (0..c).map(move |column| (row, column))) {
+                let product: f64 = (0..row).map(|i| m[row * c + i] * inverse[i * c + column]).sum();
+                let found = inverse[row * c + column] + product;
+                let gap = (found - f64::from(row == column)).abs();
+                assert!(gap < 1e-9, "{c} tokens: {found} at {row}, {column}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_triangular_inverse_has_the_derivative_of_an_inverse() {
     let c = 5;
