@@ -7,7 +7,7 @@ use crate::{
     Initial, Rule,
     maps::token_maps,
     source::{SpanTokens, Sweep},
-    split::{split, split_gates, split_rows},
+    split::{split_chunks, split_gates, split_rows},
     steps::Steps,
 };
 
@@ -34,26 +34,28 @@ impl ChunkStart {
     ) -> Vec<Self> {
         let [n, _, new, _] = tokens.k.dims();
         let first_new = coefficients.rows.carry.dims()[2] - new;
-        let mut gates = split_gates(&tokens.new_gates, n).into_iter();
-        let mut steps = split(tokens.gates.get(STEP)).into_iter();
-        let mut damping = split(rule.algorithm.damping(&tokens.gates)).into_iter();
-        let mut decay = split(coefficients.decay.clone()).into_iter();
+        let mut gates = split_gates(&tokens.new_gates, 0, &vec![1; n]).into_iter();
+        let mut steps = split_chunks(tokens.gates.get(STEP)).into_iter();
+        let mut damping = split_chunks(rule.algorithm.damping(&tokens.gates)).into_iter();
+        let mut decay = split_chunks(coefficients.decay.clone()).into_iter();
         let mut before = before.map(|rows| split_rows(rows.from_token(first_new)).into_iter());
         let mut earlier = tokens.earlier;
-        (split(tokens.k).into_iter().zip(split(tokens.v)))
-            .map(|(k, v)| Self {
-                k,
-                v,
-                gates: gates.next().expect("one per chunk"),
-                steps: Steps {
-                    step: steps.next().expect("one per chunk"),
-                    damping: damping.next().expect("one per chunk"),
-                    decay: decay.next().expect("one per chunk"),
-                },
-                earlier: earlier.take(),
-                before: (before.as_mut()).map(|all| all.next().expect("one per chunk")),
-            })
-            .collect()
+        (split_chunks(tokens.k)
+            .into_iter()
+            .zip(split_chunks(tokens.v)))
+        .map(|(k, v)| Self {
+            k,
+            v,
+            gates: gates.next().expect("one per chunk"),
+            steps: Steps {
+                step: steps.next().expect("one per chunk"),
+                damping: damping.next().expect("one per chunk"),
+                decay: decay.next().expect("one per chunk"),
+            },
+            earlier: earlier.take(),
+            before: (before.as_mut()).map(|all| all.next().expect("one per chunk")),
+        })
+        .collect()
     }
 
     /// Sweep 0 at the anchor, and each further one at the memories the one before it makes.

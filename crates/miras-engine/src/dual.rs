@@ -13,7 +13,7 @@ use crate::{
     Form, Initial, Open, Probe, Read, Rule, State, Tokens,
     maps::{DualMaps, token_maps},
     source::{Gradients, SpanTokens},
-    split::split,
+    split::split_chunks,
     steps::cap_state,
     walk::Walk,
 };
@@ -50,24 +50,15 @@ pub fn forward(
         !tokens.is_empty(),
         "the inner loop needs at least one token"
     );
-    let (total, chunk) = (tokens.len(), rule.settings.chunk);
+    let chunk = rule.settings.chunk;
     let mut state = state;
     let mut outputs = Vec::new();
     let mut seen = probe.then(Probe::default);
-    let mut at = 0;
-    while at < total {
-        let open = state.open_len();
-        let whole = (total - at) / chunk;
-        let (n, take) = if open == 0 && whole > 0 {
-            (whole, whole * chunk)
-        } else {
-            (1, (total - at).min(chunk - open))
-        };
-        let part = tokens.range(at, at + take);
+    for part in tokens.split(&spans(state.open_len(), tokens.len(), chunk)) {
+        let n = (part.len() / chunk).max(1);
         let (y, next) = span(rule, initial, state, &part, n, seen.as_mut());
         outputs.push(y);
         state = next;
-        at += take;
     }
     let y = match outputs.len() {
         1 => outputs.remove(0),
@@ -78,6 +69,15 @@ pub fn forward(
         state,
         probe: seen,
     }
+}
+
+/// How many tokens fill the open chunk, how many make whole chunks, and how many are left.
+fn spans(open: usize, total: usize, chunk: usize) -> Vec<usize> {
+    let fill = total.min((chunk - open) % chunk);
+    let whole = (total - fill) / chunk * chunk;
+    let mut lengths = vec![fill, whole, total - fill - whole];
+    lengths.retain(|length| *length > 0);
+    lengths
 }
 
 /// `n` chunks of equal length; the first may continue an open one (then `n` is 1).
@@ -277,13 +277,13 @@ pub(crate) fn after_chunk(
 
 /// The end coefficients of each chunk.
 fn split_end(end: &ChunkEnd, n: usize) -> Vec<ChunkEnd> {
-    let mut carry = split(end.carry.clone()).into_iter();
-    let mut writes = split(end.writes.clone()).into_iter();
+    let mut carry = split_chunks(end.carry.clone()).into_iter();
+    let mut writes = split_chunks(end.writes.clone()).into_iter();
     let mut slots: Vec<_> = (end.slots.iter())
         .map(|slot| {
-            (split(slot.share.clone()).into_iter())
-                .zip(split(slot.carry.clone()))
-                .zip(split(slot.writes.clone()))
+            (split_chunks(slot.share.clone()).into_iter())
+                .zip(split_chunks(slot.carry.clone()))
+                .zip(split_chunks(slot.writes.clone()))
         })
         .collect();
     (0..n)

@@ -6,7 +6,7 @@ use miras_core::{Factor, MapState, Rows, STEP};
 use crate::{
     Initial, Rule,
     source::{SpanTokens, Sweep},
-    split::split,
+    split::split_chunks,
     unit_lower_inverse,
 };
 
@@ -58,13 +58,13 @@ impl Solved {
             )
         };
 
-        let mut by_state = by_state.map(|x| split(x).into_iter());
+        let mut by_state = by_state.map(|x| split_chunks(x).into_iter());
         let mut by_slots: Vec<_> = (by_slots.into_iter())
-            .map(|x| split(x).into_iter())
+            .map(|x| split_chunks(x).into_iter())
             .collect();
-        let mut steps = split(step).into_iter();
-        let mut targets = split(target).into_iter();
-        let mut keys = split(k).into_iter();
+        let mut steps = split_chunks(step).into_iter();
+        let mut targets = split_chunks(target).into_iter();
+        let mut keys = split_chunks(k).into_iter();
         (0..n)
             .map(|_| Self {
                 k: keys.next().expect("one per chunk"),

@@ -1,4 +1,4 @@
-//! Splitting a tensor along its first dimension at linear cost.
+//! Splitting a tensor along a dimension at linear cost.
 //!
 //! The backward pass of an ordinary slice writes a gradient of the whole parent's
 //! size, so that taking a tensor apart in a loop costs the square of its length. Here
@@ -25,48 +25,96 @@ use burn::{
 };
 use miras_core::{Gates, Rows};
 
-/// The `n` slices `[1, …]` of `x [n, g, c, d]`.
-pub fn split(x: Tensor<4>) -> Vec<Tensor<4>> {
-    let n = x.dims()[0];
-    if n == 1 {
+/// The pieces of `x` along dimension `dim` that have these lengths.
+///
+/// # Panics
+/// If the lengths do not add up to the size of the dimension.
+pub fn split(x: Tensor<4>, dim: usize, lengths: &[usize]) -> Vec<Tensor<4>> {
+    let size = x.dims()[dim];
+    let sum: usize = lengths.iter().sum();
+    assert_eq!(sum, size, "lengths of all pieces, and what is split");
+    if lengths.len() == 1 {
         return vec![x];
     }
     // A node of our own between the pieces and their parent: its gradient is theirs alone.
-    let x = x.mul_scalar(1.0).into_dispatch();
+    let shape = x.dims();
+    let x = x.reshape(shape).into_dispatch();
     let buffer = Buffer::default();
-    (0..n)
-        .map(|at| {
-            let piece = <burn::backend::Dispatch as Pieces>::piece(x.clone(), at, buffer.clone());
-            Tensor::from_dispatch(piece)
+    let mut from = 0;
+    (lengths.iter())
+        .map(|length| {
+            let place = Place {
+                dim,
+                from,
+                to: from + length,
+            };
+            from = place.to;
+            let buffer = buffer.clone();
+            Tensor::from_dispatch(<burn::backend::Dispatch as Pieces>::piece(
+                x.clone(),
+                place,
+                buffer,
+            ))
         })
         .collect()
 }
 
-/// The gates of each of `n` chunks.
-pub(crate) fn split_gates(gates: &Gates, n: usize) -> Vec<Gates> {
-    let mut chunks: Vec<Gates> = vec![Gates::new(); n];
+/// The `n` slices `[1, …]` of `x [n, g, c, d]`.
+pub(crate) fn split_chunks(x: Tensor<4>) -> Vec<Tensor<4>> {
+    let n = x.dims()[0];
+    split(x, 0, &vec![1; n])
+}
+
+/// Lengths of the pieces of `of` each that `size` falls into, and of a rest.
+pub(crate) fn lengths(size: usize, of: usize) -> Vec<usize> {
+    let starts = (0..size).step_by(of);
+    starts.map(|start| of.min(size - start)).collect()
+}
+
+/// The gates of every piece.
+pub(crate) fn split_gates(gates: &Gates, dim: usize, lengths: &[usize]) -> Vec<Gates> {
+    let mut pieces: Vec<Gates> = vec![Gates::new(); lengths.len()];
     for (name, value) in gates.iter() {
-        for (chunk, value) in chunks.iter_mut().zip(split(value.clone())) {
-            *chunk = std::mem::take(chunk).with(name, value);
+        for (piece, value) in (pieces.iter_mut()).zip(split(value.clone(), dim, lengths)) {
+            *piece = std::mem::take(piece).with(name, value);
         }
     }
-    chunks
+    pieces
 }
 
 /// The rows of each chunk.
 pub(crate) fn split_rows(rows: Rows) -> Vec<Rows> {
     let mut slots: Vec<_> = (rows.slots.into_iter())
-        .map(|slot| split(slot).into_iter())
+        .map(|slot| split_chunks(slot).into_iter())
         .collect();
-    (split(rows.carry).into_iter().zip(split(rows.writes)))
-        .map(|(carry, writes)| Rows {
-            carry,
-            slots: (slots.iter_mut())
-                .map(|slot| slot.next().expect("one per chunk"))
-                .collect(),
-            writes,
-        })
-        .collect()
+    (split_chunks(rows.carry)
+        .into_iter()
+        .zip(split_chunks(rows.writes)))
+    .map(|(carry, writes)| Rows {
+        carry,
+        slots: (slots.iter_mut())
+            .map(|slot| slot.next().expect("one per chunk"))
+            .collect(),
+        writes,
+    })
+    .collect()
+}
+
+/// Where a piece is in its parent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    dim: usize,
+    from: usize,
+    to: usize,
+}
+
+impl Place {
+    fn slices(self, parent: &Shape) -> Vec<Slice> {
+        let before = parent.iter().take(self.dim);
+        let mut slices: Vec<Slice> = before.map(|size| Slice::from(0..*size)).collect();
+        slices.push(Slice::from(self.from..self.to));
+        slices
+    }
 }
 
 /// Whether the parent's gradient exists already.
@@ -82,11 +130,12 @@ pub(crate) struct Buffer(Arc<AtomicBool>);
     LibTorch: cfg(feature = "tch")
 )]
 pub(crate) trait Pieces: Backend {
-    /// Slice `at` along the first dimension, kept as a dimension of 1.
+    /// The piece of `x` at `place`.
     #[fusion(default)]
-    fn piece(x: FloatTensor<Self>, at: usize, buffer: Buffer) -> FloatTensor<Self> {
+    fn piece(x: FloatTensor<Self>, place: Place, buffer: Buffer) -> FloatTensor<Self> {
         drop(buffer);
-        Self::float_slice(x, &[index(at)])
+        let slices = place.slices(&burn::backend::TensorMetadata::shape(&x));
+        Self::float_slice(x, &slices)
     }
 }
 
@@ -99,15 +148,16 @@ impl Pieces for burn_cubecl::CubeBackend {}
 impl Pieces for burn::backend::LibTorch {}
 
 impl<B: Pieces, C: CheckpointStrategy> Pieces for Autodiff<B, C> {
-    fn piece(x: FloatTensor<Self>, at: usize, buffer: Buffer) -> FloatTensor<Self> {
+    fn piece(x: FloatTensor<Self>, place: Place, buffer: Buffer) -> FloatTensor<Self> {
         let (x, node) = x.into_parts();
         let prepared = Piece.prepare::<C>([node]).compute_bound().stateful();
+        let shape = burn::backend::TensorMetadata::shape(&x);
+        let out = B::float_slice(x, &place.slices(&shape));
         let state = PieceState {
-            at,
-            shape: burn::backend::TensorMetadata::shape(&x),
+            place,
+            shape,
             buffer,
         };
-        let out = B::float_slice(x, &[index(at)]);
         match prepared {
             OpsKind::Tracked(tracked) => tracked.finish(state, out),
             OpsKind::UnTracked(untracked) => untracked.finish(out),
@@ -115,16 +165,12 @@ impl<B: Pieces, C: CheckpointStrategy> Pieces for Autodiff<B, C> {
     }
 }
 
-fn index(at: usize) -> Slice {
-    Slice::from(at..at + 1)
-}
-
 #[derive(Debug)]
 struct Piece;
 
 #[derive(Debug, Clone)]
 struct PieceState {
-    at: usize,
+    place: Place,
     shape: Shape,
     buffer: Buffer,
 }
@@ -135,7 +181,12 @@ impl<B: Backend> Backward<B, 1> for Piece {
     fn backward(self, ops: Ops<PieceState, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<B>(&ops.node);
         let [Some(parent)] = ops.parents else { return };
-        let PieceState { at, shape, buffer } = ops.state;
+        let PieceState {
+            place,
+            shape,
+            buffer,
+        } = ops.state;
+        let slices = place.slices(&shape);
         let whole = if buffer.0.swap(true, Ordering::Relaxed) {
             grads.consume::<B>(&parent)
         } else {
@@ -143,9 +194,6 @@ impl<B: Backend> Backward<B, 1> for Piece {
             let dtype = burn::backend::TensorMetadata::dtype(&gradient);
             B::float_zeros(shape, &device, dtype.into())
         };
-        grads.register::<B>(
-            parent.id,
-            B::float_slice_assign(whole, &[index(at)], gradient),
-        );
+        grads.register::<B>(parent.id, B::float_slice_assign(whole, &slices, gradient));
     }
 }

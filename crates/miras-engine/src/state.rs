@@ -3,7 +3,10 @@
 use burn::tensor::{Tensor, s};
 use miras_core::{Factor, Gates, MapState};
 
-use crate::{Form, Rule};
+use crate::{
+    Form, Rule,
+    split::{lengths, split, split_gates},
+};
 
 /// Keys, values, queries and gates of one call.
 ///
@@ -32,7 +35,31 @@ impl Tokens {
         self.len() == 0
     }
 
-    /// Tokens `start..end`.
+    /// Pieces of these lengths, which add up to all tokens; the backward pass of them all writes
+    /// each token once.
+    ///
+    /// # Panics
+    /// If they do not add up.
+    #[must_use]
+    pub fn split(&self, lengths: &[usize]) -> Vec<Self> {
+        let pieces = |x: &Tensor<4>| split(x.clone(), 2, lengths).into_iter();
+        (pieces(&self.q).zip(pieces(&self.k)).zip(pieces(&self.v)))
+            .zip(split_gates(&self.gates, 2, lengths))
+            .map(|(((q, k), v), gates)| Self { q, k, v, gates })
+            .collect()
+    }
+
+    /// Pieces of `every` tokens, and one of the rest.
+    ///
+    /// # Panics
+    /// If `every` is 0.
+    #[must_use]
+    pub fn split_every(&self, every: usize) -> Vec<Self> {
+        self.split(&lengths(self.len(), every))
+    }
+
+    /// Tokens `start..end`, whose backward pass writes all tokens: for a loop there is
+    /// [`split`](Self::split).
     #[must_use]
     pub fn range(&self, start: usize, end: usize) -> Self {
         if start == 0 && end == self.len() {

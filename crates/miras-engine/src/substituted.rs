@@ -6,12 +6,12 @@ use miras_core::{Factor, Gates, MapState, Rows, STEP};
 use crate::{
     Initial, Rule,
     source::{SpanTokens, Sweep},
-    split::{split, split_gates, split_rows},
+    split::{lengths, split, split_chunks, split_gates, split_rows},
     steps::grad_capped,
 };
 
 /// Tokens that are substituted one by one before their writes reach later ones as a product:
-/// it bounds what the backward pass of taking single rows costs.
+/// it bounds what is put side by side again for every token.
 pub(crate) const BLOCK: usize = 16;
 
 /// One chunk, `y_t = k_t W_{t−1} = base_t − Σ_{i<t} coupling_ti u_i`.
@@ -29,10 +29,10 @@ impl Substituted {
         let SpanTokens { k, v, gates, .. } = tokens;
         let n = k.dims()[0];
         let coupling = before.writes.clone() * k.clone().matmul(k.clone().transpose());
-        let mut gates = split_gates(&gates, n).into_iter();
+        let mut gates = split_gates(&gates, 0, &vec![1; n]).into_iter();
         let mut before = split_rows(before).into_iter();
-        let mut coupling = split(coupling).into_iter();
-        (split(k).into_iter().zip(split(v)))
+        let mut coupling = split_chunks(coupling).into_iter();
+        (split_chunks(k).into_iter().zip(split_chunks(v)))
             .map(|(k, v)| Self {
                 k,
                 v,
@@ -57,30 +57,32 @@ impl Substituted {
         let mut d = Vec::with_capacity(c);
         let mut u: Vec<Tensor<4>> = Vec::with_capacity(c);
         let mut steps = Vec::with_capacity(c);
-        for start in (0..c).step_by(BLOCK) {
-            let end = (start + BLOCK).min(c);
-            let block = |x: &Tensor<4>| x.clone().slice(s![.., .., start..end, ..]);
-            let (k, v, gates) = (
-                block(&self.k),
-                block(&self.v),
-                self.gates.tokens(start, end),
-            );
-            let (mut known, coupling) = (block(&base), block(&self.coupling));
+        let lengths = lengths(c, BLOCK);
+        let blocks = |x: &Tensor<4>| split(x.clone(), 2, &lengths).into_iter();
+        let blocks = (blocks(&self.k).zip(blocks(&self.v)))
+            .zip(blocks(&base).zip(blocks(&self.coupling)))
+            .zip(split_gates(&self.gates, 2, &lengths));
+        for (((k, v), (mut known, coupling)), gates) in blocks {
+            let (start, count) = (u.len(), k.dims()[2]);
             if start > 0 {
-                let earlier = coupling.clone().slice(s![.., .., .., 0..start]);
+                let earlier = coupling.clone().slice(s![.., .., .., ..start]);
                 known = known - earlier.matmul(Tensor::cat(u.clone(), 2));
             }
-            for t in 0..end - start {
-                let row = |x: &Tensor<4>| x.clone().slice(s![.., .., t..t + 1, ..]);
-                let mut y = row(&known);
+            let inside = coupling.slice(s![.., .., .., start..start + count]);
+            let ones = vec![1; count];
+            let rows = |x: Tensor<4>| split(x, 2, &ones).into_iter();
+            let tokens = (rows(k).zip(rows(v)))
+                .zip(rows(known).zip(rows(inside)))
+                .zip(split_gates(&gates, 2, &ones));
+            for (t, (((k, v), (mut y, inside)), gates)) in tokens.enumerate() {
                 if t > 0 {
-                    let inside = row(&coupling).slice(s![.., .., .., start..start + t]);
+                    // A slice of a row: the row is no longer than a block.
+                    let inside = inside.slice(s![.., .., .., ..t]);
                     y = y - inside.matmul(Tensor::cat(u[start..].to_vec(), 2));
                 }
-                let gates = gates.tokens(t, t + 1);
-                let gradient = rule.bias.gradient(y, row(&v), &gates);
+                let gradient = rule.bias.gradient(y, v, &gates);
                 let factors = [Factor {
-                    x: row(&k),
+                    x: k,
                     d: gradient.clone(),
                 }];
                 let step = grad_capped(gates.get(STEP), rule.settings.grad_cap, &factors, 1);

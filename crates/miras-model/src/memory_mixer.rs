@@ -215,15 +215,13 @@ impl MemoryMixer {
         tokens: &Tokens,
         every: usize,
     ) -> dual::Output {
-        let len = tokens.len();
         let mut state = memory;
         let mut outputs = Vec::new();
-        for start in (0..len).step_by(every) {
-            let part = tokens.range(start, len.min(start + every));
-            if start > 0 {
+        for piece in tokens.split_every(every) {
+            if !outputs.is_empty() {
                 state = state.map(Tensor::detach);
             }
-            let out = dual::forward(&self.rule, initial, state, &part, false);
+            let out = dual::forward(&self.rule, initial, state, &piece, false);
             outputs.push(out.y);
             state = out.state;
         }
@@ -236,11 +234,10 @@ impl MemoryMixer {
 
     /// Every chunk from a new memory.
     fn with_resets(&self, initial: &Initial, tokens: &Tokens, probe: bool) -> dual::Output {
-        let (len, chunk) = (tokens.len(), self.rule.settings.chunk);
-        let mut chunks = (0..len).step_by(chunk).map(|start| {
-            let part = tokens.range(start, len.min(start + chunk));
+        let chunks = tokens.split_every(self.rule.settings.chunk);
+        let mut chunks = chunks.into_iter().map(|chunk| {
             let state = State::new(&self.rule, initial);
-            dual::forward(&self.rule, initial, state, &part, probe)
+            dual::forward(&self.rule, initial, state, &chunk, probe)
         });
         let mut last = chunks.next().expect("checked at the start of the pass");
         let mut outputs = vec![last.y.clone()];

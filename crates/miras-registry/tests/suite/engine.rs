@@ -187,27 +187,41 @@ fn a_chunk_is_updated_once_however_many_calls_fill_it() {
 
 #[test]
 fn pieces_of_a_split_carry_the_gradients_of_slices() {
-    let leaf = || tensor(noise("split", 5 * 2 * 3 * 2), [5, 2, 3, 2]).require_grad();
-    let weight = tensor(noise("weights", 5 * 2 * 3 * 2), [5, 2, 3, 2]);
-    // Piece 3 stays unused and piece 1 is used twice.
-    let loss = |pieces: Vec<Tensor<4>>, x: &Tensor<4>| {
-        let terms = [0, 1, 1, 2, 4].map(|i| {
-            let w = weight.clone().slice(s![i..=i, .., .., ..]);
-            (pieces[i].clone().powi_scalar(2) * w).sum()
-        });
-        let own = x.clone().sum().mul_scalar(0.5);
-        terms.into_iter().fold(own, |sum, term| sum + term)
-    };
-    let ours = leaf();
-    let gradient = ours
-        .grad(&loss(split(ours.clone()), &ours).backward())
-        .unwrap();
-    let plain = leaf();
-    let slices = (0..5_usize)
-        .map(|i| plain.clone().slice(s![i..=i, .., .., ..]))
-        .collect();
-    let expected = plain.grad(&loss(slices, &plain).backward()).unwrap();
-    assert!(difference(&numbers(gradient), &numbers(expected)) < 1e-15);
+    let shape = [5, 2, 7, 3];
+    let count = shape.iter().product();
+    let leaf = || tensor(noise("split", count), shape).require_grad();
+    let weight = tensor(noise("weights", count), shape);
+    for (dim, lengths) in [(0, vec![1; 5]), (2, vec![2, 1, 2, 1, 1]), (2, vec![3, 4])] {
+        let slices = |x: &Tensor<4>| -> Vec<Tensor<4>> {
+            let mut from = 0;
+            let cut = |length: &usize| {
+                from += length;
+                x.clone().slice_dim(dim, from - length..from)
+            };
+            lengths.iter().map(cut).collect()
+        };
+        // Piece 1 is used twice, and piece 3 stays unused.
+        let loss = |pieces: Vec<Tensor<4>>, x: &Tensor<4>| {
+            let weights = slices(&weight);
+            let used = [0, 1, 1, 2, 4].into_iter().filter(|at| *at < lengths.len());
+            let terms =
+                used.map(|at| (pieces[at].clone().powi_scalar(2) * weights[at].clone()).sum());
+            let own = x.clone().sum().mul_scalar(0.5);
+            terms.fold(own, |sum, term| sum + term)
+        };
+        let ours = leaf();
+        let pieces = split(ours.clone(), dim, &lengths);
+        for (piece, slice) in pieces.iter().zip(slices(&ours)) {
+            assert_eq!(numbers(piece.clone()), numbers(slice));
+        }
+        let gradient = ours.grad(&loss(pieces, &ours).backward()).unwrap();
+        let plain = leaf();
+        let expected = plain
+            .grad(&loss(slices(&plain), &plain).backward())
+            .unwrap();
+        let gap = difference(&numbers(gradient), &numbers(expected));
+        assert!(gap < 1e-15, "{lengths:?} along {dim}: {gap}");
+    }
 }
 
 /// `I + M` times its inverse, in float32, for keys that are nearly or wholly equal:
@@ -263,7 +277,9 @@ fn the_triangular_inverse_is_that_of_every_size() {
         assert_eq!(inverses[0], inverses[1], "{c} tokens");
         for (m, inverse) in values.chunks(c * c).zip(inverses[0].chunks(c * c)) {
             for (row, column) in (0..c).flat_map(|row| (0..c).map(move |column| (row, column))) {
-                let product: f64 = (0..row).map(|i| m[row * c + i] * inverse[i * c + column]).sum();
+                let product: f64 = (0..row)
+                    .map(|i| m[row * c + i] * inverse[i * c + column])
+                    .sum();
                 let found = inverse[row * c + column] + product;
                 let gap = (found - f64::from(row == column)).abs();
                 assert!(gap < 1e-9, "{c} tokens: {found} at {row}, {column}");
