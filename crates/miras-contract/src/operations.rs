@@ -4,6 +4,7 @@
 //! large: the tiles of a product, its reduced precision, sums over long rows.
 
 use burn::tensor::{DType, Device, Int, Tensor, activation, s};
+use miras_core::above;
 
 use crate::{
     difference,
@@ -114,6 +115,16 @@ const OPERATIONS: &[Operation] = &[
     unary("choice by a mask", (-2.0, 2.0), 1e-6, |x| {
         let mask = x[0].clone().lower_elem(0.3);
         x[0].clone().mul_scalar(2.0).mask_where(mask, x[0].clone())
+    }),
+    unary("fill by a mask of positions", (-2.0, 2.0), 1e-6, |x| {
+        let [_, _, rows, columns] = x[0].dims();
+        let mask = above([rows, columns], 3, &x[0].device());
+        x[0].clone().mask_fill(mask, 0.5)
+    }),
+    unary("blocks written into zeros", (-2.0, 2.0), 1e-6, |x| {
+        let block = x[0].clone().slice(s![.., .., 20..50, 5..33]);
+        x[0].zeros_like()
+            .slice_assign(s![.., .., 3..33, ..28], block)
     }),
     unary(
         "slices put together in another order",

@@ -2,8 +2,9 @@
 
 use burn::{
     module::Module,
-    tensor::{Tensor, TensorData, activation},
+    tensor::{Tensor, activation},
 };
+use miras_core::above;
 
 use crate::{
     AttentionState, ConvActivation, ModelSpec, ParameterGroup, ParameterGroups, Precision,
@@ -109,7 +110,7 @@ impl AttentionMixer {
 
         let scale = (self.head_dim as f64).sqrt().recip();
         let scores = (self.precision.product(q, keys.clone().transpose())).mul_scalar(scale);
-        let scores = scores + causal_mask(start, t, &x);
+        let scores = causal(scores);
         let y = (self.precision).product(activation::softmax(scores, 3), values.clone());
         let y = y.swap_dims(1, 2).reshape([b, t, d]);
         let state = AttentionState {
@@ -121,16 +122,21 @@ impl AttentionMixer {
     }
 }
 
-/// 0 where row `i` (position `start + i`) may see column `j`, else a large negative
-/// number: `[1, 1, t, start + t]`.
-fn causal_mask(start: usize, t: usize, like: &Tensor<3>) -> Tensor<4> {
-    let width = start + t;
-    let values: Vec<f32> = (0..t * width)
-        .map(|at| {
-            let (row, column) = (start + at / width, at % width);
-            if column <= row { 0.0 } else { -1e30 }
-        })
-        .collect();
-    let data = TensorData::new(values, [1, 1, t, width]);
-    Tensor::from_data(data, (&like.device(), like.dtype()))
+/// Scores `[b, h, t, start + t]` without those of later tokens, row `i` being the token at
+/// position `start + i`.
+///
+/// `burn::tensor::module::attention` does not say the same everywhere: beside earlier keys its
+/// causal mask is another one on `LibTorch`, its softmax has the precision of the products, and
+/// under a gradient it is made of the operations here, with the maximum of each row in the graph.
+fn causal(scores: Tensor<4>) -> Tensor<4> {
+    let [_, _, t, width] = scores.dims();
+    if t == 1 {
+        // The last token sees all.
+        return scores;
+    }
+    let is_later = above([t, width], (width - t) as i64, &scores.device());
+    scores.mask_fill(is_later, UNSEEN)
 }
+
+/// A score whose share is 0; not an infinity, which some devices do not know.
+const UNSEEN: f64 = -1e30;
