@@ -5,7 +5,7 @@
 //!
 //! | kind | what it gives | file |
 //! |---|---|---|
-//! | `builtin` | a fixed corpus of short stories, needs no files | `builtin/` |
+//! | `builtin` | a fixed corpus of short stories, needs no files | `builtin.rs` |
 //! | `text` | bytes of files, folders, patterns and `.gz` files, or their tokens | `text/`, `tokenizer/` |
 //! | `mqar` | multi-query associative recall, generated | `mqar.rs` |
 //!
