@@ -9,9 +9,8 @@ use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DataError, Description, Problem, Tokenizer,
-    config::{check_seq_len, check_valid_fraction},
-    describe,
+    DataError, Description, Problem, Tokenizer, describe,
+    problem::{check_seq_len, check_valid_fraction},
     source::{Span, train_bytes},
     windows::Windows,
 };

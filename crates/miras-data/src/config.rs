@@ -2,13 +2,10 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::{BuiltinConfig, DataError, MqarConfig, TextConfig, Tokenizer, tokenizer::BYTES};
-
-/// A field and what is wrong with its value.
-pub type Problem = (&'static str, String);
-
-/// The longest row that is accepted, in tokens.
-const MAX_SEQ_LEN: usize = 1 << 24;
+use crate::{
+    BuiltinConfig, DataError, Dataset, MqarConfig, Problem, TextConfig, Tokenizer, builtin, mqar,
+    text, tokenizer::BYTES,
+};
 
 /// Where batches come from.
 ///
@@ -212,29 +209,23 @@ impl DataConfig {
     }
 }
 
-/// The problem with a row length, if it has one.
-pub(crate) fn check_seq_len(seq_len: usize) -> Option<Problem> {
-    (!(1..=MAX_SEQ_LEN).contains(&seq_len)).then(|| {
-        (
-            "seq_len",
-            format!("must be from 1 to {MAX_SEQ_LEN} tokens, got {seq_len}"),
-        )
-    })
-}
-
-/// The problem with a validation share, if it has one.
-pub(crate) fn check_valid_fraction(fraction: f64) -> Option<Problem> {
-    (!(fraction > 0.0 && fraction < 1.0)).then(|| {
-        (
-            "valid_fraction",
-            format!("must lie between 0 and 1, both excluded, got {fraction}"),
-        )
+/// Opens the data and checks all that can be checked before training.
+pub fn open(config: &DataConfig, seed: u64) -> Result<Box<dyn Dataset>, DataError> {
+    let problems = config.validate();
+    if !problems.is_empty() {
+        return Err(DataError::Config { problems });
+    }
+    Ok(match config {
+        DataConfig::Builtin(config) => Box::new(builtin::open(config, seed)?),
+        DataConfig::Text(config) => Box::new(text::open(config, seed, &text::cache_folders())?),
+        DataConfig::Mqar(config) => Box::new(mqar::Mqar::new(config, seed)?),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Amount, Selection};
 
     #[test]
     fn kinds_have_unique_names_that_match_their_defaults() {
@@ -285,7 +276,7 @@ mod tests {
                 other => vec![other],
             };
             for config in configs {
-                let opened = crate::open(&config, 1).unwrap();
+                let opened = open(&config, 1).unwrap();
                 assert_eq!(config.vocab().unwrap(), opened.vocab(), "{}", kind.name);
                 vocabs.push(opened.vocab());
             }
@@ -320,5 +311,71 @@ mod tests {
             toml::from_str::<BuiltinConfig>(&text).unwrap(),
             BuiltinConfig::default()
         );
+    }
+
+    /// Data of every kind, with rows of 16 tokens where a kind allows it.
+    fn every_kind(folder: &std::path::Path) -> Vec<(Box<dyn Dataset>, usize)> {
+        let file = folder.join("a.txt");
+        let numbers: Vec<String> = (1..3000_u64).map(|n| (n * n * 7919).to_string()).collect();
+        std::fs::write(&file, numbers.join(" ")).unwrap();
+        let bpe = crate::tokenizer::testkit::path();
+        let mut found = Vec::new();
+        for kind in KINDS {
+            let configs = match (kind.default)() {
+                DataConfig::Text(_) => ["bytes", bpe.to_str().unwrap()]
+                    .map(|tokenizer| {
+                        DataConfig::Text(TextConfig {
+                            path: [file.to_str().unwrap()].into(),
+                            tokenizer: tokenizer.to_owned(),
+                            seq_len: 16,
+                            ..TextConfig::default()
+                        })
+                    })
+                    .to_vec(),
+                other => vec![other],
+            };
+            for config in configs {
+                found.push((open(&config, 1).unwrap(), config.seq_len()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn an_evaluation_reads_the_same_rows_for_every_size_of_a_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        for (data, len) in every_kind(folder.path()) {
+            let amount = Amount::Tokens(35 * len as u64);
+            let selection = Selection::new(amount, None, len, data.eval_tokens()).unwrap();
+            let starts: Vec<u64> = selection.starts().collect();
+            let read = |rows: usize| -> Vec<(Vec<i32>, Vec<i32>, Vec<u32>)> {
+                let batches = starts
+                    .chunks(rows)
+                    .map(|starts| data.eval_rows(starts).unwrap());
+                batches
+                    .flat_map(|batch| {
+                        let rows = (0..batch.rows).map(|row| {
+                            let row = row * len..(row + 1) * len;
+                            let weights = &batch.weights[row.clone()];
+                            (
+                                batch.inputs[row.clone()].to_vec(),
+                                batch.targets[row].to_vec(),
+                                weights.iter().map(|weight| weight.to_bits()).collect(),
+                            )
+                        });
+                        rows.collect::<Vec<_>>()
+                    })
+                    .collect()
+            };
+            let kind = data.describe().kind;
+            let one = read(1);
+            assert_eq!(one.len(), 35, "{kind}");
+            for rows in [3, 8, 32] {
+                assert_eq!(read(rows), one, "{kind}, {rows} rows at once");
+            }
+            // All of them are different rows.
+            let different: std::collections::BTreeSet<_> = one.iter().collect();
+            assert_eq!(different.len(), one.len(), "{kind}");
+        }
     }
 }

@@ -9,7 +9,7 @@
 //! | `text` | bytes of files, folders, patterns and `.gz` files, or their tokens | `text/`, `tokenizer/` |
 //! | `mqar` | multi-query associative recall, generated | `mqar.rs` |
 //!
-//! A new kind is one new file, a variant of [`DataConfig`] and a line in [`KINDS`].
+//! A new kind is one new file, a variant of [`DataConfig`] and its answers in `config.rs`.
 //! The crate does not know the tensor library and does not print.
 
 mod batch;
@@ -20,6 +20,7 @@ mod describe;
 mod error;
 mod mqar;
 mod paths;
+mod problem;
 mod selection;
 mod source;
 mod text;
@@ -28,12 +29,13 @@ mod windows;
 
 pub use batch::Batch;
 pub use builtin::BuiltinConfig;
-pub use config::{DataConfig, KINDS, Kind, Problem, about_missing_kind};
-pub use dataset::{Dataset, Metric, open};
+pub use config::{DataConfig, KINDS, Kind, about_missing_kind, open};
+pub use dataset::{Dataset, Metric};
 pub use describe::{DataFile, Description, Tokenized};
 pub use error::DataError;
 pub use mqar::{Filler, MqarConfig};
 pub use paths::Paths;
+pub use problem::Problem;
 pub use selection::{Amount, Selection};
 pub use text::{TextConfig, open_held_out};
 pub use tokenizer::{Tokenizer, TokenizerFiles};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use miras_random::Stream;
 
 use crate::{
-    Batch, DataError, Dataset, Description, Metric, Problem, config::check_seq_len, describe,
+    Batch, DataError, Dataset, Description, Metric, Problem, describe, problem::check_seq_len,
 };
 
 /// The token that means nothing.

@@ -1,6 +1,6 @@
-//! What windows are cut from.
+//! What windows are cut from: bytes and tokens that are read by position.
 
-use std::sync::Arc;
+use std::{fs::File, io, path::Path, sync::Arc};
 
 use crate::DataError;
 
@@ -111,4 +111,19 @@ impl Tokens for Span {
         }
         Ok(())
     }
+}
+
+/// Fills the buffer from `offset` of a file on.
+#[cfg(unix)]
+pub(crate) fn read_at(file: &File, _path: &Path, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+/// An open file has one position, shared by all threads, so each read opens its own.
+#[cfg(not(unix))]
+pub(crate) fn read_at(_file: &File, path: &Path, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(buffer)
 }

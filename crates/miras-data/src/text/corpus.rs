@@ -7,17 +7,17 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    TextConfig, cache,
+    cache,
+    config::TextConfig,
     find::Found,
     format::{self, Format},
-    read_at::read_at,
     scan::{Flaw, Scan},
 };
 use crate::{
     DataError, Paths,
     describe::{DataFile, hex},
     paths::is_compressed,
-    source::{Bytes, train_bytes},
+    source::{Bytes, read_at, train_bytes},
 };
 
 /// So much of a file's start tells its format.

@@ -20,7 +20,7 @@ use crate::{
     DataError, Tokenizer,
     describe::hex,
     source::{Span, Tokens},
-    tokenizer::Blocks,
+    tokenizer::blocks::Blocks,
 };
 
 /// Size of a block of text that is encoded at once, and of the largest in text without places

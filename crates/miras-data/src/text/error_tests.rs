@@ -4,7 +4,7 @@ use super::{
     testkit::{Place, gz, text},
     *,
 };
-use crate::Dataset;
+use crate::{Dataset, Paths};
 
 /// The error and its causes as one line, with the folder of the test as `DIR`.
 fn error(place: &Place, change: impl FnOnce(&mut TextConfig)) -> String {

@@ -6,7 +6,7 @@ use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Amount, Batch, Dataset, Selection};
+use crate::{Amount, Batch, Dataset, Paths, Selection};
 
 /// A folder with files, and a cache folder inside it that walks do not see.
 pub(super) struct Place(TempDir);

@@ -16,8 +16,10 @@ use std::{
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::read_at::read_at;
-use crate::{DataError, source::Tokens};
+use crate::{
+    DataError,
+    source::{Tokens, read_at},
+};
 
 const MAGIC: &[u8; 8] = b"MIRASTOK";
 /// Changes with the format and with the rules for cutting text into files and blocks.

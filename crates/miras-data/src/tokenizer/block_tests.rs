@@ -1,6 +1,6 @@
 use std::{env, fs, sync::Arc};
 
-use super::{testkit::*, *};
+use super::{blocks::Blocks, testkit::*, *};
 use crate::source::Span;
 
 /// The blocks of a text.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, iter};
 
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::{alphabet::Alphabet, files::Source, load, refused::Refused};
+use super::{alphabet::Alphabet, files::Source, load};
 
 /// The largest vocabulary that is accepted.
 const MAX_VOCAB: usize = 1 << 24;
@@ -301,4 +301,37 @@ fn spelling(tokenizer: &Tokenizer) -> Result<Vec<Box<[u8]>>, String> {
         all[id as usize] = content.into_bytes().into();
     }
     Ok(all)
+}
+
+/// Where a text cannot be encoded, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Which of the texts, from 0.
+    pub(crate) text: usize,
+    /// The byte in it.
+    pub(crate) at: u64,
+    /// What is said before the place and after it.
+    before: String,
+    after: String,
+}
+
+impl Refused {
+    /// A reason in two parts, between which the place belongs.
+    fn new(
+        (text, at): (usize, usize),
+        before: impl Into<String>,
+        after: impl Into<String>,
+    ) -> Self {
+        Self {
+            text,
+            at: at as u64,
+            before: before.into(),
+            after: after.into(),
+        }
+    }
+
+    /// The whole sentence with the place in it.
+    pub(super) fn told(&self, place: &str) -> String {
+        format!("{} {place}{}", self.before, self.after)
+    }
 }

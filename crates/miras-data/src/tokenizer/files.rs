@@ -7,12 +7,19 @@ use std::{
 };
 
 use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
 
-use super::{FIELD, error};
 use crate::{
     DataError,
+    describe::hex,
     paths::{WantedAs, is_compressed, suggestion, with_home},
 };
+
+/// The setting that stands for bytes.
+pub(crate) const BYTES: &str = "bytes";
+
+/// The field of the configuration that names the tokenizer.
+pub(crate) const FIELD: &str = "tokenizer";
 
 /// What a Hugging Face tokenizer is saved as.
 const WHOLE: &str = "tokenizer.json";
@@ -30,7 +37,17 @@ pub(super) enum Source {
 }
 
 impl Source {
-    pub(super) fn parts(&self) -> Vec<&[u8]> {
+    /// A hash of the contents.
+    pub(super) fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for part in self.parts() {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        format!("tokenizer-sha256:{}", hex(&hash.finalize()))
+    }
+
+    fn parts(&self) -> Vec<&[u8]> {
         match self {
             Self::Whole(json) => vec![json],
             Self::Pair { vocab, merges } => vec![vocab, merges],
@@ -154,4 +171,13 @@ fn read(path: &Path) -> Result<Vec<u8>, DataError> {
         }
     })?;
     Ok(plain)
+}
+
+/// An error about the files that a setting names.
+pub(super) fn error(given: &str, why: String) -> DataError {
+    DataError::Tokenizer {
+        field: FIELD,
+        path: given.into(),
+        why,
+    }
 }

@@ -5,27 +5,18 @@
 //! text is encoded.
 
 mod alphabet;
-mod blocks;
+pub(crate) mod blocks;
 mod bpe;
 mod files;
 mod load;
-mod refused;
 mod saved;
 
-use sha2::{Digest, Sha256};
-
-use crate::{DataError, describe::hex};
-pub(crate) use blocks::Blocks;
+use crate::DataError;
 use bpe::Bpe;
-use files::Source;
-pub(crate) use refused::Refused;
+pub(crate) use bpe::Refused;
+use files::error;
+pub(crate) use files::{BYTES, FIELD};
 pub use saved::TokenizerFiles;
-
-/// The setting that stands for bytes.
-pub(crate) const BYTES: &str = "bytes";
-
-/// The field of the configuration that names the tokenizer.
-pub(crate) const FIELD: &str = "tokenizer";
 
 /// Text to tokens and back.
 pub struct Tokenizer {
@@ -59,7 +50,7 @@ impl Tokenizer {
             return Ok(Self::bytes());
         }
         let source = files::find(setting)?;
-        let fingerprint = fingerprint(&source);
+        let fingerprint = source.fingerprint();
         if let Some(saved) = saved {
             saved.check(setting, &fingerprint)?;
         }
@@ -166,24 +157,6 @@ impl Tokenizer {
             Kind::Bytes => "bytes",
             Kind::Bpe { .. } => "tokens",
         }
-    }
-}
-
-/// A hash of the contents of the files.
-fn fingerprint(source: &Source) -> String {
-    let mut hash = Sha256::new();
-    for part in source.parts() {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    format!("tokenizer-sha256:{}", hex(&hash.finalize()))
-}
-
-fn error(given: &str, why: String) -> DataError {
-    DataError::Tokenizer {
-        field: FIELD,
-        path: given.into(),
-        why,
     }
 }
 

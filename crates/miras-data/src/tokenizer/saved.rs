@@ -11,7 +11,7 @@ use std::{fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BYTES, FIELD, error, files, fingerprint};
+use super::files::{self, BYTES, FIELD, error};
 use crate::{DataError, paths};
 
 const FACTS: &str = "miras_tokenizer.json";
@@ -56,7 +56,7 @@ impl TokenizerFiles {
             return Self::new(setting, Kind::Bytes, None, Vec::new());
         }
         let source = files::find(setting)?;
-        let fingerprint = fingerprint(&source);
+        let fingerprint = source.fingerprint();
         if let Some(facts) = facts {
             facts.check(setting, &fingerprint)?;
         }

@@ -1,0 +1,27 @@
+//! What is wrong with the value of a field, and the checks that several kinds of data share.
+
+/// A field and what is wrong with its value.
+pub type Problem = (&'static str, String);
+
+/// The longest row that is accepted, in tokens.
+const MAX_SEQ_LEN: usize = 1 << 24;
+
+/// The problem with a row length, if it has one.
+pub(crate) fn check_seq_len(seq_len: usize) -> Option<Problem> {
+    (!(1..=MAX_SEQ_LEN).contains(&seq_len)).then(|| {
+        (
+            "seq_len",
+            format!("must be from 1 to {MAX_SEQ_LEN} tokens, got {seq_len}"),
+        )
+    })
+}
+
+/// The problem with a validation share, if it has one.
+pub(crate) fn check_valid_fraction(fraction: f64) -> Option<Problem> {
+    (!(fraction > 0.0 && fraction < 1.0)).then(|| {
+        (
+            "valid_fraction",
+            format!("must lie between 0 and 1, both excluded, got {fraction}"),
+        )
+    })
+}
