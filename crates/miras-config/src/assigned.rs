@@ -9,9 +9,9 @@ use crate::{
     error::ConfigError,
     extends,
     layer::{Kind, Layer, Source, Spans},
-    layers::{Layers, kind_table},
+    layers::Layers,
     library::Place,
-    path,
+    path::{self, kind_table},
     tree::Tree,
 };
 
@@ -56,7 +56,7 @@ impl Assigned {
     pub fn error(&self, message: impl Into<String>, help: Option<String>) -> ConfigError {
         let error = ConfigError::new(message).help(help);
         match &self.source {
-            Some(source) => error.at(source, &self.span, &self.key()),
+            Some(source) => error.at(source.excerpt(&self.span), &self.key()),
             None => error.at_default(&self.key()),
         }
     }

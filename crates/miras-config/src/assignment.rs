@@ -9,12 +9,10 @@ use toml::{
 
 use crate::{
     error::ConfigError,
+    flag::{FLAG, quoted_flag},
     layer::{self, Kind, Layer, Source, Spans},
     path,
 };
-
-/// The name of the flag, for errors and origins.
-pub(crate) const FLAG: &str = "--set";
 
 /// Reads one assignment as a layer.
 pub(crate) fn parse(assignment: &str) -> Result<Layer, ConfigError> {
@@ -26,7 +24,7 @@ pub(crate) fn parse(assignment: &str) -> Result<Layer, ConfigError> {
     };
     let Some(equals) = find_equals(assignment) else {
         return Err(ConfigError::new("expected KEY=VALUE")
-            .at(&source, &(0..assignment.len()), "")
+            .at(source.excerpt(&(0..assignment.len())), "")
             .help("for example `--set memory.kind=matrix`".to_owned()));
     };
     let keys = parse_key(&source, equals)?;
@@ -47,22 +45,6 @@ pub(crate) fn parse(assignment: &str) -> Result<Layer, ConfigError> {
         table,
         spans,
     })
-}
-
-/// The flag that sets a key to a text, for a POSIX shell.
-pub(crate) fn quoted_flag(path: &str, text: &str) -> String {
-    let assignment = format!("{path}={}", Value::String(text.to_owned()));
-    format!("`{FLAG} '{}'`", assignment.replace('\'', r"'\''"))
-}
-
-/// Whether a word reads as `a.b=VALUE`, which is what [`FLAG`] takes.
-pub(crate) fn looks_like_one(word: &str) -> bool {
-    let is_name = |name: &str| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        !name.is_empty() && name.chars().all(plain)
-    };
-    word.split_once('=')
-        .is_some_and(|(key, _)| key.split('.').all(is_name))
 }
 
 /// The first `=` that is not part of a quoted key.
@@ -104,7 +86,7 @@ fn parse_key(source: &Source, end: usize) -> Result<Vec<(String, Range<usize>)>,
             format!("`{key}` is no key")
         };
         return Err(ConfigError::new(message)
-            .at(source, &(start..start + key.len()), "")
+            .at(source.excerpt(&(start..start + key.len())), "")
             .help("a key is names joined by dots, like `memory.kind`".to_owned()));
     }
     Ok(keys)
@@ -122,7 +104,9 @@ fn parse_value(
     let start = start + rest.len() - rest.trim_start().len();
     let span = start..start + text.len();
     if text.is_empty() {
-        return Err(ConfigError::new("a value is missing after `=`").at(source, &span, path));
+        return Err(
+            ConfigError::new("a value is missing after `=`").at(source.excerpt(&span), path)
+        );
     }
     let key = spans.get(path).map_or(0..0, |spans| spans.key.clone());
     match DeValue::parse(text) {

@@ -2,8 +2,6 @@
 
 use std::{fmt, ops::Range};
 
-use crate::layer::Source;
-
 /// A mistake in the configuration, with the line that holds it, or several of them.
 ///
 /// `Display` gives the whole report of each, from `error:` to the help line, with an empty line
@@ -31,9 +29,9 @@ enum Place {
     Default { path: String },
 }
 
-/// One line of a source, with a part of it underlined.
+/// One line of a text, with a part of it underlined.
 #[derive(Debug, Clone)]
-struct Excerpt {
+pub(crate) struct Excerpt {
     source: String,
     number: usize,
     text: String,
@@ -84,9 +82,9 @@ impl ConfigError {
     }
 
     /// Points at a piece of text; `subject` says what it is, if that is known.
-    pub(crate) fn at(mut self, source: &Source, span: &Range<usize>, subject: &str) -> Self {
+    pub(crate) fn at(mut self, excerpt: Excerpt, subject: &str) -> Self {
         self.first.place = Some(Place::Text {
-            excerpt: Excerpt::new(source, span),
+            excerpt,
             subject: subject.to_owned(),
         });
         self
@@ -190,8 +188,8 @@ impl fmt::Display for Report {
 }
 
 impl Excerpt {
-    fn new(source: &Source, span: &Range<usize>) -> Self {
-        let text = &source.text;
+    /// A piece of the text called `source`; one that goes over several lines ends with the first.
+    pub(crate) fn new(source: &str, text: &str, span: &Range<usize>) -> Self {
         // What is missing at the end of a text belongs to its last written line.
         let start = text.floor_char_boundary(span.start.min(text.trim_end().len()));
         let end = text.floor_char_boundary(span.end).max(start);
@@ -199,8 +197,8 @@ impl Excerpt {
         let line = text[line_start..].lines().next().unwrap_or_default();
         let end = end.min(line_start + line.len()).max(start);
         Self {
-            source: source.name.clone(),
-            number: source.line(start),
+            source: source.to_owned(),
+            number: line_at(text, start),
             text: line.to_owned(),
             before: text[line_start..start].chars().count(),
             underlined: text[start..end].chars().count().max(1),
@@ -234,4 +232,10 @@ impl Excerpt {
             "", ""
         )
     }
+}
+
+/// The number of the line, counted from 1, at a byte offset.
+pub(crate) fn line_at(text: &str, offset: usize) -> usize {
+    let offset = text.floor_char_boundary(offset);
+    text[..offset].matches('\n').count() + 1
 }

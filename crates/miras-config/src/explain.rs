@@ -3,9 +3,9 @@
 use toml::Value;
 
 use crate::{
-    assignment::quoted_flag,
     decode::{Failure, sort_of},
     error::ConfigError,
+    flag::quoted_flag,
     hints::Hints,
     marks::Marks,
     path,

@@ -41,7 +41,7 @@ fn load_text(
         place: Some(file.clone()),
     })?;
     for (base, span) in take_extends(&mut layer)? {
-        let here = |error: ConfigError| error.at(&layer.source, &span, KEY);
+        let here = |error: ConfigError| error.at(layer.source.excerpt(&span), KEY);
         if base.is_empty() {
             return Err(here(ConfigError::new("`extends` names an empty path")));
         }

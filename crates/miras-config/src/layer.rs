@@ -7,7 +7,12 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::{assignment::FLAG, error::ConfigError, library::Place, path};
+use crate::{
+    error::{ConfigError, Excerpt, line_at},
+    flag::FLAG,
+    library::Place,
+    path,
+};
 
 /// Where a text comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +52,12 @@ impl Source {
 
     /// The number of the line, counted from 1, at a byte offset.
     pub(crate) fn line(&self, offset: usize) -> usize {
-        let offset = self.text.floor_char_boundary(offset);
-        self.text[..offset].matches('\n').count() + 1
+        line_at(&self.text, offset)
+    }
+
+    /// A piece of it, for an error.
+    pub(crate) fn excerpt(&self, span: &Range<usize>) -> Excerpt {
+        Excerpt::new(&self.name, &self.text, span)
     }
 }
 
@@ -86,7 +95,7 @@ impl Layer {
     pub(crate) fn error(&self, path: &str, message: impl Into<String>) -> ConfigError {
         let error = ConfigError::new(message);
         match self.spans.get(path) {
-            Some(spans) => error.at(&self.source, &spans.value, path),
+            Some(spans) => error.at(self.source.excerpt(&spans.value), path),
             None => error,
         }
     }
@@ -153,7 +162,7 @@ pub(crate) fn syntax_error(source: &Source, error: &toml::de::Error, offset: usi
     } else {
         ConfigError::new(message.trim_end_matches(", expected nothing"))
     };
-    report.at(source, &span, "")
+    report.at(source.excerpt(&span), "")
 }
 
 fn shift(span: &Range<usize>, offset: usize) -> Range<usize> {

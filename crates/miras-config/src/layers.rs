@@ -12,8 +12,8 @@ use crate::{
     layer::{Kind, Layer, Source},
     library::{Library, Place},
     list,
-    marks::Marks,
-    path,
+    marks::{Marks, discards},
+    path::{self, kind_table},
     tree::Tree,
 };
 
@@ -125,16 +125,6 @@ impl Layers {
         self.layers.push(layer);
         Ok(())
     }
-}
-
-/// The table that a bare kind name stands for.
-pub(crate) fn kind_table(name: String) -> Table {
-    Table::from_iter([("kind".to_owned(), Value::String(name))])
-}
-
-/// Says that one assignment leaves nothing of another.
-pub(crate) fn discards(later: &str, earlier: &str) -> String {
-    format!("{later} discards the earlier {earlier}")
 }
 
 fn merge_table(

@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    assignment::{self, FLAG},
     error::ConfigError,
+    flag::{self, FLAG},
     suggest,
 };
 
@@ -182,10 +182,7 @@ impl Place {
         let Self::Disk(file) = self else {
             return None;
         };
-        if let Some(word) = file
-            .to_str()
-            .filter(|word| assignment::looks_like_one(word))
-        {
+        if let Some(word) = file.to_str().filter(|word| flag::is_assignment(word)) {
             return Some(format!("to set a key, write `{FLAG} {word}`"));
         }
         let listed = || (!library.listed.is_empty()).then(|| library.listed.to_owned());

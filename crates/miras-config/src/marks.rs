@@ -196,7 +196,8 @@ impl Marks {
     ) -> ConfigError {
         let error = ConfigError::new(message);
         if let Some(mark) = self.get(path) {
-            return error.at(&self.sources[mark.layer], span(&mark.spans), path);
+            let source = &self.sources[mark.layer];
+            return error.at(source.excerpt(span(&mark.spans)), path);
         }
         let parent = self
             .by_path
@@ -205,11 +206,15 @@ impl Marks {
             .max_by_key(|(parent, _)| parent.len());
         match parent {
             Some((_, mark)) => error.at(
-                &self.sources[mark.layer],
-                &mark.spans.value,
+                self.sources[mark.layer].excerpt(&mark.spans.value),
                 &format!("{path}, a default"),
             ),
             None => error.at_default(path),
         }
     }
+}
+
+/// Says that one assignment leaves nothing of another.
+pub(crate) fn discards(later: &str, earlier: &str) -> String {
+    format!("{later} discards the earlier {earlier}")
 }

@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use crate::{assignment::FLAG, path};
+use crate::{flag::FLAG, path};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -66,3 +66,25 @@ pub(crate) fn nested(keys: &[String], value: Value) -> Table {
     };
     Table::from_iter([(first.clone(), inner)])
 }
+
+/// The table that a bare kind name stands for.
+pub(crate) fn kind_table(name: String) -> Table {
+    Table::from_iter([("kind".to_owned(), Value::String(name))])
+}
+
+/// Every value of a table that is no table itself, by its dotted path and in the table's order.
+pub fn flat(table: &Table) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    flatten(table, "", &mut found);
+    found
+}
+
+fn flatten(table: &Table, at: &str, found: &mut Vec<(String, Value)>) {
+    for (key, value) in table {
+        let path = join(at, key);
+        match value {
+            Value::Table(inner) => flatten(inner, &path, found),
+            value => found.push((path, value.clone())),
+        }
+    }
+}

@@ -7,7 +7,7 @@ use crate::{
     decode::decode,
     error::ConfigError,
     fields::fields_of,
-    layers::discards,
+    marks::discards,
     path,
     problem::Problem,
     tree::{Tree, remove},

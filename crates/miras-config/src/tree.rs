@@ -10,10 +10,9 @@ use crate::{
     error::ConfigError,
     explain::{explain, not_a_table},
     hints::Hints,
-    layers::kind_table,
     marks::Marks,
     origin::Origins,
-    path,
+    path::{self, kind_table},
     problem::Problem,
     suggest,
 };
