@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use miras_run::RunError;
 
-use crate::events::Event;
+use crate::events::event::Event;
 
 /// What can go wrong when a log is written or read.
 #[derive(Debug, thiserror::Error)]

@@ -29,9 +29,10 @@ mod tensorboard;
 mod tracker;
 
 pub use error::LogError;
+pub use events::event::Status;
 pub use histogram::Histogram;
 pub use hparam::HParam;
 pub use json_lines::{JsonLines, Line};
 pub use progress::{Console, Dress, Progress, ProgressMode, Span, Tick};
 pub use tensorboard::TensorBoard;
-pub use tracker::{Status, Tracker, Trackers};
+pub use tracker::{Tracker, Trackers};

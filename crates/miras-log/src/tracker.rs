@@ -1,20 +1,6 @@
 //! What the training loop talks to.
 
-use crate::LogError;
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// All steps are done.
-    Success,
-    /// The run stopped with an error.
-    Failure,
-    /// The run was stopped with its state saved and can go on.
-    ///
-    /// TensorBoard has no word for this: the session stays open and its status
-    /// is shown as unknown.
-    Interrupted,
-}
+use crate::{LogError, Status};
 
 /// A place that metrics go to.
 ///

@@ -4,15 +4,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::sha256_hex;
 use crate::error::{Result, RunError};
 use crate::files::is_taken;
-use crate::folder::CONFIG;
-use crate::manifest::sha256_hex;
+use crate::names::{CONFIG, EXPORT, TOKENIZER, WEIGHTS};
+use crate::new_folder::new_folder;
 use crate::seal::{read_sealed, to_sealed_json};
-use crate::unborn::{TOKENIZER, new_folder};
-use crate::vouched::WEIGHTS;
 
-const FACTS: &str = "export.json";
 const SCHEMA: &str = "miras_export";
 const VERSION: u32 = 1;
 
@@ -76,7 +74,7 @@ impl Export {
 
     /// What a folder says; none if it is no export.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join(FACTS);
+        let path = folder.join(EXPORT);
         if !is_taken(&path)? {
             return Ok(None);
         }
@@ -95,11 +93,11 @@ impl Export {
     pub fn write(mut self, out: &Path, files: Exported<'_>) -> Result<Self> {
         self.weights = sha256_hex(files.weights);
         self.config = Some(sha256_hex(files.config.as_bytes()));
-        let json = to_sealed_json(&out.join(FACTS), &self)?;
+        let json = to_sealed_json(&out.join(EXPORT), &self)?;
         let mut all = vec![
             (WEIGHTS.to_owned(), files.weights),
             (CONFIG.to_owned(), files.config.as_bytes()),
-            (FACTS.to_owned(), &*json),
+            (EXPORT.to_owned(), &*json),
         ];
         let tokenizer = files.tokenizer.iter();
         all.extend(tokenizer.map(|(name, bytes)| (format!("{TOKENIZER}/{name}"), &**bytes)));

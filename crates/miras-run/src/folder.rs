@@ -7,16 +7,13 @@ use std::path::{Path, PathBuf};
 use crate::error::{Result, RunError};
 use crate::files::{is_taken, remove_unfinished, write_atomic};
 use crate::lock::{self, Lock};
-use crate::names;
+use crate::names::{self, CONFIG, RECORD, SUMMARY, TOKENIZER};
+use crate::new_folder::{self, new_folder};
 use crate::provenance::RunRecord;
 use crate::seal::{read_sealed, to_sealed_json};
 use crate::summary::Summary;
-use crate::unborn::{self, TOKENIZER, new_folder};
 use crate::vouched::{self, Vouched, record_json};
 
-pub(crate) const CONFIG: &str = "config.toml";
-pub(crate) const RECORD: &str = "run.json";
-const SUMMARY: &str = "summary.json";
 /// The beginnings of the names of files that the process that trains alone writes.
 const OURS: [&str; 5] = [CONFIG, RECORD, SUMMARY, "metrics.jsonl", "events.out."];
 
@@ -84,7 +81,7 @@ impl RunFolder {
         folder.lock = Some(lock::acquire(&folder.path)?);
         let is_ours = |stem: &str| OURS.iter().any(|ours| stem.starts_with(ours));
         remove_unfinished(&folder.path, is_ours);
-        unborn::remove_left(runs_dir);
+        new_folder::remove_left(runs_dir);
         Ok(folder)
     }
 

@@ -50,7 +50,7 @@
 //! ```
 
 mod checkpoints;
-mod digits;
+mod checksum;
 mod error;
 mod export;
 mod files;
@@ -61,6 +61,7 @@ mod layout;
 mod lock;
 mod manifest;
 mod names;
+mod new_folder;
 mod policy;
 mod provenance;
 mod reports;
@@ -68,22 +69,21 @@ mod seal;
 mod shell;
 mod summary;
 mod time;
-mod unborn;
 mod vouched;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Found, Saved};
-pub use digits::short_checksums;
+pub use checksum::{sha256_hex, short_checksums};
 pub use error::{Damaged, Fault, Result, RunError};
 pub use export::{Export, Exported};
 pub use files::{remove_left, write_atomic};
 pub use folder::RunFolder;
 pub use inputs::Inputs;
-pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest, sha256_hex};
+pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest};
+pub use new_folder::new_folder;
 pub use policy::Policy;
 pub use provenance::{Cost, Provenance, RunRecord, SourceTree, Start, provenance};
 pub use reports::{Newest, REPORT, report_name, settings_hash};
 pub use shell::shell_word;
 pub use summary::{Best, Status, Summary};
 pub use time::rfc3339;
-pub use unborn::new_folder;
 pub use vouched::{Vouched, weights as vouched_weights};

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::checksum::hex;
 use crate::error::{Fault, Result, RunError};
 use crate::files::{sync_folder, write_atomic};
 use crate::seal::{self, Check, to_sealed_json};
@@ -256,18 +257,6 @@ fn hash(file: &mut File) -> io::Result<(u64, String)> {
             Err(error) => return Err(error),
         }
     }
-}
-
-/// The SHA-256 of some bytes, in lower-case hexadecimal.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(digest: &[u8]) -> String {
-    let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles
-        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
-        .collect()
 }
 
 fn fault_of(file: &str, error: &io::Error) -> Fault {

@@ -1,7 +1,20 @@
-//! Names of runs: which are allowed, and which one was meant.
+//! Names: of the files of a run and an export, and of runs, which are allowed and which was meant.
 
 use crate::error::{Result, RunError};
 use crate::files::UNFINISHED;
+
+/// The settled configuration.
+pub(crate) const CONFIG: &str = "config.toml";
+/// The record of the starts of a run.
+pub(crate) const RECORD: &str = "run.json";
+/// How a run ended.
+pub(crate) const SUMMARY: &str = "summary.json";
+/// What an export is.
+pub(crate) const EXPORT: &str = "export.json";
+/// The weights in a checkpoint and in an export.
+pub(crate) const WEIGHTS: &str = "model.safetensors";
+/// The folder of the files of a tokenizer.
+pub(crate) const TOKENIZER: &str = "tokenizer";
 
 /// A name is one folder name on every system, and cannot be taken for a flag.
 pub(crate) fn check(name: &str) -> Result<()> {

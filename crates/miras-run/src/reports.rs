@@ -7,15 +7,15 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::checksum::sha256_hex;
 use crate::error::{Result, RunError};
 use crate::folder::RunFolder;
 use crate::layout;
-use crate::manifest::{self, sha256_hex};
+use crate::manifest;
+use crate::names::WEIGHTS;
 
 /// What a report calls itself, in its key `schema`.
 pub const REPORT: &str = "miras_eval";
-/// The file of a checkpoint with its weights.
-const WEIGHTS: &str = "model.safetensors";
 
 /// The weights of a run at its newest checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::sha256_hex;
 use crate::error::{Result, RunError};
 use crate::files::to_json;
-use crate::manifest::sha256_hex;
 
 /// Stands for the seal while the seal is computed.
 const BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";

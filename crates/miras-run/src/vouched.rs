@@ -6,18 +6,17 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::sha256_hex;
 use crate::error::{Damaged, Result, RunError};
 use crate::export::Export;
 use crate::files::is_taken;
-use crate::folder::{CONFIG, RECORD};
-use crate::manifest::{self, sha256_hex};
+use crate::manifest;
+use crate::names::{CONFIG, EXPORT, RECORD, WEIGHTS};
 use crate::provenance::RunRecord;
 use crate::seal::{read_sealed, to_sealed_json};
 
-/// The weights in a checkpoint and in an export.
-pub(crate) const WEIGHTS: &str = "model.safetensors";
-/// A trainer may replace both files while they are read: so often they are read again.
-const LOOKS: usize = 5;
+/// How often the two files are read again when they do not match: a trainer may be replacing them.
+const MAX_READS: usize = 5;
 
 /// Whether something vouches for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +53,7 @@ pub(crate) fn record_json(path: &Path, record: &RunRecord, configs: &[&str]) -> 
 /// Compares the configuration in the folder of a run or an export with its checksum.
 pub(crate) fn config(folder: &Path) -> Result<Vouched> {
     let path = folder.join(CONFIG);
-    for _ in 0..LOOKS {
+    for _ in 0..MAX_READS {
         let export = Export::read(folder)?;
         let is_export = export.is_some();
         let sums: Vec<String> = match export {
@@ -89,7 +88,7 @@ pub fn weights(path: &Path, sha256: &str) -> Result<Vouched> {
         return if export.weights == sha256 {
             Ok(Vouched::Yes)
         } else {
-            Err(other(path, "export.json", sha256, &export.weights))
+            Err(other(path, EXPORT, sha256, &export.weights))
         };
     }
     if !is_taken(&folder.join(manifest::NAME))? {

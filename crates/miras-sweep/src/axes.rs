@@ -1,15 +1,26 @@
 //! Axes: the values that keys take.
 
 use miras_config::{Assigned, ConfigError, Tree, item_path, key_path};
+use miras_random::Stream;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::{
-    draw::Range,
-    spec::{Keys, Mode, leaves_alone},
-};
+use crate::range::Range;
 
 /// The most points of a sweep, before seeds.
-const MOST_POINTS: usize = 10_000;
+const MAX_POINTS: usize = 10_000;
+
+/// How axes are combined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// Every combination of the axes.
+    Grid,
+    /// Points drawn from the axes.
+    Random,
+    /// The points that `[[sweep.list]]` gives.
+    List,
+}
 
 /// What one axis offers.
 #[derive(Debug)]
@@ -98,7 +109,7 @@ fn choices(
         return Err(tree.error(at, format!("the list for `{key}` is empty"), None));
     }
     let set = values.iter().enumerate().map(|(number, value)| {
-        if leaves_alone(value) {
+        if value.as_table().is_some_and(Table::is_empty) {
             return Vec::new();
         }
         vec![tree.assigned(&item_path(at, number), key, value.clone())]
@@ -155,11 +166,16 @@ fn settings(tree: &Tree, table: &Table, at: &str, key: &str, set: &mut Vec<Assig
 
 /// Makes ranges into lists where the mode wants them, and refuses what does not go with it.
 /// Returns what the user should know of it.
-pub(crate) fn fit(axes: &mut [Axis], keys: &Keys, tree: &Tree) -> Result<Vec<String>, ConfigError> {
+pub(crate) fn fit(
+    axes: &mut [Axis],
+    mode: Mode,
+    points: Option<usize>,
+    tree: &Tree,
+) -> Result<Vec<String>, ConfigError> {
     let refuse = |key: &str, message: String, help: &str| {
         Err(tree.error(&format!("sweep.{key}"), message, Some(help.to_owned())))
     };
-    let (has_list, is_list) = (tree.is_set("sweep.list"), keys.mode == Mode::List);
+    let (has_list, is_list) = (tree.is_set("sweep.list"), mode == Mode::List);
     if has_list && !is_list {
         let message = "[[sweep.list]] belongs to mode = \"list\"".to_owned();
         return refuse("list", message, "set sweep.mode = \"list\"");
@@ -172,7 +188,7 @@ pub(crate) fn fit(axes: &mut [Axis], keys: &Keys, tree: &Tree) -> Result<Vec<Str
         let message = "mode = \"list\" takes its points from [[sweep.list]] alone".to_owned();
         return refuse("mode", message, "use mode = \"grid\" for axes");
     }
-    match (keys.mode, keys.points) {
+    match (mode, points) {
         (Mode::Random, None | Some(0)) => {
             let message = "mode = \"random\" needs the number of points to draw".to_owned();
             return refuse("mode", message, "add sweep.points, for example points = 20");
@@ -181,14 +197,14 @@ pub(crate) fn fit(axes: &mut [Axis], keys: &Keys, tree: &Tree) -> Result<Vec<Str
             let message = "points belongs to mode = \"random\"".to_owned();
             return refuse("points", message, "leave it out, or set mode = \"random\"");
         }
-        (Mode::Random, Some(points)) if points > MOST_POINTS => {
-            let message = format!("points = {points}, and {MOST_POINTS} is the most");
+        (Mode::Random, Some(points)) if points > MAX_POINTS => {
+            let message = format!("points = {points}, and {MAX_POINTS} is the most");
             return refuse("points", message, "draw fewer");
         }
         _ => {}
     }
     let mut notes = Vec::new();
-    if keys.mode != Mode::Random {
+    if mode != Mode::Random {
         for axis in axes.iter_mut() {
             if let Axis::Range { at, key, range } = axis {
                 let mut values = range.points(tree, at, key)?;
@@ -280,8 +296,8 @@ pub(crate) fn grid(axes: &[Axis], tree: &Tree) -> Result<Vec<Vec<Assigned>>, Con
         Axis::Range { .. } => 1,
     });
     let size = sizes.fold(1_usize, usize::saturating_mul);
-    if size > MOST_POINTS {
-        let message = format!("this grid has {size} points, and {MOST_POINTS} is the most");
+    if size > MAX_POINTS {
+        let message = format!("this grid has {size} points, and {MAX_POINTS} is the most");
         let help = "use mode = \"random\" with sweep.points".to_owned();
         return Err(tree.error("sweep.axes", message, Some(help)));
     }
@@ -301,6 +317,24 @@ pub(crate) fn grid(axes: &[Axis], tree: &Tree) -> Result<Vec<Vec<Assigned>>, Con
             .collect();
     }
     Ok(points)
+}
+
+/// Points whose values are drawn independently of each other, a function of the seed.
+pub(crate) fn random(axes: &[Axis], tree: &Tree, seed: u64, points: usize) -> Vec<Vec<Assigned>> {
+    let point = |number: usize| {
+        let draws = axes.iter().enumerate().map(|(axis, offered)| {
+            let place = [number as u64, axis as u64];
+            let mut stream = Stream::new(seed, "sweep", &place);
+            match offered {
+                Axis::Choices(choices) => choices[stream.index(choices.len())].clone(),
+                Axis::Range { at, key, range } => {
+                    vec![tree.assigned(at, key, range.draw(&mut stream))]
+                }
+            }
+        });
+        draws.flatten().collect()
+    };
+    (0..points).map(point).collect()
 }
 
 fn dotted(at: &str, name: &str) -> String {

@@ -2,21 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use miras_config::{ConfigError, Layers, flat};
-use toml::Value;
+use miras_config::{ConfigError, Layers};
 
 use crate::{
-    axes, draw,
+    axes::{self, Mode},
+    names::EXTENDS,
     note::Note,
     plan::{Rung, Trial},
-    point::{Point, in_words, settle_point, values},
+    point::{Point, in_words, settle_point, settled_keys, values},
     settle::Settle,
-    spec::{Invalid, Mode, SweepSpec},
+    spec::{Invalid, SweepSpec},
     trials::{labels, trials},
 };
 
-/// The key that takes a point, or a part of it, out of a file.
-pub(crate) const EXTENDS: &str = "extends";
 /// The most trials of a sweep.
 const MOST_TRIALS: usize = 100_000;
 
@@ -65,7 +63,7 @@ pub fn expand(
         Mode::Grid | Mode::List => axes::grid(&spec.axes, &spec.tree)?,
         Mode::Random => {
             let count = keys.points.unwrap_or_default();
-            draw::random(&spec.axes, &spec.tree, keys.draw_seed, count)
+            axes::random(&spec.axes, &spec.tree, keys.draw_seed, count)
         }
     };
     let mut found = Vec::new();
@@ -154,12 +152,6 @@ fn keys_of(points: &[Point]) -> Vec<String> {
         }
     }
     keys
-}
-
-/// The settled configurations by dotted key.
-pub(crate) fn settled_keys(points: &[Point]) -> Vec<BTreeMap<String, Value>> {
-    let keys = |point: &Point| flat(&point.settled.table).into_iter().collect();
-    points.iter().map(keys).collect()
 }
 
 /// Keys of the settled configurations that differ, but were neither swept nor matched.

@@ -21,7 +21,6 @@
 //! [`Launch`] says which commands train and evaluate.
 
 mod axes;
-mod draw;
 mod error;
 mod expand;
 mod folder;
@@ -33,6 +32,7 @@ mod names;
 mod note;
 mod plan;
 mod point;
+mod range;
 mod reopen;
 mod schedule;
 mod settle;
@@ -54,4 +54,5 @@ pub use schedule::{Next, State, Task, alike, schedule, states};
 pub use settle::{Misfit, Settle, Settled};
 pub use slurm::{Slurm, script};
 pub use spec::SweepSpec;
-pub use worker::{Launch, Options, Tally, Watch, WorkEnd, Worker};
+pub use trial_process::Launch;
+pub use worker::{Options, Tally, Watch, WorkEnd, Worker};

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use crate::expand::EXTENDS;
-
-/// The longest name of a folder.
-const LONGEST: usize = 60;
+/// The key that takes a point, or a part of it, out of a file.
+pub(crate) const EXTENDS: &str = "extends";
+/// Characters of a label that become part of the name of a folder.
+const MAX_LABEL: usize = 60;
 
 /// Short names of keys: `depth` for `memory.depth`, and `memory` for `memory.kind`, where no other
 /// key of a configuration has the same.
@@ -78,7 +78,7 @@ pub(crate) fn folders(labels: &[(String, u64)], ids: &[String]) -> Vec<String> {
                     c if c.is_ascii_alphanumeric() || ".-_+".contains(c) => c,
                     _ => '.',
                 })
-                .take(LONGEST)
+                .take(MAX_LABEL)
                 .collect();
             let plain = plain.trim_start_matches(['-', '.']);
             format!("{plain}-s{seed}")

@@ -7,8 +7,8 @@ use miras_config::{Assigned, ConfigError, Layers, did_you_mean, flat, item_path}
 use toml::{Table, Value};
 
 use crate::{
-    expand::EXTENDS,
     matching::Budgets,
+    names::EXTENDS,
     settle::{Misfit, Settle, Settled},
     spec::SweepSpec,
 };
@@ -181,6 +181,12 @@ fn at<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
         None => Some(value),
         Some(rest) => at(value.as_table()?, rest),
     }
+}
+
+/// The settled configurations by dotted key.
+pub(crate) fn settled_keys(points: &[Point]) -> Vec<BTreeMap<String, Value>> {
+    let keys = |point: &Point| flat(&point.settled.table).into_iter().collect();
+    points.iter().map(keys).collect()
 }
 
 /// Steps at the end of each rung; `train.steps` where there is one budget.

@@ -3,10 +3,9 @@
 use miras_config::{ConfigError, Layers, Tree, fields_of, item_path};
 use miras_run::Goal;
 use serde::{Deserialize, Serialize};
-use toml::Table;
 
 use crate::{
-    axes::{self, Axis},
+    axes::{self, Axis, Mode},
     matching::Match,
     plan::{Evaluations, Plan},
 };
@@ -51,17 +50,6 @@ pub(crate) struct Keys {
     pub(crate) invalid: Invalid,
     /// Failures in a row for the same reason that end the sweep; 0 for never.
     pub(crate) alike: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Mode {
-    /// Every combination of the axes.
-    Grid,
-    /// Points drawn from the axes.
-    Random,
-    /// The points that `[[sweep.list]]` gives.
-    List,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +100,7 @@ impl SweepSpec {
             let help = format!("add one: {}", fields_of::<Keys>().join(", "));
             return Err(tree.error(TABLE, message, Some(help)));
         }
-        let notes = axes::fit(&mut axes, &keys, &tree)?;
+        let notes = axes::fit(&mut axes, keys.mode, keys.points, &tree)?;
         check_rungs(&tree, &rungs)?;
         let mut taken = Vec::new();
         for (at, one) in matches.iter().enumerate() {
@@ -193,9 +181,4 @@ fn check_rungs(tree: &Tree, rungs: &[RungKeys]) -> Result<(), ConfigError> {
         }
     }
     Ok(())
-}
-
-/// A table that holds nothing leaves a key as it is.
-pub(crate) fn leaves_alone(value: &toml::Value) -> bool {
-    value.as_table().is_some_and(Table::is_empty)
 }

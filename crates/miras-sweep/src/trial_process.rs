@@ -16,7 +16,6 @@ use crate::{
     folder::SweepFolder,
     ledger::Claim,
     plan::{Evaluations, Trial},
-    worker::Launch,
 };
 
 /// How often a process is looked at, at first and at most.
@@ -30,6 +29,22 @@ const TAIL: u64 = 1 << 14;
 const SKIPPED: &str = "train/skipped";
 /// The exit code that says it was told to stop and has saved.
 const INTERRUPTED: i32 = 130;
+
+/// The commands that train and evaluate. They end with the exit codes of `miras-train`.
+pub trait Launch: Sync {
+    /// Trains a new run to `steps`.
+    fn begin(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
+    /// Goes on with a run that is there.
+    fn go_on(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
+    /// Measures at a length with a way of the memory, and writes the report.
+    fn evaluate(
+        &self,
+        folder: &SweepFolder,
+        trial: &Trial,
+        asked: (usize, &str, &Evaluations),
+        report: &Path,
+    ) -> Command;
+}
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq)]

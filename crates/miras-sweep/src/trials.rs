@@ -7,11 +7,10 @@ use miras_run::sha256_hex;
 use toml::Value;
 
 use crate::{
-    expand::{EXTENDS, settled_keys},
     json::json,
-    names::{self, Short},
+    names::{self, EXTENDS, Short},
     plan::Trial,
-    point::{Point, steps},
+    point::{Point, settled_keys, steps},
     spec::SweepSpec,
 };
 

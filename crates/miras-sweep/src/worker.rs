@@ -2,8 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    path::Path,
-    process::Command,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,30 +16,14 @@ use crate::{
     error::SweepError,
     folder::SweepFolder,
     ledger::{Claim, Event, What, this_process},
-    plan::{Evaluations, Trial},
+    plan::Trial,
     schedule::{MOST_KILLS, Next, Task, alike, schedule, states},
-    trial_process::{End, Work},
+    trial_process::{End, Launch, Work},
 };
 
 /// How long to wait where others are at all that is left, at first and at most.
 const WAIT: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
-
-/// The commands that train and evaluate. They end with the exit codes of `miras-train`.
-pub trait Launch: Sync {
-    /// Trains a new run to `steps`.
-    fn begin(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
-    /// Goes on with a run that is there.
-    fn go_on(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
-    /// Measures at a length with a way of the memory, and writes the report.
-    fn evaluate(
-        &self,
-        folder: &SweepFolder,
-        trial: &Trial,
-        asked: (usize, &str, &Evaluations),
-        report: &Path,
-    ) -> Command;
-}
 
 /// Who is told what happens; `job` is a number below [`Options::jobs`].
 pub trait Watch: Sync {

@@ -8,7 +8,7 @@ use tensorboard_proto::event::SessionLog_SessionStatus::START;
 use tensorboard_proto::plugin_hparams::{HParamsPluginData, HParamsPluginData_oneof_data};
 use tensorboard_proto::summary::{Summary_Value, Summary_Value_oneof_value};
 
-use super::{Event, What};
+use super::event::{Event, What};
 use crate::message::{HPARAMS_PLUGIN, TEXT_PLUGIN};
 use crate::{HParam, Histogram, Status};
 

@@ -9,8 +9,9 @@ use miras_run::write_atomic;
 use tensorboard_rs::record_writer::RecordWriter;
 
 use super::decode::{decode, only};
+use super::event::{Event, What};
+use super::read::{event_files, read};
 use super::record::{Fault, records};
-use super::{Event, What, event_files, read};
 use crate::{HParam, Histogram, LogError, Status};
 
 /// Everything in the event files of one run, as TensorBoard shows it.

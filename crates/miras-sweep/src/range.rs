@@ -1,16 +1,14 @@
-//! Ranges of numbers, and points drawn at random.
+//! Ranges of numbers.
 
-use miras_config::{Assigned, ConfigError, Tree};
+use miras_config::{ConfigError, Tree};
 use miras_random::Stream;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::axes::Axis;
-
 /// The most values of a range.
-const MOST_VALUES: usize = 1000;
-/// The whole numbers up to here are all there among floating-point numbers.
-const LARGEST_INTEGER: f64 = (1_u64 << 53) as f64;
+const MAX_VALUES: usize = 1000;
+/// Up to here every whole number is a floating-point number.
+const MAX_EXACT_INTEGER: f64 = (1_u64 << 53) as f64;
 
 /// `{ log = [LOW, HIGH], n = 5 }`, or `linear`; with `integer = true` of whole numbers.
 #[derive(Debug, Clone)]
@@ -63,15 +61,15 @@ impl Range {
                 "a range goes from low to high{positive}, got {low} and {high}"
             ));
         }
-        if keys.n.is_some_and(|n| !(2..=MOST_VALUES).contains(&n)) {
-            return refuse(format!("n must be from 2 to {MOST_VALUES}"));
+        if keys.n.is_some_and(|n| !(2..=MAX_VALUES).contains(&n)) {
+            return refuse(format!("n must be from 2 to {MAX_VALUES}"));
         }
         // `{ linear = [1, 4], n = 4 }` means whole numbers.
         let ends = table.get("linear").and_then(Value::as_array);
         let is_whole = ends.is_some_and(|ends| ends.iter().all(Value::is_integer))
             && keys.n.is_none_or(|n| (high - low) % (n - 1) as f64 == 0.0);
         let integer = keys.integer.unwrap_or(is_whole);
-        let is_countable = |end: f64| end.fract() == 0.0 && end.abs() <= LARGEST_INTEGER;
+        let is_countable = |end: f64| end.fract() == 0.0 && end.abs() <= MAX_EXACT_INTEGER;
         if integer && !(is_countable(low) && is_countable(high)) {
             return refuse(format!(
                 "a range with integer = true goes from one whole number to another, of at most \
@@ -105,7 +103,7 @@ impl Range {
 
     /// A value of the range, every one as likely on its scale. A whole number stands for
     /// everything that is rounded to it, so the range is one half wider at both ends.
-    fn draw(&self, stream: &mut Stream) -> Value {
+    pub(crate) fn draw(&self, stream: &mut Stream) -> Value {
         match (self.integer, self.scale) {
             (false, _) => self.at(stream.unit()),
             (true, Scale::Linear) => {
@@ -138,22 +136,4 @@ impl Range {
             _ => value,
         })
     }
-}
-
-/// Points whose values are drawn independently of each other, a function of the seed.
-pub(crate) fn random(axes: &[Axis], tree: &Tree, seed: u64, points: usize) -> Vec<Vec<Assigned>> {
-    let point = |number: usize| {
-        let draws = axes.iter().enumerate().map(|(axis, offered)| {
-            let place = [number as u64, axis as u64];
-            let mut stream = Stream::new(seed, "sweep", &place);
-            match offered {
-                Axis::Choices(choices) => choices[stream.index(choices.len())].clone(),
-                Axis::Range { at, key, range } => {
-                    vec![tree.assigned(at, key, range.draw(&mut stream))]
-                }
-            }
-        });
-        draws.flatten().collect()
-    };
-    (0..points).map(point).collect()
 }

@@ -9,16 +9,11 @@ use crate::error::{Result, RunError};
 use crate::files::{
     UNFINISHED, is_left, is_number, is_taken, parent, sync_folder, unfinished_stem, write_atomic,
 };
+use crate::names::{CONFIG, EXPORT, RECORD, TOKENIZER, WEIGHTS};
 
 const PREFIX: &str = ".new-";
 /// The files of the folders that this crate makes, and a folder of them.
-const FILES: [&str; 4] = [
-    "config.toml",
-    "run.json",
-    "export.json",
-    "model.safetensors",
-];
-pub(crate) const TOKENIZER: &str = "tokenizer";
+const FILES: [&str; 4] = [CONFIG, RECORD, EXPORT, WEIGHTS];
 
 /// Makes a folder with these files in it; their names may have one folder in front.
 ///

@@ -1,17 +1,33 @@
-//! Checksums for people.
+//! Checksums as text.
 
-/// Digits of a checksum that people see.
-const DIGITS: usize = 12;
+use sha2::{Digest as _, Sha256};
 
-/// A text with the beginnings of its checksums (`sha256:…`) alone, for people.
+/// Digits that are shown to people.
+const SHOWN_DIGITS: usize = 12;
+
+/// The SHA-256 of some bytes, in lower-case hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(digest: &[u8]) -> String {
+    let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles
+        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
+        .collect()
+}
+
+/// A text for people: of its checksums (`sha256:…`) only the first digits.
 pub fn short_checksums(text: &str) -> String {
     let words = text.split(' ').map(|word| {
         let (kind, digits) = word.rsplit_once(':').unwrap_or((word, ""));
         let is_checksum = kind.contains("sha256");
-        let is_long =
-            is_checksum && digits.len() > DIGITS && digits.chars().all(|c| c.is_ascii_hexdigit());
+        let is_long = is_checksum
+            && digits.len() > SHOWN_DIGITS
+            && digits.chars().all(|c| c.is_ascii_hexdigit());
         if is_long {
-            format!("{kind}:{}…", &digits[..DIGITS])
+            format!("{kind}:{}…", &digits[..SHOWN_DIGITS])
         } else {
             word.to_owned()
         }
