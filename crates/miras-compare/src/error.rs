@@ -1,6 +1,5 @@
 //! What can go wrong in a comparison, said with the file, the fact and the next thing to do.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use miras_run::RunError;
@@ -60,22 +59,11 @@ pub enum CompareError {
         why: String,
     },
 
-    /// The operating system refused.
-    #[error("cannot {action} {path}: {cause}; check that it is there and that you may use it")]
-    Io {
-        /// What was tried, as a verb.
-        action: &'static str,
-        /// On which file or folder.
-        path: PathBuf,
-        /// What the operating system says.
-        cause: io::Error,
-    },
-
-    /// A run folder could not be read, or a file could not be written.
+    /// A sweep could not be read.
     #[error(transparent)]
     Sweep(#[from] SweepError),
 
-    /// A run folder could not be read or written.
+    /// A run folder, or a file, could not be read or written.
     #[error(transparent)]
     Run(#[from] RunError),
 
@@ -90,16 +78,6 @@ pub enum CompareError {
 }
 
 impl CompareError {
-    /// For `map_err`: what was tried, and where.
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |cause| Self::Io {
-            action,
-            path,
-            cause,
-        }
-    }
-
     /// A file that holds something else than it should.
     pub(crate) fn damaged(path: &Path, why: impl ToString) -> Self {
         Self::Damaged {

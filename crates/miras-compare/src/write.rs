@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use miras_run::write_atomic;
+use miras_run::{RunError, write_atomic};
 
 use crate::CompareError;
 use crate::comparison::Comparison;
@@ -16,7 +16,7 @@ impl Comparison {
     /// Returns the files.
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, CompareError> {
         let pictures = folder.join("plots");
-        fs::create_dir_all(&pictures).map_err(CompareError::io("make", &pictures))?;
+        fs::create_dir_all(&pictures).map_err(RunError::io("make", &pictures))?;
         let mut written = Vec::new();
         let mut write = |path: PathBuf, bytes: &[u8]| -> Result<(), CompareError> {
             write_atomic(&path, bytes)?;

@@ -8,7 +8,10 @@ pub(crate) const FLAG: &str = "--set";
 /// The flag that sets a key to a text, for a POSIX shell.
 pub(crate) fn quoted_flag(path: &str, text: &str) -> String {
     let assignment = format!("{path}={}", Value::String(text.to_owned()));
-    format!("`{FLAG} '{}'`", assignment.replace('\'', r"'\''"))
+    // TOML writes control characters as escapes, so there is no NUL byte, the one thing that
+    // cannot be quoted.
+    let word = shlex::try_quote(&assignment).unwrap_or_else(|_| assignment.as_str().into());
+    format!("`{FLAG} {word}`")
 }
 
 /// Whether a word reads as `a.b=VALUE`, which is what [`FLAG`] takes.

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use miras_run::RunError;
+
 use crate::LogError;
 
 /// A file to which whole records are appended.
@@ -20,7 +22,7 @@ impl AppendFile {
         opened
             .file
             .set_len(0)
-            .map_err(|cause| LogError::io("create", path, cause))?;
+            .map_err(RunError::io("create", path))?;
         Ok(Self { len: 0, ..opened })
     }
 
@@ -36,7 +38,7 @@ impl AppendFile {
 
     /// The file at `path`, to go on at its end; it is made if missing.
     pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
-        let failed = |cause| LogError::io("open", path, cause);
+        let failed = |cause| RunError::io("open", path)(cause);
         let file = OpenOptions::new()
             .append(true)
             .create(true)
@@ -54,7 +56,7 @@ impl AppendFile {
             // A full disk may have taken a part. If that part cannot be cut off
             // either, the error below is still the one to report.
             let _ = self.file.set_len(self.len);
-            return Err(LogError::io("write", &self.path, cause));
+            return Err(RunError::io("write", &self.path)(cause).into());
         }
         self.len += record.len() as u64;
         Ok(())
@@ -62,9 +64,8 @@ impl AppendFile {
 
     /// Waits until everything is on the disk.
     pub(crate) fn sync(&mut self) -> Result<(), LogError> {
-        self.file
-            .sync_data()
-            .map_err(|cause| LogError::io("flush", &self.path, cause))
+        let synced = self.file.sync_data();
+        Ok(synced.map_err(RunError::io("flush", &self.path))?)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -75,7 +76,7 @@ impl AppendFile {
 /// Makes the folder that `path` lies in.
 pub(crate) fn make_folder_of(path: &Path) -> Result<(), LogError> {
     let folder = folder_of(path);
-    fs::create_dir_all(folder).map_err(|cause| LogError::io("create", folder, cause))
+    Ok(fs::create_dir_all(folder).map_err(RunError::io("create", folder))?)
 }
 
 /// The folder that `path` lies in.
@@ -94,7 +95,7 @@ mod tests {
     fn a_full_disk_is_an_error() {
         let mut file = AppendFile::open(Path::new("/dev/full")).unwrap();
         let error = file.append(b"record").unwrap_err().to_string();
-        assert!(error.starts_with("cannot write `/dev/full`: "), "{error}");
+        assert!(error.starts_with("cannot write /dev/full: "), "{error}");
         assert_eq!(file.len, 0);
     }
 

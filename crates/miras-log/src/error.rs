@@ -1,7 +1,6 @@
 //! The one error type of this crate.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use miras_run::RunError;
 
@@ -11,19 +10,9 @@ use crate::events::event::Event;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The operating system refused.
-    #[error("cannot {action} `{}`: {cause}", path.display())]
-    Io {
-        /// What was tried, as a verb: `write`, `read`, `create`.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The reason. It is part of the message, therefore no `source`.
-        cause: io::Error,
-    },
-    /// A file cannot be replaced as a whole.
+    /// A file or folder cannot be read or written.
     #[error(transparent)]
-    Replace(#[from] RunError),
+    File(#[from] RunError),
     /// A whole line is not what was written.
     #[error(
         "line {number} of `{}` is damaged: {cause}; restore the file, or delete this line", path.display()
@@ -60,15 +49,4 @@ pub enum LogError {
         /// Everything before the torn record.
         events: Vec<Event>,
     },
-}
-
-impl LogError {
-    pub(crate) fn io(action: &'static str, path: &Path, cause: io::Error) -> Self {
-        let path = path.to_path_buf();
-        Self::Io {
-            action,
-            path,
-            cause,
-        }
-    }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use miras_run::write_atomic;
+use miras_run::{RunError, write_atomic};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -163,7 +163,7 @@ fn content(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(cause) => Err(LogError::io("read", path, cause)),
+        Err(cause) => Err(RunError::io("read", path)(cause).into()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use miras_run::RunError;
 use protobuf::Message;
 use tensorboard_proto::api;
 use tensorboard_proto::event::Event;
@@ -28,7 +29,7 @@ impl TensorBoard {
     /// Begins a new event file in `folder`, which is made if missing.
     pub fn create(folder: impl AsRef<Path>) -> Result<Self, LogError> {
         let folder = folder.as_ref();
-        fs::create_dir_all(folder).map_err(|cause| LogError::io("create", folder, cause))?;
+        fs::create_dir_all(folder).map_err(RunError::io("create", folder))?;
         let file = new_file(folder)?;
         let mut tracker = Self { file };
         tracker.write(&message::file_version())?;
@@ -53,7 +54,7 @@ impl TensorBoard {
         keeps: &dyn Fn(u64, &str) -> bool,
     ) -> Result<Self, LogError> {
         let folder = folder.as_ref();
-        fs::create_dir_all(folder).map_err(|cause| LogError::io("create", folder, cause))?;
+        fs::create_dir_all(folder).map_err(RunError::io("create", folder))?;
         for path in event_files(folder)? {
             trim(&path, &|event| survives(event, step, keeps))?;
         }
@@ -118,13 +119,14 @@ impl TensorBoard {
         let mut record = Vec::with_capacity(bytes.len() + 16);
         RecordWriter::new(&mut record)
             .write(&bytes)
-            .map_err(|cause| LogError::io("write", self.path(), cause))?;
+            .map_err(RunError::io("write", self.path()))?;
         self.file.append(&record)
     }
 
     fn encode(&self, message: &impl Message) -> Result<Vec<u8>, LogError> {
         let encoded = message.write_to_bytes();
-        encoded.map_err(|cause| LogError::io("write", self.path(), io::Error::other(cause)))
+        let encoded = encoded.map_err(io::Error::other);
+        Ok(encoded.map_err(RunError::io("write", self.path()))?)
     }
 }
 
@@ -185,7 +187,7 @@ fn new_file(folder: &Path) -> Result<AppendFile, LogError> {
         match AppendFile::create_new(&path) {
             Ok(file) => return Ok(file),
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(cause) => return Err(LogError::io("create", &path, cause)),
+            Err(cause) => return Err(RunError::io("create", &path)(cause).into()),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use common::named;
 use miras_log::{JsonLines, LogError, Status, TensorBoard, Tracker, Trackers};
+use miras_run::RunError;
 use tempfile::tempdir;
 
 type Make = fn(&Path) -> Box<dyn Tracker>;
@@ -101,11 +102,8 @@ struct Fails(&'static str, Rc<RefCell<Vec<String>>>);
 impl Fails {
     fn call(&self, call: &str) -> Result<(), LogError> {
         self.1.borrow_mut().push(format!("{} {call}", self.0));
-        Err(LogError::Io {
-            action: "write",
-            path: self.0.into(),
-            cause: std::io::Error::other("refused"),
-        })
+        let refused = std::io::Error::other("refused");
+        Err(RunError::io("write", Path::new(self.0))(refused).into())
     }
 }
 

@@ -211,7 +211,7 @@ pub enum RunError {
 
 impl RunError {
     /// For `map_err`: what was tried, and where.
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |cause| Self::Io {
             action,

@@ -68,7 +68,6 @@ mod reports;
 mod seal;
 mod shell;
 mod summary;
-mod time;
 mod vouched;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Found, Saved};
@@ -81,9 +80,8 @@ pub use inputs::Inputs;
 pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest};
 pub use new_folder::new_folder;
 pub use policy::Policy;
-pub use provenance::{Cost, Provenance, RunRecord, SourceTree, Start, provenance};
+pub use provenance::{Cost, Provenance, RunRecord, SourceTree, Start, provenance, rfc3339};
 pub use reports::{Newest, REPORT, report_name, settings_hash};
 pub use shell::shell_word;
 pub use summary::{Best, Status, Summary};
-pub use time::rfc3339;
 pub use vouched::{Vouched, weights as vouched_weights};

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use crate::inputs::Inputs;
-use crate::time::rfc3339;
 
 /// `run.json`: what the run is, and every start of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,9 +124,28 @@ pub fn provenance(versions: &[(&str, &str)], built_from: Option<SourceTree>) -> 
     }
 }
 
+/// A time in UTC as RFC 3339, to the second: `2026-01-31T09:05:00Z`.
+///
+/// Times before 1970 come out as the start of 1970.
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time.max(UNIX_EPOCH)).to_string()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn times_are_in_utc_and_none_panics() {
+        let second = Duration::from_secs(1);
+        assert_eq!(
+            rfc3339(UNIX_EPOCH + 951_782_399 * second),
+            "2000-02-28T23:59:59Z"
+        );
+        assert_eq!(rfc3339(UNIX_EPOCH - second), "1970-01-01T00:00:00Z");
+    }
 
     #[test]
     fn provenance_describes_this_process() {

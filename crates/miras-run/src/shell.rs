@@ -2,12 +2,8 @@
 
 /// A word in the form in which a POSIX shell takes it for itself.
 pub fn shell_word(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:,+@".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    // A word with a NUL byte, which no command can be given, is shown as it is.
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into)
 }
 
 #[cfg(test)]
@@ -16,15 +12,15 @@ mod tests {
 
     #[test]
     fn only_words_that_a_shell_would_change_are_quoted() {
-        for word in ["miras-train", "../runs/a_1", "cuda:0", "größe"] {
+        for word in ["miras-train", "../runs/a_1", "cuda:0", "a\0b"] {
             assert_eq!(shell_word(word), word);
         }
         for (word, expected) in [
             ("", "''"),
             ("a b", "'a b'"),
-            (r"a\b", r"'a\b'"),
-            ("it's", r"'it'\''s'"),
+            ("it's", r#""it's""#),
             ("~", "'~'"),
+            ("größe", "'größe'"),
             ("a=b", "'a=b'"),
             ("$(x);", "'$(x);'"),
         ] {

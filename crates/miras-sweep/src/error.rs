@@ -1,7 +1,4 @@
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::PathBuf};
 
 use miras_run::RunError;
 
@@ -82,31 +79,12 @@ pub enum SweepError {
         /// What the system said.
         cause: io::Error,
     },
-    /// The disk.
-    #[error("cannot {action} {}: {cause}", path.display())]
-    Io {
-        /// A verb.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// A run folder.
+    /// A run folder, or a file that cannot be read or written.
     #[error(transparent)]
     Run(#[from] RunError),
 }
 
 impl SweepError {
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |cause| Self::Io {
-            action,
-            path,
-            cause,
-        }
-    }
-
     /// Whether another command line is what helps.
     pub fn is_usage(&self) -> bool {
         matches!(

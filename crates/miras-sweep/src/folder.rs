@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use miras_run::{Goal, remove_left, write_atomic};
+use miras_run::{Goal, RunError, remove_left, write_atomic};
 
 use crate::{
     error::SweepError,
@@ -58,7 +58,7 @@ impl SweepFolder {
                 let path = path.to_owned();
                 return Err(SweepError::NoSweep { path });
             }
-            result => result.map_err(SweepError::io("read", &file))?,
+            result => result.map_err(RunError::io("read", &file))?,
         };
         let damaged = |why: String| SweepError::Damaged {
             path: file.clone(),
@@ -128,7 +128,7 @@ impl SweepFolder {
 
     fn write(&self, configs: &[String]) -> Result<(), SweepError> {
         let trials = self.path.join(TRIALS);
-        fs::create_dir_all(&trials).map_err(SweepError::io("make", &trials))?;
+        fs::create_dir_all(&trials).map_err(RunError::io("make", &trials))?;
         remove_left(&self.path);
         remove_left(&trials);
         for (trial, config) in self.plan.trials.iter().zip(configs) {

@@ -7,6 +7,7 @@ use std::{
     process::Stdio,
 };
 
+use miras_run::RunError;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SweepError;
@@ -83,7 +84,7 @@ impl Ledger {
     pub fn events(&self) -> Result<Vec<Event>, SweepError> {
         let bytes = match fs::read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            result => result.map_err(SweepError::io("read", &self.path))?,
+            result => result.map_err(RunError::io("read", &self.path))?,
         };
         let mut events = Vec::new();
         for (at, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
@@ -112,8 +113,7 @@ impl Ledger {
             path: self.path.clone(),
             why: error.to_string(),
         })?;
-        self.write(&line)
-            .map_err(SweepError::io("write", &self.path))
+        Ok((self.write(&line)).map_err(RunError::io("write", &self.path))?)
     }
 
     /// Under a lock, for not every file system appends in one piece.
@@ -133,11 +133,11 @@ impl Ledger {
     /// Takes a trial, unless somebody is at it.
     pub(crate) fn claim(&self, id: &str) -> Result<Option<Claim>, SweepError> {
         let path = self.trials.join(format!("{id}.lock"));
-        let file = open_lock(&path).map_err(SweepError::io("open", &path))?;
+        let file = open_lock(&path).map_err(RunError::io("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Claim(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(SweepError::io("lock", &path)(error)),
+            Err(TryLockError::Error(error)) => Err(RunError::io("lock", &path)(error).into()),
         }
     }
 }

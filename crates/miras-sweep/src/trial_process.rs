@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use miras_run::{RunFolder, Status, Summary};
+use miras_run::{RunError, RunFolder, Status, Summary};
 
 use crate::{
     error::SweepError,
@@ -140,9 +140,9 @@ impl Work<'_> {
     fn run(&self, mut command: Command) -> Result<Option<End>, SweepError> {
         let log = self.folder.log(self.trial);
         let file = OpenOptions::new().create(true).append(true).open(&log);
-        let file = file.map_err(SweepError::io("open", &log))?;
+        let file = file.map_err(RunError::io("open", &log))?;
         let said_before = file.metadata().map_or(0, |file| file.len());
-        let share = (self.claim.share()).map_err(SweepError::io("share the lock for", &log))?;
+        let share = (self.claim.share()).map_err(RunError::io("share the lock for", &log))?;
         command.stdin(share).stdout(Stdio::null()).stderr(file);
         // Ctrl-C is for us to pass on, once.
         #[cfg(unix)]

@@ -100,7 +100,10 @@ fn assignments(word: &str, words: &[String], is_near: bool) -> Option<String> {
     let keys = keys(&name.replace('-', "_"), is_near && is_flag);
     if keys.is_empty() {
         let is_key = !is_flag && name.contains('.');
-        return is_key.then(|| format!("--set {}", shell_word(&words[typed])).replace('\'', ""));
+        return is_key.then(|| match words[typed].split_once('=') {
+            Some((key, value)) => format!("--set {}", assignment(key, value)),
+            None => format!("--set {}", words[typed]),
+        });
     }
     let sets: Vec<String> = (keys.iter().take(MOST))
         .map(|key| format!("--set {}", assignment(key, value)))

@@ -1,6 +1,5 @@
 //! Why a trained run cannot be used as asked.
 
-use std::io;
 use std::path::PathBuf;
 
 use miras_config::ConfigError;
@@ -63,7 +62,7 @@ pub enum UseError {
     /// The data cannot be read.
     #[error("{}", with_cause(.0))]
     Data(DataError),
-    /// The run folder refuses.
+    /// A run folder refuses, or a file cannot be read or written.
     #[error(transparent)]
     Run(#[from] RunError),
     /// The trainer refuses, or the weights do not fit.
@@ -79,16 +78,6 @@ pub enum UseError {
         path: PathBuf,
         /// Why.
         cause: StateError,
-    },
-    /// A file cannot be read or written.
-    #[error("cannot {action} {}: {cause}", path.display())]
-    Io {
-        /// What was tried, as a verb.
-        action: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// What the operating system says.
-        cause: io::Error,
     },
     /// The folder of an export is taken.
     #[error("{} is not empty: choose another folder with --out", path.display())]
@@ -112,19 +101,6 @@ impl From<DataError> for UseError {
 }
 
 impl UseError {
-    /// For `map_err`: what was tried, and where.
-    pub(crate) fn io(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |cause| Self::Io {
-            action,
-            path,
-            cause,
-        }
-    }
-
     /// Whether another command line or configuration is what helps.
     pub fn is_usage(&self) -> bool {
         matches!(

@@ -16,7 +16,7 @@ pub fn export(trained: &Trained, out: &Path) -> Result<Export, UseError> {
     let is_taken = match fs::read_dir(out) {
         Ok(mut entries) => entries.next().is_some(),
         Err(error) if error.kind() == ErrorKind::NotFound => false,
-        Err(cause) => return Err(UseError::io("list", out)(cause)),
+        Err(cause) => return Err(RunError::io("list", out)(cause).into()),
     };
     if is_taken {
         return Err(UseError::Taken {
@@ -62,7 +62,7 @@ fn weights(trained: &Trained) -> Result<Vec<u8>, UseError> {
         return Ok(bytes);
     }
     let path = &trained.weights;
-    let bytes = fs::read(path).map_err(UseError::io("read", path))?;
+    let bytes = fs::read(path).map_err(RunError::io("read", path))?;
     if is_it(&bytes) {
         return Ok(bytes);
     }

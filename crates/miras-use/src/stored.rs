@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use miras_model::{ModelState, NamedState, StateError, StateOrigin};
-use miras_run::write_atomic;
+use miras_run::{RunError, write_atomic};
 
 use crate::{Trained, UseError};
 
@@ -39,7 +39,7 @@ impl Stored {
 
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, UseError> {
-        let bytes = fs::read(path).map_err(UseError::io("read", path))?;
+        let bytes = fs::read(path).map_err(RunError::io("read", path))?;
         let refused = |cause| UseError::State {
             path: path.to_owned(),
             cause,

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use miras_run::RunError;
 use serde::de::DeserializeOwned;
 
 use crate::CompareError;
@@ -15,7 +16,7 @@ use crate::CompareError;
 pub(super) fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, CompareError> {
     let bytes = match fs::read(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        result => result.map_err(CompareError::io("read", path))?,
+        result => result.map_err(RunError::io("read", path))?,
     };
     let mut values = Vec::new();
     for (at, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {

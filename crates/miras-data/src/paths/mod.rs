@@ -3,7 +3,9 @@
 mod missing;
 
 use std::{
-    env, fmt, fs, io,
+    env,
+    ffi::OsStr,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -70,14 +72,11 @@ pub(crate) fn listed<'a>(paths: impl Iterator<Item = &'a Path>) -> String {
     }
 }
 
-/// A path as a word of a shell command.
-pub(crate) fn in_shell(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let plain = |one: char| one.is_ascii_alphanumeric() || "/._-+~,:=@".contains(one);
-    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
-        return text.into_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
+/// A path or another text as a word of a shell command.
+pub(crate) fn in_shell(word: impl AsRef<OsStr>) -> String {
+    let word = word.as_ref().to_string_lossy();
+    // A word with a NUL byte, which no command can be given, is shown as it is.
+    shlex::try_quote(&word).map_or_else(|_| word.to_string(), Into::into)
 }
 
 /// One path or a list of them; written in a configuration as a string or a list of strings.
@@ -196,10 +195,9 @@ mod tests {
         for (path, expected) in [
             ("my/books.txt", "my/books.txt"),
             ("my books.txt", "'my books.txt'"),
-            ("it's.txt", "'it'\\''s.txt'"),
-            ("-x.txt", "'-x.txt'"),
+            ("it's.txt", "\"it's.txt\""),
         ] {
-            assert_eq!(in_shell(Path::new(path)), expected);
+            assert_eq!(in_shell(path), expected);
         }
     }
 

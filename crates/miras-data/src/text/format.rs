@@ -135,7 +135,7 @@ impl Format {
     /// Why a file is refused, and what to do.
     pub(super) fn refusal(self, path: &Path, head: &[u8]) -> String {
         let what = self.what;
-        let (from, to) = (in_shell(path), in_shell(&beside(path, "txt")));
+        let (from, to) = (in_shell(path), in_shell(beside(path, "txt")));
         let cat = if is_compressed(path) { "zcat" } else { "cat" };
         match self.remedy {
             Remedy::Json => {
@@ -172,7 +172,7 @@ impl Format {
 /// Why a file with such a byte is refused, and what to do; `line` is that of the byte.
 pub(super) fn not_text(path: &Path, head: &[u8], flaw: Flaw, line: u64) -> String {
     let convert = |encoding: &str| {
-        let (from, to) = (in_shell(path), in_shell(&beside(path, "utf8.txt")));
+        let (from, to) = (in_shell(path), in_shell(beside(path, "utf8.txt")));
         if is_compressed(path) {
             format!("`zcat {from} | iconv -f {encoding} -t UTF-8 > {to}`")
         } else {
@@ -270,7 +270,7 @@ fn jq(head: &[u8]) -> String {
         _ => ("", None),
     };
     if let Some(Value::String(_)) = record {
-        return format!("'.{list}'");
+        return in_shell(format!(".{list}"));
     }
     let texts = record.iter().filter_map(Value::as_object).flatten();
     let texts = texts.filter_map(|(key, value)| Some((key, value.as_str()?.len())));
@@ -278,14 +278,11 @@ fn jq(head: &[u8]) -> String {
     let key = longest.map_or("text", |(key, _)| key.as_str());
     let is_plain = key.starts_with(|one: char| one.is_ascii_alphabetic() || one == '_')
         && (key.chars()).all(|one| one.is_ascii_alphanumeric() || one == '_');
-    match (list, is_plain) {
+    in_shell(match (list, is_plain) {
         ("", true) => format!(".{key}"),
-        (list, true) => format!("'.{list}.{key}'"),
-        (list, false) => {
-            let key = Value::from(key).to_string().replace('\'', "'\\''");
-            format!("'.{list}[{key}]'")
-        }
-    }
+        (list, true) => format!(".{list}.{key}"),
+        (list, false) => format!(".{list}[{}]", Value::from(key)),
+    })
 }
 
 /// The ending of a name, in lower case, without `.gz`.

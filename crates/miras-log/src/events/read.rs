@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use miras_run::RunError;
+
 use super::decode;
 use super::event::Event;
 use super::record::{Fault, records};
@@ -14,7 +16,7 @@ use crate::LogError;
 /// carries all events before it.
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<Event>, LogError> {
     let path = path.as_ref();
-    let bytes = fs::read(path).map_err(|cause| LogError::io("read", path, cause))?;
+    let bytes = fs::read(path).map_err(RunError::io("read", path))?;
     let mut events = Vec::new();
     for record in records(&bytes) {
         match record {
@@ -48,7 +50,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<Event>, LogError> {
 /// The event files of a folder in the order in which TensorBoard reads them.
 pub fn event_files(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>, LogError> {
     let folder = folder.as_ref();
-    let failed = |cause| LogError::io("read", folder, cause);
+    let failed = |cause| RunError::io("read", folder)(cause);
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use miras_run::write_atomic;
-
+use miras_run::{RunError, write_atomic};
 use tensorboard_rs::record_writer::RecordWriter;
 
 use super::decode::{decode, only};
@@ -107,7 +106,7 @@ fn purge<T>(all: &mut BTreeMap<String, Vec<(u64, T)>>, from: u64) {
 /// All other records stay byte for byte. A damaged file is left as it is: what
 /// can still be read of it is worth more than a clean chart.
 pub(crate) fn trim(path: &Path, survives: &dyn Fn(&Event) -> bool) -> Result<(), LogError> {
-    let bytes = fs::read(path).map_err(|cause| LogError::io("read", path, cause))?;
+    let bytes = fs::read(path).map_err(RunError::io("read", path))?;
     let mut kept = Vec::with_capacity(bytes.len());
     for record in records(&bytes) {
         let record = match record {
@@ -127,7 +126,7 @@ pub(crate) fn trim(path: &Path, survives: &dyn Fn(&Event) -> bool) -> Result<(),
             };
             RecordWriter::new(&mut kept)
                 .write(&payload)
-                .map_err(|cause| LogError::io("write", path, cause))?;
+                .map_err(RunError::io("write", path))?;
         }
     }
     if kept == bytes {
