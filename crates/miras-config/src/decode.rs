@@ -1,12 +1,15 @@
 //! From a TOML value to a Rust type.
 //!
 //! The `toml` crate's own deserializer reports what is wrong as a sentence, and
-//! takes an array for a struct. This one keeps the problem as data and is strict.
+//! takes an array for a struct. This one keeps the problem as data and is strict: what
+//! a Rust type asks for is what has to be there, and is said in words for users.
+
+use std::ops::RangeInclusive;
 
 use serde::{
     Deserializer,
     de::{
-        DeserializeOwned, IntoDeserializer, Visitor,
+        DeserializeOwned, Error, IntoDeserializer, Unexpected, Visitor,
         value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer},
     },
     forward_to_deserialize_any,
@@ -14,11 +17,7 @@ use serde::{
 use serde_path_to_error::Segment;
 use toml::{Table, Value};
 
-use crate::{
-    path,
-    problem::{NAME_ALONE, Problem},
-    suggest,
-};
+use crate::{path, problem::Problem, suggest};
 
 /// What was wrong, and at which path.
 pub(crate) struct Failure {
@@ -38,7 +37,7 @@ pub(crate) fn decode<T: DeserializeOwned>(at: &str, value: Value) -> Result<T, F
             (Problem::UnknownVariant { name, .. }, Some(Segment::Enum { variant })) => {
                 name == variant
             }
-            (Problem::Unfit { found, .. }, Some(Segment::Enum { .. })) => found == NAME_ALONE,
+            (Problem::NameAlone, Some(Segment::Enum { .. })) => true,
             _ => false,
         };
         if bad_name {
@@ -68,7 +67,75 @@ pub(crate) fn sort_of(value: &Value) -> &'static str {
     }
 }
 
+/// A value for serde's messages; other than [`sort_of`] with what is in it.
+fn unexpected(value: &Value) -> Unexpected<'_> {
+    match value {
+        Value::String(text) => Unexpected::Str(text),
+        Value::Integer(number) => Unexpected::Signed(*number),
+        Value::Float(number) => Unexpected::Float(*number),
+        Value::Boolean(flag) => Unexpected::Bool(*flag),
+        Value::Datetime(_) => Unexpected::Other("a date"),
+        Value::Array(_) => Unexpected::Seq,
+        Value::Table(_) => Unexpected::Map,
+    }
+}
+
 struct Node(Value);
+
+impl Node {
+    /// Reads the value if it is of the right sort.
+    fn only<'de, V: Visitor<'de>>(
+        self,
+        is_right: fn(&Value) -> bool,
+        expected: &str,
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        if is_right(&self.0) {
+            return self.deserialize_any(visitor);
+        }
+        Err(Problem::invalid_type(unexpected(&self.0), &expected))
+    }
+
+    fn integer<'de, V: Visitor<'de>>(
+        self,
+        range: RangeInclusive<i64>,
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        match &self.0 {
+            Value::Integer(number) if !range.contains(number) => {
+                let (least, most) = range.into_inner();
+                let expected = match most {
+                    i64::MAX => format!("an integer of at least {least}"),
+                    most => format!("an integer from {least} to {most}"),
+                };
+                Err(Problem::invalid_value(unexpected(&self.0), &&*expected))
+            }
+            _ => self.only(Value::is_integer, "an integer", visitor),
+        }
+    }
+
+    fn array<'de, V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Problem> {
+        let expected = format!("an array of length {len}");
+        match &self.0 {
+            Value::Array(items) if items.len() != len => {
+                let found = format!("one of length {}", items.len());
+                Err(Problem::unfit(expected, found))
+            }
+            _ => self.only(Value::is_array, &expected, visitor),
+        }
+    }
+}
+
+/// Methods that read an integer of a type; TOML has those of `i64`.
+macro_rules! integers {
+    ($($method:ident: $type:ty),*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+            let least = i64::try_from(<$type>::MIN).unwrap_or(i64::MIN);
+            let most = i64::try_from(<$type>::MAX).unwrap_or(i64::MAX);
+            self.integer(least..=most, visitor)
+        }
+    )*};
+}
 
 impl IntoDeserializer<'_, Problem> for Node {
     type Deserializer = Self;
@@ -107,6 +174,64 @@ impl<'de> Deserializer<'de> for Node {
                 Ok(value)
             }
         }
+    }
+
+    integers! {
+        deserialize_i8: i8, deserialize_i16: i16, deserialize_i32: i32, deserialize_i64: i64,
+        deserialize_i128: i128, deserialize_u8: u8, deserialize_u16: u16, deserialize_u32: u32,
+        deserialize_u64: u64, deserialize_u128: u128
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        self.deserialize_f64(visitor)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        let is_number = |value: &Value| value.is_float() || value.is_integer();
+        self.only(is_number, "a number", visitor)
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        self.only(Value::is_bool, "`true` or `false`", visitor)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        self.deserialize_string(visitor)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        let is_text = |value: &Value| value.is_str() || value.is_datetime();
+        self.only(is_text, "a string", visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        self.only(Value::is_array, "an array", visitor)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        self.array(len, visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        self.array(len, visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        self.only(Value::is_table, "a table", visitor)
+    }
+
+    /// TOML has no value that is nothing: this is what a variant without content is asked for.
+    fn deserialize_unit<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Problem> {
+        Err(Problem::invalid_type(unexpected(&self.0), &"a name alone"))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
@@ -155,8 +280,6 @@ impl<'de> Deserializer<'de> for Node {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string
-        bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier
-        ignored_any
+        char bytes byte_buf unit_struct identifier ignored_any
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     hints::Hints,
     marks::Marks,
     path,
-    problem::{Problem, Scalar},
+    problem::Problem,
     suggest,
 };
 
@@ -23,7 +23,6 @@ pub(crate) fn explain(
 ) -> ConfigError {
     let Failure { path, problem } = failure;
     let message = problem.to_string();
-    let wants_text = problem.wants_text();
     match problem {
         Problem::UnknownField { name, known } => {
             unknown_field((&path, &name), known, elsewhere, marks, hints)
@@ -46,53 +45,49 @@ pub(crate) fn explain(
             let help = format!("add `{name} = ...` to {table}");
             marks.value_error(&path, message).help(help)
         }
-        Problem::Unfit {
-            expected, scalar, ..
-        } => {
-            let help = if wants_text {
-                in_quotes(&path, marks)
-            } else {
-                scalar.and_then(|scalar| as_number(&expected, &scalar))
-            };
-            marks.value_error(&path, message).help(help)
+        Problem::Unfit { .. } | Problem::NameAlone | Problem::Other(_) => {
+            marks.value_error(&path, message)
         }
-        Problem::Other(_) => marks.value_error(&path, message),
     }
 }
 
-/// How to write as text what stands at `path`.
-fn in_quotes(path: &str, marks: &Marks) -> Option<String> {
-    let text = marks.text(path)?;
-    Some(if marks.is_flag(path) {
-        format!(
-            "quote it for TOML and for the shell: {}",
-            quoted_flag(path, text)
-        )
-    } else {
-        format!("write it in quotes: {}", Value::String(text.to_owned()))
-    })
-}
-
-/// How to write the number that was meant, where an integer or a number belongs.
-fn as_number(expected: &str, found: &Scalar) -> Option<String> {
-    let wants_integer = expected.starts_with("an integer");
-    if !wants_integer && !expected.starts_with("a number") {
-        return None;
-    }
-    let meant = match found {
-        Scalar::Number(number) => *number,
-        Scalar::Text(text) => text.replace([',', '_', ' '], "").parse().ok()?,
-        Scalar::Other => return None,
-    };
-    // Larger ones are not exact as floating-point numbers.
-    let is_whole = meant.fract() == 0.0 && meant.abs() < 1e15;
-    match found {
-        _ if wants_integer && is_whole => Some(format!("write it as {meant:.0}")),
-        Scalar::Text(_) if !wants_integer && meant.is_finite() => {
-            Some(format!("write it without quotes and commas: {meant}"))
+/// What may be meant by the number, boolean, date or string `found` at `path`, and how to write
+/// it: some of these may not belong there either.
+pub(crate) fn other_readings(found: &Value, path: &str, marks: &Marks) -> Vec<(Value, String)> {
+    let whole = |value: &Value| match value.as_float() {
+        // Larger ones are not exact as floating-point numbers.
+        Some(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            Some(Value::Integer(number as i64))
         }
         _ => None,
+    };
+    let mut readings = Vec::new();
+    if let Value::String(text) = found {
+        if let Ok(value) = text.replace([',', '_', ' '], "").parse::<Value>() {
+            readings.extend(whole(&value));
+            readings.push(value);
+        }
+    } else {
+        readings.extend(whole(found));
     }
+    let mut readings: Vec<_> = (readings.into_iter())
+        .map(|value| {
+            let help = format!("write it as {value}");
+            (value, help)
+        })
+        .collect();
+    if !matches!(found, Value::String(_) | Value::Array(_) | Value::Table(_))
+        && let Some(text) = marks.text(path)
+    {
+        let help = if marks.is_flag(path) {
+            let flag = quoted_flag(path, text);
+            format!("quote it for TOML and for the shell: {flag}")
+        } else {
+            format!("write it in quotes: {}", Value::String(text.to_owned()))
+        };
+        readings.push((Value::String(text.to_owned()), help));
+    }
+    readings
 }
 
 /// The error for another sort of value where a table has to be.

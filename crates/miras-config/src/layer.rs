@@ -142,27 +142,73 @@ pub(crate) fn collect(
     }
 }
 
-/// The parser's error with its place; the commonest messages are said in the
-/// words of somebody who wants a setting, not a grammar.
+/// The parser's error with its place. What stands there, or is missing, is said in the words of
+/// somebody who wants a setting and not a grammar; for the rest there is the parser's message.
 pub(crate) fn syntax_error(source: &Source, error: &toml::de::Error, offset: usize) -> ConfigError {
+    let text = &source.text;
     let span = shift(&error.span().unwrap_or(0..0), offset);
-    let text = source.text.get(span.clone()).unwrap_or_default();
-    let message = error.message();
-    let unquoted =
-        message.starts_with("invalid boolean") || message.starts_with("string values must");
-    let report = if unquoted && text.is_empty() {
+    let mut span = text.floor_char_boundary(span.start)..text.ceil_char_boundary(span.end);
+    let is_value = is_place_of_value(text, &span);
+    if is_value && span.is_empty() {
+        let ends = |c: char| c.is_whitespace() || ",]}#".contains(c);
+        let rest = &text[span.start..];
+        span.end += rest.find(ends).unwrap_or(rest.len());
+    }
+    let found = text.get(span.clone()).unwrap_or_default();
+    let report = if is_value && found.is_empty() {
         ConfigError::new("a value is missing here")
-    } else if unquoted {
-        ConfigError::new(format!("`{text}` is no TOML value"))
-            .help(format!("strings need quotes: `\"{text}\"`"))
-    } else if message == "duplicate key" {
-        ConfigError::new(format!("`{text}` is written twice in one table"))
-    } else if message.ends_with("expected any valid TOML value") {
-        ConfigError::new(format!("the integer {text} does not fit in 64 bits"))
+    } else if is_value && is_large_integer(found) {
+        ConfigError::new(format!("the integer {found} does not fit in 64 bits"))
+    } else if is_value && is_mended_by(text, &span, &format!("\"{found}\"")) {
+        ConfigError::new(format!("`{found}` is no TOML value"))
+            .help(format!("strings need quotes: `\"{found}\"`"))
+    } else if !is_value && is_repeated(text, &span) {
+        ConfigError::new(format!("`{found}` is written twice in one table"))
     } else {
-        ConfigError::new(message.trim_end_matches(", expected nothing"))
+        ConfigError::new(error.message().trim_end_matches(", expected nothing"))
     };
     report.at(source.excerpt(&span), "")
+}
+
+/// Whether a value belongs at `span`: behind `=`, or in an array.
+fn is_place_of_value(text: &str, span: &Range<usize>) -> bool {
+    let before = text.get(..span.start).unwrap_or_default().trim_end();
+    let after = text.get(span.end..).unwrap_or_default().trim_start();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    // At the start of a line a bracket opens a header.
+    let is_opened = before.ends_with(['=', ',']) || (before.ends_with('[') && line.contains('='));
+    is_opened && !after.starts_with('=')
+}
+
+/// Whether a text is an integer beyond the range of 64 bits.
+fn is_large_integer(text: &str) -> bool {
+    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+    let (radix, digits) = match text.get(..2) {
+        Some("0x") => (16, &text[2..]),
+        Some("0o") => (8, &text[2..]),
+        Some("0b") => (2, &text[2..]),
+        _ => (10, text),
+    };
+    i64::from_str_radix(&digits.replace('_', ""), radix)
+        .is_err_and(|error| matches!(error.kind(), PosOverflow | NegOverflow))
+}
+
+/// Whether the key at `span` is there already: under another name it is no mistake.
+fn is_repeated(text: &str, span: &Range<usize>) -> bool {
+    let key = text.get(span.clone()).unwrap_or_default();
+    let is_key =
+        DeTable::parse(&format!("{key} = 0")).is_ok() && !text[span.end..].starts_with('.');
+    // Longer than every other name.
+    is_key && is_mended_by(text, span, &"_".repeat(text.len() + 1))
+}
+
+/// Whether another text at `span` leaves no mistake there.
+fn is_mended_by(text: &str, span: &Range<usize>, other: &str) -> bool {
+    let mended = format!("{}{other}{}", &text[..span.start], &text[span.end..]);
+    match DeTable::parse(&mended) {
+        Ok(_) => true,
+        Err(error) => (error.span()).is_some_and(|next| next.start > span.start + other.len()),
+    }
 }
 
 fn shift(span: &Range<usize>, offset: usize) -> Range<usize> {

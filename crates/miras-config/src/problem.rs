@@ -6,10 +6,6 @@ use serde::de::{self, Expected, Unexpected};
 
 use crate::suggest;
 
-/// How a name is called that stands where an enum's variant needs more, and what
-/// a variant without content expects.
-pub(crate) const NAME_ALONE: &str = "a name alone";
-
 /// An error of the deserializer, without its place.
 #[derive(Debug)]
 pub(crate) enum Problem {
@@ -22,40 +18,21 @@ pub(crate) enum Problem {
         known: &'static [&'static str],
     },
     MissingField(&'static str),
+    /// Another value belongs there.
     Unfit {
         expected: String,
         found: String,
-        scalar: Option<Scalar>,
     },
+    /// The name of a variant, without what is in it.
+    NameAlone,
     Other(String),
 }
 
-/// The number, boolean or string that was found where something else belongs.
-#[derive(Debug)]
-pub(crate) enum Scalar {
-    Number(f64),
-    Text(String),
-    Other,
-}
-
 impl Problem {
-    pub(crate) fn unfit(expected: impl Into<String>, found: impl Into<String>) -> Self {
+    pub(crate) fn unfit(expected: impl Display, found: impl Into<String>) -> Self {
         Self::Unfit {
-            expected: expected.into(),
+            expected: expected.to_string(),
             found: found.into(),
-            scalar: None,
-        }
-    }
-
-    /// Whether a text belongs there, and a number, a boolean or a date was found.
-    pub(crate) fn wants_text(&self) -> bool {
-        match self {
-            Self::Unfit {
-                expected,
-                scalar: Some(Scalar::Number(_) | Scalar::Other),
-                ..
-            } => expected == "a string" || expected.starts_with("a path"),
-            _ => false,
         }
     }
 }
@@ -78,9 +55,8 @@ impl Display for Problem {
                 )
             }
             Self::MissingField(name) => write!(f, "missing field `{name}`"),
-            Self::Unfit {
-                expected, found, ..
-            } => write!(f, "expected {expected}, found {found}"),
+            Self::Unfit { expected, found } => write!(f, "expected {expected}, found {found}"),
+            Self::NameAlone => f.write_str("expected a table, found a name alone"),
             Self::Other(message) => f.write_str(message),
         }
     }
@@ -94,33 +70,18 @@ impl de::Error for Problem {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::Unfit {
-            expected: type_in_words(&expected.to_string()),
-            found: in_words(found),
-            scalar: match found {
-                Unexpected::Map | Unexpected::Seq => None,
-                Unexpected::Float(number) => Some(Scalar::Number(number)),
-                Unexpected::Str(text) => Some(Scalar::Text(text.to_owned())),
-                _ => Some(Scalar::Other),
-            },
+        match found {
+            Unexpected::UnitVariant => Self::NameAlone,
+            found => Self::unfit(expected, in_words(found)),
         }
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::unfit(range_in_words(&expected.to_string()), in_words(found))
+        Self::unfit(expected, in_words(found))
     }
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
-        let expected = expected.to_string();
-        // serde says "2 elements in sequence" if there are too many.
-        let count = expected
-            .strip_suffix(" in sequence")
-            .and_then(|elements| elements.split(' ').next());
-        let expected = match count {
-            Some(count) => format!("an array of length {count}"),
-            None => expected,
-        };
-        Self::unfit(expected, format!("one of length {length}"))
+        Self::unfit(expected, format!("an array of length {length}"))
     }
 
     fn unknown_variant(name: &str, known: &'static [&'static str]) -> Self {
@@ -152,44 +113,6 @@ fn in_words(found: Unexpected<'_>) -> String {
         Unexpected::Str(value) => format!("the string {value:?}"),
         Unexpected::Seq => "an array".to_owned(),
         Unexpected::Map => "a table".to_owned(),
-        Unexpected::UnitVariant => NAME_ALONE.to_owned(),
         other => other.to_string(),
-    }
-}
-
-/// Names of Rust types mean little to the writer of a config.
-fn type_in_words(expected: &str) -> String {
-    match expected {
-        "i8" | "i16" | "i32" | "i64" | "isize" | "u8" | "u16" | "u32" | "u64" | "usize" => {
-            "an integer"
-        }
-        "f32" | "f64" => "a number",
-        "a boolean" => "`true` or `false`",
-        "a map" => "a table",
-        "a sequence" => "an array",
-        "path string" => "a path",
-        "unit variant" => NAME_ALONE,
-        "newtype variant" => "a table with a value",
-        other if other.starts_with("a nonzero ") => "an integer",
-        other if other.starts_with("struct ") => "a table",
-        other if other.starts_with("tuple ") => "an array",
-        other => other,
-    }
-    .to_owned()
-}
-
-/// Which values a type holds, for a value that is of the right sort but not one
-/// of them.
-fn range_in_words(expected: &str) -> String {
-    match expected {
-        "u8" => format!("an integer from 0 to {}", u8::MAX),
-        "u16" => format!("an integer from 0 to {}", u16::MAX),
-        "u32" => format!("an integer from 0 to {}", u32::MAX),
-        "u64" | "usize" => "an integer of at least 0".to_owned(),
-        "i8" => format!("an integer from {} to {}", i8::MIN, i8::MAX),
-        "i16" => format!("an integer from {} to {}", i16::MIN, i16::MAX),
-        "i32" => format!("an integer from {} to {}", i32::MIN, i32::MAX),
-        other if other.starts_with("a nonzero u") => "an integer of at least 1".to_owned(),
-        other => type_in_words(other),
     }
 }

@@ -78,7 +78,7 @@ impl Section<'_> {
             };
             let at = unknown.as_ref().unwrap_or(&failure.path);
             if at == path || !tree.is_older_than_kind(at, path) {
-                tree.mend(path, &mut value, failure)?;
+                tree.mend::<T>(path, &mut value, failure)?;
                 continue;
             }
             if tree.marks().is_assigned(at) {

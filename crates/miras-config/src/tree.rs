@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use crate::{
     decode::{Failure, decode},
     error::ConfigError,
-    explain::{explain, not_a_table},
+    explain::{explain, not_a_table, other_readings},
     hints::Hints,
     marks::Marks,
     origin::Origins,
@@ -101,7 +101,7 @@ impl Tree {
         loop {
             match decode(path, value.clone()) {
                 Ok(section) => return Ok(section),
-                Err(failure) => self.mend(path, &mut value, failure)?,
+                Err(failure) => self.mend::<T>(path, &mut value, failure)?,
             }
         }
     }
@@ -115,7 +115,7 @@ impl Tree {
             match decode(path, value.clone()) {
                 Ok(read) => return Ok(Some(read)),
                 Err(failure) => {
-                    if let Err(error) = self.mend(path, &mut value, failure) {
+                    if let Err(error) = self.mend::<T>(path, &mut value, failure) {
                         return self.note(error).map(|()| None);
                     }
                 }
@@ -315,23 +315,26 @@ impl Tree {
         }
     }
 
-    /// Takes a failure out of `value`, the table at `path`, so that the rest can be read: a number
-    /// where a flag is to set a text becomes that text, and inside of an attempt a key that cannot
-    /// be read is noted and dropped. Otherwise the failure is returned as an error.
-    pub(crate) fn mend(
+    /// Takes a failure to read a `T` out of `value`, which stands at `path`, so that the rest can
+    /// be read: a number where a flag is to set a text becomes that text, and inside of an attempt
+    /// a key that cannot be read is noted and dropped. Otherwise the failure is returned as an
+    /// error.
+    pub(crate) fn mend<T: DeserializeOwned>(
         &mut self,
         path: &str,
         value: &mut Value,
         failure: Failure,
     ) -> Result<(), ConfigError> {
-        if failure.problem.wants_text()
-            && self.marks.is_flag(&failure.path)
-            && let Some(text) = self.marks.text(&failure.path)
-            && let Some(place) = find(value, path, &failure.path)
-            && !place.is_str()
-        {
-            *place = Value::String(text.to_owned());
-            return Ok(());
+        let mut help = None;
+        if let Some((meant, how)) = self.meant::<T>(path, value, &failure) {
+            if meant.is_str()
+                && self.marks.is_flag(&failure.path)
+                && let Some(place) = find(value, path, &failure.path)
+            {
+                *place = meant;
+                return Ok(());
+            }
+            help = Some(how);
         }
         let at = match &failure.problem {
             Problem::UnknownField { name, .. } => path::join(&failure.path, name),
@@ -339,12 +342,40 @@ impl Tree {
         };
         // An array is dropped whole.
         let at = at.split('[').next().unwrap_or_default().to_owned();
-        let error = self.explain(failure);
+        let mut error = self.explain(failure);
+        if let Some(help) = help {
+            error = error.or_help(|| help);
+        }
         if self.attempts == 0 || !path::is_inside(&at, path) || !remove(value, path, &at) {
             return Err(error);
         }
         self.mistakes.push(error);
         Ok(())
+    }
+
+    /// The value that was meant where another does not fit, and how to write it: the first with
+    /// which a `T` can be read at that place.
+    fn meant<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        value: &Value,
+        failure: &Failure,
+    ) -> Option<(Value, String)> {
+        if !matches!(failure.problem, Problem::Unfit { .. }) {
+            return None;
+        }
+        let mut tried = value.clone();
+        let found = find(&mut tried, path, &failure.path)?.clone();
+        let mut readings = other_readings(&found, &failure.path, &self.marks).into_iter();
+        readings.find(|(meant, _)| {
+            if let Some(place) = find(&mut tried, path, &failure.path) {
+                *place = meant.clone();
+            }
+            match decode::<T>(path, tried.clone()) {
+                Ok(_) => true,
+                Err(other) => other.path != failure.path,
+            }
+        })
     }
 
     /// Turns a failure into an error.

@@ -1,6 +1,6 @@
 //! What is said about texts that are no TOML, and how places are drawn.
 
-use crate::support::text;
+use crate::support::{report, text};
 
 #[test]
 fn keys_written_twice_have_the_same_frame() {
@@ -117,6 +117,48 @@ error: a value is missing here
 2 | b =
   |    ^",
     );
+}
+
+#[test]
+fn what_is_no_value_is_told_by_what_stands_there() {
+    let said = |text: &str| {
+        let report = report(&[("run.toml", text)], &[]);
+        let message = report.lines().next().unwrap_or_default().to_owned();
+        let help = report
+            .split_once("= help: ")
+            .map(|(_, help)| help.to_owned());
+        (message, help)
+    };
+    for (text, word) in [
+        ("a = null", "null"),
+        ("a = ./x # b", "./x"),
+        ("a = -x", "-x"),
+        ("a = 10%", "10%"),
+        ("a = [\n  x,\n]", "x"),
+        ("a = [1 2]", "1 2"),
+        ("a = { b = x }", "x"),
+    ] {
+        let message = format!("error: `{word}` is no TOML value");
+        let help = format!("strings need quotes: `\"{word}\"`");
+        assert_eq!(said(text), (message, Some(help)), "{text}");
+    }
+    for (text, message) in [
+        ("a = { b = }", "a value is missing here"),
+        ("a = # b", "a value is missing here"),
+        (
+            "a = 0xFFFF_FFFF_FFFF_FFFF_F",
+            "the integer 0xFFFF_FFFF_FFFF_FFFF_F does not fit in 64 bits",
+        ),
+        ("a = 01", "unexpected leading zero"),
+        ("a = [1,,2]", "extra comma in array, expected value"),
+        ("a = {b = 1, b = 2}", "`b` is written twice in one table"),
+        (
+            "\"a\" = 1\n\"a\" = 2",
+            "`\"a\"` is written twice in one table",
+        ),
+    ] {
+        assert_eq!(said(text).0, format!("error: {message}"), "{text}");
+    }
 }
 
 #[test]

@@ -247,11 +247,12 @@ fn a_number_in_other_words_is_told_how_to_be_written() {
         ("model.dim='64'", Some("write it as 64")),
         ("model.dim=1,024", Some("write it as 1024")),
         ("model.dim=8.5", None),
+        ("model.layers='300'", None),
+        ("model.layers=1e9", None),
         ("model.dim=inf", None),
-        (
-            "model.lr='1e-3'",
-            Some("write it without quotes and commas: 0.001"),
-        ),
+        ("model.lr='1e-3'", Some("write it as 0.001")),
+        ("model.lr='2'", Some("write it as 2")),
+        ("model.tied='true'", Some("write it as true")),
         ("model.lr=fast", None),
     ] {
         let error = report(&[], &[value]);

@@ -441,7 +441,7 @@ fn the_largest_numbers_that_can_be_counted_are_accepted() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("too large") && error.contains("test.toml:2:9"),
+        error.contains("does not fit in 64 bits") && error.contains("test.toml:2:9"),
         "{error}"
     );
 }
