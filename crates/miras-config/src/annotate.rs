@@ -6,11 +6,11 @@ use toml::{Table, Value};
 
 use crate::{list::entry_path, origin::Origins, path};
 
-/// Longer lines do not push the comments of their neighbours to the right.
-const WIDEST: usize = 48;
+/// Longer lines do not count for the column of the comments.
+const MAX_ALIGNED_WIDTH: usize = 48;
 
-/// Writes a table as TOML text in which each key has its origin as a comment;
-/// with no origins at all, as plain TOML. Keys without a value are comments. The text reads back as the same table.
+/// Writes a table as TOML in which each key has its origin as a comment; plain TOML if there are
+/// no origins. Keys without a value are comments. The text parses as the same table.
 pub fn annotated(resolved: &Table, origins: &Origins) -> String {
     let mut text = String::new();
     write_table(&mut text, resolved, "", "", origins);
@@ -32,7 +32,7 @@ fn write_table(text: &mut String, table: &Table, name: &str, at: &str, origins: 
     let width = lines
         .iter()
         .map(|(line, _)| line.chars().count())
-        .filter(|&width| width <= WIDEST)
+        .filter(|&width| width <= MAX_ALIGNED_WIDTH)
         .max()
         .unwrap_or(0);
     for (line, path) in lines {
@@ -42,7 +42,7 @@ fn write_table(text: &mut String, table: &Table, name: &str, at: &str, origins: 
             let origin = origins
                 .of(&path)
                 .map_or("default".to_owned(), |origin| origin.to_string());
-            // A line break would end the comment and make the rest TOML.
+            // A line break would end the comment.
             let origin = origin.replace(char::is_control, " ");
             // Writing into a string cannot fail.
             let _ = write!(text, "{line:width$}  # {origin}");
@@ -59,7 +59,7 @@ fn write_table(text: &mut String, table: &Table, name: &str, at: &str, origins: 
         let name = path::join(name, key);
         let at = path::join(at, key);
         if let Value::Table(inner) = value {
-            // A table that only holds tables is named by their headers.
+            // A table that only holds tables needs no header of its own.
             if inner.is_empty() || inner.values().any(is_line) {
                 header(text, &format!("[{name}]"));
             }

@@ -22,13 +22,13 @@ pub struct Assigned {
     value: Value,
     source: Option<Source>,
     span: Range<usize>,
-    /// The places of what is inside the value, by the rest of the path.
+    /// The spans of everything inside the value, by the rest of the path.
     inner: BTreeMap<String, Spans>,
 }
 
 impl Tree {
-    /// A value for the dotted `key` of another configuration, which stands at the path `at` of
-    /// this one. It may be another value than the one there, for example one of a range.
+    /// A value for the dotted `key` of another configuration, with the place of the path `at` in
+    /// this one. The value may differ from the one there, for example one of a range.
     pub fn assigned(&self, at: &str, key: &str, value: Value) -> Assigned {
         let place = self.marks().place(at);
         Assigned {
@@ -93,11 +93,11 @@ impl Assigned {
 }
 
 impl Layers {
-    /// Sets one key, as [`set`](Self::set) does. A table with a `kind` starts that table afresh,
-    /// as the name of the kind alone would; without one it is merged with what is there.
+    /// Sets one key, as [`set`](Self::set) does. A table with a `kind` replaces the table, as the
+    /// name of the kind alone would; a table without one is merged.
     ///
-    /// The key `extends` adds a file instead, a path relative to the file that gives it: as if the
-    /// last of the files had extended it, so that what that one says itself stays.
+    /// The key `extends` adds a file instead, by a path relative to the file that gives it. The
+    /// added file comes below the last file, as if that had extended it.
     pub fn assign(&mut self, assigned: &Assigned) -> Result<(), ConfigError> {
         if assigned.keys == [extends::KEY] {
             return self.extend(assigned);
@@ -105,7 +105,7 @@ impl Layers {
         if let Value::Table(table) = &assigned.value
             && let Some(Value::String(kind)) = table.get("kind")
         {
-            // A table cannot be told to drop what is below it, a bare name does.
+            // A bare name drops the inherited table, which a table does not.
             self.push(assigned.layer(Value::String(kind.clone())));
             let mut rest = kind_table(kind.clone());
             rest.extend(table.clone());

@@ -64,10 +64,10 @@ fn find_equals(text: &str) -> Option<usize> {
 /// The names in a dotted key and their spans.
 fn parse_key(source: &Source, end: usize) -> Result<Vec<(String, Range<usize>)>, ConfigError> {
     let text = &source.text[..end];
-    // The key parser is reached by giving the key some value.
+    // With a value the key is a document that can be parsed.
     let document = format!("{text}=0");
     let mut keys = Vec::new();
-    // On further lines there could be headers, and so more than one key.
+    // More lines could hold headers, and so more than one key.
     if !text.contains('\n')
         && let Ok(root) = DeTable::parse(&document)
     {
@@ -115,11 +115,11 @@ fn parse_value(
             text.parse()
                 .map_err(|error| layer::syntax_error(source, &error, start))
         }
-        // What opens like a value was meant as one; any other word is a string,
-        // because a shell eats the quotes that TOML wants.
+        // A word that begins like a TOML value is meant as one. Any other word is a string,
+        // because a shell removes the quotes that TOML needs.
         Err(error) if text.starts_with(['"', '\'', '[', '{']) => {
             let error = layer::syntax_error(source, &error, start);
-            // A name of a file may begin so.
+            // A file name may begin like an array or a table.
             Err(if text.starts_with(['[', '{']) {
                 error.or_help(|| format!("if it is text, quote it: {}", quoted_flag(path, text)))
             } else {

@@ -1,8 +1,8 @@
 //! From a TOML value to a Rust type.
 //!
-//! The `toml` crate's own deserializer reports what is wrong as a sentence, and
-//! takes an array for a struct. This one keeps the problem as data and is strict: what
-//! a Rust type asks for is what has to be there, and is said in words for users.
+//! The `toml` crate's own deserializer reports a problem as a sentence, and accepts an
+//! array for a struct. This one keeps the problem as data, and accepts only the sort of value
+//! that the Rust type asks for, which it names in words for users.
 
 use std::ops::RangeInclusive;
 
@@ -19,7 +19,7 @@ use toml::{Table, Value};
 
 use crate::{path, problem::Problem, suggest};
 
-/// What was wrong, and at which path.
+/// A problem and its path.
 pub(crate) struct Failure {
     /// For an unknown field this is the table that holds it.
     pub(crate) path: String,
@@ -31,7 +31,7 @@ pub(crate) fn decode<T: DeserializeOwned>(at: &str, value: Value) -> Result<T, F
     serde_path_to_error::deserialize(Node(value)).map_err(|error| {
         let mut segments: Vec<Segment> = error.path().iter().cloned().collect();
         let problem = error.into_inner();
-        // The bad name itself is no place: the path ends at what holds it.
+        // The path ends at the table that holds the bad name.
         let bad_name = match (&problem, segments.last()) {
             (Problem::UnknownField { name, .. }, Some(Segment::Map { key })) => name == key,
             (Problem::UnknownVariant { name, .. }, Some(Segment::Enum { variant })) => {
@@ -67,7 +67,7 @@ pub(crate) fn sort_of(value: &Value) -> &'static str {
     }
 }
 
-/// A value for serde's messages; other than [`sort_of`] with what is in it.
+/// A value for serde's messages, which show numbers and strings themselves.
 fn unexpected(value: &Value) -> Unexpected<'_> {
     match value {
         Value::String(text) => Unexpected::Str(text),
@@ -126,7 +126,7 @@ impl Node {
     }
 }
 
-/// Methods that read an integer of a type; TOML has those of `i64`.
+/// Methods that read an integer of a type. TOML integers are `i64`.
 macro_rules! integers {
     ($($method:ident: $type:ty),*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
@@ -229,7 +229,7 @@ impl<'de> Deserializer<'de> for Node {
         self.only(Value::is_table, "a table", visitor)
     }
 
-    /// TOML has no value that is nothing: this is what a variant without content is asked for.
+    /// Only called for a variant without content that is written as a table with a value.
     fn deserialize_unit<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Problem> {
         Err(Problem::invalid_type(unexpected(&self.0), &"a name alone"))
     }
@@ -252,7 +252,7 @@ impl<'de> Deserializer<'de> for Node {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Problem> {
-        // A derived struct would also take its fields from an array, by position.
+        // A derived struct would also accept an array of its fields.
         if self.0.is_table() {
             self.deserialize_any(visitor)
         } else {

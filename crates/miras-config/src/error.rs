@@ -1,8 +1,8 @@
-//! The one error type, drawn like a compiler's.
+//! The error type of this crate, shown like an error of a compiler.
 
 use std::{fmt, ops::Range};
 
-/// A mistake in the configuration, with the line that holds it, or several of them.
+/// One or more mistakes in the configuration, each with its line.
 ///
 /// `Display` gives the whole report of each, from `error:` to the help line, with an empty line
 /// between two and without a newline at the end.
@@ -17,13 +17,13 @@ struct Report {
     message: String,
     place: Option<Place>,
     help: Option<String>,
-    /// Whether nothing is wrong with the configuration.
+    /// Whether the cause is a disk or a file, and not the configuration.
     is_outside: bool,
 }
 
 #[derive(Debug, Clone)]
 enum Place {
-    /// A piece of some layer's text, and what it stands for.
+    /// A part of the text of a layer, and what it is.
     Text { excerpt: Excerpt, subject: String },
     /// A value that no layer wrote.
     Default { path: String },
@@ -53,8 +53,8 @@ impl ConfigError {
         }
     }
 
-    /// All mistakes as one error, those of a file together and in the order of its lines; none
-    /// if there is no mistake.
+    /// All mistakes as one error, grouped by file and in the order of the lines; `None` if there
+    /// are none.
     pub fn join(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
         let errors = errors.into_iter();
         let mut reports: Vec<Report> = errors
@@ -71,7 +71,7 @@ impl ConfigError {
         reports.sort_by_key(|report| {
             let (source, line) = report.line()?;
             let at = sources.iter().position(|known| known == source)?;
-            // What has no line stands first.
+            // Mistakes without a line come first.
             Some((at, line))
         });
         let mut reports = reports.into_iter();
@@ -90,7 +90,7 @@ impl ConfigError {
         self
     }
 
-    /// Says that `path` was written nowhere.
+    /// Notes that no layer wrote `path`.
     pub(crate) fn at_default(mut self, path: &str) -> Self {
         self.first.place = Some(Place::Default {
             path: path.to_owned(),
@@ -113,14 +113,14 @@ impl ConfigError {
         1 + self.others.len()
     }
 
-    /// Says that nothing is wrong with the configuration: a disk or a file failed.
+    /// Marks the cause as a disk or a file, and not the configuration.
     #[must_use]
     pub fn outside(mut self) -> Self {
         self.first.is_outside = true;
         self
     }
 
-    /// Whether nothing is wrong with the configuration.
+    /// Whether the cause is a disk or a file, and not the configuration.
     pub fn is_outside(&self) -> bool {
         self.first.is_outside && self.others.iter().all(|other| other.is_outside)
     }
@@ -130,7 +130,7 @@ impl ConfigError {
         self
     }
 
-    /// Gives help only where there is none yet.
+    /// Adds help if there is none yet.
     pub(crate) fn or_help(self, help: impl FnOnce() -> String) -> Self {
         if self.first.help.is_some() {
             self
@@ -188,9 +188,9 @@ impl fmt::Display for Report {
 }
 
 impl Excerpt {
-    /// A piece of the text called `source`; one that goes over several lines ends with the first.
+    /// A part of the text called `source`; one that spans several lines is cut after the first.
     pub(crate) fn new(source: &str, text: &str, span: &Range<usize>) -> Self {
-        // What is missing at the end of a text belongs to its last written line.
+        // A place at the end of the text is shown at the last line that is not empty.
         let start = text.floor_char_boundary(span.start.min(text.trim_end().len()));
         let end = text.floor_char_boundary(span.end).max(start);
         let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
@@ -217,7 +217,7 @@ impl Excerpt {
         if !subject.is_empty() {
             write!(f, "  ({subject})")?;
         }
-        // Tabs stay tabs, so that the carets line up however wide a tab is shown.
+        // Tabs stay tabs, so that the carets line up with any tab width.
         let indent: String = text
             .chars()
             .take(*before)

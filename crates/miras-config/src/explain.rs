@@ -13,8 +13,8 @@ use crate::{
     suggest,
 };
 
-/// `elsewhere` are keys of the table at the failure's path that its type does not
-/// know, because something else takes them.
+/// `elsewhere` are keys of the table at the failure's path that are read by something else than
+/// its type.
 pub(crate) fn explain(
     failure: Failure,
     marks: &Marks,
@@ -51,11 +51,11 @@ pub(crate) fn explain(
     }
 }
 
-/// What may be meant by the number, boolean, date or string `found` at `path`, and how to write
-/// it: some of these may not belong there either.
+/// Values that may be meant by `found` at `path`, and how to write them. The caller checks which
+/// of them fit.
 pub(crate) fn other_readings(found: &Value, path: &str, marks: &Marks) -> Vec<(Value, String)> {
     let whole = |value: &Value| match value.as_float() {
-        // Larger ones are not exact as floating-point numbers.
+        // Larger whole numbers are not exact in floating point.
         Some(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
             Some(Value::Integer(number as i64))
         }
@@ -90,7 +90,7 @@ pub(crate) fn other_readings(found: &Value, path: &str, marks: &Marks) -> Vec<(V
     readings
 }
 
-/// The error for another sort of value where a table has to be.
+/// The error for another sort of value where a table belongs.
 pub(crate) fn not_a_table(value: &Value, path: &str, marks: &Marks) -> ConfigError {
     let problem = Problem::unfit("a table", sort_of(value));
     let help = value
@@ -99,7 +99,7 @@ pub(crate) fn not_a_table(value: &Value, path: &str, marks: &Marks) -> ConfigErr
     marks.value_error(path, problem.to_string()).help(help)
 }
 
-/// Keys from `elsewhere` make good suggestions, and are listed if `known` is empty.
+/// Keys from `elsewhere` are suggested too, and are listed if `known` is empty.
 fn unknown_field(
     (table, name): (&str, &str),
     known: &[&str],

@@ -12,7 +12,7 @@ use crate::{
     path,
 };
 
-/// The top-level key that names the files below.
+/// The top-level key that names the extended files.
 pub(crate) const KEY: &str = "extends";
 
 /// Appends the layer of a file, after those of all that it extends.
@@ -64,7 +64,7 @@ fn load_text(
     Ok(())
 }
 
-/// Takes the names under `extends` out of a layer, with their places.
+/// Takes the names under `extends` out of a layer, with their spans.
 fn take_extends(layer: &mut Layer) -> Result<Vec<(String, Range<usize>)>, ConfigError> {
     let names = match layer.table.remove(KEY) {
         None => Vec::new(),

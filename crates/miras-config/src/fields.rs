@@ -1,4 +1,4 @@
-//! The fields of a type, as serde knows them.
+//! The fields of a type, as serde derives them.
 
 use std::fmt::{self, Display};
 
@@ -8,39 +8,39 @@ use serde::{
     forward_to_deserialize_any,
 };
 
-/// The keys of a table that is read as `T`; none if `T` is no plain struct.
+/// The keys of a table that is read as `T`; empty if `T` is not a plain struct.
 pub fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
-    match T::deserialize(Asker) {
-        Err(Answer(fields)) => fields,
+    match T::deserialize(FieldProbe) {
+        Err(Fields(fields)) => fields,
         Ok(_) => &[],
     }
 }
 
-/// Gives no value; its error is the answer.
-struct Asker;
+/// A deserializer that has no value: its error holds the fields that the type asked for.
+struct FieldProbe;
 
 #[derive(Debug)]
-struct Answer(&'static [&'static str]);
+struct Fields(&'static [&'static str]);
 
-impl Display for Answer {
+impl Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the fields {:?}", self.0)
     }
 }
 
-impl std::error::Error for Answer {}
+impl std::error::Error for Fields {}
 
-impl Error for Answer {
+impl Error for Fields {
     fn custom<T: Display>(_: T) -> Self {
         Self(&[])
     }
 }
 
-impl<'de> Deserializer<'de> for Asker {
-    type Error = Answer;
+impl<'de> Deserializer<'de> for FieldProbe {
+    type Error = Fields;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(&[]))
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Fields> {
+        Err(Fields(&[]))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -48,8 +48,8 @@ impl<'de> Deserializer<'de> for Asker {
         _: &'static str,
         fields: &'static [&'static str],
         _: V,
-    ) -> Result<V::Value, Answer> {
-        Err(Answer(fields))
+    ) -> Result<V::Value, Fields> {
+        Err(Fields(fields))
     }
 
     forward_to_deserialize_any! {

@@ -1,4 +1,4 @@
-//! The flag of the command line that sets a key, as users write it.
+//! The command-line flag that sets a key, as users write it.
 
 use toml::Value;
 
@@ -8,13 +8,12 @@ pub(crate) const FLAG: &str = "--set";
 /// The flag that sets a key to a text, for a POSIX shell.
 pub(crate) fn quoted_flag(path: &str, text: &str) -> String {
     let assignment = format!("{path}={}", Value::String(text.to_owned()));
-    // TOML writes control characters as escapes, so there is no NUL byte, the one thing that
-    // cannot be quoted.
+    // Only a NUL byte cannot be quoted, and TOML writes control characters as escapes.
     let word = shlex::try_quote(&assignment).unwrap_or_else(|_| assignment.as_str().into());
     format!("`{FLAG} {word}`")
 }
 
-/// Whether a word reads as `a.b=VALUE`, which is what [`FLAG`] takes.
+/// Whether a word has the form `a.b=VALUE`, as [`FLAG`] takes it.
 pub(crate) fn is_assignment(word: &str) -> bool {
     let is_name = |name: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';

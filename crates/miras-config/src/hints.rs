@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::suggest;
 
-/// So many places are named at once.
-const MOST: usize = 3;
+/// The most places that are suggested for a key.
+const MAX_PLACES: usize = 3;
 
-/// What is known beyond the tables that are read.
+/// What the program says about keys, for suggestions.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
-    /// What would take the key at a path.
+    /// The owner of the key at a path, which is not in use.
     owners: BTreeMap<String, String>,
-    /// All keys there are, as paths.
+    /// The paths of all keys.
     keys: BTreeSet<String>,
-    /// What to write for names that other programs use.
+    /// What to write in place of names that other programs use.
     elsewhere: BTreeMap<String, String>,
 }
 
@@ -42,7 +42,7 @@ impl Hints {
             .filter(|key| *key != path && last(key))
             .collect();
         match places.len() {
-            1..=MOST => Some(format!("did you mean {}?", suggest::one_of(&places))),
+            1..=MAX_PLACES => Some(format!("did you mean {}?", suggest::one_of(&places))),
             _ => (self.elsewhere.get(name).cloned()).or_else(|| suggest::help(name, nearby)),
         }
     }

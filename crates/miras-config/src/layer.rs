@@ -1,4 +1,4 @@
-//! One layer: a parsed text and where in it each key stands.
+//! One layer: a parsed text and the position of each key in it.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -42,7 +42,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// An assignment in the words of whoever made it.
+    /// An assignment, as a message names it.
     pub(crate) fn assignment(&self, key: &Range<usize>) -> String {
         match self.kind {
             Kind::Set => format!("`{FLAG} {}`", self.text),
@@ -78,7 +78,7 @@ pub(crate) struct Layer {
 
 impl Layer {
     pub(crate) fn parse(source: Source) -> Result<Self, ConfigError> {
-        // The first pass knows the spans, the second checks the values.
+        // The first pass gives the spans, the second checks the values.
         let mut spans = BTreeMap::new();
         let table = DeTable::parse(&source.text)
             .map(|table| collect_table(table.get_ref(), "", 0, &mut spans))
@@ -101,7 +101,7 @@ impl Layer {
     }
 }
 
-/// Notes the spans of what stands in a table; `offset` is where its text starts.
+/// Collects the spans of everything in a table; `offset` is where its text starts.
 fn collect_table(
     table: &DeTable<'_>,
     at: &str,
@@ -120,7 +120,7 @@ fn collect_table(
     }
 }
 
-/// Notes the spans of a value and of all in it.
+/// Collects the spans of a value and of everything in it.
 pub(crate) fn collect(
     value: &Spanned<DeValue<'_>>,
     path: &str,
@@ -142,8 +142,8 @@ pub(crate) fn collect(
     }
 }
 
-/// The parser's error with its place. What stands there, or is missing, is said in the words of
-/// somebody who wants a setting and not a grammar; for the rest there is the parser's message.
+/// The parser's error with its place. Common mistakes are recognised by the text at that place and
+/// explained without terms of the grammar; others keep the parser's message.
 pub(crate) fn syntax_error(source: &Source, error: &toml::de::Error, offset: usize) -> ConfigError {
     let text = &source.text;
     let span = shift(&error.span().unwrap_or(0..0), offset);
@@ -170,7 +170,7 @@ pub(crate) fn syntax_error(source: &Source, error: &toml::de::Error, offset: usi
     report.at(source.excerpt(&span), "")
 }
 
-/// Whether a value belongs at `span`: behind `=`, or in an array.
+/// Whether a value belongs at `span`: after `=`, or in an array.
 fn is_place_of_value(text: &str, span: &Range<usize>) -> bool {
     let before = text.get(..span.start).unwrap_or_default().trim_end();
     let after = text.get(span.end..).unwrap_or_default().trim_start();
@@ -180,7 +180,7 @@ fn is_place_of_value(text: &str, span: &Range<usize>) -> bool {
     is_opened && !after.starts_with('=')
 }
 
-/// Whether a text is an integer beyond the range of 64 bits.
+/// Whether a text is an integer that does not fit in 64 bits.
 fn is_large_integer(text: &str) -> bool {
     use std::num::IntErrorKind::{NegOverflow, PosOverflow};
     let (radix, digits) = match text.get(..2) {
@@ -193,16 +193,16 @@ fn is_large_integer(text: &str) -> bool {
         .is_err_and(|error| matches!(error.kind(), PosOverflow | NegOverflow))
 }
 
-/// Whether the key at `span` is there already: under another name it is no mistake.
+/// Whether the key at `span` was written before: then another name there is no mistake.
 fn is_repeated(text: &str, span: &Range<usize>) -> bool {
     let key = text.get(span.clone()).unwrap_or_default();
     let is_key =
         DeTable::parse(&format!("{key} = 0")).is_ok() && !text[span.end..].starts_with('.');
-    // Longer than every other name.
+    // Longer than every other name, so it differs from all.
     is_key && is_mended_by(text, span, &"_".repeat(text.len() + 1))
 }
 
-/// Whether another text at `span` leaves no mistake there.
+/// Whether the text parses, at least as far as `span`, with `other` in that place.
 fn is_mended_by(text: &str, span: &Range<usize>, other: &str) -> bool {
     let mended = format!("{}{other}{}", &text[..span.start], &text[span.end..]);
     match DeTable::parse(&mended) {

@@ -36,7 +36,7 @@ impl Layers {
         Self::default()
     }
 
-    /// No layers, and files of the program's own that can be named like those on the disk.
+    /// No layers, and a library whose files can be named like files on the disk.
     pub fn with_library(library: Library) -> Self {
         Self {
             layers: Vec::new(),
@@ -47,7 +47,7 @@ impl Layers {
     /// Adds a file and, before it, the files that its top-level `extends` names
     /// (a path or a list of paths, relative to the file), and so on down.
     ///
-    /// What is no file on the disk may be the name of one in the [`Library`].
+    /// A path that is not a file on the disk may be the name of a file in the [`Library`].
     pub fn file(&mut self, path: &Path) -> Result<(), ConfigError> {
         self.add_place(&Place::find(path, self.library))
     }
@@ -61,7 +61,7 @@ impl Layers {
     }
 
     /// Adds a layer from memory, such as built-in defaults. It may not use
-    /// `extends`, for it has no folder. [`Tree::is_set`] does not count it.
+    /// `extends`, because it has no folder. [`Tree::is_set`] does not count it.
     pub fn text(&mut self, name: &str, text: &str) -> Result<(), ConfigError> {
         self.add(Layer::parse(Source {
             name: name.to_owned(),
@@ -73,11 +73,10 @@ impl Layers {
 
     /// Adds one assignment, the `a.b.c=VALUE` of `--set a.b.c=VALUE`.
     ///
-    /// The value is TOML; what is no TOML value is a string, so that names and
-    /// paths need no quotes. A string for a key that holds a table starts that
-    /// table afresh as `{ kind = "..." }`: `--set memory=mlp` drops whatever was
-    /// inherited for the memory. What an earlier `--set` wrote there is not dropped: that is
-    /// an error.
+    /// The value is TOML; text that is not a TOML value is a string, so that names and
+    /// paths need no quotes. A string for a key that holds a table replaces that
+    /// table by `{ kind = "..." }`: `--set memory=mlp` drops the inherited keys of the
+    /// memory. If an earlier `--set` wrote one of them, it is an error.
     pub fn set(&mut self, assignment: &str) -> Result<(), ConfigError> {
         self.add(assignment::parse(assignment)?)
     }
@@ -157,13 +156,13 @@ fn merge_value(
     if let (Value::String(name), Value::Table(_)) = (&*old, &new)
         && marks.is_assigned(path)
     {
-        // An earlier `--set memory=mlp` that found no table to start afresh.
+        // An earlier `--set memory=mlp` that found no table to replace.
         *old = Value::Table(kind_table(name.clone()));
         marks.add_kind(path);
     }
     match (old, new) {
         (Value::Table(old), Value::Table(new)) => {
-            // `--set a.b=1` has no header for `a`: the one in a file says more.
+            // `--set a.b=1` has no header for `a`, so the header in a file stays the origin.
             if let Some(spans) = layer.spans.get(path).filter(|_| !is_set) {
                 marks.touch(path, spans.clone());
             }

@@ -2,8 +2,8 @@
 //!
 //! A run is described by layers (built-in text, files with `extends`, `--set`
 //! flags) that are merged into one [`Tree`]. Each part of the program takes its
-//! own section out of the tree; what nobody takes is an error. Every key
-//! remembers the line that wrote it, so every error shows that line:
+//! own section out of the tree; a key that no part takes is an error. Every key
+//! keeps the line that wrote it, and every error shows that line:
 //!
 //! ```text
 //! error: unknown field `expansoin`, expected `depth` or `expansion`

@@ -1,4 +1,4 @@
-//! Files that a program carries in itself, and where a configuration file is.
+//! Configuration files: those built into the program, and the places of files.
 
 use std::{
     fmt, fs, io,
@@ -13,7 +13,7 @@ use crate::{
 
 const EXTENSION: &str = ".toml";
 
-/// Configuration files inside the program, such as presets.
+/// Configuration files built into the program, such as presets.
 ///
 /// A file is named by its path without `.toml`. The folders in `homes` may be left out: with
 /// `presets` among them, `tiny` is `presets/tiny.toml`.
@@ -39,7 +39,7 @@ impl Library {
         }
     }
 
-    /// The names of all files, as short as they may be.
+    /// The shortest names of all files.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         self.files.iter().map(move |(path, _)| self.name(path))
     }
@@ -71,7 +71,7 @@ impl Library {
             .map(|(_, text)| *text)
     }
 
-    /// The name nearest to what was taken for a file.
+    /// The name that is most similar to a path that is not a file.
     fn nearest(self, file: &Path) -> Option<&'static str> {
         let word = file.to_str()?;
         let word = word.strip_suffix(EXTENSION).unwrap_or(word);
@@ -92,7 +92,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// The file that is meant; one on the disk goes before one of the library.
+    /// The file with this path or name; a file on the disk takes precedence over the library.
     pub(crate) fn find(file: &Path, library: Library) -> Self {
         match file.to_str().and_then(|name| library.path(name)) {
             Some(path) if !file.is_file() => Self::Library(path, library.name(path)),
@@ -100,7 +100,7 @@ impl Place {
         }
     }
 
-    /// The file that this one names.
+    /// The file that this one refers to as `named`.
     pub(crate) fn beside(&self, named: &str, library: Library) -> Self {
         match self {
             Self::Disk(file) => {
@@ -129,7 +129,7 @@ impl Place {
         }
     }
 
-    /// Equal for names of one file.
+    /// The canonical place, which is the same for all names of a file.
     pub(crate) fn real(&self) -> Self {
         match self {
             Self::Disk(file) => Self::Disk(real(file)),
@@ -137,7 +137,7 @@ impl Place {
         }
     }
 
-    /// The text of the file; an error names the file but has no place yet.
+    /// The text of the file. An error names the file and has no place in a configuration yet.
     pub(crate) fn read(&self, library: Library) -> Result<String, ConfigError> {
         let file = match self {
             Self::Disk(file) => file,
@@ -170,14 +170,14 @@ impl Place {
                 .count();
             ConfigError::new(format!("`{self}` is not UTF-8 text: see line {line}"))
         })?;
-        // A byte-order mark would count as a column.
+        // A byte order mark would count as a column.
         if text.starts_with('\u{feff}') {
             text.remove(0);
         }
         Ok(text)
     }
 
-    /// What may be meant by the name of a file that is not there.
+    /// What may be meant by the name of a file that does not exist.
     pub(crate) fn similar(&self, library: Library) -> Option<String> {
         let Self::Disk(file) = self else {
             return None;
@@ -218,8 +218,8 @@ fn real(file: &Path) -> PathBuf {
     fs::canonicalize(file).unwrap_or_else(|_| file.to_owned())
 }
 
-/// `a/../b` as `b`, for the reader's sake. Across a symbolic link the two may
-/// differ, and then the path stays as it is.
+/// `a/../b` as `b`, which is easier to read. If the two are different files, because `a` is a
+/// symbolic link, the path stays as it is.
 fn tidy(file: &Path) -> PathBuf {
     let mut short = PathBuf::new();
     for part in file.components() {

@@ -1,4 +1,4 @@
-//! Who wrote each key of the merged table, last.
+//! The last writer of each key of the merged table.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -14,7 +14,7 @@ use crate::{
 pub(crate) struct Mark {
     /// The number of the layer.
     pub(crate) layer: usize,
-    /// The first layer since which the key has held its present value.
+    /// The first layer since which the key has had its present value.
     pub(crate) since: usize,
     pub(crate) spans: Spans,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// Gives the next layer its number. Marks of it may only be made before.
+    /// Adds the source of the open layer, which ends it.
     pub(crate) fn close_layer(&mut self, source: Source) {
         self.sources.push(source);
     }
@@ -51,7 +51,7 @@ impl Marks {
         self.by_path.insert(path.to_owned(), mark);
     }
 
-    /// Marks `path` and all in it as written by `layer`, the open one.
+    /// Marks `path` and everything in it as written by `layer`, the open one.
     pub(crate) fn replace(&mut self, path: &str, layer: &Layer) {
         self.forget(path);
         for (inner, spans) in &layer.spans {
@@ -61,7 +61,7 @@ impl Marks {
         }
     }
 
-    /// Says that the value of `path` is older than its last writer.
+    /// Notes that `path` has had its value since an earlier layer.
     pub(crate) fn backdate(&mut self, path: &str, since: usize) {
         if let Some(mark) = self.by_path.get_mut(path) {
             mark.since = since;
@@ -75,7 +75,7 @@ impl Marks {
         }
     }
 
-    /// What was written under one name is shown under another.
+    /// Moves the mark of one path to another.
     pub(crate) fn rename(&mut self, from: &str, to: &str) {
         if let Some(mark) = self.by_path.remove(from) {
             self.by_path.insert(to.to_owned(), mark);
@@ -114,7 +114,7 @@ impl Marks {
         source.text.get(spans.value.clone())
     }
 
-    /// The assignment that wrote something in `path`, `but` aside, in words.
+    /// An assignment, in words, that wrote something inside `path` other than `but`.
     pub(crate) fn assigned_inside(&self, path: &str, but: &str) -> Option<String> {
         let inside = self.by_path.iter().find(|(inner, mark)| {
             path::is_inside(inner, path)
@@ -134,7 +134,7 @@ impl Marks {
         self.sources[mark.layer].assignment(&mark.spans.key)
     }
 
-    /// The places of all that is inside `at`, by the rest of the path.
+    /// The spans of everything inside `at`, by the rest of the path.
     pub(crate) fn inside(&self, at: &str) -> BTreeMap<String, Spans> {
         (self.by_path.iter())
             .filter(|(path, _)| path::is_inside(path, at))
@@ -214,7 +214,7 @@ impl Marks {
     }
 }
 
-/// Says that one assignment leaves nothing of another.
+/// The message that one assignment discards another.
 pub(crate) fn discards(later: &str, earlier: &str) -> String {
     format!("{later} discards the earlier {earlier}")
 }

@@ -1,4 +1,4 @@
-//! Where settled values come from.
+//! Where resolved values come from.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,7 @@ pub enum Origin {
     },
     /// A `--set` flag.
     Set,
-    /// Something else, such as a value derived from others, in words.
+    /// Another origin, such as a value derived from others, in words.
     Note(String),
 }
 
@@ -53,12 +53,12 @@ impl Origins {
         self.by_path.get(path).cloned()
     }
 
-    /// Says in words where the value at `path` comes from.
+    /// Notes in words where the value at `path` comes from.
     pub fn note(&mut self, path: impl Into<String>, text: impl Into<String>) {
         self.by_path.insert(path.into(), Origin::Note(text.into()));
     }
 
-    /// Says that there is a key at `path` that has no value.
+    /// Notes that the key at `path` exists and has no value.
     pub fn unset(&mut self, path: impl Into<String>) {
         self.unset.insert(path.into());
     }

@@ -72,7 +72,7 @@ pub(crate) fn kind_table(name: String) -> Table {
     Table::from_iter([("kind".to_owned(), Value::String(name))])
 }
 
-/// Every value of a table that is no table itself, by its dotted path and in the table's order.
+/// Every value of a table that is not a table, by its dotted path, in the order of the table.
 pub fn flat(table: &Table) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     flatten(table, "", &mut found);

@@ -1,4 +1,4 @@
-//! What can be wrong with a value, kept as data until it is explained.
+//! Problems with a value, kept as data until they are explained.
 
 use std::fmt::Display;
 
@@ -18,12 +18,12 @@ pub(crate) enum Problem {
         known: &'static [&'static str],
     },
     MissingField(&'static str),
-    /// Another value belongs there.
+    /// The value does not fit.
     Unfit {
         expected: String,
         found: String,
     },
-    /// The name of a variant, without what is in it.
+    /// The name of a variant, without its content.
     NameAlone,
     Other(String),
 }
@@ -108,7 +108,7 @@ fn in_words(found: Unexpected<'_>) -> String {
         Unexpected::Bool(value) => format!("`{value}`"),
         Unexpected::Signed(value) => format!("the integer {value}"),
         Unexpected::Unsigned(value) => format!("the integer {value}"),
-        // `{:?}` keeps the point in `2.0`, which is what the reader has to see.
+        // `{:?}` keeps the point in `2.0`, which shows that it is not an integer.
         Unexpected::Float(value) => format!("the number {value:?}"),
         Unexpected::Str(value) => format!("the string {value:?}"),
         Unexpected::Seq => "an array".to_owned(),

@@ -1,9 +1,8 @@
-//! Suggestions for words that are nearly right.
+//! Suggestions for misspelled words.
 
-/// Jaro-Winkler similarity from which a candidate reads as a slip of the same
-/// word. At 0.8 `expansoin` finds `expansion`, while `depth` and `width`, or
-/// `l2` and `lp`, stay apart.
-const THRESHOLD: f64 = 0.8;
+/// The Jaro-Winkler similarity from which a candidate is suggested. At 0.8 `expansoin` finds
+/// `expansion`, while `depth` and `width`, or `l2` and `lp`, do not match.
+const MIN_SIMILARITY: f64 = 0.8;
 
 /// The candidate nearest to `word`, or `None` if nothing is close. Case and the
 /// choice between `-` and `_` do not count.
@@ -13,7 +12,7 @@ pub fn did_you_mean<'a>(
 ) -> Option<&'a str> {
     let word = normal(word);
     let mut best = None;
-    let mut best_score = THRESHOLD;
+    let mut best_score = MIN_SIMILARITY;
     for candidate in candidates {
         let score = similarity(&word, &normal(candidate));
         // On a tie the first candidate stays, except that the threshold itself counts.
@@ -42,11 +41,11 @@ pub(crate) fn help(word: &str, candidates: &[&str]) -> Option<String> {
 
 fn similarity(word: &str, candidate: &str) -> f64 {
     let score = strsim::jaro_winkler(word, candidate);
-    // One slip weighs too much in a short word: `dmi` for `dim`. In one of two
-    // letters it makes another word.
+    // A single slip lowers the score of a short word too much, as in `dmi` for `dim`; in a word
+    // of two letters it may make another word.
     let is_one_slip = word.len() > 2 && strsim::osa_distance(word, candidate) == 1;
     if is_one_slip || is_short_for(word, candidate) || is_short_for(candidate, word) {
-        score.max(THRESHOLD)
+        score.max(MIN_SIMILARITY)
     } else {
         score
     }

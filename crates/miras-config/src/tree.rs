@@ -19,21 +19,20 @@ use crate::{
 
 /// The merged table with the origin of each key.
 ///
-/// Paths are dotted bare keys, such as `memory.kind`; the empty path is the whole
-/// table. Take a part of a section
-/// before the section itself, and call [`finish`](Self::finish) or
+/// Paths are dotted bare keys, such as `memory.kind`; the empty path is the whole table. Take a
+/// part of a section before the section itself, and call [`finish`](Self::finish) or
 /// [`conclude`](Self::conclude) at the end.
 /// Types should derive `Deserialize` with `deny_unknown_fields`.
 ///
 /// Outside of [`attempt`](Self::attempt) the first mistake is returned. Inside of it mistakes are
-/// collected: a key that cannot be read is noted and dropped, and the rest is read on.
+/// collected: a key that cannot be read is noted and dropped, and reading continues.
 #[derive(Debug)]
 pub struct Tree {
     table: Table,
     marks: Marks,
     taken: BTreeSet<String>,
     hints: Hints,
-    /// Attempts that are going on, one inside the other.
+    /// The number of nested attempts in progress.
     attempts: usize,
     mistakes: Vec<ConfigError>,
 }
@@ -50,12 +49,12 @@ impl Tree {
         }
     }
 
-    /// Reads a piece of the configuration and goes on after mistakes in it: `None` if there were
-    /// any, which [`conclude`](Self::conclude) then reports with all others. An error that `read`
-    /// returns after a mistake was noted inside of it is dropped, for it may follow from that one.
+    /// Reads a part of the configuration and continues after mistakes in it. Returns `None` if there
+    /// were any; [`conclude`](Self::conclude) reports them with all others. If `read` returns an
+    /// error after it noted a mistake, the error is dropped, because it may follow from the mistake.
     ///
-    /// `tables` are the paths of the tables that the piece takes; what a failed attempt leaves of
-    /// them is not looked at.
+    /// `tables` are the paths of the tables that the part takes; after a failed attempt the rest of
+    /// them is not checked.
     pub fn attempt<T>(
         &mut self,
         tables: &[impl AsRef<str>],
@@ -78,7 +77,7 @@ impl Tree {
         None
     }
 
-    /// Notes a mistake and goes on; outside of an attempt the mistake is returned.
+    /// Notes a mistake inside of an attempt; outside of one the mistake is returned.
     pub fn note(&mut self, mistake: ConfigError) -> Result<(), ConfigError> {
         if self.attempts == 0 {
             return Err(mistake);
@@ -87,8 +86,7 @@ impl Tree {
         Ok(())
     }
 
-    /// The mistakes that failed attempts have noted, as the error of what cannot be made without
-    /// their pieces.
+    /// All mistakes that were noted, as the error of something that needs the failed parts.
     pub fn failed(&self) -> ConfigError {
         ConfigError::join(self.mistakes.iter().cloned())
             .unwrap_or_else(|| ConfigError::new("a part of the configuration was not read"))
@@ -123,9 +121,9 @@ impl Tree {
         }
     }
 
-    /// Removes and reads the value of a key under the name that it had before, `from`, and shows
-    /// its place as that of `to`; `None` if no layer wrote it, or a later one wrote `to`. Nobody
-    /// is told of the older name; an error if one layer wrote both.
+    /// Removes and reads the value of a key under its earlier name `from`, and shows its place as
+    /// that of `to`. Returns `None` if no layer wrote it, or a later one wrote `to`. The earlier
+    /// name is not suggested to users. It is an error if one layer wrote both.
     pub fn renamed<T: DeserializeOwned>(
         &mut self,
         from: &str,
@@ -139,7 +137,7 @@ impl Tree {
         }
         let value = self.value(from)?;
         self.taken.remove(from);
-        // None is before every layer.
+        // `None` is less than every layer.
         if older < newer {
             self.marks.forget(from);
             return Ok(None);
@@ -148,19 +146,18 @@ impl Tree {
         Ok(value)
     }
 
-    /// Names what would take the key at `path`, such as `memory.kind = "mlp"`: the error says so
-    /// if nobody takes it.
+    /// Names the owner of the key at `path`, such as `memory.kind = "mlp"`, for the error about a
+    /// key that is not in use.
     pub fn belongs(&mut self, path: &str, owner: impl Into<String>) {
         self.hints.own(path, owner.into());
     }
 
-    /// Says what to write for a key's name that other programs use.
+    /// Says what to write in place of a name that other programs use for a key.
     pub fn translate(&mut self, name: &str, help: impl Into<String>) {
         self.hints.translate(name, help.into());
     }
 
-    /// Names keys that there are, as paths: an unknown key of the same name elsewhere gets them
-    /// as suggestions.
+    /// Adds paths of keys that are suggested for an unknown key of the same name elsewhere.
     pub fn suggest(&mut self, paths: impl IntoIterator<Item = String>) {
         for path in paths {
             self.hints.know(path);
@@ -219,16 +216,16 @@ impl Tree {
         self.marks.forget(path);
     }
 
-    /// Ends the reading: what nobody has taken is an error, and so is what attempts have noted.
+    /// Ends the reading: keys that were not taken are errors, and so are noted mistakes.
     pub fn finish(self) -> Result<Origins, ConfigError> {
         self.conclude(Ok(())).map(|((), origins)| origins)
     }
 
-    /// Ends the reading of `read` with every mistake there is.
+    /// Ends the reading that gave `read`, with all mistakes.
     pub fn conclude<T>(self, read: Result<T, ConfigError>) -> Result<(T, Origins), ConfigError> {
         let read = match read {
             Ok(read) => Some(read),
-            // It was broken off, so that what nobody has taken may be fine.
+            // Reading stopped early, so keys that were not taken may be right.
             Err(error) if self.mistakes.is_empty() => return Err(error),
             Err(_) => None,
         };
@@ -260,7 +257,7 @@ impl Tree {
         }
     }
 
-    /// The names directly in the table `at` that somebody took, whole or in part.
+    /// The names directly in the table `at` that were taken, whole or in part.
     fn taken_in(&self, at: &str) -> Vec<&str> {
         let names: BTreeSet<&str> = self
             .taken
@@ -315,10 +312,9 @@ impl Tree {
         }
     }
 
-    /// Takes a failure to read a `T` out of `value`, which stands at `path`, so that the rest can
-    /// be read: a number where a flag is to set a text becomes that text, and inside of an attempt
-    /// a key that cannot be read is noted and dropped. Otherwise the failure is returned as an
-    /// error.
+    /// Changes `value`, which stands at `path` and failed to be read as a `T`, so that it can be
+    /// read again: if a flag set a number where text belongs, the number becomes text, and inside
+    /// of an attempt the key is noted and dropped. Otherwise the failure is returned as an error.
     pub(crate) fn mend<T: DeserializeOwned>(
         &mut self,
         path: &str,
@@ -340,7 +336,7 @@ impl Tree {
             Problem::UnknownField { name, .. } => path::join(&failure.path, name),
             _ => failure.path.clone(),
         };
-        // An array is dropped whole.
+        // An array is dropped as a whole.
         let at = at.split('[').next().unwrap_or_default().to_owned();
         let mut error = self.explain(failure);
         if let Some(help) = help {
@@ -353,8 +349,8 @@ impl Tree {
         Ok(())
     }
 
-    /// The value that was meant where another does not fit, and how to write it: the first with
-    /// which a `T` can be read at that place.
+    /// The first other reading of the value that failed with which a `T` can be read at that
+    /// place, and how to write it.
     fn meant<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -385,7 +381,7 @@ impl Tree {
     }
 }
 
-/// `--set memory=mlp` stands for a table even if no layer below wrote one.
+/// Makes `--set memory=mlp` a table even if no layer below wrote one.
 pub(crate) fn expand_kind(value: &mut Value, path: &str, marks: &mut Marks) {
     if let Value::String(name) = value
         && marks.is_assigned(path)

@@ -1,6 +1,6 @@
 use crate::DataError;
 
-/// The most tokens one batch may hold.
+/// The most tokens of a batch.
 const MAX_TOKENS: usize = 1 << 28;
 
 /// Rows of equal length, row-major `[rows, len]`.
@@ -8,11 +8,11 @@ const MAX_TOKENS: usize = 1 << 28;
 pub struct Batch {
     /// What the model reads.
     pub inputs: Vec<i32>,
-    /// What it should answer at each position.
+    /// The right answer at each position.
     pub targets: Vec<i32>,
     /// How much each position counts in the loss; 0 = not scored.
     pub weights: Vec<f32>,
-    /// Bytes of text that the scored targets stand for; 0 where targets are no text.
+    /// Bytes of text that the scored targets stand for; 0 where targets are not text.
     pub bytes: u64,
     /// Number of rows.
     pub rows: usize,

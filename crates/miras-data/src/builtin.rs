@@ -1,4 +1,4 @@
-//! A corpus that is always there: short stories that state facts and recall them later.
+//! The corpus inside the program: short stories that state facts and recall them later.
 
 use std::{
     io::Read,
@@ -23,7 +23,7 @@ static TEXT: LazyLock<Arc<Vec<u8>>> = LazyLock::new(|| {
     let mut text = Vec::with_capacity(BYTES as usize);
     GzDecoder::new(&include_bytes!("stories.txt.gz")[..])
         .read_to_end(&mut text)
-        .expect("a gzip file that is part of the program");
+        .expect("the embedded gzip file is whole");
     Arc::new(text)
 });
 

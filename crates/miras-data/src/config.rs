@@ -9,8 +9,8 @@ use crate::{
 
 /// Where batches come from.
 ///
-/// It is written as the fields of its kind; the kind's name stands beside them, in the
-/// hands of the code that reads configurations.
+/// It is serialised as the fields of its kind. The name of the kind, which stands beside them in
+/// a configuration file, is read and written by the caller.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum DataConfig {
@@ -102,7 +102,7 @@ pub const KINDS: &[Kind] = &[
     },
 ];
 
-/// What to do about a kind that some expect and that is not there, if `name` is one.
+/// What to do instead, if `name` is a kind that other programs have and this one does not.
 pub fn about_missing_kind(name: &str) -> Option<&'static str> {
     let name = name.to_lowercase();
     let is_record = |name: &str| ["jsonl", "ndjson", "json"].contains(&name);
@@ -152,7 +152,7 @@ impl DataConfig {
         }
     }
 
-    /// The same data from whatever working directory: with absolute paths.
+    /// The same data with absolute paths.
     ///
     /// # Errors
     /// If there is no working directory.
@@ -163,7 +163,7 @@ impl DataConfig {
         })
     }
 
-    /// The setting of [`Tokenizer::open`] for these data; none for data that are no text.
+    /// The setting of [`Tokenizer::open`] for these data; `None` for data that are not text.
     pub fn tokenizer(&self) -> Option<&str> {
         match self {
             Self::Builtin(_) => Some(BYTES),
@@ -172,8 +172,7 @@ impl DataConfig {
         }
     }
 
-    /// The same data with the tokenizer of another setting; as they are if they are no text of
-    /// files.
+    /// The same data with another tokenizer; unchanged if they are not text of files.
     #[must_use]
     pub fn with_tokenizer(&self, setting: &str) -> Self {
         match self {
@@ -187,7 +186,7 @@ impl DataConfig {
 
     /// Number of token values, as [`Dataset::vocab`](crate::Dataset::vocab) of the opened data.
     ///
-    /// Of text, the tokenizer alone is opened.
+    /// Only the tokenizer is opened, not the text.
     ///
     /// # Errors
     /// If the tokenizer cannot be opened.
@@ -199,7 +198,7 @@ impl DataConfig {
         })
     }
 
-    /// All problems that show without opening a file; empty if there are none.
+    /// All problems that can be found without opening a file; empty if there are none.
     pub fn validate(&self) -> Vec<Problem> {
         match self {
             Self::Builtin(config) => config.validate(),
@@ -209,7 +208,7 @@ impl DataConfig {
     }
 }
 
-/// Opens the data and checks all that can be checked before training.
+/// Opens the data and checks everything that can be checked before training.
 pub fn open(config: &DataConfig, seed: u64) -> Result<Box<dyn Dataset>, DataError> {
     let problems = config.validate();
     if !problems.is_empty() {

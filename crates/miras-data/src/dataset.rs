@@ -19,7 +19,7 @@ pub trait Dataset: Send + Sync {
     /// Number of token values; every token is below it.
     fn vocab(&self) -> usize;
 
-    /// What a scored target is called in metrics.
+    /// The metric that is reported beside the loss.
     fn metric(&self) -> Metric;
 
     /// The rows `rows` of training step `step`, counted from 0.
@@ -30,16 +30,16 @@ pub trait Dataset: Send + Sync {
 
     /// Steps in which a stream of `rows` rows goes through the training part once.
     ///
-    /// The part is cut into as many equal stretches, and each row follows its own from the
-    /// beginning. An error for data without order.
+    /// The part is cut into `rows` equal stretches, and each row reads its own stretch from start
+    /// to end. Data without an order give an error.
     fn stream_steps(&self, rows: usize) -> Result<u64, DataError> {
         let _ = rows;
         Err(DataError::NoOrder)
     }
 
-    /// What the rows `rows` of a stream of `of` rows read at step `step`, counted from 0: where
-    /// they stopped at the step before, or, at multiples of [`stream_steps`](Self::stream_steps),
-    /// the beginning of their stretches.
+    /// The rows `rows`, out of `of`, of a stream at step `step`, counted from 0. Each continues
+    /// where it stopped at the step before, and starts its stretch again at multiples of
+    /// [`stream_steps`](Self::stream_steps).
     fn stream_batch(&self, step: u64, rows: Range<usize>, of: usize) -> Result<Batch, DataError> {
         let _ = (step, rows, of);
         Err(DataError::NoOrder)
@@ -49,13 +49,12 @@ pub trait Dataset: Send + Sync {
     /// end.
     fn eval_tokens(&self) -> Option<u64>;
 
-    /// The evaluation rows that begin at these tokens of the held-out part, each a pure function
-    /// of its beginning, so that it does not matter which rows are asked for together; what the
-    /// data does not fill has weight 0. Generated rows follow one another: row `i` begins at `i`
-    /// times the tokens of a row.
+    /// The evaluation rows that start at these tokens of the held-out part. Each is a pure function
+    /// of its start, so it does not depend on the other rows of the batch. Positions after the end
+    /// of the data have weight 0. Of generated data, row `i` starts at `i` times the row length.
     fn eval_rows(&self, starts: &[u64]) -> Result<Batch, DataError>;
 
-    /// Bytes of text that a target stands for; 0 where targets are no text.
+    /// Bytes of text that a target stands for; 0 where targets are not text.
     fn bytes_of(&self, target: i32) -> u64 {
         let _ = target;
         0

@@ -10,7 +10,7 @@ use crate::Batch;
 pub struct Description {
     /// Kind of data, as in [`KINDS`](crate::KINDS).
     pub kind: &'static str,
-    /// The data in a few words.
+    /// A short description for people.
     pub name: String,
     /// Size of the training part in bytes; `None` if generated without end.
     pub train_bytes: Option<u64>,
@@ -28,7 +28,7 @@ pub struct Description {
     /// The tokenizer, where tokens are not bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<Tokenized>,
-    /// What the user should know of how the data were opened.
+    /// What the user should know about how the data were opened.
     #[serde(skip)]
     pub notes: Vec<String>,
     /// Number of files.

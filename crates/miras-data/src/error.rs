@@ -16,7 +16,7 @@ pub enum DataError {
         problems: Vec<Problem>,
     },
 
-    /// A path that is not there.
+    /// A path that does not exist.
     #[error("{field}: `{}` does not exist{hint}", path.display())]
     Missing {
         /// Field of the configuration.
@@ -27,7 +27,7 @@ pub enum DataError {
         hint: String,
     },
 
-    /// A pattern that finds nothing.
+    /// A pattern that matches no file.
     #[error("{field}: no file matches the pattern `{pattern}`{hint}")]
     NoMatch {
         /// Field of the configuration.
@@ -38,7 +38,7 @@ pub enum DataError {
         hint: String,
     },
 
-    /// A pattern that cannot be understood.
+    /// A pattern that cannot be parsed.
     #[error("{field}: `{pattern}` is not a valid pattern: {reason}")]
     Pattern {
         /// Field of the configuration.
@@ -58,7 +58,7 @@ pub enum DataError {
         path: String,
     },
 
-    /// A pipe, socket or device.
+    /// A pipe, socket or device in place of a file.
     #[error("{field}: `{}` is neither a file nor a folder; write its contents to a file first", path.display())]
     NotAFile {
         /// Field of the configuration.
@@ -67,14 +67,14 @@ pub enum DataError {
         path: PathBuf,
     },
 
-    /// One file met twice.
+    /// A file that is listed twice.
     #[error("`{}` is given twice, by `{first}` and by `{second}`: text used for both training and validation would spoil the measure", path.display())]
     Twice {
         /// The file.
         path: PathBuf,
-        /// What gave it first.
+        /// The setting that listed it first.
         first: String,
-        /// What gave it again.
+        /// The setting that listed it again.
         second: String,
     },
 
@@ -85,7 +85,7 @@ pub enum DataError {
         field: &'static str,
         /// The file.
         path: PathBuf,
-        /// How it shows, and what to do.
+        /// How this was found, and what to do.
         why: String,
     },
 
@@ -118,7 +118,7 @@ pub enum DataError {
         source: io::Error,
     },
 
-    /// The decompressed copy of a `.gz` file cannot be kept.
+    /// The decompressed copy of a `.gz` file cannot be written.
     #[error("cannot write a decompressed copy of `{}` to `{}`; set XDG_CACHE_HOME to a folder with room", path.display(), folder.display())]
     Cache {
         /// The compressed file.
@@ -140,7 +140,7 @@ pub enum DataError {
         why: String,
     },
 
-    /// The encoded text cannot be kept.
+    /// The encoded text cannot be written.
     #[error("cannot write encoded text to `{}`; set XDG_CACHE_HOME to a folder with room", folder.display())]
     TokenCache {
         /// The cache folder.
@@ -149,14 +149,14 @@ pub enum DataError {
         source: io::Error,
     },
 
-    /// Encoded text that is not what it was when the data were opened.
+    /// Encoded text that changed after the data were opened.
     #[error("`{}` is damaged: delete it, and it is made anew", path.display())]
     DamagedTokens {
         /// The file.
         path: PathBuf,
     },
 
-    /// A part of the corpus that does not fill one row.
+    /// A part of the corpus that is shorter than one row.
     #[error("the {part} part has {tokens} {unit}, but seq_len = {seq_len} needs at least {}: {hint}", *seq_len as u64 + 1)]
     TooShort {
         /// `training` or `validation`.
@@ -171,11 +171,11 @@ pub enum DataError {
         hint: String,
     },
 
-    /// A stream from data whose rows are independent of each other.
+    /// A stream was asked of data whose rows are independent of each other.
     #[error("the rows of these data are independent: there is no order to follow")]
     NoOrder,
 
-    /// A training part that gives the rows of a stream too little each.
+    /// A training part that is too short for a stream of so many rows.
     #[error(
         "the training part has {tokens} {unit}, which gives each of the {rows} sequences of a step a stretch of {}, but two steps of seq_len = {seq_len} in a row need at least {}: give more text, or make seq_len or the number of sequences smaller", *tokens / (*rows).max(1) as u64, 2 * *seq_len as u64 + 1
     )]
@@ -216,7 +216,7 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// Whether nothing is wrong with the configuration: a disk or a file failed.
+    /// Whether the cause is a disk or a file, and not the configuration.
     pub fn is_outside(&self) -> bool {
         matches!(
             self,

@@ -9,8 +9,8 @@
 //! | `text` | bytes of files, folders, patterns and `.gz` files, or their tokens | `text/`, `tokenizer/` |
 //! | `mqar` | multi-query associative recall, generated | `mqar.rs` |
 //!
-//! A new kind is one new file, a variant of [`DataConfig`] and its answers in `config.rs`.
-//! The crate does not know the tensor library and does not print.
+//! A new kind is one new file, a variant of [`DataConfig`] and its match arms in `config.rs`.
+//! The crate does not depend on the tensor library and prints nothing.
 
 mod batch;
 mod builtin;

@@ -8,7 +8,7 @@ use crate::{
     Batch, DataError, Dataset, Description, Metric, Problem, describe, problem::check_seq_len,
 };
 
-/// The token that means nothing.
+/// The filler token of `filler = "blank"`.
 const BLANK: i32 = 0;
 
 /// The largest vocabulary that is accepted.
@@ -71,7 +71,7 @@ impl MqarConfig {
         } else if self.pairs > self.keys() {
             problems.push(("pairs", self.too_few_keys()));
         }
-        // The advice on room assumes that each number makes sense by itself.
+        // The check of the length assumes that each number is valid by itself.
         if problems.is_empty() {
             problems.extend(self.check_room());
         }
@@ -114,7 +114,7 @@ impl MqarConfig {
         if let Some(gap) = most_gap {
             fits.push(("gap", gap));
         }
-        // Nothing but a longer row can help if no single change is enough.
+        // If no single change of these is enough, only a longer row helps.
         let field = fits.first().map_or("seq_len", |(field, _)| *field);
         let mut ways: Vec<_> = fits
             .iter()
@@ -129,8 +129,8 @@ impl MqarConfig {
         Some((field, message))
     }
 
-    /// How many questions of a row, on average and with each key asked once, stand in the chunk of
-    /// so many tokens in which the value of their pair stands. The configuration must be valid.
+    /// The mean number of queries of a row that lie in the same chunk of `chunk` tokens as the
+    /// value of their pair, with each key asked once. The configuration must be valid.
     pub fn asked_within(&self, chunk: usize) -> f64 {
         let first = 2 * self.pairs + self.gap;
         let places = self.seq_len - first;
@@ -141,8 +141,8 @@ impl MqarConfig {
         inside.sum::<usize>() as f64 / places as f64
     }
 
-    /// The least gap with which no question stands in a chunk with its pair; none if the row has
-    /// no room for it.
+    /// The smallest gap with which no query lies in the same chunk as its pair; `None` if the row
+    /// is too short for it.
     pub fn gap_beyond(&self, chunk: usize) -> Option<usize> {
         let last = self.pairs.checked_sub(1)?;
         let gap = (chunk_of(last, chunk) + 1) * chunk - 2 * self.pairs;
@@ -249,8 +249,8 @@ impl Mqar {
     }
 }
 
-/// The hash of the settings, but for the length of rows, and of the shortest rows that the first
-/// seed makes: a later version of the generator that makes other rows of them has another one.
+/// The hash of the settings except the row length, and of the shortest possible rows of seed 0: it
+/// changes when a later version of the generator makes other rows from the same settings.
 fn fingerprint(config: &MqarConfig) -> Result<String, DataError> {
     let shortest = Mqar {
         config: MqarConfig {

@@ -1,9 +1,9 @@
-//! What is wrong with the value of a field, and the checks that several kinds of data share.
+//! Problems with values of the configuration, and the checks that several kinds of data share.
 
 /// A field and what is wrong with its value.
 pub type Problem = (&'static str, String);
 
-/// The longest row that is accepted, in tokens.
+/// The most tokens in a row.
 const MAX_SEQ_LEN: usize = 1 << 24;
 
 /// The problem with a row length, if it has one.

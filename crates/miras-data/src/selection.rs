@@ -11,11 +11,11 @@ pub enum Amount {
 
 /// The rows of an evaluation.
 ///
-/// They depend on the data, the length of a row and the amount alone, never on how many rows are
-/// computed at once. They lie in stretches of rows that follow one another, and the stretches are
-/// spread evenly over the held-out part: many stretches see more of the text, long ones let a
-/// memory go on from row to row. How many there are follows from the amount, so that rows of all
-/// lengths that divide a stretch read the same tokens.
+/// They depend only on the data, the row length and the amount, not on the batch size. They form
+/// stretches of consecutive rows, which are spread evenly over the held-out part: many stretches
+/// cover more of the text, long ones let a memory carry its state from row to row. The number of
+/// stretches follows from the amount, so that all row lengths that divide a stretch read the same
+/// tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Selection {
     /// Tokens of a row.
@@ -26,20 +26,21 @@ pub struct Selection {
     free: u64,
 }
 
-/// As many tokens a stretch as one has rows, if rows were as long as this.
-const USUAL_ROW: u64 = 256;
+/// The row length for which there are about as many stretches as rows in each.
+const BALANCED_ROW: u64 = 256;
 
 impl Selection {
-    /// In how many stretches so many tokens lie, if rows of `longest` tokens fit into each: a
-    /// power of two near the square root, such as 8 stretches of 2,048 tokens for 16,384.
+    /// The default number of stretches for so many tokens, with room for a row of `longest` tokens
+    /// in each: a power of two near the square root, such as 8 stretches of 2,048 tokens for
+    /// 16,384.
     pub fn usual_stretches(tokens: u64, longest: u64) -> u64 {
-        let rows = (tokens / USUAL_ROW).max(1);
+        let rows = (tokens / BALANCED_ROW).max(1);
         let usual = 1_u64 << (rows.ilog2() / 2);
         usual.min(tokens / longest.max(1)).max(1)
     }
 
-    /// The rows of `len` tokens out of `all` tokens, which is `None` for rows that are generated
-    /// without end; `None` if all of those are asked for.
+    /// The rows of `len` tokens out of `all` tokens, which is `None` for data that are generated
+    /// without end. Returns `None` if all of such data is asked for.
     pub fn new(
         amount: Amount,
         stretches: Option<u64>,

@@ -7,14 +7,14 @@ use crate::DataError;
 /// Tokens that can be read at any position.
 pub(crate) trait Tokens: Send + Sync {
     fn len(&self) -> u64;
-    /// Fills the buffer from `offset` on; the caller stays inside the length.
+    /// Fills the buffer from `offset` on, which must lie inside the length.
     fn read(&self, offset: u64, buffer: &mut [i32]) -> Result<(), DataError>;
 }
 
 /// Bytes that can be read at any position.
 pub(crate) trait Bytes: Send + Sync {
     fn len(&self) -> u64;
-    /// Fills the buffer from `offset` on; the caller stays inside the length.
+    /// Fills the buffer from `offset` on, which must lie inside the length.
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError>;
 }
 
@@ -53,7 +53,7 @@ impl Span {
         Self::cut(bytes, cut)
     }
 
-    /// Cuts a corpus in two at a place.
+    /// Cuts a corpus in two at an offset.
     pub(crate) fn cut(bytes: Arc<dyn Bytes>, cut: u64) -> (Self, Self) {
         let total = bytes.len();
         let train = Self {
@@ -69,7 +69,7 @@ impl Span {
         (train, valid)
     }
 
-    /// A stretch of this one.
+    /// A part of this stretch.
     pub(crate) fn part(&self, offset: u64, len: u64) -> Self {
         Self {
             bytes: Arc::clone(&self.bytes),
@@ -113,7 +113,7 @@ impl Tokens for Span {
     }
 }
 
-/// Fills the buffer from `offset` of a file on.
+/// Fills the buffer from an offset of a file on.
 #[cfg(unix)]
 pub(crate) fn read_at(file: &File, _path: &Path, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)

@@ -107,7 +107,7 @@ impl Dataset for Windows {
     }
 
     fn stream_steps(&self, rows: usize) -> Result<u64, DataError> {
-        // The last target of a stretch is still its own.
+        // The last target of a stretch also lies inside the stretch.
         let steps = self.stretch(rows).saturating_sub(1) / self.seq_len as u64;
         if steps < 2 {
             return Err(DataError::ShortStretch {

@@ -1,4 +1,4 @@
-//! Files that grow by whole records.
+//! Files to which complete records are appended.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use miras_run::RunError;
 
 use crate::LogError;
 
-/// A file to which whole records are appended.
+/// A file to which complete records are appended.
 pub(crate) struct AppendFile {
     file: File,
     path: PathBuf,
@@ -16,7 +16,7 @@ pub(crate) struct AppendFile {
 }
 
 impl AppendFile {
-    /// An empty file at `path`; what was there is gone.
+    /// An empty file at `path`; earlier content is dropped.
     pub(crate) fn create(path: &Path) -> Result<Self, LogError> {
         let opened = Self::open(path)?;
         opened
@@ -36,7 +36,7 @@ impl AppendFile {
         Ok(Self { file, path, len: 0 })
     }
 
-    /// The file at `path`, to go on at its end; it is made if missing.
+    /// The file at `path`, to be continued at its end; it is created if missing.
     pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
         let failed = |cause| RunError::io("open", path)(cause);
         let file = OpenOptions::new()
@@ -53,8 +53,8 @@ impl AppendFile {
     /// the last one.
     pub(crate) fn append(&mut self, record: &[u8]) -> Result<(), LogError> {
         if let Err(cause) = self.file.write_all(record) {
-            // A full disk may have taken a part. If that part cannot be cut off
-            // either, the error below is still the one to report.
+            // A full disk may hold a part of the record. If that cannot be removed
+            // either, the first error is reported.
             let _ = self.file.set_len(self.len);
             return Err(RunError::io("write", &self.path)(cause).into());
         }

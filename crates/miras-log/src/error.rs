@@ -1,4 +1,4 @@
-//! The one error type of this crate.
+//! The error type of this crate.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub enum LogError {
     /// A file or folder cannot be read or written.
     #[error(transparent)]
     File(#[from] RunError),
-    /// A whole line is not what was written.
+    /// A complete line is damaged.
     #[error(
         "line {number} of `{}` is damaged: {cause}; restore the file, or delete this line", path.display()
     )]
@@ -25,17 +25,17 @@ pub enum LogError {
         /// What the parser says.
         cause: String,
     },
-    /// A checksum or a message does not fit.
+    /// A checksum is wrong, or a message cannot be decoded.
     #[error("`{}` is damaged at byte {offset}: {reason}", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
         /// Where the damaged record begins.
         offset: u64,
-        /// What does not fit.
+        /// What is wrong.
         reason: String,
     },
-    /// The file stops inside its last record, as after a killed run.
+    /// The last record is torn, as after a killed run.
     #[error(
         "`{}` stops inside the record at byte {offset} (a killed run?); the {} events before it are whole",
         path.display(),

@@ -2,17 +2,17 @@
 
 use tensorboard_proto::summary::HistogramProto;
 
-/// As many buckets as TensorBoard's own summaries have.
+/// The number of buckets of TensorBoard's own summaries.
 const BUCKETS: usize = 30;
 
 /// A distribution as TensorBoard stores it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Histogram {
-    /// Smallest finite value; 0 without any.
+    /// Smallest finite value; 0 if there is none.
     pub min: f64,
-    /// Largest finite value; 0 without any.
+    /// Largest finite value; 0 if there is none.
     pub max: f64,
-    /// How many finite values there are.
+    /// The number of finite values.
     pub count: f64,
     /// Their sum.
     pub sum: f64,
@@ -20,14 +20,14 @@ pub struct Histogram {
     pub sum_squares: f64,
     /// Upper edge of each bucket; the first bucket begins at `min`.
     pub limits: Vec<f64>,
-    /// How many values are in each bucket.
+    /// The number of values in each bucket.
     pub counts: Vec<f64>,
 }
 
 impl Histogram {
     /// Counts the finite ones among `values`.
     ///
-    /// Nothing finite gives no bucket, equal values give one of no width.
+    /// Without finite values there is no bucket; equal values give one bucket of width 0.
     pub fn of(values: &[f32]) -> Self {
         let finite = || {
             let values = values.iter().filter(|value| value.is_finite());

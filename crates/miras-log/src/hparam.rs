@@ -13,8 +13,8 @@ pub enum HParam {
     Number(f64),
     /// A switch.
     Bool(bool),
-    /// A column that this run has no value for. It is declared all the same, for TensorBoard
-    /// takes the columns of all runs from one of them.
+    /// A column without a value in this run. It is declared too, because TensorBoard takes the
+    /// columns of all runs from one of them.
     Absent,
 }
 
@@ -27,7 +27,7 @@ impl HParam {
         }
     }
 
-    /// Nothing where there is no value.
+    /// `None` if there is no value.
     pub(crate) fn to_proto(&self) -> Option<Value> {
         let mut value = Value::new();
         match self {

@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: one JSON object a line.
+//! `metrics.jsonl`: one JSON object per line.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -31,10 +31,10 @@ impl JsonLines {
         Ok(Self { file })
     }
 
-    /// Goes on with the file at `path` after `step`.
+    /// Continues the file at `path` after `step`.
     ///
     /// Lines of later steps and a torn last line are dropped, in one atomic
-    /// replacement; all other lines stay byte for byte. A missing file is made.
+    /// replacement; all other lines stay unchanged. A missing file is created.
     ///
     /// # Errors
     /// As [`read`](Self::read); the file is then unchanged.
@@ -42,8 +42,8 @@ impl JsonLines {
         Self::resume_where(path, step, &|_, _| true)
     }
 
-    /// As [`resume`](Self::resume), without the points that `keeps` does not want, given the step
-    /// and the tag of each.
+    /// As [`resume`](Self::resume), but keeps only the points for which `keeps` is true, given
+    /// their step and tag.
     ///
     /// # Errors
     /// As [`read`](Self::read); the file is then unchanged.
@@ -79,13 +79,12 @@ impl JsonLines {
         Ok(Self { file })
     }
 
-    /// Reads the lines of a file; none if it is missing.
+    /// Reads the lines of a file; empty if it is missing.
     ///
-    /// A process may be writing it, or was killed while it did, so a last line without its end
-    /// that is no line of metrics is left out.
+    /// A torn final line, which is being written or was cut by a kill, is skipped.
     ///
     /// # Errors
-    /// [`LogError::Line`] for any other line that is not a JSON object with a step.
+    /// [`LogError::Line`] for a complete line that is not a JSON object with a step.
     pub fn read(path: impl AsRef<Path>) -> Result<Vec<Line>, LogError> {
         let path = path.as_ref();
         let Some(bytes) = content(path)? else {
@@ -128,12 +127,12 @@ fn number(value: f64) -> Value {
     if value.is_finite() {
         Value::from(value)
     } else {
-        // Rust spells these `NaN`, `inf` and `-inf`, which is what we promise.
+        // Rust writes these as `NaN`, `inf` and `-inf`, as documented.
         Value::from(value.to_string())
     }
 }
 
-/// The number of tokens of a line, which is no point of its own.
+/// The key of the number of tokens, which is not a metric.
 const TOKENS: &str = "tokens";
 
 /// One line of a file of metrics.
@@ -141,7 +140,7 @@ const TOKENS: &str = "tokens";
 pub struct Line {
     /// Optimiser steps done.
     pub step: u64,
-    /// Everything else by its name: scalars, numbers that JSON lacks among them as strings.
+    /// The scalars by name; numbers that JSON lacks are strings.
     #[serde(flatten)]
     pub values: BTreeMap<String, Value>,
 }
@@ -167,7 +166,7 @@ fn content(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
     }
 }
 
-/// Every line without its end, and what it says.
+/// Every line without its line end, and its content.
 fn lines<'a>(path: &Path, bytes: &'a [u8]) -> Result<Vec<(&'a [u8], Line)>, LogError> {
     let mut found = Vec::new();
     for (at, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
@@ -177,7 +176,7 @@ fn lines<'a>(path: &Path, bytes: &'a [u8]) -> Result<Vec<(&'a [u8], Line)>, LogE
         let text = line.strip_suffix(b"\n");
         match (serde_json::from_slice(line), text) {
             (Ok(parsed), text) => found.push((text.unwrap_or(line), parsed)),
-            // Torn, and at the end.
+            // A torn final line.
             (Err(_), None) => {}
             (Err(cause), Some(_)) => {
                 return Err(LogError::Line {

@@ -1,16 +1,15 @@
-//! Where a run writes down what happened: `metrics.jsonl`, TensorBoard event
-//! files and the console.
+//! The logs of a run: `metrics.jsonl`, TensorBoard event files and the console.
 //!
-//! - [`Tracker`] is what the training loop talks to; [`Trackers`] forwards to
+//! - [`Tracker`] is the interface to the training loop; [`Trackers`] forwards to
 //!   several.
-//! - [`JsonLines`] writes one JSON object a line.
+//! - [`JsonLines`] writes one JSON object per line.
 //! - [`TensorBoard`] writes event files: scalars, histograms, text, and the
 //!   hyperparameters behind TensorBoard's HParams page.
 //! - [`events`] reads event files back and verifies every checksum.
 //! - [`Progress`] shows a bar on a terminal and plain lines elsewhere.
 //!
-//! Invariants: nothing here knows about tensors; no I/O error panics, each is a
-//! [`LogError`] that names its file; a file only ever grows by whole records.
+//! Invariants: the crate does not depend on tensors; I/O errors do not panic, each is a
+//! [`LogError`] that names its file; only complete records are appended.
 
 #![allow(
     clippy::doc_markdown,

@@ -36,18 +36,18 @@ impl TensorBoard {
         Ok(tracker)
     }
 
-    /// Begins a new event file in `folder` for a run that goes on after `step`.
+    /// Begins a new event file in `folder` for a run that continues after `step`.
     ///
-    /// The earlier files lose their points after `step`, a torn last record and
-    /// the end of the session, of which TensorBoard would show the first for
-    /// ever. The new file begins with session starts, upon which a TensorBoard
-    /// that has already read the later points drops them.
+    /// Points after `step`, a torn last record and the end of the session are removed
+    /// from the earlier files; of several ends TensorBoard would always show the first.
+    /// The new file begins with session starts, which make a running TensorBoard drop
+    /// the later points that it has read.
     pub fn resume(folder: impl AsRef<Path>, step: u64) -> Result<Self, LogError> {
         Self::resume_where(folder, step, &|_, _| true)
     }
 
-    /// As [`resume`](Self::resume), without the points that `keeps` does not want, given the step
-    /// and the tag of each.
+    /// As [`resume`](Self::resume), but keeps only the points for which `keeps` is true, given
+    /// their step and tag.
     pub fn resume_where(
         folder: impl AsRef<Path>,
         step: u64,
@@ -59,9 +59,9 @@ impl TensorBoard {
             trim(&path, &|event| survives(event, step, keeps))?;
         }
         let mut tracker = Self::create(folder)?;
-        // TensorBoard takes the first session start of a run for its beginning
-        // and purges at the next ones only. A fresh run has none: it would purge
-        // what another writer put into the folder.
+        // TensorBoard takes the first session start of a run as its beginning and purges
+        // points only at later ones. A new run writes none, because it would purge the
+        // points of another writer in the folder.
         for _ in 0..2 {
             tracker.write(&message::session_start(step.saturating_add(1)))?;
         }
@@ -74,8 +74,8 @@ impl TensorBoard {
     /// averaged. `metric_tags` are the scalars shown as columns. TensorBoard
     /// takes the columns of all runs of a log folder from one of them, so runs
     /// to be compared should give the same names. After a resume a second call
-    /// takes the place of the first: TensorBoard would show the first values for
-    /// ever, and those of a run that was lengthened are others.
+    /// replaces the first: TensorBoard would always show the first values, which
+    /// differ if the run was extended.
     pub fn hparams(
         &mut self,
         group: &str,
@@ -96,7 +96,7 @@ impl TensorBoard {
 
     /// Lays out the page of custom scalars: categories of charts, each a title and a regular
     /// expression for its tags. A chart shows every run that has such a tag, so that variants
-    /// are side by side; equal charts of several runs are shown once.
+    /// can be compared; equal charts of several runs are shown once.
     pub fn layout(&mut self, categories: &[(&str, &[(&str, &str)])]) -> Result<(), LogError> {
         let content = self.encode(&message::layout(categories))?;
         let value = message::layout_value(content);
@@ -171,9 +171,8 @@ impl Tracker for TensorBoard {
     }
 }
 
-/// Creates an event file that no other writer has and that sorts after all
-/// others, since TensorBoard reads the files of a folder in the order of their
-/// names.
+/// Creates an event file with a new name that sorts after all others, because
+/// TensorBoard reads the files of a folder in the order of their names.
 fn new_file(folder: &Path) -> Result<AppendFile, LogError> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let earlier = event_files(folder)?;
@@ -192,7 +191,7 @@ fn new_file(folder: &Path) -> Result<AppendFile, LogError> {
     }
 }
 
-/// What a run resumed at `step` keeps.
+/// Whether a run that is resumed at `step` keeps an event.
 fn survives(event: &Decoded, step: u64, keeps: &dyn Fn(u64, &str) -> bool) -> bool {
     if event.step > step {
         return false;

@@ -1,10 +1,10 @@
-//! What the training loop talks to.
+//! The interface of loggers to the training loop.
 
 use crate::{LogError, Status};
 
-/// A place that metrics go to.
+/// A destination of metrics.
 ///
-/// A tracker takes what it has a use for; the rest is ignored by default.
+/// A tracker implements the methods that it needs; the others do nothing by default.
 pub trait Tracker {
     /// Metrics of one step, in the order in which they are to be shown.
     ///
@@ -31,12 +31,12 @@ pub trait Tracker {
         Ok(())
     }
 
-    /// Brings everything taken so far onto the disk.
+    /// Flushes everything to the disk.
     fn flush(&mut self) -> Result<(), LogError> {
         Ok(())
     }
 
-    /// Ends the run: writes what belongs at the end and flushes.
+    /// Ends the run: writes final entries and flushes.
     fn finish(&mut self, status: Status) -> Result<(), LogError> {
         let _ = status;
         self.flush()
@@ -45,8 +45,8 @@ pub trait Tracker {
 
 /// Several trackers that act as one.
 ///
-/// Every tracker gets every call, also after an earlier one failed; the first
-/// error is returned.
+/// Every tracker gets every call, even if another one failed; the first error is
+/// returned.
 #[derive(Default)]
 pub struct Trackers(pub Vec<Box<dyn Tracker>>);
 

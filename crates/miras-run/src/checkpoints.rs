@@ -18,14 +18,14 @@ use crate::summary::Best;
 
 /// The checkpoints of a run, in `checkpoints/step-00000020/` and so on.
 ///
-/// Made from a locked [`RunFolder`] it shares the lock, and may save.
+/// Made from a locked [`RunFolder`], it shares the lock and can save.
 #[derive(Debug)]
 pub struct Checkpoints {
     run: PathBuf,
     root: PathBuf,
     policy: Policy,
     lock: Option<Lock>,
-    /// Steps whose unreadable manifests were reported.
+    /// Steps whose unreadable manifests were already reported.
     reported: BTreeSet<u64>,
 }
 
@@ -36,19 +36,19 @@ pub struct Checkpoint {
     pub step: u64,
     /// The folder with its files.
     pub path: PathBuf,
-    /// What was said when it was saved.
+    /// Its description by the trainer.
     pub manifest: Manifest,
 }
 
-/// The checkpoint that was looked for, and those that were passed over on the way to it.
+/// The checkpoint that was found, and those that were skipped.
 #[derive(Debug)]
 pub struct Found {
     /// The checkpoint, if there is one.
     pub checkpoint: Option<Checkpoint>,
-    /// Damaged ones that might have been it, newest first: worth a warning.
+    /// Damaged checkpoints that were skipped, newest first; the user should be warned.
     pub skipped: Vec<Damaged>,
-    /// Where the best one was looked for: a better evaluation of the run than that of any
-    /// checkpoint that there is.
+    /// For the best checkpoint: an evaluation of the run that is better than that of any existing
+    /// checkpoint.
     pub missed: Option<Best>,
     run: PathBuf,
 }
@@ -65,7 +65,7 @@ impl From<Checkpoint> for Found {
 }
 
 impl Found {
-    /// The checkpoint, or an error that tells why there is none.
+    /// The checkpoint, or an error that says why there is none.
     pub fn require(self) -> Result<Checkpoint> {
         let Self {
             checkpoint,
@@ -77,20 +77,20 @@ impl Found {
     }
 }
 
-/// A look at a checkpoint that another process may remove or replace meanwhile.
+/// The result of reading a checkpoint that another process may remove or replace.
 enum Look<T> {
     Whole(T),
     Damaged(Damaged),
-    /// It is not there any more.
+    /// It was removed.
     Gone,
 }
 
-/// So often it is looked for a checkpoint while others take the place of those that were found.
-const LOOKS: u32 = 100;
-/// How long to wait between looks.
+/// How often checkpoints are read again while another process replaces them.
+const MAX_READS: u32 = 100;
+/// The pause between these attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What a save did.
+/// The result of a save.
 #[derive(Debug)]
 pub struct Saved {
     /// The new checkpoint.
@@ -99,16 +99,15 @@ pub struct Saved {
     pub bytes: u64,
     /// Steps whose checkpoints were removed by the [`Policy`], ascending.
     pub pruned: Vec<u64>,
-    /// Checkpoints that stay because their manifests cannot be read, so that nobody can tell
-    /// whether one of them is the best; each is reported once.
+    /// Checkpoints that are kept because their manifests cannot be read, so one of them may be the
+    /// best; each is reported once.
     pub unreadable: Vec<Damaged>,
-    /// Why something old could not be removed. The new checkpoint is safe nevertheless, so
-    /// this is worth a warning and no reason to stop.
+    /// Why old files could not be removed. The new checkpoint is safe, so this is only a warning.
     pub not_pruned: Option<RunError>,
 }
 
 impl Checkpoints {
-    /// The checkpoints of a run; touches nothing yet.
+    /// The checkpoints of a run; does not access the disk.
     pub fn new(folder: &RunFolder, policy: Policy) -> Self {
         Self {
             run: folder.path().to_owned(),
@@ -146,7 +145,7 @@ impl Checkpoints {
         }
         fs::create_dir_all(&self.root).map_err(RunError::io("make", &self.root))?;
         sync_folder(&self.run)?;
-        // What cannot be removed now is reported after the save, unless it is in the way.
+        // An error here is reported after the save, unless the save fails because of it.
         let _ = layout::tidy(&self.root);
 
         let unfinished = layout::unfinished(&self.root, step);
@@ -163,7 +162,7 @@ impl Checkpoints {
         let manifest = match sealed {
             Ok(manifest) => manifest,
             Err(error) => {
-                // Frees the disk that may just have filled up; the next save tries again.
+                // Frees space on a disk that may be full; the next save removes the rest.
                 let _ = fs::remove_dir_all(&unfinished);
                 return Err(error);
             }
@@ -189,7 +188,7 @@ impl Checkpoints {
             .collect())
     }
 
-    /// The newest checkpoint whose files are all as they were saved.
+    /// The newest checkpoint whose files are all unchanged.
     pub fn latest_valid(&self) -> Result<Found> {
         self.until_settled(|found| {
             let newest_first = found.into_iter().rev().collect();
@@ -197,8 +196,8 @@ impl Checkpoints {
         })
     }
 
-    /// The checkpoint with the best evaluation whose files are all as they were saved, of those
-    /// that still are there. One whose manifest cannot be read is among the skipped.
+    /// Of the existing checkpoints whose files are all unchanged, the one with the best evaluation.
+    /// Those with an unreadable manifest are among the skipped.
     pub fn best(&self) -> Result<Found> {
         self.until_settled(|found| {
             let mut known = Vec::new();
@@ -251,14 +250,14 @@ impl Checkpoints {
         })
     }
 
-    /// Finds a checkpoint and reads its files, and does both again if another process removed or
-    /// replaced it meanwhile.
+    /// Finds a checkpoint and reads its files; repeats both if another process removed or replaced
+    /// it meanwhile.
     pub fn read<T, E: From<RunError>>(
         &self,
         mut find: impl FnMut(&Self) -> Result<Checkpoint, E>,
         mut read: impl FnMut(&Checkpoint) -> Result<T, E>,
     ) -> Result<T, E> {
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_READS {
             let checkpoint = find(self)?;
             let error = match read(&checkpoint) {
                 Ok(value) => return Ok(value),
@@ -273,15 +272,15 @@ impl Checkpoints {
         Err(self.replaced().into())
     }
 
-    /// Whether the checkpoint of a step is there with all files as they were saved.
+    /// Whether the checkpoint of a step exists and all its files are unchanged.
     pub fn verify(&self, step: u64) -> Result<()> {
         self.at(step).map(|_| ())
     }
 
     /// Removes the checkpoints of later steps, and returns their steps.
     ///
-    /// A run that goes back to an earlier step must do this: otherwise what it left behind
-    /// would count as the newest when it is resumed again.
+    /// A run that returns to an earlier step must do this: otherwise a later step would count as
+    /// the newest at the next resume.
     pub fn remove_after(&mut self, step: u64) -> Result<Vec<u64>> {
         if self.lock.is_none() {
             return Err(RunError::ReadOnly {
@@ -304,7 +303,7 @@ impl Checkpoints {
         for (step, path) in layout::scan(&self.root)? {
             match manifest::read(&path, step) {
                 Ok(known) => candidates.push(Candidate::of(&known)),
-                // It may be the best, so no rule is applied to it.
+                // It may be the best, so it is kept.
                 Err(fault) => saved.unreadable.push(Damaged { step, path, fault }),
             }
         }
@@ -315,12 +314,12 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Lists the checkpoints for `choose` until it finds none of them gone.
+    /// Lists the checkpoints for `choose`, again as long as one of them was removed meanwhile.
     fn until_settled<T>(
         &self,
         choose: impl Fn(Vec<(u64, PathBuf)>) -> Result<Option<T>>,
     ) -> Result<T> {
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_READS {
             if let Some(chosen) = choose(layout::scan(&self.root)?)? {
                 return Ok(chosen);
             }
@@ -329,7 +328,7 @@ impl Checkpoints {
         Err(self.replaced())
     }
 
-    /// The first whole one; none if one is gone that might have been it.
+    /// The first complete checkpoint; `None` if a candidate was removed meanwhile.
     fn first_whole(&self, found: Vec<(u64, PathBuf)>, mut skipped: Vec<Damaged>) -> Option<Found> {
         let mut checkpoint = None;
         for (step, path) in found {
@@ -362,8 +361,8 @@ impl Checkpoints {
     }
 }
 
-/// The best evaluation that the newest checkpoint knows of, if it is better than that of the best
-/// one and was not passed over as damaged.
+/// The best evaluation in the newest checkpoint, if it is better than that of the best checkpoint
+/// and does not belong to a damaged one that was skipped.
 fn missed(newest: CheckpointInfo, found: &Found) -> Option<Best> {
     let (value, step) = (newest.best?, newest.best_step?);
     let eval = (found.checkpoint.as_ref()).and_then(|checkpoint| checkpoint.manifest.info.eval);
@@ -376,13 +375,13 @@ fn missed(newest: CheckpointInfo, found: &Found) -> Option<Best> {
     })
 }
 
-/// Looks at a checkpoint in one of the two ways of [`manifest`].
+/// Reads a checkpoint with one of the two functions of [`manifest`].
 fn look<T>(
     path: &Path,
     step: u64,
     how: impl Fn(&Path, u64) -> std::result::Result<T, Fault>,
 ) -> Look<T> {
-    // Twice, for another one of the same step may have taken its place half way.
+    // Twice, because another one of the same step may have replaced it during the read.
     let found = how(path, step).or_else(|_| how(path, step));
     match found {
         Ok(value) => Look::Whole(value),

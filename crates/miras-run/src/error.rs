@@ -1,4 +1,4 @@
-//! What can go wrong in a run folder, said with the path, the fact and the next thing to do.
+//! Errors of run folders; each names the path, the fact and what to do.
 
 use std::error::Error;
 use std::io;
@@ -23,7 +23,7 @@ pub enum RunError {
         why: &'static str,
     },
 
-    /// A new run was asked for, but its folder is there already.
+    /// The folder of a new run exists already.
     #[error(
         "run folder {path} exists already: continue it with `--resume` or choose another `--name`"
     )]
@@ -39,11 +39,11 @@ pub enum RunError {
         path: PathBuf,
         /// The existing run whose name is closest, if any is close.
         nearest: Option<String>,
-        /// All runs that there are, sorted.
+        /// All runs, sorted.
         names: Vec<String>,
     },
 
-    /// The folder is there, but no run was ever set up in it.
+    /// The folder exists, but is not a run.
     #[error(
         "{path} has no config.toml, so it is not a run or was stopped while it was set up: \
          remove the folder, or choose another `--name`"
@@ -53,7 +53,7 @@ pub enum RunError {
         path: PathBuf,
     },
 
-    /// The stored configuration of a run is not what was written.
+    /// The stored configuration of a run was changed.
     #[error(
         "{path} was changed or cut since it was written (SHA-256 differs): restore it; a change that a run \
          takes is made by `run --name NAME --resume --set KEY=VALUE`, and any other one by a new run, \
@@ -64,7 +64,7 @@ pub enum RunError {
         path: PathBuf,
     },
 
-    /// The configuration in an export is not what was written.
+    /// The configuration in an export was changed.
     #[error(
         "{path} was changed or cut since it was exported (SHA-256 differs): restore it, or export the run again; \
          a change is made by a new run, `run {path} --name OTHER`, with `--set train.init_from` for the weights"
@@ -74,7 +74,7 @@ pub enum RunError {
         path: PathBuf,
     },
 
-    /// Weights are not those that the folder that they are in was written with.
+    /// Weights do not have the checksum that is recorded in their folder.
     #[error(
         "{path} is damaged or was replaced: its SHA-256 is {found}, and {by} beside it says {expected}; \
          restore it, or export the run again"
@@ -82,11 +82,11 @@ pub enum RunError {
     OtherWeights {
         /// The file.
         path: PathBuf,
-        /// What vouches for it.
+        /// The file with the recorded checksum.
         by: &'static str,
-        /// SHA-256 of what is there.
+        /// SHA-256 of the file.
         found: String,
-        /// SHA-256 of what was written.
+        /// The recorded SHA-256.
         expected: String,
     },
 
@@ -95,7 +95,7 @@ pub enum RunError {
     NoCheckpoint {
         /// The run folder.
         path: PathBuf,
-        /// Checkpoints that are there but damaged; empty if the run has no checkpoint.
+        /// Damaged checkpoints; empty if the run has no checkpoint.
         skipped: Vec<Damaged>,
     },
 
@@ -109,11 +109,11 @@ pub enum RunError {
         path: PathBuf,
         /// The step that was asked for.
         step: u64,
-        /// The steps that are there, ascending.
+        /// The existing steps, ascending.
         available: Vec<u64>,
     },
 
-    /// A checkpoint is not what was saved.
+    /// A checkpoint is damaged.
     #[error("{0}; use another step, or none for the newest valid one")]
     Damaged(Box<Damaged>),
 
@@ -146,7 +146,7 @@ pub enum RunError {
         path: PathBuf,
     },
 
-    /// Something was to be written in a folder that was opened to be read.
+    /// A write to a folder that was opened to be read.
     #[error("{path} was opened to be read: open it with `RunFolder::open` to write in it")]
     ReadOnly {
         /// The run folder.
@@ -188,7 +188,7 @@ pub enum RunError {
         why: &'static str,
     },
 
-    /// A file is not what this program writes.
+    /// A file is not in a form that this program writes.
     #[error("cannot understand {path}: {cause}; restore it, or remove it")]
     Malformed {
         /// The file.
@@ -210,7 +210,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// For `map_err`: what was tried, and where.
+    /// For `map_err`: an error with the action and the path. Other crates use it too.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |cause| Self::Io {
@@ -237,7 +237,7 @@ pub struct Damaged {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// A file of the manifest, or the manifest, is not there.
+    /// A file of the manifest, or the manifest itself, is missing.
     #[error("`{file}` is missing")]
     Missing {
         /// Name inside the checkpoint.
@@ -283,14 +283,14 @@ pub enum Fault {
     },
 }
 
-/// So many runs are named in a message.
-const NAMED: usize = 8;
+/// The most runs that a message names.
+const MAX_NAMED: usize = 8;
 
 fn hint(nearest: Option<&str>, names: &[String]) -> String {
     if let Some(name) = nearest {
         return format!("did you mean `{name}`?");
     }
-    let (first, rest) = names.split_at(names.len().min(NAMED));
+    let (first, rest) = names.split_at(names.len().min(MAX_NAMED));
     match (first, rest.len()) {
         ([], _) => "there is no run at all beside it".to_owned(),
         (first, 0) => format!("the runs there are {}", first.join(", ")),
@@ -322,7 +322,7 @@ fn available_list(available: &[u64]) -> String {
     }
 }
 
-/// The error and all that it names as its source, in one line.
+/// The error and its chain of sources, in one line.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -27,18 +27,18 @@ pub struct Export {
     pub step: u64,
     /// Tokens it was trained on.
     pub tokens: u64,
-    /// Name, size and fingerprint of the data it was trained on; none if the run has no record.
+    /// Name, size and fingerprint of the training data; `None` if the run has no record.
     pub data: Option<String>,
-    /// Fingerprint of the tokenizer of its training; null for bytes and data that are no text.
+    /// Fingerprint of the tokenizer; `None` for bytes and data that are not text.
     pub tokenizer: Option<String>,
     /// SHA-256 of `model.safetensors`.
     pub weights: String,
-    /// SHA-256 of `config.toml`; none in the export of an earlier version.
+    /// SHA-256 of `config.toml`; `None` in the export of an earlier version.
     #[serde(default)]
     pub config: Option<String>,
 }
 
-/// The one pair of fields that every version has.
+/// The fields that every version has.
 #[derive(Deserialize)]
 struct Version {
     schema: String,
@@ -57,7 +57,7 @@ pub struct Exported<'a> {
 }
 
 impl Export {
-    /// The facts about weights of a run; checksums come from the files when it is written.
+    /// A description of weights of a run; the checksums are added when it is written.
     pub fn new(run: &str, step: u64, tokens: u64) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
@@ -72,7 +72,7 @@ impl Export {
         }
     }
 
-    /// What a folder says; none if it is no export.
+    /// Reads the description in a folder; `None` if the folder is not an export.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(EXPORT);
         if !is_taken(&path)? {
@@ -88,8 +88,8 @@ impl Export {
         read_sealed(&path).map(Some)
     }
 
-    /// Writes an export, whole or not at all, as a folder that must not be there yet, or be
-    /// empty; gives back what its `export.json` says.
+    /// Writes an export atomically, as a folder that must not exist yet or must be empty. Returns
+    /// the content of its `export.json`.
     pub fn write(mut self, out: &Path, files: Exported<'_>) -> Result<Self> {
         self.weights = sha256_hex(files.weights);
         self.config = Some(sha256_hex(files.config.as_bytes()));

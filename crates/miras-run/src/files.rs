@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Files that are written atomically.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -11,15 +11,15 @@ use serde::Serialize;
 
 use crate::error::{Result, RunError};
 
-/// Ends the name of whatever is not finished.
+/// The extension of files and folders that are not complete.
 pub(crate) const UNFINISHED: &str = ".tmp";
 
-/// Writes a file so that a reader, or a kill or power cut at any instant, finds the old
-/// content or the new one and never a mixture.
+/// Writes a file atomically: readers, and a kill or power loss at any instant, see either the old
+/// or the new content.
 ///
-/// The bytes go to another name in the same folder, are flushed to the disk, and take the
-/// place of `path` by a rename. The folder must exist. A link is followed, and what is no file
-/// (a device, a pipe) is written to, for a rename would remove it.
+/// The bytes are written to another name in the same folder, flushed to the disk, and renamed to
+/// `path`. The folder must exist. Links are followed. A device or a pipe is written to directly,
+/// because a rename would remove it.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let followed = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let path = &*followed;
@@ -31,7 +31,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         .map_err(RunError::io("write", &unfinished))
         .and_then(|()| fs::rename(&unfinished, path).map_err(RunError::io("replace", path)));
     if written.is_err() {
-        // The first failure is the one to report.
+        // The first failure is reported.
         let _ = fs::remove_file(&unfinished);
     }
     written?;
@@ -49,14 +49,14 @@ pub(crate) fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Flushes the list of names in a folder: a rename survives a power cut only after this.
+/// Flushes the entries of a folder: only after this a rename survives a power loss.
 pub(crate) fn sync_folder(path: &Path) -> Result<()> {
-    // Elsewhere a folder cannot be opened as a file.
+    // Other systems cannot open a folder as a file.
     if !cfg!(unix) {
         return Ok(());
     }
     match File::open(path).and_then(|folder| folder.sync_all()) {
-        // Some network file systems cannot flush a folder; nothing better is to be had there.
+        // Some network file systems cannot flush a folder.
         Err(error)
             if matches!(
                 error.kind(),
@@ -69,7 +69,7 @@ pub(crate) fn sync_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// Whether anything, even a dangling link, has this name.
+/// Whether anything has this name, also a dangling link.
 pub(crate) fn is_taken(path: &Path) -> Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
@@ -78,17 +78,18 @@ pub(crate) fn is_taken(path: &Path) -> Result<bool> {
     }
 }
 
-/// What is older than this was left by a process that is gone: a write takes moments.
-const LEFT: Duration = Duration::from_hours(1);
+/// Unfinished files that are older than this were left by a process that has ended, because a
+/// write takes much less.
+const MAX_WRITE_TIME: Duration = Duration::from_hours(1);
 
-/// Removes what killed writers left in a folder: files that [`write_atomic`] did not finish and
-/// that are an hour old. What cannot be removed stays: it is in nobody's way.
+/// Removes files of [`write_atomic`] that killed processes left in a folder, if they are an hour
+/// old. Errors are ignored: such a file does no harm.
 pub fn remove_left(folder: &Path) {
     remove_unfinished(folder, |_| false);
 }
 
-/// The same, and without regard to age for the files that `is_ours` says no other process can
-/// be writing now.
+/// As [`remove_left`], and also younger files for which `is_ours` says that no other process can
+/// be writing them.
 pub(crate) fn remove_unfinished(folder: &Path, is_ours: impl Fn(&str) -> bool) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -102,14 +103,14 @@ pub(crate) fn remove_unfinished(folder: &Path, is_ours: impl Fn(&str) -> bool) {
     }
 }
 
-/// Whether a file or folder is old enough to have been left by a process that is gone.
+/// Whether a file or folder is so old that a process that has ended must have left it.
 pub(crate) fn is_left(path: &Path) -> bool {
     let changed = fs::metadata(path).and_then(|data| data.modified());
-    // A time in the future is nobody's age.
-    changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= LEFT))
+    // A time in the future does not count as old.
+    changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= MAX_WRITE_TIME))
 }
 
-/// `config.toml` becomes `config.toml.<process>-<count>.tmp`, so that no two writers meet.
+/// `config.toml` becomes `config.toml.<process>-<count>.tmp`, which no other writer uses.
 fn unfinished_name(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -123,10 +124,10 @@ fn unfinished_name(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// The name that a file would have got; none for a file that is no unfinished one.
+/// The final name of an unfinished file; `None` for other files.
 pub(crate) fn unfinished_stem(name: &str) -> Option<&str> {
     let rest = name.strip_suffix(UNFINISHED)?;
-    // As earlier versions called what was to replace a log.
+    // The name that earlier versions used while they replaced a log.
     if rest.strip_prefix(".rewrite-").is_some_and(is_number) {
         return Some("metrics.jsonl");
     }
@@ -223,7 +224,7 @@ mod tests {
             fs::write(at(name), "x").unwrap();
         }
         for name in ["eval.json.8-0.tmp", "mine.tmp"] {
-            let then = std::time::SystemTime::now() - 2 * LEFT;
+            let then = std::time::SystemTime::now() - 2 * MAX_WRITE_TIME;
             let file = File::options().write(true).open(at(name)).unwrap();
             file.set_modified(then).unwrap();
         }

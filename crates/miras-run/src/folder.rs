@@ -14,15 +14,15 @@ use crate::seal::{read_sealed, to_sealed_json};
 use crate::summary::Summary;
 use crate::vouched::{self, Vouched, record_json};
 
-/// The beginnings of the names of files that the process that trains alone writes.
-const OURS: [&str; 5] = [CONFIG, RECORD, SUMMARY, "metrics.jsonl", "events.out."];
+/// The beginnings of the names of files that only the training process writes.
+const OF_TRAINING: [&str; 5] = [CONFIG, RECORD, SUMMARY, "metrics.jsonl", "events.out."];
 
 /// The folder of one run, `runs/<name>/`.
 ///
-/// Made by [`create`](Self::create) or [`open`](Self::open) it is locked: a second process
-/// that asks for it gets an error. The lock lasts as long as this value or a
-/// [`Checkpoints`](crate::Checkpoints) made from it, and ends with the process however that
-/// ends. [`open_to_read`](Self::open_to_read) takes no lock and cannot write.
+/// [`create`](Self::create) and [`open`](Self::open) lock it: a second process gets an error. The
+/// lock is held as long as this value or a [`Checkpoints`](crate::Checkpoints) made from it
+/// exists, at most until the process ends. [`open_to_read`](Self::open_to_read) takes no lock and
+/// cannot write.
 #[derive(Debug)]
 pub struct RunFolder {
     name: String,
@@ -35,10 +35,10 @@ impl RunFolder {
     /// and the files of its tokenizer, which go into `tokenizer/`. An existing folder is an
     /// error.
     ///
-    /// The folder takes its name only when all files are in it: a kill at any instant leaves
-    /// no run at all or one that can be continued. What it may leave beside is a folder
-    /// `.new-….tmp`, which is no run; one that is an hour old is removed by the next
-    /// [`create`](Self::create) or [`open`](Self::open).
+    /// The folder gets its name when all files are in it: a kill at any instant leaves either no
+    /// run or one that can be continued. It may also leave a folder `.new-….tmp`, which does not
+    /// count as a run; one that is an hour old is removed by the next [`create`](Self::create) or
+    /// [`open`](Self::open).
     pub fn create(
         runs_dir: &Path,
         name: &str,
@@ -66,7 +66,7 @@ impl RunFolder {
                 error
             });
         }
-        // Locked under its final name, for not every system renames a folder with open files.
+        // Locked under its final name, because some systems cannot rename a folder with open files.
         let lock = Some(lock::acquire(&path)?);
         Ok(Self {
             name: name.to_owned(),
@@ -79,7 +79,7 @@ impl RunFolder {
     pub fn open(runs_dir: &Path, name: &str) -> Result<Self> {
         let mut folder = Self::open_to_read(runs_dir, name)?;
         folder.lock = Some(lock::acquire(&folder.path)?);
-        let is_ours = |stem: &str| OURS.iter().any(|ours| stem.starts_with(ours));
+        let is_ours = |stem: &str| OF_TRAINING.iter().any(|start| stem.starts_with(start));
         remove_unfinished(&folder.path, is_ours);
         new_folder::remove_left(runs_dir);
         Ok(folder)
@@ -109,7 +109,7 @@ impl RunFolder {
         })
     }
 
-    /// The first of `stem`, `stem-2`, `stem-3`, … that no file or folder has.
+    /// The first of `stem`, `stem-2`, `stem-3`, … that is not the name of a file or folder.
     pub fn unused_name(runs_dir: &Path, stem: &str) -> Result<String> {
         names::check(stem)?;
         let mut name = stem.to_owned();
@@ -121,7 +121,7 @@ impl RunFolder {
         Ok(name)
     }
 
-    /// The names of the runs in a folder, sorted; none if there is no such folder.
+    /// The names of the runs in a folder, sorted; empty if there is no such folder.
     pub fn names(runs_dir: &Path) -> Result<Vec<String>> {
         let entries = match fs::read_dir(runs_dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -156,22 +156,22 @@ impl RunFolder {
         &self.path
     }
 
-    /// Where the logger writes its lines.
+    /// The file of the logger.
     pub fn metrics_path(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
     }
 
-    /// Where the checkpoints are.
+    /// The folder of the checkpoints.
     pub fn checkpoints_path(&self) -> PathBuf {
         self.path.join("checkpoints")
     }
 
-    /// Where the files of its tokenizer are, if it has one.
+    /// The folder of the files of its tokenizer, if it has one.
     pub fn tokenizer_path(&self) -> PathBuf {
         self.path.join(TOKENIZER)
     }
 
-    /// Writes files of its tokenizer, in the place of damaged ones.
+    /// Writes files of its tokenizer, to replace damaged ones.
     pub fn write_tokenizer(&self, files: &[(String, Vec<u8>)]) -> Result<()> {
         self.writable()?;
         let folder = self.tokenizer_path();
@@ -185,8 +185,8 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Writes the resolved configuration and the `run.json` that vouches for it. A kill in
-    /// between leaves a configuration, old or new, that the record knows.
+    /// Writes the resolved configuration and its checksum in `run.json`. A kill in between leaves
+    /// the old or the new configuration, and both checksums are in the record.
     pub fn rewrite(&self, config: &str, record: &RunRecord) -> Result<()> {
         self.writable()?;
         let path = self.path.join(RECORD);
@@ -202,7 +202,7 @@ impl RunFolder {
         self.config_text()
     }
 
-    /// Compares `config.toml` with the checksum in `run.json` or, of an export, `export.json`.
+    /// Compares `config.toml` with the checksum in `run.json` or, for an export, `export.json`.
     pub fn verify_config(&self) -> Result<Vouched> {
         vouched::config(&self.path)
     }
@@ -212,7 +212,7 @@ impl RunFolder {
         fs::read_to_string(&path).map_err(RunError::io("read", &path))
     }
 
-    /// Where the resolved configuration is, for messages about its content.
+    /// The path of the resolved configuration, for messages about its content.
     pub fn config_path(&self) -> PathBuf {
         self.path.join(CONFIG)
     }
@@ -229,7 +229,7 @@ impl RunFolder {
         write_atomic(&path, &to_sealed_json(&path, summary)?)
     }
 
-    /// Reads `summary.json`; a run that has not ended yet has none.
+    /// Reads `summary.json`; `None` for a run that has not ended yet.
     pub fn read_summary(&self) -> Result<Option<Summary>> {
         let path = self.path.join(SUMMARY);
         if is_taken(&path)? {

@@ -1,7 +1,7 @@
-//! What a run reads, identified by content.
+//! The inputs of a run, identified by content.
 
-/// Checksums of what a run reads. They stand for the paths in its configuration: the same bytes
-/// at another place, compressed, or found by a pattern, have the same checksum.
+/// Checksums of the inputs of a run, which stand for the paths in its configuration: the same
+/// bytes at another path, compressed, or found by a pattern, have the same checksum.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inputs {
     /// Of the text after decompression, or of the generator's settings without seed and row
@@ -15,14 +15,14 @@ pub struct Inputs {
     pub weights: Option<String>,
 }
 
-/// How the checksum of a tokenizer begins.
-const TOKENIZER: &str = "tokenizer-sha256:";
-/// How an earlier version marked the hash of generated rows. It depends on the seed, so that it
-/// does not identify the data.
+/// The prefix of the checksum of a tokenizer.
+const OF_TOKENIZER: &str = "tokenizer-sha256:";
+/// The prefix of a hash of generated rows by an earlier version. It depends on the seed, so it does
+/// not identify the data.
 const OF_ROWS: &str = "sha256-generated:";
 
 impl Inputs {
-    /// The keys of a configuration whose value is a path, identified by the content there.
+    /// The keys of a configuration whose value is a path that is identified by its content.
     pub const KEYS: [&'static str; 4] = [
         "data.path",
         "data.valid_path",
@@ -30,7 +30,7 @@ impl Inputs {
         "train.init_from",
     ];
 
-    /// The checksum of what the path of a key leads to, if it is known.
+    /// The checksum of the content at the path of a key, if it is known.
     pub fn of_key(&self, key: &str) -> Option<&str> {
         match key {
             "data.path" => self.data.as_deref(),
@@ -41,15 +41,15 @@ impl Inputs {
         }
     }
 
-    /// From the words of a record, which end with the checksums of the text, of a validation text
-    /// of its own, and of the tokenizer.
+    /// Reads the description of a record, which ends with the checksums of the text, of a separate
+    /// validation text, and of the tokenizer.
     pub(crate) fn of_words(words: &str) -> Self {
         let last = words.rsplit("; ").next().unwrap_or_default();
         let (tokenizers, texts): (Vec<&str>, Vec<&str>) = last
             .split(' ')
             .filter(|word| word.contains("sha256") && word.contains(':'))
             .filter(|word| !word.starts_with(OF_ROWS))
-            .partition(|word| word.starts_with(TOKENIZER));
+            .partition(|word| word.starts_with(OF_TOKENIZER));
         let owned = |word: Option<&&str>| word.map(|&word| word.to_owned());
         Self {
             data: owned(texts.first()),

@@ -1,11 +1,11 @@
-//! The names inside `checkpoints/`, and the renames that keep one checkpoint whole at every
+//! The names inside `checkpoints/`, and the renames that keep a complete checkpoint at every
 //! instant.
 //!
 //! | name                | meaning                                                         |
 //! |---------------------|-----------------------------------------------------------------|
 //! | `step-00000020`     | finished                                                        |
 //! | `step-00000020.tmp` | being written or being removed; never read                      |
-//! | `step-00000020.old` | finished, in the moment before its replacement takes its place  |
+//! | `step-00000020.old` | finished, just before its replacement is renamed                |
 
 use std::fs;
 use std::io;
@@ -17,17 +17,17 @@ use crate::files::{UNFINISHED, is_taken, sync_folder};
 const PREFIX: &str = "step-";
 const REPLACED: &str = ".old";
 
-/// Where the checkpoint of a step is once it is finished.
+/// The path of the finished checkpoint of a step.
 pub(crate) fn finished(root: &Path, step: u64) -> PathBuf {
     root.join(format!("{PREFIX}{step:08}"))
 }
 
-/// Where the checkpoint of a step is written.
+/// The path where the checkpoint of a step is written.
 pub(crate) fn unfinished(root: &Path, step: u64) -> PathBuf {
     root.join(format!("{PREFIX}{step:08}{UNFINISHED}"))
 }
 
-/// The finished checkpoints and where they are, ascending by step.
+/// The finished checkpoints and their paths, ascending by step.
 pub(crate) fn scan(root: &Path) -> Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
     for name in names(root)? {
@@ -43,8 +43,8 @@ pub(crate) fn scan(root: &Path) -> Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// Gives the written checkpoint of a step its final name, setting an earlier one of the same
-/// step aside first. [`tidy`] removes that one.
+/// Renames the written checkpoint of a step to its final name, after an earlier one of the same
+/// step was renamed. [`tidy`] removes that one.
 pub(crate) fn install(root: &Path, step: u64) -> Result<PathBuf> {
     let (from, to) = (unfinished(root, step), finished(root, step));
     if is_taken(&to)? {
@@ -56,8 +56,7 @@ pub(crate) fn install(root: &Path, step: u64) -> Result<PathBuf> {
     Ok(to)
 }
 
-/// Removes what a kill left behind, and brings back what was set aside for a replacement
-/// that never came.
+/// Removes the remains of a kill, and restores a checkpoint whose replacement was not renamed.
 pub(crate) fn tidy(root: &Path) -> Result<()> {
     for name in names(root)? {
         let path = root.join(&name);
@@ -75,8 +74,8 @@ pub(crate) fn tidy(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes a finished checkpoint: renamed first, so that a kill half way does not leave a
-/// part of it under a name that is read.
+/// Removes a finished checkpoint. It is renamed first, so that a kill does not leave a part of it
+/// under a name that is read.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     let mut doomed = path.as_os_str().to_owned();
     doomed.push(UNFINISHED);
@@ -92,7 +91,7 @@ fn replaced(root: &Path, step: u64) -> PathBuf {
     root.join(format!("{PREFIX}{step:08}{REPLACED}"))
 }
 
-/// The step of a finished checkpoint's name; other spellings of a number are not ours.
+/// The step in the name of a finished checkpoint; only the form that this module writes.
 fn step_of(name: &str) -> Option<u64> {
     let step = name.strip_prefix(PREFIX)?.parse().ok()?;
     (name == format!("{PREFIX}{step:08}")).then_some(step)

@@ -1,4 +1,4 @@
-//! The run folder on disk: what a training run leaves behind and starts again from.
+//! The run folder on disk, from which a training run can be resumed.
 //!
 //! ```text
 //! runs/<name>/
@@ -6,24 +6,23 @@
 //!   run.json                     each start of the run: code, command, device; the checksum of
 //!                                config.toml
 //!   tokenizer/                   the files of the tokenizer of its text
-//!   metrics.jsonl                one line a logged step (written by the logger)
+//!   metrics.jsonl                one line per logged step (written by the logger)
 //!   checkpoints/step-00000020/   weights, optimizer, state and a sealed manifest
 //!   summary.json                 how the run ended
-//!   eval-256-live.json           what was measured afterwards, a file a setting (by `eval`)
+//!   eval-256-live.json           what was measured afterwards, one file per setting (by `eval`)
 //!   lock                         held while a process trains in the folder
 //! ```
 //!
-//! Every file that this crate writes appears whole or not at all: it is written under
-//! another name, flushed to the disk and renamed. A process may be killed at any instant
-//! and the newest finished checkpoint is still there, whole.
+//! Every file is written atomically: under another name, then flushed to the disk and renamed.
+//! If the process is killed at any instant, the newest finished checkpoint is still complete.
 //!
 //! - [`RunFolder`] makes, opens and locks the folder.
 //! - [`Checkpoints`] saves, finds, verifies and prunes checkpoints.
 //! - [`RunRecord`] is `run.json`, [`Summary`] is `summary.json`, [`Export`] is `export.json` in a
 //!   folder of weights outside of a run; each carries the checksum of its own text.
-//! - [`RunError`] says for each failure where it happened and what to do.
+//! - [`RunError`] names the place of each failure and what to do.
 //!
-//! The crate knows nothing about tensors: the caller writes the files of a checkpoint.
+//! The crate does not depend on tensors: the caller writes the files of a checkpoint.
 //!
 //! ```
 //! use miras_run::{CheckpointInfo, Checkpoints, Policy, RunError, RunFolder};

@@ -1,4 +1,4 @@
-//! One training process in a folder.
+//! The lock that allows one training process per folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use crate::error::{Result, RunError};
 
-/// The lock of a run folder, held until the last clone is dropped or the process ends,
-/// however it ends.
+/// The lock of a run folder, held until the last clone is dropped or the process ends.
 #[derive(Debug, Clone)]
 pub(crate) struct Lock {
     _held: Arc<Held>,
@@ -19,13 +18,13 @@ struct Held(File);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // Closing the file is not enough while a program is being started: until it runs,
-        // it has a copy of every open file. When unlocking fails, closing is what is left.
+        // Closing the file is not enough while a program is being started, because until it
+        // runs it has a copy of every open file. If unlocking fails, closing still helps.
         let _ = self.0.unlock();
     }
 }
 
-/// Takes the lock of a run folder, or says who has it.
+/// Takes the lock of a run folder; the error names the process that holds it.
 pub(crate) fn acquire(folder: &Path) -> Result<Lock> {
     let path = folder.join("lock");
     let mut file = OpenOptions::new()
@@ -54,17 +53,17 @@ pub(crate) fn acquire(folder: &Path) -> Result<Lock> {
     Ok(Lock { _held: held })
 }
 
-/// Whether a process has the lock of a run folder; nothing is made or changed.
+/// Whether a process holds the lock of a run folder; no file is created or changed.
 pub(crate) fn is_held(folder: &Path) -> bool {
     File::open(folder.join("lock")).is_ok_and(|file| {
         let is_held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
-        // Closing the file does the rest.
+        // Closing the file also unlocks it.
         let _ = file.unlock();
         is_held
     })
 }
 
-/// The process that wrote itself into the file; for the message only, so failing is fine.
+/// The process that is written in the file. It is only for the message, so errors are ignored.
 fn read_pid(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;

@@ -1,4 +1,4 @@
-//! The manifest of a checkpoint: what it holds, and the check that it still does.
+//! The manifest of a checkpoint: a list of its files, and the check that they are unchanged.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
@@ -15,14 +15,14 @@ use crate::seal::{self, Check, to_sealed_json};
 pub(crate) const NAME: &str = "manifest.json";
 const FORMAT: u32 = 1;
 
-/// What a saved checkpoint says about itself.
+/// The description of a saved checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of the layout of checkpoints.
     pub format: u32,
     /// Optimizer steps done.
     pub step: u64,
-    /// What the trainer said.
+    /// The description by the trainer.
     pub info: CheckpointInfo,
     /// Every file, sorted by name.
     pub files: Vec<FileEntry>,
@@ -39,7 +39,7 @@ pub struct FileEntry {
     pub sha256: String,
 }
 
-/// What the trainer says about a checkpoint.
+/// The description of a checkpoint by the trainer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointInfo {
     /// Tokens seen so far.
@@ -55,7 +55,7 @@ pub struct CheckpointInfo {
     /// The step where that was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_step: Option<u64>,
-    /// Whether it was saved for its evaluation, a new best, and not for its step.
+    /// Whether it was saved only because its evaluation was a new best.
     #[serde(default, skip_serializing_if = "is_false")]
     pub only_best: bool,
     /// Whether all weights are finite. Others are not saved.
@@ -83,19 +83,19 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Which way a metric gets better.
+/// Whether lower or higher values of a metric are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Goal {
-    /// Less is better, as for a loss.
+    /// Lower is better, as for a loss.
     #[default]
     Lower,
-    /// More is better, as for an accuracy.
+    /// Higher is better, as for an accuracy.
     Higher,
 }
 
 impl Goal {
-    /// Whether `value` beats `leader`; equal does not.
+    /// Whether `value` is strictly better than `leader`.
     pub fn is_better(self, value: f64, leader: f64) -> bool {
         match self {
             Self::Lower => value < leader,
@@ -104,7 +104,7 @@ impl Goal {
     }
 }
 
-/// Flushes all files of a folder to the disk and writes the manifest about them.
+/// Flushes all files of a folder to the disk and writes their manifest.
 pub(crate) fn seal(folder: &Path, step: u64, info: &CheckpointInfo) -> Result<Manifest> {
     let mut files = Vec::new();
     flush_and_hash(folder, "", &mut files)?;
@@ -137,7 +137,7 @@ pub(crate) fn read(folder: &Path, step: u64) -> Result<Manifest, Fault> {
     Ok(manifest)
 }
 
-/// Reads the manifest of whatever step and checks it, but not the files that it lists.
+/// Reads the manifest of any step and checks it, but not the files that it lists.
 pub(crate) fn read_any(folder: &Path) -> Result<Manifest, Fault> {
     let unreadable = |cause| Fault::Unreadable {
         file: NAME.to_owned(),
@@ -164,7 +164,7 @@ pub(crate) fn read_any(folder: &Path) -> Result<Manifest, Fault> {
                 file: NAME.to_owned(),
             });
         }
-        // Every version has sealed its manifests.
+        // All versions write sealed manifests.
         Check::Unsealed => return Err(unreadable("missing field `seal`".to_owned())),
     }
     Ok(manifest)
@@ -196,7 +196,7 @@ pub(crate) fn verify(folder: &Path, step: u64) -> Result<Manifest, Fault> {
     Ok(manifest)
 }
 
-/// The one field that every version of the manifest has.
+/// The field that every version of the manifest has.
 #[derive(Deserialize)]
 struct Version {
     format: u32,
@@ -232,7 +232,7 @@ fn flush_and_hash(folder: &Path, prefix: &str, files: &mut Vec<FileEntry>) -> Re
 }
 
 fn flush_and_hash_file(path: &Path) -> io::Result<(u64, String)> {
-    // Windows flushes only what is open for writing.
+    // Windows flushes only files that are open for writing.
     let mut file = OpenOptions::new()
         .read(true)
         .write(cfg!(windows))

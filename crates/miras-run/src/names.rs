@@ -1,22 +1,22 @@
-//! Names: of the files of a run and an export, and of runs, which are allowed and which was meant.
+//! Names of the files of runs and exports, and names of runs: which are valid, and suggestions.
 
 use crate::error::{Result, RunError};
 use crate::files::UNFINISHED;
 
-/// The settled configuration.
+/// The resolved configuration.
 pub(crate) const CONFIG: &str = "config.toml";
 /// The record of the starts of a run.
 pub(crate) const RECORD: &str = "run.json";
 /// How a run ended.
 pub(crate) const SUMMARY: &str = "summary.json";
-/// What an export is.
+/// The description of an export.
 pub(crate) const EXPORT: &str = "export.json";
 /// The weights in a checkpoint and in an export.
 pub(crate) const WEIGHTS: &str = "model.safetensors";
 /// The folder of the files of a tokenizer.
 pub(crate) const TOKENIZER: &str = "tokenizer";
 
-/// A name is one folder name on every system, and cannot be taken for a flag.
+/// Refuses names that are not a folder name on every system, or that look like a flag.
 pub(crate) fn check(name: &str) -> Result<()> {
     let why = if name.is_empty() {
         "it is empty"
@@ -39,7 +39,7 @@ pub(crate) fn check(name: &str) -> Result<()> {
     })
 }
 
-/// The name closest to the one that was typed, if it is close enough to be meant.
+/// The existing name that is most similar to a typed one, if it is similar enough.
 pub(crate) fn nearest(typed: &str, names: &[String]) -> Option<String> {
     let allowed = (typed.chars().count() / 3).max(1);
     names

@@ -1,4 +1,4 @@
-//! Folders that appear whole or not at all.
+//! Folders that are created atomically.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -12,15 +12,15 @@ use crate::files::{
 use crate::names::{CONFIG, EXPORT, RECORD, TOKENIZER, WEIGHTS};
 
 const PREFIX: &str = ".new-";
-/// The files of the folders that this crate makes, and a folder of them.
+/// The files of the folders that this crate makes.
 const FILES: [&str; 4] = [CONFIG, RECORD, EXPORT, WEIGHTS];
 
-/// Makes a folder with these files in it; their names may have one folder in front.
+/// Makes a folder with these files in it; their names may include one folder.
 ///
-/// It takes its name only when every file is in it and on the disk: a kill at any instant leaves
-/// no folder at all or a whole one, and a failure leaves nothing. The name must be free, or that
-/// of an empty folder. What a kill may leave beside is a folder `.new-….tmp`; one that is an hour
-/// old is removed by the next call.
+/// It gets its name when every file is in it and on the disk: a kill at any instant leaves either
+/// no folder or a complete one, and a failure leaves nothing. The name must be free, or that of an
+/// empty folder. A kill may also leave a folder `.new-….tmp`; one that is an hour old is removed by
+/// the next call.
 pub fn new_folder(path: &Path, files: &[(String, &[u8])]) -> Result<()> {
     let above = parent(path);
     fs::create_dir_all(above).map_err(RunError::io("make", above))?;
@@ -28,13 +28,13 @@ pub fn new_folder(path: &Path, files: &[(String, &[u8])]) -> Result<()> {
     let unfinished = make(above)?;
     let made = fill(&unfinished, files).and_then(|()| {
         if path.is_dir() {
-            // Not every system puts a folder in the place of an empty one.
+            // Some systems do not rename a folder onto an empty one.
             fs::remove_dir(path).map_err(RunError::io("replace", path))?;
         }
         fs::rename(&unfinished, path).map_err(RunError::io("make", path))
     });
     if made.is_err() {
-        // The first failure is the one to report.
+        // The first failure is reported.
         let _ = fs::remove_dir_all(&unfinished);
     }
     made?;
@@ -53,7 +53,7 @@ fn fill(folder: &Path, files: &[(String, &[u8])]) -> Result<()> {
     sync_folder(folder)
 }
 
-/// Process numbers come again, so the remains of a killed process may have the first names.
+/// Process numbers are reused, so a killed process may have left folders with the first names.
 fn make(above: &Path) -> Result<PathBuf> {
     let mut count = 0_u64;
     loop {
@@ -69,16 +69,16 @@ fn make(above: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Removes what [`make`] made and a kill left behind, unless something of others is in it. What
-/// cannot be removed stays: it is in nobody's way.
+/// Removes folders of [`make`] that a kill left, unless they hold other files. Errors are ignored:
+/// such a folder does no harm.
 pub(crate) fn remove_left(above: &Path) {
     for entry in fs::read_dir(above).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let path = entry.path();
-        let is_unborn = entry.file_type().is_ok_and(|kind| kind.is_dir())
+        let is_left_over = entry.file_type().is_ok_and(|kind| kind.is_dir())
             && name.to_str().is_some_and(is_ours)
             && is_left(&path);
-        if is_unborn && all_in(&path, is_known) {
+        if is_left_over && all_in(&path, is_known) {
             let _ = fs::remove_dir_all(&path);
         }
     }

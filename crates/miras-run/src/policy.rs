@@ -1,22 +1,22 @@
-//! Which checkpoints stay.
+//! Which checkpoints are kept.
 
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::{Goal, Manifest};
 
-/// Which checkpoints stay on the disk. One that any of the rules wants stays.
+/// Which checkpoints are kept on the disk: those that any of the rules keeps.
 ///
-/// The checkpoint that was just saved always stays. Nothing is removed unless a save
-/// succeeded.
+/// The checkpoint that was just saved is always kept. Checkpoints are only removed after a
+/// successful save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// How many of the newest checkpoints stay, of those that were saved for their step rather
-    /// than [for a new best evaluation](crate::CheckpointInfo::only_best). 0 counts as 1.
+    /// How many of the newest checkpoints are kept, without those that were saved only
+    /// [for a new best evaluation](crate::CheckpointInfo::only_best). 0 counts as 1.
     pub keep_last: usize,
-    /// Checkpoints whose step is a multiple of this stay for good. 0 is off.
+    /// Checkpoints whose step is a multiple of this are kept for ever. 0 is off.
     pub keep_every: u64,
-    /// Whether the checkpoint with the best evaluation stays.
+    /// Whether the checkpoint with the best evaluation is kept.
     pub keep_best: bool,
 }
 
@@ -30,12 +30,12 @@ impl Default for Policy {
     }
 }
 
-/// A finished checkpoint, as far as the rules look at it.
+/// The properties of a finished checkpoint that the rules use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Candidate {
     pub(crate) step: u64,
     pub(crate) eval: Option<f64>,
-    /// Whether it was saved for its evaluation alone.
+    /// Whether it was saved only for its evaluation.
     pub(crate) only_best: bool,
 }
 
@@ -50,7 +50,7 @@ impl Candidate {
 }
 
 impl Policy {
-    /// The steps to remove after `saved` was saved; `found` ascends and holds it.
+    /// The steps to remove after `saved` was saved; `found` is ascending and includes it.
     pub(crate) fn surplus(self, found: &[Candidate], saved: u64, goal: Goal) -> Vec<u64> {
         let newest = (found.iter().rev())
             .filter(|candidate| !candidate.only_best)
@@ -72,8 +72,7 @@ impl Policy {
     }
 }
 
-/// The step with the best evaluation, the earliest of equals. Those without a finite
-/// evaluation do not take part.
+/// The step with the best finite evaluation; the earliest of equal ones.
 pub(crate) fn best(found: &[Candidate], goal: Goal) -> Option<u64> {
     let mut best: Option<(f64, u64)> = None;
     for candidate in found {

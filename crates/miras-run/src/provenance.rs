@@ -1,4 +1,4 @@
-//! Where a run comes from: `run.json`.
+//! The origin of a run: `run.json`.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -8,47 +8,47 @@ use serde::{Deserialize, Serialize};
 
 use crate::inputs::Inputs;
 
-/// `run.json`: what the run is, and every start of it.
+/// `run.json`: a description of the run, and every start of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// Seed of all random numbers of the run.
     pub seed: u64,
-    /// What it trains on, in words.
+    /// A description of its data.
     pub data: String,
-    /// What the model takes; none in the record of an earlier version.
+    /// The size of the model; `None` in the record of an earlier version.
     #[serde(default)]
     pub cost: Option<Cost>,
-    /// SHA-256 of the file of the weights that it began with, if it did not begin with random
-    /// ones; none in the record of an earlier version.
+    /// SHA-256 of the file of its initial weights; `None` if they were random, and in the record of
+    /// an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<String>,
     /// The first start, then each resume.
     pub starts: Vec<Start>,
 }
 
-/// What a model takes, worked out from its configuration.
+/// The size of a model, computed from its configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Learned by the outer loop.
+    /// Parameters that the outer loop learns.
     pub parameters: u64,
-    /// Those of them that are the memories' own: initial weights and gains.
+    /// Those of them that belong to the memories: initial weights and gains.
     pub memory_parameters: u64,
-    /// Weights that the inner loop learns at test time, a set for each sequence.
+    /// Weights that the inner loop learns at test time, for each sequence.
     pub fast_weights: u64,
-    /// Bytes of a sequence's state, however long it is.
+    /// Bytes of the state of a sequence, independent of its length.
     pub state_bytes: u64,
-    /// More for every token of the past.
+    /// Further bytes of the state for each past token.
     pub state_bytes_per_token: u64,
-    /// Forward and backward, of one token in training.
+    /// FLOPs of one token in training, forward and backward.
     pub flops_per_token: f64,
 }
 
 /// One start of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Start {
-    /// Steps done before: 0 at first, the checkpoint's step at a resume.
+    /// Steps done before: 0 for a new run, the step of the checkpoint for a resume.
     pub step: u64,
-    /// The device, in words.
+    /// A description of the device.
     pub device: String,
     /// Code, command and machine.
     #[serde(flatten)]
@@ -62,7 +62,7 @@ pub struct Provenance {
     pub time: String,
     /// The command line, program first.
     pub command: Vec<String>,
-    /// The source tree that the program was built from; none if it was not known then.
+    /// The source tree that the program was built from, if it was known then.
     pub built_from: Option<SourceTree>,
     /// Versions of the crates that matter, by name.
     pub versions: BTreeMap<String, String>,
@@ -70,7 +70,7 @@ pub struct Provenance {
     pub os: String,
     /// Processor architecture.
     pub arch: String,
-    /// Processors that may be used.
+    /// Processors that the process may use.
     pub cpus: usize,
 }
 
@@ -79,7 +79,7 @@ pub struct Provenance {
 pub struct SourceTree {
     /// Full hash of the commit.
     pub commit: String,
-    /// Whether files differ from the commit or are not in it, ignored ones aside.
+    /// Whether files differ from the commit or are not in it; ignored files do not count.
     pub dirty: bool,
 }
 
@@ -104,7 +104,7 @@ impl RunRecord {
     }
 }
 
-/// Looks at the command and machine now; the program itself knows what it was built from.
+/// The present command and machine; `built_from` is known by the program.
 ///
 /// Neither the environment nor the name of the host is recorded.
 pub fn provenance(versions: &[(&str, &str)], built_from: Option<SourceTree>) -> Provenance {
@@ -126,7 +126,7 @@ pub fn provenance(versions: &[(&str, &str)], built_from: Option<SourceTree>) -> 
 
 /// A time in UTC as RFC 3339, to the second: `2026-01-31T09:05:00Z`.
 ///
-/// Times before 1970 come out as the start of 1970.
+/// Times before 1970 are written as the start of 1970.
 pub fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time.max(UNIX_EPOCH)).to_string()
 }

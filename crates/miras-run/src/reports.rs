@@ -1,5 +1,5 @@
-//! The reports of evaluations in a run folder: how they are called, and whether they are still
-//! about the run.
+//! The reports of evaluations in a run folder: their names, and whether they are still about the
+//! weights of the run.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ use crate::layout;
 use crate::manifest;
 use crate::names::WEIGHTS;
 
-/// What a report calls itself, in its key `schema`.
+/// The value of the key `schema` of a report.
 pub const REPORT: &str = "miras_eval";
 
 /// The weights of a run at its newest checkpoint.
@@ -22,11 +22,11 @@ pub const REPORT: &str = "miras_eval";
 pub struct Newest {
     /// Optimizer steps done.
     pub step: u64,
-    /// SHA-256 of the file of the weights; none if the checkpoint cannot be read.
+    /// SHA-256 of the file of the weights; `None` if the checkpoint cannot be read.
     pub weights: Option<String>,
 }
 
-/// What decides whether a report is still about its run.
+/// The fields that decide whether a report is still about its run.
 #[derive(Debug, Clone, Deserialize)]
 struct Head {
     schema: String,
@@ -59,7 +59,7 @@ fn is_report(name: &str) -> bool {
 }
 
 impl RunFolder {
-    /// The files in the folder that are called as reports are, sorted.
+    /// The files in the folder that have the name of a report, sorted.
     pub fn reports(&self) -> Result<Vec<PathBuf>> {
         let path = self.path();
         let mut found = Vec::new();
@@ -88,14 +88,14 @@ impl RunFolder {
         }))
     }
 
-    /// Removes the reports on later steps, and returns their names: a run that goes back to an
-    /// earlier step has other weights there, or none.
+    /// Removes the reports on later steps, and returns their names: a run that returns to an earlier
+    /// step will have other weights at those steps, or none.
     pub fn remove_reports_after(&self, step: u64) -> Result<Vec<String>> {
         self.writable()?;
         let mut removed = Vec::new();
         for path in self.reports()? {
             let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
-            // What is no report of ours is somebody else's file.
+            // Other files stay.
             let head = serde_json::from_slice::<Head>(&bytes);
             if !head.is_ok_and(|head| head.schema == REPORT && head.step > step) {
                 continue;

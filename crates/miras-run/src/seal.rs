@@ -13,7 +13,7 @@ use crate::checksum::sha256_hex;
 use crate::error::{Result, RunError};
 use crate::files::to_json;
 
-/// Stands for the seal while the seal is computed.
+/// Takes the place of the seal while it is computed.
 const BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 #[derive(Serialize)]
@@ -28,10 +28,10 @@ struct Seal {
     seal: Option<String>,
 }
 
-/// What the seal of a file says.
+/// The result of checking a seal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// The text is as it was written.
+    /// The text is unchanged.
     Whole,
     /// The text was changed.
     Changed,
@@ -51,7 +51,7 @@ pub(crate) fn to_sealed_json(path: &Path, content: &impl Serialize) -> Result<Ve
     Ok(text.replacen(BLANK, &seal, 1).into_bytes())
 }
 
-/// Reads sealed JSON, or what an earlier version wrote without a seal.
+/// Reads sealed JSON, or JSON without a seal of an earlier version.
 pub(crate) fn read_sealed<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let malformed = |cause: String| RunError::Malformed {
         path: path.to_owned(),
@@ -119,7 +119,7 @@ mod tests {
                 match check(&damaged) {
                     Err(_) => {}
                     Ok(Check::Changed) => changed += 1,
-                    // The name of the seal is what was hit.
+                    // The flipped bit is in the name of the seal.
                     Ok(Check::Unsealed) => {
                         unsealed += 1;
                         assert_eq!(content(&damaged), content(&text), "byte {at}");

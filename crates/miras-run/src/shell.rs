@@ -1,6 +1,6 @@
 //! Words of a command that is printed to be pasted.
 
-/// A word in the form in which a POSIX shell takes it for itself.
+/// A word, quoted if a POSIX shell would change it.
 pub fn shell_word(word: &str) -> String {
     // A word with a NUL byte, which no command can be given, is shown as it is.
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into)

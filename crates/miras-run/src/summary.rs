@@ -14,14 +14,14 @@ use crate::floats;
 pub struct Summary {
     /// Why the run ended.
     pub status: Status,
-    /// The error or the first non-finite tensor, when there is something to say.
+    /// The error or the first non-finite tensor, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Optimizer steps done.
     pub steps: u64,
     /// Tokens seen.
     pub tokens: u64,
-    /// Seconds of training, all starts together.
+    /// Seconds of training, summed over all starts.
     #[serde(with = "floats::one")]
     pub seconds: f64,
     /// The best evaluation.

@@ -1,5 +1,5 @@
-//! What vouches for the files of a run or an export that are no checkpoint's: the checksum of
-//! `config.toml` in `run.json` or `export.json`, and that of weights in the folder that they are in.
+//! Checksums that vouch for files: that of `config.toml` in `run.json` or `export.json`, and that of
+//! weights in the description of their export or checkpoint.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,12 +18,12 @@ use crate::seal::{read_sealed, to_sealed_json};
 /// How often the two files are read again when they do not match: a trainer may be replacing them.
 const MAX_READS: usize = 5;
 
-/// Whether something vouches for a file.
+/// Whether a checksum vouches for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vouched {
-    /// Its checksum is the one that was written down.
+    /// It has the recorded checksum.
     Yes,
-    /// No checksum was written down.
+    /// No checksum was recorded.
     Unknown,
 }
 
@@ -36,7 +36,7 @@ struct RecordFile<'a> {
     record: &'a RunRecord,
 }
 
-/// The part of `run.json` that is about `config.toml`; empty in that of an earlier version.
+/// The part of `run.json` about `config.toml`; empty in the file of an earlier version.
 #[derive(Deserialize)]
 struct Sums {
     #[serde(default)]
@@ -77,8 +77,7 @@ pub(crate) fn config(folder: &Path) -> Result<Vouched> {
     Err(RunError::ConfigChanged { path })
 }
 
-/// Compares the checksum of a file of weights with what the export or the checkpoint that it is
-/// in says.
+/// Compares the checksum of a file of weights with that in its export or checkpoint.
 pub fn weights(path: &Path, sha256: &str) -> Result<Vouched> {
     let folder = crate::files::parent(path);
     let name = path.file_name().and_then(|name| name.to_str());

@@ -1,4 +1,4 @@
-//! Axes: the values that keys take.
+//! Axes: keys and the values that they take.
 
 use miras_config::{Assigned, ConfigError, Tree, item_path, key_path};
 use miras_random::Stream;
@@ -22,10 +22,10 @@ pub(crate) enum Mode {
     List,
 }
 
-/// What one axis offers.
+/// The values of one axis.
 #[derive(Debug)]
 pub(crate) enum Axis {
-    /// One of these; each sets any number of keys.
+    /// A list of choices, each of which sets any number of keys.
     Choices(Vec<Vec<Assigned>>),
     /// A number of a range; `at` is its place in the file.
     Range {
@@ -98,7 +98,7 @@ fn single(
     Ok(())
 }
 
-/// Each value of a list as a choice that sets one key, or nothing where it is `{}`.
+/// Each value of a list as a choice that sets one key; `{}` sets none.
 fn choices(
     tree: &Tree,
     values: &[Value],
@@ -117,7 +117,7 @@ fn choices(
     Ok(set.collect())
 }
 
-/// A table of lists that go in step.
+/// A table of lists of which the same item is used together.
 fn together(tree: &Tree, table: &Table, at: &str) -> Result<Axis, ConfigError> {
     let mut axes = Vec::new();
     single(tree, table, at, "", &mut axes)?;
@@ -125,7 +125,7 @@ fn together(tree: &Tree, table: &Table, at: &str) -> Result<Axis, ConfigError> {
     for (number, axis) in axes.into_iter().enumerate() {
         let choices = match axis {
             Axis::Choices(choices) => choices,
-            // All of them, equal ones too: what they are tied to may differ.
+            // Equal values stay, because the keys that they are tied to may differ.
             Axis::Range { at, key, range } => (range.points(tree, &at, &key)?.into_iter())
                 .map(|value| vec![tree.assigned(&at, &key, value)])
                 .collect(),
@@ -155,7 +155,7 @@ fn settings(tree: &Tree, table: &Table, at: &str, key: &str, set: &mut Vec<Assig
         let at = key_path(at, name);
         let key = dotted(key, name);
         match value {
-            // A table without a kind is only a way to write dotted keys.
+            // A table without a kind stands for dotted keys.
             Value::Table(inner) if !inner.contains_key("kind") => {
                 settings(tree, inner, &at, &key, set);
             }
@@ -164,8 +164,8 @@ fn settings(tree: &Tree, table: &Table, at: &str, key: &str, set: &mut Vec<Assig
     }
 }
 
-/// Makes ranges into lists where the mode wants them, and refuses what does not go with it.
-/// Returns what the user should know of it.
+/// Turns ranges into lists where the mode needs them, and refuses settings that do not fit the
+/// mode. Returns notes for the user.
 pub(crate) fn fit(
     axes: &mut [Axis],
     mode: Mode,
@@ -221,7 +221,7 @@ pub(crate) fn fit(
     Ok(notes)
 }
 
-/// Says that a range has fewer values than were asked for.
+/// A note that a range has fewer values than were asked for.
 fn merged(key: &str, asked: usize, values: &[Value]) -> String {
     let listed: Vec<String> = values.iter().map(Value::to_string).collect();
     format!(
@@ -232,8 +232,8 @@ fn merged(key: &str, asked: usize, values: &[Value]) -> String {
     )
 }
 
-/// Refuses keys that would be set in two places, or that are not for an axis to set. `taken` are
-/// keys that something else sets, with what it is.
+/// Refuses keys that would be set in two places, or that an axis must not set. `taken` are keys
+/// that are set elsewhere, with what sets them.
 pub(crate) fn refuse_clashes(
     axes: &[Axis],
     taken: &[(&str, &str)],
@@ -265,14 +265,14 @@ pub(crate) fn refuse_clashes(
     Ok(())
 }
 
-type Complain<'a> = Box<dyn Fn(String, Option<String>) -> ConfigError + 'a>;
+type ErrorAt<'a> = Box<dyn Fn(String, Option<String>) -> ConfigError + 'a>;
 
 impl Axis {
-    /// The keys that it sets, each with a way to complain of it at its place.
-    fn keys<'a>(&'a self, tree: &'a Tree) -> Vec<(String, Complain<'a>)> {
+    /// The keys that it sets, each with a function that makes an error at its place.
+    fn keys<'a>(&'a self, tree: &'a Tree) -> Vec<(String, ErrorAt<'a>)> {
         match self {
             Self::Choices(choices) => (choices.iter().flatten())
-                .map(|set| -> (String, Complain<'a>) {
+                .map(|set| -> (String, ErrorAt<'a>) {
                     (
                         set.key(),
                         Box::new(|message, help| set.error(message, help)),
@@ -280,16 +280,15 @@ impl Axis {
                 })
                 .collect(),
             Self::Range { at, key, .. } => {
-                let complain: Complain<'a> =
+                let error: ErrorAt<'a> =
                     Box::new(move |message, help| tree.error(at, message, help));
-                vec![(key.clone(), complain)]
+                vec![(key.clone(), error)]
             }
         }
     }
 }
 
-/// The points of a grid, in the order in which a reader expects them: the last axis changes
-/// fastest.
+/// The points of a grid; the last axis changes fastest.
 pub(crate) fn grid(axes: &[Axis], tree: &Tree) -> Result<Vec<Vec<Assigned>>, ConfigError> {
     let sizes = axes.iter().map(|axis| match axis {
         Axis::Choices(choices) => choices.len(),
@@ -319,7 +318,7 @@ pub(crate) fn grid(axes: &[Axis], tree: &Tree) -> Result<Vec<Vec<Assigned>>, Con
     Ok(points)
 }
 
-/// Points whose values are drawn independently of each other, a function of the seed.
+/// Points with independent random values; a pure function of the seed.
 pub(crate) fn random(axes: &[Axis], tree: &Tree, seed: u64, points: usize) -> Vec<Vec<Assigned>> {
     let point = |number: usize| {
         let draws = axes.iter().enumerate().map(|(axis, offered)| {

@@ -2,23 +2,23 @@ use std::{io, path::PathBuf};
 
 use miras_run::RunError;
 
-/// A failure of a sweep as a whole; a trial that fails is none.
+/// A failure of a sweep as a whole; failures of trials are recorded in the ledger.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SweepError {
-    /// A new sweep was asked for, but its folder is there.
+    /// The folder of a new sweep exists already.
     #[error("{} exists already: go on with `--resume`, or choose another `--name`", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
     },
-    /// There is no sweep.
+    /// The folder is not a sweep.
     #[error("{} is no sweep: it has no sweep.json; make one with `miras-train sweep FILE`", path.display())]
     NoSweep {
         /// The folder.
         path: PathBuf,
     },
-    /// A file is not what it should be.
+    /// A file is damaged.
     #[error("{} is damaged: {why}", path.display())]
     Damaged {
         /// The file.
@@ -26,7 +26,7 @@ pub enum SweepError {
         /// What is wrong with it.
         why: String,
     },
-    /// A line of the ledger is no event.
+    /// A line of the ledger is not a valid event.
     #[error(
         "{}:{line}: this line is damaged: {why}; restore the file, or remove the line, and what it \
          says is forgotten: a trial that was done is then trained again",
@@ -40,7 +40,7 @@ pub enum SweepError {
         /// What is wrong with it.
         why: String,
     },
-    /// The file of a sweep that goes on describes other trials.
+    /// The file of a sweep that is continued describes other trials.
     #[error(
         "the sweep in {} has {missing} of {all} trials that this file and its `--set` do not describe, \
          the first is `{first}`: more may be added, none changed. It was started by `{command}`; \
@@ -52,14 +52,14 @@ pub enum SweepError {
         path: PathBuf,
         /// Trials that would be lost.
         missing: usize,
-        /// Trials that there are.
+        /// All trials of the sweep.
         all: usize,
         /// One of them.
         first: String,
         /// The command line that started it.
         command: String,
     },
-    /// What the results so far were measured by has changed.
+    /// A key that ranks the results so far has changed.
     #[error(
         "the sweep in {} was begun with another `{key}`, by which its results so far are ranked: \
          start another with `--name`",
@@ -85,7 +85,7 @@ pub enum SweepError {
 }
 
 impl SweepError {
-    /// Whether another command line is what helps.
+    /// Whether the command line has to be changed.
     pub fn is_usage(&self) -> bool {
         matches!(
             self,

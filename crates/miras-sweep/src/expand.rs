@@ -16,39 +16,38 @@ use crate::{
 };
 
 /// The most trials of a sweep.
-const MOST_TRIALS: usize = 100_000;
+const MAX_TRIALS: usize = 100_000;
 
-/// What a sweep amounts to.
+/// The trials of a sweep and what is to be said about them.
 #[derive(Debug, Clone)]
 pub struct Expanded {
     /// The swept keys, without the seed.
     pub keys: Vec<String>,
     /// In order, each with the text of its configuration.
     pub trials: Vec<(Trial, String)>,
-    /// Combinations that are no valid configuration.
+    /// Combinations that are not a valid configuration.
     pub skipped: Vec<Skipped>,
     /// Trials that were left out because another has the same configuration.
     pub repeated: usize,
-    /// Who goes on to which budget.
+    /// The budgets and how many points get each.
     pub rungs: Vec<Rung>,
-    /// Keys that nobody swept and that are not the same in all trials: defaults that follow from
-    /// what was swept.
+    /// Keys that are not swept but differ between trials: defaults that follow from swept keys.
     pub follow: Vec<String>,
-    /// What is allowed and may not be meant, by the labels of trials.
+    /// Notes on settings that are allowed but may not be meant, by the labels of trials.
     pub notes: Vec<Note>,
     /// Why this machine cannot train trials, by their labels.
     pub unfit: Vec<Note>,
-    /// The trial that is estimated to take most memory of this machine while it is trained, by
-    /// its label, with the bytes.
+    /// The label of the trial whose training is estimated to need most memory of this machine, and
+    /// the bytes.
     pub largest: Option<(String, u64)>,
 }
 
-/// A combination that is no valid configuration.
+/// A combination that is not a valid configuration.
 #[derive(Debug, Clone)]
 pub struct Skipped {
-    /// What it would have been.
+    /// Its label.
     pub label: String,
-    /// Why it cannot be.
+    /// Why it is invalid.
     pub error: ConfigError,
 }
 
@@ -70,10 +69,10 @@ pub fn expand(
     let mut skipped = Vec::new();
     let mut targets = None;
     let trials_a_point = keys.seeds.len().max(1);
-    if points.len().saturating_mul(trials_a_point) > MOST_TRIALS {
+    if points.len().saturating_mul(trials_a_point) > MAX_TRIALS {
         let (points, seeds) = (points.len(), trials_a_point);
         let message = format!(
-            "{points} points with {seeds} seeds are too many: {MOST_TRIALS} trials are the most"
+            "{points} points with {seeds} seeds are too many: {MAX_TRIALS} trials are the most"
         );
         return Err(spec.tree.error("sweep", message, None));
     }
@@ -124,8 +123,8 @@ pub fn expand(
     })
 }
 
-/// What is to be said of the points, by their labels: notes, why they cannot be trained here, and
-/// the one that takes most memory.
+/// By the labels of points: notes, why they cannot be trained here, and the one that needs most
+/// memory.
 fn said(points: &[Point], labels: &[String]) -> (Vec<Note>, Vec<Note>, Option<(String, u64)>) {
     let owners = || labels.iter().map(String::as_str).zip(points);
     let notes = Note::merge(owners().map(|(label, point)| (label, &*point.settled.notes)));
@@ -136,8 +135,8 @@ fn said(points: &[Point], labels: &[String]) -> (Vec<Note>, Vec<Note>, Option<(S
     (notes, Note::merge(unfit), largest)
 }
 
-/// The keys of all points, in the order of the file: a key that only some have stands behind the
-/// one that it follows there.
+/// The keys of all points, in the order of the file: a key that only some points have comes after
+/// the key that it follows there.
 fn keys_of(points: &[Point]) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     for point in points {
@@ -154,10 +153,10 @@ fn keys_of(points: &[Point]) -> Vec<String> {
     keys
 }
 
-/// Keys of the settled configurations that differ, but were neither swept nor matched.
+/// Keys of the resolved configurations that differ, but were neither swept nor matched.
 fn follow(points: &[Point], keys: &[String]) -> Vec<String> {
     if keys.iter().any(|key| key == EXTENDS) {
-        // Files differ in whatever they say.
+        // Files may differ in any key.
         return Vec::new();
     }
     let settled = settled_keys(points);

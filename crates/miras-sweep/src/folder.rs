@@ -34,7 +34,7 @@ impl SweepFolder {
 
     /// Makes the folder of a new sweep; `configs` are the texts of the plan's trials.
     ///
-    /// It is one only when its plan is written, last: what a kill before leaves is overwritten.
+    /// The plan is written last and makes it a sweep: what a kill before that leaves is overwritten.
     pub fn create(path: &Path, plan: Plan, configs: &[String]) -> Result<Self, SweepError> {
         if Self::exists(path) || path.join("config.toml").exists() {
             let path = path.to_owned();
@@ -74,7 +74,7 @@ impl SweepFolder {
         Ok(Self::at(path, plan))
     }
 
-    /// Opens an existing sweep to go on with the trials of `plan`, of which some may be new.
+    /// Opens an existing sweep to continue with the trials of `plan`, some of which may be new.
     pub fn again(path: &Path, plan: Plan, configs: &[String]) -> Result<Self, SweepError> {
         let before = Self::open(path)?.plan;
         let ids: BTreeSet<&str> = plan.trials.iter().map(|trial| &*trial.id).collect();
@@ -105,7 +105,7 @@ impl SweepFolder {
             });
         }
         let mut plan = plan;
-        // A trial keeps the folder that it has.
+        // A known trial keeps its folder.
         for trial in &mut plan.trials {
             if let Some(old) = before.trials.iter().find(|old| old.id == trial.id) {
                 trial.name.clone_from(&old.name);
@@ -166,7 +166,7 @@ impl SweepFolder {
         self.path.join(TRIALS).join(format!("{}.toml", trial.id))
     }
 
-    /// What the processes of a trial had to say.
+    /// The output of the processes of a trial.
     pub fn log(&self, trial: &Trial) -> PathBuf {
         self.path.join(TRIALS).join(format!("{}.log", trial.id))
     }

@@ -1,4 +1,4 @@
-//! What happened to each trial: `ledger.jsonl`, and who is at one.
+//! The history of each trial, `ledger.jsonl`, and the locks of trials in progress.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -21,7 +21,7 @@ pub struct Event {
     pub trial: String,
     /// What happened.
     pub event: What,
-    /// The budget that it was about, from 0.
+    /// The rung, from 0.
     pub rung: usize,
     /// Steps done.
     pub steps: u64,
@@ -31,7 +31,7 @@ pub struct Event {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The process that says so.
+    /// The process that wrote the event.
     pub worker: String,
 }
 
@@ -41,15 +41,15 @@ pub struct Event {
 pub enum What {
     /// A worker took it.
     Running,
-    /// It got to the end of the rung.
+    /// It reached the end of the rung.
     Done,
     /// It cannot be trained.
     Failed,
-    /// It was told to stop, and has saved.
+    /// It was asked to stop and saved its state.
     Interrupted,
     /// Its process was killed.
     Killed,
-    /// A failure is forgotten.
+    /// Its failure or result is discarded, and it is tried again.
     Retry,
 }
 
@@ -60,14 +60,14 @@ pub struct Ledger {
     trials: PathBuf,
 }
 
-/// A trial that this process is at. The lock ends with the process, and with the one that was
-/// given a [`share`](Claim::share) of it, however they end.
+/// The lock on a trial in progress. It is released when this process and the one that got a
+/// [`share`](Claim::share) of it have ended, however they ended.
 #[derive(Debug)]
 pub(crate) struct Claim(File);
 
 impl Claim {
-    /// The lock as the input of a process: it holds as long as that one runs, even if this one
-    /// is killed.
+    /// The lock as the standard input of another process, which holds it as long as it runs, even if
+    /// this process is killed.
     pub(crate) fn share(&self) -> io::Result<Stdio> {
         Ok(Stdio::from(self.0.try_clone()?))
     }
@@ -78,9 +78,8 @@ impl Ledger {
         Self { path, trials }
     }
 
-    /// All events so far, oldest first. A last line without its end is one that is being written,
-    /// or that a power cut tore, and is left out unless it is whole; any other line that is no
-    /// event is an error.
+    /// All events so far, oldest first. A torn final line, which is being written or was cut by a
+    /// power loss, is skipped; a complete line that is not a valid event is an error.
     pub fn events(&self) -> Result<Vec<Event>, SweepError> {
         let bytes = match fs::read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -98,7 +97,7 @@ impl Ledger {
                     return Err(SweepError::DamagedLine {
                         path: self.path.clone(),
                         line: at + 1,
-                        // It counts lines inside of this one.
+                        // The position that it gives is inside of this line.
                         why: error.to_string().replace(" at line 1 column", " at column"),
                     });
                 }
@@ -107,7 +106,7 @@ impl Ledger {
         Ok(events)
     }
 
-    /// Adds a line, which is on the disk when this returns.
+    /// Appends a line, which is on the disk when this returns.
     pub fn append(&self, event: &Event) -> Result<(), SweepError> {
         let line = serde_json::to_string(event).map_err(|error| SweepError::Damaged {
             path: self.path.clone(),
@@ -116,7 +115,7 @@ impl Ledger {
         Ok((self.write(&line)).map_err(RunError::io("write", &self.path))?)
     }
 
-    /// Under a lock, for not every file system appends in one piece.
+    /// Writes under a lock, because some file systems do not append atomically.
     fn write(&self, line: &str) -> io::Result<()> {
         let mut file = OpenOptions::new()
             .read(true)
@@ -130,7 +129,7 @@ impl Ledger {
         file.unlock()
     }
 
-    /// Takes a trial, unless somebody is at it.
+    /// Locks a trial; `None` if another process holds it.
     pub(crate) fn claim(&self, id: &str) -> Result<Option<Claim>, SweepError> {
         let path = self.trials.join(format!("{id}.lock"));
         let file = open_lock(&path).map_err(RunError::io("open", &path))?;
@@ -142,13 +141,13 @@ impl Ledger {
     }
 }
 
-/// Whether a line has no end and is no event either.
+/// Whether a line has no line end and is not a valid event.
 fn is_torn(line: &[u8]) -> bool {
     !line.ends_with(b"\n") && serde_json::from_slice::<Event>(line).is_err()
 }
 
-/// Ends the last line, or removes it where it is torn: whoever wrote it is gone, for the file is
-/// locked. A torn line that stayed would be a damaged one in the middle of the file.
+/// Completes the last line, or removes it if it is torn. The file is locked, so its writer has
+/// ended. Otherwise the next line would be appended to a torn one.
 fn mend(file: &mut File) -> io::Result<()> {
     let length = file.metadata()?.len();
     if length == 0 {
@@ -180,7 +179,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Who writes an event. Not the name of the machine, which runs do not record either.
+/// The writer of an event, by its process only: runs do not record the name of the machine either.
 pub(crate) fn this_process() -> String {
     format!("process {}", std::process::id())
 }

@@ -1,23 +1,23 @@
-//! Sweeps: many trials out of one file, carried out once each by any number of workers.
+//! Sweeps: many trials from one file, each carried out once by any number of workers.
 //!
 //! - [`SweepSpec`] is the `[sweep]` table of a configuration; [`expand`] turns it into a
 //!   [`Plan`] of [`Trial`]s, each with its settled configuration and the hash of it as its id.
-//! - [`SweepFolder`] keeps the plan and the [`Ledger`]: who does what is decided by file locks,
-//!   what was done is a line that is only ever appended.
-//! - [`schedule()`] says what is to be done next; the best go on where budgets are staged.
-//! - [`Worker`] does it, each trial in a process of its own.
+//! - [`SweepFolder`] holds the plan and the [`Ledger`]: file locks decide which worker has which
+//!   trial, and events are only appended.
+//! - [`schedule()`] chooses the next tasks; with several rungs the best points continue.
+//! - [`Worker`] carries them out, each trial in its own process.
 //!
 //! ```text
 //! runs/<sweep>/
 //!   sweep.json         the plan: metric, swept keys, budgets, trials
 //!   ledger.jsonl       what happened to each trial, a line an event
 //!   trials/<id>.toml   the settled configuration of a trial
-//!   trials/<id>.lock   held while a worker, or the process it started, is at it
-//!   trials/<id>.log    what its processes had to say
+//!   trials/<id>.lock   held while a worker, or the process that it started, works on it
+//!   trials/<id>.log    the output of its processes
 //!   <trial>/           its run folder
 //! ```
 //!
-//! The crate knows nothing of models: a [`Settle`] reads configurations for it, and a
+//! The crate does not depend on models: a [`Settle`] reads configurations for it, and a
 //! [`Launch`] says which commands train and evaluate.
 
 mod axes;
@@ -50,7 +50,7 @@ pub use ledger::{Event, Ledger, What};
 pub use names::Short;
 pub use note::Note;
 pub use plan::{Evaluations, Plan, Rung, Trial};
-pub use schedule::{Next, State, Task, alike, schedule, states};
+pub use schedule::{Next, State, Task, identical_failures, schedule, states};
 pub use settle::{Misfit, Settle, Settled};
 pub use slurm::{Slurm, script};
 pub use spec::SweepSpec;

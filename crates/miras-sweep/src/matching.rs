@@ -1,5 +1,4 @@
-//! Equal budgets: the width at which a trial has as many parameters, or takes as many FLOPs,
-//! as another.
+//! Equal budgets: the width at which a trial has as many parameters or FLOPs as another.
 
 use std::collections::BTreeMap;
 
@@ -11,30 +10,30 @@ use toml::Value;
 use crate::settle::{Settle, Settled};
 
 /// The largest width that is tried.
-const WIDEST: u64 = 1 << 20;
-/// How often several budgets are gone through.
+const MAX_WIDTH: u64 = 1 << 20;
+/// How often several budgets are matched in turn.
 const ROUNDS: usize = 6;
 
 /// One `[[sweep.match]]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Match {
-    /// What is to be equal.
+    /// The budget that is to be equal.
     pub(crate) budget: Budget,
-    /// The key that is chosen for it.
+    /// The key whose value is chosen.
     #[serde(default = "ffn_dim")]
     pub(crate) key: String,
-    /// The value of the budget; that of the first point if there is none.
+    /// The value of the budget; by default that of the first point.
     to: Option<f64>,
-    /// How far off it may be, as a share.
+    /// The tolerance, as a fraction.
     #[serde(default = "within")]
     within: f64,
-    /// What the key must be a multiple of.
+    /// The value of the key must be a multiple of this.
     #[serde(default = "one")]
     multiple: u64,
 }
 
-/// What can be made equal.
+/// A budget that can be made equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Budget {
@@ -87,8 +86,8 @@ impl Match {
         if !(self.within > 0.0 && self.within < 1.0) {
             return refuse("within", "within is a share, between 0 and 1");
         }
-        if !(1..=WIDEST).contains(&self.multiple) {
-            let message = format!("multiple must be from 1 to {WIDEST}");
+        if !(1..=MAX_WIDTH).contains(&self.multiple) {
+            let message = format!("multiple must be from 1 to {MAX_WIDTH}");
             return refuse("multiple", &message);
         }
         if self.to.is_some_and(|to| !(to > 0.0 && to.is_finite())) {
@@ -97,20 +96,20 @@ impl Match {
         Ok(())
     }
 
-    /// What the budget is to be, if the first point is `first`.
+    /// The target, if the first point is `first`.
     pub(crate) fn target(&self, first: &Settled) -> f64 {
         self.to.unwrap_or_else(|| self.budget.of(&first.cost))
     }
 
-    /// How far off a model is, as a share.
+    /// The relative distance of a model from the target.
     fn gap(&self, cost: &Cost, target: f64) -> f64 {
         (self.budget.of(cost) / target - 1.0).abs()
     }
 
-    /// The value of the key at which the budget is nearest to the target; none where it is met
-    /// as it is.
+    /// The value of the key at which the budget is nearest to the target; `None` if the target is
+    /// met already.
     ///
-    /// Budgets grow with the key, so it is found by halving.
+    /// Budgets increase with the key, so it is found by bisection.
     fn solve(
         &self,
         (layers, point): (&Layers, &str),
@@ -142,12 +141,12 @@ impl Match {
             let help = "model.ffn_dim, for example, or memory.dim".to_owned();
             return Err(with(1).error(message, Some(help)));
         }
-        let most = (WIDEST / self.multiple).max(1);
+        let most = (MAX_WIDTH / self.multiple).max(1);
         let mut high = 1;
         while high < most && budget(high)? < target {
             high = (2 * high).min(most);
         }
-        // Below `low` the budget is not reached, at `high` it is, or nothing reaches it.
+        // At `low` the budget is below the target, at `high` it is not, unless no width reaches it.
         let mut low = high / 2;
         while high - low > 1 {
             let middle = low + (high - low) / 2;
@@ -192,7 +191,7 @@ pub(crate) struct Budgets<'a> {
 impl Budgets<'_> {
     /// Finds values with which all budgets are met together, and assigns them.
     ///
-    /// One key may move the budget of another, so they are looked for in turn until all hold.
+    /// One key may change the budget of another, so they are matched in turn until all are met.
     pub(crate) fn meet(
         &self,
         layers: &mut Layers,

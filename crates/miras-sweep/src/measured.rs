@@ -1,4 +1,4 @@
-//! Which trials have been measured as they are now.
+//! Finds trials whose present weights were measured.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ use crate::{
 const WHOLE: &str = "sha256:";
 
 impl SweepFolder {
-    /// Whether all that is to be measured on a trial has been.
+    /// Whether all evaluations of a trial are done.
     pub(crate) fn is_all_measured(&self, trial: &Trial) -> Result<bool, SweepError> {
         let each = (self.plan().evaluate.iter())
             .flat_map(|evaluations| evaluations.each(trial.has_memory()));
@@ -27,9 +27,9 @@ impl SweepFolder {
         Ok(true)
     }
 
-    /// Whether there is a report at this length and way of the memory, on the text of the run, the
-    /// amount of the plan and the weights that the run has now, with rows that start anew: a trial
-    /// that was trained further is measured again.
+    /// Whether there is a report at this length and memory mode, on the text of the run, the amount
+    /// of the plan and the present weights, with rows whose state starts anew. A trial that was
+    /// trained further is measured again.
     pub(crate) fn is_measured(
         &self,
         trial: &Trial,
@@ -50,7 +50,7 @@ impl SweepFolder {
             Some(newest) => {
                 newest.weights.is_some() && report["weights"].as_str() == newest.weights.as_deref()
             }
-            // Nothing is left that could be measured again.
+            // Without the run there is nothing to measure.
             None => report["step"].as_u64() == run.read_summary()?.map(|summary| summary.steps),
         };
         let is = |key: &str, value: u64| report[key].as_u64() == Some(value);
@@ -64,8 +64,8 @@ impl SweepFolder {
     }
 }
 
-/// Whether a report is of another text than that of the run, as far as both are known by the
-/// checksum of all their bytes. What damages `run.json` is for those to say who need it.
+/// Whether a report is about another text than that of the run, if both have a checksum of all
+/// bytes. A damaged `run.json` is ignored here and reported by those who need it.
 fn is_of_other_text(run: &RunFolder, report: &Value) -> bool {
     let inputs = run.read_record().map(|record| record.inputs());
     let own = inputs.ok().and_then(|inputs| inputs.valid.or(inputs.data));

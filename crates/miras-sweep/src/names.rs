@@ -1,4 +1,4 @@
-//! What trials are called.
+//! Labels and folder names of trials.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,8 +9,8 @@ pub(crate) const EXTENDS: &str = "extends";
 /// Characters of a label that become part of the name of a folder.
 const MAX_LABEL: usize = 60;
 
-/// Short names of keys: `depth` for `memory.depth`, and `memory` for `memory.kind`, where no other
-/// key of a configuration has the same.
+/// Short names of keys: `depth` for `memory.depth`, and `memory` for `memory.kind`, unless another
+/// key of a configuration has the same short name.
 #[derive(Debug, Clone)]
 pub struct Short {
     /// How many keys have this short name.
@@ -18,7 +18,7 @@ pub struct Short {
 }
 
 impl Short {
-    /// Of all keys that there are.
+    /// The short names of a set of keys, which must be complete.
     pub fn new<'a>(keys: impl Iterator<Item = &'a String>) -> Self {
         let mut counts = BTreeMap::new();
         for key in keys.collect::<BTreeSet<_>>() {
@@ -27,7 +27,7 @@ impl Short {
         Self { counts }
     }
 
-    /// The short name, or the key itself where that would be another's as well.
+    /// The short name, or the whole key if another key has the same short name.
     pub fn of<'a>(&self, key: &'a str) -> &'a str {
         match self.counts.get(last(key)) {
             Some(2..) => key,
@@ -41,7 +41,7 @@ fn last(key: &str) -> &str {
     key.rsplit_once('.').map_or(key, |(_, last)| last)
 }
 
-/// What is special about a trial: its swept keys.
+/// The label of a trial: its swept keys.
 pub(crate) fn label(values: &BTreeMap<String, Value>, keys: &[String], short: &Short) -> String {
     let mut words: Vec<String> = Vec::new();
     for key in keys {
@@ -67,7 +67,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Names of folders, each once: the label and the seed in characters that are plain everywhere.
+/// Unique names of folders: the label and the seed in characters that are portable.
 pub(crate) fn folders(labels: &[(String, u64)], ids: &[String]) -> Vec<String> {
     let names: Vec<String> = (labels.iter())
         .map(|(label, seed)| {

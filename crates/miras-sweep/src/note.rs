@@ -1,4 +1,4 @@
-//! Notes on many trials or variants, each said once.
+//! Notes that are shared by many trials or variants.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,18 +8,18 @@ use std::{
 /// How many names are listed before the rest is counted.
 const LISTED: usize = 4;
 
-/// A note, and whom it is about.
+/// A note and its subjects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// What is to be noted, a sentence.
+    /// The note, a sentence.
     pub text: String,
-    /// Whom it is about, in order; empty if it is about all.
+    /// The names of its subjects, in order; empty if it is about all.
     pub about: Vec<String>,
 }
 
 impl Note {
-    /// Puts equal notes of different owners together, in the order in which they first come.
-    /// Owners of one name are one.
+    /// Merges equal notes of different owners, in the order of their first occurrence. Owners with
+    /// the same name count as one.
     pub fn merge<'a>(owners: impl IntoIterator<Item = (&'a str, &'a [String])>) -> Vec<Self> {
         let mut all: BTreeSet<&str> = BTreeSet::new();
         let mut texts: Vec<&str> = Vec::new();

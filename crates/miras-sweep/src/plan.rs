@@ -1,4 +1,4 @@
-//! A sweep as it is carried out: `sweep.json`.
+//! The plan of a sweep: `sweep.json`.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 pub(crate) const SCHEMA: &str = "miras_sweep";
 pub(crate) const VERSION: u32 = 1;
 
-/// A sweep as it is carried out.
+/// The plan of a sweep.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// `"miras_sweep"`.
@@ -21,17 +21,17 @@ pub struct Plan {
     pub version: u32,
     /// The name of the folder.
     pub name: String,
-    /// What decides which trial is better.
+    /// The metric that ranks trials.
     pub metric: String,
-    /// Which way.
+    /// Whether higher or lower is better.
     pub goal: Goal,
     /// The swept keys, without the seed.
     pub keys: Vec<String>,
-    /// Failures in a row for the same reason that end the sweep; 0 for never.
+    /// The number of consecutive failures for the same reason that ends the sweep; 0 for never.
     pub alike: usize,
     /// The budgets, one or more.
     pub rungs: Vec<Rung>,
-    /// What is measured on trials that got to the last rung.
+    /// The evaluations of trials that reached the last rung.
     pub evaluate: Option<Evaluations>,
     /// How it was started.
     pub command: Vec<String>,
@@ -41,10 +41,10 @@ pub struct Plan {
     pub trials: Vec<Trial>,
 }
 
-/// A budget and who gets it.
+/// A training budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rung {
-    /// How many points of the rung before go on to it; all of them at the first.
+    /// How many points of the previous rung continue on this one; all on the first rung.
     pub best: Option<usize>,
 }
 
@@ -55,9 +55,9 @@ pub struct Trial {
     pub id: String,
     /// Its run folder, inside the sweep's.
     pub name: String,
-    /// What is special about it, in words.
+    /// Its swept keys, as a short text.
     pub label: String,
-    /// Trials that differ in their seed alone have the same point.
+    /// Trials that differ only in their seed have the same point.
     pub point: usize,
     /// `train.seed`.
     pub seed: u64,
@@ -67,7 +67,7 @@ pub struct Trial {
     pub matched: BTreeMap<String, Value>,
     /// Steps at the end of each rung.
     pub steps: Vec<u64>,
-    /// Tokens a step.
+    /// Tokens per step.
     pub step_tokens: u64,
     /// What the model takes.
     pub cost: Cost,
@@ -94,11 +94,11 @@ impl Trial {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluations {
-    /// Tokens a row, each measured for itself.
+    /// Row lengths in tokens; each is measured separately.
     pub lengths: Vec<usize>,
-    /// Tokens read at each length, the same text for all where the data are a text.
+    /// Tokens read at each length; of a text, the same ones for all lengths.
     pub tokens: usize,
-    /// What memories do meanwhile, as `eval --memory`; live if there is none.
+    /// What memories do during the evaluation, as `eval --memory`; live by default.
     #[serde(default)]
     pub memory: Vec<String>,
 }
@@ -112,8 +112,8 @@ fn least_common_multiple(a: u64, b: u64) -> u64 {
 }
 
 impl Evaluations {
-    /// Each length with each way of the memory that a model has: without a memory there is
-    /// nothing to freeze, and the one way is called live.
+    /// Each length with each memory mode of the model. A model without a memory has only the mode
+    /// live.
     pub fn each(&self, has_memory: bool) -> Vec<(usize, &str)> {
         let mut ways: Vec<&str> = self.memory.iter().map(String::as_str).collect();
         if ways.is_empty() || !has_memory {
@@ -124,14 +124,14 @@ impl Evaluations {
             .collect()
     }
 
-    /// In how many stretches of the text the tokens lie: few enough for the longest rows, so that
-    /// rows of every length read the same text.
+    /// The number of stretches of the text: few enough for the longest rows, so that rows of every
+    /// length read the same text.
     pub fn stretches(&self) -> u64 {
         let longest = self.lengths.iter().max().copied().unwrap_or(1);
         Selection::usual_stretches(self.tokens as u64, longest as u64)
     }
 
-    /// The largest number of tokens, up to `limit`, that is whole rows at every length.
+    /// The largest number of tokens, up to `limit`, that is a multiple of every length.
     pub fn most(&self, limit: u64) -> u64 {
         let rows = self.lengths.iter().map(|&length| length as u64);
         let step = rows.reduce(least_common_multiple).unwrap_or(1).max(1);

@@ -35,7 +35,7 @@ pub(crate) fn settle_point(
 ) -> Result<Vec<(Settled, Matched)>, ConfigError> {
     let mut layers = base.clone();
     let mut set: Vec<&Assigned> = set.iter().collect();
-    // Files first, and whole parts before what is in them.
+    // Files first, and tables before keys inside of them.
     set.sort_by_key(|one| (one.key() != EXTENDS, one.key().matches('.').count()));
     for one in &set {
         layers.assign(one)?;
@@ -53,7 +53,7 @@ pub(crate) fn settle_point(
             settle,
         };
         matched = budgets.meet(&mut layers, &wanted)?;
-        // Of a point that cannot be, nothing is to be equal to.
+        // An invalid point sets no targets.
         *targets = Some(wanted);
     }
     let mut settled = settle.settle(layers.clone())?;
@@ -63,7 +63,7 @@ pub(crate) fn settle_point(
         .last()
         .filter(|_| !spec.rungs.is_empty())
     {
-        // As anybody's: what `train.steps` may not be is an error at the rung.
+        // Assigned like any key, so that an invalid `train.steps` is an error at the rung.
         let here = format!("{}.tokens", item_path("sweep.rungs", spec.rungs.len() - 1));
         let last = Value::Integer(i64::try_from(last).unwrap_or(i64::MAX));
         layers.assign(&spec.tree.assigned(&here, "train.steps", last))?;
@@ -99,7 +99,7 @@ pub(crate) fn settle_point(
     seeds.collect()
 }
 
-/// Whether `[sweep.evaluate]` can be done with the data of a point, and what is to be noted of it.
+/// Checks that `[sweep.evaluate]` can be done with the data of a point, and gives notes about it.
 fn measure(
     spec: &SweepSpec,
     layers: &Layers,
@@ -120,7 +120,7 @@ fn measure(
     })
 }
 
-/// What a point sets.
+/// The settings of a point, in words.
 pub(crate) fn in_words(set: &[&Assigned]) -> String {
     let words = set
         .iter()
@@ -128,7 +128,7 @@ pub(crate) fn in_words(set: &[&Assigned]) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a configuration is one that this sweep can judge.
+/// Refuses a configuration that the sweep cannot rank.
 fn check(spec: &SweepSpec, settled: &Settled) -> Result<(), ConfigError> {
     let metric = &spec.keys.metric;
     if !settled.metrics.contains(metric) {
@@ -148,7 +148,7 @@ fn check(spec: &SweepSpec, settled: &Settled) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The keys that a point sets, with kinds under their own name.
+/// The keys and values that a point sets; the kind of a table has the key `TABLE.kind`.
 pub(crate) fn values(set: &[Assigned], settled: &Table) -> Vec<(String, Value)> {
     let mut values = Vec::new();
     for one in set {
@@ -183,13 +183,13 @@ fn at<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
     }
 }
 
-/// The settled configurations by dotted key.
+/// The resolved configurations by dotted key.
 pub(crate) fn settled_keys(points: &[Point]) -> Vec<BTreeMap<String, Value>> {
     let keys = |point: &Point| flat(&point.settled.table).into_iter().collect();
     points.iter().map(keys).collect()
 }
 
-/// Steps at the end of each rung; `train.steps` where there is one budget.
+/// Steps at the end of each rung; `train.steps` if there is only one budget.
 pub(crate) fn steps(settled: &Settled, spec: &SweepSpec) -> Result<Vec<u64>, ConfigError> {
     if spec.rungs.is_empty() {
         return Ok(vec![settled.steps]);

@@ -10,7 +10,7 @@ const MAX_VALUES: usize = 1000;
 /// Up to here every whole number is a floating-point number.
 const MAX_EXACT_INTEGER: f64 = (1_u64 << 53) as f64;
 
-/// `{ log = [LOW, HIGH], n = 5 }`, or `linear`; with `integer = true` of whole numbers.
+/// `{ log = [LOW, HIGH], n = 5 }` or `linear = [LOW, HIGH]`; with `integer = true` whole numbers.
 #[derive(Debug, Clone)]
 pub(crate) struct Range {
     low: f64,
@@ -36,7 +36,7 @@ struct Keys {
 }
 
 impl Range {
-    /// Whether a table is meant as one.
+    /// Whether a table describes a range.
     pub(crate) fn is_one(table: &Table) -> bool {
         table.contains_key("log") && table["log"].is_array()
             || table.contains_key("linear") && table["linear"].is_array()
@@ -101,8 +101,8 @@ impl Range {
             .collect())
     }
 
-    /// A value of the range, every one as likely on its scale. A whole number stands for
-    /// everything that is rounded to it, so the range is one half wider at both ends.
+    /// A random value, uniform on the scale of the range. A whole number stands for all numbers
+    /// that are rounded to it, so the range is wider by one half at both ends.
     pub(crate) fn draw(&self, stream: &mut Stream) -> Value {
         match (self.integer, self.scale) {
             (false, _) => self.at(stream.unit()),
@@ -118,8 +118,8 @@ impl Range {
         }
     }
 
-    /// The value at a share of the way, from 0 to 1; between the ends to four digits, so that
-    /// what is written in a table is what was used.
+    /// The value at a fraction of the range, from 0 to 1. Between the ends it is rounded to four
+    /// digits, so that a table can show exactly what was used.
     fn at(&self, share: f64) -> Value {
         let value = match self.scale {
             Scale::Linear => self.low + share * (self.high - self.low),

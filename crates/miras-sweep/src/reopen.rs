@@ -1,4 +1,4 @@
-//! What is done or has failed, to be done again.
+//! Reopens trials that are done or have failed.
 
 use std::time::SystemTime;
 
@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl SweepFolder {
-    /// Forgets failures, and results whose run folder is gone, so that these trials are tried
-    /// again; their number.
+    /// Discards failures, and results whose run folder is gone, so that these trials are tried
+    /// again; returns their number.
     pub fn retry(&self) -> Result<usize, SweepError> {
         let states = states(&self.ledger().events()?);
         let mut count = 0;
@@ -35,7 +35,7 @@ impl SweepFolder {
         Ok(count)
     }
 
-    /// How many trials are done, and have lost their run folder since.
+    /// The number of trials that are done and whose run folder is gone.
     pub fn lost(&self) -> Result<usize, SweepError> {
         let states = states(&self.ledger().events()?);
         let trials = self.plan().trials.iter();
@@ -46,8 +46,8 @@ impl SweepFolder {
         Ok(lost.count())
     }
 
-    /// Has the trials that got to the last rung measured where they have not been as they are now;
-    /// what is measured already is kept.
+    /// Reopens trials that reached the last rung and whose present weights were not measured; valid
+    /// measurements are kept.
     pub(crate) fn measure_again(&self) -> Result<(), SweepError> {
         let last = self.plan().rungs.len() - 1;
         let states = states(&self.ledger().events()?);

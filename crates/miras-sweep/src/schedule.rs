@@ -1,4 +1,4 @@
-//! What is to be done next.
+//! Chooses the next tasks from the plan and the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,27 +9,26 @@ use crate::{
     plan::Plan,
 };
 
-/// Kills of one trial in a row, none of which got further than it had been, after which it is
-/// given up.
-pub(crate) const MOST_KILLS: usize = 3;
+/// Consecutive kills of a trial without progress after which it has failed.
+pub(crate) const MAX_KILLS: usize = 3;
 
-/// Where a trial stands, from its events.
+/// The state of a trial, from its events.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
-    /// The metric at the end of each rung that it got to.
+    /// The metric at the end of each rung that it reached.
     pub done: BTreeMap<usize, Option<f64>>,
     /// Why it failed.
     pub failed: Option<String>,
-    /// Whether its last event is that somebody took it; whether they still are at it the lock
-    /// says.
+    /// Whether its last event is that a worker took it. Whether that worker still runs is known by
+    /// the lock.
     pub is_taken: bool,
     /// Steps done, as far as the ledger knows.
     pub steps: u64,
-    /// Kills in a row.
+    /// Consecutive kills.
     pub(crate) kills: usize,
 }
 
-/// A trial and the rung it is to get to the end of.
+/// A trial and the rung to be completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Task {
     /// Index in the plan.
@@ -38,16 +37,16 @@ pub struct Task {
     pub rung: usize,
 }
 
-/// What there is to do.
+/// The next tasks.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// These, in this order; somebody may be at some of them.
+    /// These tasks, in this order; another worker may hold some of them.
     Tasks(Vec<Task>),
-    /// Every trial is done, or has failed, or was not good enough to go on.
+    /// Every trial is done, has failed, or was not selected for the next rung.
     Complete,
 }
 
-/// Where every trial stands, by its id.
+/// The state of every trial, by its id.
 pub fn states(events: &[Event]) -> BTreeMap<String, State> {
     let mut states: BTreeMap<String, State> = BTreeMap::new();
     for event in events {
@@ -73,15 +72,15 @@ pub fn states(events: &[Event]) -> BTreeMap<String, State> {
     states
 }
 
-/// What is to be done next, given what happened.
+/// The next tasks, given the states of the trials.
 ///
-/// All points of a rung are finished before the best of them go on to the next one.
+/// All points of a rung are finished before the best of them continue on the next one.
 pub fn schedule(plan: &Plan, states: &BTreeMap<String, State>) -> Next {
     let none = State::default();
     let state = |trial: usize| states.get(&plan.trials[trial].id).unwrap_or(&none);
     let mut here: Vec<usize> = (0..plan.trials.len()).collect();
     for (rung, budget) in plan.rungs.iter().enumerate() {
-        // Nothing comes before the first rung; a plan that says otherwise was edited.
+        // The first rung selects no points; a plan with `best` there was edited.
         if let (Some(best), Some(before)) = (budget.best, rung.checked_sub(1)) {
             here = best_of(plan, &here, before, best, &state);
         }
@@ -98,7 +97,7 @@ pub fn schedule(plan: &Plan, states: &BTreeMap<String, State>) -> Next {
     Next::Complete
 }
 
-/// The trials of the best points: by the mean over seeds, and those of which a seed failed last.
+/// The trials of the best points, by the mean over seeds. Points with a failed seed come last.
 fn best_of<'a>(
     plan: &Plan,
     here: &[usize],
@@ -136,8 +135,8 @@ fn best_of<'a>(
         .collect()
 }
 
-/// The reason that the last `count` ends have in common, if all of them are failures.
-pub fn alike(events: &[Event], count: usize) -> Option<String> {
+/// The common reason of the last `count` trials that ended, if all of them failed for the same one.
+pub fn identical_failures(events: &[Event], count: usize) -> Option<String> {
     let ends: Vec<&Event> = (events.iter().rev())
         .filter(|event| matches!(event.event, What::Done | What::Failed))
         .take(count)
@@ -147,13 +146,14 @@ pub fn alike(events: &[Event], count: usize) -> Option<String> {
     }
     let reason = |event: &Event| event.reason.clone().unwrap_or_default();
     let first = reason(ends[0]);
-    let is_alike =
-        |event: &&Event| event.event == What::Failed && gist(&reason(event)) == gist(&first);
-    ends.iter().all(is_alike).then_some(first)
+    let is_same = |event: &&Event| {
+        event.event == What::Failed && comparable(&reason(event)) == comparable(&first)
+    };
+    ends.iter().all(is_same).then_some(first)
 }
 
-/// A reason without its numbers and names of folders.
-fn gist(reason: &str) -> String {
+/// A reason without numbers and paths, to compare it with others.
+fn comparable(reason: &str) -> String {
     let words = reason.split_whitespace().filter(|word| !word.contains('/'));
     let words: Vec<String> = words
         .map(|word| word.chars().filter(|c| !c.is_ascii_digit()).collect())

@@ -1,4 +1,4 @@
-//! What a configuration amounts to.
+//! Resolved configurations.
 
 use miras_config::{ConfigError, Layers};
 use miras_run::Cost;
@@ -8,11 +8,11 @@ use crate::plan::Evaluations;
 
 /// Reads the configuration of a trial as training would.
 pub trait Settle {
-    /// Every key settled and checked, or the first mistake.
+    /// All keys, resolved and checked, or the first mistake.
     fn settle(&self, layers: Layers) -> Result<Settled, ConfigError>;
 
-    /// Whether the data of a configuration that was settled can be measured as `[sweep.evaluate]`
-    /// asks, and what is to be noted of it.
+    /// Checks that the data of a resolved configuration can be measured as `[sweep.evaluate]`
+    /// asks, and gives notes about it.
     fn measure(&self, layers: Layers, evaluations: &Evaluations) -> Result<Vec<String>, Misfit>;
 }
 
@@ -30,13 +30,13 @@ pub struct Misfit {
 pub struct Settled {
     /// All keys.
     pub table: Table,
-    /// The same, meaning the same from whatever working directory.
+    /// All keys, with absolute paths.
     pub stored: Table,
     /// What the model takes.
     pub cost: Cost,
-    /// Bytes that training is estimated to take, if they are those of this machine.
+    /// Estimated bytes of training, if they are memory of this machine.
     pub memory: Option<u64>,
-    /// Tokens an optimiser step.
+    /// Tokens per optimiser step.
     pub step_tokens: u64,
     /// `train.steps`.
     pub steps: u64,
@@ -44,7 +44,7 @@ pub struct Settled {
     pub seed: u64,
     /// The tags that `metrics.jsonl` will have.
     pub metrics: Vec<String>,
-    /// What is allowed and may not be meant, a sentence each.
+    /// Notes on settings that are allowed but may not be meant, one sentence each.
     pub notes: Vec<String>,
     /// Why this machine cannot train it, if it cannot.
     pub unfit: Option<String>,

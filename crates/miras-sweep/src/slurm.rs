@@ -4,14 +4,14 @@ use std::path::Path;
 
 use miras_run::shell_word;
 
-/// What the array job is to be like.
+/// The parameters of the array job.
 #[derive(Debug, Clone)]
 pub struct Slurm<'a> {
     /// The name of the sweep.
     pub name: &'a str,
     /// Its folder, which all nodes see under this path.
     pub folder: &'a Path,
-    /// The program, likewise.
+    /// The program, under the same path on all nodes.
     pub program: &'a Path,
     /// Where it runs, for relative paths.
     pub working_dir: &'a Path,

@@ -16,7 +16,7 @@ const TABLE: &str = "sweep";
 /// Why a key is not for an axis.
 const MATCHED: &str = "chosen by [[sweep.match]]";
 
-/// `[sweep]`, read and checked for itself; [`expand`](crate::expand) makes trials of it.
+/// `[sweep]`, read and checked by itself; [`expand`](crate::expand) makes trials of it.
 #[derive(Debug)]
 pub struct SweepSpec {
     pub(crate) keys: Keys,
@@ -24,7 +24,7 @@ pub struct SweepSpec {
     pub(crate) matches: Vec<Match>,
     pub(crate) rungs: Vec<RungKeys>,
     pub(crate) evaluate: Option<Evaluations>,
-    /// What the user should know of how the table was read.
+    /// Notes for the user on how the table was read.
     pub(crate) notes: Vec<String>,
     /// For errors about the table as a whole.
     pub(crate) tree: Tree,
@@ -38,17 +38,17 @@ pub(crate) struct Keys {
     pub(crate) mode: Mode,
     /// Every point is trained with each; `train.seed` if there are none.
     pub(crate) seeds: Vec<u64>,
-    /// What decides which trial is better: a tag of `metrics.jsonl`.
+    /// The metric that ranks trials: a tag of `metrics.jsonl`.
     pub(crate) metric: String,
-    /// Which way is better; higher for accuracies, else lower.
+    /// Whether higher or lower is better; by default higher for accuracies, else lower.
     pub(crate) goal: Option<Goal>,
     /// Points that mode "random" draws.
     pub(crate) points: Option<usize>,
     /// Seed of the draws.
     pub(crate) draw_seed: u64,
-    /// What happens to combinations that are no valid configuration.
+    /// What happens to combinations that are not a valid configuration.
     pub(crate) invalid: Invalid,
-    /// Failures in a row for the same reason that end the sweep; 0 for never.
+    /// The number of consecutive failures for the same reason that ends the sweep; 0 for never.
     pub(crate) alike: usize,
 }
 
@@ -67,7 +67,7 @@ pub(crate) enum Invalid {
 pub(crate) struct RungKeys {
     /// Tokens that a trial has seen at the end of it.
     pub(crate) tokens: u64,
-    /// How many points of the rung before go on to it; all of them at the first.
+    /// How many points of the previous rung continue on this one; all on the first rung.
     pub(crate) best: Option<usize>,
 }
 
@@ -87,7 +87,7 @@ impl Default for Keys {
 }
 
 impl SweepSpec {
-    /// Takes `[sweep]` out of a configuration; what is left is that of the trials.
+    /// Takes `[sweep]` out of a configuration; the rest is the configuration of the trials.
     pub fn take(layers: &mut Layers) -> Result<Self, ConfigError> {
         let mut tree = layers.split_off(TABLE).merge()?;
         let mut axes = axes::take(&mut tree)?;
@@ -135,7 +135,7 @@ impl SweepSpec {
         })
     }
 
-    /// Puts what does not depend on the trials into a plan.
+    /// Sets the fields of a plan that do not depend on the trials.
     pub fn fill(&self, plan: &mut Plan) {
         plan.metric.clone_from(&self.keys.metric);
         plan.goal = self.goal();

@@ -1,4 +1,4 @@
-//! One trial to the end of one rung, in a process of its own.
+//! Runs one trial to the end of one rung, in its own process.
 
 use std::{
     fs::{File, OpenOptions},
@@ -18,25 +18,25 @@ use crate::{
     plan::{Evaluations, Trial},
 };
 
-/// How often a process is looked at, at first and at most.
-const SOON: Duration = Duration::from_millis(10);
-const LATE: Duration = Duration::from_millis(200);
+/// The first and the longest pause between checks of a process.
+const MIN_PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_millis(200);
 /// How often its progress is read.
 const PROGRESS: Duration = Duration::from_millis(500);
-/// How much of the end of a file is looked at.
-const TAIL: u64 = 1 << 14;
+/// Bytes that are read at the end of a file.
+const TAIL_BYTES: u64 = 1 << 14;
 /// The tag of the number of skipped steps.
 const SKIPPED: &str = "train/skipped";
-/// The exit code that says it was told to stop and has saved.
+/// The exit code of a process that was asked to stop and saved its state.
 const INTERRUPTED: i32 = 130;
 
 /// The commands that train and evaluate. They end with the exit codes of `miras-train`.
 pub trait Launch: Sync {
     /// Trains a new run to `steps`.
     fn begin(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
-    /// Goes on with a run that is there.
+    /// Continues an existing run.
     fn go_on(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
-    /// Measures at a length with a way of the memory, and writes the report.
+    /// Evaluates at a length with a memory mode, and writes the report.
     fn evaluate(
         &self,
         folder: &SweepFolder,
@@ -46,7 +46,7 @@ pub trait Launch: Sync {
     ) -> Command;
 }
 
-/// How it ended.
+/// How a trial ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum End {
     Done {
@@ -54,7 +54,7 @@ pub(crate) enum End {
     },
     Failed(String),
     Interrupted,
-    /// Nothing can be written where its folder is.
+    /// The disk of its folder cannot be written to.
     NoRoom(String),
     Killed(String),
 }
@@ -66,17 +66,17 @@ pub(crate) struct Work<'a> {
     pub(crate) rung: usize,
     pub(crate) claim: &'a Claim,
     pub(crate) launch: &'a dyn Launch,
-    /// Whether it should stop.
+    /// Whether to stop.
     pub(crate) stop: &'a dyn Fn() -> bool,
-    /// Told the steps that are done.
+    /// Receives the number of steps done.
     pub(crate) progress: &'a dyn Fn(u64),
 }
 
 impl Work<'_> {
-    /// Trains and measures what is not trained and measured yet; steps done, and how it ended.
-    pub(crate) fn carry_out(&self) -> Result<(u64, End), SweepError> {
+    /// Trains and evaluates as far as not done yet. Returns the steps done and how it ended.
+    pub(crate) fn run_trial(&self) -> Result<(u64, End), SweepError> {
         let steps = self.trial.steps[self.rung];
-        // A run whose time was up has all that its configuration grants it.
+        // A run that reached its time limit is trained, too.
         let is_trained = |summary: &Summary| match summary.status {
             Status::Finished => summary.steps >= steps,
             Status::Time => true,
@@ -136,7 +136,7 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Runs a command to its end; nothing if it ended well.
+    /// Runs a command to its end; `None` if it succeeded.
     fn run(&self, mut command: Command) -> Result<Option<End>, SweepError> {
         let log = self.folder.log(self.trial);
         let file = OpenOptions::new().create(true).append(true).open(&log);
@@ -144,7 +144,7 @@ impl Work<'_> {
         let said_before = file.metadata().map_or(0, |file| file.len());
         let share = (self.claim.share()).map_err(RunError::io("share the lock for", &log))?;
         command.stdin(share).stdout(Stdio::null()).stderr(file);
-        // Ctrl-C is for us to pass on, once.
+        // In its own process group, so that it gets Ctrl-C only once, from this process.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().map_err(|cause| SweepError::Start {
@@ -158,7 +158,7 @@ impl Work<'_> {
         let end = match status.code() {
             Some(0) => None,
             Some(INTERRUPTED) => Some(End::Interrupted),
-            // It was told before it could listen.
+            // It was asked to stop before it handled signals.
             None if was_told => Some(End::Interrupted),
             Some(code) => Some(self.failed(code, &log, said_before)),
             None => Some(End::Killed(killed_by(status))),
@@ -166,9 +166,9 @@ impl Work<'_> {
         Ok(end)
     }
 
-    /// Waits for the end; and whether it was told to stop.
+    /// Waits for the end. Returns also whether the process was asked to stop.
     fn wait(&self, child: &mut Child) -> io::Result<(ExitStatus, bool)> {
-        let mut pause = SOON;
+        let mut pause = MIN_PAUSE;
         let mut told = false;
         let mut looked = Instant::now();
         loop {
@@ -184,11 +184,11 @@ impl Work<'_> {
                 (self.progress)(self.logged());
             }
             thread::sleep(pause);
-            pause = (pause * 2).min(LATE);
+            pause = (pause * 2).min(MAX_PAUSE);
         }
     }
 
-    /// How it failed: by itself, or for want of a disk to write to.
+    /// How a failed process ended: by itself, or because the disk cannot be written to.
     fn failed(&self, code: i32, log: &Path, said_before: u64) -> End {
         let reason = self.reason(log, said_before);
         if let Some(reason) = reason {
@@ -198,7 +198,7 @@ impl Work<'_> {
                 End::Failed(reason)
             };
         }
-        // What it had to say may have been lost for the same reason.
+        // A full disk may have taken its message too.
         let said = format!("it ended with exit code {code} and said nothing");
         let write = || {
             let mut file = OpenOptions::new().append(true).open(log)?;
@@ -211,7 +211,7 @@ impl Work<'_> {
         }
     }
 
-    /// Why it failed, in one line; none if it said nothing.
+    /// The reason in one line; `None` if it printed nothing.
     fn reason(&self, log: &Path, said_before: u64) -> Option<String> {
         let said = tail(log, said_before).unwrap_or_default();
         let summary = self.summary().ok().flatten();
@@ -219,7 +219,7 @@ impl Work<'_> {
             .filter(|summary| matches!(summary.status, Status::Nonfinite | Status::Failed))
             .and_then(|summary| summary.message);
         let last_error = || {
-            // What was never written shows as NUL after a power cut.
+            // After a power loss, unwritten blocks read as NUL.
             let is_empty = |c: char| c.is_whitespace() || c.is_control();
             let lines: Vec<&str> = (said.lines())
                 .filter(|line| !line.chars().all(is_empty))
@@ -262,18 +262,20 @@ impl Work<'_> {
     }
 }
 
-/// The end of a file, from `offset` on and at most so much that it is quickly read.
+/// The end of a file, from `offset` on and at most [`TAIL_BYTES`] long.
 fn tail(path: &Path, offset: u64) -> io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(offset.max(length.saturating_sub(TAIL))))?;
+    file.seek(SeekFrom::Start(
+        offset.max(length.saturating_sub(TAIL_BYTES)),
+    ))?;
     let mut bytes = Vec::new();
-    file.take(TAIL).read_to_end(&mut bytes)?;
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Whether a reason is that of the system for refusing to write: no room, no quota left, or a
-/// disk that is read-only. The number of the error is in it whatever the language is.
+/// Whether a reason is an error of the system because of a full or read-only disk, or a quota. Its
+/// number is part of the message in every language.
 fn names_full_disk(reason: &str) -> bool {
     let numbers: &[i32] = if cfg!(windows) {
         &[39, 112]
@@ -286,18 +288,18 @@ fn names_full_disk(reason: &str) -> bool {
     numbers.iter().any(names)
 }
 
-/// Asks a process to save and end.
+/// Asks a process to save its state and end.
 #[cfg(unix)]
 fn tell_to_stop(child: &Child) -> io::Result<()> {
     use nix::{errno::Errno, sys::signal, unistd::Pid};
     match signal::kill(Pid::from_raw(child.id() as i32), signal::Signal::SIGINT) {
-        // It has ended by itself.
+        // It has ended already.
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Where there are no signals, it goes on from its newest checkpoint the next time.
+/// Without signals the process is killed, and continues from its newest checkpoint next time.
 #[cfg(not(unix))]
 fn tell_to_stop(child: &mut Child) -> io::Result<()> {
     child.kill()

@@ -1,4 +1,4 @@
-//! Points with names and ids.
+//! From points to trials with names and ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,15 +14,15 @@ use crate::{
     spec::SweepSpec,
 };
 
-/// What is special about each point, in words; those that differ in their seed alone have the
-/// same.
+/// A label for each point: its swept keys. Points that differ only in their seed have the same
+/// label.
 pub(crate) fn labels(points: &[Point], keys: &[String]) -> Vec<String> {
     let short = Short::new(settled_keys(points).iter().flat_map(BTreeMap::keys));
     let label = |point: &Point| names::label(&to_json(point.values.iter().cloned()), keys, &short);
     points.iter().map(label).collect()
 }
 
-/// Points with names and ids, and how many were the same as another.
+/// The trials of the points, and how many points were duplicates.
 pub(crate) fn trials(
     points: Vec<Point>,
     labels: Vec<String>,
@@ -35,7 +35,7 @@ pub(crate) fn trials(
     for (mut point, label) in points.into_iter().zip(labels) {
         let steps = steps(&point.settled, spec)?;
         let id = hash(&annotated(&point.settled.table, &Origins::default()));
-        // No part of the id, so that a sweep can grow by a key.
+        // Not part of the id, so that a key can be added to a sweep.
         if let Some(Value::Table(log)) = point.settled.stored.get_mut("log") {
             log.insert("hparams".to_owned(), columns(keys));
         }
@@ -63,7 +63,7 @@ pub(crate) fn trials(
     for ((trial, _), name) in found.iter_mut().zip(names::folders(&labels, &ids)) {
         trial.name = name;
     }
-    // Seeds in the outer order: what was cut off has whole comparisons.
+    // Seed by seed, so that a sweep that is stopped early has complete comparisons.
     let place = |seed: u64| spec.keys.seeds.iter().position(|&other| other == seed);
     found.sort_by_key(|(trial, _)| place(trial.seed));
     let repeated = count - found.len();
@@ -78,13 +78,13 @@ fn to_json(
         .collect()
 }
 
-/// The columns of `TensorBoard`'s `HParams` page. Seeds are averaged there, so theirs would be that
-/// of one of them.
+/// The columns of `TensorBoard`'s `HParams` page. Seeds are averaged there, so a column of seeds
+/// would show one of them.
 fn columns(keys: &[String]) -> Value {
     let seed = ["train.seed".to_owned()];
     let columns = if keys.is_empty() { &seed } else { keys };
     let columns = columns.iter().flat_map(|key| match key.as_str() {
-        // What a file chooses is known by its parts.
+        // A file is shown by the kinds that it chooses.
         EXTENDS => [
             "model.mixer",
             "memory.kind",
@@ -99,7 +99,7 @@ fn columns(keys: &[String]) -> Value {
     Value::Array(columns.map(Value::String).collect())
 }
 
-/// Sixteen digits: one in 10^9 that two of 10^5 trials are the same.
+/// Sixteen digits: the probability that two of 10^5 trials have the same hash is below 10^-9.
 fn hash(text: &str) -> String {
     let mut name = sha256_hex(text.as_bytes());
     name.truncate(16);

@@ -1,4 +1,4 @@
-//! A process that carries trials out.
+//! A process that trains and evaluates trials.
 
 use std::{
     collections::BTreeSet,
@@ -17,39 +17,39 @@ use crate::{
     folder::SweepFolder,
     ledger::{Claim, Event, What, this_process},
     plan::Trial,
-    schedule::{MOST_KILLS, Next, Task, alike, schedule, states},
+    schedule::{MAX_KILLS, Next, Task, identical_failures, schedule, states},
     trial_process::{End, Launch, Work},
 };
 
-/// How long to wait where others are at all that is left, at first and at most.
-const WAIT: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(2);
+/// The first and the longest pause while other workers hold all remaining tasks.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// Who is told what happens; `job` is a number below [`Options::jobs`].
+/// Receives what happens; `job` is a number below [`Options::jobs`].
 pub trait Watch: Sync {
-    /// A trial is taken up.
+    /// Work on a trial starts.
     fn started(&self, job: usize, trial: &Trial, task: Task);
-    /// It has done so many steps.
+    /// A trial has done `steps` steps.
     fn progressed(&self, job: usize, trial: &Trial, steps: u64);
-    /// All that is left is with so many other processes; told once.
+    /// Other processes hold all remaining trials; called once.
     fn waiting(&self, trials: usize);
-    /// What came of it.
+    /// Work on a trial ended with this event.
     fn ended(&self, job: usize, trial: &Trial, event: &Event, tally: Tally);
 }
 
-/// How to work.
+/// Options of a worker.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Trials at a time.
+    /// The number of trials in parallel.
     pub jobs: usize,
-    /// Whether the first failure ends it.
+    /// Whether the first failure ends the work.
     pub fail_fast: bool,
 }
 
-/// How many trials are in which state.
+/// The number of trials in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Trials that got to the end of a rung and are not wanted on another, or not yet.
+    /// Trials that completed a rung and have not failed.
     pub done: usize,
     /// Trials that cannot be trained.
     pub failed: usize,
@@ -62,37 +62,37 @@ pub struct Tally {
 pub enum WorkEnd {
     /// Nothing is left to do.
     Complete(Tally),
-    /// It was told to stop; what was being trained is saved.
+    /// It was asked to stop; the trials in progress were saved.
     Interrupted(Tally),
-    /// Failures ended it, for this reason; what was being trained is saved.
+    /// Failures ended it, for this reason; the trials in progress were saved.
     Stopped(Tally, String),
-    /// Nothing can be written any more, for this reason; no trial has failed by it.
+    /// Nothing can be written, for this reason, which does not count as a failure of a trial.
     NoRoom(Tally, String),
 }
 
-/// Carries out what is left of a sweep, beside any number of others.
+/// Carries out the rest of a sweep, in parallel with any number of other workers.
 pub struct Worker<'a> {
     /// The sweep.
     pub folder: &'a SweepFolder,
     /// The commands.
     pub launch: &'a dyn Launch,
-    /// Who is told.
+    /// Receives what happens.
     pub watch: &'a dyn Watch,
-    /// Raised from outside when it should stop.
+    /// Set from outside when it should stop.
     pub stop: &'a AtomicBool,
-    /// How.
+    /// The options.
     pub options: Options,
 }
 
 /// What the jobs of one worker share.
 struct Shared {
-    /// Events that there were before this worker began.
+    /// The number of events before this worker started.
     begun: usize,
-    /// Raised when failures end the work, with the reason.
+    /// Set when the work ends early; the reason is in `why`.
     halt: AtomicBool,
-    /// Trials that it is at.
+    /// Its trials in progress.
     own: Mutex<BTreeSet<usize>>,
-    /// Whether it has said that it waits.
+    /// Whether it reported that it waits.
     has_waited: AtomicBool,
     why: Mutex<Option<Why>>,
 }
@@ -123,9 +123,9 @@ impl Worker<'_> {
                 .clamp(1, self.folder.plan().trials.len().max(1)))
                 .map(|job| {
                     scope.spawn(move || {
-                        let result = self.jobs(job, shared);
+                        let result = self.run_job(job, shared);
                         if result.is_err() {
-                            // The others save what they are at.
+                            // The other jobs save their trials.
                             shared.halt.store(true, Ordering::SeqCst);
                         }
                         result
@@ -152,11 +152,11 @@ impl Worker<'_> {
         })
     }
 
-    /// One trial after the other.
-    fn jobs(&self, job: usize, shared: &Shared) -> Result<(), SweepError> {
+    /// Runs one task after the other.
+    fn run_job(&self, job: usize, shared: &Shared) -> Result<(), SweepError> {
         let ledger = self.folder.ledger();
         let should_stop = || self.stop.load(Ordering::SeqCst) || shared.halt.load(Ordering::SeqCst);
-        let mut wait = WAIT;
+        let mut pause = MIN_PAUSE;
         while !should_stop() {
             let events = ledger.events()?;
             if let Some(why) = self.why_stop(events.get(shared.begun..).unwrap_or_default()) {
@@ -168,22 +168,22 @@ impl Worker<'_> {
             };
             if let Some((task, claim)) = self.take_one(&tasks)? {
                 locked(&shared.own).insert(task.trial);
-                let result = self.carry_out(job, task, &claim, &should_stop);
+                let result = self.run_task(job, task, &claim, &should_stop);
                 locked(&shared.own).remove(&task.trial);
                 if let Some(why) = result? {
                     shared.halt(Why::NoRoom(why));
                 }
-                wait = WAIT;
+                pause = MIN_PAUSE;
             } else {
                 self.say_waiting(&tasks, shared);
-                thread::sleep(wait);
-                wait = (wait * 2).min(LONGEST);
+                thread::sleep(pause);
+                pause = (pause * 2).min(MAX_PAUSE);
             }
         }
         Ok(())
     }
 
-    /// Says that others are at what is left, if this worker has nothing to do itself.
+    /// Reports that others hold the remaining tasks, if this worker has none itself.
     fn say_waiting(&self, tasks: &[Task], shared: &Shared) {
         let is_idle = locked(&shared.own).is_empty();
         if is_idle && !shared.has_waited.swap(true, Ordering::SeqCst) {
@@ -191,14 +191,14 @@ impl Worker<'_> {
         }
     }
 
-    /// The first task that nobody is at, with its lock.
+    /// The first task that no other worker holds, with its lock.
     fn take_one(&self, tasks: &[Task]) -> Result<Option<(Task, Claim)>, SweepError> {
         let ledger = self.folder.ledger();
         for &task in tasks {
             let Some(claim) = ledger.claim(&self.folder.plan().trials[task.trial].id)? else {
                 continue;
             };
-            // Whoever was at it may have finished it since.
+            // The worker that held it may have finished it.
             let now = schedule(self.folder.plan(), &states(&ledger.events()?));
             match now {
                 Next::Tasks(now) if now.contains(&task) => return Ok(Some((task, claim))),
@@ -208,8 +208,8 @@ impl Worker<'_> {
         Ok(None)
     }
 
-    /// Carries out a task; why nothing more can be written, if it ended by that.
-    fn carry_out(
+    /// Carries out a task. Returns the reason if nothing more can be written.
+    fn run_task(
         &self,
         job: usize,
         task: Task,
@@ -241,14 +241,14 @@ impl Worker<'_> {
             stop,
             progress: &|steps| self.watch.progressed(job, trial, steps),
         };
-        let (steps, end) = work.carry_out()?;
+        let (steps, end) = work.run_trial()?;
         let event = match end {
             End::Done { metric } => record(What::Done, steps, Some(metric), None),
             End::Failed(reason) => record(What::Failed, steps, None, Some(reason)),
             End::Interrupted => record(What::Interrupted, steps, None, None),
             End::NoRoom(reason) => {
                 let event = record(What::Interrupted, steps, None, Some(reason.clone()));
-                // There may be no room for this either, and without it the trial goes on as well.
+                // There may be no room for this either; the trial is continued without it too.
                 let _ = ledger.append(&event);
                 self.watch.ended(job, trial, &event, self.tally()?);
                 return Ok(Some(reason));
@@ -261,12 +261,12 @@ impl Worker<'_> {
         Ok(None)
     }
 
-    /// A trial that is killed again and again has failed.
+    /// Turns repeated kills into a failure.
     fn give_up(&self, event: Event) -> Result<Event, SweepError> {
         let ledger = self.folder.ledger();
         let states = states(&ledger.events()?);
         let kills = states.get(&event.trial).map_or(0, |state| state.kills);
-        if event.event != What::Killed || kills < MOST_KILLS {
+        if event.event != What::Killed || kills < MAX_KILLS {
             return Ok(event);
         }
         let reason = event.reason.clone().unwrap_or_default();
@@ -279,7 +279,7 @@ impl Worker<'_> {
         Ok(failed)
     }
 
-    /// Why failures end the work, if they do.
+    /// The reason if failures end the work.
     fn why_stop(&self, events: &[Event]) -> Option<String> {
         let failed = |event: &&Event| event.event == What::Failed;
         if self.options.fail_fast
@@ -289,7 +289,7 @@ impl Worker<'_> {
             return Some(format!("a trial failed: {reason}"));
         }
         let count = self.folder.plan().alike;
-        let reason = alike(events, count)?;
+        let reason = identical_failures(events, count)?;
         Some(format!(
             "{count} trials in a row failed alike: {reason} (sweep.alike = {count})"
         ))
@@ -311,7 +311,7 @@ impl Worker<'_> {
 }
 
 impl Shared {
-    /// Ends the work; what the other jobs are at is saved. The first reason stays.
+    /// Ends the work; the other jobs save their trials. The first reason is kept.
     fn halt(&self, why: Why) {
         locked(&self.why).get_or_insert(why);
         self.halt.store(true, Ordering::SeqCst);

@@ -1,22 +1,22 @@
-//! What was meant by a path that is not there.
+//! Suggestions for paths that do not exist.
 
 use std::{ffi::OsStr, fs, path::Path};
 
-/// Below this likeness (0 to 1) a name is not suggested.
-const ALIKE: f64 = 0.6;
+/// Names that are less similar than this (0 to 1) are not suggested.
+const MIN_SIMILARITY: f64 = 0.6;
 
-/// What a path should have led to.
+/// What a path should lead to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WantedAs {
     Text,
     Tokenizer,
 }
 
-/// The existing path most like a missing one, what to do about the name of something on the
-/// internet, or the first part of the path that is missing; with its punctuation.
+/// The existing path that is most similar to a missing one, or what to do about the name of
+/// something on the internet, or the first part of the path that is missing; with its punctuation.
 pub(crate) fn suggestion(path: &Path, wanted_as: WantedAs) -> String {
     let parts: Vec<_> = path.ancestors().collect();
-    // From the whole path upwards: the last missing step before one that exists.
+    // The topmost part of the path that does not exist.
     let missing = parts
         .windows(2)
         .find(|pair| pair[1].as_os_str().is_empty() || pair[1].exists())
@@ -31,8 +31,8 @@ pub(crate) fn suggestion(path: &Path, wanted_as: WantedAs) -> String {
         .flatten()
         .filter_map(|entry| Some(name(Some(&entry.ok()?.file_name()))));
     let mut alike: Vec<_> = names
-        .map(|name| (likeness(&wanted, &name), name))
-        .filter(|(score, _)| *score >= ALIKE)
+        .map(|name| (similarity(&wanted, &name), name))
+        .filter(|(score, _)| *score >= MIN_SIMILARITY)
         .collect();
     alike.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     if let Some((_, name)) = alike.first() {
@@ -82,7 +82,7 @@ fn of_the_internet(path: &Path, wanted_as: WantedAs) -> Option<String> {
     Some(format!("; {what} are not downloaded here: {todo}"))
 }
 
-/// True if an owner or a repository could be called so.
+/// True for a valid name of an owner or repository.
 fn is_hub_word(word: &str) -> bool {
     let fits = |one: char| one.is_ascii_alphanumeric() || "-_.".contains(one);
     word.starts_with(|one: char| one.is_ascii_alphanumeric()) && word.chars().all(fits)
@@ -98,8 +98,8 @@ fn name(name: Option<&OsStr>) -> String {
     name.unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// How alike two file names are; a forgotten ending such as `.txt.gz` counts for little.
-fn likeness(wanted: &str, name: &str) -> f64 {
+/// The similarity of two file names; a missing ending such as `.txt.gz` counts for little.
+fn similarity(wanted: &str, name: &str) -> f64 {
     let (wanted, name) = (wanted.to_lowercase(), name.to_lowercase());
     let whole = strsim::normalized_damerau_levenshtein(&wanted, &name);
     let stem = |name: &str| name.split('.').next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! Paths as users write them: lists, patterns, `~/`, and what was meant by one that is not there.
+//! Paths as users write them: lists, patterns, `~/`, and suggestions for those that do not exist.
 
 mod missing;
 
@@ -17,8 +17,8 @@ use serde::{
 
 pub(crate) use missing::{WantedAs, suggestion};
 
-/// So many files are named; of more, a number.
-const NAMED: usize = 3;
+/// A longer list of files names fewer and gives the number of the others.
+const MAX_LISTED: usize = 3;
 
 /// A path with `~/` as the home directory.
 pub(crate) fn with_home(given: &str) -> PathBuf {
@@ -34,15 +34,15 @@ pub(crate) fn is_compressed(path: &Path) -> bool {
         .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"))
 }
 
-/// True if the text is a pattern, unless a file has that name.
+/// True if the text has a wildcard; it is a pattern unless a file has that name.
 pub(crate) fn has_wildcard(given: &str) -> bool {
     given.contains(['*', '?', '['])
 }
 
-/// A path, or a pattern, that means the same from every folder.
+/// A path or pattern that does not depend on the working directory.
 pub(crate) fn absolute(given: &str) -> io::Result<String> {
     let path = Path::new(given);
-    // `~/` does so already, and nothing is no path.
+    // A path with `~/` does not depend on it already, and an empty one is refused elsewhere.
     if path.is_absolute() || given.starts_with("~/") || given.trim().is_empty() {
         return Ok(given.to_owned());
     }
@@ -63,11 +63,11 @@ pub(crate) fn listed<'a>(paths: impl Iterator<Item = &'a Path>) -> String {
     let all: Vec<String> = paths.map(|path| format!("`{}`", path.display())).collect();
     match all.as_slice() {
         [one] => one.clone(),
-        [rest @ .., last] if all.len() <= NAMED => format!("{} and {last}", rest.join(", ")),
+        [rest @ .., last] if all.len() <= MAX_LISTED => format!("{} and {last}", rest.join(", ")),
         all => format!(
             "{} and {} more",
-            all[..NAMED - 1].join(", "),
-            all.len() - (NAMED - 1)
+            all[..MAX_LISTED - 1].join(", "),
+            all.len() - (MAX_LISTED - 1)
         ),
     }
 }
@@ -89,7 +89,7 @@ impl Paths {
         self.0.iter().map(String::as_str)
     }
 
-    /// The same with every relative path as it is from the working directory.
+    /// The same with every relative path made absolute.
     pub(crate) fn absolute(&self) -> io::Result<Self> {
         self.iter()
             .map(absolute)
@@ -97,7 +97,7 @@ impl Paths {
             .map(Self)
     }
 
-    /// True if there is no path or one without a letter.
+    /// True if there is no path, or an empty one.
     pub(crate) fn is_blank(&self) -> bool {
         self.0.is_empty() || self.iter().any(|path| path.trim().is_empty())
     }
@@ -138,7 +138,7 @@ impl Serialize for Paths {
 }
 
 impl<'de> Deserialize<'de> for Paths {
-    // By hand, because the error of an untagged enum does not say what was expected.
+    // The error of a derived untagged enum does not say what was expected.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(PathsVisitor)
     }

@@ -19,7 +19,7 @@ pub(crate) fn folders() -> Vec<PathBuf> {
 fn candidates(cache: Option<OsString>, home: Option<OsString>) -> Vec<PathBuf> {
     let cache = cache.map(PathBuf::from);
     let home = home.map(|home| PathBuf::from(home).join(".cache"));
-    // The XDG rule: a relative path is not valid and counts as none.
+    // By the XDG rule a relative path is not valid and is ignored.
     [cache, home, Some(std::env::temp_dir())]
         .into_iter()
         .flatten()
@@ -28,10 +28,10 @@ fn candidates(cache: Option<OsString>, home: Option<OsString>) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The decompressed copy of a `.gz` file, made if it is not there.
+/// The decompressed copy of a `.gz` file, made if it does not exist.
 ///
-/// The copy's name depends on the file's place, size and date, so a changed file is
-/// decompressed anew.
+/// The name of the copy depends on the path, size and date of the file, so a changed file is
+/// decompressed again.
 pub(super) fn decompressed(path: &Path, folders: &[PathBuf]) -> Result<PathBuf, DataError> {
     let key = key(path).map_err(|source| DataError::Read {
         path: path.to_owned(),
@@ -43,11 +43,11 @@ pub(super) fn decompressed(path: &Path, folders: &[PathBuf]) -> Result<PathBuf, 
         if copy.is_file() {
             return Ok(copy);
         }
-        // A folder that cannot be written leaves the next one.
+        // If a folder cannot be written, the next one is tried.
         match fs::create_dir_all(folder).and_then(|()| tempfile::NamedTempFile::new_in(folder)) {
             Ok(part) => match decompress(path, folder, part, &copy) {
                 Ok(()) => return Ok(copy),
-                // One without room as well.
+                // The same if it has no room.
                 Err(DataError::Cache { source, .. }) => last = Some((folder, source)),
                 Err(error) => return Err(error),
             },
@@ -65,8 +65,8 @@ pub(super) fn decompressed(path: &Path, folders: &[PathBuf]) -> Result<PathBuf, 
     })
 }
 
-/// Decompresses into `part` and then gives it its name in one step, so that a copy that
-/// exists is whole.
+/// Decompresses into `part`, which is then renamed to `copy`, so that a file of that name is
+/// complete.
 fn decompress(
     path: &Path,
     folder: &Path,
@@ -101,7 +101,7 @@ fn decompress(
     Ok(())
 }
 
-/// Place, size and date of a file, as a name.
+/// A name made from the path, size and date of a file.
 pub(super) fn key(path: &Path) -> io::Result<String> {
     let path = fs::canonicalize(path)?;
     let data = fs::metadata(&path)?;

@@ -35,11 +35,11 @@ pub struct TextConfig {
     /// Files for validation, in the same forms as `path`; the whole of `path` is then for training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_path: Option<Paths>,
-    /// What stands between two files; the tokens of a BPE are found in it, and a token that is
-    /// written so, such as `<|endoftext|>`, is that token.
+    /// The text between two files. If the tokenizer has a token that is written like it, such as
+    /// `<|endoftext|>`, it is that token.
     pub separator: String,
-    /// Take the bytes of all files as they are: files that are not UTF-8 text, records (JSON,
-    /// Parquet), and a byte order mark at the start of a file too.
+    /// Take the bytes of all files as they are, also of files that are not UTF-8 text, of records
+    /// (JSON, Parquet), and of a byte order mark at the start of a file.
     pub allow_binary: bool,
 }
 
@@ -57,11 +57,11 @@ impl Default for TextConfig {
     }
 }
 
-/// What is kept for validation where nothing is said.
+/// The default of `valid_fraction`.
 pub(super) const VALID_FRACTION: f64 = 0.1;
 
 impl TextConfig {
-    /// With the default of `valid_fraction` filled in, where there is one.
+    /// Fills in the default of `valid_fraction`, unless there is a `valid_path`.
     #[must_use]
     pub fn settled(mut self) -> Self {
         if self.valid_path.is_none() {
@@ -70,7 +70,7 @@ impl TextConfig {
         self
     }
 
-    /// The same with paths that do not depend on the working directory.
+    /// The same with absolute paths.
     pub(crate) fn absolute(&self) -> io::Result<Self> {
         Ok(Self {
             path: self.path.absolute()?,
@@ -83,7 +83,7 @@ impl TextConfig {
         })
     }
 
-    /// All problems that show without opening a file; empty if there are none.
+    /// All problems that can be found without opening a file; empty if there are none.
     pub fn validate(&self) -> Vec<Problem> {
         let missing = "must name a file, a folder or a pattern such as `books/*.txt`";
         let mut problems = Vec::new();

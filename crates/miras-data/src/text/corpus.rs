@@ -20,21 +20,21 @@ use crate::{
     source::{Bytes, read_at, train_bytes},
 };
 
-/// So much of a file's start tells its format.
-const HEAD: u64 = 64 << 10;
-/// So many files stay open; others are opened for each read.
-const OPEN_FILES: usize = 128;
+/// Bytes at the start of a file from which its format is recognised.
+const HEAD_BYTES: u64 = 64 << 10;
+/// The most files that stay open; others are opened for each read.
+const MAX_OPEN_FILES: usize = 128;
 /// Up to this size a fingerprint covers every byte.
-const HASH_ALL: u64 = 64 << 20;
-/// Number and size of the blocks that the fingerprint of more bytes covers.
-const BLOCKS: u64 = 1024;
-const BLOCK: u64 = 4 << 10;
-/// Bytes that are read at once where a file is gone through.
-const PIECE: u64 = 1 << 20;
+const MAX_FULL_HASH: u64 = 64 << 20;
+/// Number and size of the blocks that the fingerprint of a larger corpus covers.
+const HASHED_BLOCKS: u64 = 1024;
+const HASHED_BLOCK: u64 = 4 << 10;
+/// Bytes that are read at once where a whole file is read.
+const READ_BYTES: u64 = 1 << 20;
 
 /// Files one after another with a separator between them, read by position.
 pub(super) struct Corpus {
-    /// In order, none empty.
+    /// In their order; empty files are left out.
     pub(super) segments: Vec<Segment>,
     separator: Vec<u8>,
     len: u64,
@@ -51,11 +51,11 @@ pub(super) struct Segment {
     pub(super) start: u64,
     /// Bytes of it that are read: all but a byte order mark at its start.
     pub(super) len: u64,
-    /// What a look at all its bytes found; nothing where bytes are taken as they are.
+    /// What a pass over all its bytes found; empty with `allow_binary`.
     pub(super) scan: Scan,
 }
 
-/// A stretch of a corpus that is encoded by itself.
+/// A part of a corpus that is encoded by itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part {
     /// Bytes of one file, by their place in the corpus.
@@ -65,8 +65,8 @@ pub(super) enum Part {
 }
 
 impl Corpus {
-    /// Opens files that were found for the paths `given`, and reads all of them once, unless
-    /// their bytes are taken as they are.
+    /// Opens the files that were found for the paths `given`, and reads all of them once, unless
+    /// `allow_binary` is set.
     pub(super) fn open(
         field: &'static str,
         given: &Paths,
@@ -91,7 +91,7 @@ impl Corpus {
                 }
                 continue;
             }
-            if corpus.segments.len() >= OPEN_FILES {
+            if corpus.segments.len() >= MAX_OPEN_FILES {
                 segment.file = None;
             }
             if !corpus.segments.is_empty() {
@@ -118,8 +118,8 @@ impl Corpus {
             .collect()
     }
 
-    /// Size of the training part; a separator is not cut in two, and ends the training part
-    /// where the cut would be in or before it.
+    /// Size of the training part. A separator is not cut in two: if the cut would be in it or
+    /// before it, the training part ends after the separator.
     pub(super) fn training_len(&self, valid_fraction: f64) -> u64 {
         let cut = train_bytes(self.len, valid_fraction);
         match self.segment_at(cut) {
@@ -130,7 +130,7 @@ impl Corpus {
         }
     }
 
-    /// What lies between two places, none of which is inside a separator.
+    /// The parts between two places, which are not inside a separator.
     pub(super) fn parts(&self, within: Range<u64>) -> Vec<Part> {
         let mut parts = Vec::new();
         for (at, segment) in self.segments.iter().enumerate() {
@@ -155,7 +155,7 @@ impl Corpus {
         &self.separator
     }
 
-    /// The file and the line, counted from 1, of a byte.
+    /// The file and the line, counted from 1, at an offset.
     pub(super) fn place(&self, offset: u64) -> Result<(&Path, u64), DataError> {
         let Some(segment) = self.segment_at(offset) else {
             return Ok((Path::new(""), 1));
@@ -164,7 +164,7 @@ impl Corpus {
         Ok((&segment.origin, segment.line(inside)?))
     }
 
-    /// The file that a byte, or the separator around it, belongs to.
+    /// The file at an offset; for a separator the file before it.
     fn segment_at(&self, offset: u64) -> Option<&Segment> {
         let after = self
             .segments
@@ -172,16 +172,16 @@ impl Corpus {
         self.segments.get(after.checked_sub(1)?)
     }
 
-    /// A hash of the bytes, or of blocks at even distances if there are very many.
+    /// A hash of all bytes, or of evenly spaced blocks of a large corpus.
     pub(super) fn fingerprint(&self) -> Result<String, DataError> {
         fingerprint(self.len, |offset, buffer| self.read(offset, buffer))
     }
 
-    /// What tells the corpus from one with another byte anywhere: its fingerprint and, where
-    /// that leaves bytes out, place, size and date of each file.
+    /// A text that differs for corpora that differ in any byte: the fingerprint and, if that does
+    /// not cover all bytes, path, size and date of each file.
     pub(super) fn identity(&self) -> Result<String, DataError> {
         let fingerprint = self.fingerprint()?;
-        if self.len <= HASH_ALL {
+        if self.len <= MAX_FULL_HASH {
             return Ok(fingerprint);
         }
         let mut hash = Sha256::new();
@@ -216,7 +216,7 @@ impl Bytes for Corpus {
             if later.is_empty() {
                 break;
             }
-            // Then the separator, or what is left of it.
+            // Then the rest of the separator.
             let inside = (offset - segment.end()) as usize;
             let between = &self.separator[inside.min(self.separator.len())..];
             let count = between.len().min(later.len());
@@ -259,16 +259,16 @@ impl Segment {
         self.start + self.len
     }
 
-    /// Refuses what is not text, and leaves out a byte order mark at the start.
+    /// Refuses a file that is not text, and skips a byte order mark at its start.
     fn examine(&mut self, field: &'static str, files: &[Found]) -> Result<(), DataError> {
         let refused = |why| {
             let path = self.origin.clone();
             Err(DataError::Binary { field, path, why })
         };
-        let mut head = vec![0; self.len.min(HEAD) as usize];
+        let mut head = vec![0; self.len.min(HEAD_BYTES) as usize];
         self.read(0, &mut head)?;
         let by_name = Format::of_name(&self.origin);
-        let is_whole = self.len <= HEAD;
+        let is_whole = self.len <= HEAD_BYTES;
         if let Some(format) = by_name.or_else(|| Format::of_start(&head, is_whole)) {
             let why = format.refusal(&self.origin, &head);
             let alike = (files.iter())
@@ -289,19 +289,19 @@ impl Segment {
         Ok(())
     }
 
-    /// The line, counted from 1, of a byte.
+    /// The line, counted from 1, at an offset.
     pub(super) fn line(&self, offset: u64) -> Result<u64, DataError> {
         let mut line = 1;
         let mut piece = Vec::new();
-        for start in (0..offset).step_by(PIECE as usize) {
-            piece.resize(PIECE.min(offset - start) as usize, 0);
+        for start in (0..offset).step_by(READ_BYTES as usize) {
+            piece.resize(READ_BYTES.min(offset - start) as usize, 0);
             self.read(start, &mut piece)?;
             line += piece.split(|byte| *byte == b'\n').count() as u64 - 1;
         }
         Ok(line)
     }
 
-    /// As for a corpus of this file alone.
+    /// The fingerprint of a corpus of this file alone.
     pub(super) fn fingerprint(&self) -> Result<String, DataError> {
         fingerprint(self.len, |offset, buffer| self.read(offset, buffer))
     }
@@ -321,7 +321,7 @@ impl Segment {
     }
 }
 
-/// A hash of so many bytes, or of blocks at even distances if there are very many.
+/// A hash of all bytes up to [`MAX_FULL_HASH`], else of the length and evenly spaced blocks.
 fn fingerprint(
     len: u64,
     read: impl Fn(u64, &mut [u8]) -> Result<(), DataError>,
@@ -334,16 +334,20 @@ fn fingerprint(
         hash.update(&block);
         Ok(())
     };
-    if len <= HASH_ALL {
-        for offset in (0..len).step_by(PIECE as usize) {
-            add(&mut hash, offset, PIECE.min(len - offset))?;
+    if len <= MAX_FULL_HASH {
+        for offset in (0..len).step_by(READ_BYTES as usize) {
+            add(&mut hash, offset, READ_BYTES.min(len - offset))?;
         }
         return Ok(format!("sha256:{}", hex(&hash.finalize())));
     }
     hash.update(len.to_le_bytes());
-    for number in 0..BLOCKS {
-        let offset = u128::from(len - BLOCK) * u128::from(number);
-        add(&mut hash, (offset / u128::from(BLOCKS - 1)) as u64, BLOCK)?;
+    for number in 0..HASHED_BLOCKS {
+        let offset = u128::from(len - HASHED_BLOCK) * u128::from(number);
+        add(
+            &mut hash,
+            (offset / u128::from(HASHED_BLOCKS - 1)) as u64,
+            HASHED_BLOCK,
+        )?;
     }
     Ok(format!("sha256-sampled:{}", hex(&hash.finalize())))
 }

@@ -1,7 +1,7 @@
 //! From the text of files to a file of tokens.
 //!
-//! Every file is encoded by itself, so that no token reaches over the border of two files, and
-//! the separator between them has its own tokens.
+//! Every file is encoded by itself, so that no token spans two files, and the separator between
+//! them has its own tokens.
 
 use std::{
     fs, io,
@@ -23,13 +23,12 @@ use crate::{
     tokenizer::blocks::Blocks,
 };
 
-/// Size of a block of text that is encoded at once, and of the largest in text without places
-/// to cut.
-const BLOCK: (usize, usize) = (1 << 18, 1 << 22);
-/// So many bytes, or so many pieces, are encoded side by side.
-const SIDE_BY_SIDE: (usize, usize) = (8 * BLOCK.0, 1 << 12);
+/// The first and the maximum size of a block of text that is encoded at once.
+const BLOCK_BYTES: (usize, usize) = (1 << 18, 1 << 22);
+/// Bytes and pieces after which what is waiting is encoded in parallel.
+const BATCH: (usize, usize) = (8 * BLOCK_BYTES.0, 1 << 12);
 
-/// What a part of a corpus is encoded from and with.
+/// A part of a corpus and the tokenizer that encodes it.
 pub(super) struct Encoding<'a> {
     text: &'a Span,
     corpus: &'a Corpus,
@@ -58,7 +57,7 @@ impl<'a> Encoding<'a> {
         })
     }
 
-    /// The tokens, from the first folder that has them or can hold them.
+    /// The tokens, from the first folder that has them or can store them.
     pub(super) fn tokens(
         &self,
         folders: &[PathBuf],
@@ -76,12 +75,12 @@ impl<'a> Encoding<'a> {
                     notes.push(format!("`{}` {why}: made anew", path.display()));
                 }
             }
-            // A folder that cannot be written leaves the next one.
+            // If a folder cannot be written, the next one is tried.
             match fs::create_dir_all(folder).and_then(|()| NamedTempFile::new_in(folder)) {
                 Ok(part) => {
                     match self.write(folder, part, &path, name) {
                         Ok(()) => {}
-                        // One without room as well.
+                        // The same if it has no room.
                         Err(DataError::TokenCache { source, .. }) => {
                             last = Some((folder.clone(), source));
                             continue;
@@ -110,7 +109,7 @@ impl<'a> Encoding<'a> {
         self.text.start()..self.text.start() + self.text.len()
     }
 
-    /// A hash of all that the tokens depend on.
+    /// A hash of everything that the tokens depend on.
     fn name(&self) -> Result<[u8; 32], DataError> {
         let mut hash = Sha256::new();
         hash.update(VERSION.to_le_bytes());
@@ -128,7 +127,7 @@ impl<'a> Encoding<'a> {
         Ok(hash.finalize().into())
     }
 
-    /// Encodes into `part` and then gives it its name in one step.
+    /// Encodes into `part`, which is then renamed to `path`, so that a file of that name is complete.
     fn write(
         &self,
         folder: &Path,
@@ -160,14 +159,14 @@ impl<'a> Encoding<'a> {
             };
             let inside = range.start - self.text.start();
             let file = self.text.part(inside, range.end - range.start);
-            let mut blocks = Blocks::new(&file, self.tokenizer, BLOCK);
+            let mut blocks = Blocks::new(&file, self.tokenizer, BLOCK_BYTES);
             let mut at = range.start;
             while let Some(text) = blocks.next()? {
                 let len = text.len();
                 waiting.push(Piece::Text(at, text));
                 at += len as u64;
                 bytes += len;
-                if bytes >= SIDE_BY_SIDE.0 || waiting.len() >= SIDE_BY_SIDE.1 {
+                if bytes >= BATCH.0 || waiting.len() >= BATCH.1 {
                     encode(&mut waiting)?;
                     bytes = 0;
                 }

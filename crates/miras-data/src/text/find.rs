@@ -9,26 +9,27 @@ use crate::{
     paths::{WantedAs, has_wildcard, listed, suggestion, with_home},
 };
 
-/// As in folders, hidden files are left out.
+/// Hidden files are left out, as in folders.
 const MATCH: glob::MatchOptions = glob::MatchOptions {
     case_sensitive: true,
     require_literal_separator: false,
     require_literal_leading_dot: true,
 };
 
-/// A file that takes part in a corpus.
+/// A file of a corpus.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) path: PathBuf,
-    /// Named itself, not met in a folder or by a pattern: then it must not be empty.
+    /// Whether it was named itself, and not found in a folder or by a pattern: then it must not be
+    /// empty.
     pub(super) named: bool,
 }
 
-/// Turns paths, folders and patterns into files, each of which may come up once.
+/// Turns paths, folders and patterns into files, each of which may be listed once.
 #[derive(Default)]
 pub(super) struct Finder {
-    /// What gave each file.
-    givers: BTreeMap<PathBuf, String>,
+    /// The setting that listed each file.
+    listed_by: BTreeMap<PathBuf, String>,
     /// The patterns, as they were given and with `~/` as the home directory.
     patterns: Vec<(String, PathBuf)>,
 }
@@ -48,12 +49,12 @@ impl Finder {
             }
             for file in &files {
                 let identity = fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
-                let giver = format!("{field} = {given}");
-                if let Some(first) = self.givers.insert(identity, giver.clone()) {
+                let setting = format!("{field} = {given}");
+                if let Some(first) = self.listed_by.insert(identity, setting.clone()) {
                     return Err(DataError::Twice {
                         path: file.path.clone(),
                         first,
-                        second: giver,
+                        second: setting,
                     });
                 }
             }
@@ -62,7 +63,8 @@ impl Finder {
         Ok(all)
     }
 
-    /// Notes on files that a pattern leaves out for being compressed, or for not being.
+    /// Notes on files that a pattern leaves out because they are compressed and its matches are
+    /// not, or the reverse.
     pub(super) fn left_out(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for (given, path) in &self.patterns {
@@ -77,7 +79,7 @@ impl Finder {
                 .filter(|path| path.is_file())
                 .filter(|path| {
                     let identity = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-                    !self.givers.contains_key(&identity)
+                    !self.listed_by.contains_key(&identity)
                 })
                 .collect();
             if !files.is_empty() {
@@ -105,7 +107,7 @@ fn expand(field: &'static str, given: &str) -> Result<Vec<Found>, DataError> {
             Ok(files)
         }
         Ok(_) => Err(DataError::NotAFile { field, path }),
-        // A file whose name holds a bracket is taken as it is, above.
+        // A file whose own name has a bracket was found above.
         Err(_) if has_wildcard(given) => matching(field, given, &path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let hint = suggestion(&path, WantedAs::Text);

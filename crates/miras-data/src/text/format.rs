@@ -1,8 +1,8 @@
-//! Formats whose bytes are not the text that is in them.
+//! File formats that are not plain text.
 //!
-//! A file is known by its name or by its first bytes. Records (JSON, Parquet, Arrow) would be
-//! trained with their braces and names, packed files as noise, so both are refused with what to
-//! do about it.
+//! A format is recognised by the name of a file or by its first bytes. Of records (JSON, Parquet,
+//! Arrow) the braces and names would be trained too, of compressed files only noise, so both are
+//! refused, and the error says what to do.
 
 use std::{
     ffi::OsStr,
@@ -14,27 +14,27 @@ use serde_json::Value;
 use super::scan::Flaw;
 use crate::paths::{in_shell, is_compressed};
 
-/// What a file is, other than text.
+/// A format that is not plain text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Format {
-    /// In a sentence: "`a.jsonl` is ...".
+    /// Its name in a sentence: "`a.jsonl` is ...".
     what: &'static str,
-    /// Endings of names, in lower case, that stand for it.
+    /// Extensions of its files, in lower case.
     endings: &'static [&'static str],
-    /// What its files begin with.
+    /// Bytes that its files begin with.
     starts: &'static [&'static [u8]],
     remedy: Remedy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Remedy {
-    /// Records, out of which `jq` takes the texts.
+    /// Records, from which `jq` extracts the texts.
     Json,
     /// Columns, one of which holds the texts; a function of pandas reads them.
     Columns(&'static str),
-    /// A packed file and what unpacks it.
+    /// A compressed file, and the program that decompresses it.
     Unpack(&'static str),
-    /// A document, and what takes its text out.
+    /// A document, and the program that extracts its text.
     Extract(&'static str),
 }
 
@@ -105,13 +105,13 @@ const FORMATS: &[Format] = &[
     },
 ];
 
-/// Tables as text: they are read, with a note.
+/// Whether a file is a table as text, which is read, with a note.
 pub(super) fn is_table(path: &Path) -> bool {
     matches!(ending(path).as_str(), "csv" | "tsv")
 }
 
 impl Format {
-    /// What a file is by its name, with or without `.gz`.
+    /// The format by the name of a file, with or without `.gz`.
     pub(super) fn of_name(path: &Path) -> Option<Self> {
         let ending = ending(path);
         let mut formats = FORMATS.iter();
@@ -120,11 +120,11 @@ impl Format {
             .copied()
     }
 
-    /// What a file is by its first bytes; `is_whole` if these are all.
+    /// The format by the first bytes of a file; `is_whole` if these are all of it.
     pub(super) fn of_start(head: &[u8], is_whole: bool) -> Option<Self> {
         let begins = |format: &&Self| format.starts.iter().any(|start| head.starts_with(start));
         let by_mark = FORMATS.iter().find(begins).copied();
-        // Prose may begin so, too: a packed file has bytes that text does not have.
+        // Prose may begin with the same letters, but a compressed file has bytes that text lacks.
         let looks_like_text = || !head.contains(&0) && str::from_utf8(head).is_ok();
         let is_printed = |format: &Self| format.starts.iter().any(|start| start.is_ascii());
         by_mark
@@ -169,7 +169,7 @@ impl Format {
     }
 }
 
-/// Why a file with such a byte is refused, and what to do; `line` is that of the byte.
+/// Why a file with this flaw is refused, and what to do; `line` is the line of the flaw.
 pub(super) fn not_text(path: &Path, head: &[u8], flaw: Flaw, line: u64) -> String {
     let convert = |encoding: &str| {
         let (from, to) = (in_shell(path), in_shell(beside(path, "utf8.txt")));
@@ -189,7 +189,7 @@ pub(super) fn not_text(path: &Path, head: &[u8], flaw: Flaw, line: u64) -> Strin
             format!("holds NUL bytes, the first at byte {at} (line {line}), so it is no text")
         }
         Flaw::Invalid { at, byte } => {
-            // What Latin-1 leaves free, Windows uses.
+            // Windows-1252 uses bytes that Latin-1 does not.
             let (encoding, name) = if (0x80..0xA0).contains(&byte) {
                 ("WINDOWS-1252", "Windows-1252")
             } else {
@@ -204,7 +204,7 @@ pub(super) fn not_text(path: &Path, head: &[u8], flaw: Flaw, line: u64) -> Strin
     }
 }
 
-/// The encoding of a file whose characters are two or four bytes each, as iconv calls it.
+/// UTF-16 or UTF-32, by iconv's name.
 fn wide_encoding(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"\xff\xfe\0\0") || head.starts_with(b"\0\0\xfe\xff") {
         return Some("UTF-32");
@@ -212,7 +212,7 @@ fn wide_encoding(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
         return Some("UTF-16");
     }
-    // Without a mark: most characters are ASCII, and every other byte is then 0.
+    // Without a byte order mark: where most characters are ASCII, every other byte is 0.
     let zeros = |first: usize| {
         let all = head.iter().skip(first).step_by(2);
         all.filter(|byte| **byte == 0).count()
@@ -226,7 +226,8 @@ fn wide_encoding(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// JSON by its first bytes: records one after another, one table, or a list of tables or texts.
+/// Recognises JSON by its first bytes: consecutive records, one table, or a list of tables or
+/// texts.
 fn json(head: &[u8], is_whole: bool) -> Option<Format> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let start = head.trim_ascii_start();
@@ -248,7 +249,7 @@ fn json(head: &[u8], is_whole: bool) -> Option<Format> {
             None => break,
             // The head ends inside a value, or the file inside its last record.
             Some(Err(error)) if error.is_eof() && (count > 0 || !is_whole) => break,
-            // A torn or foreign line after lines of JSON.
+            // A line that is not JSON after lines of JSON.
             Some(_) if count > 1 => break,
             Some(_) => return None,
         }
@@ -257,7 +258,7 @@ fn json(head: &[u8], is_whole: bool) -> Option<Format> {
     Some(if is_lines { JSON_LINES } else { JSON })
 }
 
-/// The filter of `jq` for the texts: the field of the first record that holds most of its text.
+/// The `jq` filter for the texts: the field of the first record with the longest text.
 fn jq(head: &[u8]) -> String {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let first = serde_json::Deserializer::from_slice(head)
@@ -285,7 +286,7 @@ fn jq(head: &[u8]) -> String {
     })
 }
 
-/// The ending of a name, in lower case, without `.gz`.
+/// The extension in lower case, without `.gz`.
 fn ending(path: &Path) -> String {
     let plain = without_gz(path);
     let ending = plain.extension().and_then(OsStr::to_str);
@@ -300,7 +301,7 @@ fn without_gz(path: &Path) -> PathBuf {
     }
 }
 
-/// A file beside another, with the same name but for its ending.
+/// A file in the same folder with the same name except for the extension.
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let new = without_gz(path).with_extension(ending);
     if new == without_gz(path) {

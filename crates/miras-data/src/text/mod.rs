@@ -24,11 +24,11 @@ use config::VALID_FRACTION;
 use corpus::Corpus;
 use encoding::Encoding;
 
-/// Opens text that is for evaluation alone: all of `path` is the validation part, read in rows of
-/// `seq_len` tokens. The other fields say how files are read.
+/// Opens text for evaluation only: all of `path` is the validation part, read in rows of `seq_len`
+/// tokens. The other fields say how files are read.
 ///
 /// # Errors
-/// As [`open`](crate::open); the field in them is `path`, or `seq_len`.
+/// As [`open`](crate::open); the field that they name is `path` or `seq_len`.
 pub fn open_held_out(
     config: &TextConfig,
     tokenizer: Tokenizer,
@@ -66,7 +66,7 @@ pub fn open_held_out(
     Ok(Box::new(windows))
 }
 
-/// How a text became tokens; none for bytes.
+/// How a text became tokens; `None` for bytes.
 fn tokenized(tokenizer: &Tokenizer, train_tokens: u64, valid_tokens: u64) -> Option<Tokenized> {
     Some(Tokenized {
         fingerprint: tokenizer.fingerprint()?.to_owned(),

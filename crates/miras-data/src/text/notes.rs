@@ -1,4 +1,4 @@
-//! What the user should know of the files that are read.
+//! Notes for the user about the files that are read.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,13 +15,13 @@ use crate::{
     source::{Bytes, Span},
 };
 
-/// So many pairs of equal files are named.
-const NAMED: usize = 3;
-/// So many samples of so many bytes of the validation text are looked for in the training text,
-/// if that is not longer than this.
+/// The most pairs of equal files that are named.
+const MAX_NAMED_PAIRS: usize = 3;
+/// Number and size of the samples of the validation text that are searched for in the training
+/// text, and the largest training text that is searched.
 const SAMPLES: u64 = 8;
-const SAMPLE: usize = 256;
-const SEARCHED: u64 = 64 << 20;
+const SAMPLE_BYTES: usize = 256;
+const MAX_SEARCHED_BYTES: u64 = 64 << 20;
 
 /// What was found in the files of a corpus.
 pub(super) fn of_files(corpus: &Corpus) -> Result<Vec<String>, DataError> {
@@ -96,8 +96,8 @@ fn doubles(corpus: &Corpus) -> Result<Vec<String>, DataError> {
             }
         }
     }
-    let more = pairs.len().saturating_sub(NAMED);
-    let mut notes: Vec<String> = (pairs.iter().take(NAMED))
+    let more = pairs.len().saturating_sub(MAX_NAMED_PAIRS);
+    let mut notes: Vec<String> = (pairs.iter().take(MAX_NAMED_PAIRS))
         .map(|(first, second)| {
             format!(
                 "`{second}` has the same bytes as `{first}`: if one is in the validation part, that measures what was learned by heart"
@@ -110,7 +110,7 @@ fn doubles(corpus: &Corpus) -> Result<Vec<String>, DataError> {
     Ok(notes)
 }
 
-/// A training file and a validation file with the same bytes, if there are such.
+/// The first training and validation file with the same bytes.
 fn copied<'a>(
     train: &'a Corpus,
     valid: &'a Corpus,
@@ -130,8 +130,8 @@ fn copied<'a>(
     Ok(is_same.then(|| (&*train.segments[0].origin, &*valid.segments[0].origin)))
 }
 
-/// Refuses validation files with the bytes of training files, and notes validation text that
-/// stands in the training text.
+/// Refuses validation files with the same bytes as training files, and notes validation text that
+/// also occurs in the training text.
 pub(super) fn of_validation(train: &Corpus, valid: &Corpus) -> Result<Vec<String>, DataError> {
     if let Some((train, valid)) = copied(train, valid)? {
         let (train, valid) = (train.to_owned(), valid.to_owned());
@@ -141,23 +141,23 @@ pub(super) fn of_validation(train: &Corpus, valid: &Corpus) -> Result<Vec<String
     Ok((found > 0)
         .then(|| {
             format!(
-                "{found} of {SAMPLES} samples of {SAMPLE} bytes of the validation text stand word for word in the training text: where the two overlap, the validation measures what was learned by heart"
+                "{found} of {SAMPLES} samples of {SAMPLE_BYTES} bytes of the validation text stand word for word in the training text: where the two overlap, the validation measures what was learned by heart"
             )
         })
         .into_iter()
         .collect())
 }
 
-/// How many samples of the validation text stand in the training text.
+/// How many samples of the validation text occur in the training text.
 fn samples_found(train: &Corpus, valid: &Corpus) -> Result<u64, DataError> {
-    let most = valid.len().saturating_sub(SAMPLE as u64);
-    if most == 0 || train.len() > SEARCHED {
+    let most = valid.len().saturating_sub(SAMPLE_BYTES as u64);
+    if most == 0 || train.len() > MAX_SEARCHED_BYTES {
         return Ok(0);
     }
     let mut text = vec![0; train.len() as usize];
     train.read(0, &mut text)?;
     let mut found = 0;
-    let mut sample = vec![0; SAMPLE];
+    let mut sample = vec![0; SAMPLE_BYTES];
     for number in 0..SAMPLES {
         valid.read(most * number / (SAMPLES - 1), &mut sample)?;
         found += u64::from(contains(&text, &sample));
@@ -165,7 +165,7 @@ fn samples_found(train: &Corpus, valid: &Corpus) -> Result<u64, DataError> {
     Ok(found)
 }
 
-/// Whether a text contains another, by the rule of Horspool.
+/// Whether a text contains another, by the algorithm of Boyer, Moore and Horspool.
 fn contains(text: &[u8], wanted: &[u8]) -> bool {
     let Some((_, before)) = wanted.split_last() else {
         return true;
@@ -184,7 +184,7 @@ fn contains(text: &[u8], wanted: &[u8]) -> bool {
     false
 }
 
-/// How many files there are, and which the validation part at the end of them consists of.
+/// The number of files, and those that the validation part at their end consists of.
 pub(super) fn of_split(corpus: &Corpus, valid: &Span) -> Option<String> {
     let bytes: u64 = corpus.segments.iter().map(|segment| segment.len).sum();
     let count = corpus.segments.len();
@@ -221,7 +221,7 @@ pub(super) fn of_split(corpus: &Corpus, valid: &Span) -> Option<String> {
     ))
 }
 
-/// How many files there are, where those for validation are named.
+/// The numbers of training and validation files, where the latter are named.
 pub(super) fn of_count(train: &Corpus, valid: &Corpus) -> Option<String> {
     let count = |corpus: &Corpus| match corpus.segments.len() {
         1 => "1 file".to_owned(),
@@ -239,7 +239,7 @@ pub(super) fn of_count(train: &Corpus, valid: &Corpus) -> Option<String> {
     })
 }
 
-/// A separator that is never put anywhere, or that is not one token.
+/// A note on a separator that is not used, or that is not one token.
 pub(super) fn of_separator(
     corpora: &[&Corpus],
     tokenizer: &Tokenizer,

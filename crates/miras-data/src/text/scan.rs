@@ -1,28 +1,28 @@
-//! One pass over a file that should be text.
+//! A pass over a file that should be text.
 
 use crate::DataError;
 
-/// Bytes that are looked at in one piece.
-const PIECE: u64 = 1 << 20;
+/// Bytes that are read at once.
+const READ_BYTES: u64 = 1 << 20;
 /// The byte order mark of UTF-8.
 const MARK: char = '\u{feff}';
 
-/// What a file holds that its reader should know of.
+/// What was found in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Scan {
     /// Length of a byte order mark at the start.
     pub(super) mark: u64,
-    /// Byte order marks further on: where the first is, and how many there are.
+    /// Byte order marks after the start: the offset of the first, and their number.
     pub(super) later_marks: Option<(u64, u64)>,
     /// Lines that end in CR LF.
     pub(super) crlf: u64,
     /// Whether the file ends inside a character.
     pub(super) is_cut_off: bool,
-    /// Why it is not text; nothing after this place was looked at.
+    /// Why it is not text; the bytes after this were not read.
     pub(super) flaw: Option<Flaw>,
 }
 
-/// The first byte that text does not have.
+/// The first byte that is not text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
     /// A NUL byte.
@@ -32,20 +32,20 @@ pub(super) enum Flaw {
 }
 
 impl Scan {
-    /// Looks at all bytes of a file; `read` fills a buffer from a place on.
+    /// Reads all bytes of a file; `read` fills a buffer from an offset on.
     pub(super) fn of(
         len: u64,
         read: impl Fn(u64, &mut [u8]) -> Result<(), DataError>,
     ) -> Result<Self, DataError> {
         let mut scan = Self::default();
         let mut ends_in_cr = false;
-        // The start of a character whose end comes with the next piece.
+        // The start of a character that ends in the next read.
         let mut bytes = Vec::new();
         let mut start = 0;
         loop {
             let had = bytes.len();
             let next = start + had as u64;
-            let more = PIECE.min(len - next);
+            let more = READ_BYTES.min(len - next);
             if more == 0 {
                 scan.is_cut_off = had > 0;
                 return Ok(scan);
@@ -117,7 +117,15 @@ mod tests {
     fn places_are_found_wherever_the_pieces_of_the_file_end() {
         assert_eq!(scan(b"plain\ntext\n"), Scan::default());
         assert_eq!(scan(b""), Scan::default());
-        for before in [0, 1, 100, PIECE - 2, PIECE - 1, PIECE, PIECE + 1] {
+        for before in [
+            0,
+            1,
+            100,
+            READ_BYTES - 2,
+            READ_BYTES - 1,
+            READ_BYTES,
+            READ_BYTES + 1,
+        ] {
             let filled = |bytes: &[u8]| [&vec![b'x'; before as usize], bytes].concat();
             let expected = |change: &dyn Fn(&mut Scan)| {
                 let mut scan = Scan::default();

@@ -24,14 +24,14 @@ use crate::{
 const MAGIC: &[u8; 8] = b"MIRASTOK";
 /// Changes with the format and with the rules for cutting text into files and blocks.
 pub(super) const VERSION: u32 = 2;
-const HEAD: u64 = 88;
-/// The part of the head in front of its own hash.
-const FIELDS: usize = 56;
-/// So many bytes of tokens have one sum.
-const PIECE: usize = 1 << 20;
-const SUM: usize = 8;
-/// So many pieces are checked when a file is opened; of a larger file, some at even distances.
-const CHECKED: u64 = 64;
+const HEAD_BYTES: u64 = 88;
+/// The part of the head before its hash.
+const FIELDS_BYTES: usize = 56;
+/// Bytes of tokens that share a checksum.
+const PIECE_BYTES: usize = 1 << 20;
+const SUM_BYTES: usize = 8;
+/// The most pieces that are checked when a file is opened; in a larger file they are evenly spaced.
+const MAX_CHECKED: u64 = 64;
 
 /// Encoded text.
 pub(super) struct TokenFile {
@@ -47,22 +47,22 @@ pub(super) struct Writer {
     out: BufWriter<NamedTempFile>,
     width: usize,
     count: u64,
-    /// The piece that is not full yet.
+    /// The incomplete last piece.
     piece: Vec<u8>,
     sums: Vec<u8>,
 }
 
 impl Writer {
-    /// Into a file that has no name yet; `vocab` token values.
+    /// Writes into a file that is not named yet; there are `vocab` token values.
     pub(super) fn new(part: NamedTempFile, vocab: usize) -> io::Result<Self> {
         let width = width(vocab);
         let mut out = BufWriter::new(part);
-        out.write_all(&[0; HEAD as usize])?;
+        out.write_all(&[0; HEAD_BYTES as usize])?;
         Ok(Self {
             out,
             width,
             count: 0,
-            piece: Vec::with_capacity(PIECE),
+            piece: Vec::with_capacity(PIECE_BYTES),
             sums: Vec::new(),
         })
     }
@@ -70,7 +70,7 @@ impl Writer {
     pub(super) fn add(&mut self, tokens: &[i32]) -> io::Result<()> {
         for token in tokens {
             self.piece.extend(&token.to_le_bytes()[..self.width]);
-            if self.piece.len() == PIECE {
+            if self.piece.len() == PIECE_BYTES {
                 self.end_piece()?;
             }
         }
@@ -85,7 +85,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives the whole file its name in one step.
+    /// Completes the file and renames it to `path`.
     pub(super) fn finish(mut self, name: [u8; 32], path: &Path) -> io::Result<()> {
         if !self.piece.is_empty() {
             self.end_piece()?;
@@ -105,7 +105,7 @@ impl Writer {
     }
 }
 
-/// Why a file does not serve.
+/// Why a file cannot be used.
 pub(super) enum Unusable {
     NotThere,
     Damaged(String),
@@ -122,9 +122,9 @@ impl TokenFile {
             Err(error) => return Err(Unusable::Damaged(format!("cannot be read ({error})"))),
         };
         let width = width(vocab);
-        let mut head = [0; HEAD as usize];
+        let mut head = [0; HEAD_BYTES as usize];
         (read_at(&file, path, 0, &mut head)).map_err(|_| damaged("is cut short"))?;
-        let (found, hash) = head.split_at(FIELDS);
+        let (found, hash) = head.split_at(FIELDS_BYTES);
         let mut count = [0; 8];
         count.copy_from_slice(&found[16..24]);
         let count = u64::from_le_bytes(count);
@@ -139,23 +139,23 @@ impl TokenFile {
             vocab,
         };
         let size = count.saturating_mul(width as u64);
-        let pieces = size.div_ceil(PIECE as u64);
-        let whole = HEAD
+        let pieces = size.div_ceil(PIECE_BYTES as u64);
+        let whole = HEAD_BYTES
             .saturating_add(size)
-            .saturating_add(pieces.saturating_mul(SUM as u64));
+            .saturating_add(pieces.saturating_mul(SUM_BYTES as u64));
         let len = (token_file.file.metadata()).map_or(0, |data| data.len());
         if len != whole {
             return Err(Unusable::Damaged(format!(
                 "has {len} bytes instead of {whole}"
             )));
         }
-        let mut sums = vec![0; pieces as usize * SUM];
-        (read_at(&token_file.file, path, HEAD + size, &mut sums))
+        let mut sums = vec![0; pieces as usize * SUM_BYTES];
+        (read_at(&token_file.file, path, HEAD_BYTES + size, &mut sums))
             .map_err(|_| damaged("is cut short"))?;
         if *hash != head_hash(found, &sums) {
             return Err(damaged("is damaged"));
         }
-        let tried = pieces.min(CHECKED);
+        let tried = pieces.min(MAX_CHECKED);
         for number in 0..tried {
             // The first and the last are among them.
             let piece = match tried {
@@ -170,11 +170,11 @@ impl TokenFile {
     }
 
     fn is_whole(&self, piece: u64, size: u64, sums: &[u8]) -> bool {
-        let start = piece * PIECE as u64;
-        let mut bytes = vec![0; (size - start).min(PIECE as u64) as usize];
-        let at = piece as usize * SUM;
-        read_at(&self.file, &self.path, HEAD + start, &mut bytes).is_ok()
-            && sum(&bytes) == sums[at..at + SUM]
+        let start = piece * PIECE_BYTES as u64;
+        let mut bytes = vec![0; (size - start).min(PIECE_BYTES as u64) as usize];
+        let at = piece as usize * SUM_BYTES;
+        read_at(&self.file, &self.path, HEAD_BYTES + start, &mut bytes).is_ok()
+            && sum(&bytes) == sums[at..at + SUM_BYTES]
     }
 }
 
@@ -185,7 +185,7 @@ impl Tokens for TokenFile {
 
     fn read(&self, offset: u64, buffer: &mut [i32]) -> Result<(), DataError> {
         let mut bytes = vec![0; buffer.len() * self.width];
-        let at = HEAD + offset * self.width as u64;
+        let at = HEAD_BYTES + offset * self.width as u64;
         read_at(&self.file, &self.path, at, &mut bytes).map_err(|source| DataError::Read {
             path: self.path.clone(),
             source,
@@ -194,7 +194,7 @@ impl Tokens for TokenFile {
             let mut whole = [0; 4];
             whole[..self.width].copy_from_slice(bytes);
             *token = i32::from_le_bytes(whole);
-            // What would be no row of the embedding.
+            // A larger token has no row in the embedding.
             if usize::try_from(*token).map_or(true, |token| token >= self.vocab) {
                 let path = self.path.clone();
                 return Err(DataError::DamagedTokens { path });
@@ -209,8 +209,8 @@ fn width(vocab: usize) -> usize {
     if vocab <= 1 << 16 { 2 } else { 4 }
 }
 
-fn fields(width: usize, count: u64, name: &[u8; 32]) -> [u8; FIELDS] {
-    let mut head = [0; FIELDS];
+fn fields(width: usize, count: u64, name: &[u8; 32]) -> [u8; FIELDS_BYTES] {
+    let mut head = [0; FIELDS_BYTES];
     head[..8].copy_from_slice(MAGIC);
     head[8..12].copy_from_slice(&VERSION.to_le_bytes());
     head[12..16].copy_from_slice(&(width as u32).to_le_bytes());
@@ -226,8 +226,8 @@ fn head_hash(fields: &[u8], sums: &[u8]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn sum(piece: &[u8]) -> [u8; SUM] {
-    let mut sum = [0; SUM];
-    sum.copy_from_slice(&Sha256::digest(piece)[..SUM]);
+fn sum(piece: &[u8]) -> [u8; SUM_BYTES] {
+    let mut sum = [0; SUM_BYTES];
+    sum.copy_from_slice(&Sha256::digest(piece)[..SUM_BYTES]);
     sum
 }

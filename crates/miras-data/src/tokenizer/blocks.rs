@@ -1,28 +1,28 @@
-//! A text larger than memory in pieces that can be encoded one by one.
+//! Cuts a text that may be larger than memory into blocks that can be encoded one by one.
 
 use super::Tokenizer;
 use crate::{DataError, source::Span};
 
-/// So much text around a cut is encoded as one and in two to see whether it makes a difference.
-const AROUND: usize = 256;
-/// So many places of one kind are tried.
-const TRIES: usize = 32;
+/// Bytes on each side of a cut that are encoded joined and apart, to compare the tokens.
+const CONTEXT_BYTES: usize = 256;
+/// Places of one kind that are tried.
+const MAX_TRIES: usize = 32;
 
 /// Cuts a text into blocks whose tokens, one after the other, are those of the whole text.
 ///
-/// A block ends behind a line end that has no white space on either side or, in text without
-/// lines, in front of such a space: the patterns by which byte-level tokenizers cut text into
-/// words never reach over the former, nor back over the latter. A cut is only made where the
-/// 256 bytes before it and those after it have the same tokens as one text and as two.
-/// Where there is none, a block grows, up to `most` bytes; then it ends where it is.
+/// A block ends after a line end with no white space on either side or, in text without lines,
+/// before such a space: the patterns by which byte-level tokenizers split text into words do not
+/// match across the former, nor back across the latter. A cut is only made where the 256 bytes
+/// before and after it have the same tokens joined and apart. If there is no such place, the block
+/// grows up to the maximum size and is cut there.
 pub(crate) struct Blocks<'a> {
     text: &'a Span,
     tokenizer: &'a Tokenizer,
-    /// Size of a block that need not grow, and of the largest.
+    /// The first and the maximum size of a block.
     sizes: (usize, usize),
-    /// What is read already and belongs to the next block.
+    /// Bytes that were read and belong to the next block.
     rest: Vec<u8>,
-    /// Where reading goes on.
+    /// The offset of the next read.
     at: u64,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// The next block; none behind the last.
+    /// The next block; `None` after the last.
     pub(crate) fn next(&mut self) -> Result<Option<Vec<u8>>, DataError> {
         let (mut size, most) = self.sizes;
         loop {
@@ -56,7 +56,7 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Reads until there are `size` bytes, or all that there are.
+    /// Reads until there are `size` bytes, or to the end.
     fn fill(&mut self, size: usize) -> Result<(), DataError> {
         let had = self.rest.len();
         let more = (size.saturating_sub(had) as u64).min(self.text.len() - self.at);
@@ -66,21 +66,21 @@ impl<'a> Blocks<'a> {
         Ok(())
     }
 
-    /// The last good place to cut what was read.
+    /// The last place where the bytes that were read can be cut.
     fn cut(&self) -> Option<usize> {
         let text = &self.rest;
-        let last = text.len().saturating_sub(AROUND);
+        let last = text.len().saturating_sub(CONTEXT_BYTES);
         let places = || (1..last).rev();
         let lines = places().filter(|&at| text[at - 1] == b'\n' && stands_alone(text, at - 1));
         let spaces = places().filter(|&at| text[at] == b' ' && stands_alone(text, at));
-        (lines.take(TRIES).chain(spaces.take(TRIES))).find(|&at| {
-            let before = &text[at.saturating_sub(AROUND)..at];
-            self.tokenizer.is_cut(before, &text[at..at + AROUND])
+        (lines.take(MAX_TRIES).chain(spaces.take(MAX_TRIES))).find(|&at| {
+            let before = &text[at.saturating_sub(CONTEXT_BYTES)..at];
+            self.tokenizer.is_cut(before, &text[at..at + CONTEXT_BYTES])
         })
     }
 }
 
-/// Whether the character at a place, of one byte, has others than white space on both sides.
+/// Whether the one-byte character at an offset has no white space on either side.
 fn stands_alone(text: &[u8], at: usize) -> bool {
     let before = &text[at.saturating_sub(4)..at];
     let after = &text[at + 1..text.len().min(at + 5)];
@@ -92,7 +92,7 @@ fn stands_alone(text: &[u8], at: usize) -> bool {
         && is_solid(first.and_then(|chunk| chunk.valid().chars().next()))
 }
 
-/// Length without a character that is cut off at the end.
+/// The length without an incomplete character at the end.
 fn whole_characters(text: &[u8]) -> usize {
     let tail = text.len().saturating_sub(3)..text.len();
     let start = tail.rev().find(|&at| text[at] >= 0xC0);

@@ -6,28 +6,28 @@ use tokenizers::{AddedToken, Tokenizer};
 
 use super::{alphabet::Alphabet, files::Source, load};
 
-/// The largest vocabulary that is accepted.
+/// The most token values of a vocabulary.
 const MAX_VOCAB: usize = 1 << 24;
 
-/// So many tokens are shown where they do not spell the text.
-const SHOWN: usize = 16;
+/// Tokens that an error shows where they do not spell the text.
+const SHOWN_TOKENS: usize = 16;
 
-/// A tokenizer of which it is known what bytes each token stands for.
+/// A tokenizer, with the bytes that each of its tokens stands for.
 pub(super) struct Bpe {
     inner: Tokenizer,
-    /// The bytes of each token; none for numbers without a token.
+    /// The bytes of each token; empty for numbers without a token.
     spelling: Vec<Box<[u8]>>,
     /// The token of each single byte.
     single: [Option<i32>; 256],
-    /// What the tokenizer writes for what it does not know.
+    /// The token for unknown text, and its name.
     unknown: Option<(String, i32)>,
-    /// Added tokens that swallow white space.
+    /// Added tokens that remove white space.
     strippers: BTreeMap<i32, Stripper>,
-    /// The Unicode form that the normalizer brings a text into, if it does.
+    /// The Unicode normal form of the normalizer, if it has one.
     form: Option<&'static str>,
 }
 
-/// An added token that takes white space beside it away.
+/// An added token that removes the white space beside it.
 struct Stripper {
     content: String,
     left: bool,
@@ -107,15 +107,15 @@ impl Bpe {
         Ok(encoded)
     }
 
-    /// Whether the tokens of two texts are those of the texts as one. What cannot be encoded is
-    /// found when its block is.
+    /// Whether two texts have the same tokens as the two joined. A text that cannot be encoded is
+    /// reported later, with its block.
     pub(super) fn is_cut(&self, before: &[u8], after: &[u8]) -> bool {
         let whole = [before, after].concat();
         let tokens = self.tokens(&[before, after, &whole]);
         tokens.is_ok_and(|tokens| [&tokens[0][..], &tokens[1]].concat() == tokens[2])
     }
 
-    /// Runs of UTF-8 go through the tokenizer, other bytes are tokens of their own.
+    /// The tokenizer encodes valid UTF-8; each other byte becomes its own token.
     fn tokens(&self, texts: &[&[u8]]) -> Result<Vec<Vec<i32>>, Refused> {
         let runs = texts.iter().flat_map(|text| text.utf8_chunks());
         let runs: Vec<&str> = (runs.map(|chunk| chunk.valid()))
@@ -155,7 +155,7 @@ impl Bpe {
         Ok(all)
     }
 
-    /// Refuses tokens whose bytes are not the text.
+    /// Refuses tokens that do not spell the text.
     fn check(&self, number: usize, text: &[u8], tokens: &[i32]) -> Result<(), Refused> {
         let mut inside = 0;
         for (at, &token) in tokens.iter().enumerate() {
@@ -178,8 +178,8 @@ impl Bpe {
         Ok(())
     }
 
-    /// What to say of white space at the start of a text that an added token swallowed: the last
-    /// of those before it, or the one after it.
+    /// The error if white space at the start of a text was removed by an added token, the last
+    /// one before it or the one after it.
     fn stripper(
         &self,
         text: &[u8],
@@ -208,7 +208,7 @@ impl Bpe {
         ))
     }
 
-    /// Where in a text, from which a token was made, a byte is that the vocabulary lacks.
+    /// The first byte without a token in the text that became `token`.
     fn lacking(&self, text: &[u8], token: i32) -> Option<usize> {
         let made_from = text.iter().take(self.bytes_of(token).len() + 1);
         (made_from.copied()).position(|byte| self.single[usize::from(byte)].is_none())
@@ -241,8 +241,8 @@ impl Bpe {
                     let before = format!("has no token for {found}");
                     return Refused::new((number, inside + lacking), before, "");
                 }
-                // A character may be several tokens.
-                let spelled = start(&self.decode(&tokens[at..tokens.len().min(at + SHOWN)]));
+                // A character may have several tokens.
+                let spelled = start(&self.decode(&tokens[at..tokens.len().min(at + SHOWN_TOKENS)]));
                 let (cause, remedy) = match self.form {
                     Some(form) => (
                         format!(" (its normalizer is {form})"),
@@ -282,7 +282,7 @@ fn start(text: &[u8]) -> String {
 fn spelling(tokenizer: &Tokenizer) -> Result<Vec<Box<[u8]>>, String> {
     let alphabet = Alphabet::new();
     let vocab: BTreeMap<String, u32> = tokenizer.get_vocab(false).into_iter().collect();
-    // Added tokens are found in the text as they are written.
+    // Added tokens are matched in the text as they are written.
     let added: BTreeMap<u32, AddedToken> =
         tokenizer.get_added_tokens_decoder().into_iter().collect();
     let ids = vocab.values().chain(added.keys());
@@ -310,13 +310,13 @@ pub(crate) struct Refused {
     pub(crate) text: usize,
     /// The byte in it.
     pub(crate) at: u64,
-    /// What is said before the place and after it.
+    /// The parts of the message before and after the place.
     before: String,
     after: String,
 }
 
 impl Refused {
-    /// A reason in two parts, between which the place belongs.
+    /// A message in two parts, with the place to be put between them.
     fn new(
         (text, at): (usize, usize),
         before: impl Into<String>,
@@ -330,7 +330,7 @@ impl Refused {
         }
     }
 
-    /// The whole sentence with the place in it.
+    /// The whole message.
     pub(super) fn told(&self, place: &str) -> String {
         format!("{} {place}{}", self.before, self.after)
     }

@@ -1,4 +1,4 @@
-//! The files of a tokenizer, whichever form they have.
+//! Finds and reads the files of a tokenizer.
 
 use std::{
     fs, io,
@@ -23,7 +23,7 @@ pub(crate) const FIELD: &str = "tokenizer";
 
 /// What a Hugging Face tokenizer is saved as.
 const WHOLE: &str = "tokenizer.json";
-/// Vocabulary and merges that belong together: as Hugging Face calls them, and as GPT-2 came.
+/// Names of a vocabulary and its merges: those of Hugging Face, and those of GPT-2.
 const PAIRS: [[&str; 2]; 2] = [["vocab.json", "merges.txt"], ["encoder.json", "vocab.bpe"]];
 
 const EXPECTED: &str = "a tokenizer.json, or a vocab.json with merges.txt beside it";
@@ -54,7 +54,7 @@ impl Source {
         }
     }
 
-    /// The files under the names by which a folder is known to hold them.
+    /// The files, with the names under which a folder is searched for them.
     pub(super) fn into_named(self) -> Vec<(String, Vec<u8>)> {
         let [vocab_name, merges_name] = PAIRS[0].map(str::to_owned);
         match self {
@@ -104,7 +104,7 @@ fn beside(given: &str, path: &Path) -> Result<Source, DataError> {
         .map_err(|cause| error(given, format!("is not JSON, expected {EXPECTED}: {cause}")))?;
     match json.as_object() {
         Some(table) if table.contains_key("model") => Ok(Source::Whole(bytes)),
-        // A vocabulary under another name.
+        // A vocabulary with another name.
         Some(table) if !table.is_empty() && table.values().all(serde_json::Value::is_u64) => {
             let merges = merges_beside(given, folder)?;
             Ok(Source::Pair {
@@ -130,7 +130,7 @@ fn merges_beside(given: &str, folder: &Path) -> Result<Vec<u8>, DataError> {
     }
 }
 
-/// Both files of a pair, one of which is there.
+/// Both files of a pair, of which at least one exists.
 fn both(given: &str, folder: &Path, [vocab, merges]: [&str; 2]) -> Result<Source, DataError> {
     match (there(folder, vocab), there(folder, merges)) {
         (Some(vocab), Some(merges)) => Ok(Source::Pair {
@@ -148,7 +148,7 @@ fn both(given: &str, folder: &Path, [vocab, merges]: [&str; 2]) -> Result<Source
     }
 }
 
-/// A file of this name, compressed or not.
+/// The path of a file with this name, compressed or not.
 fn there(folder: &Path, name: &str) -> Option<PathBuf> {
     let names = [name.to_owned(), format!("{name}.gz")];
     let mut paths = names.iter().map(|name| folder.join(name));

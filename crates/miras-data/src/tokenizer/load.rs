@@ -33,7 +33,7 @@ pub(super) fn tokenizer(source: Source) -> Result<Tokenizer, String> {
     if !is_byte_level {
         return Err(format!("is BPE over characters, expected {EXPECTED}"));
     }
-    // Dropout would make the tokens of a text random, truncation and padding its length.
+    // Dropout would make tokens random; truncation and padding would change their number.
     let mut model = model.clone();
     model.dropout = None;
     tokenizer.with_model(model);
@@ -42,7 +42,7 @@ pub(super) fn tokenizer(source: Source) -> Result<Tokenizer, String> {
     Ok(tokenizer)
 }
 
-/// What the tokenizer writes for what it does not know.
+/// The name of the token for unknown text.
 pub(super) fn unknown(tokenizer: &Tokenizer) -> Option<String> {
     match tokenizer.get_model() {
         ModelWrapper::BPE(model) => model.unk_token.clone(),
@@ -50,7 +50,7 @@ pub(super) fn unknown(tokenizer: &Tokenizer) -> Option<String> {
     }
 }
 
-/// The Unicode form that a tokenizer brings a text into.
+/// The Unicode normal form of the normalizer.
 pub(super) fn unicode_form(tokenizer: &Tokenizer) -> Option<&'static str> {
     fn form(normalizer: &NormalizerWrapper) -> Option<&'static str> {
         match normalizer {
@@ -71,7 +71,7 @@ fn from_whole(bytes: &[u8]) -> Result<Tokenizer, String> {
         serde_json::from_slice(bytes).map_err(|cause| unreadable(cause.to_string()))?;
     let model = &json["model"];
     if let (Some(vocab), Some(merges)) = (model["vocab"].as_object(), model["merges"].as_array()) {
-        // Characters put together with a mark between them: no bytes.
+        // These marks belong to BPE over characters, not bytes.
         for mark in ["continuing_subword_prefix", "end_of_word_suffix"] {
             if model[mark].as_str().is_some_and(|mark| !mark.is_empty()) {
                 return Err(format!("has a {mark}, expected {EXPECTED}"));
@@ -90,7 +90,7 @@ fn from_whole(bytes: &[u8]) -> Result<Tokenizer, String> {
     Tokenizer::from_bytes(bytes).map_err(|cause| unreadable(cause.to_string()))
 }
 
-/// GPT-2's own form.
+/// A tokenizer from the two files of GPT-2.
 fn from_pair(vocab: &[u8], merges: &[u8]) -> Result<Tokenizer, String> {
     let vocab: BTreeMap<String, u32> = serde_json::from_slice(vocab).map_err(|cause| {
         format!("has a vocabulary that is no JSON table of tokens and their numbers: {cause}")
@@ -120,7 +120,7 @@ fn from_pair(vocab: &[u8], merges: &[u8]) -> Result<Tokenizer, String> {
     Ok(tokenizer)
 }
 
-/// The library takes it for granted that merges fit.
+/// Refuses merges that do not fit the vocabulary, which the library does not check.
 fn check_merge(left: &str, right: &str, is_token: impl Fn(&str) -> bool) -> Result<(), String> {
     let whole = format!("{left}{right}");
     match [left, right, &whole]

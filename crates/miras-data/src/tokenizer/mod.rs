@@ -1,8 +1,7 @@
 //! Text to tokens and back: bytes, or byte-level byte-pair encoding.
 //!
-//! Whatever the tokenizer, the bytes of the tokens, one after the other, are the text. That
-//! makes losses of different tokenizers comparable as bits a byte, and is checked whenever
-//! text is encoded.
+//! With every tokenizer the concatenated bytes of the tokens are the text. This makes losses of
+//! different tokenizers comparable as bits per byte, and is checked whenever text is encoded.
 
 mod alphabet;
 pub(crate) mod blocks;
@@ -72,11 +71,11 @@ impl Tokenizer {
         }
     }
 
-    /// The tokens of a text. What is not UTF-8 becomes a token a byte.
+    /// The tokens of a text. Bytes that are not UTF-8 become one token each.
     ///
     /// # Errors
-    /// If the bytes of the tokens would not be the text, because the tokenizer lacks a token
-    /// for it or changes it.
+    /// If the tokens would not spell the text, because the tokenizer lacks a token or changes the
+    /// text.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<i32>, DataError> {
         match &self.kind {
             Kind::Bytes => Ok(text.iter().copied().map(i32::from).collect()),
@@ -90,7 +89,7 @@ impl Tokenizer {
         }
     }
 
-    /// The bytes that tokens stand for; a token that does not exist stands for none.
+    /// The bytes that tokens stand for; a token that does not exist is skipped.
     pub fn decode(&self, tokens: &[i32]) -> Vec<u8> {
         match &self.kind {
             Kind::Bytes => (tokens.iter())
@@ -100,7 +99,7 @@ impl Tokenizer {
         }
     }
 
-    /// Encodes texts side by side.
+    /// Encodes several texts in parallel.
     pub(crate) fn encode_all(&self, texts: &[&[u8]]) -> Result<Vec<Vec<i32>>, Refused> {
         match &self.kind {
             Kind::Bytes => Ok((texts.iter())
@@ -110,8 +109,8 @@ impl Tokenizer {
         }
     }
 
-    /// The tokens of what stands between two texts: the one token that spells it, such as
-    /// `<|endoftext|>`, if there is one, else those of a text.
+    /// The tokens of a separator: the token that spells it, such as `<|endoftext|>`, if there is
+    /// one, else those of its text.
     pub(crate) fn separator(&self, text: &[u8]) -> Result<Vec<i32>, DataError> {
         let tokens = self.encode(text)?;
         Ok(match &self.kind {
@@ -122,12 +121,12 @@ impl Tokenizer {
         })
     }
 
-    /// A text that cannot be encoded, as an error; `place` says where, in words.
+    /// The error for a text that cannot be encoded; `place` says where.
     pub(crate) fn refusal(&self, refused: &Refused, place: &str) -> DataError {
         error(&self.given, refused.told(place))
     }
 
-    /// Whether a text may be encoded in two pieces, as far as the text around the cut can tell.
+    /// Whether a text can be cut between `before` and `after` without a change of its tokens.
     pub(crate) fn is_cut(&self, before: &[u8], after: &[u8]) -> bool {
         match &self.kind {
             Kind::Bytes => true,
@@ -135,7 +134,7 @@ impl Tokenizer {
         }
     }
 
-    /// Bytes that a token stands for.
+    /// The number of bytes that a token stands for.
     pub(crate) fn len_of(&self, token: i32) -> u64 {
         match &self.kind {
             Kind::Bytes => 1,
@@ -143,7 +142,7 @@ impl Tokenizer {
         }
     }
 
-    /// A hash of the files; none for bytes.
+    /// A hash of the files; `None` for bytes.
     pub fn fingerprint(&self) -> Option<&str> {
         match &self.kind {
             Kind::Bytes => None,
@@ -151,7 +150,7 @@ impl Tokenizer {
         }
     }
 
-    /// What the tokens are called.
+    /// What the tokens are called in messages.
     pub(crate) fn unit(&self) -> &'static str {
         match self.kind {
             Kind::Bytes => "bytes",

@@ -1,10 +1,10 @@
-//! A tokenizer as a run and an export keep it: its files, and one that says what they are.
+//! A tokenizer as a run and an export store it: its files, and one that describes them.
 //!
 //! ```text
 //! tokenizer/
 //!   miras_tokenizer.json        schema, version, kind, and the fingerprint of the others
-//!   tokenizer.json              byte for byte as it was given, or
-//!   vocab.json, merges.txt      the same of a pair; nothing for bytes
+//!   tokenizer.json              an exact copy, or
+//!   vocab.json, merges.txt      an exact copy of both; no file for bytes
 //! ```
 
 use std::{fs, io, path::Path};
@@ -18,7 +18,7 @@ const FACTS: &str = "miras_tokenizer.json";
 const SCHEMA: &str = "miras_tokenizer";
 const VERSION: u32 = 1;
 
-/// The files of a tokenizer, read and not yet understood.
+/// The files of a tokenizer, read but not parsed.
 pub struct TokenizerFiles {
     /// Name and content of each; a folder with them is a setting of
     /// [`Tokenizer::open`](crate::Tokenizer::open).
@@ -84,12 +84,12 @@ impl TokenizerFiles {
     }
 }
 
-/// What a folder that was saved says; none for any other setting.
+/// The description in a stored folder; `None` for any other setting.
 pub(super) fn facts_in(setting: &str) -> Result<Option<Facts>, DataError> {
     let path = paths::with_home(setting).join(FACTS);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(cause) if is_none(&cause) => return Ok(None),
+        Err(cause) if is_absent(&cause) => return Ok(None),
         Err(source) => return Err(DataError::Read { path, source }),
     };
     let damaged = |why: String| error(&path.to_string_lossy(), why);
@@ -108,8 +108,8 @@ pub(super) fn facts_in(setting: &str) -> Result<Option<Facts>, DataError> {
     Ok(Some(facts))
 }
 
-/// There is no such file, or the setting is a file and no folder.
-fn is_none(cause: &io::Error) -> bool {
+/// There is no such file, or the setting is not a folder.
+fn is_absent(cause: &io::Error) -> bool {
     matches!(
         cause.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
@@ -121,7 +121,7 @@ impl Facts {
         self.kind == Kind::Bytes
     }
 
-    /// Refuses files that are not those that were saved.
+    /// Refuses files that changed since they were stored.
     pub(super) fn check(&self, setting: &str, found: &str) -> Result<(), DataError> {
         match &self.fingerprint {
             Some(saved) if saved != found => {

@@ -36,7 +36,7 @@ pub(super) fn decode(payload: &[u8]) -> Result<Vec<Event>, ProtobufError> {
     Ok(events.collect())
 }
 
-/// The payload of one record with only the wanted of its values.
+/// The payload of one record with only those values for which `wanted` is true.
 pub(super) fn only(payload: &[u8], wanted: &[bool]) -> Result<Vec<u8>, ProtobufError> {
     let mut message = proto::Event::parse_from_bytes(payload)?;
     if let Some(Event_oneof_what::summary(summary)) = &mut message.what {

@@ -1,27 +1,26 @@
-//! What an event file says.
+//! Events of an event file.
 
 use std::collections::BTreeMap;
 
 use crate::{HParam, Histogram};
 
-/// One thing that an event file says.
+/// One event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// When it was written, in seconds since 1970.
     pub wall_time: f64,
     /// The training step.
     pub step: u64,
-    /// What it says.
+    /// Its content.
     pub what: What,
 }
 
-/// What an [`Event`] says. A record that holds several values gives as many
-/// events.
+/// The content of an [`Event`]. A record with several values gives several events.
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
     /// The format, as the first record of a file.
     FileVersion(String),
-    /// A resumed run: points at this step and later, read before, are void.
+    /// A resumed run: points at this step and later that were read before are invalid.
     SessionStart,
     /// A number.
     Scalar {
@@ -61,7 +60,7 @@ pub enum What {
     /// The end of the run; `None` for a status that is neither success nor
     /// failure.
     SessionEnd(Option<Status>),
-    /// Something this crate never writes.
+    /// An event that this crate does not write.
     Other,
 }
 
@@ -72,9 +71,9 @@ pub enum Status {
     Success,
     /// The run stopped with an error.
     Failure,
-    /// The run was stopped with its state saved and can go on.
+    /// The run was stopped with its state saved and can be continued.
     ///
-    /// TensorBoard has no word for this: the session stays open and its status
-    /// is shown as unknown.
+    /// TensorBoard has no such status: the session stays open and its status is
+    /// shown as unknown.
     Interrupted,
 }

@@ -1,4 +1,4 @@
-//! One event file, and all of a folder.
+//! Reads event files, and lists those of a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use crate::LogError;
 
 /// Reads an event file and verifies both checksums of every record.
 ///
-/// A file that stops inside its last record gives [`LogError::Truncated`], which
-/// carries all events before it.
+/// A file with a torn last record gives [`LogError::Truncated`], which has all events
+/// before it.
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<Event>, LogError> {
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(RunError::io("read", path))?;

@@ -1,4 +1,4 @@
-//! What a whole folder of event files says.
+//! The content of all event files of a folder.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,8 +35,8 @@ pub struct Summary {
 }
 
 /// Reads all event files of `folder` in TensorBoard's order and applies its
-/// rules: a resume drops the points that it repeats, and of the hyperparameters
-/// and the end of a session the first counts (of which a resumed run leaves one).
+/// rules: a resume drops the points that it repeats, and only the first
+/// hyperparameters and the first end of a session count.
 ///
 /// A torn last record is listed in [`Summary::truncated`]; a damaged record is
 /// an error.
@@ -101,10 +101,10 @@ fn purge<T>(all: &mut BTreeMap<String, Vec<(u64, T)>>, from: u64) {
     all.retain(|_, series| !series.is_empty());
 }
 
-/// Takes out of an event file the values that `survives` does not want, and a torn last record.
+/// Removes from an event file the values for which `survives` is false, and a torn last record.
 ///
-/// All other records stay byte for byte. A damaged file is left as it is: what
-/// can still be read of it is worth more than a clean chart.
+/// All other records stay unchanged. A damaged file is not changed, so that nothing
+/// of it that can still be read is lost.
 pub(crate) fn trim(path: &Path, survives: &dyn Fn(&Event) -> bool) -> Result<(), LogError> {
     let bytes = fs::read(path).map_err(RunError::io("read", path))?;
     let mut kept = Vec::with_capacity(bytes.len());

@@ -1,4 +1,4 @@
-//! Where progress is shown.
+//! The output for progress.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -7,17 +7,17 @@ use std::sync::{Mutex, PoisonError};
 use console::Term;
 use indicatif::{ProgressDrawTarget, TermLike};
 
-/// Assumed where the width of a terminal cannot be asked for.
+/// Assumed if the width of a terminal is not known.
 const WIDTH: u16 = 80;
 
-/// A place for people to read, mostly the error stream.
+/// An output for people, usually the error stream.
 pub struct Console {
     writer: Box<dyn Write + Send>,
     kind: Kind,
     dress: Dress,
 }
 
-/// Makes a line ready for a terminal of so many columns: breaks and colours it.
+/// Formats a line for a terminal of the given number of columns: breaks and colours it.
 pub type Dress = fn(&str, usize) -> String;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -38,7 +38,7 @@ impl Console {
         }
     }
 
-    /// A writer that is no terminal.
+    /// A writer that is not a terminal.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
         Self {
             writer: Box::new(writer),
@@ -52,7 +52,7 @@ impl Console {
         Self::terminal_of(writer, WIDTH)
     }
 
-    /// A writer that understands the escape codes of a terminal of so many columns.
+    /// A writer that understands the escape codes of a terminal of `columns` columns.
     pub fn terminal_of(writer: impl Write + Send + 'static, width: u16) -> Self {
         Self {
             writer: Box::new(writer),
@@ -61,7 +61,7 @@ impl Console {
         }
     }
 
-    /// Lines go through `dress` where this is a terminal.
+    /// Lines are formatted by `dress` if this is a terminal.
     #[must_use]
     pub fn dressed(self, dress: Dress) -> Self {
         Self { dress, ..self }
@@ -76,7 +76,7 @@ impl Console {
         }
     }
 
-    /// What makes a line ready, and where its width comes from.
+    /// Formats lines, and the source of their width.
     pub(super) fn dresser(&self) -> Dresser {
         Dresser {
             dress: if self.is_terminal() {
@@ -101,7 +101,7 @@ impl Console {
     }
 }
 
-/// Makes lines ready for the console that it was taken from.
+/// Formats lines for the console that it was taken from.
 pub(super) struct Dresser {
     dress: Dress,
     kind: Kind,

@@ -1,4 +1,4 @@
-//! What a person sees while a run goes on.
+//! The progress of a run, shown to a person.
 
 mod console;
 
@@ -18,43 +18,42 @@ pub enum ProgressMode {
     Auto,
     /// A bar, terminal or not.
     Bar,
-    /// A line now and then.
+    /// A line every few steps.
     Plain,
-    /// Nothing at all.
+    /// No output.
     Quiet,
 }
 
-/// The steps that are to be done, and where this process begins.
+/// The steps of the run, and the start of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// Steps done before this process; 0 for a fresh run.
     pub start: u64,
     /// Tokens trained on before this process; 0 for a fresh run.
     pub start_tokens: u64,
-    /// The step after which the run is done.
+    /// The last step of the run.
     pub total: u64,
-    /// Plain lines are this many steps apart.
+    /// The number of steps between plain lines.
     pub every: u64,
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tick {
-    /// Steps done, those before this process included.
+    /// Steps done, including those before this process.
     pub step: u64,
-    /// Tokens trained on, those before this process included.
+    /// Tokens trained on, including those before this process.
     pub tokens: u64,
     /// The latest loss.
     pub loss: f64,
-    /// Time that this process has spent training. What goes into evaluation and
-    /// checkpoints does not belong here, so that speed and time left are those
-    /// of training.
+    /// Time that this process has spent training. It excludes evaluation and
+    /// checkpoints, so that speed and remaining time are those of training.
     pub training: Duration,
 }
 
 /// A bar on a terminal, plain lines elsewhere.
 ///
-/// A console that cannot be written to is no reason to stop a run: errors are
+/// A run does not stop because its console cannot be written to: errors are
 /// ignored here.
 pub struct Progress {
     output: Output,
@@ -95,19 +94,19 @@ impl Progress {
         }
     }
 
-    /// Moves the bar, or prints a line if `every` steps have gone by or the last
-    /// step is done.
+    /// Updates the bar, or prints a line every `every` steps and after the last
+    /// step.
     pub fn tick(&mut self, tick: &Tick) {
         let Span { total, every, .. } = self.span;
         let step = tick.step;
         match &mut self.output {
             Output::Quiet => {}
             Output::Bar(bar, columns) => {
-                // The cursor takes a column too.
+                // One column is for the cursor.
                 let room = self.dresser.width().saturating_sub(1);
                 let text = fitting(self.span, tick, room);
                 let free = room.saturating_sub(text.chars().count() + 1);
-                let wanted = if free < LEAST_BAR { 0 } else { free.min(BAR) };
+                let wanted = if free < MIN_BAR { 0 } else { free.min(MAX_BAR) };
                 if *columns != wanted {
                     bar.set_style(style(wanted));
                     *columns = wanted;
@@ -134,7 +133,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&mut self) {
         if let Output::Bar(bar, _) = &self.output {
             bar.finish_and_clear();
@@ -151,10 +150,10 @@ fn bar(console: Console, span: Span) -> ProgressBar {
 }
 
 /// The most columns of the bar itself, and the fewest with which it is drawn.
-const BAR: usize = 24;
-const LEAST_BAR: usize = 4;
+const MAX_BAR: usize = 24;
+const MIN_BAR: usize = 4;
 
-/// A bar of so many columns, then the message.
+/// A bar of the given number of columns, then the message.
 fn style(columns: usize) -> ProgressStyle {
     let template = match columns {
         0 => "{msg}".to_owned(),
@@ -163,13 +162,13 @@ fn style(columns: usize) -> ProgressStyle {
     ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// In one write, so that lines of several processes do not mix.
+/// Writes a line in one write, so that lines of several processes do not mix.
 fn print(writer: &mut dyn Write, text: &str) {
     let _ = writer.write_all(format!("{text}\n").as_bytes());
     let _ = writer.flush();
 }
 
-/// As much of the numbers as fits into so many columns.
+/// The longest form of the numbers that fits into the given number of columns.
 fn fitting(span: Span, tick: &Tick, room: usize) -> String {
     let [whole, shorter, short] = texts(span, tick);
     let fits = |text: &String| text.chars().count() <= room;
@@ -182,8 +181,8 @@ fn fitting(span: Span, tick: &Tick, room: usize) -> String {
     }
 }
 
-/// `step 20/200 (10%)  loss 2.3412  1234 tok/s  eta 00:01:23`, and the same with less in it.
-/// Speed and time left are measured from where this process began.
+/// `step 20/200 (10%)  loss 2.3412  1234 tok/s  eta 00:01:23`, and shorter forms.
+/// Speed and remaining time are measured from the start of this process.
 fn texts(span: Span, tick: &Tick) -> [String; 3] {
     let seconds = tick.training.as_secs_f64();
     let steps = tick.step.saturating_sub(span.start);

@@ -1,4 +1,4 @@
-use miras_sweep::{Event, Next, What, alike, schedule, states};
+use miras_sweep::{Event, Next, What, identical_failures, schedule, states};
 
 use crate::support::plan;
 
@@ -90,7 +90,7 @@ fn failures_are_alike_whatever_their_numbers_and_files() {
     let other = failed("no space left");
     let is_alike = |events: &[&Event], count: usize| {
         let events: Vec<Event> = events.iter().map(|&event| event.clone()).collect();
-        alike(&events, count).is_some()
+        identical_failures(&events, count).is_some()
     };
     assert!(is_alike(&[&one, &run, &two, &one], 3));
     assert!(!is_alike(&[&one, &two], 3), "too few");
