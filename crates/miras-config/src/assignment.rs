@@ -28,7 +28,28 @@ pub(crate) fn parse(assignment: &str) -> Result<Layer, ConfigError> {
             .help("for example `--set memory.kind=matrix`".to_owned()));
     };
     let keys = parse_key(&source, equals)?;
+    of_keys(source, keys, equals + 1)
+}
 
+/// Reads the content of another flag, the value of one key, as a layer.
+pub(crate) fn content(flag: &str, path: &str, value: &str) -> Result<Layer, ConfigError> {
+    let source = Source {
+        name: flag.to_owned(),
+        text: value.to_owned(),
+        kind: Kind::BuiltIn,
+        place: None,
+    };
+    let all = 0..value.len();
+    let keys = path.split('.').map(|key| (key.to_owned(), all.clone()));
+    of_keys(source, keys.collect(), 0)
+}
+
+/// The layer of keys inside each other and the value that starts at `start`.
+fn of_keys(
+    source: Source,
+    keys: Vec<(String, Range<usize>)>,
+    start: usize,
+) -> Result<Layer, ConfigError> {
     let mut spans = BTreeMap::new();
     let mut at = String::new();
     for (key, span) in &keys {
@@ -36,8 +57,7 @@ pub(crate) fn parse(assignment: &str) -> Result<Layer, ConfigError> {
         let (key, value) = (span.clone(), span.clone());
         spans.insert(at.clone(), Spans { key, value });
     }
-    let value = parse_value(&source, equals + 1, &at, &mut spans)?;
-
+    let value = parse_value(&source, start, &at, &mut spans)?;
     let keys: Vec<String> = keys.into_iter().map(|(key, _)| key).collect();
     let table = path::nested(&keys, value);
     Ok(Layer {

@@ -157,6 +157,10 @@ pub(crate) fn syntax_error(source: &Source, error: &toml::de::Error, offset: usi
     let found = text.get(span.clone()).unwrap_or_default();
     let report = if is_value && found.is_empty() {
         ConfigError::new("a value is missing here")
+    } else if let Some((inside, outside)) = beside_quotes(text, span.start) {
+        span.end = span.start + outside.len();
+        ConfigError::new(format!("`{outside}` stands outside of the quotes"))
+            .help(format!("quote all of it: `\"{inside}{outside}\"`"))
     } else if is_value && is_large_integer(found) {
         ConfigError::new(format!("the integer {found} does not fit in 64 bits"))
     } else if is_value && is_mended_by(text, &span, &format!("\"{found}\"")) {
@@ -209,6 +213,18 @@ fn is_mended_by(text: &str, span: &Range<usize>, other: &str) -> bool {
         Ok(_) => true,
         Err(error) => (error.span()).is_some_and(|next| next.start > span.start + other.len()),
     }
+}
+
+/// The content of a string that ends just before `at`, and the word that follows on its closing
+/// quote, where the parser stopped.
+fn beside_quotes(text: &str, at: usize) -> Option<(&str, &str)> {
+    let (before, after) = text.split_at_checked(at)?;
+    let quote = before.chars().last().filter(|c| matches!(c, '"' | '\''))?;
+    let start = before[..at - 1].rfind(quote)? + 1;
+    let is_end = |c: char| c.is_whitespace() || ",]}#\"'".contains(c);
+    let end = after.find(is_end).unwrap_or(after.len());
+    let (inside, outside) = (&before[start..at - 1], &after[..end]);
+    (!inside.is_empty() && !outside.is_empty()).then_some((inside, outside))
 }
 
 fn shift(span: &Range<usize>, offset: usize) -> Range<usize> {

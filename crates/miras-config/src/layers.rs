@@ -81,6 +81,12 @@ impl Layers {
         self.add(assignment::parse(assignment)?)
     }
 
+    /// Sets the key `path` to a value that is written in TOML: the content of the flag `flag`, where
+    /// mistakes are shown. [`Tree::is_set`] does not count it.
+    pub fn flag(&mut self, flag: &str, path: &str, value: &str) -> Result<(), ConfigError> {
+        self.add(assignment::content(flag, path, value)?)
+    }
+
     /// Merges the layers.
     pub fn merge(self) -> Result<Tree, ConfigError> {
         let mut table = Table::new();

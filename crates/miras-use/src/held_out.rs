@@ -68,10 +68,10 @@ fn of_run(
         layers.set(set)?;
     }
     if let Some(length) = request.length {
-        layers.text("--length", &format!("data.seq_len = {length}"))?;
+        layers.flag("--length", "data.seq_len", &length.to_string())?;
     }
     if let Some(pairs) = pairs {
-        layers.text("--pairs", &format!("data.pairs = {pairs}"))?;
+        layers.flag("--pairs", "data.pairs", &pairs.to_string())?;
     }
     let (registry, data) = (&trained.config.registry, &trained.config.data);
     let opened = RunConfig::load_to_resume(layers, registry, &trained.folder, data)?;

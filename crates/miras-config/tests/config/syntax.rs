@@ -1,6 +1,6 @@
 //! What is said about texts that are no TOML, and how places are drawn.
 
-use crate::support::{report, text};
+use crate::support::{flag, report, text};
 
 #[test]
 fn keys_written_twice_have_the_same_frame() {
@@ -30,6 +30,49 @@ error: cannot extend value of type integer with a dotted key
   |
 2 | a.b = 2
   | ^",
+    );
+}
+
+#[test]
+fn a_string_whose_quotes_end_too_early_says_so() {
+    text(
+        "a = \"q\".txt # a file",
+        r#"
+error: `.txt` stands outside of the quotes
+ --> run.toml:1:8
+  |
+1 | a = "q".txt # a file
+  |        ^^^^
+  = help: quote all of it: `"q.txt"`"#,
+    );
+    text(
+        "a = ['one', 'q'.txt]",
+        r#"
+error: `.txt` stands outside of the quotes
+ --> run.toml:1:16
+  |
+1 | a = ['one', 'q'.txt]
+  |                ^^^^
+  = help: quote all of it: `"q.txt"`"#,
+    );
+    flag(
+        "model.name=\"q\".txt",
+        r#"
+error: `.txt` stands outside of the quotes
+ --> --set:1:15
+  |
+1 | model.name="q".txt
+  |               ^^^^
+  = help: quote all of it: `"q.txt"`"#,
+    );
+    text(
+        "a = 'q' + 'b'",
+        "
+error: unexpected key or value, expected newline, `#`
+ --> run.toml:1:9
+  |
+1 | a = 'q' + 'b'
+  |         ^",
     );
 }
 

@@ -2,6 +2,8 @@
 
 use std::{ffi::OsStr, fs, path::Path};
 
+use super::with_home;
+
 /// Names that are less similar than this (0 to 1) are not suggested.
 const MIN_SIMILARITY: f64 = 0.6;
 
@@ -15,6 +17,12 @@ pub(crate) enum WantedAs {
 /// The existing path that is most similar to a missing one, or what to do about the name of
 /// something on the internet, or the first part of the path that is missing; with its punctuation.
 pub(crate) fn suggestion(path: &Path, wanted_as: WantedAs) -> String {
+    if let Some(trimmed) = path.to_str().map(str::trim)
+        && Path::new(trimmed) != path
+        && with_home(trimmed).exists()
+    {
+        return format!("; did you mean `{trimmed}`, without the blank around it?");
+    }
     let parts: Vec<_> = path.ancestors().collect();
     // The topmost part of the path that does not exist.
     let missing = parts
@@ -36,8 +44,13 @@ pub(crate) fn suggestion(path: &Path, wanted_as: WantedAs) -> String {
         .collect();
     alike.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     if let Some((_, name)) = alike.first() {
-        let path = missing.with_file_name(name);
-        return format!("; did you mean `{}`?", path.display());
+        let path = missing.with_file_name(name).display().to_string();
+        let hint = format!("; did you mean `{path}`?");
+        return if name.trim() == name {
+            hint
+        } else {
+            format!("{hint} Its blank needs quotes, in `--set` too: `{path:?}`")
+        };
     }
     if let Some(hint) = of_the_internet(path, wanted_as) {
         return hint;
@@ -110,6 +123,30 @@ fn similarity(wanted: &str, name: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blanks_around_a_path_are_pointed_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().display();
+        for name in ["emma.txt", " hamlet.txt"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let hint = |path: String| suggestion(Path::new(&path), WantedAs::Text);
+        let expected = format!("; did you mean `{here}/emma.txt`, without the blank around it?");
+        for given in [
+            format!(" {here}/emma.txt"),
+            format!("{here}/emma.txt "),
+            format!("\t{here}/emma.txt\n"),
+        ] {
+            assert_eq!(hint(given), expected);
+        }
+        assert_eq!(
+            hint(format!("{here}/hamlet.txt")),
+            format!(
+                "; did you mean `{here}/ hamlet.txt`? Its blank needs quotes, in `--set` too: `\"{here}/ hamlet.txt\"`"
+            )
+        );
+    }
 
     #[test]
     fn names_of_the_internet_are_told_that_nothing_is_downloaded() {

@@ -86,7 +86,10 @@ fn values_out_of_range_are_refused() {
             "train.steps=0",
             "train.steps must be from 1 to 1000000000000, got 0",
         ),
-        ("optim.lr=-1", "optim.lr must be above 0, got -1"),
+        (
+            "optim.lr=-1",
+            "optim.lr must be above 0 and at most 1e30, got -1",
+        ),
         ("model.dim=0", "dim must be 1 or more"),
         ("algorithm.chunk=0", "a chunk has from 1 to 65536 tokens"),
     ] {

@@ -120,10 +120,10 @@ fn eval_reads_any_text_and_changes_data_alone() {
         .refused("error: --length: must be from 1 to 16777216 tokens, got 16777217");
     dir.run("eval tiny --length 16777217").refused(
         "error: data.seq_len: must be from 1 to 16777216 tokens, got 16777217
- --> --length:1:16  (data.seq_len)
+ --> --length:1:1  (data.seq_len)
   |
-1 | data.seq_len = 16777217
-  |                ^^^^^^^^",
+1 | 16777217
+  | ^^^^^^^^",
     );
 }
 
@@ -417,7 +417,8 @@ fn recall_is_evaluated_by_load() {
     assert!(!out.contains("bits/byte"), "{out}");
     let ran = dir.run("eval tiny --pairs 40").ended(2);
     assert!(
-        ran.err.contains(" --> --pairs:1:14  (data.pairs)"),
+        ran.err
+            .contains(" --> --pairs:1:1  (data.pairs)\n  |\n1 | 40\n  | ^^\n"),
         "{}",
         ran.err
     );

@@ -10,7 +10,7 @@ use super::require;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimConfig {
-    /// Learning rate after the warm-up, above 0.
+    /// Learning rate after the warm-up, above 0 and at most 1e30.
     pub lr: f64,
     /// Decoupled weight decay, from 0 to 1000; a step shrinks weights by `lr · weight_decay`.
     pub weight_decay: f64,
@@ -52,14 +52,16 @@ impl OptimConfig {
     pub(super) fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
         let config: Self = tree.section("optim")?;
         // The optimiser counts in single precision.
-        let is_positive = |value: f64| value as f32 > 0.0 && (value as f32).is_finite();
+        let is_positive = |value: f64| value as f32 > 0.0;
         let is_share = |value: f64| (0.0..1.0).contains(&value) && (value as f32) < 1.0;
-        let lr = match config.lr {
-            value if value > f64::from(f32::MAX) => "at most 3.4e38, in single precision",
-            _ => "above 0",
-        };
         for (key, value, fine, must) in [
-            ("lr", config.lr, is_positive(config.lr), lr),
+            (
+                "lr",
+                config.lr,
+                // A step moves a weight by up to lr / sqrt(1 - beta2), which has to be finite.
+                is_positive(config.lr) && config.lr <= 1e30,
+                "above 0 and at most 1e30",
+            ),
             (
                 "weight_decay",
                 config.weight_decay,
