@@ -282,7 +282,10 @@ impl Segment {
         if let Some(flaw) = scan.flaw {
             let (Flaw::Nul { at } | Flaw::Invalid { at, .. }) = flaw;
             let line = self.line(at)?;
-            return refused(format::not_text(&self.origin, &head, flaw, line));
+            let mut rest = vec![0; (self.len - at).min(HEAD) as usize];
+            self.read(at, &mut rest)?;
+            let around = (&*head, &*rest);
+            return refused(format::not_text(&self.origin, around, flaw, line));
         }
         self.len -= scan.mark;
         self.scan = scan;

@@ -220,6 +220,7 @@ fn flaws_of_text_are_dropped_or_said() {
         ("marked2.txt", &marked(&other)),
         ("joined.txt", &[marked(&plain), marked(&other)].concat()),
         ("windows.txt", &b"Anna was here.\r\n".repeat(60)),
+        ("mac.txt", &b"Anna was here.\r".repeat(66)),
         ("cut.txt", &[&plain[..], b"\xc3"].concat()),
         ("table.csv", &b"date,words\n1,Anna\n".repeat(60)),
     ]);
@@ -258,6 +259,12 @@ fn flaws_of_text_are_dropped_or_said() {
             "windows.txt",
             Some(
                 "in `DIR/windows.txt` 60 lines end with CR LF, as on Windows: both bytes are trained; `sed -i 's/\\r$//' FILE` takes the CR out",
+            ),
+        ),
+        (
+            "mac.txt",
+            Some(
+                "in `DIR/mac.txt` 66 lines end with CR alone, as on old Macs: it is trained as it is; `tr '\\r' '\\n' < FILE` writes LF in its place",
             ),
         ),
         (

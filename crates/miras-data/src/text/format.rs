@@ -169,8 +169,9 @@ impl Format {
     }
 }
 
-/// Why a file with this flaw is refused, and what to do; `line` is the line of the flaw.
-pub(super) fn not_text(path: &Path, head: &[u8], flaw: Flaw, line: u64) -> String {
+/// Why a file with such a byte is refused, and what to do; `head` is the file's start, `rest` what
+/// begins with the byte, and `line` its line.
+pub(super) fn not_text(path: &Path, (head, rest): (&[u8], &[u8]), flaw: Flaw, line: u64) -> String {
     let convert = |encoding: &str| {
         let (from, to) = (in_shell(path), in_shell(beside(path, "utf8.txt")));
         if is_compressed(path) {
@@ -179,10 +180,27 @@ pub(super) fn not_text(path: &Path, head: &[u8], flaw: Flaw, line: u64) -> Strin
             format!("`iconv -f {encoding} -t UTF-8 {from} > {to}`")
         }
     };
-    if let Some(encoding) = wide_encoding(head) {
+    let (Flaw::Nul { at } | Flaw::Invalid { at, .. }) = flaw;
+    let from_here_on = match flaw {
+        // A NUL is the first or the second half of a character: nothing tells which.
+        Flaw::Nul { .. } => marked_encoding(rest),
+        Flaw::Invalid { .. } => wide_encoding(rest),
+    };
+    let whole = wide_encoding(head).filter(|_| at == 0 || marked_encoding(rest).is_none());
+    if let Some(encoding) = whole {
         let name = encoding.trim_end_matches(['L', 'B', 'E']);
         let command = convert(encoding);
         return format!("is {name}, and UTF-8 is what is read: convert it, as by {command}");
+    }
+    if let Some(encoding) = from_here_on {
+        let name = encoding.trim_end_matches(['L', 'B', 'E']);
+        let read = if is_compressed(path) { "zcat" } else { "cat" };
+        return format!(
+            "is UTF-8 up to byte {at} (line {line}) and {name} from there on, as files have that \
+             were put together from others: convert the rest, as by `( {read} {from} | head -c \
+             {at}; {read} {from} | tail -c +{} | iconv -f {encoding} -t UTF-8 ) > {to}`",
+            at + 1
+        );
     }
     match flaw {
         Flaw::Nul { at } => {
@@ -204,26 +222,32 @@ pub(super) fn not_text(path: &Path, head: &[u8], flaw: Flaw, line: u64) -> Strin
     }
 }
 
-/// UTF-16 or UTF-32, by iconv's name.
-fn wide_encoding(head: &[u8]) -> Option<&'static str> {
-    if head.starts_with(b"\xff\xfe\0\0") || head.starts_with(b"\0\0\xfe\xff") {
-        return Some("UTF-32");
-    }
-    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        return Some("UTF-16");
+/// The encoding of a text whose characters are two or four bytes each, as iconv calls it.
+fn wide_encoding(text: &[u8]) -> Option<&'static str> {
+    if let Some(marked) = marked_encoding(text) {
+        return Some(marked);
     }
     // Without a byte order mark: where most characters are ASCII, every other byte is 0.
     let zeros = |first: usize| {
-        let all = head.iter().skip(first).step_by(2);
+        let all = text.iter().skip(first).step_by(2);
         all.filter(|byte| **byte == 0).count()
     };
-    let (even, odd, pairs) = (zeros(0), zeros(1), head.len() / 2);
+    let (even, odd, pairs) = (zeros(0), zeros(1), text.len() / 2);
     match pairs {
         0..4 => None,
         _ if odd * 4 > pairs * 3 && even * 20 < pairs => Some("UTF-16LE"),
         _ if even * 4 > pairs * 3 && odd * 20 < pairs => Some("UTF-16BE"),
         _ => None,
     }
+}
+
+/// The same by a byte order mark.
+fn marked_encoding(text: &[u8]) -> Option<&'static str> {
+    let starts_with = |marks: [&[u8]; 2]| marks.iter().any(|mark| text.starts_with(mark));
+    if starts_with([b"\xff\xfe\0\0", b"\0\0\xfe\xff"]) {
+        return Some("UTF-32");
+    }
+    starts_with([b"\xff\xfe", b"\xfe\xff"]).then_some("UTF-16")
 }
 
 /// Recognises JSON by its first bytes: consecutive records, one table, or a list of tables or

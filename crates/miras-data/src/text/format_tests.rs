@@ -174,6 +174,28 @@ fn text_that_is_not_utf8_is_refused_by_file_and_line_however_late_it_shows() {
         ("quoted.txt", late(b"a \x93b\x94"), &windows),
         ("nul.txt", late(b"a \0"), &nul),
         (
+            "joined.txt",
+            [&text(600)[..], &wide(&words, true, b"\xff\xfe")].concat(),
+            "is UTF-8 up to byte 600 (line 101) and UTF-16 from there on, as files have that were \
+             put together from others: convert the rest, as by `( cat DIR/joined.txt | head -c 600; \
+             cat DIR/joined.txt | tail -c +601 | iconv -f UTF-16 -t UTF-8 ) > DIR/joined.utf8.txt`; \
+             set",
+        ),
+        (
+            "short.txt",
+            [b"One line.\n", &wide(&words, true, b"\xff\xfe")[..]].concat(),
+            "is UTF-8 up to byte 10 (line 2) and UTF-16 from there on",
+        ),
+        (
+            "bare.joined.txt",
+            [
+                &text(99_999)[..],
+                &wide(&words.replace("Anna", "\u{e9}"), true, b""),
+            ]
+            .concat(),
+            "(line 16667) and UTF-16 from there on",
+        ),
+        (
             "early.txt",
             [b"It was \xfcber. ", &text(600)[..]].concat(),
             "line 1 has the byte 0xFC at byte 7 of the file",

@@ -8,6 +8,7 @@ use std::{
 use super::{
     corpus::{Corpus, Part, Segment},
     format,
+    scan::Scan,
 };
 use crate::{
     DataError, Tokenizer,
@@ -62,16 +63,26 @@ pub(super) fn of_files(corpus: &Corpus) -> Result<Vec<String>, DataError> {
             ));
         }
     }
-    if let Some((names, _)) = those(&|one| one.scan.crlf > 0) {
-        let lines: u64 = corpus.segments.iter().map(|one| one.scan.crlf).sum();
-        let lines = if lines == 1 {
-            "1 line ends".to_owned()
-        } else {
-            format!("{lines} lines end")
-        };
-        notes.push(format!(
-            "in {names} {lines} with CR LF, as on Windows: both bytes are trained; `sed -i 's/\\r$//' FILE` takes the CR out"
-        ));
+    let line_ends: [(fn(&Scan) -> u64, &str); 2] = [
+        (
+            |scan| scan.crlf,
+            "CR LF, as on Windows: both bytes are trained; `sed -i 's/\\r$//' FILE` takes the CR out",
+        ),
+        (
+            |scan| scan.cr,
+            "CR alone, as on old Macs: it is trained as it is; `tr '\\r' '\\n' < FILE` writes LF in its place",
+        ),
+    ];
+    for (count, what) in line_ends {
+        if let Some((names, _)) = those(&|one| count(&one.scan) > 0) {
+            let lines: u64 = corpus.segments.iter().map(|one| count(&one.scan)).sum();
+            let lines = if lines == 1 {
+                "1 line ends".to_owned()
+            } else {
+                format!("{lines} lines end")
+            };
+            notes.push(format!("in {names} {lines} with {what}"));
+        }
     }
     if let Some((names, _)) = those(&|one| one.scan.is_cut_off) {
         notes.push(format!("{names}: the last character is cut off"));

@@ -16,6 +16,8 @@ pub(super) struct Scan {
     pub(super) later_marks: Option<(u64, u64)>,
     /// Lines that end in CR LF.
     pub(super) crlf: u64,
+    /// Lines that end in CR alone.
+    pub(super) cr: u64,
     /// Whether the file ends inside a character.
     pub(super) is_cut_off: bool,
     /// Why it is not text; the bytes after this were not read.
@@ -47,6 +49,7 @@ impl Scan {
             let next = start + had as u64;
             let more = READ_BYTES.min(len - next);
             if more == 0 {
+                scan.cr += u64::from(ends_in_cr);
                 scan.is_cut_off = had > 0;
                 return Ok(scan);
             }
@@ -79,13 +82,22 @@ impl Scan {
     }
 
     fn count(&mut self, text: &str, start: u64, ends_in_cr: &mut bool) {
-        if *ends_in_cr && text.starts_with('\n') {
-            self.crlf += 1;
+        if text.is_empty() {
+            return;
         }
+        let mut line_ends = |next: u8| match next {
+            b'\n' => self.crlf += 1,
+            _ => self.cr += 1,
+        };
         let bytes = text.as_bytes();
-        let returns = text.match_indices('\r');
-        let before_a_line_end = returns.filter(|(at, _)| bytes.get(at + 1) == Some(&b'\n'));
-        self.crlf += before_a_line_end.count() as u64;
+        if *ends_in_cr {
+            line_ends(bytes[0]);
+        }
+        // What follows on a CR at the end comes with the next piece.
+        let followed = text.match_indices('\r');
+        followed
+            .filter_map(|(at, _)| bytes.get(at + 1))
+            .for_each(|&next| line_ends(next));
         *ends_in_cr = text.ends_with('\r');
         for (at, _) in text.match_indices(MARK) {
             let at = start + at as u64;
@@ -132,8 +144,9 @@ mod tests {
                 change(&mut scan);
                 scan
             };
-            let cases: [Case; 6] = [
-                (b"\r\n\r\n\r\r\n", &|scan| scan.crlf = 3),
+            let cases: [Case; 7] = [
+                (b"\r\n\r\n\r\r\n", &|scan| (scan.crlf, scan.cr) = (3, 1)),
+                (b"a\rb\r\rc\r", &|scan| scan.cr = 4),
                 ("ä€🦀 text".as_bytes(), &|_| ()),
                 ("a\u{feff}b\u{feff}".as_bytes(), &|scan| {
                     scan.later_marks = Some((before + 1, 2));
