@@ -50,6 +50,7 @@
 
 mod checkpoints;
 mod checksum;
+mod counts;
 mod error;
 mod export;
 mod files;
@@ -71,6 +72,7 @@ mod vouched;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Found, Saved};
 pub use checksum::{sha256_hex, short_checksums};
+pub use counts::counted;
 pub use error::{Damaged, Fault, Result, RunError};
 pub use export::{Export, Exported};
 pub use files::{remove_left, write_atomic};

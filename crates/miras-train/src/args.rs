@@ -20,8 +20,7 @@ Exit codes:
 
 /// Train sequence models that learn at test time, from one TOML file.
 ///
-/// Without a command: `run` with the built-in configuration, a small model on a small
-/// corpus that needs no files.
+/// Without a command: `run default`, a small model on a small corpus that needs no files.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub(crate) struct Args {
@@ -79,8 +78,8 @@ pub(crate) enum Command {
 #[derive(Debug, Default, ClapArgs)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct RunArgs {
-    /// The TOML file or the name of a preset; without one the built-in configuration or, with
-    /// --resume, the run's own.
+    /// The TOML file or the name of a preset; without one `default` or, with --resume, the run's
+    /// own.
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -118,7 +117,7 @@ pub(crate) struct Set {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CheckArgs {
-    /// TOML files and names of presets; without one the built-in configuration.
+    /// TOML files and names of presets; without one `default`.
     #[arg(value_name = "CONFIG")]
     pub(crate) configs: Vec<PathBuf>,
 
@@ -128,7 +127,7 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ShowArgs {
-    /// The TOML file or the name of a preset; without one the built-in configuration.
+    /// The TOML file or the name of a preset; without one `default`.
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -172,7 +171,7 @@ pub(crate) struct LsArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct EstimateArgs {
-    /// The TOML file or the name of a preset; without one the built-in configuration.
+    /// The TOML file or the name of a preset; without one `default`.
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -185,7 +184,7 @@ pub(crate) struct EstimateArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct BenchArgs {
-    /// The TOML file or the name of a preset; without one the built-in configuration.
+    /// The TOML file or the name of a preset; without one `default`.
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]

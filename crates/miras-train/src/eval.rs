@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use miras_registry::Registry;
-use miras_run::{short_checksums, write_atomic};
+use miras_run::{counted, short_checksums, write_atomic};
 use miras_use::{EvalRequest, Measured, Report, evaluate_watched};
 
 use crate::{
@@ -63,21 +63,17 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
 
 /// What was read, and what the memories of each row started from.
 fn read(report: &Report) -> String {
-    let count = |number: u64, one: &str, many: &str| match number {
-        1 => format!("1 {one}"),
-        _ => format!("{number} {many}"),
-    };
     let rows = format!(
-        "{} of {} tokens",
-        count(report.rows, "row", "rows"),
-        report.length
+        "{} of {}",
+        counted(report.rows, "row", "rows"),
+        counted(report.length as u64, "token", "tokens")
     );
     // Generated rows have no text around them.
     let rows = match report.data.generator {
         Some(_) => rows,
         None => format!(
             "{rows} in {}",
-            count(report.stretches, "stretch", "stretches")
+            counted(report.stretches, "stretch", "stretches")
         ),
     };
     match &report.state {

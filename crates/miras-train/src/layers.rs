@@ -5,11 +5,9 @@ use std::{fs, path::Path};
 use anyhow::Context as _;
 use miras_config::{ConfigError, Layers, Library};
 
-/// The configuration of `miras-train` alone.
-const DEFAULT: &str = include_str!("default.toml");
-const DEFAULT_NAME: &str = "built-in default config";
-/// What runs of the built-in configuration are called.
-pub(crate) const DEFAULT_STEM: &str = "default";
+/// The configuration of `miras-train` alone, and its name.
+const DEFAULT: &str = include_str!("../../../configs/default.toml");
+const DEFAULT_NAME: &str = "default";
 
 /// The files below `configs/`, as `build.rs` finds them, each with its path there.
 pub(crate) const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/configs.rs"));
@@ -20,13 +18,14 @@ pub(crate) const LIBRARY: Library = Library::new(
     "`miras-train presets` lists what is built in",
 );
 
-/// The file, or the built-in configuration, and `--set` on top; the error has the mistakes of all
-/// of them.
+/// The file, or the default, and `--set` on top; the error has the mistakes of all of them.
+///
+/// What the default says is not as if the user had written it, by its name or without.
 pub(crate) fn layers(config: Option<&Path>, set: &[String]) -> Result<Layers, ConfigError> {
     let mut layers = Layers::with_library(LIBRARY);
-    let first = match config {
+    let first = match config.filter(|file| !is_default(file)) {
         Some(file) => layers.file(file),
-        None => layers.text(DEFAULT_NAME, DEFAULT),
+        None => layers.text(&name(None), DEFAULT),
     };
     set_on(layers, first.err(), set)
 }
@@ -49,10 +48,10 @@ pub(crate) fn set_on(
 
 /// The configuration in words.
 pub(crate) fn name(config: Option<&Path>) -> String {
-    match (config, config.and_then(built_in)) {
-        (None, _) => DEFAULT_NAME.to_owned(),
-        (Some(file), None) => file.to_string_lossy().into_owned(),
-        (Some(file), Some(_)) => format!("{} (built in)", file.display()),
+    let file = config.unwrap_or(Path::new(DEFAULT_NAME));
+    match (config, built_in(file)) {
+        (Some(_), None) => file.to_string_lossy().into_owned(),
+        (None, _) | (_, Some(_)) => format!("{} (built in)", file.display()),
     }
 }
 
@@ -60,7 +59,7 @@ pub(crate) fn name(config: Option<&Path>) -> String {
 pub(crate) fn stem(config: Option<&Path>) -> String {
     config
         .and_then(Path::file_stem)
-        .map_or(DEFAULT_STEM.into(), |stem| {
+        .map_or(DEFAULT_NAME.into(), |stem| {
             stem.to_string_lossy().into_owned()
         })
 }
@@ -84,6 +83,11 @@ pub(crate) fn note(config: Option<&Path>) -> Option<String> {
             beside.display()
         )
     })
+}
+
+/// Whether a word names the default, and no file.
+fn is_default(file: &Path) -> bool {
+    file == Path::new(DEFAULT_NAME) && built_in(file).is_some()
 }
 
 /// The text that is built in under this name, unless there is a file of this name.

@@ -23,7 +23,8 @@ const SPEED: f64 = 1000.0 * 1024.0 * 14.93e6 / (24.0 * 60.0);
 const DIFFERS: &str = "Differs: ";
 
 /// Folder, what is in it, and the command that takes its files.
-const GROUPS: [(&str, &str); 4] = [
+const GROUPS: [(&str, &str); 5] = [
+    ("", "what `run` alone trains: `run NAME`"),
     ("presets", "text, built in or your own: `run NAME`"),
     ("mqar", "associative recall: `run NAME`"),
     ("presets/30m", "30 M parameters, for a GPU: `run NAME`"),
@@ -146,10 +147,9 @@ impl Preset {
 fn in_folder(folder: &str, registry: &Registry) -> anyhow::Result<Vec<Preset>> {
     let mut presets = Vec::new();
     for ((path, text), name) in FILES.iter().zip(LIBRARY.names()) {
-        let is_here = path
-            .rsplit_once('/')
-            .is_some_and(|(there, _)| there == folder);
-        if is_here && text.lines().any(|line| line.starts_with("extends")) {
+        let is_here = path.rsplit_once('/').map_or("", |(there, _)| there) == folder;
+        let is_base = !folder.is_empty() && !text.lines().any(|line| line.starts_with("extends"));
+        if is_here && !is_base {
             presets.push(Preset::read(name, text, registry)?);
         }
     }

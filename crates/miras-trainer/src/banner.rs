@@ -3,7 +3,7 @@
 use miras_core::Axis;
 use miras_data::Dataset;
 use miras_model::{LanguageModel, ParameterGroup};
-use miras_run::{RunFolder, short_checksums};
+use miras_run::{RunFolder, counted, short_checksums};
 
 use crate::machine::notes_here;
 use crate::parameters::parameters;
@@ -36,7 +36,7 @@ pub(crate) fn lines(
     };
     let tokens = train.sequences() * config.data.seq_len();
     let plan = match state.step {
-        0 => format!("{} steps", train.steps),
+        0 => counted(train.steps, "step", "steps"),
         at if at >= train.steps => format!("nothing: step {at} is the last"),
         at => format!("from step {at} to step {}", train.steps),
     };
@@ -45,8 +45,10 @@ pub(crate) fn lines(
         format!("run      {} in {}", folder.name(), folder.path().display()),
         format!("device   {}", train.device),
         format!(
-            "model    {parts}; {} layers of width {}, {} heads",
-            model_config.layers, model_config.dim, model_config.heads
+            "model    {parts}; {} of width {}, {}",
+            counted(model_config.layers as u64, "layer", "layers"),
+            model_config.dim,
+            counted(model_config.heads as u64, "head", "heads")
         ),
         format!(
             "weights  {} parameters, {} of them the memories' own",
@@ -55,9 +57,10 @@ pub(crate) fn lines(
         ),
         format!("data     {}", short_checksums(&in_words(&description))),
         format!(
-            "training {plan}, {tokens} tokens a step ({} x {} sequences of {})",
+            "training {plan}, {} a step ({} x {} of {})",
+            counted(tokens as u64, "token", "tokens"),
             train.accumulate,
-            train.batch,
+            counted(train.batch as u64, "sequence", "sequences"),
             config.data.seq_len()
         ),
         evaluation(config, data),
@@ -77,13 +80,13 @@ fn evaluation(config: &RunConfig, data: &dyn Dataset) -> String {
         (None, _) => String::new(),
         (Some(_), StateRule::Reset) => ", each from the initial memory".to_owned(),
         (Some(_), StateRule::Carry) => format!(
-            ", memories carried along {} stretches of them",
-            selection.stretches()
+            ", memories carried along {} of them",
+            counted(selection.stretches(), "stretch", "stretches")
         ),
     };
     format!(
-        "eval     {} held-out rows of {} tokens{memory}",
-        selection.rows(),
-        selection.row_len()
+        "eval     {} of {}{memory}",
+        counted(selection.rows(), "held-out row", "held-out rows"),
+        counted(selection.row_len() as u64, "token", "tokens")
     )
 }

@@ -11,7 +11,7 @@ use std::{env, fs, path::Path};
 use anyhow::Context as _;
 use miras_config::{ConfigError, Layers};
 use miras_registry::Registry;
-use miras_run::{RunFolder, shell_word, write_atomic};
+use miras_run::{RunFolder, counted, shell_word, write_atomic};
 use miras_sweep::{
     Expanded, Options, Plan, Slurm, SweepFolder, SweepSpec, Tally, WorkEnd, Worker, expand,
 };
@@ -323,7 +323,7 @@ fn no_sweep(runs: &Path, path: &Path) -> Usage {
 
 /// `1 trial`, `2 trials`.
 pub(crate) fn trials(count: usize) -> String {
-    format!("{count} trial{}", if count == 1 { "" } else { "s" })
+    counted(count as u64, "trial", "trials")
 }
 
 fn env_words() -> Vec<String> {

@@ -4,6 +4,8 @@ use std::process::Stdio;
 
 use crate::support::{Dir, program};
 
+const DEFAULT: &str = include_str!("../../../../configs/default.toml");
+
 #[test]
 fn help_names_every_command_and_exit_code() {
     let dir = Dir::new();
@@ -64,7 +66,20 @@ fn check_reports_every_file() {
     assert_eq!(ran.done().out, "ok: tiny.toml\n");
 
     let ran = dir.run("check").done();
-    assert!(ran.out.starts_with("ok: built-in default config\n"));
+    assert!(ran.out.starts_with("ok: default (built in)\n"));
+    let named = dir.run("check default").done();
+    assert_eq!(named.out, ran.out);
+    // What it says of memories goes with them, by its name too.
+    for default in ["", "default"] {
+        dir.run(&format!("check {default} --set model.mixer=attention"))
+            .done();
+        let shown = |words: &str| dir.run(&format!("show {words}")).done().out;
+        assert_eq!(shown(default), shown(""));
+    }
+    assert_eq!(dir.run("presets default").done().out, DEFAULT);
+    dir.run("check defualt").refused(
+        "error: there is no file `defualt`\n  = help: did you mean `default`, which is built in?",
+    );
     let ran = dir.run("check --set train.steps=0").ended(2);
     assert!(ran.err.contains("(train.steps)"), "{}", ran.err);
 

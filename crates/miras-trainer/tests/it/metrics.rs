@@ -280,16 +280,26 @@ fn the_banner_says_what_is_trained() {
     let bench = Bench::new();
     bench.run("run", config(MEMORY, &[]));
     bench.run("other", config(ATTENTION, &[]));
+    let one = [
+        "model.heads=1",
+        "train.steps=1",
+        "train.batch=1",
+        "eval.tokens=32",
+    ];
+    bench.run("one", config(MEMORY, &one));
     let said = bench.said();
     for piece in [
         "run      run in ",
         "device   cpu",
-        "model    memory mlp, bias l2, retention l2, algorithm momentum; 1 layers of width 16, 2 heads",
+        "model    memory mlp, bias l2, retention l2, algorithm momentum; 1 layer of width 16, 2 heads",
         "model    attention; 2 layers of width 16, 2 heads",
         "of them the memories' own",
         "data     built-in stories, version 1;",
         "training 4 steps, 64 tokens a step (1 x 2 sequences of 32)",
         "note     the learning rate falls until optim.decay_steps = 30; with train.steps = 4 it is still falling at the end",
+        "; 1 layer of width 16, 1 head\n",
+        "training 1 step, 32 tokens a step (1 x 1 sequence of 32)",
+        "eval     1 held-out row of 32 tokens, each",
         "step 4/4 (100%)  loss",
         "finished at step 4",
     ] {

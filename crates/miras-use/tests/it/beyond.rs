@@ -44,7 +44,7 @@ fn memories() -> Vec<PathBuf> {
         .filter(|path| config(path, &[]).model.choice.is_some())
         .collect();
     files.sort();
-    files.push(crates.join("miras-train/src/default.toml"));
+    files.push(crates.join("../configs/default.toml"));
     files
 }
 
