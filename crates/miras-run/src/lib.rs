@@ -82,7 +82,7 @@ pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest};
 pub use new_folder::new_folder;
 pub use policy::Policy;
 pub use provenance::{Cost, Provenance, RunRecord, SourceTree, Start, provenance, rfc3339};
-pub use reports::{Newest, REPORT, report_name, settings_hash};
+pub use reports::{Kept, REPORT, report_name, settings_hash};
 pub use shell::shell_word;
 pub use summary::{Best, Status, Summary};
 pub use vouched::{Vouched, weights as vouched_weights};

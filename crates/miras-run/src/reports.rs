@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -17,9 +17,9 @@ use crate::names::WEIGHTS;
 /// The value of the key `schema` of a report.
 pub const REPORT: &str = "miras_eval";
 
-/// The weights of a run at its newest checkpoint.
+/// The weights of a run at a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Newest {
+pub struct Kept {
     /// Optimizer steps done.
     pub step: u64,
     /// SHA-256 of the file of the weights; `None` if the checkpoint cannot be read.
@@ -58,6 +58,18 @@ fn is_report(name: &str) -> bool {
     stem.is_some_and(|stem| stem == "eval" || stem.starts_with("eval-"))
 }
 
+impl Kept {
+    fn read(step: u64, path: &Path) -> Self {
+        let files = manifest::read(path, step).map(|manifest| manifest.files);
+        let mut files = files.unwrap_or_default().into_iter();
+        let weights = files.find(|file| file.name == WEIGHTS);
+        Self {
+            step,
+            weights: weights.map(|file| file.sha256),
+        }
+    }
+}
+
 impl RunFolder {
     /// The files in the folder that have the name of a report, sorted.
     pub fn reports(&self) -> Result<Vec<PathBuf>> {
@@ -74,18 +86,16 @@ impl RunFolder {
     }
 
     /// The newest checkpoint, which is not verified; `None` if the run has no checkpoint.
-    pub fn newest(&self) -> Result<Option<Newest>> {
+    pub fn newest(&self) -> Result<Option<Kept>> {
         let found = layout::scan(&self.checkpoints_path())?;
-        Ok(found.last().map(|(step, path)| {
-            let files = manifest::read(path, *step).map(|manifest| manifest.files);
-            let mut files = files.unwrap_or_default().into_iter();
-            Newest {
-                step: *step,
-                weights: files
-                    .find(|file| file.name == WEIGHTS)
-                    .map(|file| file.sha256),
-            }
-        }))
+        Ok(found.last().map(|(step, path)| Kept::read(*step, path)))
+    }
+
+    /// The checkpoint of a step, which is not verified; `None` if the run has none.
+    pub fn kept(&self, step: u64) -> Result<Option<Kept>> {
+        let found = layout::scan(&self.checkpoints_path())?;
+        let found = found.iter().find(|(kept, _)| *kept == step);
+        Ok(found.map(|(step, path)| Kept::read(*step, path)))
     }
 
     /// Removes the reports on later steps, and returns their names: a run that returns to an earlier
@@ -142,7 +152,7 @@ mod tests {
         assert_eq!(folder.newest().unwrap(), None);
         let mut checkpoints = Checkpoints::new(&folder, Policy::default());
         for step in [10, 20] {
-            let write = |files: &std::path::Path| fs::write(files.join(WEIGHTS), step.to_string());
+            let write = |files: &Path| fs::write(files.join(WEIGHTS), step.to_string());
             (checkpoints.save(step, write, &CheckpointInfo::new(1))).unwrap();
         }
         let newest = folder.newest().unwrap().unwrap();

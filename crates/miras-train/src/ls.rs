@@ -84,6 +84,7 @@ impl Entry {
             ),
             None if is_damaged => ("summary unreadable".to_owned(), logged.step, logged.tokens),
             None if folder.is_busy() => ("running".to_owned(), logged.step, logged.tokens),
+            None if logged.is_torn => ("metrics torn".to_owned(), logged.step, logged.tokens),
             None => ("stopped".to_owned(), logged.step, logged.tokens),
         };
         let loss = (summary.as_ref()).and_then(|summary| summary.metrics.get(LOSS).copied());
@@ -203,9 +204,11 @@ fn model(config: &RunConfig) -> String {
     format!("{parts} {size}")
 }
 
-/// What `metrics.jsonl` says last; a line that is being written is passed over.
+/// What `metrics.jsonl` says last.
 #[derive(Default)]
 struct Logged {
+    /// Whether the last line is being written, or never was to its end.
+    is_torn: bool,
     step: u64,
     tokens: Option<u64>,
     loss: Option<f64>,
@@ -215,8 +218,9 @@ impl Logged {
     fn read(path: &Path) -> Self {
         let mut logged = Self::default();
         let text = fs::read(path).unwrap_or_default();
-        for line in text.split(|byte| *byte == b'\n') {
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
             let Ok(line) = serde_json::from_slice::<Value>(line) else {
+                logged.is_torn = !line.ends_with(b"\n");
                 continue;
             };
             logged.step = line["step"].as_u64().unwrap_or(logged.step);
@@ -331,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_summary_is_said_to_be_one() {
+    fn damage_to_what_says_how_a_run_ended_is_said() {
         let runs = tempfile::tempdir().unwrap();
         let start = Start {
             step: 0,
@@ -341,12 +345,22 @@ mod tests {
         let record = RunRecord::new(1, "a text", None, start);
         let folder = RunFolder::create(runs.path(), "one", "", &record, &[]).unwrap();
         let summary = folder.path().join("summary.json");
+        let metrics = folder.metrics_path();
         drop(folder);
         let status = || {
             let entry = Entry::of_run(runs.path(), "one", &Registry::builtin());
             entry.unwrap().status
         };
         assert_eq!(status(), "stopped");
+        let line = b"{\"step\":1,\"tokens\":9}\n";
+        fs::write(&metrics, line.repeat(2)).unwrap();
+        assert_eq!(status(), "stopped");
+        fs::write(&metrics, &line.repeat(2)[..30]).unwrap();
+        assert_eq!(status(), "metrics torn");
+        // A process may be writing it.
+        let training = RunFolder::open(runs.path(), "one").unwrap();
+        assert_eq!(status(), "running");
+        drop(training);
         fs::write(summary, "{").unwrap();
         assert_eq!(status(), "summary unreadable");
     }

@@ -72,6 +72,15 @@ pub(super) fn find(
             ));
         }
     }
+    let all = variants.iter().flat_map(|variant| &variant.runs);
+    for run in all.filter(|run| run.is_torn && run.summary.is_none()) {
+        found.push(format!(
+            "incomplete: metrics.jsonl of {} ends in a torn line after step {}, and there is no \
+             summary.json: what it logged last and how it ended are not known",
+            run.name,
+            run.steps().unwrap_or_default()
+        ));
+    }
     let starts = || {
         counted()
             .filter_map(|run| run.record.as_ref())

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use miras_run::{Newest, REPORT, RunFolder, Summary};
+use miras_run::{Kept, REPORT, RunFolder, counted};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -169,13 +169,26 @@ impl Evaluation {
     }
 }
 
-/// The evaluations of a run as it is now, by length, then memory; and the reports that do not
-/// count, with the reason, damaged ones among them.
+impl Same {
+    /// The tokens that were asked for, and where they lay.
+    fn amount(&self) -> String {
+        let size = match self.size.as_deref() {
+            None | Some("all") => "all tokens".to_owned(),
+            Some(size) => format!("{size} tokens"),
+        };
+        match self.stretches {
+            None => size,
+            Some(count) => format!("{size} in {}", counted(count, "stretch", "stretches")),
+        }
+    }
+}
+
+/// The evaluations of a run at any step, by length, then memory; and the reports that do not
+/// count, with the reason, damaged ones among them. `at` is the step that the run is at.
 pub(super) fn read(
     folder: &RunFolder,
-    summary: Option<&Summary>,
+    at: Option<u64>,
 ) -> Result<(Vec<Evaluation>, Vec<LeftOut>), CompareError> {
-    let newest = folder.newest()?;
     let (mut found, mut left_out) = (Vec::new(), Vec::new());
     for path in folder.reports()? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -183,7 +196,7 @@ pub(super) fn read(
         let why = match report(&path) {
             Ok(None) => continue,
             Ok(Some(one)) => {
-                let Some(why) = stale(&one, newest.as_ref(), summary) else {
+                let Some(why) = stale(&one, folder, at)? else {
                     found.push(Evaluation { file, ..one });
                     continue;
                 };
@@ -208,53 +221,59 @@ fn report(path: &Path) -> Result<Option<Evaluation>, String> {
     Ok(Some(one))
 }
 
-/// Why a report says nothing of a run as it is now, if so.
-fn stale(one: &Evaluation, newest: Option<&Newest>, summary: Option<&Summary>) -> Option<String> {
+/// Why a report says nothing of a run at the report's step, if so.
+fn stale(
+    one: &Evaluation,
+    folder: &RunFolder,
+    at: Option<u64>,
+) -> Result<Option<String>, CompareError> {
     if !one.state.is_null() {
-        return Some("starts from a stored state".to_owned());
+        return Ok(Some("starts from a stored state".to_owned()));
     }
-    let ended = summary.map(|summary| summary.steps);
-    let at = ended.or(newest.map(|newest| newest.step))?;
-    if one.step.is_some_and(|step| step != at) {
-        let step = one.step.unwrap_or_default();
-        return Some(format!("is of step {step}, and the run is at step {at}"));
-    }
-    // A run whose checkpoints were removed has nothing to hold it against but the step.
-    let newest = newest.filter(|newest| newest.step == at)?;
-    match &newest.weights {
+    // Where checkpoints were removed there is nothing to hold it against but the step.
+    let kept = match one.step.or(at) {
+        Some(step) => folder.kept(step)?,
+        None => None,
+    };
+    Ok(kept.and_then(|Kept { step, weights }| match weights {
         None => Some(format!(
-            "cannot be held against the checkpoint of step {at}, which is damaged"
+            "cannot be held against the checkpoint of step {step}, which is damaged"
         )),
-        Some(weights) if one.weights.as_ref() != Some(weights) => {
-            Some(format!("is of other weights than those of step {at}"))
+        Some(weights) if one.weights.as_ref() != Some(&weights) => {
+            Some(format!("is of other weights than those of step {step}"))
         }
         Some(_) => None,
-    }
+    }))
 }
 
 /// Leaves the evaluations, one a length and way of the memory, that are of the same text and
 /// amount in as many runs as possible; what differs from them goes to those that are left out. So
-/// does what is of another step than that at which runs are compared, if that is not their end.
+/// does what is of another step than that at which a run is compared.
 pub(crate) fn agree<'a>(runs: impl Iterator<Item = &'a mut Run>, at: Option<u64>) {
     type At = (u64, Way);
     let mut runs: Vec<&mut Run> = runs.collect();
-    if at.is_some() {
-        for run in &mut runs {
-            leave_out_other_steps(run);
-        }
+    for run in &mut runs {
+        leave_out_other_steps(run, at.is_some());
     }
     let mut votes: BTreeMap<At, BTreeMap<Same, BTreeSet<usize>>> = BTreeMap::new();
-    let counted = runs.iter().filter(|run| run.value.is_some());
-    for (at, run) in counted.enumerate() {
+    let valued = runs.iter().filter(|run| run.value.is_some());
+    for (at, run) in valued.enumerate() {
         for one in &run.evaluations {
             let same = votes.entry((one.length, one.way())).or_default();
             same.entry(one.same(run)).or_default().insert(at);
         }
     }
-    let chosen: BTreeMap<At, Same> = (votes.into_iter())
+    // What the reports at a length are held against, and how many of the runs that have one agree.
+    let chosen: BTreeMap<At, (Same, String)> = (votes.into_iter())
         .filter_map(|(at, same)| {
-            let most = same.into_iter().max_by_key(|(_, runs)| runs.len())?;
-            Some((at, most.0))
+            let all: BTreeSet<usize> = same.values().flatten().copied().collect();
+            let (most, runs) = same.into_iter().max_by_key(|(_, runs)| runs.len())?;
+            let share = format!(
+                "{} of {}",
+                runs.len(),
+                counted(all.len() as u64, "run", "runs")
+            );
+            Some((at, (most, share)))
         })
         .collect();
     for run in runs {
@@ -262,36 +281,44 @@ pub(crate) fn agree<'a>(runs: impl Iterator<Item = &'a mut Run>, at: Option<u64>
         for one in std::mem::take(&mut run.evaluations) {
             let at = (one.length, one.way());
             let same = one.same(run);
-            let chosen = chosen.get(&at).unwrap_or(&same);
-            let why = if same.data != chosen.data || same.bytes != chosen.bytes {
-                "is of another text than most"
-            } else if same != *chosen {
-                "is of another amount of text than most"
-            } else if (kept.iter()).any(|kept| (kept.length, kept.way()) == at) {
-                "is of the same text as another one of the run"
-            } else {
-                kept.push(one);
-                continue;
+            let is_double = (kept.iter()).any(|kept| (kept.length, kept.way()) == at);
+            let why = match chosen.get(&at) {
+                Some((most, share)) if same.data != most.data || same.bytes != most.bytes => {
+                    format!("is of another text than the reports of {share}")
+                }
+                Some((most, share)) if same != *most => format!(
+                    "is of {}, and the reports of {share} are of {}",
+                    same.amount(),
+                    most.amount()
+                ),
+                _ if is_double => "is of the same text as another one of the run".to_owned(),
+                _ => {
+                    kept.push(one);
+                    continue;
+                }
             };
-            run.left_out.push(LeftOut {
-                file: one.file,
-                why: why.to_owned(),
-            });
+            let file = one.file;
+            run.left_out.push(LeftOut { file, why });
         }
         run.evaluations = kept;
     }
 }
 
-fn leave_out_other_steps(run: &mut Run) {
-    let at = run.compared_steps();
+/// Leaves the evaluations at the step that a run is at or, `within` its training, is compared at.
+fn leave_out_other_steps(run: &mut Run, within: bool) {
+    let (here, what) = if within {
+        (run.compared_steps(), "is compared at")
+    } else {
+        (run.step, "is at")
+    };
     for one in std::mem::take(&mut run.evaluations) {
-        if one.step.is_none() || one.step == at {
+        let Some((step, here)) = one.step.zip(here).filter(|(step, here)| step != here) else {
             run.evaluations.push(one);
-        } else {
-            run.left_out.push(LeftOut {
-                file: one.file,
-                why: "is of another step than that at which runs are compared".to_owned(),
-            });
-        }
+            continue;
+        };
+        run.left_out.push(LeftOut {
+            file: one.file,
+            why: format!("is of step {step}, and the run {what} step {here}"),
+        });
     }
 }

@@ -32,10 +32,10 @@ struct Line {
     values: BTreeMap<String, Value>,
 }
 
-/// Reads the lines; none if nothing was logged.
-pub(super) fn read(path: &Path) -> Result<Vec<Point>, CompareError> {
-    let mut points: Vec<Point> = json::lines::<Line>(path)?
-        .into_iter()
+/// Reads the lines, none if nothing was logged; and whether the last one is torn.
+pub(super) fn read(path: &Path) -> Result<(Vec<Point>, bool), CompareError> {
+    let (lines, is_torn) = json::lines::<Line>(path)?;
+    let mut points: Vec<Point> = (lines.into_iter())
         .map(|line| Point {
             step: line.step,
             tokens: line.tokens,
@@ -48,7 +48,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Point>, CompareError> {
         })
         .collect();
     time(&mut points);
-    Ok(points)
+    Ok((points, is_torn))
 }
 
 /// Numbers that JSON lacks are strings in this file.
@@ -92,7 +92,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
         std::fs::write(&path, text).unwrap();
-        read(&path).unwrap()
+        read(&path).unwrap().0
     }
 
     fn seconds(points: &[Point]) -> Vec<Option<f64>> {

@@ -36,6 +36,10 @@ pub struct Run {
     pub settings: Settings,
     /// What it logged.
     pub points: Vec<Point>,
+    /// Whether the last line that it logged is torn, and no process is writing it.
+    pub is_torn: bool,
+    /// The step that it ended at or, before that, that of its newest checkpoint.
+    pub step: Option<u64>,
     /// What it was measured at afterwards.
     pub evaluations: Vec<Evaluation>,
     /// Reports in its folder that are not compared.
@@ -64,7 +68,12 @@ impl Run {
         let record = folder.read_record()?;
         let cost = record.cost;
         let summary = folder.read_summary()?;
-        let (evaluations, left_out) = evaluation::read(&folder, summary.as_ref())?;
+        let (points, is_torn) = metrics::read(&folder.metrics_path())?;
+        let step = match &summary {
+            Some(summary) => Some(summary.steps),
+            None => folder.newest()?.map(|newest| newest.step),
+        };
+        let (evaluations, left_out) = evaluation::read(&folder, step)?;
         Ok(Self {
             name: name.into_owned(),
             path: Some(path.to_owned()),
@@ -80,7 +89,9 @@ impl Run {
                 }),
             reason: summary.as_ref().and_then(|summary| summary.message.clone()),
             settings: settings::read(&folder.config_path(), &folder.read_config()?)?,
-            points: metrics::read(&folder.metrics_path())?,
+            points,
+            is_torn: is_torn && !folder.is_busy(),
+            step,
             evaluations,
             left_out,
             record: Some(record),
@@ -103,6 +114,8 @@ impl Run {
             reason: None,
             settings: Settings::new(),
             points: Vec::new(),
+            is_torn: false,
+            step: None,
             evaluations: Vec::new(),
             left_out: Vec::new(),
             record: None,

@@ -3,7 +3,7 @@
 use std::fs;
 
 use miras_compare::{Comparison, Place as At, Verdict};
-use miras_run::Status;
+use miras_run::{RunFolder, Status};
 
 use crate::fixture::{Draft, Place, compare};
 
@@ -106,6 +106,26 @@ fn the_summary_has_the_last_values_of_a_cut_off_file() {
         let json = comparison.json().unwrap();
         assert!(json.contains("\"value\": 2.0"), "{json}");
     }
+}
+
+#[test]
+fn a_torn_line_is_said_where_no_summary_has_the_last_values() {
+    let place = Place::new();
+    let mut draft = Draft::new("killed", 1, 2.0);
+    draft.status = None;
+    let path = place.run(&draft);
+    let warned = || compare(std::slice::from_ref(&path)).warnings.join("\n");
+    assert!(!warned().contains("torn"), "{}", warned());
+    let file = path.join("metrics.jsonl");
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() - 5]).unwrap();
+    let line = "incomplete: metrics.jsonl of killed ends in a torn line after step 100, and there is no summary.json: what it logged last and how it ended are not known";
+    assert!(warned().contains(line), "{}", warned());
+    // A process may be writing it.
+    let training = RunFolder::open(place.path(), "killed").unwrap();
+    assert!(!warned().contains("torn"), "{}", warned());
+    drop(training);
+    assert!(warned().contains(line), "{}", warned());
 }
 
 #[test]

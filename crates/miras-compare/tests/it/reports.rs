@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use miras_compare::{Comparison, Place as At};
 use miras_run::{CheckpointInfo, Checkpoints, Policy, RunFolder, sha256_hex};
 use serde_json::{Value, json};
 
@@ -84,8 +85,9 @@ fn reports_of_other_weights_steps_texts_and_amounts_are_left_out_and_named() {
     assert_eq!(
         left_out,
         [
-            "left out: s3/eval-128-live-00000001.json, s3/eval-128-live-00000002.json: it is of another amount of text than most",
-            "left out: s3/eval-128-live-00000003.json: it is of another text than most",
+            "left out: s3/eval-128-live-00000001.json: it is of 256 tokens in 2 stretches, and the reports of 4 of 4 runs are of 512 tokens in 2 stretches",
+            "left out: s3/eval-128-live-00000002.json: it is of 512 tokens in 4 stretches, and the reports of 4 of 4 runs are of 512 tokens in 2 stretches",
+            "left out: s3/eval-128-live-00000003.json: it is of another text than the reports of 4 of 4 runs",
             "left out: s2/eval-256-live.json: it is of other weights than those of step 100",
             "left out: s1/eval-256-live.json: it is of step 20, and the run is at step 100",
             "left out: s4/eval-128-live-00000004.json: it starts from a stored state",
@@ -123,6 +125,58 @@ fn most_runs_decide_what_is_compared() {
             .collect();
         assert_eq!(sizes, [Some("64".to_owned())], "{}", run.name);
     }
+}
+
+#[test]
+fn where_as_many_read_one_amount_as_another_both_are_said() {
+    let place = Place::new();
+    let paths = [run(&place, "s1", 1), run(&place, "s2", 2)];
+    report(&paths[0], "eval-128-live.json", &[("size", json!("256"))]);
+    report(&paths[1], "eval-128-live.json", &[("size", json!("all"))]);
+    let comparison = compare(&paths);
+    assert_eq!(
+        comparison.warnings,
+        [
+            "left out: s1/eval-128-live.json: it is of 256 tokens in 2 stretches, and the reports of \
+             1 of 2 runs are of all tokens in 2 stretches"
+        ]
+    );
+}
+
+#[test]
+fn reports_of_the_step_at_which_runs_are_compared_count_there() {
+    let place = Place::new();
+    let paths = [run(&place, "s1", 1), run(&place, "s2", 2)];
+    for path in &paths {
+        report(path, "eval-128-live.json", &[]);
+        let early = [("step", json!(20)), ("loss", json!(3.0))];
+        report(path, "eval-128-live-00000001.json", &early);
+    }
+    let at = |tokens: Option<u64>| {
+        let at = tokens.map_or(At::Auto, At::Tokens);
+        let comparison = Comparison::read_at(&paths, None, None, at).unwrap();
+        let losses: Vec<_> = (comparison.runs())
+            .map(|run| {
+                run.evaluations
+                    .iter()
+                    .map(|one| one.loss)
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        (losses, comparison.warnings.join("\n"))
+    };
+    let (losses, warned) = at(None);
+    assert_eq!(losses, [vec![Some(2.0)], vec![Some(2.0)]]);
+    assert!(
+        warned.contains("it is of step 20, and the run is at step 100"),
+        "{warned}"
+    );
+    let (losses, warned) = at(Some(20_000));
+    assert_eq!(losses, [vec![Some(3.0)], vec![Some(3.0)]]);
+    assert!(
+        warned.contains("it is of step 100, and the run is compared at step 20"),
+        "{warned}"
+    );
 }
 
 #[test]
