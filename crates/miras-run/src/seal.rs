@@ -40,7 +40,7 @@ pub(crate) enum Check {
 }
 
 /// A value as sealed JSON; `path` is for the error.
-pub(crate) fn to_sealed_json(path: &Path, content: &impl Serialize) -> Result<Vec<u8>> {
+pub fn to_sealed_json(path: &Path, content: &impl Serialize) -> Result<Vec<u8>> {
     let seal = BLANK;
     let blank = to_json(path, &Sealed { seal, content })?;
     let seal = sha256_hex(&blank);
@@ -52,7 +52,7 @@ pub(crate) fn to_sealed_json(path: &Path, content: &impl Serialize) -> Result<Ve
 }
 
 /// Reads sealed JSON, or JSON without a seal of an earlier version.
-pub(crate) fn read_sealed<T: DeserializeOwned>(path: &Path) -> Result<T> {
+pub fn read_sealed<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let malformed = |cause: String| RunError::Malformed {
         path: path.to_owned(),
         cause,

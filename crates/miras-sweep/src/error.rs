@@ -18,6 +18,35 @@ pub enum SweepError {
         /// The folder.
         path: PathBuf,
     },
+    /// The plan is not what it should be.
+    #[error(
+        "{} is damaged or was changed: {why}; restore it, or remove it and start the sweep again with \
+         its file: what is done stays done",
+        path.display()
+    )]
+    Plan {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The configuration of a trial is not the one that was planned.
+    #[error(
+        "{}, the configuration of trial `{name}`, {why}: `sweep FILE --resume`, with the file of the \
+         sweep, writes it again. The sweep was started by `{command}`; other trials are described in \
+         its file",
+        path.display()
+    )]
+    Trial {
+        /// The file.
+        path: PathBuf,
+        /// The trial.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+        /// The command line that started the sweep.
+        command: String,
+    },
     /// A file is damaged.
     #[error("{} is damaged: {why}", path.display())]
     Damaged {

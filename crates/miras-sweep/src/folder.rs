@@ -6,12 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use miras_run::{Goal, RunError, remove_left, write_atomic};
+use miras_run::{Goal, RunError, read_sealed, remove_left, to_sealed_json, write_atomic};
 
 use crate::{
     error::SweepError,
     ledger::Ledger,
     plan::{Plan, SCHEMA, Trial, VERSION},
+    trials::checksum,
 };
 
 const PLAN: &str = "sweep.json";
@@ -40,7 +41,7 @@ impl SweepFolder {
             let path = path.to_owned();
             return Err(SweepError::Exists { path });
         }
-        let folder = Self::at(path, plan);
+        let mut folder = Self::at(path, plan);
         folder.write(configs)?;
         Ok(folder)
     }
@@ -48,23 +49,17 @@ impl SweepFolder {
     /// Opens an existing sweep.
     pub fn open(path: &Path) -> Result<Self, SweepError> {
         let file = path.join(PLAN);
-        let text = match fs::read_to_string(&file) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                let path = path.to_owned();
-                return Err(SweepError::NoSweep { path });
-            }
-            result => result.map_err(RunError::io("read", &file))?,
-        };
-        let damaged = |why: String| SweepError::Damaged {
+        let damaged = |why: String| SweepError::Plan {
             path: file.clone(),
             why,
         };
-        let plan: Plan = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        let plan: Plan = read_sealed(&file).map_err(|error| match error {
+            RunError::Io { cause, .. } if is_missing(&cause) => SweepError::NoSweep {
+                path: path.to_owned(),
+            },
+            RunError::Malformed { cause, .. } => damaged(cause),
+            other => other.into(),
+        })?;
         if (plan.schema.as_str(), plan.version) != (SCHEMA, VERSION) {
             let why = format!("it is {} version {}", plan.schema, plan.version);
             return Err(damaged(format!(
@@ -111,7 +106,7 @@ impl SweepFolder {
                 trial.name.clone_from(&old.name);
             }
         }
-        let folder = Self::at(path, plan);
+        let mut folder = Self::at(path, plan);
         folder.write(configs)?;
         folder.measure_again()?;
         Ok(folder)
@@ -126,24 +121,52 @@ impl SweepFolder {
         }
     }
 
-    fn write(&self, configs: &[String]) -> Result<(), SweepError> {
+    fn write(&mut self, configs: &[String]) -> Result<(), SweepError> {
         let trials = self.path.join(TRIALS);
         fs::create_dir_all(&trials).map_err(RunError::io("make", &trials))?;
         remove_left(&self.path);
         remove_left(&trials);
-        for (trial, config) in self.plan.trials.iter().zip(configs) {
-            let file = self.config(trial);
+        for (at, config) in configs.iter().enumerate().take(self.plan.trials.len()) {
+            let file = self.config(&self.plan.trials[at]);
             if fs::read_to_string(&file).ok().as_ref() != Some(config) {
                 write_atomic(&file, config.as_bytes())?;
             }
-        }
-        let mut text =
-            serde_json::to_string_pretty(&self.plan).map_err(|error| SweepError::Damaged {
-                path: self.path.join(PLAN),
+            let sum = checksum(config).map_err(|error| SweepError::Damaged {
+                path: file,
                 why: error.to_string(),
             })?;
-        text.push('\n');
-        Ok(write_atomic(&self.path.join(PLAN), text.as_bytes())?)
+            self.plan.trials[at].config = Some(sum);
+        }
+        let path = self.path.join(PLAN);
+        let json = to_sealed_json(&path, &self.plan)?;
+        Ok(write_atomic(&path, &json)?)
+    }
+
+    /// Refuses a trial that has not begun if its configuration is not the one that was planned.
+    pub(crate) fn verify(&self, trial: &Trial) -> Result<(), SweepError> {
+        let Some(planned) = &trial.config else {
+            return Ok(());
+        };
+        if self.path.join(&trial.name).join("config.toml").is_file() {
+            return Ok(());
+        }
+        let path = self.config(trial);
+        let why = match fs::read_to_string(&path).map(|text| checksum(&text)) {
+            Ok(Ok(sum)) if sum == *planned => return Ok(()),
+            Ok(_) => "is damaged or was changed".to_owned(),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        Err(SweepError::Trial {
+            path,
+            name: trial.name.clone(),
+            why,
+            command: self.plan.command.join(" "),
+        })
+    }
+
+    /// Whether the plan has checksums of its trials, as those of earlier versions have not.
+    pub fn is_verified(&self) -> bool {
+        self.plan.trials.iter().all(|trial| trial.config.is_some())
     }
 
     /// The folder itself, which is the `--runs` of its trials.
@@ -170,6 +193,14 @@ impl SweepFolder {
     pub fn log(&self, trial: &Trial) -> PathBuf {
         self.path.join(TRIALS).join(format!("{}.log", trial.id))
     }
+}
+
+/// There is no such file, or what should be its folder is a file.
+fn is_missing(cause: &io::Error) -> bool {
+    matches!(
+        cause.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// The steps of each trial of a plan, by its id.

@@ -53,6 +53,10 @@ pub struct Rung {
 pub struct Trial {
     /// Hash of the settled configuration.
     pub id: String,
+    /// Checksum of the configuration in its file, `log.hparams` aside; none before that is
+    /// written, and in the plan of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
     /// Its run folder, inside the sweep's.
     pub name: String,
     /// Its swept keys, as a short text.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use miras_config::{ConfigError, Origins, annotated};
 use miras_run::sha256_hex;
-use toml::Value;
+use toml::{Table, Value};
 
 use crate::{
     json::json,
@@ -13,6 +13,10 @@ use crate::{
     point::{Point, settled_keys, steps},
     spec::SweepSpec,
 };
+
+/// Where the columns of `TensorBoard` are.
+const LOG: &str = "log";
+const COLUMNS: &str = "hparams";
 
 /// A label for each point: its swept keys. Points that differ only in their seed have the same
 /// label.
@@ -36,8 +40,8 @@ pub(crate) fn trials(
         let steps = steps(&point.settled, spec)?;
         let id = hash(&annotated(&point.settled.table, &Origins::default()));
         // Not part of the id, so that a key can be added to a sweep.
-        if let Some(Value::Table(log)) = point.settled.stored.get_mut("log") {
-            log.insert("hparams".to_owned(), columns(keys));
+        if let Some(Value::Table(log)) = point.settled.stored.get_mut(LOG) {
+            log.insert(COLUMNS.to_owned(), columns(keys));
         }
         if !ids.insert(id.clone()) {
             continue;
@@ -52,6 +56,7 @@ pub(crate) fn trials(
             steps,
             step_tokens: point.settled.step_tokens,
             cost: point.settled.cost,
+            config: None,
             id,
         };
         found.push((trial, annotated(&point.settled.stored, &Origins::default())));
@@ -97,6 +102,18 @@ fn columns(keys: &[String]) -> Value {
         key => vec![key.to_owned()],
     });
     Value::Array(columns.map(Value::String).collect())
+}
+
+/// The checksum of the configuration of a trial, from its text. Columns are not part of it: they
+/// change where a sweep grows by a key while others work on it.
+pub(crate) fn checksum(config: &str) -> Result<String, toml::de::Error> {
+    let mut table: Table = config.parse()?;
+    if let Some(Value::Table(log)) = table.get_mut(LOG) {
+        log.remove(COLUMNS);
+    }
+    Ok(sha256_hex(
+        annotated(&table, &Origins::default()).as_bytes(),
+    ))
 }
 
 /// Sixteen digits: the probability that two of 10^5 trials have the same hash is below 10^-9.

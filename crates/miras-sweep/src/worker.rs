@@ -227,6 +227,7 @@ impl Worker<'_> {
             reason,
             worker: this_process(),
         };
+        self.folder.verify(trial)?;
         let ledger = self.folder.ledger();
         let known = states(&ledger.events()?);
         let known = known.get(&trial.id).map_or(0, |state| state.steps);

@@ -368,6 +368,7 @@ mod tests {
     fn trial(at: usize) -> Trial {
         Trial {
             id: format!("t{at}"),
+            config: None,
             name: format!("trial-{at}"),
             label: format!("trial {at}"),
             point: at,

@@ -468,6 +468,139 @@ fn a_process_that_could_say_nothing_is_asked_after() {
     assert!(text_of(&log).contains(&reason));
 }
 
+/// What a worker says that does not get to the end.
+fn refused(bench: &Bench) -> String {
+    let watch = Watcher::default();
+    let worker = Worker {
+        folder: &bench.folder,
+        launch: &Script(GOOD),
+        watch: &watch,
+        stop: &watch.stop,
+        options: Options {
+            jobs: 1,
+            fail_fast: false,
+        },
+    };
+    worker.work().unwrap_err().to_string()
+}
+
+#[test]
+fn a_trial_is_not_trained_from_another_configuration_than_was_planned() {
+    let bench = Bench::new(TEN);
+    let path = bench.folder.path().to_owned();
+    let trial = &bench.folder.plan().trials[0];
+    let file = bench.folder.config(trial);
+    let whole = text_of(&file);
+    assert!(whole.contains("lr = 0.1"), "{whole}");
+    for (damaged, why) in [
+        (
+            Some(whole.replace("lr = 0.1", "lr = 0.7")),
+            "is damaged or was changed",
+        ),
+        (
+            Some(whole[..whole.len() / 2].to_owned()),
+            "is damaged or was changed",
+        ),
+        (None, "cannot be read: "),
+    ] {
+        match damaged {
+            Some(text) => fs::write(&file, text).unwrap(),
+            None => fs::remove_file(&file).unwrap(),
+        }
+        let error = refused(&bench);
+        let said = format!(
+            "{}, the configuration of trial `{}`, {why}",
+            file.display(),
+            trial.name
+        );
+        assert!(error.starts_with(&said), "{error}");
+        assert!(error.contains("`sweep FILE --resume`"), "{error}");
+        assert!(error.contains("was started by `sweep`"), "{error}");
+    }
+    assert_eq!(bench.folder.ledger().events().unwrap(), []);
+    let (same, configs) = plan(TEN);
+    SweepFolder::again(&path, same, &configs).unwrap();
+    assert_eq!(text_of(&file), whole);
+    // What has begun has a configuration of its own.
+    bench.watched(
+        GOOD,
+        1,
+        false,
+        &Watcher {
+            stop_after: Some(1),
+            ..Watcher::default()
+        },
+    );
+    fs::write(&file, "").unwrap();
+    // Its columns are not a part of what is trained: a sweep may grow by a key meanwhile.
+    let grown = format!("{TEN}\n'train.width' = [8, 9]");
+    let (more, configs) = plan(&grown);
+    let before = text_of(&bench.folder.config(&bench.folder.plan().trials[1]));
+    let folder = SweepFolder::again(&path, more, &configs).unwrap();
+    let after = text_of(&bench.folder.config(&bench.folder.plan().trials[1]));
+    assert!(before != after && after.contains("train.width"), "{after}");
+    assert_eq!(
+        bench.work(GOOD, 1, false),
+        WorkEnd::Complete(tally(10, 0, 10))
+    );
+    assert_eq!((bench.begun(), folder.plan().trials.len()), (10, 20));
+}
+
+#[test]
+fn a_plan_that_was_changed_is_refused_and_can_be_made_again() {
+    let bench = Bench::new(TEN);
+    bench.work(GOOD, 1, false);
+    let path = bench.folder.path();
+    let file = path.join("sweep.json");
+    let whole = text_of(&file);
+    for (from, to) in [
+        ("eval/loss", "eval/accuracy"),
+        ("\"alike\": 3", "\"alike\": 0"),
+        ("      10\n", "      11\n"),
+        ("\"id\": \"", "\"id\": \"0"),
+        ("}", ""),
+    ] {
+        assert!(whole.contains(from), "{from}: {whole}");
+        fs::write(&file, whole.replacen(from, to, 1)).unwrap();
+        let (same, configs) = plan(TEN);
+        for result in [
+            SweepFolder::open(path),
+            SweepFolder::again(path, same, &configs),
+        ] {
+            let error = result.unwrap_err().to_string();
+            let said = format!("{} is damaged or was changed: ", file.display());
+            assert!(error.starts_with(&said), "{from}: {error}");
+            assert!(error.contains("restore it, or remove it"), "{error}");
+        }
+    }
+    // What is done stays done.
+    fs::remove_file(&file).unwrap();
+    let (same, configs) = plan(TEN);
+    let folder = SweepFolder::create(path, same, &configs).unwrap();
+    assert_eq!((text_of(&file), folder.lost().unwrap()), (whole.clone(), 0));
+    assert_eq!(
+        bench.work("exit 9", 1, false),
+        WorkEnd::Complete(tally(10, 0, 10))
+    );
+
+    // As an earlier version wrote it.
+    assert!(folder.is_verified());
+    let mut old: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    old.as_object_mut().unwrap().remove("seal");
+    for trial in old["trials"].as_array_mut().unwrap() {
+        trial.as_object_mut().unwrap().remove("config");
+    }
+    fs::write(&file, old.to_string()).unwrap();
+    let folder = SweepFolder::open(path).unwrap();
+    assert!(!folder.is_verified());
+    let (same, configs) = plan(TEN);
+    assert!(
+        SweepFolder::again(path, same, &configs)
+            .unwrap()
+            .is_verified()
+    );
+}
+
 #[test]
 fn a_sweep_may_grow_but_not_change() {
     let bench = Bench::new(TEN);

@@ -145,6 +145,13 @@ pub(crate) fn worker(
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
     let path = compare::found(&runs, &args.sweep);
     let folder = SweepFolder::open(&path)?;
+    if !folder.is_verified() {
+        tell(format_args!(
+            "note: the plan in {} has no checksums, so trials are not verified; `sweep FILE --resume` adds \
+             them",
+            path.display()
+        ));
+    }
     let words: Vec<String> = (launch::words(&args.work).iter())
         .map(|word| format!(" {}", shell_word(word)))
         .collect();

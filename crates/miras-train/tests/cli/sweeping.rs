@@ -294,6 +294,47 @@ fn mistakes_in_a_sweep_have_a_line() {
 }
 
 #[test]
+fn a_worker_trains_what_was_planned_and_nothing_else() {
+    let dir = with("[sweep]\n[sweep.axes]\noptim.lr = [1e-3, 2e-3]");
+    dir.run("sweep depths.toml --prepare").done();
+    let trials = fs::read_dir(dir.at("runs/depths/trials")).unwrap();
+    let file = trials.map(|entry| entry.unwrap().path());
+    let file = file
+        .filter(|path| path.extension().is_some_and(|kind| kind == "toml"))
+        .find(|path| {
+            let text = fs::read_to_string(path).unwrap();
+            text.contains("lr = 0.001")
+        });
+    let file = file.unwrap();
+    let edited = fs::read_to_string(&file).unwrap();
+    fs::write(&file, edited.replace("lr = 0.001", "lr = 0.5")).unwrap();
+    let ran = dir.run("worker runs/depths").ended(1);
+    assert!(
+        ran.err.contains(
+            "the configuration of trial `lr-0.001-s1`, is damaged or was changed: `sweep FILE --resume`"
+        ),
+        "{}",
+        ran.err
+    );
+    assert!(!dir.at("runs/depths/lr-0.001-s1").exists());
+    let plan = dir.read("runs/depths/sweep.json");
+    dir.file(
+        "runs/depths/sweep.json",
+        plan.replace("eval/loss", "eval/accuracy"),
+    );
+    for words in ["worker runs/depths", "sweep depths.toml --resume"] {
+        let ran = dir.run(words).ended(1);
+        let said = "error: runs/depths/sweep.json is damaged or was changed: ";
+        assert!(ran.err.starts_with(said), "{words}: {}", ran.err);
+    }
+    dir.file("runs/depths/sweep.json", plan);
+    let ran = dir.run("sweep depths.toml --resume").done();
+    assert!(ran.err.contains("2 of 2 trials done"), "{}", ran.err);
+    let trained = dir.read("runs/depths/lr-0.001-s1/config.toml");
+    assert!(trained.contains("lr = 0.001"), "{trained}");
+}
+
+#[test]
 fn an_array_job_is_a_script_that_a_person_can_read() {
     let dir = with(DEPTHS);
     let ran = dir.run("sweep depths.toml --slurm 3 --device cpu").done();
