@@ -282,7 +282,7 @@ impl Segment {
         if let Some(flaw) = scan.flaw {
             let (Flaw::Nul { at } | Flaw::Invalid { at, .. }) = flaw;
             let line = self.line(at)?;
-            let mut rest = vec![0; (self.len - at).min(HEAD) as usize];
+            let mut rest = vec![0; (self.len - at).min(HEAD_BYTES) as usize];
             self.read(at, &mut rest)?;
             let around = (&*head, &*rest);
             return refused(format::not_text(&self.origin, around, flaw, line));

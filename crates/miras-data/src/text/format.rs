@@ -172,8 +172,8 @@ impl Format {
 /// Why a file with such a byte is refused, and what to do; `head` is the file's start, `rest` what
 /// begins with the byte, and `line` its line.
 pub(super) fn not_text(path: &Path, (head, rest): (&[u8], &[u8]), flaw: Flaw, line: u64) -> String {
+    let (from, to) = (in_shell(path), in_shell(beside(path, "utf8.txt")));
     let convert = |encoding: &str| {
-        let (from, to) = (in_shell(path), in_shell(beside(path, "utf8.txt")));
         if is_compressed(path) {
             format!("`zcat {from} | iconv -f {encoding} -t UTF-8 > {to}`")
         } else {
