@@ -7,15 +7,12 @@
 //! (coefficients, solves) is computed for all chunks before the walk.
 
 use burn::tensor::{Tensor, s};
-use miras_core::{ChunkEnd, Factor, Gates, MapState, Rows, STEP, SlotEnd, Weights, rows};
+use miras_core::{Factor, Gates, MapState, Rows, STEP, Weights};
 
 use crate::{
-    Form, Initial, Open, Probe, Read, Rule, State, Tokens,
+    Initial, Probe, Read, Rule, State, Tokens,
     maps::{DualMaps, token_maps},
-    source::{Gradients, SpanTokens},
-    split::split_chunks,
-    steps::cap_state,
-    walk::Walk,
+    write::{WriteHalf, chunks, spans},
 };
 
 /// What [`forward`] gives back.
@@ -50,13 +47,11 @@ pub fn forward(
         !tokens.is_empty(),
         "the inner loop needs at least one token"
     );
-    let chunk = rule.settings.chunk;
     let mut state = state;
     let mut outputs = Vec::new();
     let mut seen = probe.then(Probe::default);
-    for part in tokens.split(&spans(state.open_len(), tokens.len(), chunk)) {
-        let n = (part.len() / chunk).max(1);
-        let (y, next) = span(rule, initial, state, &part, n, seen.as_mut());
+    for part in tokens.split(&spans(rule, &state, tokens.len())) {
+        let (y, next) = span(rule, initial, state, &part, seen.as_mut());
         outputs.push(y);
         state = next;
     }
@@ -71,113 +66,47 @@ pub fn forward(
     }
 }
 
-/// How many tokens fill the open chunk, how many make whole chunks, and how many are left.
-fn spans(open: usize, total: usize, chunk: usize) -> Vec<usize> {
-    let fill = total.min((chunk - open) % chunk);
-    let whole = (total - fill) / chunk * chunk;
-    let mut lengths = vec![fill, whole, total - fill - whole];
-    lengths.retain(|length| *length > 0);
-    lengths
-}
-
-/// `n` chunks of equal length; the first may continue an open one (then `n` is 1).
+/// Whole chunks, or a part of one, which may continue an open one.
 fn span(
     rule: &Rule,
     initial: &Initial,
     state: State,
     tokens: &Tokens,
-    n: usize,
     probe: Option<&mut Probe>,
 ) -> (Tensor<4>, State) {
-    let settings = &rule.settings;
-    let q = to_chunks(tokens.q.clone(), n);
-    let k = to_chunks(tokens.k.clone(), n);
-    let v = to_chunks(tokens.v.clone(), n);
-    let new_gates = tokens.gates.map(|gate| to_chunks(gate, n));
-    let (gates, earlier) = match state.open {
-        None => (new_gates.clone(), None),
-        Some(open) => (open.gates.followed_by(new_gates.clone()), Some(open.sweeps)),
-    };
+    let in_chunks = |x| chunks(rule, x);
+    let [q, k, v] = [&tokens.q, &tokens.k, &tokens.v].map(|x| in_chunks(x.clone()));
+    let gates = tokens.gates.map(in_chunks);
+    let probed = probe.is_some().then(|| (k.clone(), v.clone()));
+    let half = WriteHalf::new(rule, initial, state, k, v, gates, probe.is_some());
 
-    let log_decay = rule.retention.log_decay(&gates, &gates.get(STEP));
-    let coefficients = rule.algorithm.coefficients(log_decay.clone(), &gates);
-    if !rule.algorithm.acts_at_chunk_end() {
-        let slots = coefficients.rows.slots.len();
-        assert_eq!(
-            slots,
-            rule.algorithm.slots(),
-            "coefficients of slots, and slots"
-        );
-    }
-    let span_tokens = SpanTokens {
-        k,
-        v,
-        gates: gates.clone(),
-        new_gates,
-        earlier,
-    };
-    let probe_tokens = probe
-        .is_some()
-        .then(|| (span_tokens.k.clone(), span_tokens.v.clone()));
-    let source = Gradients::of_span(rule, initial, span_tokens, &log_decay, &coefficients);
-
-    let chunk_len = coefficients.rows.carry.dims()[2];
-    let closed = settings.form == Form::Exact || chunk_len == settings.chunk;
-    // A chunk that stays open is written once it closes; until then its end is a diagnostic.
-    let ends_are_needed = closed || probe.is_some();
-
-    // The write half.
-    let mut walk = Walk::default();
-    let mut maps = state.maps;
-    let mut sweeps = Vec::new();
-    let ends = split_end(&coefficients.end, n);
-    for (gradients, end) in source.into_iter().zip(ends) {
-        sweeps = gradients.at(rule, initial, &maps);
-        let last = sweeps.last().expect("a chunk has gradients");
-        let writes = last.writes();
-        let next = if ends_are_needed {
-            after_chunk(rule, &maps, &end, &writes)
-        } else {
-            maps.clone()
-        };
-        walk.push(maps, writes, last, probe.is_some());
-        maps = next;
-    }
-
-    // The read half.
     let read = ReadHalf {
         rule,
         initial,
-        starts: &walk.stack_starts(),
-        writes: &walk.stack_writes(),
-        first_new: chunk_len - q.dims()[2],
+        starts: &half.walk.stack_starts(),
+        writes: &half.walk.stack_writes(),
+        first_new: half.first_new,
     };
-    let y = read.outputs(q, &coefficients.rows);
-    if let (Some(probe), Some((k, v))) = (probe, probe_tokens) {
-        let loss = read.loss(k, v, &coefficients.rows, &log_decay, &gates);
+    let y = read.outputs(q, &half.rows);
+    if let (Some(probe), Some((k, v))) = (probe, probed) {
+        let WriteHalf {
+            rows,
+            log_decay,
+            gates,
+            ..
+        } = &half;
+        let loss = read.loss(k, v, rows, log_decay, gates);
         probe.record(
-            &walk,
-            &maps,
+            &half.walk,
+            &half.end,
             loss,
-            &log_decay,
+            log_decay,
             &gates.get(STEP),
-            read.first_new,
+            half.first_new,
             rule.memory.rows(),
         );
     }
-
-    let state = if closed {
-        State { maps, open: None }
-    } else {
-        State {
-            maps: walk.starts.remove(0),
-            open: Some(Open {
-                sweeps: sweeps.into_iter().map(|sweep| sweep.factors).collect(),
-                gates,
-            }),
-        }
-    };
-    (from_chunks(y), state)
+    (from_chunks(y), half.into_state())
 }
 
 /// All queries of all chunks at once.
@@ -252,65 +181,6 @@ impl ReadHalf<'_> {
             }
         }
     }
-}
-
-/// The state of every map after a chunk.
-pub(crate) fn after_chunk(
-    rule: &Rule,
-    maps: &[MapState],
-    end: &ChunkEnd,
-    writes: &[Factor],
-) -> Vec<MapState> {
-    (maps.iter().zip(writes))
-        .map(|(map, Factor { x, d: u })| {
-            let next = if rule.algorithm.acts_at_chunk_end() {
-                let write = x.clone().transpose();
-                let write = write.matmul(rows::scale(u.clone(), &end.writes));
-                (rule.algorithm).chunk_step(map.clone(), end.carry.clone(), write)
-            } else {
-                map.after_chunk(end, x, u)
-            };
-            cap_state(&rule.settings, next)
-        })
-        .collect()
-}
-
-/// The end coefficients of each chunk.
-fn split_end(end: &ChunkEnd, n: usize) -> Vec<ChunkEnd> {
-    let mut carry = split_chunks(end.carry.clone()).into_iter();
-    let mut writes = split_chunks(end.writes.clone()).into_iter();
-    let mut slots: Vec<_> = (end.slots.iter())
-        .map(|slot| {
-            (split_chunks(slot.share.clone()).into_iter())
-                .zip(split_chunks(slot.carry.clone()))
-                .zip(split_chunks(slot.writes.clone()))
-        })
-        .collect();
-    (0..n)
-        .map(|_| ChunkEnd {
-            carry: carry.next().expect("one per chunk"),
-            writes: writes.next().expect("one per chunk"),
-            slots: (slots.iter_mut())
-                .map(|slot| {
-                    let ((share, carry), writes) = slot.next().expect("one per chunk");
-                    SlotEnd {
-                        share,
-                        carry,
-                        writes,
-                    }
-                })
-                .collect(),
-        })
-        .collect()
-}
-
-/// `[1, g, n·c, d] → [n, g, c, d]`.
-fn to_chunks(x: Tensor<4>, n: usize) -> Tensor<4> {
-    let [_, g, t, d] = x.dims();
-    if n == 1 {
-        return x;
-    }
-    x.reshape([g, n, t / n, d]).swap_dims(0, 1)
 }
 
 /// `[n, g, c, d] → [1, g, n·c, d]`.

@@ -3,7 +3,7 @@
 //! - [`recurrence`] is the truth: one token after the other, weights written out.
 //! - [`dual`] computes the same in parallel over chunks, without per-token weights.
 //! - [`cost`] counts what that takes, without computing anything.
-//! - [`frozen`] reads a memory without writing in it.
+//! - [`read`] and [`write`] are its halves, for layers that do something in between.
 //!
 //! They agree in outputs and gradients for every valid combination of parts;
 //! `miras-registry/tests/suite` holds them to it. This crate knows the
@@ -12,9 +12,10 @@
 mod chunk_start;
 pub mod cost;
 pub mod dual;
-pub mod frozen;
 mod maps;
+mod named;
 mod probe;
+mod read;
 pub mod recurrence;
 mod rule;
 mod solve;
@@ -25,10 +26,13 @@ mod state;
 mod steps;
 mod substituted;
 mod walk;
+mod write;
 mod written;
 
 pub use probe::Probe;
+pub use read::read;
 pub use rule::{Form, Read, Rule, Settings};
 pub use solve::unit_lower_inverse;
 pub use split::split;
 pub use state::{Initial, Open, State, Tokens};
+pub use write::write;

@@ -6,7 +6,7 @@ use burn::{
     tensor::{Tensor, activation, s},
 };
 use miras_core::{GateSpec, Gates, STEP};
-use miras_engine::{Initial, Probe, Rule, State, Tokens, dual, frozen};
+use miras_engine::{Initial, Probe, Rule, State, Tokens, dual, read};
 use miras_registry::StartKind;
 
 use crate::{
@@ -177,7 +177,7 @@ impl MemoryMixer {
         let memory = memory.unwrap_or_else(|| State::new(&self.rule, &initial));
         let out = match pass.ablation {
             Ablation::Frozen => dual::Output {
-                y: frozen::forward(&self.rule, &initial, &memory, tokens.q),
+                y: read(&self.rule, &initial, &memory, tokens.q),
                 state: memory,
                 probe: None,
             },

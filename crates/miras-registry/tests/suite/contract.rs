@@ -9,7 +9,7 @@ use crate::support::{
 use burn::tensor::{Tensor, s};
 use miras_contract::{Case, Size};
 use miras_core::{Factor, Weights};
-use miras_engine::{Form, Initial, Rule, State, dual, frozen, recurrence};
+use miras_engine::{Form, Initial, Rule, State, dual};
 use miras_registry::Registry;
 
 const TOLERANCE: f64 = 1e-9;
@@ -22,7 +22,7 @@ fn with_chunk(rule: &Rule, chunk: usize) -> Rule {
 }
 
 /// Runs `check` over the cases on all cores; the first failure is the test's.
-fn for_all(cases: Vec<Case>, check: impl Fn(&Case) + Sync) {
+pub(crate) fn for_all(cases: Vec<Case>, check: impl Fn(&Case) + Sync) {
     assert!(!cases.is_empty());
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -394,30 +394,6 @@ fn a_zero_step_size_leaves_only_decay() {
             }
         },
     );
-}
-
-#[test]
-fn a_frozen_memory_reads_what_the_recurrence_holds_after_its_last_token() {
-    for form in FORMS {
-        for_all(cases(form), |case| {
-            let rule = &case.rule;
-            // A chunk that is open, and one that is just closed.
-            for length in [5, 6] {
-                let Inputs { tokens, initial } = Inputs::new(rule, length);
-                let start = State::new(rule, &initial);
-                let (_, maps) = recurrence::forward(rule, &initial, &start, &tokens);
-                let weights = Weights {
-                    maps: &rule.weights(&maps, &initial),
-                    gains: &initial.gains,
-                };
-                let truth = numbers(rule.memory.forward(&weights, tokens.q.clone()));
-                let state = dual::forward(rule, &initial, start, &tokens, false).state;
-                let y = frozen::forward(rule, &initial, &state, tokens.q);
-                let gap = difference(&numbers(y), &truth);
-                assert!(gap < TOLERANCE, "{} after {length}: {gap:e}", case.name);
-            }
-        });
-    }
 }
 
 #[test]

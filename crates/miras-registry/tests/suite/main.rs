@@ -8,6 +8,7 @@ mod devices;
 mod engine;
 mod exactness;
 mod goldens;
+mod halves;
 mod links;
 mod oracles;
 mod pages;

@@ -1,23 +1,22 @@
-//! A memory that is read and not written.
+//! Reading a memory without writing.
 
 use burn::tensor::Tensor;
 use miras_core::{MapState, STEP, Weights};
 
-use crate::{Initial, Open, Rule, State, dual::after_chunk, source::Sweep, steps::Steps};
+use crate::{Initial, Open, Rule, State, source::Sweep, steps::Steps, write::after_chunk};
 
-/// Runs queries through a memory as it stands after its last token, whatever the read rule:
-/// nothing is written and nothing forgotten.
+/// Runs queries through a memory as it stands after its last token, whatever the read rule; it is
+/// neither written nor decayed.
 ///
 /// # Shapes
 /// `q`, result: `[1, g, t, d]`.
-pub fn forward(rule: &Rule, initial: &Initial, state: &State, q: Tensor<4>) -> Tensor<4> {
+pub fn read(rule: &Rule, initial: &Initial, state: &State, q: Tensor<4>) -> Tensor<4> {
     let weights = Weights {
         maps: &rule.weights(&closed(rule, state), initial),
         gains: &initial.gains,
     };
     rule.memory.forward(&weights, q)
 }
-
 /// The maps as if the open chunk ended with its last token.
 fn closed(rule: &Rule, state: &State) -> Vec<MapState> {
     let Some(Open { sweeps, gates }) = &state.open else {

@@ -1,0 +1,101 @@
+//! The tensors of a state under names, for whoever stores or rearranges them.
+
+use burn::tensor::Tensor;
+use miras_core::{Factor, Gates, MapState};
+
+use crate::{Open, Rule, State};
+
+impl State {
+    /// The tensors of this state. Their names and shapes are those of [`layout`](Self::layout).
+    pub fn named(&self) -> Vec<(String, Tensor<4>)> {
+        let mut named = Vec::new();
+        for (at, map) in self.maps.iter().enumerate() {
+            named.push((format!("maps.{at}.weights"), map.weights.clone()));
+            for (slot, values) in map.slots.iter().enumerate() {
+                named.push((format!("maps.{at}.slots.{slot}"), values.clone()));
+            }
+        }
+        let Some(open) = &self.open else { return named };
+        for (sweep, factors) in open.sweeps.iter().enumerate() {
+            for (at, Factor { x, d }) in factors.iter().enumerate() {
+                let name = format!("open.sweeps.{sweep}.maps.{at}");
+                named.push((format!("{name}.x"), x.clone()));
+                named.push((format!("{name}.d"), d.clone()));
+            }
+        }
+        for (gate, values) in open.gates.iter() {
+            named.push((format!("open.gates.{gate}"), values.clone()));
+        }
+        named
+    }
+
+    /// The state of memories of width `d` that [`named`](Self::named) took apart; `open` says
+    /// whether it has an open chunk, and `take` gives each tensor by its name.
+    pub fn from_named(
+        rule: &Rule,
+        d: usize,
+        open: bool,
+        mut take: impl FnMut(&str) -> Tensor<4>,
+    ) -> Self {
+        let maps = rule.memory.maps(d).len();
+        let mut state = Self {
+            maps: Vec::with_capacity(maps),
+            open: None,
+        };
+        for at in 0..maps {
+            state.maps.push(MapState {
+                weights: take(&format!("maps.{at}.weights")),
+                slots: (0..rule.algorithm.slots())
+                    .map(|slot| take(&format!("maps.{at}.slots.{slot}")))
+                    .collect(),
+            });
+        }
+        if open {
+            let mut factors = |sweep, at| {
+                let name = format!("open.sweeps.{sweep}.maps.{at}");
+                Factor {
+                    x: take(&format!("{name}.x")),
+                    d: take(&format!("{name}.d")),
+                }
+            };
+            let sweeps = (0..=rule.settings.sweeps)
+                .map(|sweep| (0..maps).map(|at| factors(sweep, at)).collect())
+                .collect();
+            let gates = (rule.gates().iter()).fold(Gates::new(), |gates, spec| {
+                gates.with(spec.name, take(&format!("open.gates.{}", spec.name)))
+            });
+            state.open = Some(Open { sweeps, gates });
+        }
+        state
+    }
+
+    /// Names and shapes of the tensors of `g` memories of width `d`, `tokens` tokens after the
+    /// beginning of a sequence.
+    pub fn layout(rule: &Rule, d: usize, g: usize, tokens: usize) -> Vec<(String, [usize; 4])> {
+        let maps = rule.memory.maps(d);
+        let mut layout = Vec::new();
+        for (at, map) in maps.iter().enumerate() {
+            let shape = [1, g, map.d_in, map.d_out];
+            layout.push((format!("maps.{at}.weights"), shape));
+            for slot in 0..rule.algorithm.slots() {
+                layout.push((format!("maps.{at}.slots.{slot}"), shape));
+            }
+        }
+        let open = Self::open_after(rule, tokens);
+        if open == 0 {
+            return layout;
+        }
+        let rows = open * rule.memory.rows();
+        for sweep in 0..=rule.settings.sweeps {
+            for (at, map) in maps.iter().enumerate() {
+                let name = format!("open.sweeps.{sweep}.maps.{at}");
+                layout.push((format!("{name}.x"), [1, g, rows, map.d_in]));
+                layout.push((format!("{name}.d"), [1, g, rows, map.d_out]));
+            }
+        }
+        for spec in rule.gates() {
+            layout.push((format!("open.gates.{}", spec.name), [1, g, open, 1]));
+        }
+        layout
+    }
+}
