@@ -145,50 +145,6 @@ impl State {
         }
     }
 
-    /// The memories of several states, one after the other; all have seen equally many tokens.
-    ///
-    /// # Panics
-    /// If there is no state, or one belongs to another rule.
-    #[must_use]
-    pub fn cat(states: &[Self]) -> Self {
-        let cat = |of: &dyn Fn(&Self) -> Tensor<4>| Tensor::cat(states.iter().map(of).collect(), 1);
-        let Some(first) = states.first() else {
-            panic!("no state to put together: State::cat needs at least one");
-        };
-        let maps = (first.maps.iter().enumerate())
-            .map(|(at, map)| MapState {
-                weights: cat(&|state| state.maps[at].weights.clone()),
-                slots: (0..map.slots.len())
-                    .map(|slot| cat(&|state| state.maps[at].slots[slot].clone()))
-                    .collect(),
-            })
-            .collect();
-        let cat = |of: &dyn Fn(&Open) -> Tensor<4>| {
-            cat(&|state| {
-                of(state
-                    .open
-                    .as_ref()
-                    .expect("a chunk is open in all or in none"))
-            })
-        };
-        let open = first.open.as_ref().map(|open| Open {
-            sweeps: (open.sweeps.iter().enumerate())
-                .map(|(sweep, factors)| {
-                    (0..factors.len())
-                        .map(|at| Factor {
-                            x: cat(&|open| open.sweeps[sweep][at].x.clone()),
-                            d: cat(&|open| open.sweeps[sweep][at].d.clone()),
-                        })
-                        .collect()
-                })
-                .collect(),
-            gates: (open.gates.iter()).fold(Gates::new(), |gates, (name, _)| {
-                gates.with(name, cat(&|open| open.gates.get(name)))
-            }),
-        });
-        Self { maps, open }
-    }
-
     /// Tokens of the open chunk.
     pub fn open_len(&self) -> usize {
         self.open.as_ref().map_or(0, Open::len)

@@ -17,7 +17,7 @@ use burn::{
     optim::{AdamWConfig, GradientsParams},
     tensor::{Device, Int, Tensor, TensorData, s},
 };
-use miras_model::{MemoryMixer, MemoryState, MixerConfig, Pass};
+use miras_model::{MemoryMixer, MixerConfig, Pass, StateTree, TokenMixer};
 use miras_random::Stream;
 use miras_registry::{Choice, Registry};
 
@@ -65,11 +65,7 @@ impl Copier {
     }
 
     /// `[b, t] → [b, t, VOCAB]`, from `state` on, and the state to go on with.
-    fn forward(
-        &self,
-        tokens: Tensor<2, Int>,
-        state: Option<MemoryState>,
-    ) -> (Tensor<3>, MemoryState) {
+    fn forward(&self, tokens: Tensor<2, Int>, state: Option<StateTree>) -> (Tensor<3>, StateTree) {
         let x = self.embedding.forward(tokens);
         let normed = self.norm.forward(x.clone());
         let (mixed, state, _) = self.mixer.forward(normed, state, Pass::default());

@@ -5,7 +5,10 @@ use burn::{
     tensor::{Tensor, s},
 };
 
-use crate::{InitKind, ParameterGroup, ParameterGroups, init::Init};
+use crate::{
+    InitKind, ParameterGroup, ParameterGroups, StateLayout, StateShape, StateTensor, StateTree,
+    init::Init,
+};
 
 /// A depthwise causal convolution: `y_t = Σ_j w_j ⊙ x_{t−j}`.
 #[derive(Module, Debug)]
@@ -50,8 +53,8 @@ impl ShortConv {
         groups.put(ParameterGroup::Convolution, &self.taps);
     }
 
-    /// The shape of the inputs it carries along for `rows` rows; none for a single tap.
-    pub(crate) fn tail(&self, rows: usize) -> Option<[usize; 3]> {
+    /// The shape of its state, the last inputs of `rows` batch rows; none for a single tap.
+    fn state_shape(&self, rows: usize) -> Option<[usize; 3]> {
         let [taps, d] = self.taps.dims();
         (taps > 1).then(|| [rows, taps - 1, d])
     }
@@ -80,4 +83,48 @@ impl ShortConv {
             .expect("there is a tap");
         (y, Some(padded.slice(s![.., t.., ..])))
     }
+}
+
+/// What the convolutions of a mixer are on, and what their states are called.
+const CONVOLVED: [&str; 3] = ["q", "k", "v"];
+
+/// Each projection through its convolution, if there are any, from `state` on (none at the
+/// beginning of a sequence), and the state after the last token.
+pub(crate) fn convolve(
+    convs: &[ShortConv],
+    projected: [Tensor<3>; 3],
+    state: Option<StateTree>,
+) -> ([Tensor<3>; 3], StateTree) {
+    let mut earlier = state;
+    let mut next = StateTree::default();
+    let mut convs = convs.iter().zip(CONVOLVED);
+    let convolved = projected.map(|x| {
+        let Some((conv, name)) = convs.next() else {
+            return x;
+        };
+        let shape = conv.state_shape(x.dims()[0]);
+        let tail = shape
+            .and(earlier.as_mut())
+            .map(|state| state.take_rows(name));
+        let (y, tail) = conv.forward(x, tail);
+        if let Some(tail) = tail {
+            next.insert(name, StateTensor::Rows(tail));
+        }
+        y
+    });
+    if let Some(rest) = earlier {
+        rest.assert_empty();
+    }
+    (convolved, next)
+}
+
+/// The states of a mixer's convolutions.
+pub(crate) fn conv_layout(convs: &[ShortConv], rows: usize) -> StateLayout {
+    let mut layout = StateLayout::default();
+    for (conv, name) in convs.iter().zip(CONVOLVED) {
+        if let Some(shape) = conv.state_shape(rows) {
+            layout.insert(name, StateShape::Rows(shape));
+        }
+    }
+    layout
 }

@@ -9,7 +9,7 @@ use miras_engine::Probe;
 
 use crate::{
     Block, ModelSpec, ModelState, ParameterGroup, ParameterGroups, Pass, Precision, init::Init,
-    memory_mixer::NO_TOKEN, precision::Projection,
+    mixers::NO_TOKEN, precision::Projection,
 };
 
 /// Logits that exist at once while targets are scored.

@@ -1,10 +1,9 @@
 //! The language model around the inner loop: layers, blocks, state.
 //!
-//! Start with [`MemoryMixer`], the layer that turns a token's features into
-//! keys, values, queries and gates and hands them to `miras-engine`.
-//! A model of your own takes it through [`MixerConfig`]: `docs/library.md`.
+//! Start with [`TokenMixer`], what mixes the tokens of a block, and [`MemoryMixer`], which turns a
+//! token's features into keys, values, queries and gates and hands them to `miras-engine`.
+//! A model of your own takes that one through [`MixerConfig`]: `docs/library.md`.
 
-mod attention;
 mod block;
 mod config;
 mod conv;
@@ -15,29 +14,33 @@ mod heads;
 mod init;
 mod language_model;
 mod layer_spec;
-mod memory_mixer;
+mod memories;
 mod mixer_config;
+mod mixers;
 mod named_state;
+mod pass;
 mod precision;
 mod rope;
 mod sample;
 mod state;
 mod state_error;
 mod state_file;
-mod state_rows;
+mod state_tree;
 
-pub use attention::AttentionMixer;
-pub use block::{Block, Mixer};
+pub use block::Block;
 pub use config::{ConvActivation, InitKind, MixerKind, ModelConfig, ModelSpec};
 pub use conv::ShortConv;
 pub use feed_forward::SwiGlu;
 pub use groups::{ParameterGroup, ParameterGroups};
 pub use language_model::{LanguageModel, ModelOutput, Scores};
 pub use layer_spec::LayerSpec;
-pub use memory_mixer::MemoryMixer;
+pub use memories::Memories;
 pub use mixer_config::{MixerConfig, MixerError};
+pub use mixers::{AttentionMixer, Chunks, MemoryMixer, Mixer, TokenMixer};
 pub use named_state::{NamedState, StateOrigin};
+pub use pass::{Ablation, Pass};
 pub use precision::Precision;
 pub use sample::Sampler;
-pub use state::{Ablation, AttentionState, MemoryState, MixerState, ModelState, Pass};
+pub use state::ModelState;
 pub use state_error::StateError;
+pub use state_tree::{StateLayout, StateShape, StateTensor, StateTree};

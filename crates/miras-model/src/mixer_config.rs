@@ -11,7 +11,7 @@ use crate::{ConvActivation, InitKind, MemoryMixer, MixerKind, init::Init};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use miras_model::{MixerConfig, Pass};
+/// use miras_model::{MixerConfig, Pass, TokenMixer};
 /// use miras_registry::{Choice, Registry};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -86,7 +86,7 @@ impl MixerConfig {
     /// those of burn's modules.
     pub fn init(&self, device: &Device) -> MemoryMixer {
         let mut init = Init::unnumbered(self.seed, self.init, device);
-        MemoryMixer::new(&mut init, "mixer", self)
+        MemoryMixer::from_config(&mut init, "mixer", self)
     }
 
     /// Width of each head's keys and values.

@@ -46,7 +46,7 @@ fn state(generator: &Generator<'_>) -> anyhow::Result<String> {
     let mut lines = vec![format!(
         "{} tokens read; the state holds {} numbers",
         generator.position(),
-        generator.size()?
+        generator.size()
     )];
     for one in generator.norms()? {
         lines.push(format!("layer {}  norm {:.4}", one.layer, one.norm));

@@ -3,18 +3,17 @@
 use burn::tensor::{Device, Tensor};
 use miras_data::Batch;
 use miras_engine::Probe;
-use miras_model::{AttentionState, LanguageModel, MixerState, ModelSpec, ModelState, Pass};
+use miras_model::{Chunks, LanguageModel, Mixer, ModelState, Pass, StateTree, TokenMixer};
 
 use crate::TrainError;
 use crate::parameters::{first_nonfinite, parameters};
 use crate::read::{Tokens, read};
 
-/// The first place with NaN or infinity, in words: a parameter, or layer and tensor (in a memory
-/// also the chunk) of the pass over the batch from `earlier` on; none if that pass is finite.
-/// Chunks count from the one that `earlier` left open, if it did.
+/// A description of the first place with NaN or infinity: a parameter, or layer and tensor (in a
+/// memory also the chunk) of the pass over the batch from `earlier` on; none if that pass is
+/// finite. Chunks count from the one that `earlier` left open, if it did.
 pub(crate) fn first_place(
     model: &LanguageModel,
-    spec: &ModelSpec,
     batch: &Batch,
     earlier: Option<ModelState>,
     device: &Device,
@@ -27,31 +26,21 @@ pub(crate) fn first_place(
         probe: true,
         ..Pass::default()
     };
-    let open = earlier.as_ref().map_or(0, open_len);
     let mut earlier = earlier
         .map_or_else(Vec::new, |state| state.layers)
         .into_iter();
     // Embeddings are parameters, and those are finite.
     let mut x = model.embed(tokens.inputs);
     for (layer, block) in model.blocks().iter().enumerate() {
-        let (mixed, state, probe) = block.mix(x, earlier.next(), pass);
-        let choice = spec.choice_of(layer);
-        let inside = match (choice, probe, state) {
-            (Some(choice), Some(probe), _) => {
-                let memories = batch.rows * spec.config.heads;
-                let per_chunk = memories * choice.rule.settings.chunk;
-                in_probe(&probe, per_chunk, memories * open)
-                    .map(|(chunk, tensor)| format!("chunk {chunk}, {tensor}"))
-            }
-            (_, _, MixerState::Attention(state)) => in_attention(state)?,
-            _ => None,
-        };
-        let mixer = match choice {
-            Some(_) => "memory output",
-            None => "attention output",
+        let earlier = earlier.next();
+        let (mixer, chunks) = (block.mixer(), block.mixer().chunks(earlier.as_ref()));
+        let (mixed, state, probe) = block.mix(x, earlier, pass);
+        let inside = match (probe, chunks) {
+            (Some(probe), Some(chunks)) => in_probe(&probe, batch.rows, chunks),
+            _ => in_state(mixer, &state)?,
         };
         let inside = match inside {
-            None if !is_finite(mixed.clone())? => Some(mixer.to_owned()),
+            None if !is_finite(mixed.clone())? => Some(format!("{} output", mixer.name())),
             inside => inside,
         };
         x = block.feed(mixed);
@@ -66,47 +55,44 @@ pub(crate) fn first_place(
     if is_finite(model.logits(x))? {
         Ok(None)
     } else {
-        let last = spec.config.layers - 1;
+        let last = model.blocks().len() - 1;
         Ok(Some(format!("logits, after layer {last}")))
     }
 }
 
-fn in_attention(state: AttentionState) -> Result<Option<String>, TrainError> {
-    for (name, tensor) in [("keys", state.keys), ("values", state.values)] {
-        if !is_finite(tensor)? {
-            return Ok(Some(format!("attention {name}")));
+/// The first tensor of a mixer's memory with a non-finite value.
+fn in_state(mixer: &Mixer, state: &StateTree) -> Result<Option<String>, TrainError> {
+    for name in mixer.memory() {
+        let tensor = state.get(&name).expect("a tensor of this mixer's state");
+        if !is_finite(tensor.values())? {
+            return Ok(Some(format!("{} {name}", mixer.name())));
         }
     }
     Ok(None)
 }
 
-/// Tokens of the chunk that a state left open.
-fn open_len(state: &ModelState) -> usize {
-    match state.layers.first() {
-        Some(MixerState::Memory(state)) => state.memory.open_len(),
-        _ => 0,
-    }
-}
-
-/// The first chunk with a non-finite value, and the first tensor in the order of computation;
-/// `before` values of the first chunk belong to an earlier pass.
-fn in_probe(probe: &Probe, per_chunk: usize, before: usize) -> Option<(usize, &'static str)> {
+/// The first chunk with a non-finite value, and the first tensor in the order of computation.
+fn in_probe(probe: &Probe, rows: usize, chunks: Chunks) -> Option<String> {
+    let memories = rows * chunks.memories;
+    // Values per chunk, and values of the first chunk that belong to an earlier pass.
+    let of_tokens = (memories * chunks.len, memories * chunks.open);
+    let of_chunks = (1, 0);
     [
-        ("retention gate", &probe.retention, per_chunk),
-        ("inner gradient (surprise)", &probe.surprise, per_chunk),
-        ("step size after caps", &probe.capped, per_chunk),
-        ("write", &probe.write, per_chunk),
-        ("memory state", &probe.state, 1),
-        ("inner loss", &probe.loss, per_chunk),
+        ("retention gate", &probe.retention, of_tokens),
+        ("inner gradient (surprise)", &probe.surprise, of_tokens),
+        ("step size after caps", &probe.capped, of_tokens),
+        ("write", &probe.write, of_tokens),
+        ("memory state", &probe.state, of_chunks),
+        ("inner loss", &probe.loss, of_tokens),
     ]
     .into_iter()
-    .filter_map(|(name, values, per_chunk)| {
+    .filter_map(|(name, values, (per_chunk, before))| {
         let first = values.iter().position(|value| !value.is_finite())?;
-        let before = if per_chunk == 1 { 0 } else { before };
         Some(((first + before) / per_chunk, name))
     })
     // The first of equals is kept, which is the earliest in the order above.
     .min_by_key(|(chunk, _)| *chunk)
+    .map(|(chunk, name)| format!("chunk {chunk}, {name}"))
 }
 
 fn is_finite<const D: usize>(tensor: Tensor<D>) -> Result<bool, TrainError> {
@@ -154,7 +140,7 @@ mod tests {
             .val();
         let model = model.map(&mut Fill { number, value });
         let batch = data.train_batch(0, 0..2).unwrap();
-        first_place(&model, &config.model, &batch, None, &device).unwrap()
+        first_place(&model, &batch, None, &device).unwrap()
     }
 
     #[test]
@@ -226,6 +212,14 @@ mod tests {
     #[test]
     fn the_earliest_chunk_wins_then_the_order_of_computation() {
         // 2 memories, chunks of 3 tokens: 6 values a chunk.
+        let found = |probe: &Probe, open| {
+            let chunks = Chunks {
+                memories: 1,
+                len: 3,
+                open,
+            };
+            in_probe(probe, 2, chunks)
+        };
         let fine = vec![1.0; 15];
         let mut probe = Probe {
             loss: fine.clone(),
@@ -235,20 +229,18 @@ mod tests {
             capped: fine,
             state: vec![1.0; 3],
         };
-        assert_eq!(in_probe(&probe, 6, 0), None);
+        assert_eq!(found(&probe, 0), None);
+        let chunk = |chunk, name| Some(format!("chunk {chunk}, {name}"));
         probe.surprise[14] = f32::NAN;
-        assert_eq!(
-            in_probe(&probe, 6, 0),
-            Some((2, "inner gradient (surprise)"))
-        );
+        assert_eq!(found(&probe, 0), chunk(2, "inner gradient (surprise)"));
         probe.write[11] = f32::INFINITY;
         probe.state[1] = f32::NAN;
-        assert_eq!(in_probe(&probe, 6, 0), Some((1, "write")));
+        assert_eq!(found(&probe, 0), chunk(1, "write"));
         // A token of each memory was there before.
-        assert_eq!(in_probe(&probe, 6, 2), Some((1, "memory state")));
+        assert_eq!(found(&probe, 1), chunk(1, "memory state"));
         probe.state[1] = 1.0;
         probe.surprise[14] = 1.0;
-        assert_eq!(in_probe(&probe, 6, 0), Some((1, "write")));
-        assert_eq!(in_probe(&probe, 6, 2), Some((2, "write")));
+        assert_eq!(found(&probe, 0), chunk(1, "write"));
+        assert_eq!(found(&probe, 1), chunk(2, "write"));
     }
 }

@@ -367,8 +367,7 @@ impl Session {
         let model = self.learner.frozen();
         for (at, batch) in batches.iter().enumerate() {
             let earlier = earlier(&self.learner, at);
-            let spec = &self.config.model;
-            let place = nonfinite::first_place(&model, spec, batch, earlier, &self.device)?;
+            let place = nonfinite::first_place(&model, batch, earlier, &self.device)?;
             if place.is_some() {
                 return Ok(place);
             }

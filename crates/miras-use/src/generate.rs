@@ -1,7 +1,7 @@
 //! Reading tokens and saying what comes next, with a state that is carried along.
 
-use burn::tensor::{Tensor, TensorData};
-use miras_model::{MixerState, ModelState};
+use burn::tensor::TensorData;
+use miras_model::{Block, ModelState, TokenMixer};
 
 use crate::stored::LOGITS;
 use crate::tensors::{read, tokens};
@@ -101,13 +101,8 @@ impl<'a> Generator<'a> {
     }
 
     /// Numbers that the state holds.
-    pub fn size(&self) -> Result<usize, UseError> {
-        let Some(state) = &self.state else {
-            return Ok(0);
-        };
-        let named = state.clone().into_named();
-        let named = named.map_err(|error| UseError::Compute(error.to_string()))?;
-        Ok(named.tensors.values().map(TensorData::num_elements).sum())
+    pub fn size(&self) -> usize {
+        self.state.as_ref().map_or(0, ModelState::size)
     }
 
     /// The norm of each layer's memories.
@@ -115,25 +110,19 @@ impl<'a> Generator<'a> {
         let Some(state) = &self.state else {
             return Ok(Vec::new());
         };
-        let norm = |layer: &MixerState| -> Result<f64, UseError> {
-            let tensors: Vec<&Tensor<4>> = match layer {
-                MixerState::Memory(state) => {
-                    let maps = state.memory.maps.iter();
-                    maps.map(|map| &map.weights).collect()
+        let mixers = self.trained.model.blocks().iter().map(Block::mixer);
+        (state.layers.iter().zip(mixers).enumerate())
+            .map(|(layer, (state, mixer))| {
+                let mut square = 0.0;
+                for name in mixer.memory() {
+                    let tensor = state.get(&name).expect("a tensor of this mixer's state");
+                    let values = read(tensor.values())?;
+                    square += values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
                 }
-                MixerState::Attention(state) => vec![&state.keys, &state.values],
-            };
-            let mut square = 0.0;
-            for tensor in tensors {
-                let values = read(tensor.clone())?;
-                square += values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
-            }
-            Ok(square.sqrt())
-        };
-        (state.layers.iter().enumerate())
-            .map(|(layer, state)| {
-                let norm = norm(state)?;
-                Ok(LayerNorm { layer, norm })
+                Ok(LayerNorm {
+                    layer,
+                    norm: square.sqrt(),
+                })
             })
             .collect()
     }

@@ -1,26 +1,18 @@
 //! What layers compute, against loops over numbers.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use miras_model::{Ablation, LanguageModel, Mixer, ModelSpec, Pass};
+use miras_model::{Ablation, LanguageModel, ModelSpec, Pass, TokenMixer};
 use miras_random::Stream;
 
 use crate::naive::{self, Attention, Memory, Params};
 use crate::small::{BATCH, DIM, HEADS, VOCAB, assert_close, features, numbers, perturbed, small};
 
-fn memory_layer(
-    model: &LanguageModel,
-    layer: usize,
-    x: Tensor<3>,
-    ablation: Ablation,
-) -> Tensor<3> {
-    let Mixer::Memory(mixer) = model.blocks()[layer].mixer() else {
-        panic!("the mixer is a memory");
-    };
+fn mixed(model: &LanguageModel, layer: usize, x: Tensor<3>, ablation: Ablation) -> Tensor<3> {
     let pass = Pass {
         ablation,
         ..Pass::default()
     };
-    mixer.forward(x, None, pass).0
+    model.blocks()[layer].mixer().forward(x, None, pass).0
 }
 
 /// Both layers, on inputs of normal size and on ones so small that what is added
@@ -32,7 +24,7 @@ fn check_memory(what: &str, spec: &ModelSpec, naive: Memory) {
         for layer in 0..2 {
             let name = format!("blocks.{layer}.mixer");
             let expected = rows.iter().map(|x| naive.forward(&params, &name, x));
-            let got = memory_layer(&model, layer, x.clone(), Ablation::None);
+            let got = mixed(&model, layer, x.clone(), Ablation::None);
             let what = format!("{what}, layer {layer}, inputs up to {scale}");
             assert_close(&what, got, &expected.collect::<Vec<_>>());
         }
@@ -163,10 +155,10 @@ fn ablations_take_away_the_write_or_the_read() {
     let expected = rows
         .iter()
         .map(|x| still.forward(&without, "blocks.0.mixer", x));
-    let got = memory_layer(&model, 0, x.clone(), Ablation::StepZero);
+    let got = mixed(&model, 0, x.clone(), Ablation::StepZero);
     assert_close("no step", got, &expected.collect::<Vec<_>>());
 
-    let got = numbers(memory_layer(&model, 0, x, Ablation::ReadZero));
+    let got = numbers(mixed(&model, 0, x, Ablation::ReadZero));
     assert!(got.iter().all(|y| y.abs() < 1e-12));
 }
 
@@ -189,12 +181,9 @@ fn attention_is_its_formula() {
         };
         let (rows, x) = features(6, 1.5);
         for layer in 0..2 {
-            let Mixer::Attention(mixer) = model.blocks()[layer].mixer() else {
-                panic!("the mixer is attention");
-            };
             let name = format!("blocks.{layer}.mixer");
             let expected = rows.iter().map(|x| naive.forward(&params, &name, x));
-            let (got, _) = mixer.forward(x.clone(), None);
+            let got = mixed(&model, layer, x.clone(), Ablation::None);
             let what = format!("layer {layer}, conv {conv}, base {base:?}, {activation}");
             assert_close(&what, got, &expected.collect::<Vec<_>>());
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod contract;
 mod cost;
 mod layer_specs;
 mod layers;

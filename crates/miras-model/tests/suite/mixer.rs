@@ -1,4 +1,4 @@
-//! A memory layer on its own, as another's model takes it.
+//! A memory layer on its own: as another's model takes it, and in its steps.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,8 @@ use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::{Device, Tensor, TensorData, s},
 };
-use miras_model::{Ablation, MemoryMixer, MixerConfig, Pass};
+use miras_engine::{Read, State};
+use miras_model::{Ablation, MemoryMixer, MixerConfig, Pass, TokenMixer};
 use miras_random::Stream;
 use miras_registry::{Choice, Registry};
 
@@ -59,23 +60,6 @@ fn largest(x: Tensor<3>) -> f64 {
     x.abs().max().into_scalar::<f64>()
 }
 
-#[test]
-fn any_pieces_with_carried_state_are_one_pass() {
-    let device = Device::flex();
-    for mixer in mixers(&device) {
-        let x = features(9, &device);
-        let whole = run(&mixer, x.clone(), &[9]);
-        for pieces in [&[1; 9][..], &[2, 5, 2]] {
-            let gap = largest(run(&mixer, x.clone(), pieces) - whole.clone());
-            assert!(
-                gap < 1e-4 * largest(whole.clone()),
-                "{:?}: {gap}",
-                mixer.rule()
-            );
-        }
-    }
-}
-
 /// As pieces that are cut off from each other, in values, in gradients and in what is carried;
 /// the second sequence goes on from an open chunk.
 #[test]
@@ -114,37 +98,85 @@ fn a_truncated_pass_is_pieces_that_are_cut_off() {
     }
 }
 
-/// Identifiers, and which parameters have a gradient that is not 0.
-struct Seen<'a> {
-    gradients: &'a burn::tensor::Gradients,
-    ids: Vec<u64>,
-}
+struct Ids(Vec<u64>);
 
-impl ModuleVisitor for Seen<'_> {
+impl ModuleVisitor for Ids {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.ids.push(param.id.val());
-        let gradient = param.val().grad(self.gradients).expect("a gradient");
-        let size = gradient.abs().max().into_scalar::<f64>();
-        assert!(size > 0.0 && size.is_finite(), "{size}");
+        self.0.push(param.id.val());
     }
 }
 
 #[test]
-fn every_parameter_has_a_gradient_and_an_identifier_of_its_own() {
-    let device = Device::flex().autodiff();
-    let mut ids = Vec::new();
-    for mixer in mixers(&device) {
-        let loss = run(&mixer, features(9, &device), &[9]).powi_scalar(2).sum();
-        let gradients = loss.backward();
-        let mut seen = Seen {
-            gradients: &gradients,
-            ids: Vec::new(),
-        };
-        mixer.visit(&mut seen);
-        ids.extend(seen.ids);
+fn layers_share_no_identifier_of_a_parameter() {
+    let mut ids = Ids(Vec::new());
+    for mixer in mixers(&Device::flex()) {
+        mixer.visit(&mut ids);
     }
-    let distinct: BTreeSet<_> = ids.iter().collect();
-    assert_eq!(distinct.len(), ids.len());
+    let distinct: BTreeSet<_> = ids.0.iter().collect();
+    assert_eq!(distinct.len(), ids.0.len());
+}
+
+/// Every ablation, and truncation.
+fn passes() -> Vec<Pass> {
+    use Ablation::{Frozen, None, ReadZero, Reset, StepZero};
+    let ablations = [None, ReadZero, StepZero, Frozen, Reset].map(|ablation| Pass {
+        ablation,
+        ..Pass::default()
+    });
+    let truncated = Pass {
+        truncate: Some(4),
+        ..Pass::default()
+    };
+    ablations.into_iter().chain([truncated]).collect()
+}
+
+/// Projection, memories and output on their own are the layer; writing alone leaves the state that
+/// writing and reading leave.
+#[test]
+fn the_steps_of_a_layer_compose() {
+    let device = Device::flex();
+    let x = features(13, &device);
+    let [earlier, later] = [(0, 3), (3, 13)].map(|(a, b)| x.clone().slice(s![.., a..b, ..]));
+    let values = |state: &State| -> Vec<(String, Vec<f32>)> {
+        let named = state.named().into_iter();
+        named
+            .map(|(name, x)| (name, x.into_data().try_into_vec().unwrap()))
+            .collect()
+    };
+    for mixer in mixers(&device) {
+        // An open chunk.
+        let (tokens, tails) = mixer.project(earlier.clone(), None);
+        let mut memories = mixer.memories(&earlier, None, Pass::default());
+        memories.read_write(&tokens);
+        let start = memories.into_state();
+        let (_, tree, _) = mixer.forward(earlier.clone(), None, Pass::default());
+
+        for pass in passes() {
+            let memories = || mixer.memories(&later, Some(start.clone()), pass);
+            let (tokens, _) = mixer.project(later.clone(), Some(tails.clone()));
+            let mut joint = memories();
+            let (y, _) = joint.read_write(&tokens);
+            let (whole, _, _) = mixer.forward(later.clone(), Some(tree.clone()), pass);
+            let gap = largest(mixer.output(y.clone(), later.clone()) - whole);
+            assert!(gap == 0.0, "{pass:?}: {gap}");
+
+            let mut written = memories();
+            written.write(&tokens);
+            let last = written.read(tokens.q.slice(s![.., .., 9.., ..]));
+            let (written, joint) = (written.into_state(), joint.into_state());
+            assert!(values(&written) == values(&joint), "{pass:?}");
+            match pass.ablation {
+                Ablation::ReadZero => assert!(last.abs().max().into_scalar::<f64>() == 0.0),
+                Ablation::Frozen => assert!(values(&written) == values(&start)),
+                // Each token reads what it wrote.
+                _ if mixer.rule().settings.read == Read::Exact => {
+                    let gap = last - y.slice(s![.., .., 9.., ..]);
+                    assert!(gap.abs().max().into_scalar::<f64>() < 1e-5, "{pass:?}");
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 #[test]

@@ -3,26 +3,35 @@
 use burn::tensor::{Device, Int, Tensor, TensorData, s};
 use miras_model::{LanguageModel, ModelState, NamedState, Pass, StateOrigin};
 
+use crate::contract::specs;
 use crate::model::{PRESETS, SMALL, model, numbers, preset, random_bytes, small, tokens};
+use crate::small;
 
 const ROWS: usize = 2;
 /// Tokens of the longest state, and of what follows it.
 const LONGEST: usize = 9;
 const MORE: usize = 6;
 
-/// The presets, and one whose state has every kind of tensor or none of the optional ones.
-fn models(device: &Device) -> Vec<(&'static str, LanguageModel)> {
-    let mut models: Vec<_> = PRESETS
-        .map(|name| (name, model(&small(name), device)))
-        .into();
-    let bare = [&SMALL[..], &["model.conv=0", "algorithm.chunk=4"]].concat();
-    let one_tap = [&SMALL[..], &["model.conv=1", "algorithm.kind=gd"]].concat();
-    models.push((
-        "no convolution",
-        model(&preset("titans-lmm", &bare), device),
-    ));
-    models.push(("no slots", model(&preset("titans-lmm", &one_tap), device)));
-    models
+/// Chunks that are open at different positions.
+const TWO_KINDS: &str = "
+[memory]
+kind = 'mlp'
+[algorithm]
+chunk = 4
+[[layers]]
+at = [1]
+memory.kind = 'matrix'
+bias.kind = 'huber'
+algorithm = { kind = 'gd', form = 'chunk_start', chunk = 3 }
+";
+
+/// The presets, every mixer in the configurations that it names, and layers of two kinds.
+fn models(device: &Device) -> Vec<(String, LanguageModel)> {
+    let presets = PRESETS.map(|name| (name.to_owned(), small(name)));
+    let mixed = ("two kinds".to_owned(), small::small("", TWO_KINDS));
+    (presets.into_iter().chain(specs()).chain([mixed]))
+        .map(|(name, spec)| (name, model(&spec, device)))
+        .collect()
 }
 
 fn text(device: &Device) -> Tensor<2, Int> {
@@ -258,7 +267,7 @@ fn one_value_that_is_not_finite_shows() {
 }
 
 /// What a call says as it panics.
-fn said(call: impl FnOnce()) -> String {
+pub(crate) fn said(call: impl FnOnce()) -> String {
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).unwrap_err();
     match panic.downcast::<String>() {
         Ok(text) => *text,
@@ -281,11 +290,11 @@ fn what_cannot_be_computed_is_said_before_anything_is() {
     let one = text.clone().slice(s![0..1, 0..1]);
     for (words, found) in [
         (
-            "this block has a memory, and the state is that of attention",
+            "the state lacks the tensor `maps.0.weights`, so it is that of another mixer",
             pass(&memory, one.clone(), Some(of(&attention, 1, 3))),
         ),
         (
-            "this block has attention, and the state is that of a memory",
+            "the state lacks the tensor `keys`, so it is that of another mixer",
             pass(&attention, one.clone(), Some(of(&memory, 1, 3))),
         ),
         (
@@ -304,16 +313,13 @@ fn what_cannot_be_computed_is_said_before_anything_is() {
             "the state has 2 rows, and the input 1",
             pass(&attention, one, Some(of(&attention, 2, 3))),
         ),
-        (
-            "no state to put together",
-            said(|| drop(ModelState::cat(&[]))),
-        ),
+        ("no state to join", said(|| drop(ModelState::cat(&[])))),
         (
             "states of other layers or lengths",
             said(|| drop(ModelState::cat(&[of(&memory, 1, 3), of(&memory, 1, 4)]))),
         ),
         (
-            "states of memories and of attention",
+            "states of different mixers or lengths cannot be joined: number 1 consists of",
             said(|| drop(ModelState::cat(&[of(&memory, 1, 3), of(&attention, 1, 3)]))),
         ),
     ] {

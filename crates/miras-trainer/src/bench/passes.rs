@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use miras_data::Batch;
-use miras_model::{LanguageModel, Mixer, Pass};
+use miras_model::{LanguageModel, Mixer, Pass, TokenMixer};
 use miras_random::Stream;
 
 use super::BenchRequest;
@@ -146,8 +146,5 @@ impl OfLayer {
 }
 
 fn through(mixer: &Mixer, x: Tensor<3>) -> Tensor<3> {
-    match mixer {
-        Mixer::Memory(memory) => memory.forward(x, None, Pass::default()).0,
-        Mixer::Attention(attention) => attention.forward(x, None).0,
-    }
+    mixer.forward(x, None, Pass::default()).0
 }

@@ -86,12 +86,12 @@ fn the_state_of_a_memory_does_not_grow_and_that_of_attention_does() {
         bench.train(&name, config);
         let trained = bench.open(&name);
         let mut generator = Generator::new(&trained, Memory::Live).unwrap();
-        assert_eq!(generator.size().unwrap(), 0);
+        assert_eq!(generator.size(), 0);
         // At the same place of a chunk.
         generator.read(&text(16)).unwrap();
-        let early = generator.size().unwrap();
+        let early = generator.size();
         generator.read(&text(80)).unwrap();
-        let late = generator.size().unwrap();
+        let late = generator.size();
         assert_eq!(early == late, has_memory, "{name}: {early}, then {late}");
         let norms = generator.norms().unwrap();
         assert_eq!(norms.len(), 2);
@@ -115,13 +115,13 @@ fn a_frozen_memory_stays_what_it_was_whatever_is_read() {
         let mut live = Generator::new(&trained, Memory::Live).unwrap();
         live.read(&text(21)).unwrap();
         let stored = live.store().unwrap().unwrap();
-        let size = live.size().unwrap();
+        let size = live.size();
         let after = |pieces: &[&[i32]]| {
             let mut frozen = Generator::resume(&trained, Memory::Frozen, stored.clone()).unwrap();
             for piece in pieces {
                 frozen.read(piece).unwrap();
             }
-            assert_eq!(frozen.size().unwrap(), size, "{name}");
+            assert_eq!(frozen.size(), size, "{name}");
             frozen.logits().unwrap().to_vec()
         };
         // Convolutions look back three tokens a layer, and nothing else looks back.

@@ -5,21 +5,25 @@ use burn::{
     tensor::{Tensor, activation},
 };
 use miras_core::above;
+use miras_engine::Probe;
 
+use super::{Listed, NO_TOKEN, TokenMixer};
 use crate::{
-    AttentionState, ConvActivation, ModelSpec, ParameterGroup, ParameterGroups, Precision,
-    ShortConv,
+    ConvActivation, ModelSpec, ParameterGroup, ParameterGroups, Pass, Precision, ShortConv,
+    StateLayout, StateShape, StateTensor, StateTree,
+    conv::{conv_layout, convolve},
     init::Init,
-    memory_mixer::{NO_TOKEN, convolve},
     precision::Projection,
     rope::rotate,
-    state::Tails,
 };
 
 /// Multi-head causal attention with rotary positions.
 ///
 /// # Formula
 /// `y_t = Σ_{j≤t} softmax_j(⟨R_t q_t, R_j k_j⟩/√d) v_j`, then the output projection.
+///
+/// # State
+/// Keys, rotated, and values, `[b, h, t, d]` each: it grows with the sequence.
 ///
 /// # Reference
 /// Transformer++ as in the baselines of Titans (arXiv 2501.00663): pre-norm, rotary
@@ -31,10 +35,10 @@ pub struct AttentionMixer {
     q: Projection,
     k: Projection,
     v: Projection,
-    pub(crate) convs: Vec<ShortConv>,
+    convs: Vec<ShortConv>,
     output: Projection,
-    pub(crate) heads: usize,
-    pub(crate) head_dim: usize,
+    heads: usize,
+    head_dim: usize,
     rope_base: f64,
     #[module(skip)]
     conv_activation: ConvActivation,
@@ -42,8 +46,14 @@ pub struct AttentionMixer {
     precision: Precision,
 }
 
-impl AttentionMixer {
-    pub(crate) fn new(init: &mut Init, name: &str, spec: &ModelSpec) -> Self {
+impl Listed for AttentionMixer {
+    const VARIANTS: &'static [&'static str] = &[
+        "",
+        "[model]\nconv = 0\nconv_activation = 'silu'",
+        "[model]\nconv = 1\nrope_base = 30.0",
+    ];
+
+    fn from_spec(init: &mut Init, name: &str, spec: &ModelSpec, _layer: usize) -> Self {
         let d = spec.config.dim;
         let [q_name, k_name] = init.query_and_key(name);
         Self {
@@ -59,37 +69,27 @@ impl AttentionMixer {
             rope_base: spec.config.rope_base.expect("resolved for attention"),
         }
     }
+}
 
-    pub(crate) fn groups(&self, groups: &mut ParameterGroups) {
-        for projection in [&self.q, &self.k, &self.v, &self.output] {
-            projection.group(ParameterGroup::Projection, groups);
-        }
-        for conv in &self.convs {
-            conv.groups(groups);
-        }
-    }
-
-    /// Mixes tokens, from `state` on.
-    ///
-    /// # Shapes
-    /// `x`, result: `[b, t, d]`.
-    ///
-    /// # Panics
-    /// If `x` has no token, or `state` is that of another layer or of another number of rows.
-    pub fn forward(
+impl TokenMixer for AttentionMixer {
+    fn forward(
         &self,
         x: Tensor<3>,
-        state: Option<AttentionState>,
-    ) -> (Tensor<3>, AttentionState) {
+        state: Option<StateTree>,
+        _pass: Pass,
+    ) -> (Tensor<3>, StateTree, Option<Probe>) {
         let [b, t, d] = x.dims();
         assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, {d}]");
-        if let Some(state) = &state {
-            let rows = state.keys.dims()[0];
-            assert!(rows == b, "the state has {rows} rows, and the input {b}");
-        }
         let (tails, past) = match state {
-            Some(state) => (state.tails, Some((state.keys, state.values))),
-            None => (Tails::default(), None),
+            Some(mut state) => {
+                let tails = state.take_branch("tails");
+                let (keys, values) = (state.take_heads("keys"), state.take_heads("values"));
+                state.assert_empty();
+                let rows = keys.dims()[0];
+                assert!(rows == b, "the state has {rows} rows, and the input {b}");
+                (Some(tails), Some((keys, values)))
+            }
+            None => (None, None),
         };
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
         let (convolved, tails) = convolve(&self.convs, projected, tails);
@@ -113,12 +113,34 @@ impl AttentionMixer {
         let scores = causal(scores);
         let y = (self.precision).product(activation::softmax(scores, 3), values.clone());
         let y = y.swap_dims(1, 2).reshape([b, t, d]);
-        let state = AttentionState {
-            tails,
-            keys,
-            values,
-        };
-        (self.output.forward(y), state)
+
+        let mut state = StateTree::default();
+        state.insert_branch("tails", tails);
+        state.insert("keys", StateTensor::Heads(keys));
+        state.insert("values", StateTensor::Heads(values));
+        (self.output.forward(y), state, None)
+    }
+
+    fn state_layout(&self, rows: usize, position: usize) -> StateLayout {
+        let shape = StateShape::Heads([rows, self.heads, position, self.head_dim]);
+        let mut layout = StateLayout::default();
+        layout.insert_branch("tails", conv_layout(&self.convs, rows));
+        layout.insert("keys", shape);
+        layout.insert("values", shape);
+        layout
+    }
+
+    fn memory(&self) -> Vec<String> {
+        ["keys", "values"].map(str::to_owned).into()
+    }
+
+    fn groups(&self, groups: &mut ParameterGroups) {
+        for projection in [&self.q, &self.k, &self.v, &self.output] {
+            projection.group(ParameterGroup::Projection, groups);
+        }
+        for conv in &self.convs {
+            conv.groups(groups);
+        }
     }
 }
 

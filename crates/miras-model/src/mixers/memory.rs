@@ -1,0 +1,336 @@
+//! A memory as a mixer.
+
+use burn::{
+    module::{Module, Param},
+    nn::{Linear, RmsNorm},
+    tensor::{Tensor, activation, s},
+};
+use miras_core::{GateSpec, Gates, STEP};
+use miras_engine::{Initial, Probe, Rule, State, Tokens};
+use miras_registry::StartKind;
+
+use super::{Chunks, Listed, NO_TOKEN, TokenMixer};
+use crate::{
+    ConvActivation, Memories, MixerConfig, ModelSpec, ParameterGroup, ParameterGroups, Pass,
+    ShortConv, StateLayout, StateShape, StateTensor, StateTree,
+    conv::{conv_layout, convolve},
+    heads::{from_memories, per_memory, to_memories, unit_rows},
+    init::Init,
+    precision::Projection,
+};
+
+/// A memory as a token mixer: a layer of our [`LanguageModel`](crate::LanguageModel) or, by way
+/// of [`MixerConfig`], of any other.
+///
+/// # Formula
+/// ```text
+/// q, k, v = f(conv(x W_q)), f(conv(x W_k)), f(conv(x W_v))     q, k ← q/|q|, k/|k| per head
+/// f       = SiLU, or nothing, as `model.conv_activation` says
+/// gates   = per token and head, from x W_gates + b, as the four parts ask
+/// y       = the inner loop of `miras-engine` over k, v, q and gates
+/// out     = (RMSNorm(y) ⊙ SiLU(x W_o)) W_out
+/// ```
+///
+/// # State
+/// The [`State`] of the memories and the last inputs of the convolutions: its size does not depend
+/// on the length of the sequence.
+///
+/// # Reference
+/// Titans (arXiv 2501.00663), §4.4; kernel size 4 and the gate's `SiLU` are those of the
+/// Gated `DeltaNet` lineage, which Titans does not state.
+#[derive(Module, Debug)]
+pub struct MemoryMixer {
+    q: Projection,
+    k: Projection,
+    v: Projection,
+    /// On queries, keys and values; empty without convolution.
+    convs: Vec<ShortConv>,
+    /// All projected gates side by side, `[d, gates·h]`.
+    gates: Option<Linear>,
+    /// Learned rates per head, `[h]`, of the gates that have one.
+    rates: Vec<Param<Tensor<1>>>,
+    /// Initial weights of the memory, `[h, d_in, d_out]`; empty where they are 0.
+    initial: Vec<Param<Tensor<3>>>,
+    /// Its gains, `[h, 1, d]`.
+    gains: Vec<Param<Tensor<3>>>,
+    norm: RmsNorm,
+    output_gate: Projection,
+    output: Projection,
+    #[module(skip)]
+    conv_activation: ConvActivation,
+    #[module(skip)]
+    rule: Rule,
+    #[module(skip)]
+    specs: Vec<GateSpec>,
+    heads: usize,
+    head_dim: usize,
+}
+
+impl Listed for MemoryMixer {
+    const VARIANTS: &'static [&'static str] = &[
+        "[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
+        "[memory]\nkind = 'matrix'\n[bias]\nkind = 'huber'\n[algorithm]\nchunk = 4",
+        "[memory]\nkind = 'mlp'\ndepth = 2\nexpansion = 2\n[algorithm]\nchunk = 4",
+        "[memory]\nkind = 'matrix'\n[retention]\nkind = 'kl'\n[algorithm]\nchunk = 4",
+        "[memory]\nkind = 'matrix'\nstart = 'zero'\ndim = 5",
+        "[model]\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4\nsweeps = 1",
+        "[model]\nconv = 1\nconv_activation = 'none'\n[retention]\ngate = 'rate'\n[algorithm]\nchunk = 4",
+    ];
+
+    fn from_spec(init: &mut Init, name: &str, spec: &ModelSpec, layer: usize) -> Self {
+        let choice = spec.choice_of(layer).expect("a memory mixer has a memory");
+        Self::from_config(init, name, &spec.memory(choice))
+    }
+}
+
+impl MemoryMixer {
+    pub(crate) fn from_config(init: &mut Init, name: &str, config: &MixerConfig) -> Self {
+        let choice = &config.choice;
+        let (heads, head_dim, d) = (config.heads, config.head_dim(), config.dim);
+        let rule = choice.rule.clone();
+        let inner = heads * head_dim;
+
+        let specs = rule.gates();
+        let [q_name, k_name] = init.query_and_key(name);
+        let initial = match choice.start {
+            StartKind::Zero => Vec::new(),
+            StartKind::Learned => (rule.memory.maps(head_dim).into_iter())
+                .map(|map| {
+                    let bound = (6.0 / (map.d_in + map.d_out) as f64).sqrt();
+                    let shape = [heads, map.d_in, map.d_out];
+                    init.uniform(&format!("{name}.initial.{}", map.name), shape, bound)
+                })
+                .collect(),
+        };
+        Self {
+            q: init.projection(&q_name, d, inner),
+            k: init.projection(&k_name, d, inner),
+            v: init.projection(&format!("{name}.v"), d, inner),
+            convs: init.convs(name, config.conv, inner),
+            gates: gate_projection(init, name, &specs, d, heads),
+            rates: (specs.iter().filter(|spec| spec.map.has_rate()))
+                .map(|_| init.constant([heads], 0.0))
+                .collect(),
+            initial,
+            gains: (rule.memory.gains(head_dim).into_iter())
+                .map(|gain| init.constant([heads, 1, gain.d], gain.initial))
+                .collect(),
+            norm: init.rms_norm(head_dim),
+            output_gate: init.projection(&format!("{name}.output_gate"), d, inner),
+            output: init.projection(&format!("{name}.output"), inner, d),
+            conv_activation: config.conv_activation,
+            rule,
+            specs,
+            heads,
+            head_dim,
+        }
+    }
+
+    /// The rule this layer's memories follow.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// Queries, keys, values and gates of `x`, and the last inputs of the convolutions: `tails` are
+    /// those before `x` (none at the beginning of a sequence), the result has those after it.
+    ///
+    /// # Shapes
+    /// `x`: `[b, t, d]`; tokens: as [`Tokens`] says, with `g = b·h`.
+    pub fn project(&self, x: Tensor<3>, tails: Option<StateTree>) -> (Tokens, StateTree) {
+        let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
+        let (convolved, tails) = convolve(&self.convs, projected, tails);
+        let [q, k, v] = convolved.map(|x| to_memories(self.conv_activation.apply(x), self.heads));
+        let gates = self.gate_values(&x);
+        let tokens = Tokens {
+            q: unit_rows(q),
+            k: unit_rows(k),
+            v,
+            gates,
+        };
+        (tokens, tails)
+    }
+
+    /// The memories of the rows of `x [b, t, d]`, from `state` on (none at the beginning of a
+    /// sequence).
+    ///
+    /// # Panics
+    /// If the state is that of another number of rows.
+    pub fn memories(&self, x: &Tensor<3>, state: Option<State>, pass: Pass) -> Memories<'_> {
+        let [b, ..] = x.dims();
+        if let Some(map) = state.as_ref().and_then(|state| state.maps.first()) {
+            let (held, heads) = (map.weights.dims()[1], self.heads);
+            let needed = b * heads;
+            assert!(
+                held == needed,
+                "the state has {held} memories, and {b} rows with {heads} heads have {needed}"
+            );
+        }
+        Memories::new(&self.rule, self.initial_weights(x), state, pass)
+    }
+
+    /// The layer's output for the tokens `x`, from what its memories gave for them,
+    /// `y [1, b·h, t, ·]`: norm, output gate, projection.
+    ///
+    /// # Shapes
+    /// `x`, result: `[b, t, d]`.
+    pub fn output(&self, y: Tensor<4>, x: Tensor<3>) -> Tensor<3> {
+        let [b, t, _] = x.dims();
+        let y = self.norm.forward(from_memories(y, self.heads));
+        let y = y.reshape([b, t, self.heads * self.head_dim]);
+        let y = y * activation::silu(self.output_gate.forward(x));
+        self.output.forward(y)
+    }
+
+    fn gate_values(&self, x: &Tensor<3>) -> Gates {
+        let [b, t, _] = x.dims();
+        let (h, g) = (self.heads, b * self.heads);
+        let projected = self.gates.as_ref().map(|w| w.forward(x.clone()));
+        let mut rates = self.rates.iter();
+        let mut at = 0;
+        let mut gates = Gates::new();
+        for spec in &self.specs {
+            let z = match &projected {
+                Some(z) if spec.map.is_projected() => {
+                    let z = z.clone().slice(s![.., .., at * h..(at + 1) * h]);
+                    at += 1;
+                    z.swap_dims(1, 2).reshape([1, g, t, 1])
+                }
+                _ => Tensor::zeros([1, g, t, 1], &x.device()),
+            };
+            let rate = if spec.map.has_rate() {
+                rates.next()
+            } else {
+                None
+            };
+            let rate = rate.map(|rate| per_memory(rate.val().reshape([h, 1, 1]), b));
+            gates = gates.with(spec.name, spec.map.apply(z, rate));
+        }
+        gates
+    }
+
+    fn initial_weights(&self, x: &Tensor<3>) -> Initial {
+        let [b, ..] = x.dims();
+        let per_row = |params: &[Param<Tensor<3>>]| {
+            (params.iter())
+                .map(|param| per_memory(param.val(), b))
+                .collect()
+        };
+        let mut maps: Vec<Tensor<4>> = per_row(&self.initial);
+        if maps.is_empty() {
+            maps = (self.rule.memory.maps(self.head_dim).into_iter())
+                .map(|map| Tensor::zeros([1, b * self.heads, map.d_in, map.d_out], &x.device()))
+                .collect();
+        }
+        Initial {
+            maps,
+            gains: per_row(&self.gains),
+        }
+    }
+}
+
+impl TokenMixer for MemoryMixer {
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        state: Option<StateTree>,
+        pass: Pass,
+    ) -> (Tensor<3>, StateTree, Option<Probe>) {
+        let [b, t, _] = x.dims();
+        assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, …]");
+        let (tails, memory) = match state {
+            Some(mut state) => {
+                let tails = state.take_branch("tails");
+                let open = open_tokens(&state) > 0;
+                let take = |name: &str| state.take_memories(name);
+                let memory = State::from_named(&self.rule, self.head_dim, open, take);
+                state.assert_empty();
+                (Some(tails), Some(memory))
+            }
+            None => (None, None),
+        };
+        let mut memories = self.memories(&x, memory, pass);
+        let (tokens, tails) = self.project(x.clone(), tails);
+        let (y, probe) = memories.read_write(&tokens);
+
+        let mut state = StateTree::default();
+        state.insert_branch("tails", tails);
+        for (name, tensor) in memories.into_state().named() {
+            state.insert(name, StateTensor::Memories(tensor));
+        }
+        (self.output(y, x), state, probe)
+    }
+
+    fn state_layout(&self, rows: usize, position: usize) -> StateLayout {
+        // A product that overflows is a shape that no tensor has.
+        let g = rows.saturating_mul(self.heads);
+        let mut layout = StateLayout::default();
+        layout.insert_branch("tails", conv_layout(&self.convs, rows));
+        for (name, shape) in State::layout(&self.rule, self.head_dim, g, position) {
+            layout.insert(name, StateShape::Memories(shape));
+        }
+        layout
+    }
+
+    fn memory(&self) -> Vec<String> {
+        (0..self.rule.memory.maps(self.head_dim).len())
+            .map(|at| format!("maps.{at}.weights"))
+            .collect()
+    }
+
+    fn chunks(&self, state: Option<&StateTree>) -> Option<Chunks> {
+        Some(Chunks {
+            memories: self.heads,
+            len: self.rule.settings.chunk,
+            open: state.map_or(0, open_tokens),
+        })
+    }
+
+    fn groups(&self, groups: &mut ParameterGroups) {
+        for projection in [&self.q, &self.k, &self.v, &self.output_gate, &self.output] {
+            projection.group(ParameterGroup::Projection, groups);
+        }
+        for conv in &self.convs {
+            conv.groups(groups);
+        }
+        if let Some(gates) = &self.gates {
+            groups.put(ParameterGroup::Gate, &gates.weight);
+            if let Some(bias) = &gates.bias {
+                groups.put(ParameterGroup::Gate, bias);
+            }
+        }
+        for rate in &self.rates {
+            groups.put(ParameterGroup::Gate, rate);
+        }
+        for parameter in self.initial.iter().chain(&self.gains) {
+            groups.put(ParameterGroup::Memory, parameter);
+        }
+        groups.put(ParameterGroup::Norm, &self.norm.gamma);
+    }
+}
+
+/// Tokens of the open chunk: every rule has a step size.
+fn open_tokens(state: &StateTree) -> usize {
+    let gate = state.get(&format!("open.gates.{STEP}"));
+    gate.map_or(0, |gate| gate.shape().dims()[2])
+}
+
+/// Small weights, biases where the parts want their gates to start.
+fn gate_projection(
+    init: &mut Init,
+    name: &str,
+    specs: &[GateSpec],
+    d: usize,
+    heads: usize,
+) -> Option<Linear> {
+    let biases: Vec<f64> = (specs.iter())
+        .filter(|spec| spec.map.is_projected())
+        .flat_map(|spec| vec![spec.bias; heads])
+        .collect();
+    if biases.is_empty() {
+        return None;
+    }
+    Some(Linear {
+        weight: init.normal(&format!("{name}.gates"), [d, biases.len()], 0.02),
+        bias: Some(init.values([biases.len()], biases)),
+    })
+}
