@@ -211,13 +211,12 @@ impl ModelSpec {
     /// What a reader is told of the layers: the parts of the model, and of layers that have
     /// others.
     pub fn parts(&self, words: impl Fn(Option<&Choice>) -> String) -> String {
-        let mut text = words(self.choice.as_ref());
-        for spec in &self.layers {
+        let own = self.layers.iter().map(|spec| {
             let at: Vec<String> = spec.at.iter().map(usize::to_string).collect();
-            let parts = words(Some(&spec.choice));
-            text.push_str(&format!("; layers {}: {parts}", at.join(", ")));
-        }
-        text
+            format!("layers {}: {}", at.join(", "), words(Some(&spec.choice)))
+        });
+        let parts = std::iter::once(words(self.choice.as_ref())).chain(own);
+        parts.collect::<Vec<_>>().join("; ")
     }
 
     /// What queries, keys and values go through after their convolution.

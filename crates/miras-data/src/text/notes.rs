@@ -63,7 +63,8 @@ pub(super) fn of_files(corpus: &Corpus) -> Result<Vec<String>, DataError> {
             ));
         }
     }
-    let line_ends: [(fn(&Scan) -> u64, &str); 2] = [
+    type Count = fn(&Scan) -> u64;
+    let line_ends: [(Count, &str); 2] = [
         (
             |scan| scan.crlf,
             "CR LF, as on Windows: both bytes are trained; `sed -i 's/\\r$//' FILE` takes the CR out",
