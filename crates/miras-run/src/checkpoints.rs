@@ -381,15 +381,26 @@ fn look<T>(
     step: u64,
     how: impl Fn(&Path, u64) -> std::result::Result<T, Fault>,
 ) -> Look<T> {
-    // Twice, because another one of the same step may have replaced it during the read.
-    let found = how(path, step).or_else(|_| how(path, step));
-    match found {
-        Ok(value) => Look::Whole(value),
-        Err(_) if is_taken(path).is_ok_and(|is_there| !is_there) => Look::Gone,
-        Err(fault) => Look::Damaged(Damaged {
-            step,
-            path: path.to_owned(),
-            fault,
-        }),
+    // The time at which its folder was filled tells one checkpoint of a step from the next.
+    let filled = || fs::metadata(path).and_then(|folder| folder.modified()).ok();
+    let mut known = filled();
+    for _ in 0..MAX_READS {
+        match how(path, step) {
+            Ok(value) => return Look::Whole(value),
+            Err(_) if is_taken(path).is_ok_and(|is_there| !is_there) => break,
+            Err(fault) => {
+                let now = filled();
+                if now == known {
+                    return Look::Damaged(Damaged {
+                        step,
+                        path: path.to_owned(),
+                        fault,
+                    });
+                }
+                // Another one of the same step replaced it during the read.
+                known = now;
+            }
+        }
     }
+    Look::Gone
 }

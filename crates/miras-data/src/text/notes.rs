@@ -63,7 +63,6 @@ pub(super) fn of_files(corpus: &Corpus) -> Result<Vec<String>, DataError> {
             ));
         }
     }
-    type Count = fn(&Scan) -> u64;
     let line_ends: [(Count, &str); 2] = [
         (
             |scan| scan.crlf,
@@ -91,6 +90,9 @@ pub(super) fn of_files(corpus: &Corpus) -> Result<Vec<String>, DataError> {
     notes.extend(doubles(corpus)?);
     Ok(notes)
 }
+
+/// A number of a file, as its scan has it.
+type Count = fn(&Scan) -> u64;
 
 /// Files of one corpus with the same bytes.
 fn doubles(corpus: &Corpus) -> Result<Vec<String>, DataError> {
