@@ -1,24 +1,21 @@
-//! Runs, grouped and judged.
+//! Runs, grouped into variants, with verdicts.
 
-mod chance;
 mod contrast;
 mod group;
 pub(crate) mod label;
-mod place;
-mod resolution;
+mod metric;
 pub(crate) mod statistics;
 mod variant;
 mod verdict;
 mod warnings;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use miras_run::Goal;
-use miras_sweep::{Note, Short};
+use miras_sweep::{KeyNames, Note};
 
 pub use contrast::{Contrast, Pair};
-pub use place::Place;
+pub use group::CompareAt;
 pub use statistics::{Difference, Sample, holm};
 pub use variant::Variant;
 pub use verdict::Verdict;
@@ -32,12 +29,12 @@ use label::Keys;
 pub struct Comparison {
     /// The metric that is compared.
     pub metric: String,
-    /// After how many tokens it is compared; none for the end of each run.
+    /// The number of tokens of training after which it is compared; `None` for the end of each run.
     pub at: Option<u64>,
     /// The smallest step in which the metric can change, where it is known: of an accuracy, one
     /// question. No spread is taken to be smaller.
     pub resolution: Option<f64>,
-    /// Which values of it are better.
+    /// Whether lower or higher values are better.
     pub goal: Goal,
     /// Best first; those of which no run counts are last.
     pub variants: Vec<Variant>,
@@ -47,150 +44,127 @@ pub struct Comparison {
     pub differing: Vec<String>,
     /// Those of them that make up the labels.
     pub shown: Vec<String>,
-    /// What the keys of two values do, all else equal.
+    /// The effect of each key that has two values, all else equal.
     pub contrasts: Vec<Contrast>,
     /// The settings that all variants have in common.
     pub common: Settings,
     /// The sweeps that were read.
     pub sweeps: Vec<Sweep>,
-    /// What is to be noted of the variants; see [`note`](Self::note).
+    /// Notes on the variants; see [`note`](Self::note).
     pub notes: Vec<Note>,
 }
 
 impl Comparison {
-    /// As [`Self::read_at`], where [`Place::Auto`] says.
+    /// As [`Self::read_at`], with [`CompareAt::Auto`].
     pub fn read(
         paths: &[PathBuf],
         metric: Option<&str>,
         goal: Option<Goal>,
     ) -> Result<Self, CompareError> {
-        Self::read_at(paths, metric, goal, Place::Auto)
+        Self::read_at(paths, metric, goal, CompareAt::Auto)
     }
 
     /// Reads run folders and sweep folders and compares what is in them.
     ///
-    /// Without a metric it is that of the sweeps, or `eval/loss`. Without a goal it is that of a
+    /// The default metric is that of the sweeps, or `eval/loss`. The default goal is that of a
     /// sweep by this metric, or follows from its name: more accuracy and more tokens a second
     /// are better, and less of anything else.
     pub fn read_at(
         paths: &[PathBuf],
         metric: Option<&str>,
         goal: Option<Goal>,
-        place: Place,
+        at: CompareAt,
     ) -> Result<Self, CompareError> {
-        let input = input::read(paths)?;
+        let (runs, sweeps) = input::read(paths)?;
         let metric = match metric {
             Some(metric) => metric.to_owned(),
-            None => sweeps_metric(&input.sweeps)?.unwrap_or_else(|| "eval/loss".to_owned()),
+            None => metric::default_metric(&sweeps)?,
         };
-        let of_sweep = input.sweeps.iter().find(|sweep| sweep.metric == metric);
-        let by_name = || {
-            let is_gain = ["accuracy", "tokens_per_s"]
-                .iter()
-                .any(|end| metric.ends_with(end));
-            if is_gain { Goal::Higher } else { Goal::Lower }
-        };
-        let goal = goal
-            .or(of_sweep.map(|sweep| sweep.goal))
-            .unwrap_or_else(by_name);
-        let runs = input.runs;
+        let goal = goal.unwrap_or_else(|| metric::default_goal(&sweeps, &metric));
         if runs.iter().all(|run| run.last(&metric).is_none()) {
-            return Err(no_metric(metric, &runs));
+            return Err(metric::unknown(metric, &runs));
         }
 
-        let swept: Vec<String> = (input.sweeps.iter())
-            .flat_map(|sweep| sweep.keys.iter().cloned())
-            .collect();
+        let mut swept: Vec<String> = Vec::new();
+        for key in sweeps.iter().flat_map(|sweep| &sweep.keys) {
+            if !swept.contains(key) {
+                swept.push(key.clone());
+            }
+        }
         let mut groups = group::group(runs, &swept);
         group::count(&mut groups, &metric, None);
-        let at = place::find(place, &groups, &metric);
+        let at = at.tokens(&groups, &metric);
         if at.is_some() {
             group::count(&mut groups, &metric, at);
         }
-        input::agree(groups.iter_mut().flat_map(|group| &mut group.runs), at);
-        let keys = Keys::of(&groups, &input.sweeps);
-        let common = groups
-            .iter()
-            .find(|group| group.started)
-            .map(|group| group.settings.clone())
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|(key, _)| !keys.differing.contains(key))
-            .collect();
-        let labels = keys.labels(&groups);
-        let short = Short::new(groups.iter().flat_map(|group| group.settings.keys()));
-        let mut variants: Vec<Variant> = groups
-            .into_iter()
-            .zip(labels)
-            .map(|(group, label)| Variant::new(group, label, &keys))
-            .collect();
+        input::keep_comparable(groups.iter_mut().flat_map(|group| &mut group.runs), at);
+        let keys = Keys::of(&groups, swept);
+        let started = groups.iter().find(|group| group.started);
+        let mut common = started.map_or(Settings::new(), |group| group.settings.clone());
+        common.retain(|key, _| !keys.differing.contains(key));
+        let key_names = KeyNames::new(groups.iter().flat_map(|group| group.settings.keys()));
+        let labels = keys.labels(&groups, &key_names);
+        let variants = groups.into_iter().zip(labels);
+        let variants = variants.map(|(group, label)| Variant::new(group, label, &keys));
+        let mut variants: Vec<Variant> = variants.collect();
         sort(&mut variants, goal);
-        let counted = variants.iter().flat_map(Variant::counted);
-        let resolution = resolution::of(counted, &metric);
+        let resolution = metric::resolution(variants.iter().flat_map(Variant::counted), &metric);
         let step = resolution.unwrap_or(0.0);
-        verdict::judge(&mut variants, step);
-        let contrasts = contrast::find(&variants, &keys.shown, &short, step);
-        let warnings = warnings::find(&variants, &keys.differing, &metric, at);
+        verdict::assign(&mut variants, step);
         let mut comparison = Self {
-            metric,
             at,
             resolution,
             goal,
+            warnings: warnings::find(&variants, &keys.differing, &metric, at),
+            contrasts: contrast::find(&variants, &keys.shown, &key_names, step),
+            metric,
             variants,
-            warnings,
             differing: keys.differing,
             shown: keys.shown,
-            contrasts,
             common,
-            sweeps: input.sweeps,
+            sweeps,
             notes: Vec::new(),
         };
         let metric = comparison.metric.clone();
-        comparison.note(|variant| chance::note(variant, &metric).into_iter().collect());
+        comparison.note(|variant| metric::guessing(variant, &metric).into_iter().collect());
         Ok(comparison)
     }
 
-    /// Adds what is to be noted of each variant, equal notes once. This crate knows nothing of
-    /// models, so `of` says it.
+    /// Adds notes on the variants that have results, equal notes once. This crate knows nothing of
+    /// models, so the caller says them.
     pub fn note(&mut self, of: impl Fn(&Variant) -> Vec<String>) {
-        let said: Vec<(&str, Vec<String>)> = (self.variants.iter())
-            .filter(|variant| variant.sample.is_some())
+        let measured = self.variants.iter().filter(|one| one.sample.is_some());
+        let notes: Vec<(&str, Vec<String>)> = measured
             .map(|variant| (&*variant.label, of(variant)))
             .collect();
-        let notes = Note::merge(said.iter().map(|(label, notes)| (*label, &**notes)));
+        let notes = Note::merge(notes.iter().map(|(label, notes)| (*label, &**notes)));
         self.notes.extend(notes);
     }
 
     /// The runs that do not count, each with its variant, best variant first.
     pub fn excluded(&self) -> impl Iterator<Item = (&Variant, &Run)> {
-        self.variants
-            .iter()
-            .flat_map(|variant| variant.runs.iter().map(move |run| (variant, run)))
-            .filter(|(_, run)| run.excluded.is_some())
-    }
-
-    /// Short names of all keys.
-    pub(crate) fn short(&self) -> Short {
-        Short::new(self.common.keys().chain(&self.differing))
+        let all = self.variants_and_runs();
+        all.filter(|(_, run)| run.excluded.is_some())
     }
 
     /// All runs, best variant first.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {
         self.variants.iter().flat_map(|variant| &variant.runs)
     }
-}
 
-fn sweeps_metric(sweeps: &[Sweep]) -> Result<Option<String>, CompareError> {
-    let Some(first) = sweeps.first() else {
-        return Ok(None);
-    };
-    match sweeps.iter().find(|sweep| sweep.metric != first.metric) {
-        Some(other) => Err(CompareError::TwoMetrics {
-            path: other.path.clone(),
-            first: first.metric.clone(),
-            second: other.metric.clone(),
-        }),
-        None => Ok(Some(first.metric.clone())),
+    pub(crate) fn variants_and_runs(&self) -> impl Iterator<Item = (&Variant, &Run)> {
+        let variants = self.variants.iter();
+        variants.flat_map(|variant| variant.runs.iter().map(move |run| (variant, run)))
+    }
+
+    /// The runs that count, best variant first.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = &Run> {
+        self.variants.iter().flat_map(Variant::counted)
+    }
+
+    /// Short names of all keys.
+    pub(crate) fn key_names(&self) -> KeyNames {
+        KeyNames::new(self.common.keys().chain(&self.differing))
     }
 }
 
@@ -200,24 +174,4 @@ fn sort(variants: &mut [Variant], goal: Goal) {
         (Some(a), Some(b)) => a.mean.total_cmp(&b.mean),
         (a, b) => a.is_none().cmp(&b.is_none()),
     });
-}
-
-fn no_metric(metric: String, runs: &[Run]) -> CompareError {
-    let points = runs.iter().flat_map(|run| &run.points);
-    let tags: BTreeSet<&str> = points
-        .flat_map(|point| point.values.keys().map(String::as_str))
-        .collect();
-    let near = miras_config::did_you_mean(&metric, tags.iter().copied());
-    // Those of each layer are many, and seldom what one compares by.
-    let brief: Vec<&str> = tags
-        .iter()
-        .copied()
-        .filter(|tag| !tag.starts_with("memory/"))
-        .collect();
-    let hint = match (near, brief.as_slice()) {
-        (Some(near), _) => format!("; did you mean `{near}`?"),
-        (None, []) => ": nothing has been logged yet; compare when runs have ended".to_owned(),
-        (None, brief) => format!("; there are {}", brief.join(", ")),
-    };
-    CompareError::NoMetric { metric, hint }
 }

@@ -1,7 +1,9 @@
-//! What can go wrong in a comparison, said with the file, the fact and the next thing to do.
+//! What can go wrong in a comparison: each message names the file, the fact and the next thing to
+//! do.
 
 use std::path::{Path, PathBuf};
 
+use miras_log::LogError;
 use miras_run::RunError;
 use miras_sweep::SweepError;
 
@@ -15,7 +17,7 @@ pub enum CompareError {
     #[error("nothing to compare: name run folders or sweep folders")]
     NoPaths,
 
-    /// A path that leads to no run and no sweep.
+    /// A path that is neither a run nor a sweep.
     #[error(
         "{path} is neither a run (a folder with config.toml) nor a sweep (a folder with \
          sweep.json){hint}"
@@ -23,7 +25,7 @@ pub enum CompareError {
     Neither {
         /// The path as it was given.
         path: PathBuf,
-        /// What it may have been meant for, ready to be appended.
+        /// A suggestion, ready to be appended.
         hint: String,
     },
 
@@ -59,13 +61,17 @@ pub enum CompareError {
         why: String,
     },
 
-    /// A sweep could not be read.
+    /// A sweep folder could not be read.
     #[error(transparent)]
     Sweep(#[from] SweepError),
 
-    /// A run folder, or a file, could not be read or written.
+    /// A run folder could not be read, or a file could not be written.
     #[error(transparent)]
     Run(#[from] RunError),
+
+    /// The metrics of a run could not be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
 
     /// A plot or a table could not be made.
     #[error("cannot make {name}: {why}; please report this, with the run folders if you can")]
@@ -78,7 +84,7 @@ pub enum CompareError {
 }
 
 impl CompareError {
-    /// A file that holds something else than it should.
+    /// A file with unexpected content.
     pub(crate) fn damaged(path: &Path, why: impl ToString) -> Self {
         Self::Damaged {
             path: path.to_owned(),

@@ -1,21 +1,156 @@
-//! What is read from the disk: runs, and sweeps of runs.
+//! Reads run folders and sweep folders.
 
 mod evaluation;
-mod facts;
-mod json;
 mod metrics;
-mod paths;
 mod run;
-mod settings;
-mod sweep;
 
-pub use evaluation::{Bin, Data, Evaluation, LeftOut, Memory, Pairs};
-pub(crate) use evaluation::{Way, agree};
-pub use facts::State;
-pub use metrics::Point;
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
 pub use miras_run::Cost;
+use miras_run::Status;
 pub use miras_sweep::Trial;
-pub(crate) use paths::read;
-pub use run::Run;
-pub use settings::Settings;
-pub use sweep::Sweep;
+use miras_sweep::{Plan, SweepFolder, states};
+
+use crate::CompareError;
+pub use evaluation::{Bin, Data, Evaluation, ExcludedReport, Memory, Pairs};
+pub(crate) use evaluation::{MemoryMode, keep_comparable};
+pub use metrics::Point;
+pub use run::{Run, Settings, State};
+
+/// A sweep: the same file with some keys varied.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    /// Its folder.
+    pub path: PathBuf,
+    /// What was planned.
+    pub plan: Plan,
+}
+
+impl Deref for Sweep {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+/// Reads run folders and sweep folders; what is named twice is read once.
+pub(crate) fn read(paths: &[PathBuf]) -> Result<(Vec<Run>, Vec<Sweep>), CompareError> {
+    if paths.is_empty() {
+        return Err(CompareError::NoPaths);
+    }
+    let (mut runs, mut sweeps) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::new();
+    // Sweeps first: a run that is also named by itself belongs to its sweep.
+    let mut single = Vec::new();
+    for given in paths {
+        let path = fs::canonicalize(given).unwrap_or_else(|_| given.clone());
+        if is_sweep(&path) {
+            if seen.insert(path.clone()) {
+                let sweep = Sweep {
+                    plan: SweepFolder::open(&path)?.plan().clone(),
+                    path,
+                };
+                read_trials(&sweep, sweeps.len(), &mut runs)?;
+                seen.extend(
+                    sweep
+                        .trials
+                        .iter()
+                        .map(|trial| sweep.path.join(&trial.name)),
+                );
+                sweeps.push(sweep);
+            }
+        } else if is_run(&path) {
+            single.push(path);
+        } else {
+            return Err(neither(given));
+        }
+    }
+    for path in single {
+        if seen.insert(path.clone()) {
+            runs.push(Run::read(&path)?);
+        }
+    }
+    Ok((runs, sweeps))
+}
+
+fn is_run(path: &Path) -> bool {
+    path.join("config.toml").is_file()
+}
+
+fn is_sweep(path: &Path) -> bool {
+    path.join("sweep.json").is_file()
+}
+
+/// Reads the runs of a sweep, those that have not started among them; `index` is that of the sweep.
+fn read_trials(sweep: &Sweep, index: usize, runs: &mut Vec<Run>) -> Result<(), CompareError> {
+    let mut states = states(&SweepFolder::open(&sweep.path)?.ledger().events()?);
+    for trial in &sweep.trials {
+        let path = sweep.path.join(&trial.name);
+        let mut run = if is_run(&path) {
+            Run::read(&path)?
+        } else {
+            Run::planned(trial)
+        };
+        if let Some(state) = states.remove(&trial.id) {
+            if let Some(reason) = state.failed {
+                // What the run itself says of its end is more precise.
+                let ended = State::Ended(Status::Nonfinite);
+                if run.state != ended && run.state != State::Ended(Status::Interrupted) {
+                    run.state = State::Ended(Status::Failed);
+                }
+                run.reason = Some(reason);
+            } else if run.path.is_none() && !state.done.is_empty() {
+                run.state = State::Ended(Status::Failed);
+                run.reason = Some("its run folder is gone".to_owned());
+            } else if run.path.is_none() && state.is_taken {
+                run.state = State::Unfinished;
+            }
+        }
+        run.trial = Some((index, trial.clone()));
+        runs.push(run);
+    }
+    Ok(())
+}
+
+fn neither(path: &Path) -> CompareError {
+    let hint = if path.is_dir() {
+        let inside = names_in(path);
+        match &*inside {
+            [] => String::new(),
+            [one] => format!(": it holds the run {one}; name that"),
+            many => format!(
+                ": it holds {} runs; name them, as in {}",
+                many.len(),
+                path.join("*").display()
+            ),
+        }
+    } else {
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let names = names_in(parent.unwrap_or(Path::new(".")));
+        let near = miras_config::did_you_mean(&name, names.iter().map(String::as_str));
+        near.map_or(String::new(), |near| {
+            format!("; did you mean {}?", path.with_file_name(near).display())
+        })
+    };
+    CompareError::Neither {
+        path: path.to_owned(),
+        hint,
+    }
+}
+
+/// The names of the runs and sweeps in a folder, sorted.
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let entries = entries.filter(|entry| is_run(&entry.path()) || is_sweep(&entry.path()));
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}

@@ -1,21 +1,21 @@
 //! Compares runs and sweeps: which variant is better, and can that be told at all.
 //!
-//! Runs that are the same but for their seed, and for keys without an effect on results, are
-//! one *variant*; what a path leads to is identified by its checksum. A variant's value is the
+//! Runs that are the same except for their seed and for keys without an effect on results are one
+//! *variant*; a file that a key names is identified by its checksum. A variant's value is the
 //! mean, over its seeds, of the metric's last value in each run. Only runs that came to the end
 //! their configuration asks for (their steps or their time limit) are in a mean; all others are
 //! counted and listed with the reason. Runs that are still training are compared with the others
-//! at the tokens that all have ([`Place`]).
+//! at the tokens that all have ([`CompareAt`]).
 //!
-//! Variants are held against the best one by a t-test, two-sided, at 95 %, paired by seed where
+//! Variants are compared with the best one by a t-test, two-sided, at 95 %, paired by seed where
 //! both have the same seeds and Welch's elsewhere, with Holm's correction for the number of
 //! tests. What cannot be told from the best is *within noise*. With fewer than three seeds on
-//! either side there is no noise to go by, and the verdict says so. The spread of an accuracy is
+//! either side the noise is unknown, and the verdict says so. The spread of an accuracy is
 //! taken to be no smaller than one question. That the best is the best of all is not tested: it
 //! was picked by the same values.
 //!
-//! Differences in tokens, parameters, data, devices and the program itself are warned of, for
-//! then it is not the variant alone that is compared.
+//! Warnings name differences in tokens, parameters, data, devices and the program itself, where
+//! more than the variant is compared.
 //!
 //! ```no_run
 //! use std::path::{Path, PathBuf};
@@ -33,18 +33,20 @@
 
 mod comparison;
 mod error;
-mod figures;
 mod html;
 mod input;
+mod number;
 mod plot;
+mod plots;
 mod table;
 mod write;
 
 pub use comparison::{
-    Comparison, Contrast, Difference, Pair, Place, Sample, Variant, Verdict, holm,
+    CompareAt, Comparison, Contrast, Difference, Pair, Sample, Variant, Verdict, holm,
 };
 pub use error::CompareError;
 pub use input::{
-    Bin, Cost, Data, Evaluation, LeftOut, Memory, Pairs, Point, Run, Settings, State, Sweep, Trial,
+    Bin, Cost, Data, Evaluation, ExcludedReport, Memory, Pairs, Point, Run, Settings, State, Sweep,
+    Trial,
 };
 pub use plot::Plot;

@@ -1,123 +1,187 @@
-//! Pictures: figures, drawn the same as SVG and as PNG.
+//! Line plots: what is shown. [`draw`] makes SVG of it.
 
 mod draw;
-mod figure;
-mod font;
-mod frame;
-mod legend;
-mod lines;
-mod look;
-mod number;
 mod scale;
-
-use plotters::backend::{BitMapBackend, SVGBackend};
-use plotters::prelude::IntoDrawingArea as _;
-
-pub(crate) use figure::{Axis, Dot, Entry, Figure, Series, Spread, Values};
-pub(crate) use look::{COLORS, DASHES, Dash, Look, MOST};
 
 use crate::CompareError;
 
-/// Size of a picture, in points.
-const WIDTH: u32 = 920;
-const HEIGHT: u32 = 500;
-/// Places to a point while drawing, for places are whole numbers.
-const FINE: u32 = 4;
-/// Places to a pixel of a PNG, each way: a pixel is their mean, so that edges are smooth.
-const PLACES: u32 = 2;
-/// See [`frame::Pen`].
-const SINK_OF_PIXELS: f64 = 0.16;
-
-/// One figure of a comparison.
+/// One plot of a comparison.
 #[derive(Debug, Clone)]
 pub struct Plot {
-    figure: Figure,
+    pub(crate) name: String,
+    pub(crate) title: String,
+    /// How it was measured and what was left out; shown below the title.
+    pub(crate) notes: Vec<String>,
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    /// The last one is drawn first.
+    pub(crate) series: Vec<Series>,
+    pub(crate) legend: Vec<LegendEntry>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Axis {
+    /// With the unit.
+    pub(crate) label: String,
+    pub(crate) values: Values,
+    /// Logarithmic even if the range is narrow. Wide ranges always are. Needs positive values.
+    pub(crate) is_log: bool,
+}
+
+/// What values an axis has.
+#[derive(Debug, Clone)]
+pub(crate) enum Values {
+    /// A continuous range.
+    Numbers,
+    /// A few values, each with a tick if there is room.
+    Chosen(Vec<f64>),
+    /// Names, at 0, 1, 2, ….
+    Names(Vec<String>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Series {
+    pub(crate) style: LineStyle,
+    pub(crate) points: Vec<DataPoint>,
+    pub(crate) spread: Spread,
+}
+
+/// How the standard deviation over seeds is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spread {
+    Band,
+    ErrorBars,
+}
+
+/// A mean, and the standard deviation if there is one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DataPoint {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) std: Option<f64>,
+    /// The value of each seed; drawn as rings if there are several.
+    pub(crate) seeds: Vec<f64>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct LegendEntry {
+    pub(crate) label: String,
+    pub(crate) style: LineStyle,
+}
+
+/// What tells lines apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LineStyle {
+    /// An index below [`COLORS`].
+    pub(crate) color: usize,
+    pub(crate) dash: Dash,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dash {
+    Solid,
+    Dashed,
+    Dotted,
+    LongDashed,
+}
+
+/// The number of line colours.
+pub(crate) const COLORS: usize = 7;
+/// All dashes, in the order in which they are used.
+pub(crate) const DASHES: [Dash; 4] = [Dash::Solid, Dash::Dashed, Dash::Dotted, Dash::LongDashed];
+/// The most variants in one plot.
+pub(crate) const MAX_VARIANTS: usize = 12;
+/// With more series than this, bands and error bars would hide each other and are not drawn.
+const MAX_SPREADS: usize = 4;
+
+impl LineStyle {
+    /// The style of the `n`th of many lines: all colours first, then the next dash.
+    pub(crate) fn nth(n: usize) -> Self {
+        Self {
+            color: n % COLORS,
+            dash: DASHES[(n / COLORS) % DASHES.len()],
+        }
+    }
+}
+
+impl Axis {
+    pub(crate) fn new(label: impl Into<String>, values: Values) -> Self {
+        Self {
+            label: label.into(),
+            values,
+            is_log: false,
+        }
+    }
+
+    pub(crate) fn numbers(label: impl Into<String>) -> Self {
+        Self::new(label, Values::Numbers)
+    }
+
+    pub(crate) fn chosen(label: impl Into<String>, mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        Self::new(label, Values::Chosen(values))
+    }
+
+    pub(crate) fn log(mut self) -> Self {
+        self.is_log = true;
+        self
+    }
 }
 
 impl Plot {
-    pub(crate) fn new(figure: Figure) -> Self {
-        Self { figure }
-    }
-
-    /// Its name, good for a file: the same for the same figure of any comparison.
+    /// A file name without its extension, the same for the same plot of any comparison.
     pub fn name(&self) -> &str {
-        &self.figure.name
+        &self.name
     }
 
-    /// What it shows, in words.
+    /// What it shows.
     pub fn title(&self) -> &str {
-        &self.figure.title
+        &self.title
     }
 
-    /// As SVG.
+    /// The plot as SVG.
     pub fn svg(&self) -> Result<String, CompareError> {
-        let file = format!("{}.svg", self.name());
-        font::register().map_err(CompareError::render(&file))?;
-        let mut text = String::new();
-        let size = (WIDTH * FINE, HEIGHT * FINE);
-        {
-            let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
-            draw::draw(&area, &self.figure, FINE, 0.0).map_err(CompareError::render(&file))?;
-            area.present().map_err(CompareError::render(&file))?;
-        }
-        // Shown at its size in points; the picture's own places stay fine.
-        let fine = format!("<svg width=\"{}\" height=\"{}\"", size.0, size.1);
-        let shown = format!(
-            "<svg role=\"img\" aria-label=\"{}\" width=\"{WIDTH}\" height=\"{HEIGHT}\"",
-            escaped(self.title())
-        );
-        Ok(text.replacen(&fine, &shown, 1))
+        draw::svg(self).map_err(CompareError::render(&format!("{}.svg", self.name)))
     }
 
-    /// As PNG, two pixels to a point.
-    pub fn png(&self) -> Result<Vec<u8>, CompareError> {
-        let file = format!("{}.png", self.name());
-        font::register().map_err(CompareError::render(&file))?;
-        let (width, height) = (WIDTH * FINE, HEIGHT * FINE);
-        let mut places = vec![u8::MAX; (width * height * 3) as usize];
-        {
-            let area = BitMapBackend::with_buffer(&mut places, (width, height)).into_drawing_area();
-            draw::draw(&area, &self.figure, FINE, SINK_OF_PIXELS)
-                .map_err(CompareError::render(&file))?;
-            area.present().map_err(CompareError::render(&file))?;
+    /// Drops points that are not finite and series without points, and decides whether spreads
+    /// are drawn. `None` if no series is left.
+    pub(crate) fn cleaned(mut self) -> Option<Self> {
+        for series in &mut self.series {
+            let points = &mut series.points;
+            points.retain(|point| point.x.is_finite() && point.y.is_finite());
+            points.sort_by(|a, b| a.x.total_cmp(&b.x));
         }
-        let pixels = coarser(&places, width as usize, PLACES as usize);
-        let (width, height) = (width / PLACES, height / PLACES);
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, width, height);
-        encoder.set_color(png::ColorType::Rgb);
-        let mut writer = encoder
-            .write_header()
-            .map_err(CompareError::render(&file))?;
-        let mut written = writer.write_image_data(&pixels);
-        written = written.and_then(|()| writer.finish());
-        written.map_err(CompareError::render(&file))?;
-        Ok(bytes)
-    }
-}
-
-/// A picture of three bytes a place, each square of `side` places taken together.
-fn coarser(places: &[u8], width: usize, side: usize) -> Vec<u8> {
-    let height = places.len() / (3 * width);
-    let mut pixels = Vec::with_capacity(places.len() / (side * side));
-    for y in (0..height).step_by(side) {
-        for x in (0..width).step_by(side) {
-            for color in 0..3 {
-                let sum: usize = (0..side * side)
-                    .map(|at| (y + at / side) * width + x + at % side)
-                    .map(|place| usize::from(places[place * 3 + color]))
-                    .sum();
-                pixels.push((sum / (side * side)) as u8);
+        self.series.retain(|series| !series.points.is_empty());
+        let with_spread = self.series.iter().filter(|series| series.has_spread());
+        let spreads = with_spread.count();
+        if spreads > MAX_SPREADS {
+            for point in self.series.iter_mut().flat_map(|one| &mut one.points) {
+                point.std = None;
             }
         }
+        if spreads > 0 {
+            let mut points = self.series.iter().flat_map(|series| &series.points);
+            let std = if spreads > MAX_SPREADS {
+                ""
+            } else {
+                " ± standard deviation"
+            };
+            let has_rings = points.any(|point| point.seeds.len() > 1);
+            let rings = if has_rings {
+                ", rings: single seeds"
+            } else {
+                ""
+            };
+            self.notes.push(format!("mean{std} over seeds{rings}"));
+        }
+        (!self.series.is_empty()).then_some(self)
     }
-    pixels
 }
 
-/// For an attribute.
-fn escaped(text: &str) -> String {
-    text.replace(char::is_control, " ")
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('"', "&quot;")
+impl Series {
+    fn has_spread(&self) -> bool {
+        self.points.iter().any(|point| point.std.is_some())
+    }
 }

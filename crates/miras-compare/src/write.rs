@@ -1,4 +1,4 @@
-//! All of it, in a folder.
+//! All outputs, in a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::comparison::Comparison;
 
 impl Comparison {
     /// Writes `results.csv`, `results.json`, `results.md`, `report.html` and, in `plots/`, every
-    /// figure as SVG and PNG. The folder is made if it is not there; files of these names are
+    /// plot as SVG. The folder is made if it is not there; files of these names are
     /// replaced, each whole, and others are left alone.
     ///
     /// Returns the files.
@@ -24,7 +24,7 @@ impl Comparison {
             Ok(())
         };
         write(folder.join("results.csv"), self.csv()?.as_bytes())?;
-        write(folder.join("results.json"), self.json()?.as_bytes())?;
+        write(folder.join("results.json"), self.json().as_bytes())?;
         write(folder.join("results.md"), self.markdown().as_bytes())?;
         let plots = self.plots();
         write(
@@ -32,9 +32,8 @@ impl Comparison {
             self.html_with(&plots)?.as_bytes(),
         )?;
         for plot in &plots {
-            let path = |ending: &str| pictures.join(format!("{}.{ending}", plot.name()));
-            write(path("svg"), plot.svg()?.as_bytes())?;
-            write(path("png"), &plot.png()?)?;
+            let path = pictures.join(format!("{}.svg", plot.name()));
+            write(path, plot.svg()?.as_bytes())?;
         }
         Ok(written)
     }

@@ -56,7 +56,7 @@ impl JsonLines {
         make_folder_of(path)?;
         if let Some(old) = content(path)? {
             let mut kept = Vec::with_capacity(old.len());
-            for (text, line) in lines(path, &old)? {
+            for (text, line) in lines(path, &old)?.0 {
                 if line.step > step {
                     continue;
                 }
@@ -79,19 +79,17 @@ impl JsonLines {
         Ok(Self { file })
     }
 
-    /// Reads the lines of a file; empty if it is missing.
+    /// Reads the lines of a file, empty if it is missing, and whether the final line is torn.
     ///
     /// A torn final line, which is being written or was cut by a kill, is skipped.
     ///
     /// # Errors
     /// [`LogError::Line`] for a complete line that is not a JSON object with a step.
-    pub fn read(path: impl AsRef<Path>) -> Result<Vec<Line>, LogError> {
+    pub fn read(path: impl AsRef<Path>) -> Result<(Vec<Line>, bool), LogError> {
         let path = path.as_ref();
-        let Some(bytes) = content(path)? else {
-            return Ok(Vec::new());
-        };
-        let lines = lines(path, &bytes)?.into_iter();
-        Ok(lines.map(|(_, line)| line).collect())
+        let bytes = content(path)?.unwrap_or_default();
+        let (lines, is_torn) = lines(path, &bytes)?;
+        Ok((lines.into_iter().map(|(_, line)| line).collect(), is_torn))
     }
 
     /// The file written to.
@@ -166,9 +164,12 @@ fn content(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
     }
 }
 
-/// Every line without its line end, and its content.
-fn lines<'a>(path: &Path, bytes: &'a [u8]) -> Result<Vec<(&'a [u8], Line)>, LogError> {
-    let mut found = Vec::new();
+/// A line without its line end, and its content.
+type Parsed<'a> = (&'a [u8], Line);
+
+/// Every line, and whether the final one is torn.
+fn lines<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Vec<Parsed<'a>>, bool), LogError> {
+    let (mut found, mut is_torn) = (Vec::new(), false);
     for (at, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
             continue;
@@ -176,8 +177,7 @@ fn lines<'a>(path: &Path, bytes: &'a [u8]) -> Result<Vec<(&'a [u8], Line)>, LogE
         let text = line.strip_suffix(b"\n");
         match (serde_json::from_slice(line), text) {
             (Ok(parsed), text) => found.push((text.unwrap_or(line), parsed)),
-            // A torn final line.
-            (Err(_), None) => {}
+            (Err(_), None) => is_torn = true,
             (Err(cause), Some(_)) => {
                 return Err(LogError::Line {
                     path: path.to_path_buf(),
@@ -187,5 +187,5 @@ fn lines<'a>(path: &Path, bytes: &'a [u8]) -> Result<Vec<(&'a [u8], Line)>, LogE
             }
         }
     }
-    Ok(found)
+    Ok((found, is_torn))
 }

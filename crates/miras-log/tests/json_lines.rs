@@ -134,7 +134,7 @@ fn a_damaged_line_is_an_error_with_its_number_and_the_file_stays() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("metrics.jsonl");
     fs::write(&path, format!("{whole}{{\"step\":40,\"a")).unwrap();
-    let steps: Vec<u64> = (JsonLines::read(&path).unwrap().iter())
+    let steps: Vec<u64> = (JsonLines::read(&path).unwrap().0.iter())
         .map(|line| line.step)
         .collect();
     assert_eq!(steps, [10, 20, 30]);

@@ -47,7 +47,7 @@ pub use expand::{Expanded, Skipped, expand};
 pub use folder::SweepFolder;
 pub use json::json;
 pub use ledger::{Event, Ledger, What};
-pub use names::Short;
+pub use names::KeyNames;
 pub use note::Note;
 pub use plan::{Evaluations, Plan, Rung, Trial};
 pub use schedule::{Next, State, Task, identical_failures, schedule, states};

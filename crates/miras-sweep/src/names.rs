@@ -12,12 +12,12 @@ const MAX_LABEL: usize = 60;
 /// Short names of keys: `depth` for `memory.depth`, and `memory` for `memory.kind`, unless another
 /// key of a configuration has the same short name.
 #[derive(Debug, Clone)]
-pub struct Short {
+pub struct KeyNames {
     /// How many keys have this short name.
     counts: BTreeMap<String, usize>,
 }
 
-impl Short {
+impl KeyNames {
     /// The short names of a set of keys, which must be complete.
     pub fn new<'a>(keys: impl Iterator<Item = &'a String>) -> Self {
         let mut counts = BTreeMap::new();
@@ -42,7 +42,7 @@ fn last(key: &str) -> &str {
 }
 
 /// The label of a trial: its swept keys.
-pub(crate) fn label(values: &BTreeMap<String, Value>, keys: &[String], short: &Short) -> String {
+pub(crate) fn label(values: &BTreeMap<String, Value>, keys: &[String], names: &KeyNames) -> String {
     let mut words: Vec<String> = Vec::new();
     for key in keys {
         let Some(value) = values.get(key) else {
@@ -50,7 +50,7 @@ pub(crate) fn label(values: &BTreeMap<String, Value>, keys: &[String], short: &S
         };
         words.push(match key.as_str() {
             EXTENDS => plain(value),
-            key => format!("{}={}", short.of(key), plain(value)),
+            key => format!("{}={}", names.of(key), plain(value)),
         });
     }
     if words.is_empty() {
@@ -109,7 +109,7 @@ mod tests {
             ("memory.depth".to_owned(), Value::from(2)),
             ("optim.lr".to_owned(), Value::from(0.003)),
         ];
-        let label = label(&values.into(), &keys, &Short::new(keys.iter()));
+        let label = label(&values.into(), &keys, &KeyNames::new(keys.iter()));
         assert_eq!(label, "memory=mlp memory.depth=2 lr=0.003");
         let names = folders(
             &[(label.clone(), 1), (label.clone(), 1), ("base".into(), 2)],

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::{
     json::json,
-    names::{self, EXTENDS, Short},
+    names::{self, EXTENDS, KeyNames},
     plan::Trial,
     point::{Point, settled_keys, steps},
     spec::SweepSpec,
@@ -21,8 +21,9 @@ const COLUMNS: &str = "hparams";
 /// A label for each point: its swept keys. Points that differ only in their seed have the same
 /// label.
 pub(crate) fn labels(points: &[Point], keys: &[String]) -> Vec<String> {
-    let short = Short::new(settled_keys(points).iter().flat_map(BTreeMap::keys));
-    let label = |point: &Point| names::label(&to_json(point.values.iter().cloned()), keys, &short);
+    let key_names = KeyNames::new(settled_keys(points).iter().flat_map(BTreeMap::keys));
+    let label =
+        |point: &Point| names::label(&to_json(point.values.iter().cloned()), keys, &key_names);
     points.iter().map(label).collect()
 }
 

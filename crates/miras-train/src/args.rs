@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use miras_compare::Place;
+use miras_compare::CompareAt;
 use miras_log::ProgressMode;
 use miras_run::Goal;
 
@@ -304,8 +304,8 @@ pub(crate) struct CompareArgs {
     /// Where in the course of training runs are compared: end, common (the tokens that all have)
     /// or a number of tokens [default: end; common, if a run that is still training or was stopped
     /// would be left out].
-    #[arg(long, value_name = "WHERE", value_parser = place)]
-    pub(crate) at: Option<Place>,
+    #[arg(long, value_name = "WHERE", value_parser = compare_at)]
+    pub(crate) at: Option<CompareAt>,
 
     /// Write the table, plots and the report into this folder [default: of one sweep, its own
     /// folder `compare`].
@@ -404,12 +404,12 @@ fn resume(text: &str) -> Result<ResumeArg, String> {
         .map_err(|_| "give a step, as in --resume=200, or --resume alone for the newest".to_owned())
 }
 
-fn place(text: &str) -> Result<Place, String> {
+fn compare_at(text: &str) -> Result<CompareAt, String> {
     let number: String = text.chars().filter(|letter| *letter != '_').collect();
     match text {
-        "end" => Ok(Place::End),
-        "common" => Ok(Place::Common),
-        _ => (number.parse().map(Place::Tokens))
+        "end" => Ok(CompareAt::End),
+        "common" => Ok(CompareAt::Common),
+        _ => (number.parse().map(CompareAt::Tokens))
             .map_err(|_| "give end, common or a number of tokens, as in --at 100000".to_owned()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use miras_compare::{CompareError, Comparison, Place};
+use miras_compare::{CompareAt, CompareError, Comparison};
 use miras_config::Layers;
 use miras_registry::Registry;
 use miras_run::Goal;
@@ -38,7 +38,7 @@ pub(crate) fn compare(
         TableFormat::Text => comparison.text(),
         TableFormat::Markdown => comparison.markdown(),
         TableFormat::Csv => comparison.csv()?,
-        TableFormat::Json => comparison.json()?,
+        TableFormat::Json => comparison.json(),
     })?;
     let folder = match (&args.out, &*paths) {
         (Some(folder), _) => Some(folder.clone()),
@@ -58,7 +58,7 @@ pub(crate) fn compare(
 
 /// What a sweep ends with: its table, and everything else in its folder.
 pub(crate) fn of_sweep(folder: &Path, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
-    let comparison = read(&[folder.to_owned()], None, None, Place::Auto, registry)?;
+    let comparison = read(&[folder.to_owned()], None, None, CompareAt::Auto, registry)?;
     out.text(&comparison.text())?;
     write(&comparison, &folder.join(COMPARE))
 }
@@ -68,10 +68,10 @@ fn read(
     paths: &[PathBuf],
     metric: Option<&str>,
     goal: Option<Goal>,
-    place: Place,
+    at: CompareAt,
     registry: &Registry,
 ) -> Result<Comparison, CompareError> {
-    let mut comparison = Comparison::read_at(paths, metric, goal, place)?;
+    let mut comparison = Comparison::read_at(paths, metric, goal, at)?;
     comparison.note(|variant| {
         let folders = variant.counted().filter_map(|run| run.path.as_deref());
         folders

@@ -120,7 +120,7 @@ pub(crate) fn logged(
 ) -> Result<(BTreeMap<String, f64>, Known), TrainError> {
     let mut last = BTreeMap::new();
     let mut tags = BTreeSet::new();
-    for line in JsonLines::read(folder.metrics_path())? {
+    for line in JsonLines::read(folder.metrics_path())?.0 {
         for (tag, value) in line.values {
             if tag == "tokens" {
                 continue;

@@ -1,46 +1,47 @@
-//! Keys of two values: what the one does against the other, all else equal.
+//! Contrasts: the effect of a key that has two values, all else equal.
 
 use std::collections::BTreeMap;
 
-use miras_sweep::Short;
+use miras_sweep::KeyNames;
 use serde_json::Value;
 
-use super::label::in_words;
+use super::label::{in_words, label};
 use super::statistics::Difference;
-use super::{Variant, Verdict, verdict};
+use super::verdict::significances;
+use super::{Variant, Verdict};
 
-/// A key that has two values, and what changes with it.
+/// The effect of a key that has two values.
 #[derive(Debug, Clone)]
 pub struct Contrast {
     /// The key.
     pub key: String,
-    /// Its values, in words: the difference is that of the second less the first.
+    /// Its values: differences are those of the second less the first.
     pub values: [String; 2],
-    /// One for each combination of the other keys that has both.
+    /// One pair for each combination of the other keys that has both values.
     pub pairs: Vec<Pair>,
 }
 
 /// Two variants that differ in one key.
 #[derive(Debug, Clone)]
 pub struct Pair {
-    /// What they have in common.
+    /// The other keys, which are the same.
     pub label: String,
-    /// The second value's mean less the first one's, if that can be tested.
+    /// The second value's mean less the first one's, if it can be tested.
     pub difference: Option<Difference>,
-    /// The same without its interval.
+    /// The same without a confidence interval.
     pub mean: f64,
     /// Seeds of the one that has fewer.
     pub seeds: usize,
     /// Its p, corrected for the number of pairs by Holm's method.
     pub p_holm: Option<f64>,
-    /// Whether it is told from nothing.
-    pub is_told: bool,
+    /// Whether the difference is significant.
+    pub is_significant: bool,
 }
 
 impl Pair {
-    /// What may be said of the difference, in words.
+    /// The verdict as text.
     pub(crate) fn verdict(&self) -> String {
-        match (self.difference, self.is_told) {
+        match (self.difference, self.is_significant) {
             (None, _) => Verdict::untested(self.seeds).to_string(),
             (Some(_), true) => "different".to_owned(),
             (Some(_), false) => Verdict::WithinNoise.to_string(),
@@ -48,78 +49,71 @@ impl Pair {
     }
 }
 
-/// All that the shown keys have to offer, if they are more than one.
+/// The contrasts of all shown keys, if there are several.
 pub(super) fn find(
     variants: &[Variant],
     shown: &[String],
-    short: &Short,
+    names: &KeyNames,
     resolution: f64,
 ) -> Vec<Contrast> {
     if shown.len() < 2 {
         return Vec::new();
     }
-    let contrasts = shown
-        .iter()
-        .filter_map(|key| of_key(variants, key, (shown, short), resolution));
+    let measured = variants.iter().filter(|variant| variant.sample.is_some());
+    let measured: Vec<&Variant> = measured.collect();
+    let contrasts = shown.iter().filter_map(|key| {
+        let others: Vec<String> = shown.iter().filter(|one| *one != key).cloned().collect();
+        let values = two_values(&measured, key)?;
+        let mut rows: BTreeMap<String, [Option<&Variant>; 2]> = BTreeMap::new();
+        for variant in &measured {
+            let row = rows
+                .entry(label(names, &variant.values, &others))
+                .or_default();
+            row[usize::from(variant.values.get(key) == Some(values[1]))] = Some(variant);
+        }
+        let pairs = rows
+            .into_iter()
+            .filter_map(|(label, pair)| pair_of(label, pair, resolution));
+        let mut pairs: Vec<Pair> = pairs.collect();
+        let significances = significances(pairs.iter().filter_map(|pair| pair.difference));
+        let tested = pairs.iter_mut().filter(|pair| pair.difference.is_some());
+        for (pair, (p, is_significant)) in tested.zip(significances) {
+            (pair.p_holm, pair.is_significant) = (Some(p), is_significant);
+        }
+        (!pairs.is_empty()).then(|| Contrast {
+            key: key.clone(),
+            values: values.map(in_words),
+            pairs,
+        })
+    });
     contrasts.collect()
 }
 
-fn of_key(
-    variants: &[Variant],
-    key: &str,
-    (shown, short): (&[String], &Short),
-    resolution: f64,
-) -> Option<Contrast> {
+/// The two values of a key, numbers by size; `None` if it has more or fewer, or a variant lacks it.
+fn two_values<'a>(variants: &[&'a Variant], key: &str) -> Option<[&'a Value; 2]> {
     let mut values: Vec<&Value> = Vec::new();
-    for variant in variants.iter().filter(|one| one.sample.is_some()) {
+    for variant in variants {
         let value = variant.values.get(key)?;
         if !values.contains(&value) {
             values.push(value);
         }
     }
     let [first, second] = <[&Value; 2]>::try_from(values).ok()?;
-    let (first, second) = match (first.as_f64(), second.as_f64()) {
-        (Some(a), Some(b)) if a > b => (second, first),
-        _ => (first, second),
-    };
-    let others = |variant: &Variant| -> Vec<Option<String>> {
-        let rest = shown.iter().filter(|other| *other != key);
-        rest.map(|other| variant.values.get(other).map(in_words))
-            .collect()
-    };
-    let mut rows: BTreeMap<Vec<Option<String>>, [Option<&Variant>; 2]> = BTreeMap::new();
-    for variant in variants.iter().filter(|one| one.sample.is_some()) {
-        let at = usize::from(variant.values.get(key) == Some(second));
-        rows.entry(others(variant)).or_default()[at] = Some(variant);
+    match (first.as_f64(), second.as_f64()) {
+        (Some(a), Some(b)) if a > b => Some([second, first]),
+        _ => Some([first, second]),
     }
-    let mut pairs: Vec<Pair> = (rows.into_iter())
-        .filter_map(|(others, pair)| {
-            let [one, other] = [pair[0]?, pair[1]?];
-            let keys = shown.iter().filter(|other| *other != key);
-            let words = keys
-                .zip(others)
-                .filter_map(|(key, value)| Some(format!("{}={}", short.of(key), value?)));
-            Some(Pair {
-                label: words.collect::<Vec<_>>().join(" "),
-                difference: Difference::of(&other.by_seed(), &one.by_seed(), resolution),
-                mean: other.sample?.mean - one.sample?.mean,
-                seeds: other.sample?.n.min(one.sample?.n),
-                p_holm: None,
-                is_told: false,
-            })
-        })
-        .collect();
-    if pairs.is_empty() {
-        return None;
-    }
-    let tested: Vec<Difference> = pairs.iter().filter_map(|pair| pair.difference).collect();
-    let tested_pairs = pairs.iter_mut().filter(|pair| pair.difference.is_some());
-    for (pair, (p, is_told)) in tested_pairs.zip(verdict::tell(&tested)) {
-        (pair.p_holm, pair.is_told) = (Some(p), is_told);
-    }
-    Some(Contrast {
-        key: key.to_owned(),
-        values: [first, second].map(in_words),
-        pairs,
+}
+
+fn pair_of(label: String, pair: [Option<&Variant>; 2], resolution: f64) -> Option<Pair> {
+    let [one, other] = [pair[0]?, pair[1]?];
+    let (own, others) = (one.sample?, other.sample?);
+    Some(Pair {
+        label,
+        difference: Difference::of(&other.by_seed(), &one.by_seed(), resolution),
+        mean: others.mean - own.mean,
+        seeds: others.n.min(own.n),
+        p_holm: None,
+        is_significant: false,
     })
 }

@@ -1,42 +1,35 @@
-//! Short names for variants: what tells them apart.
+//! Short names for variants: the keys that tell them apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use miras_sweep::Short;
+use miras_sweep::KeyNames;
 use serde_json::Value;
 
 use super::group::Group;
-use crate::input::{Settings, Sweep};
+use crate::input::Settings;
 
-/// With more differing keys than this, runs are called by their names.
-const MOST_KEYS: usize = 6;
+/// With more differing keys than this, variants have the names of their runs.
+const MAX_KEYS: usize = 6;
 
 /// The keys in which variants differ.
 #[derive(Debug)]
 pub(super) struct Keys {
     /// All of them.
     pub(super) differing: Vec<String>,
-    /// Those that tell every variant from every other; none if variants are called by names.
+    /// Those in labels, which tell every variant from every other; none if variants have the names
+    /// of their runs.
     pub(super) shown: Vec<String>,
 }
 
 impl Keys {
-    pub(super) fn of(groups: &[Group], sweeps: &[Sweep]) -> Self {
-        let mut swept: Vec<String> = Vec::new();
-        for key in sweeps.iter().flat_map(|sweep| &sweep.keys) {
-            if !swept.contains(key) {
-                swept.push(key.clone());
-            }
-        }
+    pub(super) fn of(groups: &[Group], mut swept: Vec<String>) -> Self {
         let differing = differing(groups, &swept);
         swept.retain(|key| differing.contains(key));
-        let all_swept = groups
-            .iter()
-            .flat_map(|group| &group.runs)
-            .all(|run| run.trial.is_some());
+        let mut runs = groups.iter().flat_map(|group| &group.runs);
+        let all_swept = runs.all(|run| run.trial.is_some());
         let shown = if all_swept && !swept.is_empty() && determines(groups, &swept, &differing) {
             swept
-        } else if differing.len() <= MOST_KEYS {
+        } else if differing.len() <= MAX_KEYS {
             without_determined(groups, differing.clone())
         } else {
             Vec::new()
@@ -44,81 +37,62 @@ impl Keys {
         Self { differing, shown }
     }
 
-    /// The names of all variants, in the order of the groups, no two the same.
-    pub(super) fn labels(&self, groups: &[Group]) -> Vec<String> {
-        let short = Short::new(groups.iter().flat_map(|group| group.settings.keys()));
+    /// The labels of all variants, in the order of the groups, no two the same.
+    pub(super) fn labels(&self, groups: &[Group], names: &KeyNames) -> Vec<String> {
         let mut used: BTreeMap<String, usize> = BTreeMap::new();
-        groups
-            .iter()
-            .map(|group| {
-                let words: Vec<String> = self
-                    .shown
-                    .iter()
-                    .filter_map(|key| {
-                        let value = group.settings.get(key)?;
-                        Some(format!("{}={}", short.of(key), in_words(value)))
-                    })
-                    .collect();
-                let label = if words.is_empty() {
-                    name(group)
-                } else {
-                    words.join(" ")
-                };
-                let count = used.entry(label.clone()).or_default();
-                *count += 1;
-                if *count == 1 {
-                    label
-                } else {
-                    format!("{label} ({count})")
-                }
-            })
-            .collect()
+        let labels = groups.iter().map(|group| {
+            let mut label = label(names, &group.settings, &self.shown);
+            if label.is_empty() {
+                label = run_name(group);
+            }
+            let count = used.entry(label.clone()).or_default();
+            *count += 1;
+            match *count {
+                1 => label,
+                n => format!("{label} ({n})"),
+            }
+        });
+        labels.collect()
     }
 }
 
-/// Keys that have not the same value in all variants: kinds first, swept ones before the rest.
+/// Keys whose values are not the same in all variants: swept ones first, then kinds.
 fn differing(groups: &[Group], swept: &[String]) -> Vec<String> {
-    let keys: BTreeSet<&String> = groups
-        .iter()
-        .flat_map(|group| group.settings.keys())
-        .collect();
-    let mut found: Vec<String> = keys
-        .into_iter()
-        .filter(|key| {
-            // Of a variant that never started only the planned keys are known.
-            let knows = |group: &&Group| group.started || group.settings.contains_key(*key);
-            let values: BTreeSet<_> = groups
-                .iter()
-                .filter(knows)
-                .map(|group| group.text(key))
-                .collect();
-            values.len() > 1
-        })
-        .cloned()
-        .collect();
-    let place = |key: &String| {
-        swept
+    let all = groups.iter().flat_map(|group| group.settings.keys());
+    let all: BTreeSet<&String> = all.collect();
+    let differs = |key: &&String| {
+        // Of a variant that never started only the planned keys are known.
+        let known = groups
             .iter()
-            .position(|one| one == key)
-            .unwrap_or(usize::MAX)
+            .filter(|one| one.started || one.settings.contains_key(*key));
+        let values: BTreeSet<_> = known.map(|group| group.identity(key)).collect();
+        values.len() > 1
     };
-    found.sort_by_key(|key| (place(key), key.strip_suffix(".kind").is_none(), key.clone()));
+    let mut found: Vec<String> = all.into_iter().filter(differs).cloned().collect();
+    found.sort_by_key(|key| {
+        let place = swept.iter().position(|one| one == key);
+        (
+            place.unwrap_or(usize::MAX),
+            key.strip_suffix(".kind").is_none(),
+            key.clone(),
+        )
+    });
     found
 }
 
 /// Whether variants with the same values of `by` have the same values of `keys`.
 fn determines(groups: &[Group], by: &[String], keys: &[String]) -> bool {
-    let of = |group: &Group, keys: &[String]| -> Vec<_> {
-        keys.iter().map(|key| group.text(key)).collect()
+    let values = |group: &Group, keys: &[String]| -> Vec<_> {
+        keys.iter().map(|key| group.identity(key)).collect()
     };
     let mut seen = BTreeMap::new();
     groups.iter().filter(|group| group.started).all(|group| {
-        let values = of(group, keys);
-        *seen.entry(of(group, by)).or_insert_with(|| values.clone()) == values
+        let own = values(group, keys);
+        *seen.entry(values(group, by)).or_insert_with(|| own.clone()) == own
     })
 }
 
-/// Leaves out keys, last ones first, that follow from those that stay.
+/// Drops keys, last ones first, whose values follow from those of the others.
 fn without_determined(groups: &[Group], mut keys: Vec<String>) -> Vec<String> {
     for at in (0..keys.len()).rev() {
         let mut rest = keys.clone();
@@ -130,10 +104,33 @@ fn without_determined(groups: &[Group], mut keys: Vec<String>) -> Vec<String> {
     keys
 }
 
+/// The label of the plan, or the name of the first run without its seed.
+fn run_name(group: &Group) -> String {
+    let Some(run) = group.runs.first() else {
+        return String::new();
+    };
+    match (&run.trial, run.name.rsplit_once("-s")) {
+        (Some((_, trial)), _) if !trial.label.is_empty() => trial.label.clone(),
+        (_, Some((stem, seed))) if !stem.is_empty() && seed.parse::<u64>().is_ok() => {
+            stem.to_owned()
+        }
+        _ => run.name.clone(),
+    }
+}
+
+/// `depth=2 lr=0.1`: some keys and their values.
+pub(crate) fn label(names: &KeyNames, settings: &Settings, keys: &[String]) -> String {
+    let words = keys.iter().filter_map(|key| {
+        let value = settings.get(key)?;
+        Some(format!("{}={}", names.of(key), in_words(value)))
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// A value as a person would write it.
 pub(crate) fn in_words(value: &Value) -> String {
     match value {
-        // What would move a terminal's cursor is written with its escapes.
+        // Control characters, which would move a terminal's cursor, are escaped.
         Value::String(word) if !word.chars().any(char::is_control) => word.clone(),
         Value::Number(number) => match number.as_f64() {
             Some(float) if number.is_f64() && float != 0.0 && float.abs() < 1e-4 => {
@@ -143,35 +140,4 @@ pub(crate) fn in_words(value: &Value) -> String {
         },
         other => other.to_string(),
     }
-}
-
-/// The plan's label, or the run's name without its seed.
-fn name(group: &Group) -> String {
-    let Some(run) = group.runs.first() else {
-        return String::new();
-    };
-    match &run.trial {
-        Some((_, trial)) if !trial.label.is_empty() => trial.label.clone(),
-        _ => without_seed(&run.name).to_owned(),
-    }
-}
-
-fn without_seed(name: &str) -> &str {
-    match name.rsplit_once("-s") {
-        Some((stem, seed))
-            if !stem.is_empty()
-                && !seed.is_empty()
-                && seed.bytes().all(|byte| byte.is_ascii_digit()) =>
-        {
-            stem
-        }
-        _ => name,
-    }
-}
-
-/// Some keys of the settings.
-pub(super) fn pick(settings: &Settings, keys: &[String]) -> Settings {
-    keys.iter()
-        .filter_map(|key| Some((key.clone(), settings.get(key)?.clone())))
-        .collect()
 }

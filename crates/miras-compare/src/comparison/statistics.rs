@@ -1,4 +1,4 @@
-//! Means, spreads, and whether two means can be told apart.
+//! Means, standard deviations and t-tests.
 
 use std::collections::BTreeMap;
 
@@ -11,86 +11,84 @@ pub struct Sample {
     pub n: usize,
     /// Their mean.
     pub mean: f64,
-    /// Their sample standard deviation (n − 1); none of one value.
+    /// Their sample standard deviation (n − 1); `None` of one value.
     pub std: Option<f64>,
 }
 
-/// How much larger one mean is than another, and how sure that is.
+/// How much larger one mean is than another, and a t-test of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Difference {
     /// The difference of the means.
     pub mean: f64,
     /// Half the width of its 95 % confidence interval.
-    pub half: f64,
+    pub half_width: f64,
     /// The difference in units of its standard error.
     pub t: f64,
-    /// Degrees of freedom.
-    pub degrees: f64,
-    /// Two-sided: how often a difference as large comes about by chance.
+    /// The degrees of freedom of the test.
+    pub degrees_of_freedom: f64,
+    /// The two-sided p: how often chance alone makes a difference as large.
     pub p: f64,
     /// Whether values of the same seeds were compared with each other.
     pub paired: bool,
 }
 
-/// Seeds that each side of a test needs: two values can be near each other by chance, and then
-/// their spread says that everything is certain.
-pub(crate) const SEEDS: usize = 3;
+/// The seeds that each side of a test needs: two values can be near each other by chance, and their
+/// spread would then make any difference significant.
+pub(crate) const MIN_SEEDS: usize = 3;
 
 impl Difference {
-    /// Of values by seed: paired where both sides have the same seeds, for then data and chance
-    /// are the same on both, else by Welch.
+    /// Of values by seed: a paired t-test where both sides have the same seeds, which have the same
+    /// data and initial weights on both, else Welch's.
     ///
-    /// `resolution` is the smallest step in which a value can change, 0 if it is not known. A
-    /// spread is taken to be no smaller: values that are equal to a step are not equal beyond it.
+    /// `resolution` is the smallest step in which a value can change, 0 if it is not known. No
+    /// spread is taken to be smaller: values that are equal to a step are not equal beyond it.
     ///
-    /// `None` if a side has fewer than [`SEEDS`] values, or if there is no spread at all: seeds that
-    /// change nothing are no measure of chance.
+    /// `None` if a side has fewer than three values, or if there is no spread at all: seeds that
+    /// change nothing are no measure of the noise.
     pub fn of(
         one: &BTreeMap<u64, f64>,
         other: &BTreeMap<u64, f64>,
         resolution: f64,
     ) -> Option<Self> {
-        if one.len() < SEEDS || other.len() < SEEDS {
+        if one.len() < MIN_SEEDS || other.len() < MIN_SEEDS {
             return None;
         }
-        let largest = (one.values().chain(other.values()))
-            .fold(0.0_f64, |largest, value| largest.max(value.abs()));
-        // What 32-bit numbers do not tell apart is no spread.
+        let all = one.values().chain(other.values());
+        let largest = all.fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        // 32-bit numbers are not told apart below this.
         let rounding = largest * f64::from(f32::EPSILON);
-        let spread = |sample: &Sample| sample.std.map(|std| std.max(resolution));
+        let spread = |sample: &Sample| sample.std.unwrap_or(0.0).max(resolution);
         if one.keys().eq(other.keys()) {
-            let differences: Vec<f64> = one
-                .iter()
-                .map(|(seed, value)| value - other[seed])
-                .collect();
-            let sample = Sample::of(&differences)?;
-            let spread = spread(&sample).filter(|&spread| spread > rounding)?;
-            let error = spread / (sample.n as f64).sqrt();
-            return Self::new(sample.mean, error, (sample.n - 1) as f64, true);
+            let differences = one.iter().map(|(seed, value)| value - other[seed]);
+            let sample = Sample::of(&differences.collect::<Vec<_>>())?;
+            let error = spread(&sample) / (sample.n as f64).sqrt();
+            let is_spread = spread(&sample) > rounding;
+            return is_spread
+                .then(|| Self::new(sample.mean, error, (sample.n - 1) as f64, true))?;
         }
-        let sample =
-            |values: &BTreeMap<u64, f64>| Sample::of(&values.values().copied().collect::<Vec<_>>());
+        let sample = |values: &BTreeMap<u64, f64>| {
+            let values: Vec<f64> = values.values().copied().collect();
+            Sample::of(&values)
+        };
         let (one, other) = (sample(one)?, sample(other)?);
-        let [own, others] = [&one, &other].map(|side| spread(side).unwrap_or(0.0));
-        if own.max(others) <= rounding {
+        if spread(&one).max(spread(&other)) <= rounding {
             return None;
         }
-        let own = own.powi(2) / one.n as f64;
-        let others = others.powi(2) / other.n as f64;
-        let parts = own.powi(2) / (one.n - 1) as f64 + others.powi(2) / (other.n - 1) as f64;
-        let degrees = (own + others).powi(2) / parts;
-        Self::new(one.mean - other.mean, (own + others).sqrt(), degrees, false)
+        let [a, b] = [one, other].map(|side| spread(&side).powi(2) / side.n as f64);
+        let parts = a.powi(2) / (one.n - 1) as f64 + b.powi(2) / (other.n - 1) as f64;
+        let degrees = (a + b).powi(2) / parts;
+        Self::new(one.mean - other.mean, (a + b).sqrt(), degrees, false)
     }
 
-    fn new(mean: f64, error: f64, degrees: f64, paired: bool) -> Option<Self> {
-        let distribution = StudentsT::new(0.0, 1.0, degrees).ok()?;
+    fn new(mean: f64, error: f64, degrees_of_freedom: f64, paired: bool) -> Option<Self> {
+        let distribution = StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?;
         let t = mean / error;
         Some(Self {
             mean,
-            half: distribution.inverse_cdf(0.975) * error,
+            half_width: distribution.inverse_cdf(0.975) * error,
             t,
-            degrees,
-            // Too small for a number is not impossible.
+            degrees_of_freedom,
+            // A p that is too small for a number is not 0.
             p: (2.0 * distribution.cdf(-t.abs())).max(f64::MIN_POSITIVE),
             paired,
         })
@@ -98,15 +96,12 @@ impl Difference {
 }
 
 impl Sample {
-    /// Of these values; none of no value.
+    /// Of these values; `None` without any.
     pub fn of(values: &[f64]) -> Option<Self> {
         let n = values.len();
-        if n == 0 {
-            return None;
-        }
         let mean = values.iter().sum::<f64>() / n as f64;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        Some(Self {
+        (n > 0).then(|| Self {
             n,
             mean,
             std: (n > 1).then(|| (squares / (n - 1) as f64).sqrt()),
@@ -125,17 +120,6 @@ pub fn holm(ps: &[f64]) -> Vec<f64> {
         corrected[at] = largest;
     }
     corrected
-}
-
-/// The middle value, or the mean of the two middle ones.
-pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(values[middle]),
-        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
-    }
 }
 
 #[cfg(test)]
@@ -160,13 +144,13 @@ mod tests {
         assert!(!welch.paired);
         close(welch.mean, -3.0);
         close(welch.t, -3.0 / (5.0_f64 / 3.0).sqrt());
-        close(welch.degrees, 50.0 / 17.0);
+        close(welch.degrees_of_freedom, 50.0 / 17.0);
         assert!(welch.p > 0.09 && welch.p < 0.11, "{}", welch.p);
         close(Difference::of(&b, &a, 0.0).unwrap().t, -welch.t);
         // A step of 2 widens the first side to the spread of the second.
         let coarse = Difference::of(&a, &b, 2.0).unwrap();
         close(coarse.t, -3.0 / (8.0_f64 / 3.0).sqrt());
-        close(coarse.degrees, 4.0);
+        close(coarse.degrees_of_freedom, 4.0);
     }
 
     #[test]
@@ -177,12 +161,12 @@ mod tests {
         assert!(paired.paired);
         close(paired.mean, 0.2);
         close(paired.t, 2.0 * 3.0_f64.sqrt());
-        close(paired.degrees, 2.0);
-        close(paired.half, 4.302_653 * 0.1 / 3.0_f64.sqrt());
+        close(paired.degrees_of_freedom, 2.0);
+        close(paired.half_width, 4.302_653 * 0.1 / 3.0_f64.sqrt());
         // Where p has a closed form: p = 1 - t / sqrt(2 + t²).
         close(paired.p, 1.0 - paired.t / (2.0 + paired.t.powi(2)).sqrt());
         let coarse = Difference::of(&one, &other, 0.5).unwrap();
-        close(coarse.half, 4.302_653 * 0.5 / 3.0_f64.sqrt());
+        close(coarse.half_width, 4.302_653 * 0.5 / 3.0_f64.sqrt());
     }
 
     #[test]
@@ -216,9 +200,6 @@ mod tests {
     fn edges() {
         assert_eq!(Sample::of(&[]), None);
         assert_eq!(Sample::of(&[2.0]).unwrap().std, None);
-        assert_eq!(median(vec![]), None);
-        assert_eq!(median(vec![4.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
     }
 
     #[test]

@@ -1,50 +1,52 @@
-//! One variant: runs that are the same but for the seed.
+//! One variant: runs that are the same except for the seed.
 
 use std::collections::BTreeMap;
 
 use super::Verdict;
 use super::group::Group;
-use super::label::{Keys, pick};
+use super::label::Keys;
 use super::statistics::{Difference, Sample};
 use crate::input::{Cost, Run, Settings};
 
-/// Runs that are the same but for the seed, taken together.
+/// Runs that are the same except for the seed, taken together.
 #[derive(Debug, Clone)]
 pub struct Variant {
     /// What tells it from the others.
     pub label: String,
     /// The keys in its label.
     pub values: Settings,
-    /// The other keys that are not the same in all variants. Empty if variants are called by
-    /// the names of their runs.
+    /// The other keys that are not the same in all variants. Empty if variants have the names of
+    /// their runs.
     pub also: Settings,
-    /// All settings that count.
+    /// All settings that have an effect.
     pub settings: Settings,
     /// Its runs by seed, also those that do not count.
     pub runs: Vec<Run>,
-    /// The metric over the runs that count; none if none does.
+    /// The metric over the runs that count; `None` if none does.
     pub sample: Option<Sample>,
-    /// What may be said of it against the best.
+    /// Whether it can be told from the best.
     pub verdict: Verdict,
-    /// How far it is from the best, if that can be tested.
+    /// The difference to the best, if it can be tested.
     pub difference: Option<Difference>,
-    /// The p of that after Holm's correction for the number of tests; the verdict goes by this.
+    /// The p of that after Holm's correction for the number of tests; it decides the verdict.
     pub p_holm: Option<f64>,
 }
 
 impl Variant {
     pub(super) fn new(group: Group, label: String, keys: &Keys) -> Self {
         let values: Vec<f64> = group.runs.iter().filter_map(|run| run.value).collect();
-        let also: Vec<String> = keys
+        let pick = |key: &String| Some((key.clone(), group.settings.get(key)?.clone()));
+        let also = keys
             .differing
             .iter()
-            .filter(|key| !keys.shown.is_empty() && !keys.shown.contains(key))
-            .cloned()
-            .collect();
+            .filter(|key| !keys.shown.contains(key));
         Self {
             label,
-            values: pick(&group.settings, &keys.shown),
-            also: pick(&group.settings, &also),
+            values: keys.shown.iter().filter_map(pick).collect(),
+            also: match keys.shown.len() {
+                0 => Settings::new(),
+                _ => also.filter_map(pick).collect(),
+            },
             settings: group.settings,
             runs: group.runs,
             sample: Sample::of(&values),
@@ -56,7 +58,8 @@ impl Variant {
 
     /// The values of the metric, by seed.
     pub fn by_seed(&self) -> BTreeMap<u64, f64> {
-        (self.runs.iter())
+        let values = self.runs.iter();
+        values
             .filter_map(|run| Some((run.seed, run.value?)))
             .collect()
     }
@@ -76,7 +79,7 @@ impl Variant {
         self.runs.iter().find_map(|run| run.cost)
     }
 
-    /// Tokens of training where it is compared, the mean of the runs that count.
+    /// Tokens of training up to where it is compared, the mean of the runs that count.
     pub fn tokens(&self) -> Option<f64> {
         self.mean(|run| Some(run.compared_tokens()? as f64))
     }
@@ -86,7 +89,7 @@ impl Variant {
         self.mean(Run::flops)
     }
 
-    /// Seconds of training where it is compared, the mean of the runs that count.
+    /// Seconds of training up to where it is compared, the mean of the runs that count.
     pub fn seconds(&self) -> Option<f64> {
         self.mean(Run::compared_seconds)
     }

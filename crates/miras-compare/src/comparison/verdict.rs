@@ -1,4 +1,4 @@
-//! What may be said of a variant against the best.
+//! Which variants can be told from the best.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Variant;
-use super::statistics::{Difference, SEEDS, holm};
+use super::statistics::{Difference, MIN_SEEDS, holm};
 use crate::input::Run;
 
-/// A difference that comes about by chance less often than this is taken for one.
-pub(crate) const LEVEL: f64 = 0.05;
+/// Differences with a smaller p are significant.
+const LEVEL: f64 = 0.05;
 
-/// What may be said of a variant against the best.
+/// Whether a variant can be told from the best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -24,10 +24,9 @@ pub enum Verdict {
     Worse,
     /// It or the best has one seed, so nothing is known of the noise.
     OneSeed,
-    /// It or the best has two seeds, too few to know the noise by.
+    /// It or the best has two seeds, too few to estimate the noise.
     TwoSeeds,
-    /// Its values and those of the best are the same for all seeds, so nothing is known of the
-    /// noise.
+    /// Its difference to the best is the same for all seeds, so nothing is known of the noise.
     NoSpread,
     /// It was trained or measured on other data than the best.
     OtherData,
@@ -54,20 +53,19 @@ impl fmt::Display for Verdict {
 }
 
 impl Verdict {
-    /// Why two variants that cannot be tested cannot be told apart, by the seeds of the one that
-    /// has fewer.
+    /// Why two variants cannot be tested, by the seeds of the one that has fewer.
     pub(crate) fn untested(seeds: usize) -> Self {
         match seeds {
             0 => Self::Unmeasured,
             1 => Self::OneSeed,
-            few if few < SEEDS => Self::TwoSeeds,
+            few if few < MIN_SEEDS => Self::TwoSeeds,
             _ => Self::NoSpread,
         }
     }
 }
 
-/// Judges variants that are sorted, best first; `resolution` is that of the metric.
-pub(super) fn judge(variants: &mut [Variant], resolution: f64) {
+/// Sets the verdicts of variants that are sorted, best first; `resolution` is that of the metric.
+pub(super) fn assign(variants: &mut [Variant], resolution: f64) {
     for variant in &mut *variants {
         if variant.runs.iter().any(|run| run.stopped_on().is_some()) {
             variant.verdict = Verdict::Stopped;
@@ -80,27 +78,24 @@ pub(super) fn judge(variants: &mut [Variant], resolution: f64) {
         return;
     };
     best.verdict = Verdict::Best;
-    let leader = best.by_seed();
-    let data = data_of(best);
-    let (mut tested, mut differences) = (Vec::new(), Vec::new());
-    for variant in others {
+    let (values, data) = (best.by_seed(), data_of(best));
+    for variant in &mut *others {
         let Some(own) = variant.sample else { continue };
         if data_of(variant) != data {
             variant.verdict = Verdict::OtherData;
             continue;
         }
         variant.verdict = Verdict::untested(own.n.min(sample.n));
-        if let Some(difference) = Difference::of(&variant.by_seed(), &leader, resolution) {
-            differences.push(difference);
-            tested.push(variant);
-        }
+        variant.difference = Difference::of(&variant.by_seed(), &values, resolution);
     }
-    for ((variant, difference), told) in
-        tested.into_iter().zip(&differences).zip(tell(&differences))
-    {
-        variant.difference = Some(*difference);
-        variant.p_holm = Some(told.0);
-        variant.verdict = if told.1 {
+    let differences = others.iter().filter_map(|variant| variant.difference);
+    let significances = significances(differences);
+    let tested = others
+        .iter_mut()
+        .filter(|variant| variant.difference.is_some());
+    for (variant, (p, is_significant)) in tested.zip(significances) {
+        variant.p_holm = Some(p);
+        variant.verdict = if is_significant {
             Verdict::Worse
         } else {
             Verdict::WithinNoise
@@ -113,8 +108,8 @@ fn data_of(variant: &Variant) -> BTreeSet<String> {
     variant.counted().filter_map(Run::data).collect()
 }
 
-/// The corrected p of each difference, and whether it is taken for one.
-pub(super) fn tell(differences: &[Difference]) -> Vec<(f64, bool)> {
-    let ps: Vec<f64> = differences.iter().map(|one| one.p).collect();
+/// The corrected p of each difference, and whether it is significant.
+pub(super) fn significances(differences: impl Iterator<Item = Difference>) -> Vec<(f64, bool)> {
+    let ps: Vec<f64> = differences.map(|one| one.p).collect();
     holm(&ps).into_iter().map(|p| (p, p < LEVEL)).collect()
 }

@@ -1,4 +1,4 @@
-//! `eval.json` and `eval-*.json`: what a trained run was measured at.
+//! `eval.json` and `eval-*.json`: evaluations of a trained run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -27,15 +27,15 @@ pub struct Evaluation {
     /// The tokens that were asked for.
     #[serde(default)]
     pub size: Option<String>,
-    /// In how many stretches they lay.
+    /// In how many stretches of text they are.
     #[serde(default)]
     pub stretches: Option<u64>,
-    /// Whether memories went on from row to row.
+    /// Whether memories were carried from row to row.
     #[serde(default)]
     pub carried: bool,
     /// Tokens in a row.
     pub length: u64,
-    /// What memories did with what they read.
+    /// Whether memories learned.
     pub memory: Memory,
     /// What was read.
     #[serde(default)]
@@ -93,15 +93,15 @@ pub struct Pairs {
     pub accuracy: Option<f64>,
 }
 
-/// What memories do with what they read.
+/// Whether memories learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Memory {
     /// They learn.
     Live,
-    /// They are read as they were at the start.
+    /// They stay as they were at the start.
     Frozen,
-    /// They begin again at each chunk.
+    /// They are reset at each chunk.
     Reset,
 }
 
@@ -115,35 +115,35 @@ impl fmt::Display for Memory {
     }
 }
 
-/// What memories do in the rows of an evaluation: those of one length and way are the same
-/// measurement of several runs.
+/// How memories are used in an evaluation. Evaluations of several runs at the same length and mode
+/// measure the same thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Way {
+pub(crate) struct MemoryMode {
     pub(crate) memory: Memory,
-    /// Whether they go on from row to row.
+    /// Whether they are carried from row to row.
     pub(crate) carried: bool,
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for MemoryMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let carried = if self.carried { ", carried" } else { "" };
         write!(f, "{}{carried}", self.memory)
     }
 }
 
-/// A report that cannot be read, that says nothing of the run as it is now, or that cannot be held
-/// beside the others.
+/// A report that is not compared: it cannot be read, is not of the weights that are compared, or
+/// is not of the same text as the reports of other runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct ExcludedReport {
     /// The name of its file.
     pub file: String,
     /// Why, after "it ".
     pub why: String,
 }
 
-/// What must be equal for evaluations of several runs to be of the same thing.
+/// What must be equal for evaluations of several runs to be of the same text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Same {
+struct EvaluatedOn {
     data: Option<String>,
     /// Bytes of the part that is evaluated.
     bytes: Option<u64>,
@@ -152,15 +152,24 @@ struct Same {
 }
 
 impl Evaluation {
-    pub(crate) fn way(&self) -> Way {
-        Way {
+    pub(crate) fn mode(&self) -> MemoryMode {
+        MemoryMode {
             memory: self.memory,
             carried: self.carried,
         }
     }
 
-    fn same(&self, run: &Run) -> Same {
-        Same {
+    /// The bits per byte, or the loss.
+    pub(crate) fn value(&self, in_bits: bool) -> Option<f64> {
+        if in_bits {
+            self.bits_per_byte
+        } else {
+            self.loss
+        }
+    }
+
+    fn evaluated_on(&self, run: &Run) -> EvaluatedOn {
+        EvaluatedOn {
             data: run.measured_on(self),
             bytes: self.data.bytes,
             size: (self.size.clone()).or_else(|| Some(format!("{} scored", self.tokens))),
@@ -169,8 +178,8 @@ impl Evaluation {
     }
 }
 
-impl Same {
-    /// The tokens that were asked for, and where they lay.
+impl EvaluatedOn {
+    /// The tokens that were asked for, and in how many stretches they are.
     fn amount(&self) -> String {
         let size = match self.size.as_deref() {
             None | Some("all") => "all tokens".to_owned(),
@@ -183,46 +192,45 @@ impl Same {
     }
 }
 
-/// The evaluations of a run at any step, by length, then memory; and the reports that do not
-/// count, with the reason, damaged ones among them. `at` is the step that the run is at.
+/// The evaluations of a run at any step, by length, then mode; and the reports that are not
+/// compared. `at` is the step of the run.
 pub(super) fn read(
     folder: &RunFolder,
     at: Option<u64>,
-) -> Result<(Vec<Evaluation>, Vec<LeftOut>), CompareError> {
-    let (mut found, mut left_out) = (Vec::new(), Vec::new());
+) -> Result<(Vec<Evaluation>, Vec<ExcludedReport>), CompareError> {
+    let (mut found, mut excluded) = (Vec::new(), Vec::new());
     for path in folder.reports()? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let file = name.into_owned();
         let why = match report(&path) {
             Ok(None) => continue,
-            Ok(Some(one)) => {
-                let Some(why) = stale(&one, folder, at)? else {
+            Ok(Some(one)) => match why_stale(&one, folder, at)? {
+                Some(why) => why,
+                None => {
                     found.push(Evaluation { file, ..one });
                     continue;
-                };
-                why
-            }
+                }
+            },
             Err(why) => format!("cannot be read: {why}"),
         };
-        left_out.push(LeftOut { file, why });
+        excluded.push(ExcludedReport { file, why });
     }
-    found.sort_by_key(|one: &Evaluation| (one.length, one.way()));
-    Ok((found, left_out))
+    found.sort_by_key(|one: &Evaluation| (one.length, one.mode()));
+    Ok((found, excluded))
 }
 
-/// A report; none if the file is something else. An error is why it cannot be read.
+/// A report; `None` if the file is something else. The error says why it cannot be read.
 fn report(path: &Path) -> Result<Option<Evaluation>, String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
     if value["schema"] != REPORT {
         return Ok(None);
     }
-    let one = serde_json::from_value(value).map_err(|error| error.to_string())?;
-    Ok(Some(one))
+    serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
-/// Why a report says nothing of a run at the report's step, if so.
-fn stale(
+/// Why a report is not of the run's weights at its step, if so.
+fn why_stale(
     one: &Evaluation,
     folder: &RunFolder,
     at: Option<u64>,
@@ -230,95 +238,93 @@ fn stale(
     if !one.state.is_null() {
         return Ok(Some("starts from a stored state".to_owned()));
     }
-    // Where checkpoints were removed there is nothing to hold it against but the step.
-    let kept = match one.step.or(at) {
+    let checkpoint = match one.step.or(at) {
         Some(step) => folder.kept(step)?,
         None => None,
     };
-    Ok(kept.and_then(|Kept { step, weights }| match weights {
+    // Without a checkpoint only the step can be compared.
+    let Some(Kept { step, weights }) = checkpoint else {
+        return Ok(None);
+    };
+    Ok(match weights {
         None => Some(format!(
             "cannot be held against the checkpoint of step {step}, which is damaged"
         )),
-        Some(weights) if one.weights.as_ref() != Some(&weights) => {
+        weights if weights != one.weights => {
             Some(format!("is of other weights than those of step {step}"))
         }
         Some(_) => None,
-    }))
+    })
 }
 
-/// Leaves the evaluations, one a length and way of the memory, that are of the same text and
-/// amount in as many runs as possible; what differs from them goes to those that are left out. So
-/// does what is of another step than that at which a run is compared.
-pub(crate) fn agree<'a>(runs: impl Iterator<Item = &'a mut Run>, at: Option<u64>) {
-    type At = (u64, Way);
+/// Keeps the evaluations of the step of each run or, with `at`, of the step at which it is
+/// compared; and of these, one for each length and mode, those that are of the text and amount
+/// that most runs have. The others become excluded reports.
+pub(crate) fn keep_comparable<'a>(runs: impl Iterator<Item = &'a mut Run>, at: Option<u64>) {
+    type At = (u64, MemoryMode);
     let mut runs: Vec<&mut Run> = runs.collect();
     for run in &mut runs {
-        leave_out_other_steps(run, at.is_some());
+        let (here, what) = match at {
+            Some(_) => (run.compared_steps(), "is compared at"),
+            None => (run.step, "is at"),
+        };
+        keep_reports(run, |_, one| match (one.step, here) {
+            (Some(step), Some(here)) if step != here => {
+                Err(format!("is of step {step}, and the run {what} step {here}"))
+            }
+            _ => Ok(()),
+        });
     }
-    let mut votes: BTreeMap<At, BTreeMap<Same, BTreeSet<usize>>> = BTreeMap::new();
-    let valued = runs.iter().filter(|run| run.value.is_some());
-    for (at, run) in valued.enumerate() {
+    let mut votes: BTreeMap<At, BTreeMap<EvaluatedOn, BTreeSet<usize>>> = BTreeMap::new();
+    let voters = runs.iter().filter(|run| run.value.is_some());
+    for (voter, run) in voters.enumerate() {
         for one in &run.evaluations {
-            let same = votes.entry((one.length, one.way())).or_default();
-            same.entry(one.same(run)).or_default().insert(at);
+            let texts = votes.entry((one.length, one.mode())).or_default();
+            let own = one.evaluated_on(run);
+            texts.entry(own).or_default().insert(voter);
         }
     }
-    // What the reports at a length are held against, and how many of the runs that have one agree.
-    let chosen: BTreeMap<At, (Same, String)> = (votes.into_iter())
-        .filter_map(|(at, same)| {
-            let all: BTreeSet<usize> = same.values().flatten().copied().collect();
-            let (most, runs) = same.into_iter().max_by_key(|(_, runs)| runs.len())?;
-            let share = format!(
-                "{} of {}",
-                runs.len(),
-                counted(all.len() as u64, "run", "runs")
-            );
-            Some((at, (most, share)))
-        })
-        .collect();
+    // What most runs have, and how many of those with a report.
+    let chosen = votes.into_iter().filter_map(|(at, texts)| {
+        let all: BTreeSet<usize> = texts.values().flatten().copied().collect();
+        let (most, runs) = texts.into_iter().max_by_key(|(_, runs)| runs.len())?;
+        let all = counted(all.len() as u64, "run", "runs");
+        Some((at, (most, format!("{} of {all}", runs.len()))))
+    });
+    let chosen: BTreeMap<At, (EvaluatedOn, String)> = chosen.collect();
     for run in runs {
-        let mut kept: Vec<Evaluation> = Vec::new();
-        for one in std::mem::take(&mut run.evaluations) {
-            let at = (one.length, one.way());
-            let same = one.same(run);
-            let is_double = (kept.iter()).any(|kept| (kept.length, kept.way()) == at);
-            let why = match chosen.get(&at) {
-                Some((most, share)) if same.data != most.data || same.bytes != most.bytes => {
-                    format!("is of another text than the reports of {share}")
+        let mut seen = BTreeSet::new();
+        keep_reports(run, |run, one| {
+            let at = (one.length, one.mode());
+            let own = one.evaluated_on(run);
+            match chosen.get(&at) {
+                Some((most, share)) if own.data != most.data || own.bytes != most.bytes => {
+                    Err(format!("is of another text than the reports of {share}"))
                 }
-                Some((most, share)) if same != *most => format!(
-                    "is of {}, and the reports of {share} are of {}",
-                    same.amount(),
-                    most.amount()
-                ),
-                _ if is_double => "is of the same text as another one of the run".to_owned(),
-                _ => {
-                    kept.push(one);
-                    continue;
+                Some((most, share)) if own != *most => {
+                    let (own, most) = (own.amount(), most.amount());
+                    Err(format!(
+                        "is of {own}, and the reports of {share} are of {most}"
+                    ))
                 }
-            };
-            let file = one.file;
-            run.left_out.push(LeftOut { file, why });
-        }
-        run.evaluations = kept;
+                _ if !seen.insert(at) => {
+                    Err("is of the same text as another one of the run".to_owned())
+                }
+                _ => Ok(()),
+            }
+        });
     }
 }
 
-/// Leaves the evaluations at the step that a run is at or, `within` its training, is compared at.
-fn leave_out_other_steps(run: &mut Run, within: bool) {
-    let (here, what) = if within {
-        (run.compared_steps(), "is compared at")
-    } else {
-        (run.step, "is at")
-    };
+/// Excludes the evaluations for which `check` returns a reason.
+fn keep_reports(run: &mut Run, mut check: impl FnMut(&Run, &Evaluation) -> Result<(), String>) {
     for one in std::mem::take(&mut run.evaluations) {
-        let Some((step, here)) = one.step.zip(here).filter(|(step, here)| step != here) else {
-            run.evaluations.push(one);
-            continue;
-        };
-        run.left_out.push(LeftOut {
-            file: one.file,
-            why: format!("is of step {step}, and the run {what} step {here}"),
-        });
+        match check(run, &one) {
+            Ok(()) => run.evaluations.push(one),
+            Err(why) => run.excluded_reports.push(ExcludedReport {
+                file: one.file,
+                why,
+            }),
+        }
     }
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
+use miras_log::JsonLines;
 use serde_json::Value;
 
-use super::json;
 use crate::CompareError;
 
 /// One line of `metrics.jsonl`.
@@ -23,31 +22,25 @@ pub struct Point {
     pub values: BTreeMap<String, f64>,
 }
 
-#[derive(Deserialize)]
-struct Line {
-    step: u64,
-    #[serde(default)]
-    tokens: u64,
-    #[serde(flatten)]
-    values: BTreeMap<String, Value>,
-}
-
-/// Reads the lines, none if nothing was logged; and whether the last one is torn.
+/// Reads the lines, and whether the final one is torn.
 pub(super) fn read(path: &Path) -> Result<(Vec<Point>, bool), CompareError> {
-    let (lines, is_torn) = json::lines::<Line>(path)?;
-    let mut points: Vec<Point> = (lines.into_iter())
-        .map(|line| Point {
+    let (lines, is_torn) = JsonLines::read(path)?;
+    let points = lines.into_iter().map(|mut line| {
+        let tokens = line.values.remove("tokens");
+        let values = line.values.into_iter();
+        Point {
             step: line.step,
-            tokens: line.tokens,
+            tokens: tokens
+                .and_then(|tokens| tokens.as_u64())
+                .unwrap_or_default(),
             seconds: None,
-            values: line
-                .values
-                .into_iter()
+            values: values
                 .filter_map(|(tag, value)| Some((tag, number(&value)?)))
                 .collect(),
-        })
-        .collect();
-    time(&mut points);
+        }
+    });
+    let mut points: Vec<Point> = points.collect();
+    set_seconds(&mut points);
     Ok((points, is_torn))
 }
 
@@ -65,8 +58,8 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// Gives each point the time of the newest point at or before it that tells one.
-fn time(points: &mut [Point]) {
+/// Sets the seconds of each point to those of the newest point at or before it that tells them.
+fn set_seconds(points: &mut [Point]) {
     let logs_seconds = points.iter().any(|p| p.values.contains_key("perf/seconds"));
     let mut now = None;
     let mut tokens = 0;

@@ -1,150 +1,258 @@
-//! Draws a figure: axes and grid, then spreads, lines and dots, then the legend.
+//! Draws a plot with plotters.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::vec::IntoIter;
 
 use plotters::coord::Shift;
-use plotters::drawing::DrawingArea;
-use plotters::prelude::DrawingBackend;
-use plotters::style::RGBColor;
-use plotters::style::text_anchor::{HPos, VPos};
+use plotters::coord::ranged1d::ValueFormatter as _;
+use plotters::element::DashedPathElement;
+use plotters::prelude::*;
+use textwrap::{Options, WordSplitter};
 
-use super::figure::{Dot, Figure, Values};
-use super::frame::{At, Failure, Letters, Pen};
-use super::legend::Legend;
-use super::lines::{Manner, line, seeds, spread};
 use super::scale::Scale;
-use super::{HEIGHT, WIDTH};
+use super::{Dash, DataPoint, LineStyle, Plot, Series, Spread, Values};
 
-const WHITE: RGBColor = RGBColor(255, 255, 255);
+/// The size of a plot.
+const WIDTH: u32 = 920;
+const HEIGHT: u32 = 500;
+/// Units of the drawing per unit of its size: plotters' coordinates are whole numbers, which are
+/// too coarse for smooth lines.
+const FINE: u32 = 4;
+
+const FONT: &str = "sans-serif";
+const TITLE: u32 = 20 * FINE;
+const LABEL: u32 = 17 * FINE;
+const SMALL: u32 = 15 * FINE;
+/// The mean width of a letter of [`SMALL`] size.
+const LETTER: u32 = SMALL / 2;
+/// Legend labels and notes are wrapped at this many letters.
+const MAX_LABEL: usize = 34;
+const MAX_NOTE: usize = 120;
+
 const GRID: RGBColor = RGBColor(228, 228, 228);
 const EDGE: RGBColor = RGBColor(150, 150, 150);
-const INK: RGBColor = RGBColor(35, 35, 35);
 const PALE: RGBColor = RGBColor(110, 110, 110);
+/// The colours of Okabe and Ito, which the colour-blind can tell apart, without their yellow, which
+/// is hard to see on white.
+const PALETTE: [RGBColor; super::COLORS] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(70, 70, 70),
+];
+/// Series with more points than this have no markers.
+const MAX_MARKERS: usize = 40;
 
-const TITLE: f64 = 20.0;
-const LABEL: f64 = 17.0;
-const SMALL: f64 = 15.5;
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Scale, Scale>>;
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Where the data are, and how they are placed.
-pub(super) struct Field {
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-    x: Scale,
-    y: Scale,
+pub(super) fn svg(plot: &Plot) -> Result<String> {
+    let mut text = String::new();
+    let size = (WIDTH * FINE, HEIGHT * FINE);
+    let backend = SVGBackend::with_string(&mut text, size);
+    draw(plot, &backend.into_drawing_area())?;
+    // XML has no control characters.
+    let text = text.replace(|letter: char| letter.is_control() && letter != '\n', " ");
+    let fine = format!("<svg width=\"{}\" height=\"{}\"", size.0, size.1);
+    let title = maud::html! { (plot.title) }.into_string();
+    let shown =
+        format!("<svg role=\"img\" aria-label=\"{title}\" width=\"{WIDTH}\" height=\"{HEIGHT}\"");
+    Ok(text.replacen(&fine, &shown, 1))
 }
 
-impl Field {
-    pub(super) fn at(&self, x: f64, y: f64) -> At {
-        (
-            self.left + self.x.place(x) * (self.right - self.left),
-            self.bottom - self.y.place(y) * (self.bottom - self.top),
-        )
+fn draw(plot: &Plot, area: &Area) -> Result<()> {
+    area.fill(&WHITE)?;
+    let mut area = area
+        .margin(8 * FINE, 0, 0, 0)
+        .titled(&plot.title, (FONT, TITLE))?;
+    for line in textwrap::wrap(&plot.notes.join("; "), MAX_NOTE) {
+        area = area.titled(&line, (FONT, SMALL).into_font().color(&PALE))?;
     }
+    let wrap = Options::new(MAX_LABEL).word_splitter(WordSplitter::NoHyphenation);
+    let labels: Vec<Vec<_>> = (plot.legend.iter())
+        .map(|entry| textwrap::wrap(&entry.label, &wrap))
+        .collect();
+    let letters = labels
+        .iter()
+        .flatten()
+        .map(|line| line.chars().count())
+        .max();
+    let legend_width = letters.map_or(0, |letters| letters as u32 * LETTER + 60 * FINE);
+    let (main, side) = area.split_horizontally(WIDTH * FINE - legend_width);
+    draw_series(plot, &main)?;
+    draw_legend(plot, &labels, &side)
 }
 
-fn letters(size: f64, color: RGBColor, h: HPos, v: VPos) -> Letters {
-    Letters {
-        size,
-        color,
-        h,
-        v,
-        upwards: false,
-    }
-}
+fn draw_series(plot: &Plot, area: &Area) -> Result<()> {
+    let width = area.dim_in_pixel().0;
+    let (x, y) = scales(plot, width / FINE);
+    let widest = y.labels().map(|label| label.len()).max().unwrap_or(0);
+    let mut chart = ChartBuilder::on(area)
+        .margin(10 * FINE)
+        .set_label_area_size(LabelAreaPosition::Bottom, 48 * FINE)
+        .set_label_area_size(LabelAreaPosition::Left, widest as u32 * LETTER + 34 * FINE)
+        .build_cartesian_2d(x.clone(), y)?;
+    let room = (width / LETTER) as usize / x.labels().count().max(1);
+    chart
+        .configure_mesh()
+        .bold_line_style(GRID.stroke_width(FINE))
+        .axis_style(EDGE.stroke_width(FINE))
+        .label_style((FONT, SMALL))
+        .axis_desc_style((FONT, LABEL))
+        .x_desc(&plot.x.label)
+        .y_desc(&plot.y.label)
+        .x_label_formatter(&|value| cut(x.format_ext(value), room.max(4) - 2))
+        .draw()?;
 
-/// Draws `figure` on an area that has `fine` places to a point; `sink` is the pen's.
-pub(super) fn draw<B: DrawingBackend>(
-    area: &DrawingArea<B, Shift>,
-    figure: &Figure,
-    fine: u32,
-    sink: f64,
-) -> Result<(), Failure<B>> {
-    let pen = Pen::new(area, fine, sink);
-    pen.fill(WHITE)?;
-    let small = letters(SMALL, INK, HPos::Left, VPos::Center);
-
-    let legend = Legend::new(&pen, figure, small)?;
-    let dots = || figure.series.iter().flat_map(|series| &series.dots);
-    let ends = |dot: &Dot| -> Vec<f64> {
-        let std = dot.std.unwrap_or(0.0);
-        let ends = [dot.y, dot.y + std, dot.y - std];
-        ends.into_iter().chain(dot.seeds.iter().copied()).collect()
+    let count = plot.series.len() as f64;
+    let has_bars = plot
+        .series
+        .iter()
+        .any(|one| one.spread == Spread::ErrorBars && one.has_spread());
+    // Error bars are drawn side by side.
+    let step = if has_bars {
+        (0.07 / count).min(0.009)
+    } else {
+        0.0
     };
-    let mut ys: Vec<f64> = dots().flat_map(ends).collect();
-    let has_log_values = dots().all(|dot| dot.y > 0.0);
-    // A spread that reaches below zero does not decide whether there are logarithms.
-    ys.retain(|&y| !has_log_values || y > 0.0);
-    let xs: Vec<f64> = dots().map(|dot| dot.x).collect();
-    let y = Scale::new(&figure.y, &ys, 0.05, 7);
-    let mut widest = 0.0_f64;
-    for (_, label) in &y.ticks {
-        widest = widest.max(pen.width(label, small)?);
-    }
-    let left = 44.0 + widest;
-    let right = f64::from(WIDTH) - 24.0 - legend.width;
-    let is_chosen = !matches!(figure.x.values, Values::Numbers);
-    let pad = if is_chosen { 0.06 } else { 0.02 };
-    let field = Field {
-        left,
-        right,
-        top: if figure.note.is_some() { 58.0 } else { 42.0 },
-        bottom: f64::from(HEIGHT) - 62.0,
-        x: Scale::new(&figure.x, &xs, pad, ((right - left) / 75.0) as usize),
-        y,
-    };
-
-    axes(&pen, figure, &field)?;
-    for (at, series) in figure.series.iter().enumerate() {
-        spread(&pen, series, &field, Manner::of(at, figure))?;
-    }
-    for (at, series) in figure.series.iter().enumerate() {
-        seeds(&pen, series, &field, Manner::of(at, figure))?;
+    let placed: Vec<_> = (plot.series.iter().enumerate())
+        .map(|(at, series)| Placed {
+            series,
+            x: &x,
+            shift: step * (at as f64 - (count - 1.0) / 2.0),
+        })
+        .collect();
+    for one in &placed {
+        one.draw_spread(&mut chart, (0.6 / count).clamp(0.05, 0.18))?;
     }
     // The best is drawn last, over the others.
-    for (at, series) in figure.series.iter().enumerate().rev() {
-        line(&pen, series, &field, Manner::of(at, figure))?;
-    }
-    legend.draw(&pen, figure, (field.right, field.top), small)
-}
-
-fn axes<B: DrawingBackend>(
-    pen: &Pen<'_, B>,
-    figure: &Figure,
-    field: &Field,
-) -> Result<(), Failure<B>> {
-    let at_left = letters(SMALL, INK, HPos::Right, VPos::Center);
-    for (value, label) in &field.y.ticks {
-        let y = field.at(0.0, *value).1;
-        pen.line(&[(field.left, y), (field.right, y)], GRID, 1.0)?;
-        pen.text(label, (field.left - 8.0, y), at_left)?;
-    }
-    let below = letters(SMALL, INK, HPos::Center, VPos::Top);
-    let room = (field.right - field.left) / field.x.ticks.len().max(1) as f64;
-    for (value, label) in &field.x.ticks {
-        let x = field.at(*value, 0.0).0;
-        pen.line(&[(x, field.top), (x, field.bottom)], GRID, 1.0)?;
-        let label = match figure.x.values {
-            Values::Names(_) => pen.fitted(label, below, room - 6.0)?,
-            _ => label.clone(),
-        };
-        pen.text(&label, (x, field.bottom + 7.0), below)?;
-    }
-    pen.frame((field.left, field.top), (field.right, field.bottom), EDGE)?;
-
-    let middle = f64::midpoint(field.left, field.right);
-    let below = letters(LABEL, INK, HPos::Center, VPos::Top);
-    pen.text(&figure.x.label, (middle, field.bottom + 32.0), below)?;
-    let mut beside = letters(LABEL, INK, HPos::Center, VPos::Top);
-    beside.upwards = true;
-    let middle = f64::midpoint(field.top, field.bottom);
-    pen.text(&figure.y.label, (12.0, middle), beside)?;
-
-    let above = letters(TITLE, INK, HPos::Left, VPos::Top);
-    pen.text(&figure.title, (field.left, 9.0), above)?;
-    if let Some(note) = &figure.note {
-        let under = letters(SMALL, PALE, HPos::Left, VPos::Top);
-        let most = f64::from(WIDTH) - field.left - 12.0;
-        pen.text(&pen.fitted(note, under, most)?, (field.left, 33.0), under)?;
+    for one in placed.iter().rev() {
+        one.draw_line(&mut chart)?;
     }
     Ok(())
+}
+
+/// The lines of each label, below each other. plotters draws legends inside of a chart, so this is
+/// a chart of its own, without axes.
+fn draw_legend(plot: &Plot, labels: &[Vec<Cow<str>>], area: &Area) -> Result<()> {
+    let mut chart = ChartBuilder::on(area).build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
+    for (entry, lines) in plot.legend.iter().zip(labels) {
+        for (at, line) in lines.iter().enumerate() {
+            let nothing = None::<Circle<(f64, f64), u32>>;
+            let label = chart.draw_series(nothing)?.label(&**line);
+            if at == 0 {
+                let style = entry.style;
+                let end = 26 * FINE as i32;
+                label.legend(move |(x, y)| stroke(vec![(x, y), (x + end, y)], style));
+            }
+        }
+    }
+    let mut legend = chart.configure_series_labels();
+    legend
+        .position(SeriesLabelPosition::UpperLeft)
+        .label_font((FONT, SMALL));
+    legend.margin(4 * FINE).legend_area_size(32 * FINE).draw()?;
+    Ok(())
+}
+
+/// The scales of a plot of this width.
+fn scales(plot: &Plot, width: u32) -> (Scale, Scale) {
+    let points = || plot.series.iter().flat_map(|series| &series.points);
+    let xs: Vec<f64> = points().map(|point| point.x).collect();
+    let is_positive = points().all(|point| point.y > 0.0);
+    let ys = points().flat_map(|point| {
+        let std = point.std.unwrap_or(0.0);
+        let ends = [point.y, point.y + std, point.y - std];
+        ends.into_iter().chain(point.seeds.iter().copied())
+    });
+    // A spread that reaches below zero does not decide whether there are logarithms.
+    let ys: Vec<f64> = ys.filter(|&y| !is_positive || y > 0.0).collect();
+    let pad = if matches!(plot.x.values, Values::Numbers) {
+        0.02
+    } else {
+        0.06
+    };
+    let x = Scale::new(&plot.x, &xs, pad, (width as usize - 70) / 75);
+    (x, Scale::new(&plot.y, &ys, 0.05, 7))
+}
+
+/// A series, and where it is in the plot.
+struct Placed<'a> {
+    series: &'a Series,
+    x: &'a Scale,
+    /// To the right, as a share of the x axis.
+    shift: f64,
+}
+
+impl Placed<'_> {
+    fn at(&self, x: f64, y: f64) -> (f64, f64) {
+        (self.x.shifted(x, self.shift), y)
+    }
+
+    /// The standard deviations, and a ring for each seed where there are several.
+    fn draw_spread(&self, chart: &mut Chart, shade: f64) -> Result<()> {
+        let Self { series, x, .. } = self;
+        let points = &series.points;
+        let color = PALETTE[series.style.color];
+        let ends = |sign: f64| {
+            let y = move |point: &DataPoint| point.y + sign * point.std.unwrap_or(0.0);
+            points.iter().map(move |point| self.at(point.x, y(point)))
+        };
+        if series.spread == Spread::Band && points.len() > 1 && series.has_spread() {
+            let outline: Vec<_> = ends(1.0).chain(ends(-1.0).rev()).collect();
+            chart.draw_series([Polygon::new(outline, color.mix(shade))])?;
+        }
+        if series.spread == Spread::ErrorBars {
+            let bars = ends(-1.0).zip(ends(1.0)).zip(points);
+            let bars = bars.filter(|(_, point)| point.std.is_some());
+            chart.draw_series(bars.map(|(((at, low), (_, high)), _)| {
+                let [left, right] = [-0.006, 0.006].map(|share| x.shifted(at, share));
+                let lower = [(left, low), (right, low), (at, low)];
+                let upper = [(at, high), (left, high), (right, high)];
+                PathElement::new([lower, upper].concat(), color.stroke_width(5))
+            }))?;
+        }
+        let rings = points.iter().filter(|point| point.seeds.len() > 1);
+        let rings = rings.flat_map(|point| point.seeds.iter().map(|&y| self.at(point.x, y)));
+        chart.draw_series(rings.map(|at| Circle::new(at, 10, color.stroke_width(FINE))))?;
+        Ok(())
+    }
+
+    /// The means, from point to point.
+    fn draw_line(&self, chart: &mut Chart) -> Result<()> {
+        let Series { style, points, .. } = self.series;
+        let points = points.iter().map(|point| self.at(point.x, point.y));
+        let points: Vec<_> = points.collect();
+        chart.draw_series([stroke(points.clone(), *style)])?;
+        if points.len() <= MAX_MARKERS {
+            let filled = PALETTE[style.color].filled();
+            chart.draw_series(points.into_iter().map(|at| Circle::new(at, 13, filled)))?;
+        }
+        Ok(())
+    }
+}
+
+/// A line in a colour, with dashes.
+fn stroke<P: Clone>(points: Vec<P>, style: LineStyle) -> DashedPathElement<IntoIter<P>, u32> {
+    let (dash, gap) = match style.dash {
+        Dash::Solid => (u32::MAX / 2, 0),
+        Dash::Dashed => (8 * FINE, 5 * FINE),
+        Dash::Dotted => (2 * FINE, 4 * FINE),
+        Dash::LongDashed => (18 * FINE, 5 * FINE),
+    };
+    let color = PALETTE[style.color].stroke_width(2 * FINE);
+    DashedPathElement::new(points, dash, gap, color)
+}
+
+/// The beginning of a text, with an ellipsis if it is cut.
+fn cut(text: String, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text;
+    }
+    text.chars().take(max - 1).chain(['…']).collect()
 }

@@ -1,120 +1,104 @@
-//! From values to places along an axis, and the ticks on it.
+//! The range of an axis, linear or logarithmic, and its ticks.
 
-use super::figure::{Axis, Values};
-use super::number;
+use std::ops::Range;
 
-/// A range wider than this, from its smallest to its largest value, is drawn by logarithms.
-const WIDE: f64 = 20.0;
-/// The same for values that somebody chose: those are seldom so far apart by even steps.
-const WIDE_CHOICE: f64 = 7.5;
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use plotters::coord::types::RangedCoordf64;
 
-/// One axis, ready to be drawn.
+use super::{Axis, Values};
+use crate::number::{trimmed, with_letter};
+
+/// An axis is logarithmic if its largest value is more than this many times the smallest one.
+const LOG_RATIO: f64 = 20.0;
+/// The same for chosen values, which are seldom so far apart in even steps.
+const LOG_RATIO_CHOSEN: f64 = 7.5;
+/// Larger values are drawn here, so that all ranges are finite.
+const LARGEST: f64 = 1e300;
+
+/// One axis. A position is a value, or its logarithm on a logarithmic axis.
 #[derive(Debug, Clone)]
 pub(super) struct Scale {
+    /// The first and the last position.
     low: f64,
     high: f64,
     is_log: bool,
-    /// Values, and what stands beside them.
-    pub(super) ticks: Vec<(f64, String)>,
+    /// Values.
+    ticks: Vec<f64>,
+    names: Vec<String>,
 }
 
 impl Scale {
-    /// `pad` is the share of the range that is left free on both sides; `most` the number of
+    /// `pad` is the share of the range that is left free on both sides, `max_ticks` the number of
     /// ticks that there is room for.
-    pub(super) fn new(axis: &Axis, values: &[f64], pad: f64, most: usize) -> Self {
-        let kind = &axis.values;
-        if let Values::Names(names) = kind {
-            let ticks = names.iter().enumerate();
-            return Self {
-                low: -0.5,
-                high: names.len() as f64 - 0.5,
-                is_log: false,
-                ticks: ticks.map(|(at, name)| (at as f64, name.clone())).collect(),
-            };
+    pub(super) fn new(axis: &Axis, values: &[f64], pad: f64, max_ticks: usize) -> Self {
+        let mut scale = Self {
+            low: -0.5,
+            high: 0.5,
+            is_log: false,
+            ticks: Vec::new(),
+            names: Vec::new(),
+        };
+        if let Values::Names(names) = &axis.values {
+            scale.high = names.len() as f64 - 0.5;
+            scale.ticks = (0..names.len()).map(|at| at as f64).collect();
+            scale.names.clone_from(names);
+            return scale;
         }
-        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let most_value = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let wide = match kind {
-            _ if axis.in_logs => 1.0,
-            Values::Chosen(chosen) if chosen.len() > 2 => WIDE_CHOICE,
-            _ => WIDE,
+        let values = || values.iter().map(|value| value.clamp(-LARGEST, LARGEST));
+        let least = values().fold(f64::INFINITY, f64::min);
+        let greatest = values().fold(f64::NEG_INFINITY, f64::max);
+        let ratio = match &axis.values {
+            _ if axis.is_log => 1.0,
+            Values::Chosen(chosen) if chosen.len() > 2 => LOG_RATIO_CHOSEN,
+            _ => LOG_RATIO,
         };
-        let is_log = least > 0.0 && most_value > least * wide;
-        let (mut low, mut high) = if is_log {
-            (least.log10(), most_value.log10())
-        } else {
-            (least, most_value)
-        };
+        scale.is_log = least > 0.0 && greatest > least * ratio;
+        let (mut low, mut high) = (scale.position(least), scale.position(greatest));
         if high - low <= low.abs().max(1e-12) * 1e-9 {
             let room = if low == 0.0 { 1.0 } else { low.abs() * 0.1 };
             (low, high) = (low - room, high + room);
         }
         let room = (high - low) * pad;
-        let mut scale = Self {
-            low: low - room,
-            high: high + room,
-            is_log,
-            ticks: Vec::new(),
-        };
-        scale.ticks = match kind {
-            Values::Chosen(chosen) if scale.fits(chosen, most) => chosen
-                .iter()
-                .map(|&value| (value, number::alone(value)))
-                .collect(),
-            _ if is_log => scale.log_ticks(most),
-            _ => scale.even_ticks(most),
+        (scale.low, scale.high) = (low - room, high + room);
+        scale.ticks = match &axis.values {
+            Values::Chosen(chosen) if scale.has_room_for(chosen, max_ticks) => chosen.clone(),
+            _ if scale.is_log => scale.log_ticks(max_ticks),
+            _ => RangedCoordf64::from(scale.low..scale.high).key_points(max_ticks),
         };
         scale
     }
 
-    /// Where a value is: 0 at the low end, 1 at the high one.
-    pub(super) fn place(&self, value: f64) -> f64 {
-        let value = if self.is_log {
-            // What has no logarithm is at the low end.
+    fn position(&self, value: f64) -> f64 {
+        if self.is_log {
             value.max(f64::MIN_POSITIVE).log10()
         } else {
             value
-        };
-        ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
-    }
-
-    /// Whether labels at these values would stand apart.
-    fn fits(&self, values: &[f64], most: usize) -> bool {
-        let gap = 0.6 / most as f64;
-        let places: Vec<f64> = values.iter().map(|&value| self.place(value)).collect();
-        values.len() <= 12 && places.windows(2).all(|pair| pair[1] - pair[0] >= gap)
-    }
-
-    fn even_ticks(&self, most: usize) -> Vec<(f64, String)> {
-        let rough = (self.high - self.low) / most.max(1) as f64;
-        let power = 10_f64.powf(rough.log10().floor());
-        let steps = [1.0, 2.0, 2.5, 5.0, 10.0].map(|digit| digit * power);
-        let step = steps
-            .into_iter()
-            .find(|&step| step >= rough * 0.999)
-            .unwrap_or(10.0 * power);
-        if !step.is_normal() {
-            return Vec::new();
         }
-        let first = (self.low / step).ceil() as i64;
-        let last = (self.high / step).floor() as i64;
-        let largest = self.low.abs().max(self.high.abs());
-        (first..=last)
-            .map(|at| at as f64 * step)
-            .map(|value| (value, number::on_step(value, step, largest)))
-            .collect()
     }
 
-    fn log_ticks(&self, most: usize) -> Vec<(f64, String)> {
-        let (first, last) = (self.low.floor() as i32, self.high.ceil() as i32);
-        let within = |digits: &[f64], every: i32| -> Vec<(f64, String)> {
-            (first..=last)
-                .filter(|power| power % every == 0)
-                .flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)))
-                .filter(|value| (self.low..=self.high).contains(&value.log10()))
-                .map(|value| (value, number::alone(value)))
-                .collect()
-        };
+    /// The value at a distance from another one, as a share of the axis.
+    pub(super) fn shifted(&self, value: f64, share: f64) -> f64 {
+        let position = self.position(value) + share * (self.high - self.low);
+        if self.is_log {
+            10_f64.powf(position)
+        } else {
+            position
+        }
+    }
+
+    /// The names of the ticks.
+    pub(super) fn labels(&self) -> impl Iterator<Item = String> {
+        self.ticks.iter().map(|tick| self.format_ext(tick))
+    }
+
+    fn has_room_for(&self, ticks: &[f64], max_ticks: usize) -> bool {
+        let gap = 0.6 * (self.high - self.low) / max_ticks as f64;
+        let is_apart = |pair: &[f64]| self.position(pair[1]) - self.position(pair[0]) >= gap;
+        ticks.len() <= 12 && ticks.windows(2).all(is_apart)
+    }
+
+    /// Round values: as many digits of each power of ten as there is room for.
+    fn log_ticks(&self, max_ticks: usize) -> Vec<f64> {
         let choices: [(&[f64], i32); 5] = [
             (&[1.0, 2.0, 5.0], 1),
             (&[1.0, 3.0], 1),
@@ -122,11 +106,57 @@ impl Scale {
             (&[1.0], 2),
             (&[1.0], 4),
         ];
-        choices
-            .into_iter()
-            .map(|(digits, every)| within(digits, every))
-            .find(|ticks| ticks.len() <= most.max(2) + 2)
-            .unwrap_or_default()
+        let ticks = choices.into_iter().map(|(digits, every)| -> Vec<f64> {
+            let powers = self.low.floor() as i32..=self.high.ceil() as i32;
+            let powers = powers.filter(|power| power % every == 0);
+            powers
+                .flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)))
+                .filter(|value| (self.low..=self.high).contains(&value.log10()))
+                .collect()
+        });
+        let mut fitting = ticks.filter(|ticks| ticks.len() <= max_ticks.max(2) + 2);
+        fitting.next().unwrap_or_default()
+    }
+}
+
+/// How plotters maps values to pixels.
+impl Ranged for Scale {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    /// Values outside of the range are at its ends.
+    fn map(&self, value: &f64, pixels: (i32, i32)) -> i32 {
+        let position = self.position(*value).clamp(self.low, self.high);
+        RangedCoordf64::from(self.low..self.high).map(&position, pixels)
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() {
+            Vec::new()
+        } else {
+            self.ticks.clone()
+        }
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.low..self.high
+    }
+}
+
+impl ValueFormatter<f64> for Scale {
+    fn format_ext(&self, value: &f64) -> String {
+        let size = value.abs();
+        if let Some(name) = self.names.get(*value as usize) {
+            name.clone()
+        } else if size < (self.high - self.low) * 1e-9 && !self.is_log {
+            "0".to_owned()
+        } else if size < 1e-4 {
+            format!("{value:e}")
+        } else if size < 10_000.0 {
+            trimmed(*value, 6)
+        } else {
+            with_letter(*value, 3)
+        }
     }
 }
 
@@ -134,43 +164,38 @@ impl Scale {
 mod tests {
     use super::*;
 
-    fn labels(values: &[f64], most: usize) -> Vec<String> {
-        let scale = Scale::new(&Axis::numbers(""), values, 0.0, most);
-        scale.ticks.into_iter().map(|(_, label)| label).collect()
+    fn labels(axis: &Axis, values: &[f64], max_ticks: usize) -> Vec<String> {
+        Scale::new(axis, values, 0.0, max_ticks).labels().collect()
     }
 
     #[test]
     fn ticks_are_round_and_have_the_digits_they_need() {
-        assert_eq!(labels(&[2.3, 2.7], 5), ["2.3", "2.4", "2.5", "2.6", "2.7"]);
-        assert_eq!(labels(&[0.0, 10.0], 4), ["0", "2.5", "5.0", "7.5", "10.0"]);
-        assert_eq!(
-            labels(&[100_000.0, 500_000.0], 4),
-            ["100k", "200k", "300k", "400k", "500k"]
-        );
-        assert_eq!(labels(&[1e6, 2.5e6], 3), ["1.0M", "1.5M", "2.0M", "2.5M"]);
+        let labels = |low, high, max| labels(&Axis::numbers(""), &[low, high], max);
+        assert_eq!(labels(2.3, 2.7, 5), ["2.3", "2.4", "2.5", "2.6", "2.7"]);
+        assert_eq!(labels(0.0, 10.0, 6), ["0", "2", "4", "6", "8", "10"]);
+        assert_eq!(labels(1e6, 2.5e6, 4), ["1M", "1.5M", "2M", "2.5M"]);
+        assert_eq!(labels(1.0, 1000.0, 4), ["1", "10", "100", "1000"]);
+        assert_eq!(labels(2e-6, 1e-3, 2), ["1e-5", "0.0001", "0.001"]);
     }
 
     #[test]
-    fn wide_ranges_are_logarithmic() {
-        assert_eq!(labels(&[1.0, 1000.0], 4), ["1", "10", "100", "1000"]);
-        let scale = Scale::new(&Axis::numbers(""), &[1.0, 100.0], 0.0, 4);
-        assert!((scale.place(10.0) - 0.5).abs() < 1e-12);
-        assert!(scale.place(-1.0) == 0.0);
+    fn logarithms_and_single_values_are_in_the_range() {
+        let scale = |low, high| Scale::new(&Axis::numbers(""), &[low, high], 0.0, 4);
+        let wide = scale(1.0, 100.0);
+        let pixels = [-1.0, 1.0, 10.0, 100.0].map(|value| wide.map(&value, (0, 1000)));
+        assert_eq!(pixels, [0, 0, 500, 1000]);
+        let single = scale(3.0, 3.0);
+        assert_eq!(single.map(&3.0, (0, 1000)), 500);
+        assert!(!single.ticks.is_empty());
     }
 
     #[test]
-    fn one_value_is_in_the_middle() {
-        let scale = Scale::new(&Axis::numbers(""), &[3.0, 3.0], 0.0, 4);
-        assert!((scale.place(3.0) - 0.5).abs() < 1e-12);
-        assert!(!scale.ticks.is_empty());
-    }
-
-    #[test]
-    fn numbers_at_the_ends_of_their_range_do_no_harm() {
+    fn extreme_ranges_have_few_ticks() {
         for values in [
             [5e-324, 1e-323],
-            [-1e308, 1e308],
+            [-f64::MAX, f64::MAX],
             [0.0, 0.0],
+            [1e17, 1e17 + 64.0],
             [1e-300, 1e300],
         ] {
             let scale = Scale::new(&Axis::numbers(""), &values, 0.05, 7);
@@ -179,17 +204,9 @@ mod tests {
     }
 
     #[test]
-    fn chosen_values_are_marked_if_there_is_room() {
-        let marks = |values: &[f64]| {
-            let axis = Axis::chosen("", values.to_vec());
-            let scale = Scale::new(&axis, values, 0.05, 8);
-            scale
-                .ticks
-                .into_iter()
-                .map(|(value, _)| value)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(marks(&[1.0, 2.0, 4.0]), [1.0, 2.0, 4.0]);
-        assert_ne!(marks(&[1.0, 1.001, 4.0]), [1.0, 1.001, 4.0]);
+    fn chosen_values_have_ticks_if_there_is_room() {
+        let labels = |values: &[f64]| labels(&Axis::chosen("", values.to_vec()), values, 8);
+        assert_eq!(labels(&[1.0, 2.0, 4.0]), ["1", "2", "4"]);
+        assert_ne!(labels(&[1.0, 1.001, 4.0]), ["1", "1.001", "4"]);
     }
 }

@@ -1,98 +1,88 @@
-//! One row a run, for other programs.
+//! One row per run, for other programs.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 
 use crate::CompareError;
-use crate::comparison::Comparison;
-use crate::comparison::Variant;
 use crate::comparison::label::in_words;
+use crate::comparison::{Comparison, Variant};
 use crate::input::{Memory, Run};
 
-/// For messages.
-const NAME: &str = "the CSV";
-
 impl Comparison {
-    /// One row a run: what it is, how it ended, what it took and what it was measured at.
+    /// One row per run: what it is, how it ended, what it took and what it was measured at.
     ///
     /// What is not known is an empty cell.
     pub fn csv(&self) -> Result<String, CompareError> {
-        let lengths: BTreeSet<(u64, Memory)> = self
-            .runs()
-            .flat_map(|run| &run.evaluations)
-            .map(|one| (one.length, one.memory))
-            .collect();
-        let mut head = ["variant", "run", "seed", "status", "counted", "why_not"]
-            .map(str::to_owned)
-            .to_vec();
-        head.extend(self.differing.iter().cloned());
-        head.push(self.metric.clone());
-        head.push(format!("best {}", self.metric));
-        head.extend(
-            [
-                "tokens",
-                "steps",
-                "seconds",
-                "tokens_per_s",
-                "parameters",
-                "memory_parameters",
-                "state_bytes",
-                "flops",
-            ]
-            .map(str::to_owned),
-        );
-        head.extend(lengths.iter().map(|(length, memory)| match memory {
-            Memory::Live => format!("loss@{length}"),
-            other => format!("loss@{length}/{other}"),
-        }));
-
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer
-            .write_record(&head)
-            .map_err(CompareError::render(NAME))?;
-        for variant in &self.variants {
-            for run in &variant.runs {
-                let row = self.row(variant, run, &lengths);
-                writer
-                    .write_record(&row)
-                    .map_err(CompareError::render(NAME))?;
-            }
-        }
-        let bytes = writer.into_inner().map_err(CompareError::render(NAME))?;
-        String::from_utf8(bytes).map_err(CompareError::render(NAME))
+        self.csv_rows().map_err(CompareError::render("the CSV"))
     }
 
-    fn row(&self, variant: &Variant, run: &Run, lengths: &BTreeSet<(u64, Memory)>) -> Vec<String> {
-        let setting = |key: &String| {
-            let value = run.settings.get(key).or_else(|| variant.settings.get(key));
-            value.map(in_words).unwrap_or_default()
+    fn csv_rows(&self) -> Result<String, Box<dyn Error>> {
+        let evaluations = self.runs().flat_map(|run| &run.evaluations);
+        let evaluated = evaluations.map(|one| (one.length, one.memory)).collect();
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for (n, (variant, run)) in self.variants_and_runs().enumerate() {
+            let row = self.row(variant, run, &evaluated);
+            if n == 0 {
+                writer.write_record(row.iter().map(|(name, _)| name))?;
+            }
+            writer.write_record(row.iter().map(|(_, cell)| cell))?;
+        }
+        Ok(String::from_utf8(writer.into_inner()?)?)
+    }
+
+    /// The names of all columns and their cells.
+    fn row(
+        &self,
+        variant: &Variant,
+        run: &Run,
+        evaluated: &BTreeSet<(u64, Memory)>,
+    ) -> Vec<(String, String)> {
+        let mut row = Vec::new();
+        let mut push = |name: &str, value: Option<String>| {
+            row.push((name.to_owned(), value.unwrap_or_default()));
         };
-        let mut row = vec![
-            variant.label.clone(),
-            run.name.clone(),
-            run.seed.to_string(),
-            run.state.to_string(),
-            run.value.is_some().to_string(),
-            run.excluded.clone().unwrap_or_default(),
-        ];
-        row.extend(self.differing.iter().map(setting));
-        row.push(cell(run.value.or_else(|| run.last(&self.metric))));
-        row.push(cell(run.best(&self.metric, self.goal)));
-        row.push(cell(run.compared_tokens()));
-        row.push(cell(run.compared_steps()));
-        row.push(cell(run.compared_seconds()));
-        row.push(cell(run.tokens_per_s()));
-        row.push(cell(run.cost.map(|cost| cost.parameters)));
-        row.push(cell(run.cost.map(|cost| cost.memory_parameters)));
-        row.push(cell(run.cost.map(|cost| cost.state_bytes)));
-        row.push(cell(run.flops()));
-        row.extend(lengths.iter().map(|&(length, memory)| {
-            let same = |one: &&crate::Evaluation| (one.length, one.memory) == (length, memory);
-            cell(run.evaluations.iter().find(same).and_then(|one| one.loss))
-        }));
+        push("variant", Some(variant.label.clone()));
+        push("run", Some(run.name.clone()));
+        push("seed", text(Some(run.seed)));
+        push("status", text(Some(run.state)));
+        push("counted", text(Some(run.value.is_some())));
+        push("why_not", run.excluded.clone());
+        for key in &self.differing {
+            let value = run.settings.get(key).or_else(|| variant.settings.get(key));
+            push(key, value.map(in_words));
+        }
+        push(
+            &self.metric,
+            text(run.value.or_else(|| run.last(&self.metric))),
+        );
+        push(
+            &format!("best {}", self.metric),
+            text(run.best(&self.metric, self.goal)),
+        );
+        push("tokens", text(run.compared_tokens()));
+        push("steps", text(run.compared_steps()));
+        push("seconds", text(run.compared_seconds()));
+        push("tokens_per_s", text(run.tokens_per_s()));
+        push("parameters", text(run.cost.map(|cost| cost.parameters)));
+        push(
+            "memory_parameters",
+            text(run.cost.map(|cost| cost.memory_parameters)),
+        );
+        push("state_bytes", text(run.cost.map(|cost| cost.state_bytes)));
+        push("flops", text(run.flops()));
+        for &(length, memory) in evaluated {
+            let name = match memory {
+                Memory::Live => format!("loss@{length}"),
+                other => format!("loss@{length}/{other}"),
+            };
+            let mut evaluations = run.evaluations.iter();
+            let one = evaluations.find(|one| (one.length, one.memory) == (length, memory));
+            push(&name, text(one.and_then(|one| one.loss)));
+        }
         row
     }
 }
 
-fn cell(value: Option<impl ToString>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
+fn text(value: Option<impl ToString>) -> Option<String> {
+    value.map(|value| value.to_string())
 }

@@ -1,67 +1,51 @@
-//! The table for a document.
+//! The tables for a document.
 
 use std::fmt::Write as _;
 
-use super::more;
-use super::rows::{Table, excluded, footnote};
+use super::{Table, footnote};
 use crate::comparison::Comparison;
 
 impl Comparison {
     /// The table, its footnote, warnings and the runs that do not count, as Markdown.
     pub fn markdown(&self) -> String {
-        let mut text = String::new();
-        write(&mut text, &Table::verdicts(self));
+        let mut text = Table::verdicts(self).markdown();
         let _ = writeln!(text, "\n{}", escaped(&footnote(self)));
-        if !self.warnings.is_empty() {
-            text.push('\n');
+        list(&mut text, "\n", &self.warnings);
+        list(&mut text, "\nNotes:\n\n", &self.notes);
+        for table in Table::more(self) {
+            let _ = write!(text, "\n{}\n\n{}", escaped(&table.title), table.markdown());
         }
-        for warning in &self.warnings {
-            let _ = writeln!(text, "- {}", escaped(warning));
-        }
-        if !self.notes.is_empty() {
-            text.push_str("\nNotes:\n\n");
-        }
-        for note in &self.notes {
-            let _ = writeln!(text, "- {}", escaped(&note.to_string()));
-        }
-        for (title, table) in more::tables(self) {
-            let _ = writeln!(text, "\n{}\n", escaped(&title));
-            write(&mut text, &table);
-        }
-        let excluded = excluded(self);
-        if !excluded.is_empty() {
-            text.push_str("\nNot counted:\n\n");
-            line(
-                &mut text,
-                &["variant", "run", "seed", "why"].map(str::to_owned),
-            );
-            text.push_str("| --- | --- | --: | --- |\n");
-        }
-        for row in excluded {
-            line(&mut text, &row);
+        if let Some(table) = Table::excluded(self) {
+            let _ = write!(text, "\n{}:\n\n{}", table.title, table.markdown());
         }
         text
     }
 }
 
-fn write(text: &mut String, table: &Table) {
-    line(text, &table.head);
-    let rules = table.right.iter();
-    let rules: Vec<_> = rules
-        .map(|&right| if right { "--:" } else { "---" })
-        .collect();
-    let _ = writeln!(text, "| {} |", rules.join(" | "));
-    for row in &table.rows {
-        line(text, row);
+impl Table {
+    fn markdown(&self) -> String {
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let names = self.columns.iter().map(|column| escaped(&column.name));
+        let rules = self.columns.iter();
+        let rules = rules.map(|column| if column.is_number { "--:" } else { "---" });
+        let mut text = line(names.collect()) + &line(rules.map(str::to_owned).collect());
+        for row in &self.rows {
+            text += &line(row.iter().map(|cell| escaped(cell)).collect());
+        }
+        text
     }
 }
 
-fn line(text: &mut String, cells: &[String]) {
-    let cells: Vec<_> = cells.iter().map(|cell| escaped(cell)).collect();
-    let _ = writeln!(text, "| {} |", cells.join(" | "));
+fn list<T: ToString>(text: &mut String, head: &str, lines: &[T]) {
+    if !lines.is_empty() {
+        text.push_str(head);
+    }
+    for line in lines {
+        let _ = writeln!(text, "- {}", escaped(&line.to_string()));
+    }
 }
 
-/// Without what Markdown would take for its own.
+/// Escapes the marks of Markdown.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for letter in text.chars() {

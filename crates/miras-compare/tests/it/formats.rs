@@ -51,7 +51,7 @@ fn csv_reads_back() {
 #[test]
 fn json_reads_back() {
     let place = Place::new();
-    let value: Value = serde_json::from_str(&compare(&[full(&place)]).json().unwrap()).unwrap();
+    let value: Value = serde_json::from_str(&compare(&[full(&place)]).json()).unwrap();
     assert_eq!(value["schema"], "miras_compare");
     assert_eq!(value["version"], 1);
     assert_eq!(value["goal"], "lower");
@@ -136,7 +136,7 @@ fn a_folder_gets_all_files() {
         "results.json",
         "results.md",
         "report.html",
-        "plots/metric-by-tokens.png",
+        "plots/metric-by-tokens.svg",
     ] {
         assert!(files.contains(&folder.join(name)), "{name}");
     }

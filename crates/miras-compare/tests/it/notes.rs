@@ -45,7 +45,7 @@ fn recall_that_is_a_guess_is_called_one() {
         some.markdown()
             .contains("\nNotes:\n\n- depth=1, depth=2: recall is hardly")
     );
-    let json: serde_json::Value = serde_json::from_str(&some.json().unwrap()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&some.json()).unwrap();
     let expected = serde_json::json!([{"note": note, "about": ["depth=1", "depth=2"]}]);
     assert_eq!(json["notes"], expected);
 }

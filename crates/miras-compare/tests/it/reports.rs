@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use miras_compare::{Comparison, Place as At};
+use miras_compare::{CompareAt as At, Comparison};
 use miras_run::{CheckpointInfo, Checkpoints, Policy, RunFolder, sha256_hex};
 use serde_json::{Value, json};
 
@@ -246,7 +246,7 @@ fn rows_that_carry_memories_are_not_averaged_with_rows_that_start_anew() {
         ["variant", "128 live", "256 live", "128 live, carried"]
     );
     assert_eq!(rows[1][1..], ["3.0000", "4.0000 ± 0", "1.0000"]);
-    let file: Value = serde_json::from_str(&comparison.json().unwrap()).unwrap();
+    let file: Value = serde_json::from_str(&comparison.json()).unwrap();
     let first = &file["variants"][0]["runs"][0]["evaluations"];
     let carried: Vec<&Value> = (first.as_array().unwrap().iter())
         .map(|one| &one["carried"])

@@ -114,7 +114,7 @@ fn a_sweep_names_its_keys_and_its_failed_trials() {
     assert_eq!(comparison.variants[0].label, "depth=4 lr=0.003");
     let (variant, run) = comparison.excluded().next().unwrap();
     assert_eq!(variant.label, "depth=4 lr=0.001");
-    assert_eq!(run.state, State::Failed);
+    assert_eq!(run.state, State::Ended(Status::Failed));
     assert_eq!(run.excluded.as_deref(), Some("failed: out of <memory>"));
     assert_eq!((variant.sample.unwrap().n, variant.excluded()), (2, 1));
 }
@@ -287,7 +287,7 @@ fn seeds_in_common_are_paired_and_keys_of_two_values_are_contrasted() {
     let pairs: Vec<_> = rate
         .pairs
         .iter()
-        .map(|pair| (&*pair.label, pair.is_told))
+        .map(|pair| (&*pair.label, pair.is_significant))
         .collect();
     assert_eq!(pairs, [("depth=1", true), ("depth=2", true)]);
     // 0.1 less, and 0.002, 0.004, 0.006 by chance.

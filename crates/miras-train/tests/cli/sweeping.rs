@@ -66,7 +66,7 @@ fn a_sweep_ends_in_a_table_a_report_and_the_same_tags_for_all() {
     let report = dir.read("runs/depths/compare/report.html");
     assert!(report.contains("<svg") && !report.contains("<script"));
     assert!(
-        dir.at("runs/depths/compare/plots/loss-by-length.png")
+        dir.at("runs/depths/compare/plots/loss-by-length.svg")
             .is_file()
     );
     let results = dir.read("runs/depths/compare/results.csv");

@@ -1,4 +1,6 @@
-//! Numbers as people read them.
+//! Numbers as text for people.
+
+use miras_run::counted;
 
 use crate::comparison::{Difference, Sample};
 
@@ -7,30 +9,36 @@ pub(crate) const UNKNOWN: &str = "-";
 
 /// Three or four digits with a letter for the power of ten: `491.5k`, `1.2M`.
 pub(crate) fn short(value: f64) -> String {
-    const LETTERS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+    let size = value.abs();
     if !value.is_finite() {
-        return value.to_string();
-    }
-    let mut scaled = value;
-    let mut at = 0;
-    // 999.95 would be written as 1000.0.
-    while scaled.abs() >= 999.95 && at + 1 < LETTERS.len() {
-        scaled /= 1000.0;
-        at += 1;
-    }
-    if scaled.abs() >= 1e6 || (scaled != 0.0 && scaled.abs() < 0.001) {
-        return format!("{value:.1e}");
-    }
-    let decimals = if at > 0 {
-        1
-    } else if scaled.abs() >= 100.0 {
-        0
-    } else if scaled.abs() < 1.0 {
-        4
+        value.to_string()
+    } else if size != 0.0 && size < 0.001 {
+        format!("{value:.1e}")
+    } else if size < 1.0 {
+        trimmed(value, 4)
+    } else if size < 100.0 {
+        trimmed(value, 2)
+    } else if size < 999.5 {
+        trimmed(value, 0)
     } else {
-        2
-    };
-    format!("{}{}", trimmed(scaled, decimals), LETTERS[at])
+        with_letter(value, 1)
+    }
+}
+
+/// With at most so many decimals and a letter for thousands, millions, ….
+pub(crate) fn with_letter(value: f64, decimals: usize) -> String {
+    const LETTERS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+    let (mut scaled, mut letters) = (value, LETTERS.iter());
+    let mut letter = letters.next();
+    // 999.95 would be written as 1000.0.
+    while scaled.abs() >= 999.95 && letters.len() > 0 {
+        scaled /= 1000.0;
+        letter = letters.next();
+    }
+    match letter {
+        Some(letter) if scaled.abs() < 1e6 => format!("{}{letter}", trimmed(scaled, decimals)),
+        _ => format!("{value:.1e}"),
+    }
 }
 
 /// With at most so many decimals.
@@ -70,7 +78,11 @@ pub(crate) fn sample(sample: Option<Sample>) -> String {
 
 /// `+0.012 ± 0.034`, with two digits of the interval.
 pub(crate) fn difference(difference: Difference) -> String {
-    let Difference { mean, half, .. } = difference;
+    let Difference {
+        mean,
+        half_width: half,
+        ..
+    } = difference;
     if half > 0.0 && half.is_finite() {
         let digits = (1.0 - half.log10().floor()).clamp(0.0, 8.0) as usize;
         format!("{mean:+.digits$} ± {half:.digits$}")
@@ -107,11 +119,7 @@ pub(crate) fn plain(value: f64) -> String {
 
 /// `1 run`, `2 runs`.
 pub(crate) fn count(n: usize, what: &str) -> String {
-    if n == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{n} {what}s")
-    }
+    counted(n as u64, what, &format!("{what}s"))
 }
 
 #[cfg(test)]
