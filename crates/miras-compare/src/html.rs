@@ -9,7 +9,7 @@ use miras_run::shell_word;
 use serde_json::Value;
 
 use crate::CompareError;
-use crate::comparison::label::in_words;
+use crate::comparison::label::value_text;
 use crate::comparison::{Comparison, Verdict};
 use crate::input::Settings;
 use crate::number::count;
@@ -137,7 +137,7 @@ fn toml(settings: &Settings) -> String {
     let lines = settings.iter().map(|(key, value)| match value {
         // The escapes of JSON are among those of TOML.
         Value::String(_) | Value::Array(_) => format!("{key} = {value}\n"),
-        value => format!("{key} = {}\n", in_words(value)),
+        value => format!("{key} = {}\n", value_text(value)),
     });
     lines.collect()
 }

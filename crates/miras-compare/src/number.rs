@@ -4,7 +4,7 @@ use miras_run::counted;
 
 use crate::comparison::{Difference, Sample};
 
-/// What is not known.
+/// The text of what is not known.
 pub(crate) const UNKNOWN: &str = "-";
 
 /// Three or four digits with a letter for the power of ten: `491.5k`, `1.2M`.
@@ -25,7 +25,7 @@ pub(crate) fn short(value: f64) -> String {
     }
 }
 
-/// With at most so many decimals and a letter for thousands, millions, ….
+/// A number with a letter for thousands, millions, … and at most `decimals` decimals.
 pub(crate) fn with_letter(value: f64, decimals: usize) -> String {
     const LETTERS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
     let (mut scaled, mut letters) = (value, LETTERS.iter());
@@ -41,7 +41,7 @@ pub(crate) fn with_letter(value: f64, decimals: usize) -> String {
     }
 }
 
-/// With at most so many decimals.
+/// A number with at most `decimals` decimals.
 pub(crate) fn trimmed(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     if !text.contains('.') {
@@ -56,7 +56,7 @@ pub(crate) fn trimmed(value: f64, decimals: usize) -> String {
 }
 
 /// A number that may be unknown.
-pub(crate) fn maybe(value: Option<f64>) -> String {
+pub(crate) fn or_unknown(value: Option<f64>) -> String {
     value.map_or_else(|| UNKNOWN.to_owned(), short)
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn difference(difference: Difference) -> String {
     }
 }
 
-/// A p: two digits, and no more zeros than anybody believes.
+/// A p, with few digits.
 pub(crate) fn p(value: f64) -> String {
     if value < 1e-4 {
         "<0.0001".to_owned()

@@ -10,7 +10,7 @@ use std::iter::once;
 
 use miras_run::{Goal, Start};
 
-use crate::comparison::label::{in_words, label};
+use crate::comparison::label::{label, value_text};
 use crate::comparison::{Comparison, Contrast, Sample, Variant, Verdict};
 use crate::input::{Cost, MemoryMode};
 use crate::number::{self, UNKNOWN};
@@ -32,14 +32,14 @@ pub(crate) struct Column {
     pub(crate) is_number: bool,
 }
 
-fn words(name: &str) -> Column {
+fn text_column(name: &str) -> Column {
     Column {
         name: name.to_owned(),
         is_number: false,
     }
 }
 
-fn number(name: &str) -> Column {
+fn number_column(name: &str) -> Column {
     Column {
         name: name.to_owned(),
         is_number: true,
@@ -63,13 +63,13 @@ impl Table {
         Self {
             title: "verdicts".to_owned(),
             columns: vec![
-                words("variant"),
-                number("seeds"),
-                number(&comparison.metric),
-                number("to the best"),
-                number("p"),
-                words("verdict"),
-                number("not counted"),
+                text_column("variant"),
+                number_column("seeds"),
+                number_column(&comparison.metric),
+                number_column("to the best"),
+                number_column("p"),
+                text_column("verdict"),
+                number_column("not counted"),
             ],
             rows: comparison.variants.iter().map(row).collect(),
         }
@@ -87,7 +87,7 @@ impl Table {
 
     fn costs(comparison: &Comparison) -> Self {
         let has_also = comparison.variants.iter().any(|one| !one.also.is_empty());
-        let whole = |value: Option<u64>| number::maybe(value.map(|value| value as f64));
+        let whole = |value: Option<u64>| number::or_unknown(value.map(|value| value as f64));
         let row = |variant: &Variant| {
             let cost = variant.cost();
             let mut row = vec![variant.label.clone()];
@@ -95,17 +95,17 @@ impl Table {
             row.extend([
                 whole(cost.map(|cost| cost.parameters)),
                 whole(cost.map(|cost| cost.memory_parameters)),
-                cost.map_or(number::maybe(None), state),
-                number::maybe(variant.tokens()),
-                number::maybe(variant.flops()),
-                number::maybe(variant.tokens_per_s()),
+                cost.map_or(number::or_unknown(None), state),
+                number::or_unknown(variant.tokens()),
+                number::or_unknown(variant.flops()),
+                number::or_unknown(variant.tokens_per_s()),
             ]);
             row
         };
-        let mut columns = vec![words("variant")];
-        columns.extend(has_also.then(|| words("also differs")));
-        columns.extend(["parameters", "of memory", "state bytes"].map(number));
-        columns.extend(["tokens", "FLOPs", "tokens/s"].map(number));
+        let mut columns = vec![text_column("variant")];
+        columns.extend(has_also.then(|| text_column("also differs")));
+        columns.extend(["parameters", "of memory", "state bytes"].map(number_column));
+        columns.extend(["tokens", "FLOPs", "tokens/s"].map(number_column));
         Self {
             title: "what they take".to_owned(),
             columns,
@@ -126,7 +126,12 @@ impl Table {
         let less = format!("{} at {other} less at {one}", comparison.metric);
         Self {
             title: format!("{key}: {other} against {one}, all else equal"),
-            columns: vec![words("at"), number(&less), number("p"), words("verdict")],
+            columns: vec![
+                text_column("at"),
+                number_column(&less),
+                number_column("p"),
+                text_column("verdict"),
+            ],
             rows: rows.collect(),
         }
     }
@@ -157,13 +162,13 @@ impl Table {
         });
         let modes: BTreeSet<MemoryMode> = at.iter().map(|(mode, _)| *mode).collect();
         let columns = at.iter().map(|(mode, length)| match modes.len() {
-            1 => number(&length.to_string()),
-            _ => number(&format!("{length} {mode}")),
+            1 => number_column(&length.to_string()),
+            _ => number_column(&format!("{length} {mode}")),
         });
         let unit = if in_bits { "bits a byte" } else { "loss" };
         Some(Self {
             title: format!("{unit} by tokens a row"),
-            columns: once(words("variant")).chain(columns).collect(),
+            columns: once(text_column("variant")).chain(columns).collect(),
             rows: rows.collect(),
         })
     }
@@ -182,7 +187,12 @@ impl Table {
         let rows: Vec<_> = rows.collect();
         (!rows.is_empty()).then(|| Self {
             title: "Not counted".to_owned(),
-            columns: vec![words("variant"), words("run"), number("seed"), words("why")],
+            columns: vec![
+                text_column("variant"),
+                text_column("run"),
+                number_column("seed"),
+                text_column("why"),
+            ],
             rows,
         })
     }
@@ -195,7 +205,7 @@ impl Table {
                 variant
                     .settings
                     .get(key)
-                    .map_or(UNKNOWN.to_owned(), in_words)
+                    .map_or(UNKNOWN.to_owned(), value_text)
             };
             once(variant.label.clone())
                 .chain(keys.iter().map(cell))
@@ -205,7 +215,7 @@ impl Table {
             title: "What differs".to_owned(),
             columns: once("variant")
                 .chain(keys.iter().map(|key| &**key))
-                .map(words)
+                .map(text_column)
                 .collect(),
             rows: comparison.variants.iter().map(row).collect(),
         })
@@ -242,7 +252,7 @@ impl Table {
         ];
         Self {
             title: "Runs".to_owned(),
-            columns: names.map(words).into(),
+            columns: names.map(text_column).into(),
             rows: rows.collect(),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use miras_sweep::KeyNames;
 use serde_json::Value;
 
-use super::label::{in_words, label};
+use super::label::{label, value_text};
 use super::statistics::Difference;
 use super::verdict::significances;
 use super::{Variant, Verdict};
@@ -82,7 +82,7 @@ pub(super) fn find(
         }
         (!pairs.is_empty()).then(|| Contrast {
             key: key.clone(),
-            values: values.map(in_words),
+            values: values.map(value_text),
             pairs,
         })
     });

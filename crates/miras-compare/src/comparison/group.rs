@@ -178,7 +178,7 @@ pub enum CompareAt {
     End,
     /// At the tokens that all runs have.
     Common,
-    /// After so many tokens, or at the last value before.
+    /// After this many tokens, or at the last value before.
     Tokens(u64),
 }
 

@@ -122,13 +122,13 @@ fn run_name(group: &Group) -> String {
 pub(crate) fn label(names: &KeyNames, settings: &Settings, keys: &[String]) -> String {
     let words = keys.iter().filter_map(|key| {
         let value = settings.get(key)?;
-        Some(format!("{}={}", names.of(key), in_words(value)))
+        Some(format!("{}={}", names.of(key), value_text(value)))
     });
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// A value as a person would write it.
-pub(crate) fn in_words(value: &Value) -> String {
+/// A value as a person writes it.
+pub(crate) fn value_text(value: &Value) -> String {
     match value {
         // Control characters, which would move a terminal's cursor, are escaped.
         Value::String(word) if !word.chars().any(char::is_control) => word.clone(),

@@ -11,7 +11,7 @@ use statrs::statistics::{Data, Median as _};
 
 use super::{Cost, Evaluation, ExcludedReport, Point, Trial, evaluation, metrics};
 use crate::CompareError;
-use crate::comparison::label::in_words;
+use crate::comparison::label::value_text;
 
 /// How the checksum of a generator begins.
 const GENERATOR: &str = "sha256-generator:";
@@ -386,7 +386,7 @@ impl Run {
         }
         let words = self.settings.iter().filter_map(|(key, value)| {
             let key = key.strip_prefix("data.").filter(|key| *key != "seq_len")?;
-            Some(format!("{key}={}", in_words(value)))
+            Some(format!("{key}={}", value_text(value)))
         });
         let words: Vec<String> = words.collect();
         (!words.is_empty()).then(|| words.join(" "))

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::styles::{by_value, distinct, values};
 use super::{file_name, left_out, point};
-use crate::comparison::label::{in_words, label};
+use crate::comparison::label::{label, value_text};
 use crate::comparison::{Comparison, Variant};
 use crate::plot::{Axis, DataPoint, LegendEntry, LineStyle, MAX_VARIANTS, Plot, Series};
 use crate::plot::{Spread, Values};
@@ -68,7 +68,7 @@ fn plot(comparison: &Comparison, key: &String) -> Option<Plot> {
             points,
             spread: Spread::ErrorBars,
         });
-    let texts = || found.iter().map(|value| in_words(value)).collect();
+    let texts = || found.iter().map(|value| value_text(value)).collect();
     Some(Plot {
         name: format!("metric-by-{}", file_name(key)),
         title: format!("{} by {}", comparison.metric, names.of(key)),

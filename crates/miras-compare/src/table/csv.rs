@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 
 use crate::CompareError;
-use crate::comparison::label::in_words;
+use crate::comparison::label::value_text;
 use crate::comparison::{Comparison, Variant};
 use crate::input::{Memory, Run};
 
@@ -49,7 +49,7 @@ impl Comparison {
         push("why_not", run.excluded.clone());
         for key in &self.differing {
             let value = run.settings.get(key).or_else(|| variant.settings.get(key));
-            push(key, value.map(in_words));
+            push(key, value.map(value_text));
         }
         push(
             &self.metric,

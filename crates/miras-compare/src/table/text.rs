@@ -191,16 +191,18 @@ fn width(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{number, words};
+    use super::super::{number_column, text_column};
     use super::*;
 
     fn table(label: &str, columns: usize) -> Table {
-        let names = (0..columns).map(|at| number(&format!("{} reset", 64 << at)));
+        let names = (0..columns).map(|at| number_column(&format!("{} reset", 64 << at)));
         let mut row = vec![label.to_owned()];
         row.extend(vec!["2.345 ± 0.012".to_owned(); columns]);
         Table {
             title: String::new(),
-            columns: std::iter::once(words("variant")).chain(names).collect(),
+            columns: std::iter::once(text_column("variant"))
+                .chain(names)
+                .collect(),
             rows: vec![row.clone(), row],
         }
     }
