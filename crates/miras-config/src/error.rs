@@ -53,8 +53,8 @@ impl ConfigError {
         }
     }
 
-    /// All mistakes as one error, grouped by file and in the order of the lines; `None` if there
-    /// are none.
+    /// All mistakes as one error, each once, grouped by file and in the order of the lines; `None`
+    /// if there are none.
     pub fn join(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
         let errors = errors.into_iter();
         let mut reports: Vec<Report> = errors
@@ -74,10 +74,16 @@ impl ConfigError {
             // Mistakes without a line come first.
             Some((at, line))
         });
-        let mut reports = reports.into_iter();
+        let mut each: Vec<Report> = Vec::new();
+        for report in reports {
+            if !each.iter().any(|known| known.says_the_same(&report)) {
+                each.push(report);
+            }
+        }
+        let mut each = each.into_iter();
         Some(Self {
-            first: Box::new(reports.next()?),
-            others: reports.collect(),
+            first: Box::new(each.next()?),
+            others: each.collect(),
         })
     }
 
@@ -153,6 +159,17 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Report {
+    /// Whether another one is about the same key in the same line, with the same words.
+    fn says_the_same(&self, other: &Self) -> bool {
+        let subject = |report: &Self| match &report.place {
+            Some(Place::Text { subject, .. } | Place::Default { path: subject }) => subject.clone(),
+            None => String::new(),
+        };
+        self.message == other.message
+            && self.line() == other.line()
+            && subject(self) == subject(other)
+    }
+
     /// The text and the number of the line that it points at.
     fn line(&self) -> Option<(&str, usize)> {
         match &self.place {

@@ -48,29 +48,30 @@ pub(crate) fn take(tree: &mut Tree) -> Result<Vec<Axis>, ConfigError> {
         found.push(together(tree, table, &at)?);
     }
     if let Some(list) = list {
+        let mut points = Vec::new();
         for (number, point) in list.iter().enumerate() {
-            refuse_empty(tree, point, &item_path("sweep.list", number))?;
-        }
-        let points = list.iter().enumerate().map(|(number, point)| {
+            let at = item_path("sweep.list", number);
+            refuse_empty(tree, point, &at)?;
             let mut set = Vec::new();
-            settings(tree, point, &item_path("sweep.list", number), "", &mut set);
-            set
-        });
-        found.push(Axis::Choices(points.collect()));
+            settings(tree, point, &at, "", &mut set);
+            points.push(set);
+        }
+        found.push(Axis::Choices(points));
     }
     Ok(found)
 }
 
-fn refuse_empty(tree: &Tree, table: &Table, at: &str) -> Result<(), ConfigError> {
-    if table.is_empty() {
-        return Err(tree.error(at, "this table sets no key", None));
+fn refuse_empty(tree: &mut Tree, table: &Table, at: &str) -> Result<(), ConfigError> {
+    if !table.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let mistake = tree.error(at, "this table sets no key", None);
+    tree.note(mistake)
 }
 
 /// One axis for each key of `[sweep.axes]`, which may be dotted or nested.
 fn single(
-    tree: &Tree,
+    tree: &mut Tree,
     table: &Table,
     at: &str,
     key: &str,
@@ -79,20 +80,27 @@ fn single(
     for (name, value) in table {
         let at = key_path(at, name);
         let key = dotted(key, name);
-        match value {
-            Value::Array(values) => found.push(Axis::Choices(choices(tree, values, &at, &key)?)),
+        let axis = match value {
+            Value::Array(values) => choices(tree, values, &at, &key).map(Axis::Choices),
             Value::Table(inner) if Range::is_one(inner) => {
-                let range = Range::read(tree, inner, &at)?;
-                found.push(Axis::Range { at, key, range });
+                let range = Range::read(tree, inner, &at);
+                range.map(|range| Axis::Range { at, key, range })
             }
-            Value::Table(inner) => single(tree, inner, &at, &key, found)?,
+            Value::Table(inner) => {
+                single(tree, inner, &at, &key, found)?;
+                continue;
+            }
             other => {
                 let message = format!("an axis is a list of values or a range, found {other}");
                 let help = format!(
                     "write [{other}] for one value, or {{ log = [LOW, HIGH], n = 5 }} for a range"
                 );
-                return Err(tree.error(&at, message, Some(help)));
+                Err(tree.error(&at, message, Some(help)))
             }
+        };
+        match axis {
+            Ok(axis) => found.push(axis),
+            Err(mistake) => tree.note(mistake)?,
         }
     }
     Ok(())
@@ -118,19 +126,25 @@ fn choices(
 }
 
 /// A table of lists of which the same item is used together.
-fn together(tree: &Tree, table: &Table, at: &str) -> Result<Axis, ConfigError> {
+fn together(tree: &mut Tree, table: &Table, at: &str) -> Result<Axis, ConfigError> {
     let mut axes = Vec::new();
     single(tree, table, at, "", &mut axes)?;
     let mut rows: Vec<Vec<Assigned>> = Vec::new();
-    for (number, axis) in axes.into_iter().enumerate() {
+    for axis in axes {
         let choices = match axis {
             Axis::Choices(choices) => choices,
             // Equal values stay, because the keys that they are tied to may differ.
-            Axis::Range { at, key, range } => (range.points(tree, &at, &key)?.into_iter())
-                .map(|value| vec![tree.assigned(&at, &key, value)])
-                .collect(),
+            Axis::Range { at, key, range } => match range.points(tree, &at, &key) {
+                Ok(values) => (values.into_iter())
+                    .map(|value| vec![tree.assigned(&at, &key, value)])
+                    .collect(),
+                Err(mistake) => {
+                    tree.note(mistake)?;
+                    continue;
+                }
+            },
         };
-        if number == 0 {
+        if rows.is_empty() {
             rows = choices;
             continue;
         }
@@ -140,7 +154,9 @@ fn together(tree: &Tree, table: &Table, at: &str) -> Result<Axis, ConfigError> {
                 rows.len(),
                 choices.len()
             );
-            return Err(tree.error(at, message, None));
+            let mistake = tree.error(at, message, None);
+            tree.note(mistake)?;
+            break;
         }
         for (row, more) in rows.iter_mut().zip(choices) {
             row.extend(more);
@@ -164,50 +180,30 @@ fn settings(tree: &Tree, table: &Table, at: &str, key: &str, set: &mut Vec<Assig
     }
 }
 
-/// Turns ranges into lists where the mode needs them, and refuses settings that do not fit the
-/// mode. Returns notes for the user.
+/// Turns ranges into lists where the mode needs them, and refuses axes beside a list of points.
+/// Returns notes for the user.
 pub(crate) fn fit(
     axes: &mut [Axis],
     mode: Mode,
-    points: Option<usize>,
-    tree: &Tree,
+    tree: &mut Tree,
 ) -> Result<Vec<String>, ConfigError> {
-    let refuse = |key: &str, message: String, help: &str| {
-        Err(tree.error(&format!("sweep.{key}"), message, Some(help.to_owned())))
-    };
-    let (has_list, is_list) = (tree.is_set("sweep.list"), mode == Mode::List);
-    if has_list && !is_list {
-        let message = "[[sweep.list]] belongs to mode = \"list\"".to_owned();
-        return refuse("list", message, "set sweep.mode = \"list\"");
-    }
-    if is_list && !has_list {
-        let message = "mode = \"list\" needs its points".to_owned();
-        return refuse("mode", message, "add one [[sweep.list]] table for each");
-    }
-    if is_list && axes.len() > 1 {
-        let message = "mode = \"list\" takes its points from [[sweep.list]] alone".to_owned();
-        return refuse("mode", message, "use mode = \"grid\" for axes");
-    }
-    match (mode, points) {
-        (Mode::Random, None | Some(0)) => {
-            let message = "mode = \"random\" needs the number of points to draw".to_owned();
-            return refuse("mode", message, "add sweep.points, for example points = 20");
-        }
-        (Mode::Grid | Mode::List, Some(_)) => {
-            let message = "points belongs to mode = \"random\"".to_owned();
-            return refuse("points", message, "leave it out, or set mode = \"random\"");
-        }
-        (Mode::Random, Some(points)) if points > MAX_POINTS => {
-            let message = format!("points = {points}, and {MAX_POINTS} is the most");
-            return refuse("points", message, "draw fewer");
-        }
-        _ => {}
+    if mode == Mode::List && tree.is_set("sweep.list") && axes.len() > 1 {
+        let message = "mode = \"list\" takes its points from [[sweep.list]] alone";
+        let help = "use mode = \"grid\" for axes".to_owned();
+        let mistake = tree.error("sweep.mode", message, Some(help));
+        tree.note(mistake)?;
     }
     let mut notes = Vec::new();
     if mode != Mode::Random {
         for axis in axes.iter_mut() {
             if let Axis::Range { at, key, range } = axis {
-                let mut values = range.points(tree, at, key)?;
+                let mut values = match range.points(tree, at, key) {
+                    Ok(values) => values,
+                    Err(mistake) => {
+                        tree.note(mistake)?;
+                        continue;
+                    }
+                };
                 let asked = values.len();
                 values.dedup();
                 if values.len() < asked {
@@ -237,32 +233,36 @@ fn merged(key: &str, asked: usize, values: &[Value]) -> String {
 pub(crate) fn refuse_clashes(
     axes: &[Axis],
     taken: &[(&str, &str)],
-    tree: &Tree,
+    tree: &mut Tree,
 ) -> Result<(), ConfigError> {
     let mut seen: Vec<String> = Vec::new();
+    let mut mistakes = Vec::new();
     for axis in axes {
         let mut here: Vec<String> = Vec::new();
         for (key, error) in axis.keys(tree) {
+            if here.contains(&key) {
+                continue;
+            }
             if key == "train.seed" {
                 let help =
                     "write sweep.seeds = [1, 2, 3]: runs that differ in it alone are averaged";
-                return Err(error(
+                mistakes.push(error(
                     "the seed is no axis".to_owned(),
                     Some(help.to_owned()),
                 ));
-            }
-            if let Some((_, what)) = taken.iter().find(|(taken, _)| *taken == key) {
-                return Err(error(format!("`{key}` is {what} already"), None));
-            }
-            if seen.contains(&key) {
+            } else if let Some((_, what)) = taken.iter().find(|(taken, _)| *taken == key) {
+                mistakes.push(error(format!("`{key}` is {what} already"), None));
+            } else if seen.contains(&key) {
                 let help = "use [[sweep.tied]] for keys that go together".to_owned();
-                return Err(error(format!("two axes set `{key}`"), Some(help)));
+                mistakes.push(error(format!("two axes set `{key}`"), Some(help)));
             }
             here.push(key);
         }
         seen.extend(here);
     }
-    Ok(())
+    mistakes
+        .into_iter()
+        .try_for_each(|mistake| tree.note(mistake))
 }
 
 type ErrorAt<'a> = Box<dyn Fn(String, Option<String>) -> ConfigError + 'a>;

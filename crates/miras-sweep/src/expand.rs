@@ -18,6 +18,9 @@ use crate::{
 /// The most trials of a sweep.
 const MAX_TRIALS: usize = 100_000;
 
+/// The most invalid combinations whose mistakes are reported.
+const MAX_MISTAKES: usize = 100;
+
 /// The trials of a sweep and what is to be said about them.
 #[derive(Debug, Clone)]
 pub struct Expanded {
@@ -67,6 +70,7 @@ pub fn expand(
     };
     let mut found = Vec::new();
     let mut skipped = Vec::new();
+    let mut mistakes = Vec::new();
     let mut targets = None;
     let trials_a_point = keys.seeds.len().max(1);
     if points.len().saturating_mul(trials_a_point) > MAX_TRIALS {
@@ -88,8 +92,17 @@ pub fn expand(
                 label: in_words(&set.iter().collect::<Vec<_>>()),
                 error,
             }),
-            Err(error) => return Err(error),
+            Err(error) => {
+                mistakes.push(error);
+                // Budgets may have been those of the point that cannot be.
+                if !spec.matches.is_empty() || mistakes.len() == MAX_MISTAKES {
+                    break;
+                }
+            }
         }
+    }
+    if let Some(error) = ConfigError::join(mistakes) {
+        return Err(error);
     }
     if found.is_empty() {
         let message = "this sweep has no trial: no combination is a valid configuration";

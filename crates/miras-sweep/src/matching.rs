@@ -9,6 +9,9 @@ use toml::Value;
 
 use crate::settle::{Settle, Settled};
 
+/// Why a key is not for an axis, or for another match.
+pub(crate) const MATCHED: &str = "chosen by [[sweep.match]]";
+
 /// The largest width that is tried.
 const MAX_WIDTH: u64 = 1 << 20;
 /// How often several budgets are matched in turn.
@@ -80,20 +83,31 @@ impl Budget {
 }
 
 impl Match {
-    pub(crate) fn check(&self, tree: &Tree, at: &str) -> Result<(), ConfigError> {
-        let refuse =
-            |key: &str, message: &str| Err(tree.error(&format!("{at}.{key}"), message, None));
-        if !(self.within > 0.0 && self.within < 1.0) {
-            return refuse("within", "within is a share, between 0 and 1");
-        }
-        if !(1..=MAX_WIDTH).contains(&self.multiple) {
+    /// Takes `[[sweep.match]]` out of the tree.
+    pub(crate) fn take(tree: &mut Tree) -> Result<Vec<Self>, ConfigError> {
+        let matches: Vec<Self> = tree.value("sweep.match")?.unwrap_or_default();
+        for (number, one) in matches.iter().enumerate() {
+            let here = item_path("sweep.match", number);
+            let mut refuse = |is_wrong: bool, key: &str, message: String| {
+                if !is_wrong {
+                    return Ok(());
+                }
+                let mistake = tree.error(&format!("{here}.{key}"), message, None);
+                tree.note(mistake)
+            };
+            let is_share = one.within > 0.0 && one.within < 1.0;
+            let message = "within is a share, between 0 and 1".to_owned();
+            refuse(!is_share, "within", message)?;
+            let is_step = (1..=MAX_WIDTH).contains(&one.multiple);
             let message = format!("multiple must be from 1 to {MAX_WIDTH}");
-            return refuse("multiple", &message);
+            refuse(!is_step, "multiple", message)?;
+            let is_amount = one.to.is_none_or(|to| to > 0.0 && to.is_finite());
+            refuse(!is_amount, "to", "to must be above 0".to_owned())?;
+            let is_taken = matches[..number].iter().any(|other| other.key == one.key);
+            let message = format!("`{}` is {MATCHED} already", one.key);
+            refuse(is_taken, "key", message)?;
         }
-        if self.to.is_some_and(|to| !(to > 0.0 && to.is_finite())) {
-            return refuse("to", "to must be above 0");
-        }
-        Ok(())
+        Ok(matches)
     }
 
     /// The target, if the first point is `first`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use miras_config::{ConfigError, Tree};
+use miras_config::{ConfigError, Tree, item_path};
 use miras_data::Selection;
 use miras_run::{Cost, Goal};
 use serde::{Deserialize, Serialize};
@@ -147,44 +147,47 @@ impl Evaluations {
         miras_run::report_name(length as u64, memory, "")
     }
 
-    pub(crate) fn check(&self, tree: &Tree) -> Result<(), ConfigError> {
-        let refuse = |key: &str, message: String| {
-            Err(tree.error(&format!("sweep.evaluate.{key}"), message, None))
+    /// Takes `[sweep.evaluate]` out of the tree, if it is there.
+    pub(crate) fn take(tree: &mut Tree) -> Result<Option<Self>, ConfigError> {
+        let Some(read) = tree.value::<Self>("sweep.evaluate")? else {
+            return Ok(None);
         };
-        if self.lengths.is_empty() {
-            return refuse("lengths", "lengths is empty".to_owned());
+        let Self {
+            lengths,
+            tokens,
+            memory,
+        } = &read;
+        let mut mistakes = Vec::new();
+        let mut refuse = |key: &str, message: String| mistakes.push((key.to_owned(), message));
+        if lengths.is_empty() {
+            refuse("lengths", "lengths is empty".to_owned());
         }
-        if self.lengths.contains(&0) {
-            return refuse("lengths", "a length must be 1 or more".to_owned());
-        }
-        if let Some(long) = self.lengths.iter().find(|&&length| length > self.tokens) {
-            let message = format!("tokens = {} is less than a row of {long}", self.tokens);
-            return refuse("tokens", message);
-        }
-        if let Some(odd) = self
-            .lengths
-            .iter()
-            .find(|&&length| !self.tokens.is_multiple_of(length))
-        {
+        if let Some(at) = lengths.iter().position(|&length| length == 0) {
+            let message = "a length must be 1 or more".to_owned();
+            refuse(&item_path("lengths", at), message);
+        } else if let Some(long) = lengths.iter().find(|&length| length > tokens) {
+            let message = format!("tokens = {tokens} is less than a row of {long}");
+            refuse("tokens", message);
+        } else if let Some(odd) = (lengths.iter()).find(|&&length| !tokens.is_multiple_of(length)) {
             let message = format!(
-                "tokens = {} is no whole number of rows of {odd}: lengths would read different texts",
-                self.tokens
+                "tokens = {tokens} is no whole number of rows of {odd}: lengths would read different texts"
             );
-            return refuse("tokens", message);
-        }
-        let again = (1..self.memory.len()).find(|&at| self.memory[..at].contains(&self.memory[at]));
-        if let Some(at) = again {
-            return refuse("memory", format!("`{}` is named twice", self.memory[at]));
+            refuse("tokens", message);
         }
         let known = ["live", "frozen", "reset"];
-        if let Some(other) = self
-            .memory
-            .iter()
-            .find(|way| !known.contains(&way.as_str()))
-        {
-            let message = format!("memory is one of `live`, `frozen`, `reset`, found `{other}`");
-            return refuse("memory", message);
+        for (at, way) in memory.iter().enumerate() {
+            let here = item_path("memory", at);
+            if !known.contains(&&**way) {
+                let message = format!("memory is one of `live`, `frozen`, `reset`, found `{way}`");
+                refuse(&here, message);
+            } else if memory[..at].contains(way) {
+                refuse(&here, format!("`{way}` is named twice"));
+            }
         }
-        Ok(())
+        for (key, message) in mistakes {
+            let mistake = tree.error(&format!("sweep.evaluate.{key}"), message, None);
+            tree.note(mistake)?;
+        }
+        Ok(Some(read))
     }
 }

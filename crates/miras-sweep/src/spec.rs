@@ -13,9 +13,6 @@ use crate::{
 /// The table that makes a sweep of a configuration.
 const TABLE: &str = "sweep";
 
-/// Why a key is not for an axis.
-const MATCHED: &str = "chosen by [[sweep.match]]";
-
 /// `[sweep]`, read and checked by itself; [`expand`](crate::expand) makes trials of it.
 #[derive(Debug)]
 pub struct SweepSpec {
@@ -87,43 +84,41 @@ impl Default for Keys {
 }
 
 impl SweepSpec {
-    /// Takes `[sweep]` out of a configuration; the rest is the configuration of the trials.
+    /// Takes `[sweep]` out of a configuration; the rest is the configuration of the trials. The
+    /// error has every mistake in the table.
     pub fn take(layers: &mut Layers) -> Result<Self, ConfigError> {
         let mut tree = layers.split_off(TABLE).merge()?;
-        let mut axes = axes::take(&mut tree)?;
-        let matches: Vec<Match> = tree.value("sweep.match")?.unwrap_or_default();
-        let rungs: Vec<RungKeys> = tree.value("sweep.rungs")?.unwrap_or_default();
-        let evaluate: Option<Evaluations> = tree.value("sweep.evaluate")?;
-        let keys: Keys = tree.section(TABLE)?;
         if !tree.is_set(TABLE) {
             let message = "there is no [sweep] in this file";
             let help = format!("add one: {}", fields_of::<Keys>().join(", "));
             return Err(tree.error(TABLE, message, Some(help)));
         }
-        let notes = axes::fit(&mut axes, keys.mode, keys.points, &tree)?;
-        check_rungs(&tree, &rungs)?;
-        let mut taken = Vec::new();
-        for (at, one) in matches.iter().enumerate() {
-            let here = item_path("sweep.match", at);
-            one.check(&tree, &here)?;
-            if taken.contains(&(&*one.key, MATCHED)) {
-                let message = format!("`{}` is {MATCHED} already", one.key);
-                return Err(tree.error(&format!("{here}.key"), message, None));
-            }
-            taken.push((&*one.key, MATCHED));
-        }
-        if !rungs.is_empty() {
+        let axes = tree.attempt(&[], axes::take);
+        let matches = tree.attempt(&[], Match::take);
+        let rungs = tree.attempt(&[], RungKeys::take);
+        let evaluate = tree.attempt(&[], Evaluations::take);
+        let keys = tree.attempt(&[], Keys::take);
+        let mut taken: Vec<_> = (matches.iter().flatten())
+            .map(|one| (&*one.key, MATCHED))
+            .collect();
+        if rungs.as_ref().is_some_and(|rungs| !rungs.is_empty()) {
             taken.push(("train.steps", "what [[sweep.rungs]] decide"));
         }
-        axes::refuse_clashes(&axes, &taken, &tree)?;
-        if let Some(evaluate) = &evaluate {
-            evaluate.check(&tree)?;
-        }
-        let again = (1..keys.seeds.len()).find(|&at| keys.seeds[..at].contains(&keys.seeds[at]));
-        if let Some(at) = again {
-            let message = format!("sweep.seeds names {} twice", keys.seeds[at]);
-            return Err(tree.error(&item_path("sweep.seeds", at), message, None));
-        }
+        let axes = axes.and_then(|axes| {
+            tree.attempt(&[], |tree| {
+                axes::refuse_clashes(&axes, &taken, tree).map(|()| axes)
+            })
+        });
+        let fitted = axes.zip(keys.as_ref()).and_then(|(mut axes, keys)| {
+            tree.attempt(&[], |tree| {
+                axes::fit(&mut axes, keys.mode, tree).map(|notes| (axes, notes))
+            })
+        });
+        let (Some((axes, notes)), Some(matches), Some(rungs), Some(evaluate), Some(keys)) =
+            (fitted, matches, rungs, evaluate, keys)
+        else {
+            return Err(tree.failed());
+        };
         Ok(Self {
             keys,
             axes,
@@ -153,32 +148,90 @@ impl SweepSpec {
     }
 }
 
-fn check_rungs(tree: &Tree, rungs: &[RungKeys]) -> Result<(), ConfigError> {
-    let mut before = 0;
-    for (at, rung) in rungs.iter().enumerate() {
-        let here = item_path("sweep.rungs", at);
-        if rung.tokens <= before {
-            let message = format!("a rung has more tokens than the one before it, {before}");
-            return Err(tree.error(&format!("{here}.tokens"), message, None));
+impl Keys {
+    fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
+        let keys: Self = tree.section(TABLE)?;
+        keys.check_mode(tree)?;
+        let seeds = &keys.seeds;
+        for at in (1..seeds.len()).filter(|&at| seeds[..at].contains(&seeds[at])) {
+            let message = format!("sweep.seeds names {} twice", seeds[at]);
+            let mistake = tree.error(&item_path("sweep.seeds", at), message, None);
+            tree.note(mistake)?;
         }
-        before = rung.tokens;
-        match (at, rung.best) {
-            (0, Some(_)) => {
-                let message = "all points are on the first rung";
-                let help = "leave `best` out, or put another [[sweep.rungs]] before it";
-                return Err(tree.error(&format!("{here}.best"), message, Some(help.to_owned())));
-            }
-            (1.., None) => {
-                let message = "this rung does not say how many of the points go on to it";
-                let help = "add `best`, for example best = 3";
-                return Err(tree.error(&here, message, Some(help.to_owned())));
-            }
-            (_, Some(0)) => {
-                let message = "best must be 1 or more";
-                return Err(tree.error(&format!("{here}.best"), message, None));
-            }
-            _ => {}
-        }
+        Ok(keys)
     }
-    Ok(())
+
+    /// Refuses keys that do not go with the mode.
+    fn check_mode(&self, tree: &mut Tree) -> Result<(), ConfigError> {
+        let of_list = match (tree.is_set("sweep.list"), self.mode == Mode::List) {
+            (true, false) => Some((
+                "list",
+                "[[sweep.list]] belongs to mode = \"list\"",
+                "set sweep.mode = \"list\"",
+            )),
+            (false, true) => Some((
+                "mode",
+                "mode = \"list\" needs its points",
+                "add one [[sweep.list]] table for each",
+            )),
+            _ => None,
+        };
+        let too_many;
+        let of_points = match (self.mode, self.points) {
+            (Mode::Random, None | Some(0)) => Some((
+                "mode",
+                "mode = \"random\" needs the number of points to draw",
+                "add sweep.points, for example points = 20",
+            )),
+            (Mode::Grid | Mode::List, Some(_)) => Some((
+                "points",
+                "points belongs to mode = \"random\"",
+                "leave it out, or set mode = \"random\"",
+            )),
+            (Mode::Random, Some(points)) if points > MAX_POINTS => {
+                too_many = format!("points = {points}, and {MAX_POINTS} is the most");
+                Some(("points", &*too_many, "draw fewer"))
+            }
+            _ => None,
+        };
+        for (key, message, help) in of_list.into_iter().chain(of_points) {
+            let mistake = tree.error(&format!("sweep.{key}"), message, Some(help.to_owned()));
+            tree.note(mistake)?;
+        }
+        Ok(())
+    }
+}
+
+impl RungKeys {
+    fn take(tree: &mut Tree) -> Result<Vec<Self>, ConfigError> {
+        let rungs: Vec<Self> = tree.value("sweep.rungs")?.unwrap_or_default();
+        let mut before = 0;
+        for (at, rung) in rungs.iter().enumerate() {
+            let here = item_path("sweep.rungs", at);
+            if rung.tokens <= before {
+                let message = format!("a rung has more tokens than the one before it, {before}");
+                let mistake = tree.error(&format!("{here}.tokens"), message, None);
+                tree.note(mistake)?;
+            }
+            before = rung.tokens;
+            let best = format!("{here}.best");
+            let (place, message, help) = match (at, rung.best) {
+                (0, Some(_)) => (
+                    &best,
+                    "all points are on the first rung",
+                    Some("leave `best` out, or put another [[sweep.rungs]] before it"),
+                ),
+                (1.., None) => (
+                    &here,
+                    "this rung does not say how many of the points go on to it",
+                    Some("add `best`, for example best = 3"),
+                ),
+                (_, Some(0)) => (&best, "best must be 1 or more", None),
+                _ => continue,
+            };
+            let mistake = tree.error(place, message, help.map(str::to_owned));
+            tree.note(mistake)?;
+        }
+        Ok(rungs)
+    }
 }

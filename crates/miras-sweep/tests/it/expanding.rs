@@ -524,3 +524,106 @@ fn invalid_combinations_can_be_skipped() {
     assert_eq!(skipped.len(), 1);
     assert!(skipped[0].contains("unknown field `depth`"), "{skipped:?}");
 }
+
+/// The keys of all mistakes, in their order.
+fn mistakes(text: &str) -> Vec<String> {
+    let error = expanded(text).map(|_| ()).unwrap_err();
+    let places = error.lines().filter(|line| line.trim().starts_with("--> "));
+    let keys = places.filter_map(|place| place.split("  (").nth(1)?.strip_suffix(')'));
+    let keys: Vec<String> = keys.map(str::to_owned).collect();
+    assert_eq!(error.matches("error: ").count(), keys.len(), "{error}");
+    keys
+}
+
+#[test]
+fn all_mistakes_in_the_tables_of_a_sweep_are_said_at_once() {
+    let text = "
+        [sweep]
+        mode = 'random'
+        metrc = 'eval/loss'
+        seeds = [1, 2, 1]
+        [sweep.axes]
+        'train.lr' = 3
+        'train.width' = []
+        memory.depth = { log = [2, 1], n = 3 }
+        [[sweep.tied]]
+        [[sweep.tied]]
+        'train.steps' = [1, 2]
+        'train.lr' = [1, 2, 3]
+        [[sweep.match]]
+        budget = 'parameters'
+        within = 2
+        multiple = 0
+        [[sweep.match]]
+        budget = 'parameters'
+        to = -1
+        [[sweep.rungs]]
+        tokens = 10
+        best = 1
+        [[sweep.rungs]]
+        tokens = 10
+        [sweep.evaluate]
+        lengths = []
+        tokens = 7
+        memory = ['live', 'live', 'dead']";
+    assert_eq!(
+        mistakes(text),
+        [
+            "sweep.mode",
+            "sweep.metrc",
+            "sweep.seeds[2]",
+            "sweep.axes.\"train.lr\"",
+            "sweep.axes.\"train.width\"",
+            "sweep.axes.memory.depth",
+            "sweep.tied[0]",
+            "sweep.tied[1]",
+            "sweep.match[0].within",
+            "sweep.match[0].multiple",
+            "sweep.match[1].key, a default",
+            "sweep.match[1].to",
+            "sweep.rungs[0].best",
+            "sweep.rungs[1]",
+            "sweep.rungs[1].tokens",
+            "sweep.evaluate.lengths",
+            "sweep.evaluate.memory[1]",
+            "sweep.evaluate.memory[2]",
+        ]
+    );
+    // What is about several tables, where each is sound.
+    let text = "
+        [sweep]
+        mode = 'list'
+        points = 3
+        [sweep.axes]
+        'train.seed' = [1, 2]
+        'train.width' = [1, 2]
+        'train.steps' = [1, 2]
+        'train.lr' = [1, 2]
+        [[sweep.tied]]
+        'train.lr' = [1, 2]
+        [[sweep.match]]
+        budget = 'parameters'
+        key = 'train.width'
+        [[sweep.rungs]]
+        tokens = 10";
+    assert_eq!(
+        mistakes(text),
+        [
+            "sweep.mode",
+            "sweep.points",
+            "train.seed",
+            "train.width",
+            "train.steps",
+            "train.lr",
+        ]
+    );
+}
+
+#[test]
+fn every_value_that_cannot_be_is_said_once() {
+    let text = "
+        [sweep.axes]
+        'train.lr' = ['fast', 0.1, 'slow']
+        'train.width' = [8, -1]";
+    assert_eq!(mistakes(text), ["train.lr", "train.lr", "train.width"]);
+}

@@ -247,6 +247,20 @@ fn mistakes_in_a_sweep_have_a_line() {
    |                   ^
    = help: did you mean `depth`?",
     );
+    let dir = with(
+        "[sweep]\npoints = 3\n[sweep.axes]\n'memory.depth' = 2\n[sweep.evaluate]\nlengths = [0]\ntokens = 9",
+    );
+    let ran = dir.run("sweep depths.toml").ended(2);
+    for place in [
+        "depths.toml:24:10  (sweep.points)",
+        "depths.toml:26:18  (sweep.axes.\"memory.depth\")",
+        "depths.toml:28:12  (sweep.evaluate.lengths[0])",
+    ] {
+        assert!(ran.err.contains(place), "{}", ran.err);
+    }
+    let dir = with("[sweep.axes]\n'memory.depth' = [0, 1, -2]\n'optim.lr' = [0.1, -0.1]");
+    let ran = dir.run("sweep depths.toml").ended(2);
+    assert_eq!(ran.err.matches("error: ").count(), 3, "{}", ran.err);
     let dir = with(DEPTHS);
     dir.run("sweep depths.toml --set memory.depth=4").refused(
         "error: `--set memory.depth=4` changes nothing: the sweep has its own values
