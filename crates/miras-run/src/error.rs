@@ -53,6 +53,23 @@ pub enum RunError {
         path: PathBuf,
     },
 
+    /// The stored configuration of a run or an export is gone.
+    #[error("{path} is missing: restore it; what is beside it cannot be used without")]
+    ConfigGone {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The weights of an export are there, and what says what they are is gone.
+    #[error(
+        "{path} is missing, which says what the export in this folder is: restore it, or export the run again; \
+         weights alone begin a run by `--set train.init_from`"
+    )]
+    NotDescribed {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// The stored configuration of a run was changed.
     #[error(
         "{path} was changed or cut since it was written (SHA-256 differs): restore it; a change that a run \

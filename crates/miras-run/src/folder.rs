@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Result, RunError};
+use crate::export::FACTS;
 use crate::files::{is_taken, remove_unfinished, write_atomic};
 use crate::lock::{self, Lock};
 use crate::names::{self, CONFIG, RECORD, SUMMARY, TOKENIZER};
@@ -100,7 +101,13 @@ impl RunFolder {
             });
         }
         if !path.join(CONFIG).is_file() {
-            return Err(RunError::NoConfig { path });
+            let is_set_up = is_taken(&path.join(RECORD))? || is_taken(&path.join(FACTS))?;
+            return Err(if is_set_up {
+                let path = path.join(CONFIG);
+                RunError::ConfigGone { path }
+            } else {
+                RunError::NoConfig { path }
+            });
         }
         Ok(Self {
             name: name.to_owned(),

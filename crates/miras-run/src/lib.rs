@@ -86,4 +86,6 @@ pub use reports::{Kept, REPORT, report_name, settings_hash};
 pub use seal::{read_sealed, to_sealed_json};
 pub use shell::shell_word;
 pub use summary::{Best, Status, Summary};
-pub use vouched::{Vouched, weights as vouched_weights};
+pub use vouched::{
+    Vouched, config as vouched_config, tokenizer as vouched_tokenizer, weights as vouched_weights,
+};

@@ -1,5 +1,5 @@
-//! Checksums that vouch for files: that of `config.toml` in `run.json` or `export.json`, and that of
-//! weights in the description of their export or checkpoint.
+//! Checksums that vouch for files: those of `config.toml` and of the tokenizer in `run.json` or
+//! `export.json`, and that of weights in the description of their export or checkpoint.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub(crate) fn record_json(path: &Path, record: &RunRecord, configs: &[&str]) -> 
 }
 
 /// Compares the configuration in the folder of a run or an export with its checksum.
-pub(crate) fn config(folder: &Path) -> Result<Vouched> {
+pub fn config(folder: &Path) -> Result<Vouched> {
     let path = folder.join(CONFIG);
     for _ in 0..MAX_READS {
         let export = Export::read(folder)?;
@@ -60,6 +60,10 @@ pub(crate) fn config(folder: &Path) -> Result<Vouched> {
             Some(export) => export.config.into_iter().collect(),
             None if is_taken(&folder.join(RECORD))? => {
                 read_sealed::<Sums>(&folder.join(RECORD))?.config
+            }
+            None if is_taken(&folder.join(WEIGHTS))? => {
+                let path = folder.join(EXPORT);
+                return Err(RunError::NotDescribed { path });
             }
             None => Vec::new(),
         };
@@ -75,6 +79,20 @@ pub(crate) fn config(folder: &Path) -> Result<Vouched> {
         }
     }
     Err(RunError::ConfigChanged { path })
+}
+
+/// The fingerprint of the tokenizer in the folder of a run or an export, and the file that says
+/// so; none where nothing does.
+pub fn tokenizer(folder: &Path) -> Result<Option<(String, &'static str)>> {
+    let (fingerprint, by) = match Export::read(folder)? {
+        Some(export) => (export.tokenizer, EXPORT),
+        None if is_taken(&folder.join(RECORD))? => {
+            let record: RunRecord = read_sealed(&folder.join(RECORD))?;
+            (record.inputs().tokenizer, RECORD)
+        }
+        None => (None, RECORD),
+    };
+    Ok(fingerprint.map(|fingerprint| (fingerprint, by)))
 }
 
 /// Compares the checksum of a file of weights with that in its export or checkpoint.

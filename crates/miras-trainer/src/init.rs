@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use miras_config::{ConfigError, Tree};
 use miras_model::LanguageModel;
-use miras_run::Vouched;
+use miras_run::{Export, Vouched, vouched_config};
 
 use crate::estimate::estimate;
 use crate::learner::Learner;
@@ -18,7 +18,7 @@ pub(crate) fn check(tree: &Tree, config: &RunConfig, vocab: usize) -> Result<(),
         return Ok(());
     };
     let fits = || {
-        let weights = Weights::read(Path::new(path))?;
+        let (weights, _) = read(path)?;
         let device = miras_device::open("cpu")?;
         machine::require(
             config,
@@ -26,7 +26,6 @@ pub(crate) fn check(tree: &Tree, config: &RunConfig, vocab: usize) -> Result<(),
             &device,
             estimate(config, vocab).train.weights,
         )?;
-        weights.verify()?;
         weights.fits(&blank(config, vocab, &device))
     };
     fits().map_err(|error: TrainError| {
@@ -63,8 +62,8 @@ pub(crate) fn start(config: &RunConfig, mut learner: Learner) -> Result<Init, Tr
             note: None,
         });
     };
-    let weights = Weights::read(Path::new(path))?;
-    let note = match weights.verify()? {
+    let (weights, vouched) = read(path)?;
+    let note = match vouched {
         Vouched::Yes => None,
         Vouched::Unknown => Some(format!(
             "there is no checksum beside {}, so its weights are not verified",
@@ -78,6 +77,19 @@ pub(crate) fn start(config: &RunConfig, mut learner: Learner) -> Result<Init, Tr
         sha256,
         note,
     })
+}
+
+/// Weights, compared with what vouches for them; those of an export with its configuration, which
+/// says what they are.
+fn read(path: &str) -> Result<(Weights, Vouched), TrainError> {
+    let weights = Weights::read(Path::new(path))?;
+    let vouched = weights.verify()?;
+    if let Some(folder) = weights.path().parent()
+        && Export::read(folder)?.is_some()
+    {
+        vouched_config(folder)?;
+    }
+    Ok((weights, vouched))
 }
 
 /// Refuses weights that are not those that a run began with, as far as it knows.

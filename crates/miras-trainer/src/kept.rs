@@ -6,9 +6,12 @@ use std::path::Path;
 use miras_config::Layers;
 use miras_data::{DataConfig, DataError, TokenizerFiles};
 use miras_registry::Registry;
-use miras_run::{RunFolder, Vouched};
+use miras_run::{RunFolder, Vouched, vouched_tokenizer};
 
 use crate::{RunConfig, TrainError};
+
+/// The folder of a tokenizer's files.
+const TOKENIZER: &str = "tokenizer";
 
 /// The configuration in the folder of a run or an export, compared with its checksum; and what
 /// the user should know.
@@ -72,6 +75,27 @@ pub fn tokenizer_files(
     }))
 }
 
+/// The files of the tokenizer that the folder of a run or an export keeps; an error if they are
+/// not those of its training.
+pub(crate) fn kept_files(folder: &Path) -> Result<TokenizerFiles, TrainError> {
+    let kept = folder.join(TOKENIZER);
+    let read = TokenizerFiles::read(&kept.to_string_lossy())?;
+    match vouched_tokenizer(folder)? {
+        Some((trained, by)) if read.fingerprint.as_deref() != Some(&*trained) => {
+            let found = read.fingerprint.as_deref().unwrap_or("bytes");
+            let why = format!(
+                "or the files beside it were changed: they are {found}, and {by} says {trained}"
+            );
+            Err(TrainError::Data(DataError::Tokenizer {
+                field: "tokenizer",
+                path: kept.join(TokenizerFiles::FACTS),
+                why,
+            }))
+        }
+        _ => Ok(read),
+    }
+}
+
 /// The data as they are opened for a run that is used again: with the tokenizer that its folder
 /// keeps in the place of the one that its configuration names, which may be gone or changed; and
 /// what the user should know.
@@ -83,7 +107,7 @@ pub fn kept_tokenizer(
     stored: &DataConfig,
     asked: &DataConfig,
 ) -> (DataConfig, Option<String>) {
-    let kept = folder.join("tokenizer");
+    let kept = folder.join(TOKENIZER);
     let asked_for = asked.absolute().unwrap_or_else(|_| asked.clone());
     let (Some(setting), true) = (asked.tokenizer(), kept.is_dir()) else {
         return (asked.clone(), None);
@@ -93,7 +117,7 @@ pub fn kept_tokenizer(
     }
     let place = kept.display();
     let given = TokenizerFiles::read(setting);
-    let found = match TokenizerFiles::read(&kept.to_string_lossy()) {
+    let found = match kept_files(folder) {
         Ok(found) => found,
         Err(error) => {
             let note = format!("{error}; `{setting}` is used in its place");
@@ -116,7 +140,7 @@ pub(crate) fn moved(error: &DataError, folder: &Path) -> Option<String> {
     match error.field() {
         Some("tokenizer") if is_missing => Some(format!(
             "put the files of the run's tokenizer into {}, or say where they are with `--set data.tokenizer=PATH`",
-            folder.join("tokenizer").display()
+            folder.join(TOKENIZER).display()
         )),
         Some(field @ ("path" | "valid_path")) if is_missing => Some(format!(
             "if it was moved, say where it is with `--set data.{field}=PATH`"

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use miras_data::{Dataset, Description, TokenizerFiles};
+use miras_data::{Dataset, Description};
 use miras_log::JsonLines;
 use miras_run::{Checkpoint, Checkpoints, RunError, RunFolder, RunRecord, Start, provenance};
 
@@ -10,7 +10,7 @@ use toml::Table;
 
 use crate::compare::{DATA_PATHS, INIT_FROM, changed_keys};
 use crate::estimate::estimate;
-use crate::kept::{kept_config, tokenizer_files};
+use crate::kept::{kept_config, kept_files, tokenizer_files};
 use crate::learner::Learner;
 use crate::snapshot::{self, State};
 use crate::trackers::plain;
@@ -122,8 +122,7 @@ pub(crate) fn again(
     };
     // What can be said against the folder's other files is said before they change.
     JsonLines::read(folder.metrics_path())?;
-    let kept = folder.tokenizer_path();
-    let tokenizer = match TokenizerFiles::read(&kept.to_string_lossy()) {
+    let tokenizer = match kept_files(folder.path()) {
         Ok(_) => Vec::new(),
         // It is damaged, or the run is of an earlier version.
         Err(_) => tokenizer_files(&config.data, tokenizer_of(&description))?,

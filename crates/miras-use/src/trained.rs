@@ -180,7 +180,9 @@ impl Trained {
 fn locate(runs: &Path, run: &str) -> (PathBuf, String) {
     let path = Path::new(run);
     let is_name = path.components().count() == 1 && !run.ends_with(['/', '\\']);
-    if is_name && (runs.join(run).is_dir() || !path.join("config.toml").is_file()) {
+    let files = ["config.toml", "export.json", "run.json"];
+    let is_folder = || files.iter().any(|file| path.join(file).is_file());
+    if is_name && (runs.join(run).is_dir() || !is_folder()) {
         return (runs.to_owned(), run.to_owned());
     }
     // `.` and `runs/..` have no name of their own.

@@ -45,6 +45,9 @@ enum Kind {
 }
 
 impl TokenizerFiles {
+    /// The name of the one that says what the others are.
+    pub const FACTS: &str = FACTS;
+
     /// Reads the files that a setting names.
     ///
     /// # Errors

@@ -69,6 +69,17 @@ fn open_wants_a_folder_with_a_configuration() {
     assert_eq!(nearest.as_deref(), Some("moneta"));
     let folder = RunFolder::open(runs.path(), "moneta").unwrap();
     assert_eq!(folder.read_config().unwrap(), "steps = 20\n");
+    // A run that lost it is not one to be removed.
+    drop(new_run(runs.path(), "lost"));
+    fs::remove_file(runs.path().join("lost/config.toml")).unwrap();
+    let error = RunFolder::open(runs.path(), "lost").unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.ends_with(
+            "lost/config.toml is missing: restore it; what is beside it cannot be used without"
+        ),
+        "{said}"
+    );
 }
 
 #[test]

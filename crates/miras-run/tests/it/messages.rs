@@ -84,6 +84,13 @@ fn errors_about_the_folder_say_where_what_and_what_to_do() {
             "there is no run folder runs/a: the runs there are r-10, r-11, r-12, r-13, r-14, r-15, r-16, r-17 and 2 more",
         ),
         (
+            RunError::NotDescribed {
+                path: path.join("export.json"),
+            },
+            "runs/a/export.json is missing, which says what the export in this folder is: restore \
+             it, or export the run again; weights alone begin a run by `--set train.init_from`",
+        ),
+        (
             RunError::NoConfig { path: path.clone() },
             "runs/a has no config.toml, so it is not a run or was stopped while it was set up: \
              remove the folder, or choose another `--name`",

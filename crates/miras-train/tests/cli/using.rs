@@ -526,6 +526,35 @@ fn damaged_weights_do_not_begin_a_run_and_unknown_ones_are_said_to_be_unverified
 }
 
 #[test]
+fn what_an_export_lost_is_named() {
+    let dir = trained();
+    dir.run("export tiny --out out").done();
+    let begin = "run tiny.toml --name next --set train.init_from=out";
+    for (file, said) in [
+        ("export.json", "out/export.json is missing, which says what"),
+        ("config.toml", "out/config.toml is missing: restore it; "),
+    ] {
+        let file = dir.at(&format!("out/{file}"));
+        let whole = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        for words in ["eval out", "generate out Anna", "export out --out next"] {
+            let ran = dir.run(words).ended(1);
+            assert!(ran.err.contains(said), "{words}: {}", ran.err);
+        }
+        fs::write(&file, whole).unwrap();
+    }
+    // Who begins with its weights is told of a configuration that is not theirs.
+    let config = dir.read("out/config.toml");
+    dir.file("out/config.toml", config.replace("dim = 16", "dim = 32"));
+    dir.run(begin).refused(
+        "error: out/config.toml was changed or cut since it was exported (SHA-256 differs): [..]
+ --> --set:1:17  (train.init_from)[..]",
+    );
+    dir.file("out/config.toml", config);
+    dir.run(begin).done();
+}
+
+#[test]
 fn an_export_leaves_nothing_half_done() {
     let dir = trained();
     dir.file("in/the", "way");

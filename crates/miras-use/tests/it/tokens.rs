@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use miras_data::TokenizerFiles;
 use miras_registry::Registry;
 use miras_use::{At, EvalRequest, Trained, evaluate, export};
 
@@ -107,6 +108,57 @@ fn another_tokenizer_than_that_of_training_is_refused_for_runs_and_exports() {
         assert!(said.contains("; restore the files"), "{said}");
         for request in [EvalRequest::default(), on_text(&bench)] {
             refused(&trained, &request, "now it is tokenizer-sha256:");
+        }
+    }
+}
+
+/// By itself it would be taken for a tokenizer of bytes, or for another one.
+#[test]
+fn what_describes_a_kept_tokenizer_is_held_against_the_run() {
+    let bench = Bench::new();
+    let (trained, own) = trained(&bench);
+    export(&trained, &bench.path().join("weights")).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let file = other.path().join("tokenizer.json");
+    fs::write(&file, fs::read_to_string(FIXTURE).unwrap() + "\n").unwrap();
+    let other = TokenizerFiles::read(file.to_str().unwrap()).unwrap().files;
+    let bytes = TokenizerFiles::read("bytes").unwrap().files;
+    for (folder, by) in [("run", "run.json"), ("weights", "export.json")] {
+        let kept = bench.path().join(folder).join("tokenizer");
+        let facts = kept.join("miras_tokenizer.json");
+        let whole: Vec<(PathBuf, Vec<u8>)> = (fs::read_dir(&kept).unwrap())
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.clone(), fs::read(path).unwrap()))
+            .collect();
+        for files in [&bytes, &other] {
+            for (name, content) in files {
+                fs::write(kept.join(name), content).unwrap();
+            }
+            let trained = bench.open(folder);
+            let [note] = &*trained.notes else {
+                panic!("{:?}", trained.notes);
+            };
+            let said = format!(
+                "tokenizer: `{}` or the files beside it were",
+                facts.display()
+            );
+            assert!(note.contains(&said), "{note}");
+            assert!(
+                note.contains(&format!(", and {by} says tokenizer-sha256:")),
+                "{note}"
+            );
+            assert!(note.ends_with("` is used in its place"), "{note}");
+            assert_eq!(trained.tokenizer().unwrap().vocab(), 512);
+            // With nothing in its place.
+            let moved = own.with_extension("moved");
+            fs::rename(&own, &moved).unwrap();
+            let error = bench.open(folder).tokenizer().err().unwrap().to_string();
+            assert!(error.contains(&format!("{}", kept.display())), "{error}");
+            fs::rename(&moved, &own).unwrap();
+            for (path, content) in &whole {
+                fs::write(path, content).unwrap();
+            }
+            assert_eq!(bench.open(folder).notes, [""; 0]);
         }
     }
 }
