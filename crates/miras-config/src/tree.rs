@@ -57,7 +57,7 @@ impl Tree {
     /// them is not checked.
     pub fn attempt<T>(
         &mut self,
-        tables: &[impl AsRef<str>],
+        tables: &[&str],
         read: impl FnOnce(&mut Self) -> Result<T, ConfigError>,
     ) -> Option<T> {
         let before = self.mistakes.len();
@@ -72,7 +72,7 @@ impl Tree {
         }
         for table in tables {
             // If something else stands where a table belongs, a mistake was noted for it.
-            let _ = self.take(table.as_ref());
+            let _ = self.take(table);
         }
         None
     }

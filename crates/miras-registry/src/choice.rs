@@ -64,22 +64,22 @@ impl Choice {
     /// Like [`take`](Self::take), for tables that stand inside the one at the path `at`.
     pub fn take_at(tree: &mut Tree, at: &str, registry: &Registry) -> Result<Self, ConfigError> {
         let path = |axis: Axis| key_path(at, axis.table());
-        let memory = tree.attempt(&[path(Axis::Memory)], |tree| {
+        let memory = tree.attempt(&[&path(Axis::Memory)], |tree| {
             MemoryPart::take(tree.at(&path(Axis::Memory)), registry)
         });
         let hints = memory.as_ref().map_or_else(Table::new, MemoryPart::hints);
-        let bias = tree.attempt(&[path(Axis::Bias)], |tree| {
+        let bias = tree.attempt(&[&path(Axis::Bias)], |tree| {
             let mut section = tree.at(&path(Axis::Bias)).with_hints(hints.clone());
             let bias = part(&mut section, registry, Axis::Bias, "l2", Registry::bias)?;
             Ok((bias.kind, (bias.build)(&mut section)?))
         });
-        let retention = tree.attempt(&[path(Axis::Retention)], |tree| {
+        let retention = tree.attempt(&[&path(Axis::Retention)], |tree| {
             let mut section = tree.at(&path(Axis::Retention)).with_hints(hints.clone());
             let find = Registry::retention;
             let retention = part(&mut section, registry, Axis::Retention, "l2", find)?;
             Ok((retention.kind, (retention.build)(&mut section)?))
         });
-        let algorithm = tree.attempt(&[path(Axis::Algorithm)], |tree| {
+        let algorithm = tree.attempt(&[&path(Axis::Algorithm)], |tree| {
             let mut section = tree.at(&path(Axis::Algorithm)).with_hints(hints);
             let asked = AlgorithmSettings::take(&mut section)?;
             let find = Registry::algorithm;

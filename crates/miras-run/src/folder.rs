@@ -5,10 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Result, RunError};
-use crate::export::FACTS;
 use crate::files::{is_taken, remove_unfinished, write_atomic};
 use crate::lock::{self, Lock};
-use crate::names::{self, CONFIG, RECORD, SUMMARY, TOKENIZER};
+use crate::names::{self, CONFIG, EXPORT, RECORD, SUMMARY, TOKENIZER};
 use crate::new_folder::{self, new_folder};
 use crate::provenance::RunRecord;
 use crate::seal::{read_sealed, to_sealed_json};
@@ -101,7 +100,7 @@ impl RunFolder {
             });
         }
         if !path.join(CONFIG).is_file() {
-            let is_set_up = is_taken(&path.join(RECORD))? || is_taken(&path.join(FACTS))?;
+            let is_set_up = is_taken(&path.join(RECORD))? || is_taken(&path.join(EXPORT))?;
             return Err(if is_set_up {
                 let path = path.join(CONFIG);
                 RunError::ConfigGone { path }

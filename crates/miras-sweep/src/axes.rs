@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use crate::range::Range;
 
 /// The most points of a sweep, before seeds.
-const MAX_POINTS: usize = 10_000;
+pub(crate) const MAX_POINTS: usize = 10_000;
 
 /// How axes are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use miras_run::Goal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    axes::{self, Axis, Mode},
-    matching::Match,
+    axes::{self, Axis, MAX_POINTS, Mode},
+    matching::{MATCHED, Match},
     plan::{Evaluations, Plan},
 };
 
