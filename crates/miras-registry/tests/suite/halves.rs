@@ -34,41 +34,55 @@ fn a_read_is_that_of_the_recurrence_after_its_last_token() {
     }
 }
 
-/// What `write` leaves is what a joint pass leaves, in one piece (bit for bit) or in several.
+/// What `write` leaves is what a joint pass leaves, in one piece (bit for bit) or in several. Names
+/// and shapes of its tensors follow from the rule and the position, and make the state again.
 #[test]
 fn written_tokens_leave_the_state_of_a_joint_pass() {
     for form in FORMS {
         for_all(cases(form), |case| {
-            let rule = &case.rule;
+            let (rule, name) = (&case.rule, &case.name);
             for length in LENGTHS {
                 let Inputs { tokens, initial } = Inputs::new(rule, length);
                 let start = || State::new(rule, &initial);
                 let joint = dual::forward(rule, &initial, start(), &tokens, false).state;
+                let truth = joint.named();
+
                 let Tokens { k, v, gates, .. } = &tokens;
-                let written = write(rule, &initial, start(), k.clone(), v.clone(), gates);
+                let whole = write(rule, &initial, start(), k.clone(), v.clone(), gates);
+                assert_named(name, &whole, &truth, 0.0);
+
                 let mut pieces = start();
                 for (from, to) in [(0, 1), (1, 2), (2, 7), (7, length)] {
                     let part = |x: Tensor<4>| x.slice(s![.., .., from..to, ..]);
                     let (k, v) = (part(k.clone()), part(v.clone()));
                     pieces = write(rule, &initial, pieces, k, v, &gates.map(part));
                 }
-                for ((name, truth), (of_whole, whole), (of_pieces, pieces)) in
-                    zip(joint.named(), written.named(), pieces.named())
-                {
-                    assert_eq!((&of_whole, &of_pieces), (&name, &name), "{}", case.name);
-                    let truth = numbers(truth);
-                    assert!(numbers(whole) == truth, "{}: {name}", case.name);
-                    let gap = difference(&numbers(pieces), &truth);
-                    assert!(gap < TOLERANCE, "{}: {name}: {gap:e}", case.name);
-                }
+                assert_named(name, &pieces, &truth, TOLERANCE);
+
+                let [_, g, _, d] = k.dims();
+                let mut layout = State::layout(rule, d, g, length);
+                let found = truth.iter().map(|(name, x)| (name.clone(), x.dims()));
+                let mut found: Vec<_> = found.collect();
+                (layout.sort(), found.sort());
+                assert_eq!(found, layout, "{name}");
+                let again = State::from_named(rule, d, joint.open.is_some(), |wanted| {
+                    let (_, tensor) = truth.iter().find(|(name, _)| name == wanted).unwrap();
+                    tensor.clone()
+                });
+                assert_named(name, &again, &truth, 0.0);
             }
         });
     }
 }
 
-fn zip<T>(a: Vec<T>, b: Vec<T>, c: Vec<T>) -> impl Iterator<Item = (T, T, T)> {
-    assert_eq!((a.len(), a.len()), (b.len(), c.len()));
-    (a.into_iter().zip(b).zip(c)).map(|((a, b), c)| (a, b, c))
+fn assert_named(case: &str, found: &State, truth: &[(String, Tensor<4>)], tolerance: f64) {
+    let found = found.named();
+    assert_eq!(found.len(), truth.len(), "{case}");
+    for ((name, found), (of_truth, truth)) in found.into_iter().zip(truth) {
+        assert_eq!(name, *of_truth, "{case}");
+        let gap = difference(&numbers(found), &numbers(truth.clone()));
+        assert!(gap <= tolerance, "{case}: {name}: {gap:e}");
+    }
 }
 
 /// Where a token reads what it wrote, a read after all writes is the last output of the joint pass.
@@ -90,41 +104,6 @@ fn a_read_after_writes_is_the_last_output_of_a_joint_pass() {
                 let found = numbers(read(rule, &initial, &state, last(q)));
                 let gap = difference(&found, &numbers(last(y)));
                 assert!(gap < TOLERANCE, "{} after {length}: {gap:e}", case.name);
-            }
-        });
-    }
-}
-
-/// Names and shapes of a state follow from its rule and its position, and it can be put together
-/// from its tensors.
-#[test]
-fn states_have_the_tensors_of_their_layout() {
-    for form in FORMS {
-        for_all(cases(form), |case| {
-            let rule = &case.rule;
-            for length in LENGTHS {
-                let Inputs { tokens, initial } = Inputs::new(rule, length);
-                let [_, g, _, d] = tokens.k.dims();
-                let state = State::new(rule, &initial);
-                let state = dual::forward(rule, &initial, state, &tokens, false).state;
-                let named = state.named();
-                let mut layout = State::layout(rule, d, g, length);
-                layout.sort();
-                let mut found: Vec<_> = (named.iter())
-                    .map(|(name, tensor)| (name.clone(), tensor.dims()))
-                    .collect();
-                found.sort();
-                assert_eq!(found, layout, "{}", case.name);
-
-                let open = state.open.is_some();
-                let again = State::from_named(rule, d, open, |wanted| {
-                    let (_, tensor) = named.iter().find(|(name, _)| name == wanted).unwrap();
-                    tensor.clone()
-                });
-                for ((name, tensor), (of_again, again)) in named.iter().zip(again.named()) {
-                    assert_eq!(*name, of_again, "{}", case.name);
-                    assert!(numbers(again) == numbers(tensor.clone()), "{name}");
-                }
             }
         });
     }
