@@ -204,13 +204,13 @@ pub(super) fn read(
         let file = name.into_owned();
         let why = match report(&path) {
             Ok(None) => continue,
-            Ok(Some(one)) => match why_stale(&one, folder, at)? {
-                Some(why) => why,
-                None => {
+            Ok(Some(one)) => {
+                let Some(why) = why_stale(&one, folder, at)? else {
                     found.push(Evaluation { file, ..one });
                     continue;
-                }
-            },
+                };
+                why
+            }
             Err(why) => format!("cannot be read: {why}"),
         };
         excluded.push(ExcludedReport { file, why });
