@@ -137,6 +137,15 @@ macro_rules! integers {
     )*};
 }
 
+/// Methods that read values of some sort.
+macro_rules! sorts {
+    ($($method:ident: $is_right:expr, $expected:literal;)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+            self.only($is_right, $expected, visitor)
+        }
+    )*};
+}
+
 impl IntoDeserializer<'_, Problem> for Node {
     type Deserializer = Self;
 
@@ -182,30 +191,16 @@ impl<'de> Deserializer<'de> for Node {
         deserialize_u64: u64, deserialize_u128: u128
     }
 
-    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        self.deserialize_f64(visitor)
-    }
-
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        let is_number = |value: &Value| value.is_float() || value.is_integer();
-        self.only(is_number, "a number", visitor)
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        self.only(Value::is_bool, "`true` or `false`", visitor)
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        self.deserialize_string(visitor)
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        let is_text = |value: &Value| value.is_str() || value.is_datetime();
-        self.only(is_text, "a string", visitor)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        self.only(Value::is_array, "an array", visitor)
+    sorts! {
+        deserialize_f32: |value| value.is_float() || value.is_integer(), "a number";
+        deserialize_f64: |value| value.is_float() || value.is_integer(), "a number";
+        deserialize_bool: Value::is_bool, "`true` or `false`";
+        deserialize_str: |value| value.is_str() || value.is_datetime(), "a string";
+        deserialize_string: |value| value.is_str() || value.is_datetime(), "a string";
+        deserialize_seq: Value::is_array, "an array";
+        deserialize_map: Value::is_table, "a table";
+        // Asked for where a variant has no content and is written as a table with a value.
+        deserialize_unit: |_| false, "a name alone";
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -223,15 +218,6 @@ impl<'de> Deserializer<'de> for Node {
         visitor: V,
     ) -> Result<V::Value, Problem> {
         self.array(len, visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        self.only(Value::is_table, "a table", visitor)
-    }
-
-    /// Only called for a variant without content that is written as a table with a value.
-    fn deserialize_unit<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Problem> {
-        Err(Problem::invalid_type(unexpected(&self.0), &"a name alone"))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {

@@ -54,38 +54,28 @@ pub(crate) fn explain(
 /// Values that may be meant by `found` at `path`, and how to write them. The caller checks which
 /// of them fit.
 pub(crate) fn other_readings(found: &Value, path: &str, marks: &Marks) -> Vec<(Value, String)> {
-    let whole = |value: &Value| match value.as_float() {
-        // Larger whole numbers are not exact in floating point.
-        Some(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
-            Some(Value::Integer(number as i64))
-        }
-        _ => None,
+    let value = match found {
+        Value::String(text) => text.replace([',', '_', ' '], "").parse().ok(),
+        other => Some(other.clone()),
     };
-    let mut readings = Vec::new();
-    if let Value::String(text) = found {
-        if let Ok(value) = text.replace([',', '_', ' '], "").parse::<Value>() {
-            readings.extend(whole(&value));
-            readings.push(value);
-        }
-    } else {
-        readings.extend(whole(found));
-    }
-    let mut readings: Vec<_> = (readings.into_iter())
-        .map(|value| {
-            let help = format!("write it as {value}");
-            (value, help)
-        })
+    let number = value.as_ref().and_then(Value::as_float);
+    // Larger whole numbers are not exact in floating point.
+    let whole = number.filter(|number| number.fract() == 0.0 && number.abs() < 1e15);
+    let whole = whole.map(|number| Value::Integer(number as i64));
+    let mut readings: Vec<_> = (whole.into_iter().chain(value))
+        .map(|value| (value.clone(), format!("write it as {value}")))
         .collect();
     if !matches!(found, Value::String(_) | Value::Array(_) | Value::Table(_))
         && let Some(text) = marks.text(path)
     {
+        let quoted = Value::String(text.to_owned());
         let help = if marks.is_flag(path) {
             let flag = quoted_flag(path, text);
             format!("quote it for TOML and for the shell: {flag}")
         } else {
-            format!("write it in quotes: {}", Value::String(text.to_owned()))
+            format!("write it in quotes: {quoted}")
         };
-        readings.push((Value::String(text.to_owned()), help));
+        readings.push((quoted, help));
     }
     readings
 }
