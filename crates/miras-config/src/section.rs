@@ -108,7 +108,7 @@ impl Section<'_> {
         self.tree.error(&self.key(key), message, help)
     }
 
-    /// Notes a mistake and goes on, as [`Tree::note`].
+    /// Notes a mistake, as [`Tree::note`].
     pub fn note(&mut self, mistake: ConfigError) -> Result<(), ConfigError> {
         self.tree.note(mistake)
     }

@@ -188,7 +188,7 @@ impl Tree {
         &mut self.marks
     }
 
-    /// What nobody has taken yet at `path`.
+    /// The value at `path` that was not taken yet.
     pub(crate) fn get(&self, path: &str) -> Option<&Value> {
         let mut keys = path.split('.');
         let first = self.table.get(keys.next()?)?;

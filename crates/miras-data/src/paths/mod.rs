@@ -1,6 +1,6 @@
 //! Paths as users write them: lists, patterns, `~/`, and suggestions for those that do not exist.
 
-mod missing;
+pub(crate) mod missing;
 
 use std::{
     env,
@@ -14,8 +14,6 @@ use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{SeqAccess, Visitor},
 };
-
-pub(crate) use missing::{WantedAs, suggestion};
 
 /// A longer list of files names fewer and gives the number of the others.
 const MAX_LISTED: usize = 3;

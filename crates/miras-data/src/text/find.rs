@@ -6,7 +6,11 @@ use std::{
 
 use crate::{
     DataError, Paths,
-    paths::{WantedAs, has_wildcard, listed, suggestion, with_home},
+    paths::{
+        has_wildcard, listed,
+        missing::{WantedAs, suggestion},
+        with_home,
+    },
 };
 
 /// Hidden files are left out, as in folders.

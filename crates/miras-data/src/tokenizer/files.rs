@@ -12,7 +12,11 @@ use sha2::{Digest, Sha256};
 use crate::{
     DataError,
     describe::hex,
-    paths::{WantedAs, is_compressed, suggestion, with_home},
+    paths::{
+        is_compressed,
+        missing::{WantedAs, suggestion},
+        with_home,
+    },
 };
 
 /// The setting that stands for bytes.
