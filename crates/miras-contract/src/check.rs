@@ -42,19 +42,22 @@ const LARGEST: f64 = 0.1;
 /// Two chunks of three.
 const SMALL: Size = Size {
     memories: crate::G,
-    width: crate::D,
+    d_k: crate::D,
+    d_v: crate::D,
     tokens: 6,
 };
 /// The sizes of models: a chunk of 64 and part of the next.
 pub const WIDE: [Size; 2] = [
     Size {
         memories: 2,
-        width: 16,
+        d_k: 16,
+        d_v: 16,
         tokens: 96,
     },
     Size {
         memories: 1,
-        width: 64,
+        d_k: 64,
+        d_v: 64,
         tokens: 80,
     },
 ];
@@ -208,9 +211,9 @@ fn check_one(case: &Case, size: Size, truth: fn(&Rule, &Inputs) -> Run, device: 
     let cpu = Device::flex().autodiff();
     let rounded = inputs.map(|x| placed(&placed(&x, (&cpu, DType::F32)), (&cpu, DType::F64)));
     let amplified = largest_gap(&run_dual(&case.rule, &rounded, &[]), &truth);
-    let Size { width, tokens, .. } = size;
+    let Size { d_k, tokens, .. } = size;
     Wrong {
-        case: format!("{}, width {width}, {tokens} tokens", case.name),
+        case: format!("{}, width {d_k}, {tokens} tokens", case.name),
         what: gap.what,
         gap: gap.size,
         tolerance: (FLOOR + AMPLIFIED * amplified.size).min(LARGEST),

@@ -1,5 +1,7 @@
 //! Seeded inputs in float64.
 
+use std::sync::Arc;
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use miras_core::{GateMap, Gates};
 use miras_engine::{Initial, Rule, Tokens};
@@ -18,8 +20,10 @@ const LONG: usize = 64;
 pub struct Size {
     /// Memories at once.
     pub memories: usize,
-    /// The width of each.
-    pub width: usize,
+    /// Features of each one's keys and queries.
+    pub d_k: usize,
+    /// Features of its values.
+    pub d_v: usize,
     /// Tokens.
     pub tokens: usize,
 }
@@ -29,7 +33,8 @@ impl Size {
     pub fn small(tokens: usize) -> Self {
         Self {
             memories: G,
-            width: D,
+            d_k: D,
+            d_v: D,
             tokens,
         }
     }
@@ -87,18 +92,24 @@ impl Inputs {
     }
 
     /// The same at any size.
+    ///
+    /// # Panics
+    /// If the memory has no program at these widths.
     pub fn sized(rule: &Rule, size: Size) -> Self {
         let Size {
             memories,
-            width,
+            d_k,
+            d_v,
             tokens: t,
         } = size;
+        let program = rule.memory.program(d_k, d_v);
+        let program = program.unwrap_or_else(|error| panic!("{size:?}: {error}"));
         let kept = if t < LONG { (0.3, 0.95) } else { (0.9, 0.999) };
         let unit = |x: Tensor<4>| {
             let norm = x.clone().powi_scalar(2).sum_dim(3).sqrt();
             x / norm
         };
-        let mut keys = noise("k", memories * t * width);
+        let mut keys = noise("k", memories * t * d_k);
         let repeated = (8..t).step_by(8).map(|to| (to, to - 7));
         let repeated: Vec<_> = [(2, 1), (4, 1), (5, 3)]
             .into_iter()
@@ -106,8 +117,8 @@ impl Inputs {
             .collect();
         for g in 0..memories {
             for &(to, from) in repeated.iter().filter(|(to, _)| *to < t) {
-                for d in 0..width {
-                    keys[(g * t + to) * width + d] = keys[(g * t + from) * width + d];
+                for d in 0..d_k {
+                    keys[(g * t + to) * d_k + d] = keys[(g * t + from) * d_k + d];
                 }
             }
         }
@@ -124,23 +135,27 @@ impl Inputs {
             };
             gates = gates.with(spec.name, value);
         }
-        let maps = (rule.memory.maps(width).into_iter())
+        let maps = (program.maps().iter())
             .map(|map| {
                 let bound = 1.2 / (map.d_in as f64).sqrt();
                 random(&map.name, [1, memories, map.d_in, map.d_out], -bound, bound)
             })
             .collect();
-        let gains = (rule.memory.gains(width).into_iter())
+        let gains = (program.gains().iter())
             .map(|gain| random(&gain.name, [1, memories, 1, gain.d], 0.5, 1.5))
             .collect();
         Self {
             tokens: Tokens {
-                q: unit(random("q", [1, memories, t, width], -1.0, 1.0)),
-                k: unit(tensor(keys, [1, memories, t, width])),
-                v: random("v", [1, memories, t, width], -1.0, 1.0),
+                q: unit(random("q", [1, memories, t, d_k], -1.0, 1.0)),
+                k: unit(tensor(keys, [1, memories, t, d_k])),
+                v: random("v", [1, memories, t, d_v], -1.0, 1.0),
                 gates,
             },
-            initial: Initial { maps, gains },
+            initial: Initial {
+                program: Arc::new(program),
+                maps,
+                gains,
+            },
         }
     }
 
@@ -156,6 +171,7 @@ impl Inputs {
                 gates: self.tokens.gates.map(&f),
             },
             initial: Initial {
+                program: self.initial.program.clone(),
                 maps: all(&self.initial.maps),
                 gains: all(&self.initial.gains),
             },

@@ -18,19 +18,24 @@
 //! `n` chunks handled at once, `g` memories (batch × heads), `t` or `c` tokens
 //! (of a sequence, of a chunk), `d` features. Rows are tokens, `y = x W`.
 
+mod activation;
 mod algorithm;
 mod bias;
 mod coefficients;
 mod gate;
+mod layer_norm;
 mod memory;
 mod part;
+mod program;
 mod retention;
 pub mod rows;
 
+pub use activation::Activation;
 pub use algorithm::{MapState, MemoryAlgorithm};
 pub use bias::AttentionalBias;
 pub use coefficients::{ChunkEnd, Coefficients, Rows, SlotEnd, above, decay_matrix, products};
 pub use gate::{GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD, inverse_softplus};
-pub use memory::{Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, Weights};
+pub use memory::{Factor, Maps, MemoryArchitecture, Weights, typical};
 pub use part::{Axis, Part, table_of};
+pub use program::{Builder, GainSpec, MapSpec, Node, Program, ProgramError, Shape, Value, Windows};
 pub use retention::{LinkKind, Order, RetentionGate};

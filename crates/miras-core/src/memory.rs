@@ -4,37 +4,32 @@ use std::fmt::Debug;
 
 use burn::tensor::Tensor;
 
-/// A memory architecture: a small program over linear maps.
+use crate::{Program, ProgramError};
+
+/// A memory architecture: what becomes of a key or query on its way through linear maps.
 ///
 /// The maps' weights are the fast weights, learned token by token; gains are
 /// learned by the outer loop only. The part never sees the weights: whoever
 /// calls it supplies [`Maps`], and so decides whether it runs on one set of
 /// weights, on each token's own, or on weights that are never written out.
+///
+/// A part describes itself by its [`program`](Self::program), and everything else follows. One
+/// that needs an operation which programs lack has a [`Program::by_hand`], and writes
+/// [`forward`](Self::forward) and [`factors`](Self::factors) itself.
 pub trait MemoryArchitecture: Debug + Send + Sync {
-    /// The linear maps for a memory from `d` features to `d` features.
-    fn maps(&self, d: usize) -> Vec<MapSpec>;
+    /// The memory from keys of `d_k` features to values of `d_v`, or why there is none of these
+    /// widths.
+    fn program(&self, d_k: usize, d_v: usize) -> Result<Program, ProgramError>;
 
-    /// Vectors used by the program that do not learn in the inner loop.
-    fn gains(&self, _d: usize) -> Vec<GainSpec> {
-        Vec::new()
-    }
-
-    /// Rows of gradient per token and map (R of `docs/architecture.md`): more than 1 where
-    /// a map is used on several slices of one token, as by a convolution.
-    /// A map then gets and gives `R` consecutive rows a token.
-    fn rows(&self) -> usize {
-        1
-    }
-
-    /// Whether the output is one linear map of the input and nothing else: then
-    /// the exact chunk forms exist.
+    /// Whether the output is one linear map of the input and nothing else, whatever the widths:
+    /// then the exact chunk forms exist.
     fn is_linear(&self) -> bool {
-        false
+        typical(self).is_ok_and(|program| program.is_linear())
     }
 
     /// Whether the output stays bounded whatever the weights, as behind a norm.
     fn is_bounded(&self) -> bool {
-        false
+        typical(self).is_ok_and(|program| program.is_bounded())
     }
 
     /// Values for keys of the later axes where the config is silent: a part that has such a key
@@ -43,26 +38,44 @@ pub trait MemoryArchitecture: Debug + Send + Sync {
         toml::Table::new()
     }
 
-    /// `y = M(x)`.
+    /// `y = M(x)`, with the program at the widths of `x` and `y`.
     ///
     /// # Shapes
-    /// `x`, result: `[n, g, c, d]`.
-    fn forward(&self, maps: &dyn Maps, x: Tensor<4>) -> Tensor<4>;
+    /// `x: [n, g, c, d_k]`, result: `[n, g, c, d_v]`.
+    fn forward(&self, program: &Program, maps: &dyn Maps, x: Tensor<4>) -> Tensor<4> {
+        program.forward(maps, x)
+    }
 
     /// The gradient of a loss with respect to every map, as factors.
     ///
-    /// `output_gradient` turns the memory's output for the keys `[n, g, c, d]` into the loss'
+    /// `output_gradient` turns the memory's output for the keys `[n, g, c, d_v]` into the loss'
     /// gradient with respect to it, same shape. Token `i`'s gradient for map
-    /// `l` is `x_iᵀ d_i` over its R rows.
+    /// `l` is `x_iᵀ d_i` over that map's R rows.
     fn factors(
         &self,
+        program: &Program,
         maps: &dyn Maps,
         keys: Tensor<4>,
         output_gradient: &mut dyn FnMut(Tensor<4>) -> Tensor<4>,
-    ) -> Vec<Factor>;
+    ) -> Vec<Factor> {
+        program.factors(maps, keys, output_gradient)
+    }
 
     /// The part's settings, complete, as they are written in TOML.
     fn config(&self) -> toml::Table;
+}
+
+/// The program at the largest width up to 64, the same for keys and values, for which there is
+/// one: from it the facts are told that do not depend on widths.
+pub fn typical<M: MemoryArchitecture + ?Sized>(memory: &M) -> Result<Program, ProgramError> {
+    let mut found = memory.program(64, 64);
+    for d in (1..64).rev() {
+        if found.is_ok() {
+            break;
+        }
+        found = memory.program(d, d);
+    }
+    found
 }
 
 /// Supplies the linear maps of a memory.
@@ -76,28 +89,6 @@ pub trait Maps {
 
     /// Gain `i`, broadcast to `[1, g, 1, d]`.
     fn gain(&self, i: usize) -> Tensor<4>;
-}
-
-/// One linear map.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MapSpec {
-    /// Its name in checkpoints and diagnostics.
-    pub name: String,
-    /// Features in.
-    pub d_in: usize,
-    /// Features out.
-    pub d_out: usize,
-}
-
-/// One gain.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GainSpec {
-    /// Its name in checkpoints.
-    pub name: String,
-    /// Features.
-    pub d: usize,
-    /// Where it starts.
-    pub initial: f64,
 }
 
 /// The gradient of one map as factors: token `i` contributes `x_iᵀ d_i`.

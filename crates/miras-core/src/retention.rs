@@ -95,6 +95,12 @@ pub trait RetentionGate: Debug + Send + Sync {
         weights
     }
 
+    /// The fewest features that a map may give: 2 where the link fixes the sum of each row of
+    /// weights, so that a row of one weight is a constant.
+    fn least_columns(&self) -> usize {
+        1
+    }
+
     /// Why a memory may not start at zero, if it may not.
     fn refuses_zero(&self) -> Option<&'static str> {
         None

@@ -22,31 +22,35 @@ pub fn scale(rows: Tensor<4>, by: &Tensor<4>) -> Tensor<4> {
     rows * repeat(by.clone(), 2, r)
 }
 
-/// The squared Frobenius norm of each token's gradient `Σ_r x_rᵀ d_r`,
+/// The squared Frobenius norm of the gradient `Σ_r x_rᵀ d_r` of each of `c` tokens,
 /// without writing the gradient out: `[n, g, c, 1]`.
 ///
 /// # Shapes
 /// `x: [n, g, c·R, d_in]`, `d: [n, g, c·R, d_out]`.
-pub fn gradient_square_norm(x: Tensor<4>, d: Tensor<4>, r: usize) -> Tensor<4> {
+pub fn gradient_square_norm(x: Tensor<4>, d: Tensor<4>, c: usize) -> Tensor<4> {
+    let [n, g, rows, _] = x.dims();
+    let r = rows / c;
     if r == 1 {
         return x.powi_scalar(2).sum_dim(3) * d.powi_scalar(2).sum_dim(3);
     }
-    let [n, g, cr, _] = x.dims();
     let gram = |z: Tensor<4>| {
         let width = z.dims()[3];
-        let z = z.reshape([n * g, cr / r, r, width]);
+        let z = z.reshape([n * g, c, r, width]);
         z.clone().matmul(z.transpose())
     };
-    (gram(x) * gram(d))
-        .reshape([n, g, cr / r, r * r])
-        .sum_dim(3)
+    (gram(x) * gram(d)).reshape([n, g, c, r * r]).sum_dim(3)
 }
 
-/// `|⟨x_i, x_j⟩|` of the tokens of each chunk, a token being all its R rows: `[n, g, c, c]`.
-pub fn overlap(x: Tensor<4>, r: usize) -> Tensor<4> {
-    let [n, g, cr, d] = x.dims();
-    let x = x.reshape([n, g, cr / r, r * d]);
-    x.clone().matmul(x.transpose()).abs()
+/// `|Σ ⟨x_i, x_j⟩|` of `c` tokens over several features `x` of each, all its R rows taken
+/// together: `[n, g, c, c]`.
+pub fn overlap<'a>(features: impl Iterator<Item = &'a Tensor<4>>, c: usize) -> Tensor<4> {
+    let products = features.map(|x| {
+        let [n, g, rows, d] = x.dims();
+        let x = x.clone().reshape([n, g, c, rows / c * d]);
+        x.clone().matmul(x.transpose())
+    });
+    let sum = products.reduce(|a, b| a + b);
+    sum.expect("a memory has an output map").abs()
 }
 
 /// Added to squared norms, so that their root has a derivative at 0.

@@ -1,11 +1,11 @@
 //! Gradients at the chunk's start, and Picard sweeps from there towards the exact ones.
 
 use burn::tensor::Tensor;
-use miras_core::{Coefficients, Factor, Gates, MapState, Rows, STEP, Weights};
+use miras_core::{Coefficients, Factor, Gates, MapState, Program, Rows, STEP, Weights};
 
 use crate::{
     Initial, Rule,
-    maps::token_maps,
+    maps::TokenMaps,
     source::{SpanTokens, Sweep},
     split::{split_chunks, split_gates, split_rows},
     steps::Steps,
@@ -66,24 +66,22 @@ impl ChunkStart {
             gains: &initial.gains,
         };
         let gradient = &mut |y| rule.bias.gradient(y, self.v.clone(), &self.gates);
-        let mut sweeps = vec![self.sweep(
-            rule,
-            0,
-            rule.memory.factors(&anchor, self.k.clone(), gradient),
-        )];
+        let program = &*initial.program;
+        let factors = (rule.memory).factors(program, &anchor, self.k.clone(), gradient);
+        let mut sweeps = vec![self.sweep(rule, program, 0, factors)];
         if let Some(before) = &self.before {
             for s in 1..=rule.settings.sweeps {
                 let writes = sweeps[s - 1].writes();
-                let memories = token_maps(rule, initial, maps, &writes, before);
-                let factors = rule.memory.factors(&*memories, self.k.clone(), gradient);
-                sweeps.push(self.sweep(rule, s, factors));
+                let memories = TokenMaps::exact(rule, initial, maps, &writes, before);
+                let factors = (rule.memory).factors(program, &memories, self.k.clone(), gradient);
+                sweeps.push(self.sweep(rule, program, s, factors));
             }
         }
         sweeps
     }
 
     /// The new tokens' factors behind those of the open chunk, and all their step sizes.
-    fn sweep(&self, rule: &Rule, s: usize, new: Vec<Factor>) -> Sweep {
+    fn sweep(&self, rule: &Rule, program: &Program, s: usize, new: Vec<Factor>) -> Sweep {
         let factors = match &self.earlier {
             None => new,
             Some(earlier) => (earlier[s].iter().zip(new))
@@ -93,7 +91,7 @@ impl ChunkStart {
                 })
                 .collect(),
         };
-        let step = (self.steps).capped(&rule.settings, &factors, rule.memory.rows());
+        let step = (self.steps).capped(&rule.settings, program, &factors);
         Sweep { factors, step }
     }
 }

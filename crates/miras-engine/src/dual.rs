@@ -11,13 +11,13 @@ use miras_core::{Factor, Gates, MapState, Rows, STEP, Weights};
 
 use crate::{
     Initial, Probe, Read, Rule, State, Tokens,
-    maps::{DualMaps, token_maps},
+    maps::TokenMaps,
     write::{WriteHalf, chunks, spans},
 };
 
 /// What [`forward`] gives back.
 pub struct Output {
-    /// `[1, g, t, d]`.
+    /// `[1, g, t, d_v]`.
     pub y: Tensor<4>,
     /// The state after the last token.
     pub state: State,
@@ -103,7 +103,6 @@ fn span(
             log_decay,
             &gates.get(STEP),
             half.first_new,
-            rule.memory.rows(),
         );
     }
     (from_chunks(y), half.into_state())
@@ -156,28 +155,22 @@ impl ReadHalf<'_> {
             writes,
             ..
         } = self;
+        let program = &*initial.program;
         match read {
             Read::Exact => {
-                let maps = token_maps(rule, initial, starts, writes, rows);
-                rule.memory.forward(&*maps, x)
+                let maps = TokenMaps::exact(rule, initial, starts, writes, rows);
+                rule.memory.forward(program, &maps, x)
             }
             Read::Frozen => {
-                let maps = DualMaps {
-                    initial,
-                    anchors: rule.anchors(initial),
-                    scales: Some(rule.scales(starts, initial)),
-                    starts,
-                    writes,
-                    rows,
-                };
-                rule.memory.forward(&maps, x)
+                let maps = TokenMaps::frozen(rule, initial, starts, writes, rows);
+                rule.memory.forward(program, &maps, x)
             }
             Read::Stale => {
                 let weights = Weights {
                     maps: &rule.weights(starts, initial),
                     gains: &initial.gains,
                 };
-                rule.memory.forward(&weights, x)
+                rule.memory.forward(program, &weights, x)
             }
         }
     }

@@ -27,7 +27,6 @@ mod steps;
 mod substituted;
 mod walk;
 mod write;
-mod written;
 
 pub use probe::Probe;
 pub use read::read;

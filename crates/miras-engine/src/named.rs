@@ -1,7 +1,7 @@
 //! The tensors of a state under names, for whoever stores or rearranges them.
 
 use burn::tensor::Tensor;
-use miras_core::{Factor, Gates, MapState};
+use miras_core::{Factor, Gates, MapState, Program};
 
 use crate::{Open, Rule, State};
 
@@ -29,15 +29,15 @@ impl State {
         named
     }
 
-    /// The state of memories of width `d` that [`named`](Self::named) took apart; `open` says
+    /// The state of memories with this program that [`named`](Self::named) took apart; `open` says
     /// whether it has an open chunk, and `take` gives each tensor by its name.
     pub fn from_named(
         rule: &Rule,
-        d: usize,
+        program: &Program,
         open: bool,
         mut take: impl FnMut(&str) -> Tensor<4>,
     ) -> Self {
-        let maps = rule.memory.maps(d).len();
+        let maps = program.maps().len();
         let mut state = Self {
             maps: Vec::with_capacity(maps),
             open: None,
@@ -69,10 +69,15 @@ impl State {
         state
     }
 
-    /// Names and shapes of the tensors of `g` memories of width `d`, `tokens` tokens after the
+    /// Names and shapes of the tensors of `g` memories with this program, `tokens` tokens after the
     /// beginning of a sequence.
-    pub fn layout(rule: &Rule, d: usize, g: usize, tokens: usize) -> Vec<(String, [usize; 4])> {
-        let maps = rule.memory.maps(d);
+    pub fn layout(
+        rule: &Rule,
+        program: &Program,
+        g: usize,
+        tokens: usize,
+    ) -> Vec<(String, [usize; 4])> {
+        let maps = program.maps();
         let mut layout = Vec::new();
         for (at, map) in maps.iter().enumerate() {
             let shape = [1, g, map.d_in, map.d_out];
@@ -85,10 +90,10 @@ impl State {
         if open == 0 {
             return layout;
         }
-        let rows = open * rule.memory.rows();
         for sweep in 0..=rule.settings.sweeps {
             for (at, map) in maps.iter().enumerate() {
                 let name = format!("open.sweeps.{sweep}.maps.{at}");
+                let rows = open * map.rows;
                 layout.push((format!("{name}.x"), [1, g, rows, map.d_in]));
                 layout.push((format!("{name}.d"), [1, g, rows, map.d_out]));
             }

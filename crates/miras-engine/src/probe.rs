@@ -36,10 +36,6 @@ impl Probe {
         self.state.extend(more.state);
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one caller, which has exactly these at hand"
-    )]
     pub(crate) fn record(
         &mut self,
         walk: &Walk,
@@ -48,11 +44,10 @@ impl Probe {
         log_decay: &Tensor<4>,
         step: &Tensor<4>,
         skip: usize,
-        r: usize,
     ) {
         let factors = stack_factors(&walk.factors);
         let steps = stack(&walk.steps, |step| step);
-        let surprise = gradient_norm(&factors, r);
+        let surprise = gradient_norm(&factors, step.dims()[2]);
         let write = surprise.clone() * steps.clone();
         let new = |x: Tensor<4>| {
             let c = x.dims()[2];

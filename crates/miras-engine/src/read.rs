@@ -9,16 +9,16 @@ use crate::{Initial, Open, Rule, State, source::Sweep, steps::Steps, write::afte
 /// neither written nor decayed.
 ///
 /// # Shapes
-/// `q`, result: `[1, g, t, d]`.
+/// `q: [1, g, t, d_k]`, result: `[1, g, t, d_v]`.
 pub fn read(rule: &Rule, initial: &Initial, state: &State, q: Tensor<4>) -> Tensor<4> {
     let weights = Weights {
-        maps: &rule.weights(&closed(rule, state), initial),
+        maps: &rule.weights(&closed(rule, initial, state), initial),
         gains: &initial.gains,
     };
-    rule.memory.forward(&weights, q)
+    rule.memory.forward(&initial.program, &weights, q)
 }
 /// The maps as if the open chunk ended with its last token.
-fn closed(rule: &Rule, state: &State) -> Vec<MapState> {
+fn closed(rule: &Rule, initial: &Initial, state: &State) -> Vec<MapState> {
     let Some(Open { sweeps, gates }) = &state.open else {
         return state.maps.clone();
     };
@@ -30,7 +30,7 @@ fn closed(rule: &Rule, state: &State) -> Vec<MapState> {
         decay: coefficients.decay,
     };
     let factors = sweeps.last().expect("a chunk has gradients").clone();
-    let step = steps.capped(&rule.settings, &factors, rule.memory.rows());
+    let step = steps.capped(&rule.settings, &initial.program, &factors);
     let writes = Sweep { factors, step }.writes();
     after_chunk(rule, &state.maps, &coefficients.end, &writes)
 }

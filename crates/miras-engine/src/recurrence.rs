@@ -13,21 +13,21 @@
 //! Slow, and kept readable on purpose: every other form is tested against it.
 
 use burn::tensor::{Tensor, s};
-use miras_core::{Factor, Gates, MapState, Order, STEP, Weights, rows};
+use miras_core::{Factor, Gates, MapState, Order, Program, STEP, Weights, rows};
 
 use crate::{Form, Initial, Read, Rule, State, Tokens};
 
 /// Runs a whole sequence from `state` (which has no open chunk).
 ///
 /// # Shapes
-/// Result: `y [1, g, t, d]` and the state after the last token.
+/// Result: `y [1, g, t, d_v]` and the state after the last token.
 pub fn forward(
     rule: &Rule,
     initial: &Initial,
     state: &State,
     tokens: &Tokens,
 ) -> (Tensor<4>, Vec<MapState>) {
-    let settings = &rule.settings;
+    let (settings, program) = (&rule.settings, &*initial.program);
     let last = settings.sweeps;
     let mut chunk = Chunk::new(rule, state.maps.clone());
     let mut outputs = Vec::new();
@@ -54,10 +54,9 @@ pub fn forward(
                 maps: &rule.weights(&point, initial),
                 gains: &initial.gains,
             };
-            let factors = (rule.memory).factors(&weights, token.k.clone(), &mut |y| {
-                rule.bias.gradient(y, token.v.clone(), gates)
-            });
-            chunk.copies[s].write(rule, &factors, &decay, gates);
+            let gradient = &mut |y| rule.bias.gradient(y, token.v.clone(), gates);
+            let factors = (rule.memory).factors(program, &weights, token.k.clone(), gradient);
+            chunk.copies[s].write(rule, program, &factors, &decay, gates);
         }
 
         let maps = &chunk.copies[last].maps;
@@ -73,7 +72,7 @@ pub fn forward(
             maps: &weights,
             gains: &initial.gains,
         };
-        outputs.push(rule.memory.forward(&weights, token.q));
+        outputs.push(rule.memory.forward(program, &weights, token.q));
 
         if settings.form == Form::ChunkStart && (t + 1) % settings.chunk == 0 {
             chunk = Chunk::new(rule, chunk.copies.swap_remove(last).close(rule));
@@ -132,8 +131,15 @@ impl Copy {
     }
 
     /// One token's write, or its share in the chunk's.
-    fn write(&mut self, rule: &Rule, factors: &[Factor], decay: &Tensor<4>, gates: &Gates) {
-        let step = self.step_size(rule, factors, decay, gates);
+    fn write(
+        &mut self,
+        rule: &Rule,
+        program: &Program,
+        factors: &[Factor],
+        decay: &Tensor<4>,
+        gates: &Gates,
+    ) {
+        let step = self.step_size(rule, program, factors, decay, gates);
         if rule.algorithm.acts_at_chunk_end() {
             self.carry = self.carry.clone() * decay.clone();
         }
@@ -152,6 +158,7 @@ impl Copy {
     fn step_size(
         &mut self,
         rule: &Rule,
+        program: &Program,
         factors: &[Factor],
         decay: &Tensor<4>,
         gates: &Gates,
@@ -163,13 +170,19 @@ impl Copy {
             for (_, share) in &mut self.loads {
                 *share = share.clone() * decay.clone();
             }
-            let feature = factors.last().expect("a memory has a map").x.clone();
+            // All features of this token side by side: those of every output map, every row.
+            let maps = program.output_maps().into_iter();
+            let features = maps.map(|l| {
+                let [n, g, rows, d] = factors[l].x.dims();
+                factors[l].x.clone().reshape([n, g, 1, rows * d])
+            });
+            let feature = Tensor::cat(features.collect(), 3);
             let share = step.clone() / rule.algorithm.damping(gates);
             self.loads.push((feature.clone(), share));
 
             let mut load = step.zeros_like();
             for (earlier, share) in &self.loads {
-                let along = (earlier.clone() * feature.clone()).sum_dim(3).sum_dim(2);
+                let along = (earlier.clone() * feature.clone()).sum_dim(3);
                 load = load + along.abs() * share.clone();
             }
             let excess = load.div_scalar(cap).clamp_min(1.0);

@@ -40,7 +40,6 @@ impl Rule {
     /// that does not depend on the weights at all.
     pub fn has_exact_form(&self) -> bool {
         self.memory.is_linear()
-            && self.memory.rows() == 1
             && !self.algorithm.acts_at_chunk_end()
             && (self.has_identity_link() || self.bias.slope() == Some(0.0))
     }

@@ -1,7 +1,9 @@
 //! What goes into the inner loop and what it carries along.
 
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, s};
-use miras_core::{Factor, Gates, MapState};
+use miras_core::{Factor, Gates, MapState, Program};
 
 use crate::{
     Form, Rule,
@@ -11,7 +13,7 @@ use crate::{
 /// Keys, values, queries and gates of one call.
 ///
 /// # Shapes
-/// `q`, `k`, `v`: `[1, g, t, d]`; gates: `[1, g, t, 1]`.
+/// `q`, `k`: `[1, g, t, d_k]`; `v`: `[1, g, t, d_v]`; gates: `[1, g, t, 1]`.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     /// Queries.
@@ -75,9 +77,11 @@ impl Tokens {
     }
 }
 
-/// What the outer loop learned of a memory: the weights it starts a sequence with.
+/// What a sequence starts with: the memory at its widths, and what the outer loop learned of it.
 #[derive(Debug, Clone)]
 pub struct Initial {
+    /// The program of the rule's memory.
+    pub program: Arc<Program>,
     /// One `[1, g, d_in, d_out]` per map.
     pub maps: Vec<Tensor<4>>,
     /// One `[1, g, 1, d]` per gain.

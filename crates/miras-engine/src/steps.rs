@@ -1,7 +1,7 @@
 //! Step sizes after the caps, and the caps of the state (chunk form).
 
 use burn::tensor::Tensor;
-use miras_core::{Factor, MapState, rows};
+use miras_core::{Factor, MapState, Program, rows};
 
 use crate::Settings;
 
@@ -17,39 +17,42 @@ pub(crate) struct Steps {
 
 impl Steps {
     /// θ after the caps: `[1, g, c, 1]`.
-    pub(crate) fn capped(&self, settings: &Settings, factors: &[Factor], r: usize) -> Tensor<4> {
+    pub(crate) fn capped(
+        &self,
+        settings: &Settings,
+        program: &Program,
+        factors: &[Factor],
+    ) -> Tensor<4> {
         let mut step = self.step.clone();
         if let Some(cap) = settings.load_cap {
-            let feature = factors.last().expect("a memory has a map").x.clone();
+            let maps = program.output_maps();
+            let features = maps.iter().map(|l| &factors[*l].x);
+            let overlap = rows::overlap(features, step.dims()[2]);
             let share = step.clone() / self.damping.clone();
-            let load = (rows::overlap(feature, r) * self.decay.clone()).matmul(share);
+            let load = (overlap * self.decay.clone()).matmul(share);
             let excess = load.div_scalar(cap).clamp_min(1.0);
             step = step / (excess.clone() * excess);
         }
-        grad_capped(step, settings.grad_cap, factors, r)
+        grad_capped(step, settings.grad_cap, factors)
     }
 }
 
 /// θ after the gradient cap: `θ · min(1, cap/‖g‖_F)`.
-pub(crate) fn grad_capped(
-    step: Tensor<4>,
-    cap: Option<f64>,
-    factors: &[Factor],
-    r: usize,
-) -> Tensor<4> {
+pub(crate) fn grad_capped(step: Tensor<4>, cap: Option<f64>, factors: &[Factor]) -> Tensor<4> {
     match cap {
         None => step,
         Some(cap) => {
-            let shrink = gradient_norm(factors, r).recip().mul_scalar(cap);
+            let norm = gradient_norm(factors, step.dims()[2]);
+            let shrink = norm.recip().mul_scalar(cap);
             step * shrink.clamp_max(1.0)
         }
     }
 }
 
-/// The norm of each token's gradient over all maps: `[n, g, c, 1]`.
-pub(crate) fn gradient_norm(factors: &[Factor], r: usize) -> Tensor<4> {
+/// The norm of the gradient of each of `c` tokens over all maps: `[n, g, c, 1]`.
+pub(crate) fn gradient_norm(factors: &[Factor], c: usize) -> Tensor<4> {
     (factors.iter())
-        .map(|Factor { x, d }| rows::gradient_square_norm(x.clone(), d.clone(), r))
+        .map(|Factor { x, d }| rows::gradient_square_norm(x.clone(), d.clone(), c))
         .reduce(|a, b| a + b)
         .expect("a memory has a map")
         .add_scalar(rows::TINY)

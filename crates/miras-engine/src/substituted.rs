@@ -85,7 +85,7 @@ impl Substituted {
                     x: k,
                     d: gradient.clone(),
                 }];
-                let step = grad_capped(gates.get(STEP), rule.settings.grad_cap, &factors, 1);
+                let step = grad_capped(gates.get(STEP), rule.settings.grad_cap, &factors);
                 u.push(gradient.clone() * step.clone());
                 d.push(gradient);
                 steps.push(step);

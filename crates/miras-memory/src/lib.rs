@@ -2,15 +2,17 @@
 //!
 //! One file a part and one line in [`PARTS`]; `docs/adding-a-part.md` says how to add one.
 
-mod activation;
-mod layer_norm;
+mod conv;
+mod gated_mlp;
 mod matrix;
 mod mlp;
 
-pub use activation::Activation;
+pub use conv::Conv;
+pub use gated_mlp::GatedMlp;
 pub use matrix::Matrix;
 use miras_core::{MemoryArchitecture, Part};
 pub use mlp::Mlp;
 
 /// Every memory architecture, in the order of the documentation.
-pub const PARTS: &[Part<dyn MemoryArchitecture>] = &[matrix::PART, mlp::PART];
+pub const PARTS: &[Part<dyn MemoryArchitecture>] =
+    &[matrix::PART, mlp::PART, gated_mlp::PART, conv::PART];

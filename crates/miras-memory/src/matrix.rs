@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use miras_core::{Factor, MapSpec, Maps, MemoryArchitecture, Part, table_of};
+use miras_core::{MemoryArchitecture, Part, Program, ProgramError, table_of};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
@@ -16,7 +15,7 @@ pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
     build: |section| Ok(Arc::new(section.part::<Matrix>()?)),
 };
 
-/// One matrix, `M(x) = x W`, `W: [d, d]`.
+/// One matrix, `M(x) = x W`, `W: [d_k, d_v]`.
 ///
 /// # Reference
 /// MIRAS (arXiv 2504.13173), Table 1.
@@ -25,30 +24,8 @@ pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
 pub struct Matrix {}
 
 impl MemoryArchitecture for Matrix {
-    fn maps(&self, d: usize) -> Vec<MapSpec> {
-        vec![MapSpec {
-            name: "w".into(),
-            d_in: d,
-            d_out: d,
-        }]
-    }
-
-    fn is_linear(&self) -> bool {
-        true
-    }
-
-    fn forward(&self, maps: &dyn Maps, x: Tensor<4>) -> Tensor<4> {
-        maps.apply(0, x)
-    }
-
-    fn factors(
-        &self,
-        maps: &dyn Maps,
-        keys: Tensor<4>,
-        output_gradient: &mut dyn FnMut(Tensor<4>) -> Tensor<4>,
-    ) -> Vec<Factor> {
-        let d = output_gradient(maps.apply(0, keys.clone()));
-        vec![Factor { x: keys, d }]
+    fn program(&self, d_k: usize, d_v: usize) -> Result<Program, ProgramError> {
+        Program::build(d_k, d_v, |p, x| p.linear("w", x, d_v))
     }
 
     fn config(&self) -> toml::Table {

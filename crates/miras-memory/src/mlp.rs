@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use miras_core::{Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, Part, table_of};
+use miras_core::{Activation, MemoryArchitecture, Part, Program, ProgramError, table_of};
 use serde::{Deserialize, Serialize};
-
-use crate::{activation::Activation, layer_norm::Normalised};
 
 pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
     kind: "mlp",
@@ -38,16 +35,16 @@ pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
     ],
     build: |section| {
         let mut mlp = section.part::<Mlp>()?;
-        for (key, value) in [("depth", mlp.depth), ("expansion", mlp.expansion)] {
-            if !(1..=LARGEST).contains(&value) {
+        for (key, value) in [("depth", &mut mlp.depth), ("expansion", &mut mlp.expansion)] {
+            if !(1..=LARGEST).contains(value) {
                 let message = format!("{key} must be from 1 to {LARGEST}");
                 let mistake = section.error(key, message, None);
                 section.note(mistake)?;
+                *value = (*value).clamp(1, LARGEST);
             }
         }
-        let deep = mlp.is_deep();
-        mlp.residual.get_or_insert(deep);
-        mlp.norm.get_or_insert(deep);
+        mlp.residual = Some(mlp.or_deep(mlp.residual));
+        mlp.norm = Some(mlp.or_deep(mlp.norm));
         Ok(Arc::new(mlp))
     },
 };
@@ -61,7 +58,8 @@ const LARGEST: usize = 1024;
 /// `h_1 = x W_1`, `h_l = f(h_{l−1}) W_l`, `M(x) = [x +] [LN](h_L)`.
 ///
 /// # Shapes
-/// `W_1: [d, e·d]`, inner maps `[e·d, e·d]`, `W_L: [e·d, d]`; with depth 1 `W_1: [d, d]`. No biases.
+/// `W_1: [d_k, e·d_k]`, inner maps `[e·d_k, e·d_k]`, `W_L: [e·d_k, d_v]`; with depth 1
+/// `W_1: [d_k, d_v]`. No biases. A residual needs `d_k = d_v`.
 ///
 /// # Reference
 /// Titans (arXiv 2501.00663), §3.1: "simple MLPs with `L_M ≥ 1` layers", widths not given;
@@ -103,113 +101,41 @@ impl Default for Mlp {
 }
 
 impl Mlp {
-    fn is_deep(&self) -> bool {
-        self.depth >= 3
-    }
-
-    fn has_residual(&self) -> bool {
-        self.residual.unwrap_or(self.is_deep())
-    }
-
-    fn has_norm(&self) -> bool {
-        self.norm.unwrap_or(self.is_deep())
+    /// What is left out goes by depth.
+    fn or_deep(&self, asked: Option<bool>) -> bool {
+        asked.unwrap_or(self.depth >= 3)
     }
 }
 
 impl MemoryArchitecture for Mlp {
-    fn maps(&self, d: usize) -> Vec<MapSpec> {
-        let hidden = d * self.expansion;
-        (0..self.depth)
-            .map(|l| MapSpec {
-                name: format!("w{}", l + 1),
-                d_in: if l == 0 { d } else { hidden },
-                d_out: if l + 1 == self.depth { d } else { hidden },
-            })
-            .collect()
-    }
-
-    fn gains(&self, d: usize) -> Vec<GainSpec> {
-        let gain = GainSpec {
-            name: "norm".into(),
-            d,
-            initial: (d as f64).sqrt().recip(),
-        };
-        (self.has_norm().then_some(gain)).into_iter().collect()
-    }
-
-    fn is_linear(&self) -> bool {
-        self.depth == 1 && !self.has_residual() && !self.has_norm()
-    }
-
-    fn is_bounded(&self) -> bool {
-        self.has_norm()
+    fn program(&self, d_k: usize, d_v: usize) -> Result<Program, ProgramError> {
+        let mut widths = vec![self.expansion * d_k; self.depth - 1];
+        widths.push(d_v);
+        Program::build(d_k, d_v, |p, x| {
+            let mut h = p.linear("w1", x, widths[0]);
+            for (l, width) in (2..).zip(&widths[1..]) {
+                h = p.activation(self.activation, h);
+                h = p.linear(&format!("w{l}"), h, *width);
+            }
+            if self.or_deep(self.norm) {
+                h = p.layer_norm("norm", h, (d_v as f64).sqrt().recip());
+            }
+            if self.or_deep(self.residual) {
+                h = p.sum(x, h);
+            }
+            h
+        })
     }
 
     /// Weights of one sign are of use only behind a norm, which removes their mean; and the
     /// deeper the memory, the smaller the steps at which a chain of chunks does not amplify
     /// gradients.
     fn hints(&self) -> toml::Table {
-        let step_max = match self.depth {
-            0..=2 => 1.0,
-            3 => 0.1,
-            4 => 0.03,
-            _ => 0.01,
-        };
+        let step_max = *[1.0, 1.0, 0.1, 0.03].get(self.depth - 1).unwrap_or(&0.01);
         toml::Table::from_iter([
-            ("signed".to_owned(), (!self.has_norm()).into()),
+            ("signed".to_owned(), (!self.or_deep(self.norm)).into()),
             ("step_max".to_owned(), step_max.into()),
         ])
-    }
-
-    fn forward(&self, maps: &dyn Maps, x: Tensor<4>) -> Tensor<4> {
-        let mut h = maps.apply(0, x.clone());
-        for l in 1..self.depth {
-            h = maps.apply(l, self.activation.value(h));
-        }
-        if self.has_norm() {
-            h = Normalised::new(h).value * maps.gain(0);
-        }
-        if self.has_residual() { x + h } else { h }
-    }
-
-    fn factors(
-        &self,
-        maps: &dyn Maps,
-        keys: Tensor<4>,
-        output_gradient: &mut dyn FnMut(Tensor<4>) -> Tensor<4>,
-    ) -> Vec<Factor> {
-        let mut inputs = vec![keys.clone()];
-        let mut slopes = Vec::new();
-        let mut h = maps.apply(0, keys.clone());
-        for l in 1..self.depth {
-            let (z, slope) = self.activation.value_and_slope(h);
-            h = maps.apply(l, z.clone());
-            inputs.push(z);
-            slopes.push(slope);
-        }
-
-        let norm = self.has_norm().then(|| Normalised::new(h.clone()));
-        let mut y = match &norm {
-            Some(norm) => norm.value.clone() * maps.gain(0),
-            None => h,
-        };
-        if self.has_residual() {
-            y = keys + y;
-        }
-
-        let mut d = output_gradient(y);
-        if let Some(norm) = norm {
-            d = norm.backward(d * maps.gain(0));
-        }
-        let mut gradients = vec![d.clone()];
-        for l in (1..self.depth).rev() {
-            d = maps.apply_transposed(l, d) * slopes[l - 1].clone();
-            gradients.push(d.clone());
-        }
-        (inputs.into_iter())
-            .zip(gradients.into_iter().rev())
-            .map(|(x, d)| Factor { x, d })
-            .collect()
     }
 
     fn config(&self) -> toml::Table {

@@ -1,13 +1,13 @@
 //! `[model]`: size and shape of the network.
 
 use burn::tensor::{Tensor, activation};
-use miras_config::{ConfigError, Tree};
-use miras_core::Axis;
+use miras_config::{ConfigError, Tree, entry_path};
+use miras_core::{Axis, Program};
 use miras_registry::{Choice, Registry};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::{LayerSpec, MixerConfig, Precision};
+use crate::{LayerSpec, MixerConfig, Precision, layer_spec::LAYERS};
 
 /// `[model]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,6 +89,16 @@ impl ModelConfig {
     pub(crate) fn head_dim(&self, choice: Option<&Choice>) -> usize {
         let dim = choice.and_then(|choice| choice.dim);
         dim.unwrap_or(self.dim / self.heads)
+    }
+
+    /// The program of each memory of a layer.
+    ///
+    /// # Panics
+    /// If the memory has none at this width, which [`ModelSpec::take`] refuses.
+    pub fn program(&self, choice: &Choice) -> Program {
+        let width = self.head_dim(Some(choice));
+        let program = choice.rule.memory.program(width, width);
+        program.expect("checked with the configuration")
     }
 }
 
@@ -195,16 +205,24 @@ impl ModelSpec {
     pub fn memories(&self) -> impl Iterator<Item = (usize, &Choice)> {
         self.kinds_of_layers()
             .into_iter()
-            .filter_map(|(count, choice)| Some((count, choice?)))
+            .filter_map(|(_, count, choice)| Some((count, choice?)))
     }
 
-    /// What layers are, each with the number of them: their memory, or attention.
-    pub(crate) fn kinds_of_layers(&self) -> Vec<(usize, Option<&Choice>)> {
-        let own = (self.layers.iter()).map(|spec| (spec.at.len(), Some(&spec.choice)));
+    /// What layers are (their memory, or attention), each with the path of its tables in a
+    /// configuration and the number of layers.
+    pub(crate) fn kinds_of_layers(&self) -> Vec<(String, usize, Option<&Choice>)> {
+        let own = self.layers.iter().enumerate().map(|(number, spec)| {
+            let at = entry_path(LAYERS, number);
+            (at, spec.at.len(), Some(&spec.choice))
+        });
         let named: usize = self.layers.iter().map(|spec| spec.at.len()).sum();
-        let rest = (self.config.layers - named, self.choice.as_ref());
+        let rest = (
+            String::new(),
+            self.config.layers - named,
+            self.choice.as_ref(),
+        );
         (std::iter::once(rest).chain(own))
-            .filter(|(count, _)| *count > 0)
+            .filter(|(_, count, _)| *count > 0)
             .collect()
     }
 
@@ -283,22 +301,23 @@ fn check_sizes(tree: &mut Tree, config: &ModelConfig) -> Result<(), ConfigError>
 /// The most parameters that a model may have here.
 const MOST_PARAMETERS: f64 = 1e11;
 
-/// Refuses what no machine holds, before anything is built.
+/// Refuses what no machine holds, before anything is built, and memories that have no program at
+/// their width.
 fn check_parameters(tree: &Tree, spec: &ModelSpec) -> Result<(), ConfigError> {
     let ModelConfig { dim, .. } = spec.config;
-    let (heads, ffn) = (spec.config.heads, spec.config.ffn_dim.unwrap_or(0));
-    let layer = |choice: Option<&Choice>| {
+    let (heads, ffn) = (spec.config.heads as f64, spec.config.ffn_dim.unwrap_or(0));
+    let mut total = 0.0;
+    for (at, count, choice) in spec.kinds_of_layers() {
         let head = spec.config.head_dim(choice);
-        let inner = (heads * head) as f64;
-        let maps = choice.map_or_else(Vec::new, |choice| choice.rule.memory.maps(head));
-        let memory: f64 = (maps.iter())
-            .map(|map| map.d_in as f64 * map.d_out as f64 * heads as f64)
-            .sum();
-        dim as f64 * (5.0 * inner + 3.0 * ffn as f64) + memory
-    };
-    let total: f64 = (spec.kinds_of_layers().into_iter())
-        .map(|(count, choice)| count as f64 * layer(choice))
-        .sum();
+        let memory: f64 = match choice {
+            Some(choice) => (choice.program(tree, &at, head, head)?.maps().iter())
+                .map(|map| map.d_in as f64 * map.d_out as f64)
+                .sum(),
+            None => 0.0,
+        };
+        let layer = dim as f64 * (5.0 * heads * head as f64 + 3.0 * ffn as f64) + heads * memory;
+        total += count as f64 * layer;
+    }
     if total <= MOST_PARAMETERS {
         return Ok(());
     }

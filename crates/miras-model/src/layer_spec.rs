@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use crate::ModelConfig;
 
 /// The name of the list.
-const LIST: &str = "layers";
+pub(crate) const LAYERS: &str = "layers";
 
 /// One entry of `[[layers]]`: some layers, and what they have in the place of the model's.
 #[derive(Debug, Clone)]
@@ -30,15 +30,16 @@ impl LayerSpec {
         registry: &Registry,
     ) -> Result<Vec<Self>, ConfigError> {
         let mut entries: Vec<Self> = Vec::new();
-        for number in tree.entries(LIST)? {
-            let entry = entry_path(LIST, number);
+        for number in tree.entries(LAYERS)? {
+            let entry = entry_path(LAYERS, number);
             let at = take_at(tree, &key_path(&entry, "at"), config.layers)?;
             let again = at.iter().find(|layer| {
                 let is_same = |earlier: &Self| earlier.at.contains(layer);
                 entries.iter().any(is_same)
             });
             if let Some(layer) = again {
-                let message = format!("layer {layer} is in an earlier entry of [[{LIST}]] already");
+                let message =
+                    format!("layer {layer} is in an earlier entry of [[{LAYERS}]] already");
                 return Err(tree.error(&key_path(&entry, "at"), message, None));
             }
             for axis in Axis::ALL {

@@ -1,8 +1,9 @@
 //! A memory layer for a model that is not ours.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use burn::tensor::Device;
+use miras_core::{Program, ProgramError};
 use miras_registry::Choice;
 
 use crate::{ConvActivation, InitKind, MemoryMixer, MixerKind, init::Init};
@@ -31,6 +32,8 @@ pub struct MixerConfig {
     pub(crate) conv: usize,
     pub(crate) conv_activation: ConvActivation,
     pub(crate) choice: Choice,
+    /// That of each memory.
+    pub(crate) program: Arc<Program>,
     init: InitKind,
     seed: u64,
 }
@@ -41,14 +44,18 @@ impl MixerConfig {
     pub fn new(dim: usize, heads: usize, memory: Choice) -> Result<Self, MixerError> {
         let splits = memory.dim.is_some() || heads > 0 && dim.is_multiple_of(heads);
         if dim == 0 || heads == 0 || !splits {
-            return Err(MixerError { dim, heads });
+            return Err(MixerError::Sizes { dim, heads });
         }
+        let width = memory.dim.unwrap_or(dim / heads);
+        let program = (memory.rule.memory.program(width, width))
+            .map_err(|error| MixerError::Memory { width, error })?;
         Ok(Self {
             dim,
             heads,
             conv: 4,
             conv_activation: ConvActivation::default_of(MixerKind::Memory),
             choice: memory,
+            program: Arc::new(program),
             init: InitKind::Recall,
             seed: 0,
         })
@@ -91,29 +98,44 @@ impl MixerConfig {
 
     /// Width of each head's keys and values.
     pub fn head_dim(&self) -> usize {
-        self.choice.dim.unwrap_or(self.dim / self.heads)
+        self.program.d_k()
     }
 }
 
-/// Sizes of which no layer can be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MixerError {
-    /// The layer's width.
-    pub dim: usize,
-    /// Its memories.
-    pub heads: usize,
+/// Why no layer can be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MixerError {
+    /// Nothing to mix, or heads of different widths.
+    Sizes {
+        /// The layer's width.
+        dim: usize,
+        /// Its memories.
+        heads: usize,
+    },
+    /// The memory has no program for keys and values of this width.
+    Memory {
+        /// Features of each head.
+        width: usize,
+        /// What its program lacks.
+        error: ProgramError,
+    },
 }
 
 impl fmt::Display for MixerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { dim, heads } = self;
-        if *dim == 0 || *heads == 0 {
-            return write!(f, "a layer of width {dim} with {heads} heads mixes nothing");
+        match self {
+            Self::Sizes { dim, heads } if *dim == 0 || *heads == 0 => {
+                write!(f, "a layer of width {dim} with {heads} heads mixes nothing")
+            }
+            Self::Sizes { dim, heads } => write!(
+                f,
+                "the width {dim} is not a multiple of {heads} heads; `memory.dim` sets another width a head"
+            ),
+            Self::Memory { width, error } => write!(
+                f,
+                "the memory cannot have keys and values of {width} features: {error}; `memory.dim` sets another width a head"
+            ),
         }
-        write!(
-            f,
-            "the width {dim} is not a multiple of {heads} heads; `memory.dim` sets another width a head"
-        )
     }
 }
 

@@ -9,7 +9,7 @@
     reason = "a program that prints its measurements"
 )]
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use miras_config::Layers;
@@ -109,10 +109,12 @@ fn run(rule: &Rule, t: usize, backward: bool) -> f64 {
             )
             .with(MOMENTUM, random("momentum", [1, G, t, 1], -1.0, -0.1)),
     };
-    let maps = (rule.memory.maps(D).into_iter())
+    let program = rule.memory.program(D, D).expect("memories of these rules");
+    let maps = (program.maps().iter())
         .map(|map| random(&map.name, [1, G, map.d_in, map.d_out], -bound, bound))
         .collect();
     let initial = Initial {
+        program: Arc::new(program),
         maps,
         gains: Vec::new(),
     };

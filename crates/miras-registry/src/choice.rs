@@ -121,11 +121,7 @@ impl Choice {
         let checked =
             validity::check(&rule, &asked).and_then(|()| consistency::check(&rule, kinds));
         if let Err(refusal) = checked {
-            let key = match at {
-                "" => refusal.key,
-                at => format!("{at}.{}", refusal.key),
-            };
-            return Err(tree.error(&key, refusal.reason, Some(refusal.instead)));
+            return Err(refusal.error(tree, at));
         }
         Ok(Self {
             rule,

@@ -3,13 +3,13 @@
 //! the projection or a memory that forgets its momentum, and nothing else would tell.
 
 use burn::tensor::{Device, Tensor};
-use miras_core::{Axis, GateSpec, Gates, MapState, STEP};
+use miras_core::{Axis, GateSpec, Gates, MapState, STEP, typical};
 use miras_engine::Rule;
 
-use crate::validity::Refusal;
+use crate::validity::{self, Refusal};
 
-/// Refuses two owners of one gate, an algorithm without a step size, and slots that its updates
-/// do not have.
+/// Refuses a memory without a program or with maps that its retention cannot move, two owners of
+/// one gate, an algorithm without a step size, and slots that its updates do not have.
 pub(crate) fn check(rule: &Rule, kinds: [&str; 4]) -> Result<(), Refusal> {
     let part = |axis: Axis| format!("{} `{}`", axis.table(), kinds[axis as usize]);
     let refuse = |axis: Axis, reason: String, instead: &str| {
@@ -19,6 +19,18 @@ pub(crate) fn check(rule: &Rule, kinds: [&str; 4]) -> Result<(), Refusal> {
             instead: instead.to_owned(),
         })
     };
+
+    match typical(&*rule.memory) {
+        Ok(program) => validity::check_columns(rule, &program)?,
+        Err(error) => {
+            let memory = part(Axis::Memory);
+            return refuse(
+                Axis::Memory,
+                format!("{memory} has no program at any width up to 64: {error}"),
+                "let its `program` accept a width up to there, keys and values alike",
+            );
+        }
+    }
 
     let mut owners: Vec<(Axis, GateSpec)> = Vec::new();
     for (axis, gates) in [

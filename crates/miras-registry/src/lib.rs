@@ -12,6 +12,7 @@ mod other_names;
 mod registry;
 mod settings;
 mod validity;
+mod widths;
 
 pub use choice::{Choice, StartKind};
 pub use exactness::{Exactness, exactness};

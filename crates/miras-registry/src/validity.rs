@@ -1,7 +1,8 @@
 //! Combinations that are invalid or degenerate, refused with
 //! the reason and the nearest valid choice.
 
-use miras_core::{GateMap, GateSpec, LinkKind, MOMENTUM, Order, RETENTION, STEP};
+use miras_config::{ConfigError, Tree};
+use miras_core::{GateMap, GateSpec, LinkKind, MOMENTUM, Order, Program, RETENTION, STEP};
 use miras_engine::{Form, Read, Rule};
 
 use crate::AlgorithmSettings;
@@ -12,6 +13,22 @@ pub(crate) struct Refusal {
     pub(crate) key: String,
     pub(crate) reason: String,
     pub(crate) instead: String,
+}
+
+impl Refusal {
+    /// As an error of the configuration whose tables of the four axes are in the one at the path
+    /// `at`.
+    pub(crate) fn error(self, tree: &Tree, at: &str) -> ConfigError {
+        tree.error(&path_in(at, &self.key), self.reason, Some(self.instead))
+    }
+}
+
+/// The path of a dotted key in the table at the path `at`.
+pub(crate) fn path_in(at: &str, key: &str) -> String {
+    match at {
+        "" => key.to_owned(),
+        at => format!("{at}.{key}"),
+    }
 }
 
 fn refuse(key: &str, reason: &str, instead: &str) -> Result<(), Refusal> {
@@ -116,6 +133,22 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
         );
     }
     Ok(())
+}
+
+/// Refuses maps that give fewer features than the retention's link needs to tell states apart.
+pub(crate) fn check_columns(rule: &Rule, program: &Program) -> Result<(), Refusal> {
+    let least = rule.retention.least_columns();
+    match program.maps().iter().find(|map| map.d_out < least) {
+        None => Ok(()),
+        Some(map) => refuse(
+            "retention.kind",
+            &format!(
+                "the map `{}` of this memory gives {} feature, and this retention needs {least} or more: it fixes the sum of each row of weights, so that the map could not learn",
+                map.name, map.d_out
+            ),
+            "use retention.kind = \"l2\", or a memory whose maps give more features",
+        ),
+    }
 }
 
 /// Checks a rule whose settings are resolved; `asked` is what the config says itself.

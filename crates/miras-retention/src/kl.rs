@@ -120,6 +120,10 @@ impl RetentionGate for Kl {
         rows.mul_scalar(scale)
     }
 
+    fn least_columns(&self) -> usize {
+        2
+    }
+
     /// Logits of deviation 1 from weights uniform in `±√(6/(d_in + d_out))`.
     fn initial(&self, weights: Tensor<4>) -> Tensor<4> {
         let [_, _, d_in, d_out] = weights.dims();

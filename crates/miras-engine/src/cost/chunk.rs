@@ -1,61 +1,66 @@
 //! The sizes of a chunk, from which all its costs follow.
 
-use miras_core::MapSpec;
+use miras_core::{MapSpec, Program};
 
 use crate::Rule;
 
 /// One chunk of one memory.
 pub(super) struct Chunk<'a> {
     pub(super) rule: &'a Rule,
-    pub(super) maps: Vec<MapSpec>,
-    /// Features of all gains.
-    pub(super) gains: usize,
+    pub(super) program: &'a Program,
     /// Tokens.
     pub(super) c: usize,
-    /// Rows of a map's input: tokens, or more where a token has several.
-    pub(super) rows: usize,
     /// Slots that take part within a chunk; those of an algorithm that acts at chunk ends do not.
     pub(super) slots: usize,
 }
 
 impl<'a> Chunk<'a> {
-    fn new(rule: &'a Rule, d: usize, c: usize) -> Self {
+    fn new(rule: &'a Rule, program: &'a Program, c: usize) -> Self {
+        let slots = if rule.algorithm.acts_at_chunk_end() {
+            0
+        } else {
+            rule.algorithm.slots()
+        };
         Self {
             rule,
-            maps: rule.memory.maps(d),
-            gains: rule.memory.gains(d).iter().map(|gain| gain.d).sum(),
+            program,
             c,
-            rows: c * rule.memory.rows(),
-            slots: if rule.algorithm.acts_at_chunk_end() {
-                0
-            } else {
-                rule.algorithm.slots()
-            },
+            slots,
         }
     }
 
     /// The chunks of a sequence with a new state, as (chunk, how often): whole ones and a rest.
-    pub(super) fn of_sequence(rule: &'a Rule, d: usize, tokens: usize) -> Vec<(Self, usize)> {
+    pub(super) fn of_sequence(
+        rule: &'a Rule,
+        program: &'a Program,
+        tokens: usize,
+    ) -> Vec<(Self, usize)> {
         let chunk = rule.settings.chunk;
         [(chunk, tokens / chunk), (tokens % chunk, 1)]
             .into_iter()
             .filter(|(c, times)| *c > 0 && *times > 0)
-            .map(|(c, times)| (Self::new(rule, d, c), times))
+            .map(|(c, times)| (Self::new(rule, program, c), times))
             .collect()
     }
 
-    /// Width of keys and values.
-    pub(super) fn d(&self) -> usize {
-        self.maps.first().map_or(0, |map| map.d_in)
+    pub(super) fn maps(&self) -> &'a [MapSpec] {
+        self.program.maps()
+    }
+
+    /// The maps, each as often as rows go through it on the way to the gradients: forward, and
+    /// back unless nothing learns before it.
+    pub(super) fn passes(&self) -> impl Iterator<Item = &'a MapSpec> {
+        let maps = self.maps().iter().enumerate();
+        maps.flat_map(|(l, map)| [map].repeat(1 + usize::from(self.program.flows_back(l))))
+    }
+
+    /// Rows of a map's input.
+    pub(super) fn rows(&self, map: &MapSpec) -> usize {
+        self.c * map.rows
     }
 
     /// Numbers in the weights of all maps.
     pub(super) fn weights(&self) -> usize {
-        self.maps.iter().map(|map| map.d_in * map.d_out).sum()
-    }
-
-    /// The maps through which gradients flow back: all but the first, which nothing is behind.
-    pub(super) fn inner_maps(&self) -> &[MapSpec] {
-        self.maps.get(1..).unwrap_or_default()
+        self.maps().iter().map(MapSpec::weights).sum()
     }
 }

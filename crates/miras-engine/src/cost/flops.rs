@@ -1,21 +1,22 @@
 //! The matrix products of the inner loop.
 
-use miras_core::MapSpec;
+use miras_core::{MapSpec, Program};
 
 use super::{
     Flops,
     Needs::{Both, Neither, One},
     chunk::Chunk,
 };
-use crate::{Form, Read, Rule, substituted::BLOCK};
+use crate::{Form, Read, Rule, maps::is_written, substituted::BLOCK};
 
-/// The products of one memory of width `d` over a sequence of `tokens` tokens.
+/// The products of one memory over a sequence of `tokens` tokens; `program` is that of the rule's
+/// memory at its widths.
 ///
 /// Counted as [`crate::dual::forward`] makes them, the products of the triangular inverse and the
-/// weights that a nonlinear link has written out among them. A memory's gradients take each map
-/// once forward and each but the first once backward. Gates and initial weights count as learned.
-pub fn flops(rule: &Rule, d: usize, tokens: usize) -> Flops {
-    (Chunk::of_sequence(rule, d, tokens).iter())
+/// weights that are written out among them. A memory's gradients take each map once forward, and
+/// once backward unless nothing learns before it. Gates and initial weights count as learned.
+pub fn flops(rule: &Rule, program: &Program, tokens: usize) -> Flops {
+    (Chunk::of_sequence(rule, program, tokens).iter())
         .map(|(chunk, times)| chunk.flops() * *times as f64)
         .sum()
 }
@@ -42,33 +43,41 @@ impl Chunk<'_> {
     }
 
     fn chunk_start(&self) -> Flops {
-        let anchored = self.gradients(|map| self.plain(map));
+        let anchored: Flops = self.passes().map(|map| self.plain(map)).sum();
         let swept = if self.rule.has_identity_link() {
-            self.gradients(|map| self.dual(map))
+            self.each_token(self.passes())
         } else {
-            self.written_out() + anchored
+            self.all_written_out() + anchored
         };
         let sweeps = self.rule.settings.sweeps as f64;
         anchored + swept * sweeps + self.caps() * (1.0 + sweeps)
     }
 
-    /// A memory's forward pass on the keys, and back to the output of its first map.
-    fn gradients(&self, through: impl Fn(&MapSpec) -> Flops) -> Flops {
-        let all = self.maps.iter().chain(self.inner_maps());
-        all.map(through).sum()
-    }
-
     /// All rows through one matrix, forward or transposed.
     fn plain(&self, map: &MapSpec) -> Flops {
-        Flops::product(self.rows, map.d_in, map.d_out, Both)
+        Flops::product(self.rows(map), map.d_in, map.d_out, Both)
     }
 
-    /// All rows through the weights of their tokens, never written out: through state, slots
+    /// The rows of every pass through the weights of their tokens, and writing those out where
+    /// that is cheaper.
+    fn each_token<'a>(&self, passes: impl Iterator<Item = &'a MapSpec>) -> Flops {
+        let written: Flops = (self.maps().iter())
+            .filter(|map| is_written(map))
+            .map(|map| self.written_out(map))
+            .sum();
+        written + passes.map(|map| self.through(map)).sum()
+    }
+
+    /// All rows through the weights of their tokens: those that are written out, or state, slots
     /// and anchor, and against the chunk's writes.
-    fn dual(&self, map: &MapSpec) -> Flops {
+    fn through(&self, map: &MapSpec) -> Flops {
+        if is_written(map) {
+            return self.plain(map);
+        }
+        let rows = self.rows(map);
         self.plain(map) * self.matrices() as f64
-            + Flops::product(self.rows, map.d_in, self.rows, Both)
-            + Flops::product(self.rows, self.rows, map.d_out, Both)
+            + Flops::product(rows, map.d_in, rows, Both)
+            + Flops::product(rows, rows, map.d_out, Both)
     }
 
     /// The matrices that make up a token's weights: the state, the slots, the anchor.
@@ -76,45 +85,45 @@ impl Chunk<'_> {
         1 + self.slots + usize::from(self.rule.retention.is_anchored())
     }
 
-    /// The weights of every token: the products of its rows, and their sums.
-    fn written_out(&self) -> Flops {
-        let rows = self.rule.memory.rows();
-        (self.maps.iter())
-            .map(|map| {
-                Flops::product(map.d_in, rows, map.d_out, Both) * self.c as f64
-                    + Flops::product(self.c, self.c, map.d_in * map.d_out, Both)
-            })
-            .sum()
+    /// A map's weights of every token: the products of its rows, and their sums.
+    fn written_out(&self, map: &MapSpec) -> Flops {
+        Flops::product(map.d_in, map.rows, map.d_out, Both) * self.c as f64
+            + Flops::product(self.c, self.c, map.weights(), Both)
+    }
+
+    fn all_written_out(&self) -> Flops {
+        self.maps().iter().map(|map| self.written_out(map)).sum()
     }
 
     /// The load cap's products of inputs, and the gradient cap's where a token has several rows.
     fn caps(&self) -> Flops {
-        let (settings, c, rows) = (&self.rule.settings, self.c, self.rule.memory.rows());
+        let (settings, c) = (&self.rule.settings, self.c);
         let mut all = Flops::default();
-        if let (Some(_), Some(last)) = (settings.load_cap, self.maps.last()) {
-            all += Flops::product(c, rows * last.d_in, c, Both) + Flops::product(c, c, 1, Both);
+        if settings.load_cap.is_some() {
+            for l in self.program.output_maps() {
+                let map = &self.maps()[l];
+                all += Flops::product(c, map.rows * map.d_in, c, Both);
+            }
+            all += Flops::product(c, c, 1, Both);
         }
-        if settings.grad_cap.is_some() && rows > 1 {
-            let widths: usize = self.maps.iter().map(|map| map.d_in + map.d_out).sum();
-            all += Flops::product(rows, widths, rows, Both) * c as f64;
+        if settings.grad_cap.is_some() {
+            for map in self.maps().iter().filter(|map| map.rows > 1) {
+                let widths = map.d_in + map.d_out;
+                all += Flops::product(map.rows, widths, map.rows, Both) * c as f64;
+            }
         }
         all
     }
 
     /// Products of keys, the triangular inverse, solves, and the state's share in the gradients.
     fn solved(&self) -> Flops {
-        let (c, d) = (self.c, self.d());
+        let (c, d_k, d_v) = (self.c, self.program.d_k(), self.program.d_v());
         let states = 1.0 + self.slots as f64;
-        let anchor = if self.rule.retention.is_anchored() {
-            Flops::product(c, d, d, Both)
-        } else {
-            Flops::default()
-        };
-        Flops::product(c, d, c, Both)
+        Flops::product(c, d_k, c, Both)
             + self.inverse()
-            + Flops::product(c, c, d, Both) * (states + 1.0)
-            + anchor
-            + Flops::product(c, d, d, Both) * states
+            + Flops::product(c, c, d_k, Both) * states
+            + Flops::product(c, c, d_v, Both)
+            + Flops::product(c, d_k, d_v, Both) * self.matrices() as f64
     }
 
     /// The inverse itself, and two products for its derivative.
@@ -126,33 +135,31 @@ impl Chunk<'_> {
     /// Products of keys, the state's share, and each token against those before it: in its own
     /// block one by one, and those of earlier blocks at once.
     fn substituted(&self) -> Flops {
-        let (c, d) = (self.c, self.d());
-        let mut all =
-            Flops::product(c, d, c, Both) + Flops::product(c, d, d, Both) * self.matrices() as f64;
+        let (c, d_k, d_v) = (self.c, self.program.d_k(), self.program.d_v());
+        let mut all = Flops::product(c, d_k, c, Both)
+            + Flops::product(c, d_k, d_v, Both) * self.matrices() as f64;
         for start in (0..c).step_by(BLOCK) {
             let block = BLOCK.min(c - start);
-            all += Flops::product(block, start, d, Both);
-            all += Flops::product(1, block * (block - 1) / 2, d, Both);
+            all += Flops::product(block, start, d_v, Both);
+            all += Flops::product(1, block * (block - 1) / 2, d_v, Both);
         }
         all
     }
 
     /// The chunk's writes into state and slots.
     fn end(&self) -> Flops {
-        (self.maps.iter())
-            .map(|map| Flops::product(map.d_in, self.rows, map.d_out, Both))
+        (self.maps().iter())
+            .map(|map| Flops::product(map.d_in, self.rows(map), map.d_out, Both))
             .sum::<Flops>()
             * (1 + self.slots) as f64
     }
 
     fn read(&self) -> Flops {
-        let plain = || self.maps.iter().map(|map| self.plain(map)).sum();
-        let dual = || self.maps.iter().map(|map| self.dual(map)).sum();
+        let plain = self.maps().iter().map(|map| self.plain(map)).sum();
         match self.rule.settings.read {
-            Read::Stale => plain(),
-            Read::Frozen => dual(),
-            Read::Exact if self.rule.has_identity_link() => dual(),
-            Read::Exact => self.written_out() + plain(),
+            Read::Stale => plain,
+            Read::Exact if !self.rule.has_identity_link() => self.all_written_out() + plain,
+            Read::Exact | Read::Frozen => self.each_token(self.maps().iter()),
         }
     }
 }

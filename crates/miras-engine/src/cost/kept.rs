@@ -1,35 +1,49 @@
 //! What the inner loop's forward pass keeps for its backward pass.
 //!
 //! An operation keeps the factors of a product and the inputs of a function; sums, shifts and
-//! changes of shape keep nothing, and a tensor that two operations want is kept once. What a part
-//! computes elementwise is not known from outside, so it is taken as for the parts that exist:
-//! see the constants.
+//! changes of shape keep nothing, and a tensor that two operations want is kept once. What a
+//! memory keeps follows from its program; what a bias or a link computes elementwise is not known
+//! from outside, so it is taken as for the parts that exist: see the constants.
 
-use miras_core::{LinkKind, MapSpec, Order};
+use std::collections::BTreeSet;
+
+use miras_core::{Activation, LinkKind, MapSpec, Node, Order, Program};
 
 use super::chunk::Chunk;
-use crate::{Form, Read, Rule, substituted::BLOCK};
+use crate::{Form, Read, Rule, maps::is_written, substituted::BLOCK};
 
-/// Of each input of an inner map: what an activation with its slope keeps, as GELU.
-const SLOPE: usize = 7;
-/// The same without the slope.
-const ACTIVATION: usize = 3;
-/// Of each feature of a gain: what a normalisation with its gradient keeps, as layer norm.
-const NORM_GRADIENT: usize = 5;
-/// The same without the gradient.
-const NORM: usize = 2;
-/// Of each weight of a token that is written out: the products of its rows, two steps of the link
-/// and the weight itself.
-const WRITTEN: usize = 4;
+/// Of each weight of a token that is written out: the products of its rows, and the weight itself.
+const WRITTEN: usize = 2;
+/// The steps of a nonlinear link in between.
+const LINK_STEPS: usize = 2;
 /// Of each output: what a gradient that is not affine keeps, as Huber's.
 const BIAS: usize = 3;
 
-/// Numbers kept by one memory of width `d` over a sequence of `tokens` tokens; keys, values and
-/// queries before their chunks are left to the layer.
-pub fn kept(rule: &Rule, d: usize, tokens: usize) -> usize {
-    (Chunk::of_sequence(rule, d, tokens).iter())
+/// Numbers kept by one memory over a sequence of `tokens` tokens; `program` is that of the rule's
+/// memory at its widths. Keys, values and queries before their chunks are left to the layer.
+pub fn kept(rule: &Rule, program: &Program, tokens: usize) -> usize {
+    (Chunk::of_sequence(rule, program, tokens).iter())
         .map(|(chunk, times)| chunk.kept() * times)
         .sum()
+}
+
+/// What an activation keeps of each number beside its argument and its value.
+///
+/// In terms of `burn`'s operations: GELU keeps `x/√2` and `Φ`, and for its slope an exponential,
+/// the density and the slope; `SiLU` a sigmoid and the slope; a squared `ReLU` the positive part
+/// and the slope.
+fn kept_by_activation(kind: Activation, with_slope: bool) -> usize {
+    let (value, slope) = match kind {
+        Activation::Gelu => (2, 3),
+        Activation::Silu | Activation::ReluSquared => (1, 1),
+    };
+    value + if with_slope { slope } else { 0 }
+}
+
+/// What a layer norm keeps of each number: the centred and the normalised one; with its gradient
+/// two steps of that.
+fn kept_by_norm(with_gradient: bool) -> usize {
+    if with_gradient { 4 } else { 2 }
 }
 
 impl Chunk<'_> {
@@ -45,14 +59,89 @@ impl Chunk<'_> {
         coefficients + source + self.kept_at_the_end() + self.kept_by_read()
     }
 
-    /// Numbers in the inputs of these maps, all rows.
-    fn inputs(&self, maps: &[MapSpec]) -> usize {
-        self.rows * maps.iter().map(|map| map.d_in).sum::<usize>()
+    /// Numbers in the inputs of all maps, all rows.
+    fn inputs(&self) -> usize {
+        (self.maps().iter())
+            .map(|map| self.rows(map) * map.d_in)
+            .sum()
     }
 
     /// Numbers in the outputs of all maps, all rows.
     fn outputs(&self) -> usize {
-        self.rows * self.maps.iter().map(|map| map.d_out).sum::<usize>()
+        (self.maps().iter())
+            .map(|map| self.rows(map) * map.d_out)
+            .sum()
+    }
+
+    /// The maps that gradients flow back through.
+    fn inner_maps(&self) -> impl Iterator<Item = &MapSpec> {
+        let maps = self.maps().iter().enumerate();
+        maps.filter(|(l, _)| self.program.flows_back(*l))
+            .map(|(_, map)| map)
+    }
+
+    /// What the memory itself keeps on its way forward and, with its `gradient`, on its way back
+    /// too, but for its input. Each value and each gradient at a value is kept once.
+    fn kept_by_memory(&self, gradient: bool) -> usize {
+        let program = self.program;
+        let mut values = BTreeSet::new();
+        let mut gradients = BTreeSet::new();
+        let mut others = 0;
+        for (value, node) in program.nodes() {
+            let numbers = self.c * program.shape(value).numbers();
+            let flows = gradient && node.operands().iter().any(|x| program.is_learned(*x));
+            match node {
+                Node::Linear { .. } | Node::Product { .. } => values.extend(node.operands()),
+                Node::Activation { kind, x } => {
+                    others += numbers * kept_by_activation(*kind, flows);
+                    if *kind != Activation::ReluSquared {
+                        values.insert(*x);
+                    }
+                    if *kind == Activation::Silu && flows {
+                        values.insert(value);
+                    }
+                }
+                Node::LayerNorm { .. } => others += numbers * kept_by_norm(flows),
+                Node::Sum { .. } | Node::Unfold { .. } | Node::Fold { .. } => continue,
+                // As a chain of maps with GELU in between.
+                Node::ByHand => {
+                    let kind = Activation::Gelu;
+                    let inner: usize = (self.inner_maps())
+                        .map(|map| self.rows(map) * map.d_in)
+                        .sum();
+                    // Argument, value and, on the way back, the gradient at the value.
+                    let each = 2 + usize::from(gradient) + kept_by_activation(kind, gradient);
+                    let gains: usize = program.gains().iter().map(|gain| gain.d).sum();
+                    let norm = kept_by_norm(gradient) + usize::from(gradient);
+                    others += each * inner + norm * self.c * gains;
+                }
+            }
+            if gradient && (flows || matches!(node, Node::Linear { .. })) {
+                gradients.insert(value);
+            }
+        }
+        values.remove(&program.input());
+        let numbers = |value| self.c * program.shape(value).numbers();
+        let all = values.into_iter().chain(gradients);
+        others + all.map(numbers).sum::<usize>()
+    }
+
+    /// What rows keep on their way through the weights of their tokens, beside those rows: per
+    /// map that is written out its weights, per pass through another one its products with state
+    /// and slots, and with the writes before and after their coefficients.
+    fn kept_by_each_token(&self, backward: bool) -> usize {
+        let pass = |map: &MapSpec, width: usize| {
+            let rows = self.rows(map);
+            (1 + self.slots) * rows * width + 2 * rows * rows
+        };
+        let dual = |map: &&MapSpec| !is_written(map);
+        let written = self.maps().iter().filter(|map| is_written(map));
+        let weights: usize = written.map(|map| WRITTEN * self.c * map.weights()).sum();
+        let forward = self.maps().iter().filter(dual);
+        let forward: usize = forward.map(|map| pass(map, map.d_out)).sum();
+        let back = self.inner_maps().filter(dual);
+        let back: usize = back.map(|map| pass(map, map.d_in)).sum();
+        weights + forward + if backward { back } else { 0 }
     }
 
     /// What the link keeps of each number of a state.
@@ -67,38 +156,27 @@ impl Chunk<'_> {
     fn bias(&self) -> usize {
         match self.rule.bias.slope() {
             Some(_) => 0,
-            None => BIAS * self.rows * self.d(),
+            None => BIAS * self.c * self.program.d_v(),
         }
     }
 
-    /// Per map, rows against writes before and after their coefficients.
-    fn overlaps(&self, maps: usize) -> usize {
-        2 * maps * self.rows * self.rows
-    }
-
-    /// The weights of every token.
+    /// The weights of every token behind a nonlinear link.
     fn kept_by_written_weights(&self) -> usize {
-        WRITTEN * self.c * self.weights()
+        (WRITTEN + LINK_STEPS) * self.c * self.weights()
     }
 
     fn kept_by_chunk_start(&self) -> usize {
         let settings = &self.rule.settings;
         let squares = self.c * self.c;
         let load_cap = usize::from(settings.load_cap.is_some()) * squares;
-        // Inputs, slopes, gradients without and with their step sizes.
-        let sweep = (1 + SLOPE) * self.inputs(self.inner_maps())
-            + 2 * self.outputs()
-            + NORM_GRADIENT * self.rows * self.gains
-            + self.bias()
-            + 3 * load_cap;
+        // The memory's own, and gradients with their step sizes.
+        let sweep = self.kept_by_memory(true) + self.outputs() + self.bias() + 3 * load_cap;
         let further = if self.rule.has_identity_link() {
-            let backward = self.inputs(self.inner_maps());
-            (1 + self.slots) * (self.outputs() + backward)
-                + self.overlaps(self.maps.len() + self.inner_maps().len())
+            self.kept_by_each_token(true)
         } else {
             self.kept_by_written_weights()
         };
-        let keys = self.rows * self.d();
+        let keys = self.c * self.program.d_k();
         let before = usize::from(settings.sweeps > 0) * 2 * squares;
         keys + load_cap
             + self.link() * self.weights()
@@ -108,22 +186,24 @@ impl Chunk<'_> {
     }
 
     fn kept_by_solves(&self, slope: f64) -> usize {
-        let (squares, row) = (self.c * self.c, self.c * self.d());
+        let squares = self.c * self.c;
+        let (key, value) = (self.c * self.program.d_k(), self.c * self.program.d_v());
         // Keys of the chunk, gradients without and with their step sizes.
-        let factors = 3 * row;
+        let factors = key + 2 * value;
         if slope == 0.0 {
             return factors;
         }
         // Coupling coefficients, products of keys, both, their inverse without and with a graph.
         let decayed = usize::from(self.rule.retention.order() == Order::Before);
         // Right sides and what solves them, keys and values.
-        factors + (5 + decayed) * squares + (2 * (1 + self.slots) + 3) * row
+        factors + (5 + decayed) * squares + (2 * (1 + self.slots) + 1) * key + 2 * value
     }
 
     fn kept_by_substitution(&self) -> usize {
-        let (squares, row) = (self.c * self.c, self.c * self.d());
+        let squares = self.c * self.c;
+        let (key, value) = (self.c * self.program.d_k(), self.c * self.program.d_v());
         let earlier = BLOCK.min(self.c) / 2 + self.c / (2 * BLOCK);
-        3 * squares + (5 + self.slots + earlier) * row + self.bias()
+        3 * squares + key + (4 + self.slots + earlier) * value + self.bias()
     }
 
     /// States before their decay, and writes times their coefficients.
@@ -134,17 +214,16 @@ impl Chunk<'_> {
 
     /// All chunks' starts and writes side by side, and the memory's forward pass on the queries.
     fn kept_by_read(&self) -> usize {
-        let inner = self.inputs(self.inner_maps());
-        let memory = self.inputs(&self.maps) + ACTIVATION * inner + NORM * self.rows * self.gains;
+        let queries = self.c * self.program.d_k();
         let states = (1 + self.slots) * self.weights();
-        let writes = self.inputs(&self.maps) + self.outputs();
-        let dual = writes + (1 + self.slots) * self.outputs() + self.overlaps(self.maps.len());
+        let writes = self.inputs() + self.outputs();
+        let link = self.link() * self.weights();
         let supply = match self.rule.settings.read {
-            Read::Stale => self.link() * self.weights(),
-            Read::Frozen => dual + self.outputs() + self.link() * self.weights(),
-            Read::Exact if self.rule.has_identity_link() => dual,
+            Read::Stale => link,
+            Read::Frozen => writes + self.kept_by_each_token(false) + self.outputs() + link,
+            Read::Exact if self.rule.has_identity_link() => writes + self.kept_by_each_token(false),
             Read::Exact => writes + self.kept_by_written_weights(),
         };
-        memory + states + supply
+        queries + self.kept_by_memory(false) + states + supply
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use miras_core::{MapSpec, Program};
+
 use crate::{Form, Rule};
 
 /// Numbers in the [`State`](crate::State) of one memory.
@@ -22,15 +24,17 @@ impl StateSize {
     }
 }
 
-/// The state of one memory of width `d`.
-pub fn state(rule: &Rule, d: usize) -> StateSize {
-    let all = rule.memory.maps(d);
-    let maps = all.iter().map(|map| map.d_in * map.d_out).sum();
+/// The state of one memory; `program` is that of the rule's memory at its widths.
+pub fn state(rule: &Rule, program: &Program) -> StateSize {
+    let all = program.maps();
+    let maps = all.iter().map(MapSpec::weights).sum();
     let open = match rule.settings.form {
         Form::Exact => 0,
         Form::ChunkStart => {
-            let row: usize = all.iter().map(|map| map.d_in + map.d_out).sum();
-            let factors = row * rule.memory.rows() * (1 + rule.settings.sweeps);
+            let rows: usize = (all.iter())
+                .map(|map| map.rows * (map.d_in + map.d_out))
+                .sum();
+            let factors = rows * (1 + rule.settings.sweeps);
             let gates: BTreeSet<_> = rule.gates().iter().map(|gate| gate.name).collect();
             (rule.settings.chunk - 1) * (factors + gates.len())
         }

@@ -2,7 +2,7 @@
 
 use miras_engine::cost::{self, Flops, Needs::Both};
 
-use super::{Sizes, sizes};
+use super::{Memory, Sizes, sizes};
 use crate::ModelSpec;
 
 /// The products of a sequence of `tokens` tokens from a new state on, head included.
@@ -23,10 +23,10 @@ fn mixer(sizes: &Sizes, tokens: usize) -> Flops {
         dim, inner, heads, ..
     } = *sizes;
     let project = |to: usize| Flops::product(tokens, dim, to, Both);
-    let Some(choice) = sizes.memory else {
+    let Some(Memory { choice, program }) = &sizes.memory else {
         let scores = Flops::product(tokens, sizes.head, tokens, Both);
         return project(inner) * 4.0 + scores * (2 * heads) as f64;
     };
-    let memory = cost::flops(&choice.rule, sizes.head, tokens);
+    let memory = cost::flops(&choice.rule, program, tokens);
     project(inner) * 5.0 + project(sizes.projected() * heads) + memory * heads as f64
 }

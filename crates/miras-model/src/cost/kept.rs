@@ -4,7 +4,7 @@
 
 use miras_engine::cost;
 
-use super::{Sizes, sizes};
+use super::{Memory, Sizes, sizes};
 use crate::ModelSpec;
 
 /// A root mean square norm, a feature: input, scaled input, output.
@@ -29,7 +29,7 @@ fn mixer(sizes: &Sizes, tokens: usize) -> usize {
     let convolutions = 3 * inner * usize::from(sizes.taps > 0);
     // A `SiLU` keeps its input and its sigmoid.
     let activations = 3 * 2 * inner * usize::from(sizes.activated);
-    let Some(choice) = sizes.memory else {
+    let Some(Memory { choice, program }) = &sizes.memory else {
         // Queries, keys and values; scores shifted, raised and divided; what is read.
         let scores = 3 * sizes.heads * tokens;
         return tokens * (convolutions + activations + 3 * inner + scores + inner);
@@ -39,6 +39,6 @@ fn mixer(sizes: &Sizes, tokens: usize) -> usize {
     let features = activations + 2 * inner;
     // What is read, twice on its way through the norm, the output gate in three steps, the product.
     let output = 7 * inner;
-    let memory = cost::kept(&choice.rule, sizes.head, tokens);
+    let memory = cost::kept(&choice.rule, program, tokens);
     tokens * (convolutions + gates + features + output) + sizes.heads * memory
 }

@@ -12,6 +12,7 @@ pub use kept::kept;
 pub use parameters::{Parameters, parameters};
 pub use state::{StateNumbers, state};
 
+use miras_core::Program;
 use miras_registry::Choice;
 
 use crate::{ConvActivation, ModelSpec};
@@ -31,12 +32,18 @@ struct Sizes<'a> {
     /// Whether they go through a `SiLU` after it.
     activated: bool,
     /// None for attention.
-    memory: Option<&'a Choice>,
+    memory: Option<Memory<'a>>,
+}
+
+/// Each head's memory.
+struct Memory<'a> {
+    choice: &'a Choice,
+    program: Program,
 }
 
 /// The widths of the layers, with the number of layers that have them.
 fn sizes(spec: &ModelSpec) -> impl Iterator<Item = (usize, Sizes<'_>)> {
-    (spec.kinds_of_layers().into_iter()).map(|(count, memory)| (count, Sizes::of(spec, memory)))
+    (spec.kinds_of_layers().into_iter()).map(|(_, count, memory)| (count, Sizes::of(spec, memory)))
 }
 
 impl<'a> Sizes<'a> {
@@ -52,13 +59,16 @@ impl<'a> Sizes<'a> {
             ffn: config.ffn_dim.unwrap_or(0),
             taps: config.conv,
             activated: spec.conv_activation() == ConvActivation::Silu,
-            memory,
+            memory: memory.map(|choice| Memory {
+                choice,
+                program: spec.config.program(choice),
+            }),
         }
     }
 
     /// Projected gates a head.
     fn projected(&self) -> usize {
-        let gates = self.memory.map(|choice| choice.rule.gates());
+        let gates = (self.memory.as_ref()).map(|memory| memory.choice.rule.gates());
         (gates.iter().flatten())
             .filter(|gate| gate.map.is_projected())
             .count()

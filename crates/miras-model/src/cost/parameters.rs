@@ -1,8 +1,9 @@
 //! Parameters, and the weights that learn at test time.
 
-use miras_registry::{Choice, StartKind};
+use miras_core::MapSpec;
+use miras_registry::StartKind;
 
-use super::{Sizes, sizes};
+use super::{Memory, Sizes, sizes};
 use crate::ModelSpec;
 
 /// How many numbers the outer and the inner loop learn.
@@ -26,8 +27,9 @@ pub fn parameters(spec: &ModelSpec, vocab: usize) -> Parameters {
         fast: 0,
     };
     for (count, sizes) in sizes(spec) {
-        let memory = sizes.memory.map_or(0, |choice| own(choice, &sizes));
-        let fast = sizes.memory.map_or(0, |choice| fast(choice, &sizes));
+        let each = |count: fn(&Memory<'_>) -> usize| sizes.memory.as_ref().map_or(0, count);
+        let memory = sizes.heads * each(own);
+        let fast = sizes.heads * each(fast);
         let layer = mixer(&sizes) + memory + 2 * dim + 3 * dim * sizes.ffn;
         parameters.all += count * layer;
         parameters.memory += count * memory;
@@ -40,7 +42,7 @@ pub fn parameters(spec: &ModelSpec, vocab: usize) -> Parameters {
 fn mixer(sizes: &Sizes) -> usize {
     let Sizes { dim, inner, .. } = *sizes;
     let convolutions = 3 * sizes.taps * inner;
-    let Some(choice) = sizes.memory else {
+    let Some(Memory { choice, .. }) = &sizes.memory else {
         return 4 * dim * dim + convolutions;
     };
     let gates = choice.rule.gates();
@@ -49,20 +51,16 @@ fn mixer(sizes: &Sizes) -> usize {
     5 * dim * inner + convolutions + gates + sizes.head
 }
 
-/// Initial weights and gains of a layer.
-fn own(choice: &Choice, sizes: &Sizes) -> usize {
-    let gains = choice.rule.memory.gains(sizes.head);
-    let gains: usize = gains.iter().map(|gain| gain.d).sum();
-    let initial = match choice.start {
-        StartKind::Zero => 0,
-        StartKind::Learned => fast(choice, sizes),
-    };
-    initial + sizes.heads * gains
+/// Initial weights and gains of one memory.
+fn own(memory: &Memory<'_>) -> usize {
+    let gains: usize = memory.program.gains().iter().map(|gain| gain.d).sum();
+    match memory.choice.start {
+        StartKind::Zero => gains,
+        StartKind::Learned => gains + fast(memory),
+    }
 }
 
-/// Weights of all maps of a layer.
-fn fast(choice: &Choice, sizes: &Sizes) -> usize {
-    let maps = choice.rule.memory.maps(sizes.head);
-    let weights: usize = maps.iter().map(|map| map.d_in * map.d_out).sum();
-    sizes.heads * weights
+/// Weights of all maps of one.
+fn fast(memory: &Memory<'_>) -> usize {
+    memory.program.maps().iter().map(MapSpec::weights).sum()
 }

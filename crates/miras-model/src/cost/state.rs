@@ -2,7 +2,7 @@
 
 use miras_engine::cost;
 
-use super::sizes;
+use super::{Memory, sizes};
 use crate::ModelSpec;
 
 /// Numbers in the state of one sequence.
@@ -24,9 +24,9 @@ pub fn state(spec: &ModelSpec) -> StateNumbers {
     for (count, sizes) in sizes(spec) {
         let tails = 3 * sizes.taps.saturating_sub(1) * sizes.inner;
         numbers.fixed += count * tails;
-        match sizes.memory {
-            Some(choice) => {
-                let one = cost::state(&choice.rule, sizes.head).total();
+        match &sizes.memory {
+            Some(Memory { choice, program }) => {
+                let one = cost::state(&choice.rule, program).total();
                 numbers.fixed += count * sizes.heads * one;
             }
             None => numbers.per_token += count * 2 * sizes.inner,

@@ -1,11 +1,13 @@
 //! A memory as a mixer.
 
+use std::sync::Arc;
+
 use burn::{
     module::{Module, Param},
     nn::{Linear, RmsNorm},
     tensor::{Tensor, activation, s},
 };
-use miras_core::{GateSpec, Gates, STEP};
+use miras_core::{GateSpec, Gates, Program, STEP};
 use miras_engine::{Initial, Probe, Rule, State, Tokens};
 use miras_registry::StartKind;
 
@@ -61,6 +63,8 @@ pub struct MemoryMixer {
     #[module(skip)]
     rule: Rule,
     #[module(skip)]
+    program: Arc<Program>,
+    #[module(skip)]
     specs: Vec<GateSpec>,
     heads: usize,
     head_dim: usize,
@@ -87,14 +91,14 @@ impl MemoryMixer {
     pub(crate) fn from_config(init: &mut Init, name: &str, config: &MixerConfig) -> Self {
         let choice = &config.choice;
         let (heads, head_dim, d) = (config.heads, config.head_dim(), config.dim);
-        let rule = choice.rule.clone();
+        let (rule, program) = (choice.rule.clone(), config.program.clone());
         let inner = heads * head_dim;
 
         let specs = rule.gates();
         let [q_name, k_name] = init.query_and_key(name);
         let initial = match choice.start {
             StartKind::Zero => Vec::new(),
-            StartKind::Learned => (rule.memory.maps(head_dim).into_iter())
+            StartKind::Learned => (program.maps().iter())
                 .map(|map| {
                     let bound = (6.0 / (map.d_in + map.d_out) as f64).sqrt();
                     let shape = [heads, map.d_in, map.d_out];
@@ -112,7 +116,7 @@ impl MemoryMixer {
                 .map(|_| init.constant([heads], 0.0))
                 .collect(),
             initial,
-            gains: (rule.memory.gains(head_dim).into_iter())
+            gains: (program.gains().iter())
                 .map(|gain| init.constant([heads, 1, gain.d], gain.initial))
                 .collect(),
             norm: init.rms_norm(head_dim),
@@ -120,6 +124,7 @@ impl MemoryMixer {
             output: init.projection(&format!("{name}.output"), inner, d),
             conv_activation: config.conv_activation,
             rule,
+            program,
             specs,
             heads,
             head_dim,
@@ -217,11 +222,12 @@ impl MemoryMixer {
         };
         let mut maps: Vec<Tensor<4>> = per_row(&self.initial);
         if maps.is_empty() {
-            maps = (self.rule.memory.maps(self.head_dim).into_iter())
+            maps = (self.program.maps().iter())
                 .map(|map| Tensor::zeros([1, b * self.heads, map.d_in, map.d_out], &x.device()))
                 .collect();
         }
         Initial {
+            program: self.program.clone(),
             maps,
             gains: per_row(&self.gains),
         }
@@ -242,7 +248,7 @@ impl TokenMixer for MemoryMixer {
                 let tails = state.take_branch("tails");
                 let open = open_tokens(&state) > 0;
                 let take = |name: &str| state.take_memories(name);
-                let memory = State::from_named(&self.rule, self.head_dim, open, take);
+                let memory = State::from_named(&self.rule, &self.program, open, take);
                 state.assert_empty();
                 (Some(tails), Some(memory))
             }
@@ -265,14 +271,14 @@ impl TokenMixer for MemoryMixer {
         let g = rows.saturating_mul(self.heads);
         let mut layout = StateLayout::default();
         layout.insert_branch("tails", conv_layout(&self.convs, rows));
-        for (name, shape) in State::layout(&self.rule, self.head_dim, g, position) {
+        for (name, shape) in State::layout(&self.rule, &self.program, g, position) {
             layout.insert(name, StateShape::Memories(shape));
         }
         layout
     }
 
     fn memory(&self) -> Vec<String> {
-        (0..self.rule.memory.maps(self.head_dim).len())
+        (0..self.program.maps().len())
             .map(|at| format!("maps.{at}.weights"))
             .collect()
     }

@@ -7,7 +7,9 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use miras_config::{ConfigError, Layers};
-use miras_core::{Axis, Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, table_of};
+use miras_core::{
+    Axis, Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, Program, ProgramError, table_of,
+};
 use miras_model::{LanguageModel, ModelSpec, Pass, cost};
 use miras_registry::Registry;
 
@@ -188,36 +190,33 @@ fn states_are_those_of_the_built_model_at_their_largest() {
     }
 }
 
-/// Through a bottleneck of one feature, with a gain: a part that no other crate knows.
+/// Through a bottleneck of one feature, with a gain, by hand: a part that no other crate knows.
 #[derive(Debug, serde::Serialize)]
 struct Bottleneck {}
 
 impl MemoryArchitecture for Bottleneck {
-    fn maps(&self, d: usize) -> Vec<MapSpec> {
-        [(d, 1), (1, d)]
-            .map(|(d_in, d_out)| MapSpec {
-                name: format!("from_{d_in}"),
-                d_in,
-                d_out,
-            })
-            .into()
-    }
-
-    fn gains(&self, d: usize) -> Vec<GainSpec> {
-        let name = "gain".into();
-        vec![GainSpec {
-            name,
-            d,
+    fn program(&self, d_k: usize, d_v: usize) -> Result<Program, ProgramError> {
+        let maps = [(d_k, 1), (1, d_v)].map(|(d_in, d_out)| MapSpec {
+            name: format!("from_{d_in}"),
+            d_in,
+            d_out,
+            rows: 1,
+        });
+        let gain = GainSpec {
+            name: "gain".into(),
+            d: d_v,
             initial: 1.0,
-        }]
+        };
+        Ok(Program::by_hand(d_k, d_v, maps.into(), vec![gain]))
     }
 
-    fn forward(&self, maps: &dyn Maps, x: Tensor<4>) -> Tensor<4> {
+    fn forward(&self, _: &Program, maps: &dyn Maps, x: Tensor<4>) -> Tensor<4> {
         maps.apply(1, maps.apply(0, x)) * maps.gain(0)
     }
 
     fn factors(
         &self,
+        _: &Program,
         maps: &dyn Maps,
         keys: Tensor<4>,
         output_gradient: &mut dyn FnMut(Tensor<4>) -> Tensor<4>,

@@ -224,13 +224,19 @@ fn initial_weights_depend_on_the_seed_alone() {
 /// Default settings at each depth, untrained, on what breaks chunk-start
 /// gradients: a key that repeats for ever, and noise.
 #[test]
-fn long_constant_and_random_sequences_stay_bounded_at_every_depth() {
+fn long_constant_and_random_sequences_stay_bounded_with_every_memory() {
     let device = Device::flex();
-    for depth in 1..=4 {
-        let depth = format!("memory.depth={depth}");
+    for memory in [
+        "memory.depth=1",
+        "memory.depth=2",
+        "memory.depth=3",
+        "memory.depth=4",
+        "memory=gated_mlp",
+        "memory=conv",
+    ] {
         let spec = preset(
             "titans-lmm",
-            &[&SMALL[..], &[&depth, "model.layers=1"]].concat(),
+            &[&SMALL[..], &[memory, "model.layers=1"]].concat(),
         );
         let model = model(&spec, &device);
         for (what, text) in [
@@ -256,7 +262,7 @@ fn long_constant_and_random_sequences_stay_bounded_at_every_depth() {
                     );
                 assert!(
                     largest < 1000.0,
-                    "{depth}, {what}: {name} reaches {largest}"
+                    "{memory}, {what}: {name} reaches {largest}"
                 );
             }
             assert!(numbers(out.logits).iter().all(|x| x.is_finite()));
@@ -267,7 +273,7 @@ fn long_constant_and_random_sequences_stay_bounded_at_every_depth() {
 /// As above for the backward pass: a bounded state may still amplify gradients from
 /// chunk to chunk.
 #[test]
-fn long_sequences_do_not_amplify_gradients_at_any_depth() {
+fn long_sequences_do_not_amplify_gradients_with_any_memory() {
     let device = Device::flex().autodiff();
     for changes in [
         &["memory.depth=1"][..],
@@ -275,6 +281,8 @@ fn long_sequences_do_not_amplify_gradients_at_any_depth() {
         &["memory.depth=2", "memory.norm=true", "memory.residual=true"],
         &["memory.depth=3"],
         &["memory.depth=4"],
+        &["memory=gated_mlp"],
+        &["memory=conv"],
     ] {
         let spec = preset(
             "titans-lmm",

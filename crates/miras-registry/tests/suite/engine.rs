@@ -6,10 +6,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use burn::tensor::{Tensor, TensorData, s};
+use burn::tensor::{Tensor, TensorData};
+use miras_contract::Size;
 use miras_core::{
     Coefficients, Factor, GateMap, GateSpec, Gates, MapSpec, MapState, Maps, MemoryAlgorithm,
-    MemoryArchitecture, STEP,
+    MemoryArchitecture, Program, ProgramError, STEP,
 };
 use miras_engine::{Read, State, dual, split, unit_lower_inverse};
 
@@ -18,49 +19,60 @@ use crate::support::{
     tensor,
 };
 
-/// Two halves of a token through one matrix: R = 2 gradient rows a token.
+/// Two halves of a token through one matrix, R = 2 gradient rows a token, as a program.
 #[derive(Debug)]
 struct SharedHalves;
 
-impl SharedHalves {
+impl MemoryArchitecture for SharedHalves {
+    fn program(&self, d_k: usize, d_v: usize) -> Result<Program, ProgramError> {
+        Program::build(d_k, d_v, |p, x| {
+            let halves = p.unfold(x, d_k / 2, d_k / 2, 0);
+            let halves = p.linear("w", halves, d_v / 2);
+            p.fold(halves)
+        })
+    }
+
+    fn config(&self) -> toml::Table {
+        toml::Table::new()
+    }
+}
+
+/// The same by hand.
+#[derive(Debug)]
+struct HalvesByHand;
+
+impl HalvesByHand {
     fn rows_of(x: Tensor<4>) -> Tensor<4> {
         let [n, g, c, d] = x.dims();
         x.reshape([n, g, 2 * c, d / 2])
     }
-
-    fn tokens_of(x: Tensor<4>) -> Tensor<4> {
-        let [n, g, c, d] = x.dims();
-        x.reshape([n, g, c / 2, 2 * d])
-    }
 }
 
-impl MemoryArchitecture for SharedHalves {
-    fn maps(&self, d: usize) -> Vec<MapSpec> {
-        // An odd width is padded by the test's inputs, which are even.
-        let name = "w".to_string();
-        let half = d / 2;
-        vec![MapSpec {
-            name,
-            d_in: half,
-            d_out: half,
-        }]
+impl MemoryArchitecture for HalvesByHand {
+    fn program(&self, d_k: usize, d_v: usize) -> Result<Program, ProgramError> {
+        let map = MapSpec {
+            name: "w".into(),
+            d_in: d_k / 2,
+            d_out: d_v / 2,
+            rows: 2,
+        };
+        Ok(Program::by_hand(d_k, d_v, vec![map], Vec::new()))
     }
 
-    fn rows(&self) -> usize {
-        2
-    }
-
-    fn forward(&self, maps: &dyn Maps, x: Tensor<4>) -> Tensor<4> {
-        Self::tokens_of(maps.apply(0, Self::rows_of(x)))
+    fn forward(&self, _: &Program, maps: &dyn Maps, x: Tensor<4>) -> Tensor<4> {
+        let y = maps.apply(0, Self::rows_of(x));
+        let [n, g, c, d] = y.dims();
+        y.reshape([n, g, c / 2, 2 * d])
     }
 
     fn factors(
         &self,
+        program: &Program,
         maps: &dyn Maps,
         keys: Tensor<4>,
         output_gradient: &mut dyn FnMut(Tensor<4>) -> Tensor<4>,
     ) -> Vec<Factor> {
-        let d = output_gradient(self.forward(maps, keys.clone()));
+        let d = output_gradient(self.forward(program, maps, keys.clone()));
         vec![Factor {
             x: Self::rows_of(keys),
             d: Self::rows_of(d),
@@ -119,28 +131,36 @@ const CHUNK_START: &str = "[memory]\nkind = 'matrix'\n[bias]\nkind = 'huber'\nde
     [retention]\nkind = 'l2'\n[algorithm]\nkind = 'momentum'\nform = 'chunk_start'\nchunk = 3\n\
     load_cap = 0.2\ngrad_cap = 0.5";
 
+/// Of width 2 the halves' weights are written out for every token, of width 6 they are not.
 #[test]
 fn several_gradient_rows_a_token_equal_the_recurrence() {
-    let mut rule = choose(CHUNK_START).unwrap().rule;
-    let mut inputs = Inputs::new(&rule, 6);
-    rule.memory = Arc::new(SharedHalves);
-    // Four features make two halves of two.
-    let widen = |x: Tensor<4>| {
-        let first = x.clone().slice(s![.., .., .., 0..1]).mul_scalar(0.5);
-        Tensor::cat(vec![x, first], 3)
-    };
-    inputs.tokens.q = widen(inputs.tokens.q);
-    inputs.tokens.k = widen(inputs.tokens.k);
-    inputs.tokens.v = widen(inputs.tokens.v);
-    inputs.initial.maps = vec![tensor(noise("halves", 8), [1, 2, 2, 2])];
-    let truth = run_recurrence(&rule, &inputs);
-    assert_same("two rows", &run_dual(&rule, &inputs, &[]), &truth, 1e-9);
-    assert_same(
-        "two rows, split",
-        &run_dual(&rule, &inputs, &[2, 4]),
-        &truth,
-        1e-9,
-    );
+    for (d_k, d_v) in [(4, 4), (12, 12), (12, 8)] {
+        let size = Size {
+            d_k,
+            d_v,
+            ..Size::small(6)
+        };
+        let mut truths = Vec::new();
+        for memory in [
+            Arc::new(SharedHalves) as Arc<dyn MemoryArchitecture>,
+            Arc::new(HalvesByHand),
+        ] {
+            let mut rule = choose(CHUNK_START).unwrap().rule;
+            rule.memory = memory;
+            for (sweeps, pieces) in [(0, &[][..]), (0, &[2, 4]), (1, &[])] {
+                rule.settings.sweeps = sweeps;
+                let inputs = Inputs::sized(&rule, size);
+                let truth = run_recurrence(&rule, &inputs);
+                let name = format!("{:?}, {size:?}, {sweeps} sweeps in {pieces:?}", rule.memory);
+                assert_same(&name, &run_dual(&rule, &inputs, pieces), &truth, 1e-9);
+                truths.push(truth);
+            }
+        }
+        let (program, by_hand) = truths.split_at(3);
+        for (program, by_hand) in program.iter().zip(by_hand) {
+            assert_same("by hand", by_hand, program, 1e-12);
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use crate::support::{choose, difference, numbers, tensor};
+use crate::support::{choose, difference, numbers, program, tensor};
 use burn::tensor::Tensor;
 use miras_core::{Gates, MOMENTUM, MapState, RETENTION, STEP, THRESHOLD};
 use miras_engine::{Initial, Rule, State, Tokens, dual, recurrence};
@@ -152,6 +152,7 @@ fn compare(name: &str, golden: &Value, rule: &Rule, by_chunks: bool) {
         gates = gates.with(THRESHOLD, step.ones_like().mul_scalar(delta));
     }
     let initial = Initial {
+        program: program(rule, q.dims()[3]),
         maps: maps.clone(),
         gains: gain.iter().cloned().collect(),
     };

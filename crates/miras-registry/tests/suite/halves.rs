@@ -25,7 +25,11 @@ fn a_read_is_that_of_the_recurrence_after_its_last_token() {
                     maps: &rule.weights(&maps, &initial),
                     gains: &initial.gains,
                 };
-                let truth = numbers(rule.memory.forward(&weights, tokens.q.clone()));
+                let truth = numbers(rule.memory.forward(
+                    &initial.program,
+                    &weights,
+                    tokens.q.clone(),
+                ));
                 let state = dual::forward(rule, &initial, start, &tokens, false).state;
                 let gap = difference(&numbers(read(rule, &initial, &state, tokens.q)), &truth);
                 assert!(gap < TOLERANCE, "{} after {length}: {gap:e}", case.name);
@@ -59,16 +63,17 @@ fn written_tokens_leave_the_state_of_a_joint_pass() {
                 }
                 assert_named(name, &pieces, &truth, TOLERANCE);
 
-                let [_, g, _, d] = k.dims();
-                let mut layout = State::layout(rule, d, g, length);
+                let g = k.dims()[1];
+                let mut layout = State::layout(rule, &initial.program, g, length);
                 let found = truth.iter().map(|(name, x)| (name.clone(), x.dims()));
                 let mut found: Vec<_> = found.collect();
                 (layout.sort(), found.sort());
                 assert_eq!(found, layout, "{name}");
-                let again = State::from_named(rule, d, joint.open.is_some(), |wanted| {
-                    let (_, tensor) = truth.iter().find(|(name, _)| name == wanted).unwrap();
-                    tensor.clone()
-                });
+                let again =
+                    State::from_named(rule, &initial.program, joint.open.is_some(), |wanted| {
+                        let (_, tensor) = truth.iter().find(|(name, _)| name == wanted).unwrap();
+                        tensor.clone()
+                    });
                 assert_named(name, &again, &truth, 0.0);
             }
         });

@@ -139,7 +139,7 @@ fn recurrence_of_weights(anchored: bool) {
             maps: &[w.clone()],
             gains: &[],
         };
-        let factors = (rule.memory).factors(&at, token.k, &mut |y| {
+        let factors = (rule.memory).factors(&initial.program, &at, token.k, &mut |y| {
             rule.bias.gradient(y, token.v.clone(), &token.gates)
         });
         let Factor { x, d } = &factors[0];

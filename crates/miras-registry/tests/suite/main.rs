@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod by_hand;
 mod consistency;
 mod contract;
 mod devices;
@@ -14,3 +15,4 @@ mod oracles;
 mod pages;
 mod registry;
 mod support;
+mod widths;

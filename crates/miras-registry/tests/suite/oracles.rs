@@ -7,7 +7,7 @@ use miras_core::{AttentionalBias, Axis, Gates, RETENTION, STEP, THRESHOLD};
 use miras_engine::{Initial, State, Tokens, recurrence};
 use miras_registry::Registry;
 
-use crate::support::{choose, difference, noise, numbers, tensor};
+use crate::support::{choose, difference, noise, numbers, program, tensor};
 
 /// Tokens and features of the tensors below.
 const T: usize = 16;
@@ -308,6 +308,7 @@ fn recall_error(bias: &str, seed: usize, outlier: usize, factor: f64) -> f64 {
         .with(STEP, step)
         .with(RETENTION, log_keep);
     let initial = Initial {
+        program: program(&rule, d),
         maps: vec![tensor(vec![0.0; d * d], [1, 1, d, d])],
         gains: Vec::new(),
     };

@@ -82,3 +82,19 @@ fn text_may_hold_nothing_but_the_four_tables() {
         assert!(Choice::from_toml(text, &registry).is_err(), "{text}");
     }
 }
+
+#[test]
+fn sizes_that_are_refused_do_not_hide_other_mistakes() {
+    for depth in ["0", "1_000_000_000"] {
+        let text = format!("[memory]\nstart = 'zero'\ndepth = {depth}\n[bias]\nkind = 'none'");
+        let mut layers = miras_config::Layers::new();
+        layers.text("case", &text).unwrap();
+        let mut tree = layers.merge().unwrap();
+        let taken = tree.attempt(&["memory"], |tree| Choice::take(tree, &Registry::builtin()));
+        assert!(taken.is_none());
+        let error = tree.failed().to_string();
+        for piece in ["depth must be from 1 to 1024", "unknown bias `none`"] {
+            assert!(error.contains(piece), "{piece}\n{error}");
+        }
+    }
+}

@@ -1,8 +1,12 @@
 //! The contract's tools over the built-in registry.
 
+use std::sync::Arc;
+
 use burn::tensor::Device;
 use miras_config::{ConfigError, Layers};
 use miras_contract::{Case, Run, largest_gap};
+use miras_core::Program;
+use miras_engine::Rule;
 use miras_registry::{Choice, Registry};
 
 pub(crate) use miras_contract::{
@@ -21,6 +25,11 @@ pub(crate) fn combinations(algorithm: &str) -> Vec<Result<Case, ConfigError>> {
 
 pub(crate) fn cases(algorithm: &str) -> Vec<Case> {
     miras_contract::cases(&Registry::builtin(), algorithm)
+}
+
+/// The program of a memory of keys and values of `d` features.
+pub(crate) fn program(rule: &Rule, d: usize) -> Arc<Program> {
+    Arc::new(rule.memory.program(d, d).unwrap())
 }
 
 pub(crate) fn device() -> Device {

@@ -1,7 +1,7 @@
 //! The page of an axis: what there is to choose from.
 
 use miras_core::Axis;
-use miras_registry::{Registry, common_keys};
+use miras_registry::{Choice, Registry, common_keys};
 
 use super::{MADE, source::doc_comment, table};
 
@@ -30,6 +30,9 @@ pub(crate) fn page(registry: &Registry, axis: Axis) -> String {
         text += &format!("```text\n{}\n```\n\n", part.formula.replace(";   ", "\n"));
         text += &format!("From {}.\n\n", part.reference.trim_end_matches('.'));
         text += &doc_comment(axis, part.kind);
+        if axis == Axis::Memory {
+            text += &program(registry, part.kind);
+        }
         text += "\n### Keys\n\n";
         text += &match part.keys {
             [] => "None of its own.\n".to_string(),
@@ -44,6 +47,21 @@ pub(crate) fn page(registry: &Registry, axis: Axis) -> String {
         }
     }
     text
+}
+
+/// What a memory computes, as text.
+fn program(registry: &Registry, kind: &str) -> String {
+    let choice = Choice::from_toml(&format!("[memory]\nkind = '{kind}'"), registry).unwrap();
+    let at = |d_k, d_v| choice.rule.memory.program(d_k, d_v);
+    let widths = match at(8, 4) {
+        Ok(_) => "Keys and values may differ in width.".to_string(),
+        Err(error) => format!("Keys and values have one width: with 8 and 4 features {error}."),
+    };
+    format!(
+        "\n### Program\n\nAt the defaults, for keys and values of 8 features; sizes are features, \
+         or rows a token by features.\n\n```text\n{}\n```\n\n{widths}\n",
+        at(8, 8).unwrap()
+    )
 }
 
 fn keys(keys: &[(&str, &str)]) -> String {

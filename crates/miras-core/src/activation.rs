@@ -19,6 +19,15 @@ pub enum Activation {
 const NORMAL_DENSITY: f64 = 0.398_942_280_401_432_7;
 
 impl Activation {
+    /// Its name in TOML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Activation::Gelu => "gelu",
+            Activation::Silu => "silu",
+            Activation::ReluSquared => "relu_squared",
+        }
+    }
+
     /// `f(x)`.
     pub fn value(self, x: Tensor<4>) -> Tensor<4> {
         match self {

@@ -1,0 +1,35 @@
+//! A choice at the widths of its keys and values.
+
+use miras_config::{ConfigError, Tree};
+use miras_core::{Axis, Program};
+
+use crate::{
+    Choice,
+    validity::{self, path_in},
+};
+
+impl Choice {
+    /// The memory from keys of `d_k` features to values of `d_v`; an error of the configuration
+    /// where it has none, or where its retention cannot move one of its maps. The tables of the
+    /// choice are in the one at the path `at`.
+    pub fn program(
+        &self,
+        tree: &Tree,
+        at: &str,
+        d_k: usize,
+        d_v: usize,
+    ) -> Result<Program, ConfigError> {
+        let program = self.rule.memory.program(d_k, d_v).map_err(|error| {
+            let kind = self.kind(Axis::Memory);
+            let message = format!(
+                "memory `{kind}` cannot have keys of {d_k} features and values of {d_v}: {error}"
+            );
+            let help = "use other widths (memory.dim), or another memory";
+            tree.error(&path_in(at, "memory.kind"), message, Some(help.to_owned()))
+        })?;
+        match validity::check_columns(&self.rule, &program) {
+            Ok(()) => Ok(program),
+            Err(refusal) => Err(refusal.error(tree, at)),
+        }
+    }
+}
