@@ -182,7 +182,7 @@ fn parts_that_do_not_exist_get_a_suggestion() {
     dir.run("parts data txt")
         .refused("error: unknown data `txt`, expected one of [..]\n  = help: did you mean `text`?");
     dir.run("parts memory zzz")
-        .refused("error: unknown memory `zzz`, expected one of [..]mlp");
+        .refused("error: unknown memory `zzz`, expected one of [..]conv");
 }
 
 #[test]
