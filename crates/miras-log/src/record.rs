@@ -6,6 +6,7 @@ const FOOTER: usize = 4;
 
 pub(crate) struct Record<'a> {
     /// Where the record begins.
+    #[cfg_attr(not(feature = "reader"), allow(dead_code, reason = "for the reader"))]
     pub(crate) offset: u64,
     /// The record with its framing.
     pub(crate) framed: &'a [u8],
@@ -13,6 +14,7 @@ pub(crate) struct Record<'a> {
     pub(crate) payload: &'a [u8],
 }
 
+#[cfg_attr(not(feature = "reader"), allow(dead_code, reason = "for the reader"))]
 pub(crate) enum Fault {
     Corrupt { offset: u64, reason: &'static str },
     Truncated { offset: u64 },

@@ -1,7 +1,8 @@
-//! A part of one's own, trained by name: `target/debug/examples/own_part` after `cargo build --workspace --examples`.
+//! Parts of one's own, trained by name: `target/debug/examples/own_part` after `cargo build --workspace --examples`.
 //!
-//! The attentional bias `log_cosh` is written here, outside of all axis crates, and is then
-//! chosen, checked, listed and trained as those of the project.
+//! The memory `low_rank` and the attentional bias `log_cosh` are written here, outside of all axis
+//! crates, and are then chosen, checked, listed and trained as those of the project: in every
+//! second layer the memory of this file, in the others a matrix.
 
 #![allow(
     clippy::print_stdout,
@@ -12,7 +13,9 @@ use std::{error::Error, path::Path, sync::Arc};
 
 use burn::tensor::{Tensor, activation};
 use miras_config::Layers;
-use miras_core::{AttentionalBias, Axis, Gates, Part, table_of};
+use miras_core::{
+    AttentionalBias, Axis, Gates, MemoryArchitecture, Part, Program, ProgramError, table_of,
+};
 use miras_registry::Registry;
 use miras_trainer::{Outcome, RunConfig, RunRequest, run};
 use serde::{Deserialize, Serialize};
@@ -65,10 +68,51 @@ impl AttentionalBias for LogCosh {
     }
 }
 
+static LOW_RANK: Part<dyn MemoryArchitecture> = Part {
+    kind: "low_rank",
+    summary: "A matrix of low rank, as a product of two.",
+    formula: "M(x) = x W_1 W_2",
+    reference: "written for this example",
+    keys: &[("rank", "features between the two maps, 1 or more")],
+    variants: &["rank = 2"],
+    build: |section| {
+        let memory = section.part::<LowRank>()?;
+        if memory.rank == 0 {
+            return Err(section.error("rank", "rank must be 1 or more", None));
+        }
+        Ok(Arc::new(memory))
+    },
+};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LowRank {
+    rank: usize,
+}
+
+impl Default for LowRank {
+    fn default() -> Self {
+        Self { rank: 4 }
+    }
+}
+
+impl MemoryArchitecture for LowRank {
+    fn program(&self, d_k: usize, d_v: usize) -> Result<Program, ProgramError> {
+        Program::build(d_k, d_v, |p, x| {
+            let narrow = p.linear("w1", x, self.rank);
+            p.linear("w2", narrow, d_v)
+        })
+    }
+
+    fn config(&self) -> toml::Table {
+        table_of(self)
+    }
+}
+
 const CONFIG: &str = "
 [model]
 dim = 16
-layers = 1
+layers = 4
 heads = 2
 ffn_dim = 16
 [memory]
@@ -79,6 +123,9 @@ scale = 0.8
 [algorithm]
 kind = 'gd'
 chunk = 8
+[[layers]]
+at = [1, 3]
+memory = { kind = 'low_rank', rank = 2 }
 [data]
 kind = 'builtin'
 seq_len = 32
@@ -91,7 +138,9 @@ tokens = 128
 
 /// Ours and theirs.
 fn registry() -> Result<Registry, miras_registry::KindTaken> {
-    Registry::builtin().with_bias(&LOG_COSH)
+    Registry::builtin()
+        .with_bias(&LOG_COSH)?
+        .with_memory(&LOW_RANK)
 }
 
 fn load(changes: &[&str]) -> Result<RunConfig, Box<dyn Error>> {
@@ -108,8 +157,10 @@ fn train(runs: &Path, config: RunConfig) -> Result<Outcome, Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for part in registry()?.parts(Axis::Bias) {
-        println!("{:10} {}", part.kind, part.summary);
+    for axis in [Axis::Memory, Axis::Bias] {
+        for part in registry()?.parts(axis) {
+            println!("{:10} {:10} {}", axis.table(), part.kind, part.summary);
+        }
     }
     // What the library finds wrong with a configuration, it shows with its line.
     if let Err(mistake) = load(&["bias.kind=log_cosch"]) {
@@ -129,12 +180,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_of_ones_own_is_trained_and_gone_on_with() {
+    fn parts_of_ones_own_are_trained_in_alternating_layers_and_gone_on_with() {
         let runs = tempfile::tempdir().unwrap();
         let outcome = train(runs.path(), load(&[]).unwrap()).unwrap();
         assert_eq!(outcome.step, 8);
         let stored = std::fs::read_to_string(outcome.folder.join("config.toml")).unwrap();
         assert!(stored.contains("kind = \"log_cosh\""), "{stored}");
+        assert!(stored.contains("[[layers]]\nat = [1, 3]"), "{stored}");
+        assert!(stored.contains("kind = \"low_rank\"\n"), "{stored}");
 
         // The stored configuration names the part, and is read with the same registry.
         let request = RunRequest {
@@ -151,6 +204,9 @@ mod tests {
         assert!(unknown.contains("did you mean `log_cosh`?"), "{unknown}");
         let key = load(&["bias.scales=1"]).unwrap_err().to_string();
         assert!(key.contains("did you mean `scale`?"), "{key}");
+        let own = load(&["layers.0.memory.rank=0"]).unwrap_err().to_string();
+        assert!(own.contains("rank must be 1 or more"), "{own}");
+        assert!(own.contains("(layers.0.memory.rank)"), "{own}");
         let value = load(&["bias.scale=0"]).unwrap_err().to_string();
         assert!(value.contains("scale must be above 0"), "{value}");
     }
