@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use miras_run::RunError;
 
+use crate::events::event::Event;
+
 /// What can go wrong when a log is written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,5 +24,29 @@ pub enum LogError {
         number: usize,
         /// What the parser says.
         cause: String,
+    },
+    /// A checksum is wrong, or a message cannot be decoded.
+    #[error("`{}` is damaged at byte {offset}: {reason}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// Where the damaged record begins.
+        offset: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The last record is torn, as after a killed run.
+    #[error(
+        "`{}` stops inside the record at byte {offset} (a killed run?); the {} events before it are whole",
+        path.display(),
+        events.len()
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Where the torn record begins.
+        offset: u64,
+        /// Everything before the torn record.
+        events: Vec<Event>,
     },
 }

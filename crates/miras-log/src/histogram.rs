@@ -1,7 +1,6 @@
 //! Counts in buckets of equal width.
 
-use crate::schema::histogram;
-use crate::wire::Message;
+use tensorboard_proto::summary::HistogramProto;
 
 /// The number of buckets of TensorBoard's own summaries.
 const BUCKETS: usize = 30;
@@ -59,15 +58,28 @@ impl Histogram {
         }
     }
 
-    pub(crate) fn to_message(&self) -> Message {
-        Message::default()
-            .double(histogram::MIN, self.min)
-            .double(histogram::MAX, self.max)
-            .double(histogram::NUM, self.count)
-            .double(histogram::SUM, self.sum)
-            .double(histogram::SUM_SQUARES, self.sum_squares)
-            .doubles(histogram::BUCKET_LIMIT, &self.limits)
-            .doubles(histogram::BUCKET, &self.counts)
+    pub(crate) fn to_proto(&self) -> HistogramProto {
+        let mut proto = HistogramProto::new();
+        proto.set_min(self.min);
+        proto.set_max(self.max);
+        proto.set_num(self.count);
+        proto.set_sum(self.sum);
+        proto.set_sum_squares(self.sum_squares);
+        proto.set_bucket_limit(self.limits.clone());
+        proto.set_bucket(self.counts.clone());
+        proto
+    }
+
+    pub(crate) fn from_proto(proto: &HistogramProto) -> Self {
+        Self {
+            min: proto.min,
+            max: proto.max,
+            count: proto.num,
+            sum: proto.sum,
+            sum_squares: proto.sum_squares,
+            limits: proto.bucket_limit.clone(),
+            counts: proto.bucket.clone(),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Values of hyperparameters.
 
-use crate::schema::json;
-use crate::wire::Message;
+use protobuf::well_known_types::{Value, Value_oneof_kind};
+use tensorboard_proto::api::DataType;
 
 /// The value of one hyperparameter on TensorBoard's HParams page.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,26 +19,33 @@ pub enum HParam {
 }
 
 impl HParam {
-    /// The type of its column, an enum of TensorBoard.
-    pub(crate) fn data_type(&self) -> u64 {
+    pub(crate) fn data_type(&self) -> DataType {
         match self {
-            Self::Number(number) if number.is_finite() => 3,
-            Self::String(_) | Self::Number(_) | Self::Absent => 1,
-            Self::Bool(_) => 2,
+            Self::Number(number) if number.is_finite() => DataType::DATA_TYPE_FLOAT64,
+            Self::String(_) | Self::Number(_) | Self::Absent => DataType::DATA_TYPE_STRING,
+            Self::Bool(_) => DataType::DATA_TYPE_BOOL,
         }
     }
 
     /// `None` if there is no value.
-    pub(crate) fn to_message(&self) -> Option<Message> {
-        let message = Message::default();
+    pub(crate) fn to_proto(&self) -> Option<Value> {
+        let mut value = Value::new();
         match self {
-            Self::Absent => None,
-            Self::String(text) => Some(message.bytes(json::STRING, text)),
-            Self::Number(number) if number.is_finite() => {
-                Some(message.double(json::NUMBER, *number))
-            }
-            Self::Number(number) => Some(message.bytes(json::STRING, number.to_string())),
-            Self::Bool(switch) => Some(message.int(json::BOOL, u64::from(*switch))),
+            Self::Absent => return None,
+            Self::String(text) => value.set_string_value(text.clone()),
+            Self::Number(number) if number.is_finite() => value.set_number_value(*number),
+            Self::Number(number) => value.set_string_value(number.to_string()),
+            Self::Bool(switch) => value.set_bool_value(*switch),
+        }
+        Some(value)
+    }
+
+    pub(crate) fn from_proto(value: &Value) -> Option<Self> {
+        match value.kind.as_ref()? {
+            Value_oneof_kind::string_value(text) => Some(Self::String(text.clone())),
+            Value_oneof_kind::number_value(number) => Some(Self::Number(*number)),
+            Value_oneof_kind::bool_value(switch) => Some(Self::Bool(*switch)),
+            _ => None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! - [`JsonLines`] writes one JSON object per line.
 //! - [`TensorBoard`] writes event files: scalars, histograms, text, and the
 //!   hyperparameters behind TensorBoard's HParams page.
+//! - [`events`] reads event files back and verifies every checksum.
 //! - [`Progress`] shows a bar on a terminal and plain lines elsewhere.
 //!
 //! Invariants: the crate does not depend on tensors; I/O errors do not panic, each is a
@@ -17,24 +18,20 @@
 
 mod append;
 mod error;
-#[cfg(feature = "reader")]
 pub mod events;
 mod histogram;
 mod hparam;
 mod json_lines;
 mod message;
 mod progress;
-mod record;
-mod schema;
 mod tensorboard;
 mod tracker;
-mod trim;
-mod wire;
 
 pub use error::LogError;
+pub use events::event::Status;
 pub use histogram::Histogram;
 pub use hparam::HParam;
 pub use json_lines::{JsonLines, Line};
 pub use progress::{Console, Dress, Progress, ProgressMode, Span, Tick};
 pub use tensorboard::TensorBoard;
-pub use tracker::{Status, Tracker, Trackers};
+pub use tracker::{Tracker, Trackers};

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use miras_run::RunError;
+use protobuf::Message;
+use tensorboard_proto::api;
+use tensorboard_proto::event::Event;
+use tensorboard_proto::plugin_hparams::HParamsPluginData;
+use tensorboard_rs::record_writer::RecordWriter;
 
 use crate::append::{AppendFile, folder_of};
+use crate::events::{Event as Decoded, What, event_files, trim};
 use crate::message::{self, SESSION_STEP};
-use crate::record::framed;
-use crate::schema::session_end;
-use crate::trim::{Kind, trim};
-use crate::wire::Message;
 use crate::{HParam, Histogram, LogError, Status, Tracker};
 
 /// Writes one event file into the folder of a run.
@@ -54,21 +56,14 @@ impl TensorBoard {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(RunError::io("create", folder))?;
         for path in event_files(folder)? {
-            trim(&path, &|at, kind| {
-                at <= step
-                    && match kind {
-                        Kind::SessionEnd => false,
-                        Kind::Point { tag } => keeps(at, tag),
-                        Kind::HParams | Kind::Other => true,
-                    }
-            })?;
+            trim(&path, &|event| survives(event, step, keeps))?;
         }
         let mut tracker = Self::create(folder)?;
         // TensorBoard takes the first session start of a run as its beginning and purges
         // points only at later ones. A new run writes none, because it would purge the
         // points of another writer in the folder.
         for _ in 0..2 {
-            tracker.write(&message::session_restart(step.saturating_add(1)))?;
+            tracker.write(&message::session_start(step.saturating_add(1)))?;
         }
         Ok(tracker)
     }
@@ -90,26 +85,22 @@ impl TensorBoard {
         let folder = folder_of(self.path());
         for path in event_files(folder)? {
             if path != self.path() {
-                trim(&path, &|_, kind| kind != Kind::HParams)?;
+                trim(&path, &|event| !is_hparams(event))?;
             }
         }
-        for value in [
-            message::experiment(hparams, metric_tags),
-            message::session_start(group, hparams),
-        ] {
-            self.write(&message::values(SESSION_STEP, [value]))?;
-        }
-        Ok(())
+        let experiment = message::experiment(hparams, metric_tags);
+        self.write_hparams("_hparams_/experiment", &experiment)?;
+        let start = message::session_start_info(group, hparams);
+        self.write_hparams("_hparams_/session_start_info", &start)
     }
 
     /// Lays out the page of custom scalars: categories of charts, each a title and a regular
     /// expression for its tags. A chart shows every run that has such a tag, so that variants
     /// can be compared; equal charts of several runs are shown once.
     pub fn layout(&mut self, categories: &[(&str, &[(&str, &str)])]) -> Result<(), LogError> {
-        self.write(&message::values(
-            SESSION_STEP,
-            [message::layout(categories)],
-        ))
+        let content = self.encode(&message::layout(categories))?;
+        let value = message::layout_value(content);
+        self.write(&message::values(SESSION_STEP, vec![value]))
     }
 
     /// The file written to.
@@ -117,8 +108,25 @@ impl TensorBoard {
         self.file.path()
     }
 
-    fn write(&mut self, event: &Message) -> Result<(), LogError> {
-        self.file.append(&framed(event.as_ref()))
+    fn write_hparams(&mut self, tag: &str, data: &HParamsPluginData) -> Result<(), LogError> {
+        let content = self.encode(data)?;
+        let value = message::hparams_value(tag, content);
+        self.write(&message::values(SESSION_STEP, vec![value]))
+    }
+
+    fn write(&mut self, event: &Event) -> Result<(), LogError> {
+        let bytes = self.encode(event)?;
+        let mut record = Vec::with_capacity(bytes.len() + 16);
+        RecordWriter::new(&mut record)
+            .write(&bytes)
+            .map_err(RunError::io("write", self.path()))?;
+        self.file.append(&record)
+    }
+
+    fn encode(&self, message: &impl Message) -> Result<Vec<u8>, LogError> {
+        let encoded = message.write_to_bytes();
+        let encoded = encoded.map_err(io::Error::other);
+        Ok(encoded.map_err(RunError::io("write", self.path()))?)
     }
 }
 
@@ -129,19 +137,20 @@ impl Tracker for TensorBoard {
         _tokens: u64,
         values: &[(String, f64)],
     ) -> Result<(), LogError> {
-        let values = values.iter();
-        let values = values.map(|(tag, value)| message::scalar(tag, *value));
-        self.write(&message::values(step, values))
+        let values = values
+            .iter()
+            .map(|(tag, value)| message::scalar(tag, *value));
+        self.write(&message::values(step, values.collect()))
     }
 
     fn histogram(&mut self, step: u64, tag: &str, values: &[f32]) -> Result<(), LogError> {
         let value = message::histogram(tag, &Histogram::of(values));
-        self.write(&message::values(step, [value]))
+        self.write(&message::values(step, vec![value]))
     }
 
     fn text(&mut self, step: u64, tag: &str, markdown: &str) -> Result<(), LogError> {
         let value = message::text(tag, markdown);
-        self.write(&message::values(step, [value]))
+        self.write(&message::values(step, vec![value]))
     }
 
     fn flush(&mut self) -> Result<(), LogError> {
@@ -150,13 +159,13 @@ impl Tracker for TensorBoard {
 
     fn finish(&mut self, status: Status) -> Result<(), LogError> {
         let status = match status {
-            Status::Success => Some(session_end::SUCCESS),
-            Status::Failure => Some(session_end::FAILURE),
+            Status::Success => Some(api::Status::STATUS_SUCCESS),
+            Status::Failure => Some(api::Status::STATUS_FAILURE),
             Status::Interrupted => None,
         };
         if let Some(status) = status {
-            let end = message::session_end(status);
-            self.write(&message::values(SESSION_STEP, [end]))?;
+            let end = message::session_end_info(status);
+            self.write_hparams("_hparams_/session_end_info", &end)?;
         }
         self.flush()
     }
@@ -182,19 +191,22 @@ fn new_file(folder: &Path) -> Result<AppendFile, LogError> {
     }
 }
 
-/// The event files of a folder in the order in which TensorBoard reads them.
-pub(crate) fn event_files(folder: &Path) -> Result<Vec<PathBuf>, LogError> {
-    let failed = |cause| RunError::io("read", folder)(cause);
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.contains("tfevents") && path.is_file() {
-            files.push(path);
-        }
+/// Whether a run that is resumed at `step` keeps an event.
+fn survives(event: &Decoded, step: u64, keeps: &dyn Fn(u64, &str) -> bool) -> bool {
+    if event.step > step {
+        return false;
     }
-    files.sort();
-    Ok(files)
+    match &event.what {
+        What::SessionEnd(_) => false,
+        What::Scalar { tag, .. } | What::Histogram { tag, .. } | What::Text { tag, .. } => {
+            keeps(event.step, tag)
+        }
+        _ => true,
+    }
+}
+
+fn is_hparams(event: &Decoded) -> bool {
+    matches!(event.what, What::Experiment { .. } | What::HParams { .. })
 }
 
 fn seconds_of(path: &Path) -> Option<u64> {

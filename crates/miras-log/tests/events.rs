@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::named;
-use miras_log::events::{self, ReadError, What};
-use miras_log::{HParam, Histogram, Status, TensorBoard, Tracker};
+use miras_log::events::{self, What};
+use miras_log::{HParam, LogError, Status, TensorBoard, Tracker};
 use tempfile::tempdir;
 
 fn write_run(folder: &Path) -> PathBuf {
@@ -61,36 +61,6 @@ fn everything_written_is_read_back() {
 }
 
 #[test]
-fn files_of_another_encoder_are_read_and_trimmed() {
-    // Written by an earlier version, with the code that protobuf's compiler generates.
-    let bytes = include_bytes!("earlier.tfevents");
-    let folder = tempdir().unwrap();
-    let path = folder.path().join("events.out.tfevents.1");
-    fs::write(&path, bytes).unwrap();
-    let summary = events::summary(folder.path()).unwrap();
-    assert_eq!(summary.scalars["train/loss"], [(10, 2.0), (20, 1.0)]);
-    assert_eq!(summary.scalars["train/lr"], [(10, 0.5), (20, 0.5)]);
-    assert_eq!(summary.texts["sample"], [(20, "**so** be it".to_owned())]);
-    let (step, histogram) = &summary.histograms["memory/norm"][0];
-    assert_eq!((*step, histogram), (20, &Histogram::of(&[1.0; 3])));
-    assert_eq!(summary.group.as_deref(), Some("moneta"));
-    assert_eq!(summary.hparams["memory.kind"], HParam::from("mlp"));
-    assert_eq!(summary.hparams["optim.lr"], HParam::from(3e-4));
-    assert_eq!(summary.hparams["model.tied"], HParam::from(true));
-    assert_eq!(summary.hparams["clip"], HParam::from("inf"));
-    assert_eq!(summary.metric_tags, ["train/loss", "eval/loss"]);
-    assert_eq!(summary.status, Some(Status::Success));
-
-    let keeps = |step: u64, tag: &str| step < 20 || tag == "train/lr";
-    TensorBoard::resume_where(folder.path(), 20, &keeps).unwrap();
-    let summary = events::summary(folder.path()).unwrap();
-    assert_eq!(summary.scalars["train/loss"], [(10, 2.0)]);
-    assert_eq!(summary.scalars["train/lr"].len(), 2);
-    assert_eq!((summary.texts.len(), summary.status), (0, None));
-    assert_eq!(summary.group.as_deref(), Some("moneta"));
-}
-
-#[test]
 fn status_is_what_finish_said() {
     let cases = [
         (Status::Success, Some(Status::Success)),
@@ -118,7 +88,7 @@ fn every_changed_byte_is_noticed() {
         bad[at] ^= 0x10;
         fs::write(&path, &bad).unwrap();
         let error = events::read(&path).unwrap_err();
-        assert!(matches!(error, ReadError::Corrupt { .. }), "byte {at}");
+        assert!(matches!(error, LogError::Corrupt { .. }), "byte {at}");
         assert!(error.to_string().contains("damaged at byte"), "{error}");
         events::summary(folder.path()).unwrap_err();
     }
@@ -138,7 +108,7 @@ fn a_file_cut_anywhere_keeps_its_whole_records() {
                 ends += 1;
                 assert_eq!(events, whole[..events.len()]);
             }
-            Err(ReadError::Truncated { events, offset, .. }) => {
+            Err(LogError::Truncated { events, offset, .. }) => {
                 assert!(offset < len as u64);
                 assert_eq!(events, whole[..events.len()]);
                 let summary = events::summary(folder.path()).unwrap();

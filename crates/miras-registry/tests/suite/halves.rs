@@ -67,7 +67,8 @@ fn written_tokens_leave_the_state_of_a_joint_pass() {
                 let mut layout = State::layout(rule, &initial.program, g, length);
                 let found = truth.iter().map(|(name, x)| (name.clone(), x.dims()));
                 let mut found: Vec<_> = found.collect();
-                (layout.sort(), found.sort());
+                layout.sort();
+                found.sort();
                 assert_eq!(found, layout, "{name}");
                 let again =
                     State::from_named(rule, &initial.program, joint.open.is_some(), |wanted| {

@@ -1,34 +1,27 @@
 //! The framing of an event file: length, its checksum, payload, its checksum.
 
+use tensorboard_rs::masked_crc32c::masked_crc32c;
+
 /// Eight bytes of length and four of its checksum.
 const HEADER: usize = 12;
 const FOOTER: usize = 4;
 
-pub(crate) struct Record<'a> {
+pub(super) struct Record<'a> {
     /// Where the record begins.
-    #[cfg_attr(not(feature = "reader"), allow(dead_code, reason = "for the reader"))]
-    pub(crate) offset: u64,
+    pub(super) offset: u64,
     /// The record with its framing.
-    pub(crate) framed: &'a [u8],
+    pub(super) framed: &'a [u8],
     /// The message in it.
-    pub(crate) payload: &'a [u8],
+    pub(super) payload: &'a [u8],
 }
 
-#[cfg_attr(not(feature = "reader"), allow(dead_code, reason = "for the reader"))]
-pub(crate) enum Fault {
+pub(super) enum Fault {
     Corrupt { offset: u64, reason: &'static str },
     Truncated { offset: u64 },
 }
 
-/// A record of a payload.
-pub(crate) fn framed(payload: &[u8]) -> Vec<u8> {
-    let length = (payload.len() as u64).to_le_bytes();
-    let (length_sum, payload_sum) = (checksum(&length), checksum(payload));
-    [&length[..], &length_sum, payload, &payload_sum].concat()
-}
-
 /// All records of `bytes`, up to and including the first fault.
-pub(crate) fn records(bytes: &[u8]) -> impl Iterator<Item = Result<Record<'_>, Fault>> {
+pub(super) fn records(bytes: &[u8]) -> impl Iterator<Item = Result<Record<'_>, Fault>> {
     let mut offset = 0;
     let mut stopped = false;
     std::iter::from_fn(move || {
@@ -53,7 +46,7 @@ fn record_at(bytes: &[u8], start: usize) -> Result<Record<'_>, Fault> {
         return Err(truncated);
     };
     let (length, length_sum) = header.split_at(8);
-    if checksum(length) != length_sum {
+    if !sum_fits(length, length_sum) {
         return Err(corrupt("the checksum of the length does not fit"));
     }
     let length = length
@@ -67,7 +60,7 @@ fn record_at(bytes: &[u8], start: usize) -> Result<Record<'_>, Fault> {
     let Some((payload_sum, _)) = after.split_at_checked(FOOTER) else {
         return Err(truncated);
     };
-    if checksum(payload) != payload_sum {
+    if !sum_fits(payload, payload_sum) {
         return Err(corrupt("the checksum of the data does not fit"));
     }
     Ok(Record {
@@ -77,22 +70,8 @@ fn record_at(bytes: &[u8], start: usize) -> Result<Record<'_>, Fault> {
     })
 }
 
-/// CRC-32C, masked because it is stored with data that are checksummed again.
-fn checksum(data: &[u8]) -> [u8; 4] {
-    let masked = crc32c(data).rotate_right(15).wrapping_add(0xA282_EAD8);
-    masked.to_le_bytes()
-}
-
-fn crc32c(data: &[u8]) -> u32 {
-    let mut crc = u32::MAX;
-    for byte in data {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            let carry = if crc & 1 == 1 { 0x82F6_3B78 } else { 0 };
-            crc = (crc >> 1) ^ carry;
-        }
-    }
-    !crc
+fn sum_fits(data: &[u8], sum: &[u8]) -> bool {
+    masked_crc32c(data).to_le_bytes() == sum
 }
 
 #[cfg(test)]
@@ -101,7 +80,10 @@ mod tests {
 
     #[test]
     fn the_checksum_is_crc32c() {
-        // The check value of CRC-32C, from its definition in RFC 3720.
-        assert_eq!(crc32c(b"123456789"), 0xE306_9283);
+        // Check value of CRC-32C, from its definition in RFC 3720.
+        let crc = tensorboard_rs::masked_crc32c::crc32c(b"123456789");
+        assert_eq!(crc, 0xE306_9283);
+        let masked = crc.rotate_right(15).wrapping_add(0xA282_EAD8);
+        assert_eq!(masked_crc32c(b"123456789"), masked);
     }
 }
