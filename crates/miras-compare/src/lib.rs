@@ -50,3 +50,4 @@ pub use input::{
     Trial,
 };
 pub use plot::Plot;
+pub use table::Table;

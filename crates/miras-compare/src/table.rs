@@ -18,8 +18,9 @@ use crate::number::{self, UNKNOWN};
 /// How many keys besides those of the label are named in a row.
 const MAX_ALSO: usize = 3;
 
+/// A table of text.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub struct Table {
     pub(crate) title: String,
     pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Vec<String>>,
@@ -47,6 +48,19 @@ fn number_column(name: &str) -> Column {
 }
 
 impl Table {
+    /// A table without a title; each column has a name and whether it is one of numbers.
+    pub fn new(columns: &[(&str, bool)], rows: Vec<Vec<String>>) -> Self {
+        let columns = columns.iter().map(|&(name, is_number)| match is_number {
+            true => number_column(name),
+            false => text_column(name),
+        });
+        Self {
+            title: String::new(),
+            columns: columns.collect(),
+            rows,
+        }
+    }
+
     /// The variants, best first, with their verdicts.
     pub(crate) fn verdicts(comparison: &Comparison) -> Self {
         let row = |variant: &Variant| {

@@ -42,7 +42,8 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
     let shown = if args.json {
         out.text(&json)
     } else {
-        out.text(&table(&report))
+        out.prose(&head(&report))
+            .and_then(|()| out.text(&table(&report)))
     };
     for note in &report.notes {
         tell(format!("note: {note}"));
@@ -58,7 +59,7 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
     if args.json {
         return Ok(());
     }
-    out.text(&format!("\nreport in {}", path.display()))
+    out.prose(&format!("\nreport in {}", path.display()))
 }
 
 /// What was read, and what the memories of each row started from.
@@ -88,11 +89,12 @@ fn read(report: &Report) -> String {
     }
 }
 
-fn table(report: &Report) -> String {
-    let mut text = format!(
+/// What was measured on what.
+fn head(report: &Report) -> String {
+    format!(
         "run      {} at step {}, memory {}, on {}\n\
          data     {}; {}\n\
-         read     {}\n\n",
+         read     {}",
         report.run,
         report.step,
         report.memory.name(),
@@ -100,7 +102,11 @@ fn table(report: &Report) -> String {
         report.data.name,
         short_checksums(&report.data.fingerprint),
         read(report),
-    );
+    )
+}
+
+fn table(report: &Report) -> String {
+    let mut text = "\n".to_owned();
     let has_bytes = report.measured.bits_per_byte.is_some();
     let bits = if has_bytes { "  bits/byte" } else { "" };
     // Writing to a string cannot fail.
@@ -136,6 +142,43 @@ fn line(name: &str, measured: &Measured) -> String {
         bits_per_byte,
         accuracy,
     } = measured;
-    let bits = bits_per_byte.map_or_else(String::new, |bits| format!(" {bits:>10.4}"));
-    format!("{name:<14} {tokens:>9} {loss:>9.4} {perplexity:>11.4}{bits} {accuracy:>9.4}")
+    let bits = bits_per_byte.map_or_else(String::new, |bits| format!(" {}", fitted(bits, 10)));
+    format!(
+        "{name:<14} {tokens:>9} {} {}{bits} {}",
+        fitted(*loss, 9),
+        fitted(*perplexity, 11),
+        fitted(*accuracy, 9)
+    )
+}
+
+/// A number in so many columns, with four digits behind the point unless it is too large for that.
+fn fitted(value: f64, columns: usize) -> String {
+    let plain = format!("{value:.4}");
+    if plain.len() <= columns {
+        return format!("{plain:>columns$}");
+    }
+    format!("{:>columns$}", format!("{value:.2e}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_any_size_leave_a_line_its_width() {
+        for loss in [0.0, 6.0194, 50.0, 709.0, 1e30, f64::INFINITY] {
+            let measured = Measured {
+                tokens: 999_999_999,
+                loss,
+                perplexity: loss.exp(),
+                bits_per_byte: Some(loss / std::f64::consts::LN_2),
+                accuracy: 0.25,
+            };
+            let line = line("8388608 to 16777215", &measured);
+            assert!(line.chars().count() <= 72, "{line}");
+            assert!(line.ends_with("    0.2500"), "{line}");
+        }
+        assert_eq!(fitted(411.3118, 11), "   411.3118");
+        assert_eq!(fitted(5.184_7e21, 11), "    5.18e21");
+    }
 }

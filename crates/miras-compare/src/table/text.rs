@@ -22,7 +22,7 @@ impl Comparison {
     /// The tables, footnote, warnings and the runs that do not count, as text of at most 80
     /// columns; only a single word that is longer than a line is not broken.
     pub fn text(&self) -> String {
-        let mut text = aligned(&Table::verdicts(self));
+        let mut text = Table::verdicts(self).text();
         let _ = write!(text, "\n{}", wrapped(&footnote(self), ""));
         if !self.warnings.is_empty() {
             text.push('\n');
@@ -34,7 +34,7 @@ impl Comparison {
             text += &wrapped(&format!("note: {note}"), "  ");
         }
         for table in Table::more(self) {
-            let _ = write!(text, "\n{}{}", wrapped(&table.title, "  "), aligned(&table));
+            let _ = write!(text, "\n{}{}", wrapped(&table.title, "  "), table.text());
         }
         for (n, (variant, run)) in self.excluded().enumerate() {
             if n == 0 {
@@ -48,8 +48,14 @@ impl Comparison {
     }
 }
 
-/// A table with aligned columns. Cells of words are wrapped to make it fit; columns for which
-/// there is still no room follow below, next to a copy of the first column.
+impl Table {
+    /// The table as text of at most 80 columns: cells of words are wrapped, and columns for which
+    /// there is still no room follow below, next to a copy of the first column.
+    pub fn text(&self) -> String {
+        aligned(self)
+    }
+}
+
 fn aligned(table: &Table) -> String {
     let mut text = String::new();
     let mut rest: Vec<usize> = (1..table.columns.len()).collect();
@@ -136,7 +142,7 @@ fn columns(table: &Table, shown: &[usize]) -> String {
             if table.columns[at].is_number {
                 vec![row[at].clone()]
             } else {
-                lines(&row[at], options(width).subsequent_indent(INDENT))
+                cell_lines(&row[at], width)
             }
         });
         cells.collect()
@@ -166,6 +172,20 @@ fn columns(table: &Table, shown: &[usize]) -> String {
 /// The parts of a column's name between which it may be broken.
 fn name_parts(name: &str) -> impl Iterator<Item = Word<'_>> {
     name.split_inclusive([' ', '/', '_']).map(Word::from)
+}
+
+/// A cell in lines; a word that is longer than a line is broken at its marks.
+fn cell_lines(cell: &str, columns: usize) -> Vec<String> {
+    let options = options(columns).subsequent_indent(INDENT);
+    let is_long = |word| width(word) + INDENT.len() > columns;
+    if !cell.split(' ').any(is_long) {
+        return lines(cell, options);
+    }
+    let parts = WordSeparator::Custom(|cell| {
+        let parts = cell.split_inclusive([' ', '_', '-', '/']);
+        Box::new(parts.map(Word::from))
+    });
+    lines(cell, options.word_separator(parts))
 }
 
 fn options<'a>(width: usize) -> Options<'a> {
@@ -230,6 +250,15 @@ mod tests {
         let cells = "  2.345 ± 0.012".repeat(4);
         let first = format!("depth=1 step_max=0.1{cells}");
         assert_eq!(lines, [&*first, "  decay=by_channel"]);
+    }
+
+    #[test]
+    fn a_long_name_is_broken_between_its_words() {
+        let text = aligned(&table("step_max-0.01_momentum-0.5_decay-0.98-s1", 4));
+        let names = text.lines().skip(1).take(2);
+        let names = names.map(|line| line.split("  2.345").next().unwrap().trim_end());
+        let names: Vec<&str> = names.collect();
+        assert_eq!(names, ["step_max-0.01_momentum-0.5_decay-", "  0.98-s1"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use miras_compare::Table;
 use miras_device::{SystemMemory, gib};
 use miras_sweep::Expanded;
 
@@ -9,27 +10,26 @@ use super::trials;
 use crate::bytes::{bytes, short};
 
 /// The trials with what they take, for `--dry-run`.
-pub(crate) fn text(expanded: &Expanded, jobs: u16) -> String {
+pub(crate) fn table(expanded: &Expanded) -> String {
     let last = expanded.rungs.len() - 1;
-    let mut rows = vec![[
-        "trial".to_owned(),
-        "id".to_owned(),
-        "steps".to_owned(),
-        "tokens".to_owned(),
-        "parameters".to_owned(),
-        "of memory".to_owned(),
-        "state".to_owned(),
-        "FLOPs".to_owned(),
-        "matched".to_owned(),
-    ]];
-    for (trial, _) in &expanded.trials {
+    let head = [
+        ("trial", false),
+        ("steps", true),
+        ("tokens", true),
+        ("parameters", true),
+        ("of memory", true),
+        ("state", true),
+        ("FLOPs", true),
+        ("matched", false),
+        ("id", false),
+    ];
+    let rows = expanded.trials.iter().map(|(trial, _)| {
         let matched: Vec<String> = (trial.matched.iter())
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
         let steps: Vec<String> = trial.steps.iter().map(u64::to_string).collect();
-        rows.push([
+        vec![
             trial.name.clone(),
-            trial.id.clone(),
             steps.join(" > "),
             trial.tokens(last).to_string(),
             trial.cost.parameters.to_string(),
@@ -37,11 +37,15 @@ pub(crate) fn text(expanded: &Expanded, jobs: u16) -> String {
             bytes(trial.cost.state_bytes),
             short(trial.flops(last)),
             matched.join(" "),
-        ]);
-    }
-    let mut text = aligned(&rows);
-    text.push('\n');
-    text.push_str(&total(expanded));
+            trial.id.clone(),
+        ]
+    });
+    Table::new(&head, rows.collect()).text()
+}
+
+/// How much the trials are together, and what there is to say of them.
+pub(crate) fn summary(expanded: &Expanded, jobs: u16) -> String {
+    let mut text = total(expanded);
     for note in notes(expanded, jobs) {
         text.push_str("\nnote: ");
         text.push_str(&note);
@@ -148,22 +152,4 @@ fn memory(expanded: &Expanded, jobs: u16) -> Option<String> {
         gib(*bytes),
         gib(available)
     ))
-}
-
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let widths: Vec<usize> = (0..N)
-        .map(|at| {
-            rows.iter()
-                .map(|row| row[at].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let lines = rows.iter().map(|row| {
-        let cells: Vec<String> = (row.iter().zip(&widths))
-            .map(|(cell, &width)| format!("{cell:width$}"))
-            .collect();
-        cells.join("  ").trim_end().to_owned() + "\n"
-    });
-    lines.collect()
 }

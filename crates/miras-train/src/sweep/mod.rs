@@ -59,9 +59,13 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
     let name = args.name.clone().unwrap_or_else(|| stem(Some(&args.file)));
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
     if args.dry_run {
-        out.text(&listing::text(&expanded, args.work.jobs))?;
+        out.text(&listing::table(&expanded))?;
+        out.prose(&format!(
+            "\n{}",
+            listing::summary(&expanded, args.work.jobs)
+        ))?;
         if args.time {
-            out.text(&time::text(&expanded, registry, device)?)?;
+            out.prose(&time::text(&expanded, registry, device)?)?;
         }
         return Ok(Ending::Done);
     }

@@ -484,4 +484,24 @@ fn a_terminal_gets_colours_and_lines_that_fit() {
         // What is left of the line is filled with blanks.
         assert!(console::measure_text_width(bar.trim_end()) < 80, "{bar:?}");
     }
+    dir.run("run tiny.toml --name recall --set data=mqar --set data.seq_len=64 --set data.pairs=4 --set data.gap=8")
+        .done();
+    let eval = on_terminal("eval recall", "").unwrap();
+    let data = eval
+        .lines()
+        .position(|line| line.contains("data     recall of"));
+    let after = eval.lines().nth(data.unwrap() + 1).unwrap();
+    assert!(after.starts_with("         "), "{eval}");
+    dir.file(
+        "depths.toml",
+        dir.read("tiny.toml") + "[sweep.axes]\n'optim.lr' = [0.001, 0.02]\n",
+    );
+    for words in ["eval recall --pairs 2,8", "sweep depths.toml --dry-run"] {
+        let said = on_terminal(words, "").unwrap();
+        for line in said.lines() {
+            // A bar is cleared before anything else is written.
+            let line = line.rsplit("\u{1b}[2K").next().unwrap();
+            assert!(console::measure_text_width(line) <= 80, "{line:?}");
+        }
+    }
 }

@@ -54,6 +54,13 @@ fn a_sweep_ends_in_a_table_a_report_and_the_same_tags_for_all() {
     assert!(list.out.contains("depth-3-s2"), "{}", list.out);
     assert!(list.out.contains("model.ffn_dim="), "{}", list.out);
     assert!(list.out.contains("6 trials, "), "{}", list.out);
+    for preset in ["memory-depth", "four-axes"] {
+        let list = dir.run(&format!("sweep {preset} --dry-run")).done().out;
+        let (table, _) = list.split_once(" FLOPs of training").unwrap();
+        assert!(table.lines().count() > 48, "{table}");
+        let widest = table.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(80), "{table}");
+    }
     assert!(!dir.at("runs").exists(), "a dry run leaves nothing");
 
     let ran = dir.run("sweep depths.toml --jobs 2").done();
