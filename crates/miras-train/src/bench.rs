@@ -1,7 +1,8 @@
 //! `bench`: how fast a configuration runs here, and how much memory it takes.
 
 use miras_registry::Registry;
-use miras_trainer::{Bench, BenchRequest, RunConfig, Spread, bench as measure};
+use miras_spec::RunConfig;
+use miras_trainer::{Bench, BenchRequest, Spread, bench as measure};
 use serde_json::{Value, json};
 
 use crate::{

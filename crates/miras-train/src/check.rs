@@ -4,7 +4,7 @@ use std::path::Path;
 
 use miras_config::ConfigError;
 use miras_registry::Registry;
-use miras_trainer::{RunConfig, notes_here};
+use miras_spec::{RunConfig, notes_here};
 
 use crate::{
     args::CheckArgs,

@@ -6,8 +6,8 @@ use miras_compare::{CompareAt, CompareError, Comparison};
 use miras_config::Layers;
 use miras_registry::Registry;
 use miras_run::Goal;
+use miras_spec::RunConfig;
 use miras_sweep::SweepFolder;
-use miras_trainer::RunConfig;
 
 use crate::{
     args::{CompareArgs, TableFormat},

@@ -1,7 +1,7 @@
 //! `estimate`: what a configuration takes, before anything is built.
 
 use miras_registry::Registry;
-use miras_trainer::{Estimate, RunConfig, estimate as work_out};
+use miras_spec::{Estimate, RunConfig, estimate as work_out};
 use serde_json::{Value, json};
 
 use crate::{

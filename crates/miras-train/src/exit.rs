@@ -13,6 +13,7 @@ use miras_compare::CompareError;
 use miras_config::ConfigError;
 use miras_device::DeviceError;
 use miras_run::RunError;
+use miras_spec::SpecError;
 use miras_sweep::SweepError;
 use miras_trainer::TrainError;
 use miras_use::UseError;
@@ -159,6 +160,7 @@ fn ending_of(error: &anyhow::Error) -> Ending {
     let is_usage = error.is::<Usage>()
         || error.downcast_ref().is_some_and(is_run_usage)
         || error.downcast_ref().is_some_and(is_device_usage)
+        || error.downcast_ref().is_some_and(is_spec_usage)
         || error.downcast_ref().is_some_and(is_train_usage)
         || error.downcast_ref().is_some_and(is_use_usage)
         || (error.downcast_ref()).is_some_and(|error: &CompareError| {
@@ -183,17 +185,24 @@ fn ending_of(error: &anyhow::Error) -> Ending {
 /// Whether another command line or configuration is what helps.
 fn is_train_usage(error: &TrainError) -> bool {
     match error {
-        TrainError::Run(error) => is_run_usage(error),
-        TrainError::Device(error) => is_device_usage(error),
-        TrainError::Stored(_)
-        | TrainError::Changed { .. }
+        TrainError::Spec(error) => is_spec_usage(error),
+        TrainError::Changed { .. }
         | TrainError::Beyond { .. }
-        | TrainError::Precision { .. }
-        | TrainError::NoFusion
-        | TrainError::TooLarge { .. }
-        | TrainError::VerifiesItself { .. }
         | TrainError::OtherData { .. }
         | TrainError::OtherTokenizer { .. } => true,
+        _ => false,
+    }
+}
+
+fn is_spec_usage(error: &SpecError) -> bool {
+    match error {
+        SpecError::Run(error) => is_run_usage(error),
+        SpecError::Device(error) => is_device_usage(error),
+        SpecError::Stored(_)
+        | SpecError::Precision { .. }
+        | SpecError::NoFusion
+        | SpecError::TooLarge { .. }
+        | SpecError::VerifiesItself { .. } => true,
         _ => false,
     }
 }
@@ -201,7 +210,7 @@ fn is_train_usage(error: &TrainError) -> bool {
 fn is_use_usage(error: &UseError) -> bool {
     match error {
         UseError::Run(error) => is_run_usage(error),
-        UseError::Train(error) => is_train_usage(error),
+        UseError::Spec(error) => is_spec_usage(error),
         UseError::Device(error) => is_device_usage(error),
         error => error.is_usage(),
     }

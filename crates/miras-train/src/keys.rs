@@ -59,7 +59,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use miras_registry::Registry;
-    use miras_trainer::RunConfig;
+    use miras_spec::RunConfig;
 
     use super::*;
 

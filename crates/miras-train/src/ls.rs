@@ -10,8 +10,8 @@ use miras_config::Layers;
 use miras_core::Axis;
 use miras_registry::Registry;
 use miras_run::{RunFolder, rfc3339};
+use miras_spec::RunConfig;
 use miras_sweep::{Next, SweepError, SweepFolder, schedule, states};
-use miras_trainer::RunConfig;
 use serde_json::{Map, Value, json};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use miras_config::{Layers, did_you_mean};
 use miras_registry::Registry;
-use miras_trainer::{RunConfig, estimate};
+use miras_spec::{RunConfig, estimate};
 use serde_json::{Value, json};
 
 use crate::{

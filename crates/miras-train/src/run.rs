@@ -5,7 +5,8 @@ use std::{env, path::Path};
 use miras_log::Console;
 use miras_registry::Registry;
 use miras_run::{RunFolder, SourceTree, Status, shell_word};
-use miras_trainer::{Outcome, Resume, RunConfig, RunRequest, kept_config, kept_layers};
+use miras_spec::{RunConfig, stored_config, stored_layers};
+use miras_trainer::{Outcome, Resume, RunRequest};
 
 use crate::{
     args::{Progress, ResumeArg, RunArgs},
@@ -33,10 +34,10 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> 
             None => only_run(&runs, &stem)?,
         };
         let folder = RunFolder::open_to_read(&runs, &run)?;
-        let (stored, _) = kept_config(&folder, registry)?;
+        let (stored, _) = stored_config(&folder, registry)?;
         let layers = match &file {
             Some(file) => layers(Some(file), &args.set.set)?,
-            None => set_on(kept_layers(&folder)?.0, None, &args.set.set)?,
+            None => set_on(stored_layers(&folder)?.0, None, &args.set.set)?,
         };
         let opened = RunConfig::load_to_resume(layers, registry, folder.path(), &stored.data)?;
         if let Some(note) = opened.note.filter(|_| !is_quiet) {

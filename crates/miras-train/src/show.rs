@@ -2,7 +2,7 @@
 
 use miras_config::{Origins, annotated};
 use miras_registry::Registry;
-use miras_trainer::RunConfig;
+use miras_spec::RunConfig;
 
 use crate::{args::ShowArgs, layers::layers, out::Out};
 

@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use miras_config::did_you_mean;
 use miras_registry::Registry;
 use miras_run::shell_word;
-use miras_trainer::RunConfig;
+use miras_spec::RunConfig;
 
 use crate::{exit::Usage, layers::LIBRARY};
 

@@ -17,7 +17,8 @@ use miras_core::{
     AttentionalBias, Axis, Gates, MemoryArchitecture, Part, Program, ProgramError, table_of,
 };
 use miras_registry::Registry;
-use miras_trainer::{Outcome, RunConfig, RunRequest, run};
+use miras_spec::RunConfig;
+use miras_trainer::{Outcome, RunRequest, run};
 use serde::{Deserialize, Serialize};
 
 static LOG_COSH: Part<dyn AttentionalBias> = Part {

@@ -1,8 +1,7 @@
 //! What to try after a stop.
 
 use miras_engine::Form;
-
-use crate::{OnNonfinite, RunConfig};
+use miras_spec::{OnNonfinite, RunConfig};
 
 /// What may keep a run finite that was not, with the present values; `go_on` is the command that
 /// resumes it, if there is a checkpoint to go on from.

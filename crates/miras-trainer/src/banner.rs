@@ -2,14 +2,12 @@
 
 use miras_core::Axis;
 use miras_data::Dataset;
-use miras_model::{LanguageModel, ParameterGroup};
+use miras_model::{LanguageModel, ParameterGroup, parameters};
 use miras_run::{RunFolder, counted, short_checksums};
+use miras_spec::{RunConfig, StateRule, notes_here};
 
-use crate::machine::notes_here;
-use crate::parameters::parameters;
 use crate::snapshot::State;
 use crate::start::in_words;
-use crate::{RunConfig, StateRule};
 
 /// The lines of the banner.
 pub(crate) fn lines(

@@ -1,8 +1,7 @@
 //! What memories keep from step to step under `train.state = "carry"`.
 
 use miras_model::{LanguageModel, ModelState, NamedState, StateError};
-
-use crate::{StateRule, TrainConfig};
+use miras_spec::{StateRule, TrainConfig};
 
 /// The state behind each micro-batch of a step, for the same micro-batch of the next.
 pub(crate) struct Carried {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use miras_data::Batch;
 use miras_engine::Probe;
 use miras_log::Tracker;
-use miras_model::{ParameterGroup, Pass};
+use miras_model::{ParameterGroup, Pass, parameters};
+use miras_spec::metrics;
+use miras_spec::read::{Tokens, read};
 
 use crate::TrainError;
-use crate::parameters::parameters;
-use crate::read::{Tokens, read};
 use crate::session::Session;
 
 impl Session {
@@ -94,22 +94,10 @@ fn scalars_of(layer: usize, probe: &Probe, threshold: f64) -> Vec<(String, f64)>
         ("state_norm", mean(&probe.state)),
         ("capped", mean(&probe.capped)),
     ]);
-    let tag = |name| format!("memory/{layer}/{name}");
-    (found.into_iter().map(|(name, value)| (tag(name), value))).collect()
-}
-
-/// The tags of all layers' scalars.
-pub(crate) fn tags(layers: usize) -> impl Iterator<Item = String> {
-    let names = [
-        "inner_loss",
-        "surprise",
-        "surprise_share",
-        "write_norm",
-        "retention",
-        "state_norm",
-        "capped",
-    ];
-    (0..layers).flat_map(move |layer| names.map(|name| format!("memory/{layer}/{name}")))
+    let found = found.into_iter();
+    found
+        .map(|(scalar, value)| (metrics::of_memory(layer, scalar), value))
+        .collect()
 }
 
 /// The distributions of one memory layer over tokens and memories.

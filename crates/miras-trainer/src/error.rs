@@ -1,12 +1,10 @@
 //! Why a run cannot be carried out.
 
-use std::path::PathBuf;
-
-use miras_config::ConfigError;
 use miras_data::DataError;
-use miras_device::{DeviceError, gib};
+use miras_device::DeviceError;
 use miras_log::LogError;
 use miras_run::RunError;
+use miras_spec::SpecError;
 
 use crate::compare::FREE;
 
@@ -14,43 +12,9 @@ use crate::compare::FREE;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The data cannot be opened or read.
-    #[error("{}{}", at_key(.0), with_cause(.0))]
-    Data(DataError),
-    /// There is no such device.
+    /// The run cannot be read or measured, or not be taken on by this machine.
     #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// The run folder refuses.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// The device cannot be read from.
-    #[error("the device failed: {0}")]
-    Compute(String),
-    /// The device has no such number type.
-    #[error(
-        "train.precision = \"{precision}\": the device `{device}` does not compute in it; it has {has}: use --set train.precision=f32, or another device"
-    )]
-    Precision {
-        /// As it is written.
-        precision: &'static str,
-        /// The device.
-        device: String,
-        /// What it computes in.
-        has: String,
-    },
-    /// A switch of something that is not there.
-    #[error(
-        "train.fusion = false: this program is built without the feature `fusion`, so nothing is fused: leave it out, or use --set train.fusion=true for a run that was begun with it"
-    )]
-    NoFusion,
-    /// The CPU would be compared with itself.
-    #[error(
-        "train.verify_device compares a device with the CPU, and `{device}` is the CPU: use --set train.verify_device=0, or another device"
-    )]
-    VerifiesItself {
-        /// The device.
-        device: String,
-    },
+    Spec(#[from] SpecError),
     /// The device computes something else than the CPU.
     #[error(
         "step {step}: the device `{device}` and the CPU disagree: {gap}; nothing of this step was kept; try train.fusion = false, a build without the features `fusion` and `autotune`, or another device"
@@ -71,38 +35,9 @@ pub enum TrainError {
         /// As in `model.safetensors`.
         name: String,
     },
-    /// The held-out rows ask for nothing.
-    #[error(
-        "the evaluation scored no token: {rows} rows of {name} were read, and none has a target that counts; use other data"
-    )]
-    Unscored {
-        /// How many rows were read.
-        rows: u64,
-        /// The data.
-        name: String,
-    },
-    /// No memory of this machine holds the model.
-    #[error(
-        "this model has {parameters} parameters, and training it takes {:.1} GiB or more, beyond the \
-         {:.1} GiB of memory and swap of this machine: use a smaller model.dim, model.layers, \
-         model.ffn_dim, train.batch or data.seq_len",
-        gib(*bytes),
-        gib(*has)
-    )]
-    TooLarge {
-        /// How many parameters it has.
-        parameters: usize,
-        /// What they take, with gradients and optimiser where it has them.
-        bytes: u64,
-        /// Memory and swap of the machine.
-        has: u64,
-    },
     /// Metrics cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The stored configuration of a run that is to be continued cannot be read.
-    #[error("the stored configuration cannot be used any more\n{0}")]
-    Stored(ConfigError),
     /// The configuration differs from that of the run that is to be continued.
     #[error("{}", changed(.name, .keys))]
     Changed {
@@ -150,22 +85,6 @@ pub enum TrainError {
     /// Relative paths start nowhere.
     #[error("cannot tell the working directory, from which paths start: {0}")]
     NoFolder(std::io::Error),
-    /// Weights that cannot be put into the model.
-    #[error("cannot use the weights in {}: {cause}", path.display())]
-    Weights {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        cause: String,
-    },
-    /// A file of a checkpoint is not what this program expects.
-    #[error("cannot load {}: {cause}; resume from another step with `--resume=STEP`", path.display())]
-    Load {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        cause: String,
-    },
 }
 
 /// A key whose value differs from the stored one.
@@ -181,26 +100,20 @@ pub struct ChangedKey {
 
 impl From<DataError> for TrainError {
     fn from(error: DataError) -> Self {
-        Self::Data(error)
+        Self::Spec(error.into())
     }
 }
 
-fn at_key(error: &DataError) -> String {
-    match error.field() {
-        // Its message begins with its field.
-        Some(_) if matches!(error, DataError::Config { .. }) => format!("[data] {error}"),
-        Some(field) => {
-            let text = error.to_string();
-            let rest = text.strip_prefix(&format!("{field}: ")).unwrap_or(&text);
-            format!("data.{field}: {rest}")
-        }
-        None => format!("[data] {error}"),
+impl From<DeviceError> for TrainError {
+    fn from(error: DeviceError) -> Self {
+        Self::Spec(error.into())
     }
 }
 
-fn with_cause(error: &DataError) -> String {
-    let cause = std::error::Error::source(error);
-    cause.map_or_else(String::new, |cause| format!(": {cause}"))
+impl From<RunError> for TrainError {
+    fn from(error: RunError) -> Self {
+        Self::Spec(error.into())
+    }
 }
 
 fn changed(name: &str, keys: &[ChangedKey]) -> String {

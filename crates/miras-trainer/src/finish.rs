@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 
 use miras_data::Metric;
 use miras_log::Tracker;
-use miras_model::{Ablation, Pass};
+use miras_model::{Ablation, Pass, parameters};
 use miras_run::{Best, CheckpointInfo, Goal, Status, Summary, shell_word};
+use miras_spec::metrics::{EVAL_LOSS, QUESTIONS};
+use miras_spec::{Evaluate, Evaluated, OnNonfinite, StartFrom, StateRule, Sum};
 
-use crate::evaluate::{Evaluate, Evaluated, QUESTIONS, Scored, StartFrom, Sum};
-use crate::parameters::{first_nonfinite, parameters};
+use crate::nonfinite::first_nonfinite;
 use crate::samples::block;
+use crate::scored::Scored;
 use crate::session::{End, Session};
-use crate::{OnNonfinite, Outcome, StateRule, TrainError, advice, snapshot};
-
-/// The metric that decides which checkpoint is best.
-pub(crate) const METRIC: &str = "eval/loss";
+use crate::{Outcome, TrainError, advice, snapshot};
 
 /// Why a checkpoint is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +114,7 @@ impl Session {
         let found = self.measure(Ablation::None)?;
         let step = self.state.step;
         let (loss, beside) = self.means(&found, "eval");
-        let mut values = vec![(METRIC.to_owned(), loss)];
+        let mut values = vec![(EVAL_LOSS.to_owned(), loss)];
         values.extend(beside);
         let text: Vec<String> = (values.iter())
             .map(|(tag, value)| format!("{tag} {value:.4}"))
@@ -139,7 +138,7 @@ impl Session {
             (self.state.best.as_ref()).is_none_or(|best| Goal::Lower.is_better(loss, best.value));
         if is_best && loss.is_finite() {
             self.state.best = Some(Best {
-                metric: METRIC.to_owned(),
+                metric: EVAL_LOSS.to_owned(),
                 value: loss,
                 step,
             });
@@ -203,18 +202,16 @@ impl Session {
             },
             device: &self.device,
         };
-        evaluate.run(&|_| {})
+        Ok(evaluate.run(&|_| {})?)
     }
 
     /// The mean loss, and the metric that goes beside it with its tag.
     fn means(&self, found: &Evaluated, prefix: &str) -> (f64, Option<(String, f64)>) {
-        let all = Sum::total(&found.positions);
-        let scored = Scored {
-            loss: all.mean_loss(),
-            accuracy: Some(all.accuracy()),
-            bytes: all.bytes / all.weight,
-        };
-        (scored.loss, scored.beside_loss(self.data.metric(), prefix))
+        let scored = Scored::of(&Sum::total(&found.positions));
+        (
+            scored.loss,
+            scored.secondary_metric(self.data.metric(), prefix),
+        )
     }
 
     /// Whether the best evaluation so far is that of this step.
@@ -240,7 +237,7 @@ impl Session {
             ..self.state.clone()
         };
         let info = CheckpointInfo {
-            metric: Some(METRIC.to_owned()),
+            metric: Some(EVAL_LOSS.to_owned()),
             eval: self
                 .evaluated
                 .filter(|(at, _)| *at == step)

@@ -2,47 +2,11 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
-use miras_config::{ConfigError, Tree};
-use miras_model::LanguageModel;
-use miras_run::{Export, Vouched, vouched_config};
+use miras_run::Vouched;
+use miras_spec::{RunConfig, SpecError, Weights, initial_weights};
 
-use crate::estimate::estimate;
+use crate::TrainError;
 use crate::learner::Learner;
-use crate::weights::Weights;
-use crate::{RunConfig, TrainError, machine};
-
-/// Refuses, at its key, a file that does not fit the model.
-pub(crate) fn check(tree: &Tree, config: &RunConfig, vocab: usize) -> Result<(), ConfigError> {
-    let Some(path) = &config.train.init_from else {
-        return Ok(());
-    };
-    let fits = || {
-        let (weights, _) = read(path)?;
-        let device = miras_device::open("cpu")?;
-        machine::require(
-            config,
-            vocab,
-            &device,
-            estimate(config, vocab).train.weights,
-        )?;
-        weights.fits(&blank(config, vocab, &device))
-    };
-    fits().map_err(|error: TrainError| {
-        let help = "init_from is a model.safetensors, or a folder with one: a checkpoint, or what \
-                    `miras-train export` writes";
-        let run = if Path::new(path).join("checkpoints").is_dir() {
-            format!("; `{path}` is a run, whose weights `miras-train export` takes out")
-        } else {
-            String::new()
-        };
-        tree.error(
-            "train.init_from",
-            error.to_string(),
-            Some(format!("{help}{run}")),
-        )
-    })
-}
 
 /// The weights that a run begins with.
 pub(crate) struct Init {
@@ -62,7 +26,7 @@ pub(crate) fn start(config: &RunConfig, mut learner: Learner) -> Result<Init, Tr
             note: None,
         });
     };
-    let (weights, vouched) = read(path)?;
+    let (weights, vouched) = initial_weights(path)?;
     let note = match vouched {
         Vouched::Yes => None,
         Vouched::Unknown => Some(format!(
@@ -79,19 +43,6 @@ pub(crate) fn start(config: &RunConfig, mut learner: Learner) -> Result<Init, Tr
     })
 }
 
-/// Weights, compared with what vouches for them; those of an export with its configuration, which
-/// says what they are.
-fn read(path: &str) -> Result<(Weights, Vouched), TrainError> {
-    let weights = Weights::read(Path::new(path))?;
-    let vouched = weights.verify()?;
-    if let Some(folder) = weights.path().parent()
-        && Export::read(folder)?.is_some()
-    {
-        vouched_config(folder)?;
-    }
-    Ok((weights, vouched))
-}
-
 /// Refuses weights that are not those that a run began with, as far as it knows.
 pub(crate) fn refuse_others(config: &RunConfig, known: Option<&str>) -> Result<(), TrainError> {
     let (Some(path), Some(known)) = (&config.train.init_from, known) else {
@@ -102,14 +53,10 @@ pub(crate) fn refuse_others(config: &RunConfig, known: Option<&str>) -> Result<(
     if found == known {
         return Ok(());
     }
-    Err(TrainError::Weights {
+    Err(TrainError::Spec(SpecError::Weights {
         path: weights.path().to_owned(),
         cause: format!(
             "the run began with others: its SHA-256 is {found}, and theirs was {known}; restore the file, or start a new run"
         ),
-    })
-}
-
-fn blank(config: &RunConfig, vocab: usize, device: &Device) -> LanguageModel {
-    LanguageModel::new(&config.model, vocab, config.train.seed, device)
+    }))
 }

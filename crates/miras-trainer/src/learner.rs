@@ -4,14 +4,18 @@ use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use miras_data::Batch;
-use miras_model::{LanguageModel, ModelState, ParameterGroup, ParameterGroups, Pass, Precision};
+use miras_model::{
+    LanguageModel, ModelState, Parameter, ParameterGroup, ParameterGroups, Pass, Precision,
+    parameters, ungrouped,
+};
+use miras_spec::read::{ReadBack, Tokens, sum as sum_of, weight_of};
+use miras_spec::{OptimConfig, RunConfig};
 
+use crate::TrainError;
 use crate::carried::Carried;
+use crate::gradients::gradients;
 use crate::loss_scale::{LossScale, SMALLEST};
 use crate::norm::{Huge, Norm, Squares};
-use crate::parameters::{self, Parameter, parameters};
-use crate::read::{ReadBack, Tokens, sum as sum_of, weight_of};
-use crate::{OptimConfig, RunConfig, TrainError};
 
 /// A model and its optimiser.
 pub(crate) struct Learner {
@@ -97,7 +101,7 @@ impl Learner {
     ) -> Result<Self, TrainError> {
         let with_gradients = device.clone().autodiff();
         let model = LanguageModel::new(&config.model, vocab, config.train.seed, &with_gradients);
-        let groups = parameters::groups(&model)?;
+        let groups = groups(&model)?;
         Ok(Self {
             optimizer: optimizer(&config.optim, &model, &groups),
             model,
@@ -215,7 +219,7 @@ impl Learner {
         if let Some(scale) = scale {
             values = scaled(&self.model, values, scale.recip());
         }
-        let gradients = parameters::gradients(&self.model, &values);
+        let gradients = gradients(&self.model, &values);
         let squares = Squares::of(&gradients, &mut numbers);
         let finiteness: Vec<_> = (states.iter())
             .map(|state| numbers.add(state.finiteness().inner()))
@@ -253,6 +257,21 @@ impl Learner {
             values
         };
         self.model = self.optimizer.step(lr, self.model.clone(), values);
+    }
+}
+
+/// The group of every parameter, or an error that names one that no module put into a group.
+fn groups(model: &LanguageModel) -> Result<ParameterGroups, TrainError> {
+    let groups = model.groups();
+    check_groups(model, &groups)?;
+    Ok(groups)
+}
+
+/// An error that names a parameter without a group, if there is one.
+fn check_groups(model: &LanguageModel, groups: &ParameterGroups) -> Result<(), TrainError> {
+    match ungrouped(model, groups) {
+        Some(name) => Err(TrainError::NoGroup { name }),
+        None => Ok(()),
     }
 }
 

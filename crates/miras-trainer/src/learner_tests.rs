@@ -1,8 +1,9 @@
 use miras_config::Layers;
 use miras_data::Dataset;
 
+use miras_spec::read::read;
+
 use super::*;
-use crate::read::read;
 
 const SMALL: &str = "[model]\nlayers = 1\ndim = 8\nheads = 2\nffn_dim = 8\n\
     tie_head = false\n[memory]\nnorm = true\n[algorithm]\nchunk = 4\n\
@@ -142,8 +143,7 @@ fn accumulated_batches_are_one_large_batch() {
         sum.norm
     );
     assert!((one.accuracy.unwrap() - sum.accuracy.unwrap()).abs() < 1e-6);
-    let of =
-        |gradients: &Gradients| values(parameters::gradients(&learner.model, &gradients.values));
+    let of = |gradients: &Gradients| values(super::gradients(&learner.model, &gradients.values));
     for ((name, one), (_, sum)) in of(&one).into_iter().zip(of(&sum)) {
         let apart = one
             .iter()
@@ -162,10 +162,10 @@ fn clipping_scales_the_whole_gradient() {
         .unwrap();
     let (norm, before) = (
         gradients.norm.value,
-        values(parameters::gradients(&learner.model, &gradients.values)),
+        values(super::gradients(&learner.model, &gradients.values)),
     );
     let scaled = scaled(&learner.model, gradients.values, 0.5 / norm);
-    let after = values(parameters::gradients(&learner.model, &scaled));
+    let after = values(super::gradients(&learner.model, &scaled));
     let square: f32 = after
         .iter()
         .flat_map(|(_, one)| one)
@@ -190,7 +190,7 @@ fn the_norm_is_that_of_all_gradients() {
     let gradients = learner
         .gradients(&[data.train_batch(0, 0..2).unwrap()], false)
         .unwrap();
-    let all = values(parameters::gradients(&learner.model, &gradients.values));
+    let all = values(super::gradients(&learner.model, &gradients.values));
     let square: f64 = all
         .iter()
         .flat_map(|(_, one)| one)
@@ -289,7 +289,7 @@ fn what_is_carried_changes_the_loss_behind_the_first_step() {
 fn gradients_do_not_go_back_to_the_step_before() {
     let of_initial = |learner: &Learner, batches: &[Batch]| {
         let gradients = learner.gradients(batches, false).unwrap();
-        (parameters::gradients(&learner.model, &gradients.values).iter())
+        (super::gradients(&learner.model, &gradients.values).iter())
             .filter(|one| one.name.contains("initial"))
             .count()
     };
@@ -413,7 +413,7 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.unwrap().install(|| {
             let found = learner.gradients(&batch, false).unwrap();
-            let values = values(parameters::gradients(&learner.model, &found.values));
+            let values = values(gradients(&learner.model, &found.values));
             (found.loss.to_bits(), found.norm.value.to_bits(), values)
         })
     };
@@ -429,7 +429,7 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
 fn every_parameter_has_a_group_and_one_without_is_named() {
     let of = |sets: &[&str]| {
         let (learner, ..) = small(sets);
-        let groups = parameters::groups(&learner.model).unwrap();
+        let groups = groups(&learner.model).unwrap();
         (parameters(&learner.model).into_iter())
             .map(|one| (groups.of(one.id).unwrap().name(), one.name))
             .collect::<Vec<_>>()
@@ -464,7 +464,7 @@ fn every_parameter_has_a_group_and_one_without_is_named() {
 
     let (learner, ..) = small(&[]);
     let other = ParameterGroups::default();
-    let error = parameters::check_groups(&learner.model, &other).unwrap_err();
+    let error = check_groups(&learner.model, &other).unwrap_err();
     let error = error.to_string();
     assert!(
         error.starts_with("the parameter `embedding` is in no group"),

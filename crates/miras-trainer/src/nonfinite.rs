@@ -3,11 +3,12 @@
 use burn::tensor::{Device, Tensor};
 use miras_data::Batch;
 use miras_engine::Probe;
-use miras_model::{Chunks, LanguageModel, Mixer, ModelState, Pass, StateTree, TokenMixer};
+use miras_model::{
+    Chunks, LanguageModel, Mixer, ModelState, Parameter, Pass, StateTree, TokenMixer, parameters,
+};
+use miras_spec::read::{Tokens, read};
 
 use crate::TrainError;
-use crate::parameters::{first_nonfinite, parameters};
-use crate::read::{Tokens, read};
 
 /// A description of the first place with NaN or infinity: a parameter, or layer and tensor (in a
 /// memory also the chunk) of the pass over the batch from `earlier` on; none if that pass is
@@ -60,6 +61,15 @@ pub(crate) fn first_place(
     }
 }
 
+/// The name of the first that holds NaN or infinity.
+pub(crate) fn first_nonfinite(list: &[Parameter]) -> Result<Option<String>, TrainError> {
+    // 0 times NaN or infinity is NaN; a plain sum of large finite values could overflow.
+    let probes = (list.iter()).map(|one| one.values.clone().mul_scalar(0.0).sum());
+    let probes = read(Tensor::cat(probes.collect(), 0))?;
+    let first = probes.iter().position(|value| !value.is_finite());
+    Ok(first.map(|at| list[at].name.clone()))
+}
+
 /// The first tensor of a mixer's memory with a non-finite value.
 fn in_state(mixer: &Mixer, state: &StateTree) -> Result<Option<String>, TrainError> {
     for name in mixer.memory() {
@@ -105,7 +115,7 @@ mod tests {
     use miras_config::Layers;
 
     use super::*;
-    use crate::RunConfig;
+    use miras_spec::RunConfig;
 
     /// Sets every value of one parameter.
     struct Fill {

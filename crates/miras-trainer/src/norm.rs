@@ -2,10 +2,10 @@
 //! gradient is.
 
 use burn::tensor::Tensor;
+use miras_model::Parameter;
+use miras_spec::read::{Numbers, PIECE, ReadBack, Slot};
 
 use crate::TrainError;
-use crate::parameters::Parameter;
-use crate::read::{Numbers, PIECE, ReadBack, Slot};
 
 /// Below this sum of squares, squares may have been rounded to 0.
 const TINY: f64 = 1e-30;

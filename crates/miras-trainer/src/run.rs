@@ -1,18 +1,17 @@
 //! One run from start to end.
 
-use burn::tensor::Device;
 use miras_data::Dataset;
 use miras_run::RunFolder;
+use miras_spec::{
+    RunConfig, StateRule, check_memory, check_verify, open_device, stored_config,
+    with_stored_tokenizer,
+};
 
-use crate::kept::{kept_config, kept_tokenizer};
 use crate::learner::Learner;
 use crate::session::Session;
 use crate::start::Started;
 use crate::verify::Twin;
-use crate::{
-    Outcome, RunConfig, RunRequest, StateRule, TrainConfig, TrainError, init, machine, snapshot,
-    start,
-};
+use crate::{Outcome, RunRequest, TrainError, init, snapshot, start};
 
 /// Trains as configured, or goes on training, and leaves everything in the run's folder.
 pub fn run(config: RunConfig, request: RunRequest) -> Result<Outcome, TrainError> {
@@ -20,8 +19,8 @@ pub fn run(config: RunConfig, request: RunRequest) -> Result<Outcome, TrainError
         Some(_) => {
             let name = request.name.as_ref().unwrap_or(&request.stem);
             let folder = RunFolder::open_to_read(&request.runs, name)?;
-            let (stored, _) = kept_config(&folder, &config.registry)?;
-            kept_tokenizer(folder.path(), &stored.data, &config.data)
+            let (stored, _) = stored_config(&folder, &config.registry)?;
+            with_stored_tokenizer(folder.path(), &stored.data, &config.data)
         }
         None => (config.data.clone(), None),
     };
@@ -50,9 +49,9 @@ fn run_noted(
     if config.train.state == StateRule::Carry {
         data.stream_steps(config.train.sequences())?;
     }
-    let device = open(&config.train)?;
-    machine::check_verify(&config.train, &device)?;
-    machine::check_memory(&config, data.vocab(), &device)?;
+    let device = open_device(&config.train)?;
+    check_verify(&config.train, &device)?;
+    check_memory(&config, data.vocab(), &device)?;
     let learner = Learner::new(&config, data.vocab(), &device)?;
     let mut started = match request.resume {
         None => start::fresh(&config, data.as_ref(), &request, learner)?,
@@ -64,15 +63,6 @@ fn run_noted(
         steps => Some(twin(&config, data.vocab(), &started, steps)?),
     };
     Session::open(config, data, device, request, started, twin)?.run()
-}
-
-/// The device of a configuration, if it can do what is asked of it.
-pub(crate) fn open(train: &TrainConfig) -> Result<Device, TrainError> {
-    machine::check_fusion(train)?;
-    miras_device::set_fusion(train.fusion)?;
-    let device = miras_device::open(&train.device)?;
-    machine::check_precision(train, &device)?;
-    Ok(device)
 }
 
 /// The CPU's side, where the run is about to start.

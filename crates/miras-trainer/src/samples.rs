@@ -5,10 +5,10 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use miras_data::{DataConfig, Tokenizer};
 use miras_model::{LanguageModel, Pass, Sampler};
+use miras_spec::read::read;
+use miras_spec::{RunConfig, with_stored_tokenizer};
 
-use crate::kept::kept_tokenizer;
-use crate::read::read;
-use crate::{RunConfig, TrainError};
+use crate::TrainError;
 
 /// Tokens that are written for each prompt.
 const TOKENS: usize = 200;
@@ -29,7 +29,7 @@ impl Samples {
             return Ok(None);
         }
         let stored = config.data.absolute().map_err(TrainError::NoFolder)?;
-        let (data, _) = kept_tokenizer(run, &stored, &config.data);
+        let (data, _) = with_stored_tokenizer(run, &stored, &config.data);
         let tokenizer = match &data {
             DataConfig::Builtin(_) => Tokenizer::bytes(),
             DataConfig::Text(text) => Tokenizer::open(&text.tokenizer)?,

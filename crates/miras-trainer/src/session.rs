@@ -10,20 +10,19 @@ use miras_data::{Batch, Dataset, Metric};
 use miras_log::{Progress, Span, Tick, Tracker, Trackers};
 use miras_model::ModelState;
 use miras_run::{Checkpoints, RunFolder};
+use miras_spec::metrics::EVAL_LOSS;
+use miras_spec::read::weight_of;
+use miras_spec::{OnNonfinite, RunConfig, StateRule, learning_rate};
 
-use crate::evaluate::Scored;
-use crate::finish::{METRIC, Occasion};
+use crate::finish::Occasion;
 use crate::learner::{Fault, Gradients, Learner};
-use crate::read::weight_of;
 use crate::samples::Samples;
-use crate::schedule::learning_rate;
+use crate::scored::Scored;
 use crate::snapshot::State;
 use crate::start::Started;
 use crate::trackers::Known;
 use crate::verify::Twin;
-use crate::{
-    OnNonfinite, RunConfig, RunRequest, StateRule, TrainError, banner, nonfinite, trackers,
-};
+use crate::{RunRequest, TrainError, banner, nonfinite, trackers};
 
 /// A run in progress.
 pub(crate) struct Session {
@@ -90,7 +89,7 @@ impl Session {
             None => Default::default(),
         };
         let evaluated = (started.eval)
-            .filter(|_| known.has(METRIC))
+            .filter(|_| known.has(EVAL_LOSS))
             .map(|loss| (state.step, loss));
         let span = Span {
             start: state.step,
@@ -189,7 +188,7 @@ impl Session {
             accuracy: gradients.accuracy,
             bytes: bytes / batches.iter().map(weight_of).sum::<f64>(),
         };
-        values.extend(scored.beside_loss(self.data.metric(), "train"));
+        values.extend(scored.secondary_metric(self.data.metric(), "train"));
         values.push(("optim/lr".to_owned(), lr));
         values.push(("optim/grad_norm".to_owned(), norm));
 

@@ -11,7 +11,6 @@
 //! seed. Equal runs give equal files, apart from the seconds in `state.json`.
 
 use std::error::Error;
-use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
@@ -19,18 +18,15 @@ use burn::optim::ModuleOptimizer;
 use burn::store::burn_pack::{Reader, Writer};
 use burn::tensor::Bytes;
 use miras_run::Best;
+use miras_spec::{STATE_FILE, SpecError, Weights};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::learner::Learner;
 use crate::loss_scale::LossScale;
-use crate::start::TOKENIZER;
-use crate::weights::Weights;
 
-const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.bpk";
 const MEMORY: &str = "memory.safetensors";
-const STATE: &str = "state.json";
 
 /// What a run carries from step to step beside weights and optimiser.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,7 +54,10 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 /// Writes the files of a checkpoint into an empty folder.
 pub(crate) fn save(folder: &Path, learner: &Learner, state: &State) -> Result<(), Failure> {
-    fs::write(folder.join(MODEL), Weights::bytes_of(&learner.frozen())?)?;
+    fs::write(
+        folder.join(Weights::FILE),
+        Weights::bytes_of(&learner.frozen())?,
+    )?;
     fs::write(folder.join(OPTIMIZER), optimizer_bytes(&learner.optimizer)?)?;
     if let Some(carried) = &learner.carried
         && let Some(bytes) = carried.to_bytes()?
@@ -71,34 +70,26 @@ pub(crate) fn save(folder: &Path, learner: &Learner, state: &State) -> Result<()
     };
     let mut json = serde_json::to_vec_pretty(&state)?;
     json.push(b'\n');
-    fs::write(folder.join(STATE), json)?;
+    fs::write(folder.join(STATE_FILE), json)?;
     Ok(())
 }
 
 /// Reads the state that [`save`] wrote.
 pub(crate) fn state(folder: &Path) -> Result<State, TrainError> {
-    let path = folder.join(STATE);
-    let json = fs::read(&path).map_err(failed(&path))?;
-    serde_json::from_slice(&json).map_err(failed(&path))
-}
-
-/// The fingerprint of the tokenizer that a checkpoint in a folder was trained with, as
-/// [`miras_data::Tokenizer::fingerprint`] gives it; none for bytes and for data that are no text.
-pub fn tokenizer_fingerprint(folder: &Path) -> Result<Option<String>, TrainError> {
-    let data = state(folder)?.data;
-    let found = data.split(' ').find(|part| part.starts_with(TOKENIZER));
-    Ok(found.map(str::to_owned))
+    let path = folder.join(STATE_FILE);
+    let json = fs::read(&path).map_err(SpecError::load(&path))?;
+    Ok(serde_json::from_slice(&json).map_err(SpecError::load(&path))?)
 }
 
 /// Reads what [`save`] wrote.
 pub(crate) fn load(folder: &Path, mut learner: Learner) -> Result<(Learner, State), TrainError> {
     let state = state(folder)?;
-    learner.model = Weights::read(&folder.join(MODEL))?.into_model(learner.model)?;
+    learner.model = Weights::read(folder)?.into_model(learner.model)?;
 
     let path = folder.join(OPTIMIZER);
-    let bytes = fs::read(&path).map_err(failed(&path))?;
+    let bytes = fs::read(&path).map_err(SpecError::load(&path))?;
     let bytes = Bytes::from_bytes_vec(bytes);
-    learner.optimizer = (learner.optimizer.from_bytes(bytes)).map_err(failed(&path))?;
+    learner.optimizer = (learner.optimizer.from_bytes(bytes)).map_err(SpecError::load(&path))?;
 
     // A checkpoint of another precision, or of an earlier version, has none.
     if let (Some(now), Some(stored)) = (&mut learner.loss_scale, state.loss_scale) {
@@ -109,8 +100,8 @@ pub(crate) fn load(folder: &Path, mut learner: Learner) -> Result<(Learner, Stat
     if let Some(carried) = &mut learner.carried
         && path.exists()
     {
-        let bytes = fs::read(&path).map_err(failed(&path))?;
-        (carried.load(&bytes, &learner.model)).map_err(failed(&path))?;
+        let bytes = fs::read(&path).map_err(SpecError::load(&path))?;
+        (carried.load(&bytes, &learner.model)).map_err(SpecError::load(&path))?;
     }
     Ok((learner, state))
 }
@@ -129,11 +120,4 @@ fn optimizer_bytes(optimizer: &ModuleOptimizer) -> Result<Vec<u8>, Failure> {
         writer = writer.with_metadata(&name, &text);
     }
     Ok(writer.into_bytes()?.to_vec())
-}
-
-fn failed<E: Display>(path: &Path) -> impl Fn(E) -> TrainError {
-    move |cause| TrainError::Load {
-        path: path.to_owned(),
-        cause: cause.to_string(),
-    }
 }

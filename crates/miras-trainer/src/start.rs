@@ -5,24 +5,23 @@ use std::io::ErrorKind;
 use miras_data::{Dataset, Description};
 use miras_log::JsonLines;
 use miras_run::{Checkpoint, Checkpoints, RunError, RunFolder, RunRecord, Start, provenance};
-
+use miras_spec::{
+    RunConfig, estimate, fingerprints, split_tokenizer, stored_config, stored_tokenizer,
+    tokenizer_files,
+};
 use toml::Table;
 
 use crate::compare::{DATA_PATHS, INIT_FROM, changed_keys};
-use crate::estimate::estimate;
-use crate::kept::{kept_config, kept_files, tokenizer_files};
 use crate::learner::Learner;
 use crate::snapshot::{self, State};
 use crate::trackers::plain;
-use crate::{Resume, RunConfig, RunRequest, TrainError, init};
+use crate::{Resume, RunRequest, TrainError, init};
 
 /// Versions that `run.json` records.
 const VERSIONS: &[(&str, &str)] = &[
     ("miras-trainer", env!("CARGO_PKG_VERSION")),
     ("burn", miras_device::BURN),
 ];
-/// How the fingerprint of a tokenizer begins.
-pub(crate) const TOKENIZER: &str = "tokenizer-sha256:";
 
 /// A run that is ready to train.
 pub(crate) struct Started {
@@ -85,7 +84,7 @@ pub(crate) fn again(
     let folder = RunFolder::open(&request.runs, name)?;
     let record = record_of(&folder)?;
     let mut notes = Vec::new();
-    let (before, note) = kept_config(&folder, &config.registry)?;
+    let (before, note) = stored_config(&folder, &config.registry)?;
     notes.extend(note.map(as_note));
     let mut checkpoints = Checkpoints::new(&folder, config.checkpoint.policy());
     let found = find(&checkpoints, at, &mut notes)?;
@@ -122,7 +121,7 @@ pub(crate) fn again(
     };
     // What can be said against the folder's other files is said before they change.
     JsonLines::read(folder.metrics_path())?;
-    let tokenizer = match kept_files(folder.path()) {
+    let tokenizer = match stored_tokenizer(folder.path()) {
         Ok(_) => Vec::new(),
         // It is damaged, or the run is of an earlier version.
         Err(_) => tokenizer_files(&config.data, tokenizer_of(&description))?,
@@ -209,13 +208,7 @@ fn refuse_other_data(name: &str, stored: String, now: String) -> Result<(), Trai
         return Ok(());
     }
     let name = name.to_owned();
-    // The tokenizer is what stands last, if there is one.
-    let text = |all: &str| {
-        let parts = all.split(' ');
-        let text = parts.filter(|part| !part.starts_with(TOKENIZER));
-        text.collect::<Vec<_>>().join(" ")
-    };
-    Err(if text(&stored) == text(&now) {
+    Err(if split_tokenizer(&stored).0 == split_tokenizer(&now).0 {
         TrainError::OtherTokenizer { name, stored, now }
     } else {
         TrainError::OtherData { name, stored, now }
@@ -294,21 +287,6 @@ fn first_state(description: &Description) -> State {
         data: fingerprints(description),
         loss_scale: None,
     }
-}
-
-/// The text's, that of validation files of their own, the tokenizer's.
-fn fingerprints(description: &Description) -> String {
-    let tokenizer = description.tokenizer.as_ref();
-    [
-        Some(&description.fingerprint),
-        description.valid_fingerprint.as_ref(),
-        tokenizer.map(|tokenizer| &tokenizer.fingerprint),
-    ]
-    .into_iter()
-    .flatten()
-    .map(String::as_str)
-    .collect::<Vec<_>>()
-    .join(" ")
 }
 
 fn tokenizer_of(description: &Description) -> Option<&str> {

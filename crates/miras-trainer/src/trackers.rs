@@ -6,11 +6,11 @@ use miras_config::{Origins, annotated, flat};
 use miras_data::Metric;
 use miras_log::{HParam, JsonLines, TensorBoard, Tracker, Trackers};
 use miras_run::{RunFolder, sha256_hex};
+use miras_spec::{RunConfig, metrics};
 use toml::{Table, Value};
 
-use crate::evaluate::beside;
+use crate::TrainError;
 use crate::samples::block;
-use crate::{RunConfig, TrainError};
 
 /// Opens `metrics.jsonl` and an event file, fresh or to go on after `resumed_at`, and writes
 /// the configuration into the latter.
@@ -42,8 +42,9 @@ pub(crate) fn open(
     let hparams: Vec<(String, HParam)> = (columns.iter())
         .map(|key| (key.clone(), values.get(key).map_or(HParam::Absent, hparam)))
         .collect();
-    let beside = format!("eval/{}", beside(metric));
-    board.hparams(&group(config), &hparams, &["eval/loss", &beside])?;
+    let secondary = format!("eval/{}", metrics::secondary(metric));
+    let shown = [metrics::EVAL_LOSS, &secondary];
+    board.hparams(&group(config), &hparams, &shown)?;
     board.layout(&[
         ("Learning", &learning(metric)),
         ("Memory, by layer", MEMORY_CHARTS),

@@ -8,12 +8,12 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use miras_data::Batch;
-use miras_model::Precision;
+use miras_model::{Parameter, Precision, parameters};
+use miras_spec::read::read;
 
 use crate::TrainError;
+use crate::gradients::gradients;
 use crate::learner::{Gradients, Learner};
-use crate::parameters::{Parameter, gradients, parameters};
-use crate::read::read;
 
 /// The largest relative gap of a loss or a gradient in float32: sums in another order differ by
 /// less, a wrong kernel by much more.
@@ -176,9 +176,9 @@ mod tests {
     use miras_config::Layers;
     use miras_data::Dataset;
     use miras_registry::Registry;
+    use miras_spec::RunConfig;
 
     use super::*;
-    use crate::RunConfig;
 
     fn learner(sets: &[&str]) -> (Learner, Box<dyn Dataset>) {
         let mut layers = Layers::new();

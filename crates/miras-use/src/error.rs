@@ -7,7 +7,7 @@ use miras_data::DataError;
 use miras_device::DeviceError;
 use miras_model::StateError;
 use miras_run::RunError;
-use miras_trainer::TrainError;
+use miras_spec::SpecError;
 
 /// Why a trained run cannot be used as asked. Messages are complete on their own.
 #[derive(Debug, thiserror::Error)]
@@ -65,9 +65,9 @@ pub enum UseError {
     /// A run folder refuses, or a file cannot be read or written.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The trainer refuses, or the weights do not fit.
+    /// What the run stored cannot be used, or cannot be measured.
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Spec(#[from] SpecError),
     /// There is no such device.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -88,9 +88,6 @@ pub enum UseError {
     /// A number is NaN or infinite.
     #[error("{0}")]
     NonFinite(String),
-    /// The device cannot be read from.
-    #[error("the device failed: {0}")]
-    Compute(String),
 }
 
 // Not by `#[from]`: the error is part of the message already, and would be printed twice.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use miras_data::{Amount, DataConfig, Selection};
 use miras_model::ModelState;
-use miras_trainer::{Evaluate, StartFrom, StateRule, Sum};
+use miras_spec::{Evaluate, StartFrom, StateRule, Sum};
 
 use crate::held_out::{self, HeldOut};
 use crate::notes;

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use miras_run::{Export, Exported, RunError, RunFolder, sha256_hex};
-use miras_trainer::{TrainError, Weights, kept_tokenizer, tokenizer_files};
+use miras_spec::{SpecError, Weights, tokenizer_files, with_stored_tokenizer};
 
 use crate::{Trained, UseError};
 
@@ -33,10 +33,10 @@ pub fn export(trained: &Trained, out: &Path) -> Result<Export, UseError> {
     let folder = RunFolder::open_to_read(above, &name.to_string_lossy())?;
     let config = folder.read_config()?;
     let data = &trained.config.data;
-    let (data, _) = kept_tokenizer(folder.path(), data, data);
+    let (data, _) = with_stored_tokenizer(folder.path(), data, data);
     let needed = trained.tokenizer.as_deref();
     let tokenizer = tokenizer_files(&data, needed).map_err(|error| match error {
-        TrainError::Data(cause) => trained.without_tokenizer(cause),
+        SpecError::Data(cause) => trained.without_tokenizer(cause),
         other => other.into(),
     })?;
     let facts = Export {
@@ -66,7 +66,7 @@ fn weights(trained: &Trained) -> Result<Vec<u8>, UseError> {
     if is_it(&bytes) {
         return Ok(bytes);
     }
-    Err(UseError::Train(TrainError::Weights {
+    Err(UseError::Spec(SpecError::Weights {
         path: path.clone(),
         cause: "they changed while they were exported: try again".to_owned(),
     }))

@@ -1,10 +1,11 @@
 //! Reading tokens and saying what comes next, with a state that is carried along.
 
-use burn::tensor::TensorData;
+use burn::tensor::{Tensor, TensorData};
 use miras_model::{Block, ModelState, TokenMixer};
+use miras_spec::SpecError;
+use miras_spec::read::read;
 
 use crate::stored::LOGITS;
-use crate::tensors::{read, tokens};
 use crate::{Memory, Sampler, Stored, Trained, UseError};
 
 /// So many tokens of a prompt are read at once.
@@ -57,7 +58,8 @@ impl<'a> Generator<'a> {
     /// Reads tokens.
     pub fn read(&mut self, text: &[i32]) -> Result<(), UseError> {
         for piece in text.chunks(PIECE) {
-            let inputs = tokens(piece, 1, &self.trained.device);
+            let data = TensorData::new(piece.to_vec(), [1, piece.len()]);
+            let inputs = Tensor::from_data(data, &self.trained.device);
             let (state, pass) = (self.state.take(), self.memory.pass());
             let output = self.trained.model.forward(inputs, state, pass);
             let [_, _, vocab] = output.logits.dims();
@@ -141,7 +143,7 @@ impl<'a> Generator<'a> {
             return Ok(None);
         };
         let named = state.clone().into_named();
-        let mut named = named.map_err(|error| UseError::Compute(error.to_string()))?;
+        let mut named = named.map_err(|error| SpecError::Compute(error.to_string()))?;
         let data = TensorData::new(logits.clone(), [logits.len()]);
         named.tensors.insert(LOGITS.to_owned(), data);
         Ok(Some(Stored::new(named, self.trained.origin.clone())))

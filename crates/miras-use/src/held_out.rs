@@ -2,7 +2,7 @@
 
 use miras_config::Layers;
 use miras_data::{DataConfig, DataError, Dataset, Filler, Paths, TextConfig, open_held_out};
-use miras_trainer::RunConfig;
+use miras_spec::RunConfig;
 
 use crate::{EvalRequest, Trained, UseError};
 

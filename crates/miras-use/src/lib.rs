@@ -17,7 +17,6 @@ mod report;
 mod stop;
 mod stored;
 mod sums;
-mod tensors;
 mod text;
 mod trained;
 mod utf8;

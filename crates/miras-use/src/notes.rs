@@ -2,7 +2,7 @@
 
 use miras_data::{Amount, DataConfig};
 use miras_registry::StartKind;
-use miras_trainer::{StateRule, Sum};
+use miras_spec::{StateRule, Sum};
 
 use crate::sums::ranges;
 use crate::{EvalRequest, Memory, Size, Trained};

@@ -1,6 +1,6 @@
 //! Sums over scored targets, in all and by position.
 
-use miras_trainer::Sum;
+use miras_spec::Sum;
 
 use crate::report::{ByPosition, Measured};
 

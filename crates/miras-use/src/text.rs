@@ -1,7 +1,7 @@
 //! Between text and tokens.
 
 use miras_data::{DataConfig, DataError, Tokenizer};
-use miras_trainer::kept_tokenizer;
+use miras_spec::with_stored_tokenizer;
 
 use crate::{Trained, UseError};
 
@@ -15,7 +15,7 @@ impl Trained {
     /// The tokenizer of data; an error for data that is no text, and for another tokenizer than
     /// the one that it was trained with.
     pub(crate) fn tokenizer_of(&self, data: &DataConfig) -> Result<Tokenizer, UseError> {
-        let (data, _) = kept_tokenizer(&self.folder, &self.config.data, data);
+        let (data, _) = with_stored_tokenizer(&self.folder, &self.config.data, data);
         let Some(setting) = data.tokenizer() else {
             return Err(UseError::NoText { kind: data.kind() });
         };

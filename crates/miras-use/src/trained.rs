@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use miras_model::{Ablation, LanguageModel, MixerKind, Pass, Precision, StateOrigin};
 use miras_registry::Registry;
 use miras_run::{Best, Checkpoints, Damaged, Export, Found, Policy, RunFolder};
-use miras_trainer::{RunConfig, Weights, kept_config, kept_tokenizer, tokenizer_fingerprint};
+use miras_spec::{RunConfig, Weights, stored_config, tokenizer_fingerprint, with_stored_tokenizer};
 use serde::{Deserialize, Serialize};
 
 use crate::UseError;
@@ -100,9 +100,9 @@ impl Trained {
         let (runs, name) = locate(runs, run);
         let folder = RunFolder::open_to_read(&runs, &name)?;
         let mut notes = Vec::new();
-        let (mut config, note) = kept_config(&folder, registry)?;
+        let (mut config, note) = stored_config(&folder, registry)?;
         notes.extend(note.map(as_note));
-        let (_, note) = kept_tokenizer(folder.path(), &config.data, &config.data);
+        let (_, note) = with_stored_tokenizer(folder.path(), &config.data, &config.data);
         notes.extend(note.map(as_note));
         // The weights are kept in float32 whatever they were trained with.
         config.model.precision = Precision::F32;

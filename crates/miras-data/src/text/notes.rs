@@ -24,6 +24,9 @@ const SAMPLES: u64 = 8;
 const SAMPLE_BYTES: usize = 256;
 const MAX_SEARCHED_BYTES: u64 = 64 << 20;
 
+/// A number that reading a file found.
+type Count = fn(&Scan) -> u64;
+
 /// What was found in the files of a corpus.
 pub(super) fn of_files(corpus: &Corpus) -> Result<Vec<String>, DataError> {
     let mut notes = Vec::new();

@@ -4,8 +4,8 @@ use std::{cell::RefCell, collections::HashMap};
 
 use miras_config::{ConfigError, Layers};
 use miras_registry::Registry;
+use miras_spec::{RunConfig, StateRule, estimate, unfit};
 use miras_sweep::{Evaluations, Misfit, Settle, Settled};
-use miras_trainer::{RunConfig, StateRule, estimate, unfit};
 
 /// Settles configurations as `run` would, and opens their data, each once.
 pub(crate) struct Settler<'a> {

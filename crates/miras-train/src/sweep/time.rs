@@ -2,8 +2,9 @@
 
 use miras_config::Layers;
 use miras_registry::Registry;
+use miras_spec::RunConfig;
 use miras_sweep::{Expanded, Trial};
-use miras_trainer::{BenchRequest, RunConfig, bench};
+use miras_trainer::{BenchRequest, bench};
 
 use super::listing;
 

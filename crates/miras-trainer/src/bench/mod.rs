@@ -4,9 +4,9 @@ mod passes;
 mod peak;
 mod spread;
 
-use crate::estimate::estimate;
-use crate::run::open;
-use crate::{RunConfig, TrainConfig, TrainError, machine};
+use miras_spec::{RunConfig, TrainConfig, estimate, open_device, require_memory};
+
+use crate::TrainError;
 use passes::Passes;
 use peak::Peak;
 pub use spread::Spread;
@@ -49,13 +49,13 @@ pub fn bench(
     vocab: usize,
     request: &BenchRequest,
 ) -> Result<Bench, TrainError> {
-    let device = open(&TrainConfig {
+    let device = open_device(&TrainConfig {
         device: request.device.clone(),
         ..config.train.clone()
     })?;
     if !request.layer {
         let takes = estimate(config, vocab).train;
-        machine::require(config, vocab, &device, takes.weights + takes.gradients)?;
+        require_memory(config, vocab, &device, takes.weights + takes.gradients)?;
     }
     // Memory of a GPU is not the process' own.
     let peak = (device == burn::tensor::Device::flex()).then(Peak::start);

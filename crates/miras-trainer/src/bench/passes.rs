@@ -5,11 +5,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use miras_data::Batch;
 use miras_model::{LanguageModel, Mixer, Pass, TokenMixer};
 use miras_random::Stream;
+use miras_spec::RunConfig;
+use miras_spec::read::{Tokens, read};
 
 use super::BenchRequest;
+use crate::TrainError;
 use crate::learner::Learner;
-use crate::read::{Tokens, read};
-use crate::{RunConfig, TrainError};
 
 /// Every pass ends with a number read back from the device, so that none of it is still under way.
 pub(super) enum Passes {
@@ -91,7 +92,8 @@ impl OfModel {
         let tokens = Tokens::new(&self.batch, &self.device);
         let output = (self.frozen).forward(tokens.inputs, None, Pass::default());
         let losses = LanguageModel::token_losses(output.logits, tokens.targets);
-        read(losses.mean()).map(drop)
+        read(losses.mean())?;
+        Ok(())
     }
 }
 
@@ -132,7 +134,8 @@ impl OfLayer {
 
     fn forward(&self) -> Result<(), TrainError> {
         let (mixer, x) = &self.forward;
-        read(through(mixer, x.clone()).mean()).map(drop)
+        read(through(mixer, x.clone()).mean())?;
+        Ok(())
     }
 
     /// The gradient of a sum of squares, for all weights and for the input.
@@ -141,7 +144,8 @@ impl OfLayer {
         let gradients = through(mixer, x.clone()).square().sum().backward();
         // The input's gradient is the last to be known.
         let gradient = x.grad(&gradients).expect("the output depends on the input");
-        read(gradient.mean()).map(drop)
+        read(gradient.mean())?;
+        Ok(())
     }
 }
 

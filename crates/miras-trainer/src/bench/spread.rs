@@ -52,6 +52,8 @@ pub(super) fn measure(
 mod tests {
     use std::cell::Cell;
 
+    use miras_spec::SpecError;
+
     use super::*;
 
     #[test]
@@ -79,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_pass_that_fails_ends_the_measurement() {
-        let fails = || Err(TrainError::Compute("no".to_owned()));
+        let fails = || Err(SpecError::Compute("no".to_owned()).into());
         assert!(measure(1, 1, 1, fails).is_err());
     }
 }

@@ -1,7 +1,8 @@
 //! `train.state = "carry"`: memories that go on from step to step.
 
 use miras_registry::Registry;
-use miras_trainer::{Resume, RunConfig};
+use miras_spec::RunConfig;
+use miras_trainer::Resume;
 
 use crate::support::{Bench, MEMORY, Mischief, config, layers};
 

@@ -5,7 +5,8 @@
 
 use miras_model::Precision;
 use miras_run::Status;
-use miras_trainer::{RunConfig, TrainError};
+use miras_spec::{RunConfig, SpecError};
+use miras_trainer::TrainError;
 
 use crate::support::{ATTENTION, Bench, MEMORY, config, presets};
 
@@ -33,7 +34,7 @@ fn the_cpu_is_not_compared_with_itself() {
         config.train.verify_device = 3;
         let error = bench.try_run("run", config, None).unwrap_err();
         assert!(
-            matches!(error, TrainError::VerifiesItself { .. }),
+            matches!(error, TrainError::Spec(SpecError::VerifiesItself { .. })),
             "{preset}: {error}"
         );
         assert!(!bench.path("run").exists(), "a refused run leaves nothing");

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use miras_log::events;
 use miras_registry::Registry;
-use miras_trainer::RunConfig;
-use sha2::{Digest, Sha256};
+use miras_run::sha256_hex;
+use miras_spec::RunConfig;
 
 use crate::support::{ATTENTION, Bench, MEMORY, config, layers};
 
@@ -154,10 +154,9 @@ fn result(text: &str, sets: &[&str]) -> Result<String, String> {
         line.remove("perf/tokens_per_s");
         line.remove("perf/seconds");
     }
-    let weights = outcome.checkpoint.map(|step| {
-        let digest = Sha256::digest(bench.file("run", step, "model.safetensors"));
-        digest.to_vec()
-    });
+    let weights = outcome
+        .checkpoint
+        .map(|step| sha256_hex(&bench.file("run", step, "model.safetensors")));
     let events = events::summary(bench.path("run")).unwrap();
     // Their values are the configuration itself.
     let has_all_columns = events.hparams.len() > 1;

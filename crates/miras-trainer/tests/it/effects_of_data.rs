@@ -4,7 +4,7 @@ use miras_registry::Registry;
 use std::collections::BTreeSet;
 
 use miras_data::KINDS;
-use miras_trainer::RunConfig;
+use miras_spec::RunConfig;
 use toml::{Table, Value};
 
 use crate::support::layers;

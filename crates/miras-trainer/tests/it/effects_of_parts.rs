@@ -12,7 +12,7 @@ use burn::tensor::{Device, Int, Tensor};
 use miras_core::Axis;
 use miras_model::{LanguageModel, Pass};
 use miras_registry::{Choice, Registry, common_keys};
-use miras_trainer::RunConfig;
+use miras_spec::RunConfig;
 use toml::{Table, Value};
 
 use crate::support::layers;

@@ -1,6 +1,7 @@
 //! What an evaluation reads, and what memories start from.
 
-use miras_trainer::{Resume, RunConfig, TrainError};
+use miras_spec::{RunConfig, SpecError};
+use miras_trainer::{Resume, TrainError};
 
 use crate::support::{ATTENTION, Bench, MEMORY, Mischief, RECALL, config};
 
@@ -105,7 +106,10 @@ fn an_evaluation_without_a_scored_token_is_an_error() {
     };
     let error = bench.try_run_with("run", config(MEMORY, &[]), None, mischief);
     let error = error.unwrap_err();
-    assert!(matches!(error, TrainError::Unscored { .. }), "{error}");
+    assert!(
+        matches!(error, TrainError::Spec(SpecError::Unscored { .. })),
+        "{error}"
+    );
     let message = error.to_string();
     assert!(
         message.starts_with("the evaluation scored no token: 2 rows of "),
@@ -133,29 +137,4 @@ fn going_back_removes_the_reports_of_later_steps() {
     let said = bench.said();
     let note = "removed the reports of evaluations at later steps: eval-32-live.json";
     assert!(said.contains(note), "{said}");
-}
-
-#[test]
-fn batches_are_an_older_way_to_say_tokens() {
-    let older = config(MEMORY, &["eval.tokens=64"]).to_table();
-    let text = MEMORY.replace("tokens = 64", "batches = 3");
-    let found = config(&text, &[]);
-    assert_eq!(found.eval.tokens, 3 * 2 * 32);
-    let note = &found.notes()[0];
-    let expected = "eval.batches = 3 is taken as eval.tokens = 192 (times train.batch = 2 and data.seq_len = 32)";
-    assert!(note.starts_with(expected), "{note}");
-    // What is stored has the present name alone.
-    assert_eq!(found.to_table()["eval"]["tokens"].as_integer(), Some(192));
-    let keys = |table: &toml::Table| -> Vec<String> {
-        let eval = table["eval"].as_table().unwrap();
-        eval.keys().cloned().collect()
-    };
-    assert_eq!(keys(&found.to_table()), keys(&older));
-    // The later layer counts, whatever the name.
-    let later = config(&text, &["eval.tokens=64"]);
-    assert_eq!((later.eval.tokens, later.eval.batches), (64, None));
-    let earlier = config(MEMORY, &["eval.batches=5"]);
-    assert_eq!(earlier.eval.tokens, 5 * 2 * 32);
-    let set = config(MEMORY, &[]);
-    assert_eq!(set.notes(), config(MEMORY, &["eval.tokens=128"]).notes());
 }

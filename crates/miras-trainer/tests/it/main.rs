@@ -5,9 +5,7 @@
 mod accumulate;
 mod best;
 mod carry;
-mod config;
 mod controls;
-mod cost;
 mod devices;
 mod effects;
 mod effects_of_data;
@@ -16,6 +14,7 @@ mod evaluating;
 mod init;
 mod lengthened;
 mod limits;
+mod measured;
 mod metrics;
 mod nonfinite;
 mod presets;

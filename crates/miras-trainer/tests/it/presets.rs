@@ -9,7 +9,7 @@ use miras_core::Axis;
 use miras_model::{LanguageModel, Pass};
 use miras_registry::{Registry, common_keys};
 use miras_run::Status;
-use miras_trainer::RunConfig;
+use miras_spec::RunConfig;
 
 use crate::support::Bench;
 

@@ -11,79 +11,15 @@ use miras_config::Layers;
 use miras_data::{Batch, DataError, Dataset, Description, Metric};
 use miras_log::{Console, ProgressMode};
 use miras_registry::Registry;
-use miras_trainer::{Outcome, Resume, RunConfig, RunRequest, TrainError, run_on};
+use miras_spec::RunConfig;
+use miras_trainer::{Outcome, Resume, RunRequest, TrainError, run_on};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// One memory layer; every step is logged.
-pub(crate) const MEMORY: &str = "
-[model]
-dim = 16
-layers = 1
-heads = 2
-ffn_dim = 16
-[algorithm]
-chunk = 8
-[data]
-seq_len = 32
-[train]
-steps = 4
-batch = 2
-[optim]
-warmup = 2
-decay_steps = 30
-[eval]
-every = 0
-tokens = 64
-[checkpoint]
-every = 0
-[log]
-every = 1
-histograms = 0
-";
+#[path = "../../../miras-spec/tests/it/configs.rs"]
+mod configs;
 
-/// The same with attention.
-pub(crate) const ATTENTION: &str = "
-[model]
-mixer = 'attention'
-dim = 16
-layers = 2
-heads = 2
-ffn_dim = 16
-[data]
-seq_len = 32
-[train]
-steps = 4
-batch = 2
-[eval]
-every = 0
-tokens = 64
-[checkpoint]
-every = 0
-[log]
-every = 1
-histograms = 0
-";
-
-/// Associative recall with the memory of [`MEMORY`].
-pub(crate) const RECALL: &[&str] =
-    &["data={ kind = 'mqar', vocab = 32, seq_len = 32, pairs = 2, gap = 4, queries = 2 }"];
-
-pub(crate) fn layers(text: &str, sets: &[&str]) -> Layers {
-    let mut layers = Layers::new();
-    layers.text("test.toml", text).unwrap();
-    for set in sets {
-        layers.set(set).unwrap();
-    }
-    layers
-}
-
-pub(crate) fn config(text: &str, sets: &[&str]) -> RunConfig {
-    match RunConfig::load(layers(text, sets), &Registry::builtin()) {
-        Ok((config, _)) => config,
-        Err(error) => panic!("{sets:?}\n{error}"),
-    }
-}
+pub(crate) use configs::{ATTENTION, MEMORY, RECALL, config, layers};
 
 /// The configurations of `configs/presets` by name, each shrunk to a size for tests.
 pub(crate) fn presets() -> Vec<(String, RunConfig)> {

@@ -3,7 +3,8 @@
 use std::f64::consts::LN_2;
 
 use miras_data::{DataConfig, Tokenizer};
-use miras_trainer::{Resume, RunConfig};
+use miras_spec::RunConfig;
+use miras_trainer::Resume;
 
 use crate::support::{Bench, MEMORY, config};
 

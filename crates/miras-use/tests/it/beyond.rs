@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use miras_config::Layers;
 use miras_registry::Registry;
-use miras_trainer::RunConfig;
+use miras_spec::RunConfig;
 use miras_use::{EvalRequest, Memory, Report, Size, Trained, evaluate};
 
 use crate::support::Bench;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use miras_config::Layers;
 use miras_log::{Console, ProgressMode};
-use miras_trainer::{Outcome, RunConfig, RunRequest};
+use miras_spec::RunConfig;
+use miras_trainer::{Outcome, RunRequest};
 use miras_use::{At, Trained};
 use tempfile::TempDir;
 

@@ -17,7 +17,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use miras_config::Layers;
 use miras_model::{LanguageModel, Pass};
 use miras_registry::Registry;
-use miras_trainer::{RunConfig, Weights};
+use miras_spec::{RunConfig, Weights};
 use miras_use::{Generator, Memory, export};
 
 use crate::support::Bench;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use miras_config::Layers;
 use miras_model::{NamedState, StateError};
 use miras_registry::Registry;
-use miras_trainer::RunConfig;
+use miras_spec::RunConfig;
 use miras_use::{At, Generator, Memory, Sampler, Stored, Trained, UseError, export};
 
 use crate::support::{Bench, MEMORY, RECALL};

@@ -112,7 +112,7 @@ impl TrainConfig {
     }
 
     /// The same from whatever working directory.
-    pub(crate) fn absolute(&self) -> io::Result<Self> {
+    pub fn absolute(&self) -> io::Result<Self> {
         let path = self.init_from.as_ref().map(path::absolute).transpose()?;
         Ok(Self {
             init_from: path.map(|path| path.to_string_lossy().into_owned()),

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use miras_device::{KNOWN, SystemMemory, is_cpu};
 
 use crate::estimate::{TrainMemory, embedding_note, estimate};
-use crate::{RunConfig, TrainConfig, TrainError};
+use crate::{RunConfig, SpecError, TrainConfig};
 
 /// What is to be noted of a configuration before it is trained here: its own
 /// [notes](RunConfig::notes), those of its data, and whether the memory of this machine will do.
@@ -20,7 +20,7 @@ pub fn notes_here(config: &RunConfig, vocab: usize, of_data: &[String]) -> Vec<S
 
 /// Why this machine or this build cannot train a configuration. None if it can, or if its device
 /// is a GPU, which would have to be opened for an answer.
-pub fn unfit(config: &RunConfig, vocab: usize) -> Option<TrainError> {
+pub fn unfit(config: &RunConfig, vocab: usize) -> Option<SpecError> {
     let name = &config.train.device;
     let is_absent = (KNOWN.iter()).any(|known| known.name == name && !known.compiled);
     if !is_cpu(name) && !is_absent {
@@ -36,19 +36,28 @@ pub fn unfit(config: &RunConfig, vocab: usize) -> Option<TrainError> {
     check().err()
 }
 
+/// The device of a configuration, if it can do what is asked of it.
+pub fn open_device(train: &TrainConfig) -> Result<Device, SpecError> {
+    check_fusion(train)?;
+    miras_device::set_fusion(train.fusion)?;
+    let device = miras_device::open(&train.device)?;
+    check_precision(train, &device)?;
+    Ok(device)
+}
+
 /// Whether the build has the switches that are set.
-pub(crate) fn check_fusion(train: &TrainConfig) -> Result<(), TrainError> {
+fn check_fusion(train: &TrainConfig) -> Result<(), SpecError> {
     if !train.fusion && !cfg!(feature = "fusion") {
-        return Err(TrainError::NoFusion);
+        return Err(SpecError::NoFusion);
     }
     Ok(())
 }
 
 /// Whether the device computes in the precision that is asked for.
-pub(crate) fn check_precision(train: &TrainConfig, device: &Device) -> Result<(), TrainError> {
+fn check_precision(train: &TrainConfig, device: &Device) -> Result<(), SpecError> {
     let precision = train.precision;
     if !device.supports_dtype(precision.dtype()) {
-        return Err(TrainError::Precision {
+        return Err(SpecError::Precision {
             precision: precision.name(),
             device: train.device.clone(),
             has: miras_device::describe(device).dtypes.join(", "),
@@ -58,9 +67,9 @@ pub(crate) fn check_precision(train: &TrainConfig, device: &Device) -> Result<()
 }
 
 /// Whether there is a CPU beside the device to compare it with.
-pub(crate) fn check_verify(train: &TrainConfig, device: &Device) -> Result<(), TrainError> {
+pub fn check_verify(train: &TrainConfig, device: &Device) -> Result<(), SpecError> {
     if train.verify_device > 0 && *device == Device::flex() {
-        return Err(TrainError::VerifiesItself {
+        return Err(SpecError::VerifiesItself {
             device: train.device.clone(),
         });
     }
@@ -69,12 +78,8 @@ pub(crate) fn check_verify(train: &TrainConfig, device: &Device) -> Result<(), T
 
 /// Whether parameters, gradients and optimiser fit into the memory of the machine, and training as
 /// estimated is not far beyond it, before any of it is made.
-pub(crate) fn check_memory(
-    config: &RunConfig,
-    vocab: usize,
-    device: &Device,
-) -> Result<(), TrainError> {
-    require(
+pub fn check_memory(config: &RunConfig, vocab: usize, device: &Device) -> Result<(), SpecError> {
+    require_memory(
         config,
         vocab,
         device,
@@ -89,12 +94,12 @@ fn certain(takes: TrainMemory) -> u64 {
 
 /// Whether so many bytes of a model fit into the memory of the machine; that of a GPU is not
 /// known.
-pub(crate) fn require(
+pub fn require_memory(
     config: &RunConfig,
     vocab: usize,
     device: &Device,
     bytes: u64,
-) -> Result<(), TrainError> {
+) -> Result<(), SpecError> {
     let is_here = *device == Device::flex();
     match SystemMemory::read().filter(|memory| is_here && memory.is_beyond(bytes)) {
         Some(memory) => Err(too_large(config, vocab, bytes, memory)),
@@ -102,8 +107,8 @@ pub(crate) fn require(
     }
 }
 
-fn too_large(config: &RunConfig, vocab: usize, bytes: u64, memory: SystemMemory) -> TrainError {
-    TrainError::TooLarge {
+fn too_large(config: &RunConfig, vocab: usize, bytes: u64, memory: SystemMemory) -> SpecError {
+    SpecError::TooLarge {
         parameters: estimate(config, vocab).parameters,
         bytes,
         has: memory.total + memory.swap,

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
-use miras_data::{Batch, Dataset, Metric, Selection};
+use miras_data::{Batch, Dataset, Selection};
 use miras_model::{LanguageModel, ModelState, Pass};
 
-use crate::TrainError;
+use crate::SpecError;
 use crate::read::{Tokens, read};
 
 /// An evaluation: what is read, and how.
@@ -106,8 +106,10 @@ pub struct Evaluated {
 pub struct Nonfinite {
     /// The token of the held-out part at which the first of the rows begins.
     pub start: u64,
-    pub(crate) batch: Batch,
-    pub(crate) state: Option<ModelState>,
+    /// The rows.
+    pub batch: Batch,
+    /// What memories started from before them; none for the initial one.
+    pub state: Option<ModelState>,
 }
 
 /// Rows that go through the model together.
@@ -123,7 +125,7 @@ impl Evaluate<'_> {
     ///
     /// # Errors
     /// If the data cannot be read, if the device fails, and if no token is scored.
-    pub fn run(&self, watch: &dyn Fn(u64)) -> Result<Evaluated, TrainError> {
+    pub fn run(&self, watch: &dyn Fn(u64)) -> Result<Evaluated, SpecError> {
         let mut found = Evaluated {
             positions: Vec::new(),
             nonfinite: None,
@@ -138,7 +140,7 @@ impl Evaluate<'_> {
         }
         let rows = self.selection.rows();
         let name = self.data.describe().name;
-        Err(TrainError::Unscored { rows, name })
+        Err(SpecError::Unscored { rows, name })
     }
 
     fn rows(
@@ -146,7 +148,7 @@ impl Evaluate<'_> {
         found: &mut Evaluated,
         done: &mut u64,
         watch: &dyn Fn(u64),
-    ) -> Result<(), TrainError> {
+    ) -> Result<(), SpecError> {
         let starts: Vec<u64> = self.selection.starts().collect();
         for starts in starts.chunks(self.batch.max(1)) {
             let state = match self.start {
@@ -173,7 +175,7 @@ impl Evaluate<'_> {
         found: &mut Evaluated,
         done: &mut u64,
         watch: &dyn Fn(u64),
-    ) -> Result<(), TrainError> {
+    ) -> Result<(), SpecError> {
         let (all, batch) = (self.selection.stretches(), self.batch.max(1) as u64);
         for first in (0..all).step_by(self.batch.max(1)) {
             let group = first..all.min(first + batch);
@@ -206,7 +208,7 @@ impl Evaluate<'_> {
     }
 
     /// One pass through the model; the state behind it.
-    fn pass(&self, rows: Together, found: &mut Evaluated) -> Result<ModelState, TrainError> {
+    fn pass(&self, rows: Together, found: &mut Evaluated) -> Result<ModelState, SpecError> {
         let batch = self.data.eval_rows(rows.starts)?;
         let tokens = Tokens::new(&batch, self.device);
         let earlier = rows.state.clone();
@@ -242,41 +244,5 @@ impl Evaluate<'_> {
             });
         }
         Ok(scores.state)
-    }
-}
-
-/// Means over scored tokens.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Scored {
-    /// In nats.
-    pub(crate) loss: f64,
-    /// Share of targets ranked first, if it was asked for.
-    pub(crate) accuracy: Option<f64>,
-    /// Bytes of text that a token stands for.
-    pub(crate) bytes: f64,
-}
-
-impl Scored {
-    /// The tag that goes beside `<prefix>/loss`, and its value; none for an accuracy that was not
-    /// asked for.
-    pub(crate) fn beside_loss(self, metric: Metric, prefix: &str) -> Option<(String, f64)> {
-        let value = match metric {
-            // Both are means over the same tokens, so this is all bits over all bytes.
-            Metric::BitsPerByte => self.loss / std::f64::consts::LN_2 / self.bytes,
-            Metric::Accuracy => self.accuracy?,
-        };
-        Some((format!("{prefix}/{}", beside(metric)), value))
-    }
-}
-
-/// The tag of the number of questions that an evaluation asks, where it measures an accuracy: one
-/// question more or less that is answered is the smallest step of the accuracy.
-pub(crate) const QUESTIONS: &str = "eval/questions";
-
-/// What a metric is called in tags.
-pub(crate) fn beside(metric: Metric) -> &'static str {
-    match metric {
-        Metric::BitsPerByte => "bits_per_byte",
-        Metric::Accuracy => "accuracy",
     }
 }

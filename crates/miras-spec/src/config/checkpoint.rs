@@ -43,7 +43,8 @@ impl CheckpointConfig {
         Ok(config)
     }
 
-    pub(crate) fn policy(&self) -> Policy {
+    /// Which checkpoints stay, for the run folder.
+    pub fn policy(&self) -> Policy {
         Policy {
             keep_last: self.keep_last,
             keep_every: self.keep_every,

@@ -7,25 +7,25 @@ mod keys;
 mod log;
 mod notes;
 mod optim;
+mod schedule;
 mod train;
 
 use std::io;
-use std::path::Path;
 
 use miras_config::{ConfigError, Layers, Origins, Tree};
 use miras_core::Axis;
-use miras_data::{DataConfig, DataError, Dataset, Metric};
+use miras_data::{DataConfig, Metric};
 use miras_model::ModelSpec;
 use miras_registry::Registry;
 use toml::{Table, Value};
 
-use crate::kept::{self, kept_tokenizer};
-use crate::{diagnostics, evaluate, init};
+use crate::metrics;
 
 pub use checkpoint::CheckpointConfig;
 pub use eval::{Control, EvalConfig};
 pub use log::LogConfig;
 pub use optim::OptimConfig;
+pub use schedule::learning_rate;
 pub use train::{OnNonfinite, StateRule, TrainConfig};
 
 /// Everything that defines a run, checked.
@@ -49,16 +49,6 @@ pub struct RunConfig {
     pub registry: Registry,
 }
 
-/// The configuration of a run that is used again, with its data.
-pub struct Reopened {
-    /// The configuration, as it was asked for.
-    pub config: RunConfig,
-    /// Its data, opened.
-    pub data: Box<dyn Dataset>,
-    /// What the user should know of how they were opened.
-    pub note: Option<String>,
-}
-
 impl RunConfig {
     /// The one loader of `run`, `check` and `show`: every key and every
     /// combination is checked, and the error holds every mistake with its line.
@@ -70,69 +60,6 @@ impl RunConfig {
         let (config, mut origins) = tree.conclude(config)?;
         config.list_unset(&mut origins);
         Ok((config, origins))
-    }
-
-    /// Like [`load`](Self::load), with the number of token values: of text, the tokenizer is
-    /// opened, and a mistake is an error at its line; the text itself need not be there.
-    pub fn load_with_vocab(
-        layers: Layers,
-        registry: &Registry,
-    ) -> Result<(Self, usize), ConfigError> {
-        let mut tree = layers.merge()?;
-        let read = Self::take(&mut tree, registry).map(|config| {
-            let vocab = data::vocab(&tree, &config.data);
-            (config, vocab)
-        });
-        let ((config, vocab), _) = tree.conclude(read)?;
-        Ok((config, vocab?))
-    }
-
-    /// Like [`load`](Self::load), and opens the data and looks at `train.init_from` too: a file
-    /// that is not there, or does not fit, is then an error at the line that names it.
-    pub fn load_and_open(
-        layers: Layers,
-        registry: &Registry,
-    ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
-        Self::open(layers, registry, |tree, config| {
-            let data = data::open(tree, &config.data, &config.train, |_| None)?;
-            init::check(tree, config, data.vocab())?;
-            Ok(data)
-        })
-    }
-
-    /// Like [`load_and_open`](Self::load_and_open) for a run that is used again, whose folder is
-    /// `run` and whose own data are `stored`: it needs `train.init_from` no more, and text is read
-    /// with the tokenizer that the folder keeps (see [`kept_tokenizer`]).
-    pub fn load_to_resume(
-        layers: Layers,
-        registry: &Registry,
-        run: &Path,
-        stored: &DataConfig,
-    ) -> Result<Reopened, ConfigError> {
-        let mut note = None;
-        let open = |tree: &Tree, config: &Self| {
-            let (data, found) = kept_tokenizer(run, stored, &config.data);
-            note = found;
-            let help = |error: &DataError| kept::moved(error, run);
-            data::open(tree, &data, &config.train, help)
-        };
-        let (config, _, data) = Self::open(layers, registry, open)?;
-        Ok(Reopened { config, data, note })
-    }
-
-    fn open(
-        layers: Layers,
-        registry: &Registry,
-        open: impl FnOnce(&Tree, &Self) -> Result<Box<dyn Dataset>, ConfigError>,
-    ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
-        let mut tree = layers.merge()?;
-        let read = Self::take(&mut tree, registry).map(|config| {
-            let opened = open(&tree, &config);
-            (config, opened)
-        });
-        // An unknown key may be the reason why a file is not found, so it goes first.
-        let ((config, opened), origins) = tree.conclude(read)?;
-        Ok((config, origins, opened?))
     }
 
     /// Complete, in the order in which a reader wants it; loading it again gives
@@ -154,12 +81,11 @@ impl RunConfig {
 
     /// The tags of the scalars that a run has logged when it is over, sorted.
     pub fn metrics(&self) -> Vec<String> {
-        let beside = match self.data {
+        let metric = match self.data {
             DataConfig::Mqar(_) => Metric::Accuracy,
             DataConfig::Builtin(_) | DataConfig::Text(_) => Metric::BitsPerByte,
         };
-        let counts_questions = beside == Metric::Accuracy;
-        let beside = evaluate::beside(beside);
+        let secondary = metrics::secondary(metric);
         let mut tags: Vec<String> = [
             "optim/lr",
             "optim/grad_norm",
@@ -172,16 +98,16 @@ impl RunConfig {
         let controls = controls.map(|control| format!("control/{}", control.name()));
         let prefixes = ["train".to_owned(), "eval".to_owned()];
         for prefix in prefixes.into_iter().chain(controls) {
-            tags.extend([format!("{prefix}/loss"), format!("{prefix}/{beside}")]);
+            tags.extend([format!("{prefix}/loss"), format!("{prefix}/{secondary}")]);
         }
-        if counts_questions {
-            tags.push(evaluate::QUESTIONS.to_owned());
+        if metric == Metric::Accuracy {
+            tags.push(metrics::QUESTIONS.to_owned());
         }
         if self.train.on_nonfinite == OnNonfinite::Skip {
             tags.push("train/skipped".to_owned());
         }
         if self.model.choice.is_some() {
-            tags.extend(diagnostics::tags(self.model.config.layers));
+            tags.extend(metrics::of_memories(self.model.config.layers));
         }
         tags.sort();
         tags
@@ -221,7 +147,7 @@ impl RunConfig {
         }
     }
 
-    fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
+    pub(crate) fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
         let mut keys = keys::all(registry);
         tree.suggest(keys.iter().cloned());
         for (name, path) in keys::OTHER_NAMES {

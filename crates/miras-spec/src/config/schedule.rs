@@ -2,11 +2,11 @@
 
 use std::f64::consts::PI;
 
-use crate::OptimConfig;
+use super::OptimConfig;
 
 /// The learning rate of the update after `done` updates: a linear rise over `warmup`
 /// steps, half a cosine down to `min_lr · lr` at `decay_steps`, constant from there.
-pub(crate) fn learning_rate(config: &OptimConfig, done: u64) -> f64 {
+pub fn learning_rate(config: &OptimConfig, done: u64) -> f64 {
     let OptimConfig {
         lr,
         warmup,

@@ -1,9 +1,7 @@
 use miras_data::DataConfig;
 use miras_engine::Read;
 
-use super::RunConfig;
-use crate::StateRule;
-use crate::schedule::learning_rate;
+use super::{RunConfig, StateRule, learning_rate};
 
 impl RunConfig {
     /// What is allowed and may not be meant, a sentence each. It follows from the configuration

@@ -47,7 +47,8 @@ impl Control {
         }
     }
 
-    pub(crate) fn ablation(self) -> Ablation {
+    /// How a pass of the model takes it away.
+    pub fn ablation(self) -> Ablation {
         match self {
             Self::ReadZero => Ablation::ReadZero,
             Self::StepZero => Ablation::StepZero,

@@ -6,15 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::store::{ModuleSnapshot, SafetensorsStore};
-use miras_model::LanguageModel;
+use miras_model::{LanguageModel, parameters};
 use miras_run::{Vouched, sha256_hex, vouched_weights};
 use safetensors::{Dtype, SafeTensors};
 
-use crate::TrainError;
-use crate::parameters::parameters;
+use crate::SpecError;
 
-/// The file of the weights in a checkpoint and in an export.
-const FILE: &str = "model.safetensors";
 /// The parameter that has a row for each token.
 const EMBEDDING: &str = "embedding";
 /// What the file says of itself: its schema, and the one thing that names and shapes do not tell.
@@ -32,14 +29,17 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// Their file in a checkpoint and in an export.
+    pub const FILE: &'static str = "model.safetensors";
+
     /// Reads a file, or the `model.safetensors` in a folder.
-    pub fn read(path: &Path) -> Result<Self, TrainError> {
+    pub fn read(path: &Path) -> Result<Self, SpecError> {
         let path = if path.is_dir() {
-            path.join(FILE)
+            path.join(Self::FILE)
         } else {
             path.to_owned()
         };
-        let bytes = fs::read(&path).map_err(|error| TrainError::Weights {
+        let bytes = fs::read(&path).map_err(|error| SpecError::Weights {
             path: path.clone(),
             cause: error.to_string(),
         })?;
@@ -63,7 +63,7 @@ impl Weights {
 
     /// Compares them with what vouches for them in their folder: the `export.json` of an export,
     /// or the manifest of a checkpoint.
-    pub fn verify(&self) -> Result<Vouched, TrainError> {
+    pub fn verify(&self) -> Result<Vouched, SpecError> {
         Ok(vouched_weights(&self.path, &self.sha256())?)
     }
 
@@ -76,7 +76,7 @@ impl Weights {
     }
 
     /// Number of token values of the model that they are of.
-    pub fn vocab(&self) -> Result<usize, TrainError> {
+    pub fn vocab(&self) -> Result<usize, SpecError> {
         let tensors = self.tensors()?;
         let embedding = tensors.get(EMBEDDING).and_then(|(shape, _)| shape.first());
         (embedding.copied())
@@ -85,12 +85,12 @@ impl Weights {
 
     /// The model with these weights; every parameter must have its weights, in its shape and as 32-bit floats, and all
     /// weights their parameter.
-    pub fn into_model(self, mut model: LanguageModel) -> Result<LanguageModel, TrainError> {
+    pub fn into_model(self, mut model: LanguageModel) -> Result<LanguageModel, SpecError> {
         self.fits(&model)?;
         let Self { path, bytes } = self;
         match model.load_from(&mut store(Some(bytes))) {
             Ok(_) => Ok(model),
-            Err(error) => Err(TrainError::Weights {
+            Err(error) => Err(SpecError::Weights {
                 path,
                 cause: error.to_string(),
             }),
@@ -98,7 +98,7 @@ impl Weights {
     }
 
     /// Refuses weights that are not those of a model of this shape.
-    pub fn fits(&self, model: &LanguageModel) -> Result<(), TrainError> {
+    pub fn fits(&self, model: &LanguageModel) -> Result<(), SpecError> {
         let mut found = self.tensors()?;
         let mut misfits = Vec::new();
         for one in parameters(model) {
@@ -131,7 +131,7 @@ impl Weights {
     }
 
     /// Shape and type of each.
-    fn tensors(&self) -> Result<BTreeMap<String, (Vec<usize>, Dtype)>, TrainError> {
+    fn tensors(&self) -> Result<BTreeMap<String, (Vec<usize>, Dtype)>, SpecError> {
         let (_, header) = SafeTensors::read_metadata(&self.bytes)
             .map_err(|error| self.refused(error.to_string()))?;
         let tensors = header.tensors().into_iter();
@@ -140,8 +140,8 @@ impl Weights {
             .collect())
     }
 
-    fn refused(&self, cause: String) -> TrainError {
-        TrainError::Weights {
+    fn refused(&self, cause: String) -> SpecError {
+        SpecError::Weights {
             path: self.path.clone(),
             cause,
         }

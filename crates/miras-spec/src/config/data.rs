@@ -1,13 +1,6 @@
-use std::error::Error;
-
 use miras_config::{ConfigError, Tree, did_you_mean, fields_of};
-use miras_data::{
-    BuiltinConfig, DataConfig, DataError, Dataset, KINDS, MqarConfig, TextConfig,
-    about_missing_kind,
-};
+use miras_data::{BuiltinConfig, DataConfig, KINDS, MqarConfig, TextConfig, about_missing_kind};
 use toml::{Table, Value};
-
-use super::{StateRule, TrainConfig};
 
 /// Takes `[data]`: its kind, then the fields of that kind.
 pub(super) fn take(tree: &mut Tree) -> Result<DataConfig, ConfigError> {
@@ -53,43 +46,6 @@ pub(super) fn keys(kind: &DataConfig) -> &'static [&'static str] {
         DataConfig::Builtin(_) => fields_of::<BuiltinConfig>(),
         DataConfig::Text(_) => fields_of::<TextConfig>(),
         DataConfig::Mqar(_) => fields_of::<MqarConfig>(),
-    }
-}
-
-/// Opens the data; a mistake is shown at the key that is about it, with what may help.
-pub(super) fn open(
-    tree: &Tree,
-    config: &DataConfig,
-    train: &TrainConfig,
-    help: impl Fn(&DataError) -> Option<String>,
-) -> Result<Box<dyn Dataset>, ConfigError> {
-    let data = miras_data::open(config, train.seed)
-        .map_err(|error| at_its_key(tree, &error, help(&error)))?;
-    if train.state == StateRule::Carry
-        && let Err(error) = data.stream_steps(train.sequences())
-    {
-        let message = format!("train.state = \"carry\": {error}");
-        return Err(tree.error("train.state", message, None));
-    }
-    Ok(data)
-}
-
-/// Number of token values, for which no text is opened; a mistake is shown as by [`open`].
-pub(super) fn vocab(tree: &Tree, config: &DataConfig) -> Result<usize, ConfigError> {
-    (config.vocab()).map_err(|error| at_its_key(tree, &error, None))
-}
-
-fn at_its_key(tree: &Tree, error: &DataError, help: Option<String>) -> ConfigError {
-    let path = error
-        .field()
-        .map_or_else(|| "data".to_owned(), |field| format!("data.{field}"));
-    let cause = error.source().map(|cause| format!(": {cause}"));
-    let message = format!("{error}{}", cause.unwrap_or_default());
-    let report = tree.error(&path, message, help);
-    if error.is_outside() {
-        report.outside()
-    } else {
-        report
     }
 }
 

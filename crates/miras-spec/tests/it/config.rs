@@ -3,9 +3,9 @@
 use miras_config::{Layers, Origins, annotated};
 use miras_core::Axis;
 use miras_registry::Registry;
-use miras_trainer::RunConfig;
+use miras_spec::RunConfig;
 
-use crate::support::{ATTENTION, MEMORY, RECALL, config, layers};
+use crate::configs::{ATTENTION, MEMORY, RECALL, config, layers};
 
 fn load_text(text: &str) -> RunConfig {
     config(text, &[])
@@ -513,6 +513,31 @@ fn a_schedule_that_does_not_end_with_the_run_is_noted() {
              50 % of optim.lr"
         ]
     );
+}
+
+#[test]
+fn batches_are_an_older_way_to_say_tokens() {
+    let older = config(MEMORY, &["eval.tokens=64"]).to_table();
+    let text = MEMORY.replace("tokens = 64", "batches = 3");
+    let found = config(&text, &[]);
+    assert_eq!(found.eval.tokens, 3 * 2 * 32);
+    let note = &found.notes()[0];
+    let expected = "eval.batches = 3 is taken as eval.tokens = 192 (times train.batch = 2 and data.seq_len = 32)";
+    assert!(note.starts_with(expected), "{note}");
+    // What is stored has the present name alone.
+    assert_eq!(found.to_table()["eval"]["tokens"].as_integer(), Some(192));
+    let keys = |table: &toml::Table| -> Vec<String> {
+        let eval = table["eval"].as_table().unwrap();
+        eval.keys().cloned().collect()
+    };
+    assert_eq!(keys(&found.to_table()), keys(&older));
+    // The later layer counts, whatever the name.
+    let later = config(&text, &["eval.tokens=64"]);
+    assert_eq!((later.eval.tokens, later.eval.batches), (64, None));
+    let earlier = config(MEMORY, &["eval.batches=5"]);
+    assert_eq!(earlier.eval.tokens, 5 * 2 * 32);
+    let set = config(MEMORY, &[]);
+    assert_eq!(set.notes(), config(MEMORY, &["eval.tokens=128"]).notes());
 }
 
 #[test]

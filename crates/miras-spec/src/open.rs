@@ -1,0 +1,141 @@
+//! A configuration together with its data, opened.
+
+use std::error::Error;
+use std::path::Path;
+
+use miras_config::{ConfigError, Layers, Origins, Tree};
+use miras_data::{DataConfig, DataError, Dataset};
+use miras_registry::Registry;
+
+use crate::stored_tokenizer::{TOKENIZER, with_stored_tokenizer};
+use crate::{RunConfig, StateRule, TrainConfig, init_from};
+
+/// The configuration of a run that is used again, with its data.
+pub struct Reopened {
+    /// The configuration, as it was asked for.
+    pub config: RunConfig,
+    /// Its data, opened.
+    pub data: Box<dyn Dataset>,
+    /// What the user should know of how they were opened.
+    pub note: Option<String>,
+}
+
+impl RunConfig {
+    /// Like [`load`](Self::load), with the number of token values: of text, the tokenizer is
+    /// opened, and a mistake is an error at its line; the text itself need not be there.
+    pub fn load_with_vocab(
+        layers: Layers,
+        registry: &Registry,
+    ) -> Result<(Self, usize), ConfigError> {
+        let mut tree = layers.merge()?;
+        let read = Self::take(&mut tree, registry).map(|config| {
+            let vocab = vocab(&tree, &config.data);
+            (config, vocab)
+        });
+        let ((config, vocab), _) = tree.conclude(read)?;
+        Ok((config, vocab?))
+    }
+
+    /// Like [`load`](Self::load), and opens the data and looks at `train.init_from` too: a file
+    /// that is not there, or does not fit, is then an error at the line that names it.
+    pub fn load_and_open(
+        layers: Layers,
+        registry: &Registry,
+    ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
+        Self::open(layers, registry, |tree, config| {
+            let data = open_data(tree, &config.data, &config.train, |_| None)?;
+            init_from::check(tree, config, data.vocab())?;
+            Ok(data)
+        })
+    }
+
+    /// Like [`load_and_open`](Self::load_and_open) for a run that is used again, whose folder is
+    /// `run` and whose own data are `stored`: it needs `train.init_from` no more, and text is read
+    /// with the tokenizer that the folder keeps (see [`with_stored_tokenizer`]).
+    pub fn load_to_resume(
+        layers: Layers,
+        registry: &Registry,
+        run: &Path,
+        stored: &DataConfig,
+    ) -> Result<Reopened, ConfigError> {
+        let mut note = None;
+        let open = |tree: &Tree, config: &Self| {
+            let (data, found) = with_stored_tokenizer(run, stored, &config.data);
+            note = found;
+            let help = |error: &DataError| where_it_may_be(error, run);
+            open_data(tree, &data, &config.train, help)
+        };
+        let (config, _, data) = Self::open(layers, registry, open)?;
+        Ok(Reopened { config, data, note })
+    }
+
+    fn open(
+        layers: Layers,
+        registry: &Registry,
+        open: impl FnOnce(&Tree, &Self) -> Result<Box<dyn Dataset>, ConfigError>,
+    ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
+        let mut tree = layers.merge()?;
+        let read = Self::take(&mut tree, registry).map(|config| {
+            let opened = open(&tree, &config);
+            (config, opened)
+        });
+        // An unknown key may be the reason why a file is not found, so it goes first.
+        let ((config, opened), origins) = tree.conclude(read)?;
+        Ok((config, origins, opened?))
+    }
+}
+
+/// Opens the data; a mistake is shown at the key that is about it, with what may help.
+fn open_data(
+    tree: &Tree,
+    config: &DataConfig,
+    train: &TrainConfig,
+    help: impl Fn(&DataError) -> Option<String>,
+) -> Result<Box<dyn Dataset>, ConfigError> {
+    let data = miras_data::open(config, train.seed)
+        .map_err(|error| at_its_key(tree, &error, help(&error)))?;
+    if train.state == StateRule::Carry
+        && let Err(error) = data.stream_steps(train.sequences())
+    {
+        let message = format!("train.state = \"carry\": {error}");
+        return Err(tree.error("train.state", message, None));
+    }
+    Ok(data)
+}
+
+/// Number of token values, for which no text is opened; a mistake is shown as by [`open_data`].
+fn vocab(tree: &Tree, config: &DataConfig) -> Result<usize, ConfigError> {
+    (config.vocab()).map_err(|error| at_its_key(tree, &error, None))
+}
+
+fn at_its_key(tree: &Tree, error: &DataError, help: Option<String>) -> ConfigError {
+    let path = error
+        .field()
+        .map_or_else(|| "data".to_owned(), |field| format!("data.{field}"));
+    let cause = error.source().map(|cause| format!(": {cause}"));
+    let message = format!("{error}{}", cause.unwrap_or_default());
+    let report = tree.error(&path, message, help);
+    if error.is_outside() {
+        report.outside()
+    } else {
+        report
+    }
+}
+
+/// What helps where the path of a run's data leads nowhere any more.
+fn where_it_may_be(error: &DataError, folder: &Path) -> Option<String> {
+    let is_missing = matches!(
+        error,
+        DataError::Missing { .. } | DataError::NoMatch { .. } | DataError::Read { .. }
+    );
+    match error.field() {
+        Some("tokenizer") if is_missing => Some(format!(
+            "put the files of the run's tokenizer into {}, or say where they are with `--set data.tokenizer=PATH`",
+            folder.join(TOKENIZER).display()
+        )),
+        Some(field @ ("path" | "valid_path")) if is_missing => Some(format!(
+            "if it was moved, say where it is with `--set data.{field}=PATH`"
+        )),
+        _ => None,
+    }
+}

@@ -1,0 +1,7 @@
+//! Configurations: what is read, what is refused, what they take.
+
+#![expect(clippy::unwrap_used, reason = "a failing test may panic")]
+
+mod config;
+mod configs;
+mod estimate;
