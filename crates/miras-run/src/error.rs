@@ -238,6 +238,16 @@ impl RunError {
     }
 }
 
+/// What the operating system said, without the path, for whoever names that itself.
+impl From<RunError> for io::Error {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Io { cause, .. } => cause,
+            other => Self::other(other),
+        }
+    }
+}
+
 /// A checkpoint that fails its check, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("checkpoint {path} is damaged: {fault}")]

@@ -1,8 +1,8 @@
 //! Files that are written atomically.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,28 +14,102 @@ use crate::error::{Result, RunError};
 /// The extension of files and folders that are not complete.
 pub(crate) const UNFINISHED: &str = ".tmp";
 
-/// Writes a file atomically: readers, and a kill or power loss at any instant, see either the old
-/// or the new content.
+/// Writes a file atomically, as [`AtomicFile`] does. The folder must exist.
 ///
-/// The bytes are written to another name in the same folder, flushed to the disk, and renamed to
-/// `path`. The folder must exist. Links are followed. A device or a pipe is written to directly,
-/// because a rename would remove it.
+/// Links are followed. A device or a pipe is written to directly, because a rename would remove
+/// it.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let followed = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let path = &*followed;
     if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         return fs::write(path, bytes).map_err(RunError::io("write", path));
     }
-    let unfinished = unfinished_name(path);
-    let written = write_flushed(&unfinished, bytes)
-        .map_err(RunError::io("write", &unfinished))
-        .and_then(|()| fs::rename(&unfinished, path).map_err(RunError::io("replace", path)));
-    if written.is_err() {
-        // The first failure is reported.
-        let _ = fs::remove_file(&unfinished);
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes)
+        .map_err(RunError::io("write", &file.unfinished))?;
+    file.finish()
+}
+
+/// A file that gets its name when it is complete: readers, and a kill or power loss at any
+/// instant, see either the old or the new content.
+///
+/// The bytes are written to another name in the same folder; [`finish`](Self::finish) flushes
+/// them to the disk, renames the file and flushes the folder. A file that is dropped before is
+/// removed; what a killed process leaves is for [`remove_left`].
+#[derive(Debug)]
+pub struct AtomicFile {
+    file: File,
+    unfinished: PathBuf,
+    path: PathBuf,
+    has_name: bool,
+}
+
+impl AtomicFile {
+    /// An empty file that will replace `path`. The folder must exist.
+    pub fn create(path: &Path) -> Result<Self> {
+        Self::open(path, OpenOptions::new().write(true).create_new(true))
     }
-    written?;
-    sync_folder(parent(path))
+
+    /// As [`create`](Self::create), readable by its owner alone where the system has such a right.
+    pub fn create_private(path: &Path) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Self::open(path, &options)
+    }
+
+    fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        loop {
+            let unfinished = unfinished_name(path);
+            match options.open(&unfinished) {
+                // Process numbers are reused: a killed process left a file with this name.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                opened => {
+                    return Ok(Self {
+                        file: opened.map_err(RunError::io("write", &unfinished))?,
+                        unfinished,
+                        path: path.to_owned(),
+                        has_name: false,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Gives the file its name.
+    pub fn finish(mut self) -> Result<()> {
+        let synced = self.file.sync_all();
+        synced.map_err(RunError::io("write", &self.unfinished))?;
+        fs::rename(&self.unfinished, &self.path).map_err(RunError::io("replace", &self.path))?;
+        self.has_name = true;
+        sync_folder(parent(&self.path))
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for AtomicFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if !self.has_name {
+            // The failure that came before is reported.
+            let _ = fs::remove_file(&self.unfinished);
+        }
+    }
 }
 
 /// Indented JSON with a newline at the end; `path` is for the error.
@@ -82,7 +156,7 @@ pub(crate) fn is_taken(path: &Path) -> Result<bool> {
 /// write takes much less.
 const MAX_WRITE_TIME: Duration = Duration::from_hours(1);
 
-/// Removes files of [`write_atomic`] that killed processes left in a folder, if they are an hour
+/// Removes files of [`AtomicFile`] that killed processes left in a folder, if they are an hour
 /// old. Errors are ignored: such a file does no harm.
 pub fn remove_left(folder: &Path) {
     remove_unfinished(folder, |_| false);
@@ -140,12 +214,6 @@ pub(crate) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn write_flushed(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -172,6 +240,55 @@ mod tests {
         let device = Path::new("/dev/null");
         write_atomic(device, b"gone").unwrap();
         assert!(!fs::metadata(device).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_file_has_its_name_when_it_is_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens");
+        let mut dropped = AtomicFile::create(&path).unwrap();
+        dropped.write_all(b"half").unwrap();
+        assert!(!path.exists());
+        drop(dropped);
+        assert_eq!(names(folder.path()), [""; 0]);
+        let mut file = AtomicFile::create_private(&path).unwrap();
+        file.write_all(b"_ll").unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.write_all(b"a").unwrap();
+        file.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"all");
+        assert_eq!(names(folder.path()), ["tokens"]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    /// In a container a process has the number of the one that was killed before it.
+    #[test]
+    fn a_name_that_a_killed_process_left_is_not_used_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let taken = AtomicFile::create(&path).unwrap();
+        let name = |file: &AtomicFile| file.unfinished.to_string_lossy().into_owned();
+        let (stem, count) = name(&taken)
+            .trim_end_matches(UNFINISHED)
+            .rsplit_once('-')
+            .map(|(stem, count)| (stem.to_owned(), count.parse::<u64>().unwrap()))
+            .unwrap();
+        for later in count + 1..count + 50 {
+            fs::write(format!("{stem}-{later}{UNFINISHED}"), "left").unwrap();
+        }
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        file.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(
+            fs::read(format!("{stem}-{}{UNFINISHED}", count + 1)).unwrap(),
+            b"left"
+        );
     }
 
     fn names(folder: &Path) -> Vec<String> {

@@ -75,7 +75,7 @@ pub use checksum::{sha256_hex, short_checksums};
 pub use counts::counted;
 pub use error::{Damaged, Fault, Result, RunError};
 pub use export::{Export, Exported};
-pub use files::{remove_left, write_atomic};
+pub use files::{AtomicFile, remove_left, write_atomic};
 pub use folder::RunFolder;
 pub use inputs::Inputs;
 pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest};

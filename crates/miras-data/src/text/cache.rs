@@ -7,6 +7,7 @@ use std::{
 };
 
 use flate2::read::MultiGzDecoder;
+use miras_run::{AtomicFile, remove_left};
 use sha2::{Digest, Sha256};
 
 use crate::{DataError, describe::hex};
@@ -44,8 +45,8 @@ pub(super) fn decompressed(path: &Path, folders: &[PathBuf]) -> Result<PathBuf, 
             return Ok(copy);
         }
         // If a folder cannot be written, the next one is tried.
-        match fs::create_dir_all(folder).and_then(|()| tempfile::NamedTempFile::new_in(folder)) {
-            Ok(part) => match decompress(path, folder, part, &copy) {
+        match begin(folder, &copy) {
+            Ok(file) => match decompress(path, folder, file) {
                 Ok(()) => return Ok(copy),
                 // The same if it has no room.
                 Err(DataError::Cache { source, .. }) => last = Some((folder, source)),
@@ -65,14 +66,16 @@ pub(super) fn decompressed(path: &Path, folders: &[PathBuf]) -> Result<PathBuf, 
     })
 }
 
-/// Decompresses into `part`, which is then renamed to `copy`, so that a file of that name is
-/// complete.
-fn decompress(
-    path: &Path,
-    folder: &Path,
-    mut part: tempfile::NamedTempFile,
-    copy: &Path,
-) -> Result<(), DataError> {
+/// A file of a cache folder, which gets its name when it is complete. As a copy of what may be
+/// private, it is readable by its owner alone.
+pub(super) fn begin(folder: &Path, path: &Path) -> io::Result<AtomicFile> {
+    fs::create_dir_all(folder)?;
+    remove_left(folder);
+    Ok(AtomicFile::create_private(path)?)
+}
+
+/// Decompresses into `copy`, a file in `folder`, and gives it its name.
+fn decompress(path: &Path, folder: &Path, mut copy: AtomicFile) -> Result<(), DataError> {
     let file = File::open(path).map_err(|source| DataError::Read {
         path: path.to_owned(),
         source,
@@ -94,11 +97,9 @@ fn decompress(
                 return Err(DataError::Gzip { path, source });
             }
         };
-        part.write_all(&buffer[..count]).map_err(unwritten)?;
+        copy.write_all(&buffer[..count]).map_err(unwritten)?;
     }
-    part.as_file().sync_all().map_err(unwritten)?;
-    part.persist(copy).map_err(|error| unwritten(error.error))?;
-    Ok(())
+    copy.finish().map_err(|error| unwritten(error.into()))
 }
 
 /// A name made from the path, size and date of a file.

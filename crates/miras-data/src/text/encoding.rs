@@ -4,15 +4,16 @@
 //! them has its own tokens.
 
 use std::{
-    fs, io,
+    io,
     ops::Range,
     path::{Path, PathBuf},
 };
 
+use miras_run::AtomicFile;
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 use super::{
+    cache,
     corpus::{Corpus, Part},
     token_file::{TokenFile, Unusable, VERSION, Writer},
 };
@@ -76,9 +77,9 @@ impl<'a> Encoding<'a> {
                 }
             }
             // If a folder cannot be written, the next one is tried.
-            match fs::create_dir_all(folder).and_then(|()| NamedTempFile::new_in(folder)) {
-                Ok(part) => {
-                    match self.write(folder, part, &path, name) {
+            match cache::begin(folder, &path) {
+                Ok(file) => {
+                    match self.write(folder, file, name) {
                         Ok(()) => {}
                         // The same if it has no room.
                         Err(DataError::TokenCache { source, .. }) => {
@@ -127,19 +128,13 @@ impl<'a> Encoding<'a> {
         Ok(hash.finalize().into())
     }
 
-    /// Encodes into `part`, which is then renamed to `path`, so that a file of that name is complete.
-    fn write(
-        &self,
-        folder: &Path,
-        part: NamedTempFile,
-        path: &Path,
-        name: [u8; 32],
-    ) -> Result<(), DataError> {
+    /// Encodes into `file`, which is in `folder`, and gives it its name.
+    fn write(&self, folder: &Path, file: AtomicFile, name: [u8; 32]) -> Result<(), DataError> {
         let unwritten = |source| DataError::TokenCache {
             folder: folder.to_owned(),
             source,
         };
-        let mut writer = Writer::new(part, self.tokenizer.vocab()).map_err(unwritten)?;
+        let mut writer = Writer::new(file, self.tokenizer.vocab()).map_err(unwritten)?;
         let mut waiting = Vec::new();
         let mut bytes = 0;
         let mut encode = |waiting: &mut Vec<Piece>| {
@@ -173,7 +168,7 @@ impl<'a> Encoding<'a> {
             }
         }
         encode(&mut waiting)?;
-        writer.finish(name, path).map_err(unwritten)
+        writer.finish(name).map_err(unwritten)
     }
 
     /// The tokens of each piece.

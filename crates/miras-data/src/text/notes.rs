@@ -94,9 +94,6 @@ pub(super) fn of_files(corpus: &Corpus) -> Result<Vec<String>, DataError> {
     Ok(notes)
 }
 
-/// A number of a file, as its scan has it.
-type Count = fn(&Scan) -> u64;
-
 /// Files of one corpus with the same bytes.
 fn doubles(corpus: &Corpus) -> Result<Vec<String>, DataError> {
     let mut by_len: BTreeMap<u64, Vec<&Segment>> = BTreeMap::new();

@@ -13,8 +13,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use miras_run::AtomicFile;
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 use crate::{
     DataError,
@@ -44,7 +44,7 @@ pub(super) struct TokenFile {
 
 /// Writes a token file.
 pub(super) struct Writer {
-    out: BufWriter<NamedTempFile>,
+    out: BufWriter<AtomicFile>,
     width: usize,
     count: u64,
     /// The incomplete last piece.
@@ -53,10 +53,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Writes into a file that is not named yet; there are `vocab` token values.
-    pub(super) fn new(part: NamedTempFile, vocab: usize) -> io::Result<Self> {
+    /// Writes into a file that has no name yet; there are `vocab` token values.
+    pub(super) fn new(file: AtomicFile, vocab: usize) -> io::Result<Self> {
         let width = width(vocab);
-        let mut out = BufWriter::new(part);
+        let mut out = BufWriter::new(file);
         out.write_all(&[0; HEAD_BYTES as usize])?;
         Ok(Self {
             out,
@@ -85,8 +85,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Completes the file and renames it to `path`.
-    pub(super) fn finish(mut self, name: [u8; 32], path: &Path) -> io::Result<()> {
+    /// Completes the file, which then has its name.
+    pub(super) fn finish(mut self, name: [u8; 32]) -> io::Result<()> {
         if !self.piece.is_empty() {
             self.end_piece()?;
         }
@@ -95,13 +95,8 @@ impl Writer {
         let fields = fields(self.width, self.count, &name);
         self.out.write_all(&fields)?;
         self.out.write_all(&head_hash(&fields, &self.sums))?;
-        let part = self
-            .out
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?;
-        part.as_file().sync_all()?;
-        part.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        let file = self.out.into_inner();
+        Ok(file.map_err(io::IntoInnerError::into_error)?.finish()?)
     }
 }
 
