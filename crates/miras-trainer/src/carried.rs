@@ -31,7 +31,7 @@ impl Carried {
     }
 
     /// Goes on from the initial memory.
-    pub(crate) fn forget(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.states = None;
     }
 

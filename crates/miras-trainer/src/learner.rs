@@ -28,7 +28,8 @@ pub(crate) struct Learner {
     /// What the loss is multiplied with, in float16 alone.
     pub(crate) loss_scale: Option<LossScale>,
     truncate: Option<usize>,
-    device: Device,
+    /// Where it computes.
+    pub(crate) device: Device,
 }
 
 /// What the batches of one step say about the weights.
@@ -128,9 +129,9 @@ impl Learner {
     }
 
     /// The next step starts from the initial memory.
-    pub(crate) fn forget(&mut self) {
+    pub(crate) fn reset_state(&mut self) {
         if let Some(carried) = &mut self.carried {
-            carried.forget();
+            carried.reset();
         }
     }
 

@@ -274,7 +274,7 @@ fn what_is_carried_changes_the_loss_behind_the_first_step() {
     let carried = carried_losses(&mut learner, &steps);
     let fresh: Vec<f64> = (steps.iter())
         .map(|batches| {
-            learner.forget();
+            learner.reset_state();
             learner.gradients(batches, false).unwrap().loss
         })
         .collect();

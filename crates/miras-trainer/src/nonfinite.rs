@@ -9,11 +9,12 @@ use miras_model::{
 use miras_spec::read::{Tokens, read};
 
 use crate::TrainError;
+use crate::learner::{Fault, Gradients, Learner};
 
 /// A description of the first place with NaN or infinity: a parameter, or layer and tensor (in a
 /// memory also the chunk) of the pass over the batch from `earlier` on; none if that pass is
 /// finite. Chunks count from the one that `earlier` left open, if it did.
-pub(crate) fn first_place(
+fn first_place(
     model: &LanguageModel,
     batch: &Batch,
     earlier: Option<ModelState>,
@@ -59,6 +60,60 @@ pub(crate) fn first_place(
         let last = model.blocks().len() - 1;
         Ok(Some(format!("logits, after layer {last}")))
     }
+}
+
+/// The first non-finite place in the passes over these batches, each from its state on.
+pub(crate) fn locate<'a>(
+    learner: &Learner,
+    passes: impl IntoIterator<Item = (&'a Batch, Option<ModelState>)>,
+) -> Result<Option<String>, TrainError> {
+    let model = learner.frozen();
+    for (batch, earlier) in passes {
+        let place = first_place(&model, batch, earlier, &learner.device)?;
+        if place.is_some() {
+            return Ok(place);
+        }
+    }
+    Ok(None)
+}
+
+/// Why a step cannot be made.
+pub(crate) struct Cause {
+    /// What is not finite.
+    pub(crate) what: String,
+    /// Where that began.
+    pub(crate) place: String,
+}
+
+/// Why a step with these gradients cannot be made, and where that began.
+pub(crate) fn cause(
+    learner: &Learner,
+    batches: &[Batch],
+    gradients: &Gradients,
+    fault: &Fault,
+) -> Result<Cause, TrainError> {
+    let what = match fault {
+        Fault::Loss => format!("the loss is {}", gradients.loss),
+        Fault::Gradient => format!("the gradient norm is {}", gradients.norm.value),
+        Fault::Memory => "the carried memory is not finite".to_owned(),
+        Fault::Huge(huge) => {
+            let value = huge.value;
+            let place = format!("AdamW's second moment of parameter `{}`", huge.name);
+            let what = format!(
+                "the gradient is finite, but it has an entry of {value:.1e}, whose square float32 cannot hold"
+            );
+            return Ok(Cause { what, place });
+        }
+    };
+    let passes = (batches.iter().enumerate()).map(|(at, batch)| (batch, learner.frozen_state(at)));
+    let gradient = gradients.norm.nonfinite.as_ref();
+    let place = locate(learner, passes)?
+        .or_else(|| gradient.map(|name| format!("gradient of parameter `{name}`")))
+        .unwrap_or_else(|| match fault {
+            Fault::Memory => "the memory after the last token".to_owned(),
+            _ => "the loss itself".to_owned(),
+        });
+    Ok(Cause { what, place })
 }
 
 /// The name of the first that holds NaN or infinity.
@@ -140,7 +195,7 @@ mod tests {
         let (config, _, data) =
             RunConfig::load_and_open(layers, &miras_registry::Registry::builtin()).unwrap();
         let device = Device::flex();
-        let learner = crate::learner::Learner::new(&config, data.vocab(), &device).unwrap();
+        let learner = Learner::new(&config, data.vocab(), &device).unwrap();
         let model = learner.frozen();
         let number = parameters(&model)
             .into_iter()

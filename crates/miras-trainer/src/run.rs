@@ -7,11 +7,11 @@ use miras_spec::{
     with_stored_tokenizer,
 };
 
+use crate::cpu_reference::CpuReference;
 use crate::learner::Learner;
 use crate::session::Session;
-use crate::start::Started;
-use crate::verify::Twin;
-use crate::{Outcome, RunRequest, TrainError, init, snapshot, start};
+use crate::start::PreparedRun;
+use crate::{Outcome, RunRequest, TrainError, finish, init, snapshot, start};
 
 /// Trains as configured, or goes on training, and leaves everything in the run's folder.
 pub fn run(config: RunConfig, request: RunRequest) -> Result<Outcome, TrainError> {
@@ -53,29 +53,28 @@ fn run_noted(
     check_verify(&config.train, &device)?;
     check_memory(&config, data.vocab(), &device)?;
     let learner = Learner::new(&config, data.vocab(), &device)?;
-    let mut started = match request.resume {
-        None => start::fresh(&config, data.as_ref(), &request, learner)?,
-        Some(at) => start::again(&config, data.as_ref(), &request, at, learner)?,
+    let mut prepared = match request.resume {
+        None => start::create(&config, data.as_ref(), &request, learner)?,
+        Some(at) => start::resume(&config, data.as_ref(), &request, at, learner)?,
     };
-    started.notes.extend(note.map(start::as_note));
-    let twin = match config.train.verify_device {
+    prepared.notes.extend(note.map(start::as_note));
+    let reference = match config.train.verify_device {
         0 => None,
-        steps => Some(twin(&config, data.vocab(), &started, steps)?),
+        _ => Some(cpu_reference(&config, data.vocab(), &prepared)?),
     };
-    Session::open(config, data, device, request, started, twin)?.run()
+    finish::run(Session::open(config, data, request, prepared, reference)?)
 }
 
-/// The CPU's side, where the run is about to start.
-fn twin(
+/// The CPU's side of a run that is about to start.
+fn cpu_reference(
     config: &RunConfig,
     vocab: usize,
-    started: &Started,
-    steps: u64,
-) -> Result<Twin, TrainError> {
+    prepared: &PreparedRun,
+) -> Result<CpuReference, TrainError> {
     let learner = Learner::new(config, vocab, &miras_device::open("cpu")?)?;
-    let learner = match started.checkpoint {
-        Some(step) => snapshot::load(&started.checkpoints.at(step)?.path, learner)?.0,
+    let learner = match prepared.checkpoint {
+        Some(step) => snapshot::load(&prepared.checkpoints.at(step)?.path, learner)?.0,
         None => init::start(config, learner)?.learner,
     };
-    Ok(Twin::new(learner, steps, config.train.precision))
+    Ok(CpuReference::new(learner, &config.train))
 }

@@ -92,8 +92,3 @@ impl Samples {
         Ok(written)
     }
 }
-
-/// A text as a block of code in Markdown.
-pub(crate) fn block(text: &str) -> String {
-    format!("    {}", text.trim_end().replace('\n', "\n    "))
-}

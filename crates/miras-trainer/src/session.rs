@@ -1,59 +1,51 @@
-//! One process' share of a run: the loop over steps.
+//! A run in progress: the loop over steps, evaluations and checkpoints.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
 use miras_data::{Batch, Dataset, Metric};
-use miras_log::{Progress, Span, Tick, Tracker, Trackers};
-use miras_model::ModelState;
-use miras_run::{Checkpoints, RunFolder};
-use miras_spec::metrics::EVAL_LOSS;
+use miras_log::{Progress, Span, Tick};
+use miras_model::{Ablation, parameters};
+use miras_run::{Best, Goal, RunFolder};
+use miras_spec::metrics::{EVAL_LOSS, QUESTIONS};
 use miras_spec::read::weight_of;
 use miras_spec::{OnNonfinite, RunConfig, StateRule, learning_rate};
 
-use crate::finish::Occasion;
-use crate::learner::{Fault, Gradients, Learner};
+use crate::cpu_reference::{CpuReference, VerifiedLearner};
+use crate::evaluation::evaluate;
+use crate::learner::{Fault, Gradients};
+use crate::metrics_log::MetricsLog;
+use crate::nonfinite::{Cause, cause, first_nonfinite, locate};
+use crate::probe::{Due, probe};
 use crate::samples::Samples;
+use crate::saver::{Occasion, Saver};
 use crate::scored::Scored;
 use crate::snapshot::State;
-use crate::start::Started;
-use crate::trackers::Known;
-use crate::verify::Twin;
-use crate::{RunRequest, TrainError, banner, nonfinite, trackers};
+use crate::start::PreparedRun;
+use crate::{RunRequest, TrainError, banner};
 
 /// A run in progress.
 pub(crate) struct Session {
     pub(crate) config: RunConfig,
     pub(crate) data: Box<dyn Dataset>,
-    pub(crate) device: Device,
-    pub(crate) learner: Learner,
+    pub(crate) learner: VerifiedLearner,
     pub(crate) folder: RunFolder,
-    pub(crate) checkpoints: Checkpoints,
+    pub(crate) saver: Saver,
     pub(crate) state: State,
-    pub(crate) trackers: Trackers,
+    pub(crate) log: MetricsLog,
     pub(crate) progress: Progress,
     /// Without `--name N --resume`.
     pub(crate) resume_command: String,
     /// What the model writes at every evaluation, if that is wanted.
-    pub(crate) samples: Option<Samples>,
-    /// The last value of each metric.
-    pub(crate) metrics: BTreeMap<String, f64>,
-    /// The step of the newest checkpoint.
-    pub(crate) saved: Option<u64>,
+    samples: Option<Samples>,
     /// The step and loss of the latest evaluation, if this process made it or the checkpoint
     /// that it goes on from knows of it.
     pub(crate) evaluated: Option<(u64, f64)>,
-    /// What an earlier process logged at the step where this one goes on.
-    pub(crate) known: Known,
-    /// The CPU's side while steps are compared.
-    twin: Option<Twin>,
     stop: Arc<AtomicBool>,
     begun: Instant,
-    /// What this process has spent on steps.
-    training: Duration,
+    /// What this process has spent on steps, comparisons with the CPU included.
+    stepping: Duration,
     /// Tokens and training time at the latest line of metrics.
     logged: (u64, Duration),
 }
@@ -75,21 +67,16 @@ impl Session {
     pub(crate) fn open(
         config: RunConfig,
         data: Box<dyn Dataset>,
-        device: Device,
         request: RunRequest,
-        started: Started,
-        twin: Option<Twin>,
+        prepared: PreparedRun,
+        reference: Option<CpuReference>,
     ) -> Result<Self, TrainError> {
-        let state = started.state;
-        let samples = Samples::new(&config, started.folder.path())?;
-        let resumed_at = started.resumed.then_some(state.step);
-        let trackers = trackers::open(&started.folder, &config, data.metric(), resumed_at)?;
-        let (metrics, known) = match resumed_at {
-            Some(step) => trackers::logged(&started.folder, step)?,
-            None => Default::default(),
-        };
-        let evaluated = (started.eval)
-            .filter(|_| known.has(EVAL_LOSS))
+        let state = prepared.state;
+        let samples = Samples::new(&config, prepared.folder.path())?;
+        let resumed_at = prepared.resumed.then_some(state.step);
+        let log = MetricsLog::open(&prepared.folder, &config, data.metric(), resumed_at)?;
+        let evaluated = (prepared.eval)
+            .filter(|_| log.had_at_resume(EVAL_LOSS))
             .map(|loss| (state.step, loss));
         let span = Span {
             start: state.step,
@@ -98,31 +85,26 @@ impl Session {
             every: config.log.every,
         };
         let mut progress = Progress::new(request.progress, request.console, span);
-        let model = &started.learner.model;
-        let banner = banner::lines(&config, &started.folder, model, data.as_ref(), &state);
-        for line in started.notes.into_iter().chain(banner) {
+        let model = &prepared.learner.model;
+        let banner = banner::lines(&config, &prepared.folder, model, data.as_ref(), &state);
+        for line in prepared.notes.into_iter().chain(banner) {
             progress.line(&line);
         }
         Ok(Self {
             logged: (state.tokens, Duration::ZERO),
-            learner: started.learner,
+            learner: VerifiedLearner::new(prepared.learner, reference),
             samples,
-            folder: started.folder,
-            checkpoints: started.checkpoints,
-            saved: started.checkpoint,
+            folder: prepared.folder,
+            saver: Saver::new(prepared.checkpoints, prepared.checkpoint),
             evaluated,
-            metrics,
-            known,
+            log,
             resume_command: request.resume_command,
-            twin,
             stop: request.stop,
             begun: Instant::now(),
-            training: Duration::ZERO,
+            stepping: Duration::ZERO,
             config,
             data,
-            device,
             state,
-            trackers,
             progress,
         })
     }
@@ -170,43 +152,36 @@ impl Session {
         let step = self.state.step + 1;
         let is_logged = self.is_logged(step);
         let wants_accuracy = is_logged && self.data.metric() == Metric::Accuracy;
+        let lr = learning_rate(&self.config.optim, self.state.step);
+        let clip = self.config.optim.clip;
 
         let begun = Instant::now();
         if self.is_at_stretch_start()? {
-            self.forget();
+            self.learner.reset_state();
         }
         let batches = self.batches()?;
-        let gradients = self.learner.gradients(&batches, wants_accuracy)?;
-        self.training += begun.elapsed();
+        let gradients = self.learner.gradients(step, &batches, wants_accuracy)?;
+        self.stepping += begun.elapsed();
 
-        let lr = learning_rate(&self.config.optim, self.state.step);
-        let (loss, norm) = (gradients.loss, gradients.norm.value);
-        let mut values = vec![("train/loss".to_owned(), loss)];
-        let bytes = batches.iter().map(|batch| batch.bytes).sum::<u64>() as f64;
-        let scored = Scored {
-            loss,
-            accuracy: gradients.accuracy,
-            bytes: bytes / batches.iter().map(weight_of).sum::<f64>(),
-        };
-        values.extend(scored.secondary_metric(self.data.metric(), "train"));
+        let loss = gradients.loss;
+        let mut values = self.training_metrics(&batches, &gradients);
         values.push(("optim/lr".to_owned(), lr));
-        values.push(("optim/grad_norm".to_owned(), norm));
-
-        let verified = self.verify_gradients(step, &batches, &gradients)?;
-        let clip = self.config.optim.clip;
+        values.push(("optim/grad_norm".to_owned(), gradients.norm.value));
         if let Some(fault) = gradients.fault(clip) {
             if let Some(place) = self.skip_or_stop(&batches, &gradients, &fault)? {
-                self.log(step, &values)?;
+                self.log_scalars(step, &values)?;
                 return Ok(Some(place));
             }
             // What made the step non-finite may be in the memories themselves.
-            self.forget();
+            self.learner.reset_state();
         } else {
             let probed = self.probe(step, is_logged, &batches)?;
             let begun = Instant::now();
-            self.learner.update(gradients, lr, clip);
-            self.training += begun.elapsed();
-            self.verify_update(step, verified, lr)?;
+            let verified = self.learner.update(step, gradients, lr, clip)?;
+            self.stepping += begun.elapsed();
+            if let Some(line) = verified {
+                self.progress.line(&line);
+            }
             self.state.skipped_in_a_row = 0;
             if is_logged {
                 values.push(("perf/tokens_per_s".to_owned(), self.speed(&batches)));
@@ -221,67 +196,16 @@ impl Session {
         self.state.step = step;
         self.state.tokens += tokens_of(&batches);
         if is_logged {
-            self.log(step, &values)?;
-            self.logged = (self.state.tokens, self.training);
+            self.log_scalars(step, &values)?;
+            self.logged = (self.state.tokens, self.training());
         }
         self.progress.tick(&Tick {
             step,
             tokens: self.state.tokens,
             loss,
-            training: self.training,
+            training: self.training(),
         });
         Ok(None)
-    }
-
-    /// The CPU's side of a step that is to be compared.
-    fn verify_gradients(
-        &self,
-        step: u64,
-        batches: &[Batch],
-        gradients: &Gradients,
-    ) -> Result<Option<Gradients>, TrainError> {
-        let Some(twin) = &self.twin else {
-            return Ok(None);
-        };
-        match twin.gradients(&self.learner, gradients, batches)? {
-            Ok(ours) => Ok(Some(ours)),
-            Err(gap) => Err(self.disagrees(step, gap)),
-        }
-    }
-
-    fn verify_update(
-        &mut self,
-        step: u64,
-        verified: Option<Gradients>,
-        lr: f64,
-    ) -> Result<(), TrainError> {
-        let (Some(twin), Some(gradients)) = (&mut self.twin, verified) else {
-            return Ok(());
-        };
-        let clip = self.config.optim.clip;
-        if let Some(gap) = twin.update(&self.learner, gradients, lr, clip)? {
-            return Err(self.disagrees(step, gap));
-        }
-        if twin.is_done() {
-            self.twin = None;
-            let device = &self.config.train.device;
-            let line = format!("step {step}  the device `{device}` agrees with the CPU so far");
-            self.progress.line(&line);
-        }
-        Ok(())
-    }
-
-    fn disagrees(&self, step: u64, gap: String) -> TrainError {
-        let device = self.config.train.device.clone();
-        TrainError::Disagrees { step, device, gap }
-    }
-
-    /// The next step starts from the initial memory.
-    fn forget(&mut self) {
-        self.learner.forget();
-        if let Some(twin) = &mut self.twin {
-            twin.forget();
-        }
     }
 
     fn batches(&self) -> Result<Vec<Batch>, TrainError> {
@@ -310,6 +234,38 @@ impl Session {
         })
     }
 
+    /// The loss of a step, and the metric beside it.
+    fn training_metrics(&self, batches: &[Batch], gradients: &Gradients) -> Vec<(String, f64)> {
+        let bytes = batches.iter().map(|batch| batch.bytes).sum::<u64>() as f64;
+        let scored = Scored {
+            loss: gradients.loss,
+            accuracy: gradients.accuracy,
+            bytes: bytes / batches.iter().map(weight_of).sum::<f64>(),
+        };
+        let mut values = vec![("train/loss".to_owned(), scored.loss)];
+        values.extend(scored.secondary_metric(self.data.metric(), "train"));
+        values
+    }
+
+    /// Logs the histograms of a step, and gives the scalars of its memories, where they are due.
+    fn probe(
+        &mut self,
+        step: u64,
+        is_logged: bool,
+        batches: &[Batch],
+    ) -> Result<Vec<(String, f64)>, TrainError> {
+        let every = self.config.log.histograms;
+        let due = Due {
+            scalars: is_logged,
+            histograms: every > 0 && step.is_multiple_of(every),
+        };
+        let found = probe(&self.config, &self.learner.on_device, batches, due)?;
+        for (tag, values) in &found.histograms {
+            self.log.histogram(step, tag, values)?;
+        }
+        Ok(found.scalars)
+    }
+
     /// Counts a skipped step, or names the place if the run has to stop.
     fn skip_or_stop(
         &mut self,
@@ -324,84 +280,137 @@ impl Session {
         if is_skip && self.state.skipped_in_a_row < train.max_skips.unwrap_or(u64::MAX) {
             return Ok(None);
         }
-        let what = match fault {
-            Fault::Loss => format!("the loss is {}", gradients.loss),
-            Fault::Gradient => format!("the gradient norm is {}", gradients.norm.value),
-            Fault::Memory => "the carried memory is not finite".to_owned(),
-            Fault::Huge(huge) => format!(
-                "the gradient is finite, but it has an entry of {:.1e}, whose square float32 cannot hold",
-                huge.value
-            ),
-        };
-        let place = match fault {
-            Fault::Huge(huge) => format!("AdamW's second moment of parameter `{}`", huge.name),
-            Fault::Loss | Fault::Gradient | Fault::Memory => {
-                let place = self.place(batches, Learner::frozen_state)?;
-                let gradient = gradients.norm.nonfinite.as_ref();
-                place
-                    .or_else(|| gradient.map(|name| format!("gradient of parameter `{name}`")))
-                    .unwrap_or_else(|| match fault {
-                        Fault::Memory => "the memory after the last token".to_owned(),
-                        _ => "the loss itself".to_owned(),
-                    })
-            }
-        };
-        let again = match self.state.skipped_in_a_row {
+        let learner = &self.learner.on_device;
+        let Cause { what, place } = cause(learner, batches, gradients, fault)?;
+        let repeated = match self.state.skipped_in_a_row {
             1 => String::new(),
             times => format!(", {times} steps in a row"),
         };
         let step = self.state.step + 1;
         Ok(Some(format!(
-            "step {step}: {what}{again}; first non-finite: {place}"
+            "step {step}: {what}{repeated}; first non-finite: {place}"
         )))
     }
 
-    /// The first non-finite place in the passes over these batches, each from the state that
-    /// `earlier` gives for it.
-    pub(crate) fn place(
-        &self,
-        batches: &[Batch],
-        earlier: impl Fn(&Learner, usize) -> Option<ModelState>,
-    ) -> Result<Option<String>, TrainError> {
-        let model = self.learner.frozen();
-        for (at, batch) in batches.iter().enumerate() {
-            let earlier = earlier(&self.learner, at);
-            let place = nonfinite::first_place(&model, batch, earlier, &self.device)?;
-            if place.is_some() {
-                return Ok(place);
+    /// Evaluates and logs; the place of the first non-finite value if the run has to stop.
+    pub(crate) fn evaluate(&mut self) -> Result<Option<String>, TrainError> {
+        let step = self.state.step;
+        let (data, learner) = (self.data.as_ref(), &self.learner.on_device);
+        let found = evaluate(&self.config, data, learner, "eval", Ablation::None)?;
+        let mut values = found.values;
+        let text: Vec<String> = (values.iter())
+            .map(|(tag, value)| format!("{tag} {value:.4}"))
+            .collect();
+        if self.data.metric() == Metric::Accuracy {
+            values.push((QUESTIONS.to_owned(), found.targets));
+        }
+        if !self.is_logged(step) {
+            // Curves against time need the time of their points.
+            values.push(("perf/seconds".to_owned(), self.seconds()));
+        }
+        self.log_scalars(step, &values)?;
+        self.evaluated = Some((step, found.loss));
+        self.progress
+            .line(&format!("step {step}  {}", text.join("  ")));
+        self.write_samples(step)?;
+        self.note_best(step, found.loss);
+        match found.nonfinite {
+            Some(rows) if self.config.train.on_nonfinite == OnNonfinite::Stop => {
+                let passes = [(&rows.batch, rows.state)];
+                let place = locate(&self.learner.on_device, passes)?;
+                let place = place.unwrap_or_else(|| "the loss itself".to_owned());
+                Ok(Some(format!(
+                    "step {step}: eval/loss is {}; first non-finite: {place}",
+                    found.loss
+                )))
             }
+            _ => Ok(None),
+        }
+    }
+
+    fn note_best(&mut self, step: u64, loss: f64) {
+        let is_best =
+            (self.state.best.as_ref()).is_none_or(|best| Goal::Lower.is_better(loss, best.value));
+        if is_best && loss.is_finite() {
+            self.state.best = Some(Best {
+                metric: EVAL_LOSS.to_owned(),
+                value: loss,
+                step,
+            });
+        }
+    }
+
+    /// Whether the best evaluation so far is that of this step.
+    fn is_best_at(&self, step: u64) -> bool {
+        (self.state.best.as_ref()).is_some_and(|best| best.step == step)
+    }
+
+    /// Has the model go on with the prompts of `log.samples`.
+    fn write_samples(&mut self, step: u64) -> Result<(), TrainError> {
+        let Some(samples) = &self.samples else {
+            return Ok(());
+        };
+        let learner = &self.learner.on_device;
+        let texts = samples.write(&learner.frozen(), &learner.device)?;
+        for (number, text) in texts.iter().enumerate() {
+            let tag = format!("samples/{}", number + 1);
+            self.log.text(step, &tag, text)?;
+        }
+        Ok(())
+    }
+
+    /// Saves a checkpoint; the place of the first non-finite weight instead, if there is one.
+    pub(crate) fn save(&mut self, occasion: Occasion) -> Result<Option<String>, TrainError> {
+        let step = self.state.step;
+        let learner = &self.learner.on_device;
+        if let Some(name) = first_nonfinite(&parameters(&learner.model))? {
+            return Ok(Some(format!(
+                "step {step}: the weights are not finite after it; first non-finite: parameter `{name}`"
+            )));
+        }
+        // What a checkpoint knows of must not be missing from the metrics.
+        self.log.flush()?;
+        let state = State {
+            seconds: self.seconds(),
+            ..self.state.clone()
+        };
+        let eval = self.evaluated.filter(|(at, _)| *at == step);
+        let eval = eval.map(|(_, loss)| loss);
+        for warning in self.saver.save(learner, &state, eval, occasion)? {
+            self.progress.line(&warning);
         }
         Ok(None)
+    }
+
+    /// Logs scalars at a step.
+    pub(crate) fn log_scalars(
+        &mut self,
+        step: u64,
+        values: &[(String, f64)],
+    ) -> Result<(), TrainError> {
+        self.log.scalars(step, self.state.tokens, values)
+    }
+
+    /// Whether the metrics of a step are written.
+    fn is_logged(&self, step: u64) -> bool {
+        step.is_multiple_of(self.config.log.every) || step == self.config.train.steps
     }
 
     /// Tokens a second of training since the latest line of metrics.
     fn speed(&self, batches: &[Batch]) -> f64 {
         let (tokens, training) = self.logged;
         let tokens = self.state.tokens + tokens_of(batches) - tokens;
-        tokens as f64 / self.training.saturating_sub(training).as_secs_f64()
+        tokens as f64 / self.training().saturating_sub(training).as_secs_f64()
     }
 
-    /// Logs what has no point at this step yet.
-    pub(crate) fn log(&mut self, step: u64, values: &[(String, f64)]) -> Result<(), TrainError> {
-        let new: Vec<_> = (values.iter())
-            .filter(|(tag, _)| !self.known.is_at(step, tag))
-            .cloned()
-            .collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        self.trackers.scalars(step, self.state.tokens, &new)?;
-        self.metrics.extend(new);
-        Ok(())
+    /// What this process has spent on training.
+    fn training(&self) -> Duration {
+        self.stepping.saturating_sub(self.learner.comparing)
     }
 
-    /// Whether the metrics of a step are written.
-    pub(crate) fn is_logged(&self, step: u64) -> bool {
-        step.is_multiple_of(self.config.log.every) || step == self.config.train.steps
-    }
-
-    pub(crate) fn training(&self) -> Duration {
-        self.training
+    /// Seconds of training, all starts together.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.state.seconds + self.training().as_secs_f64()
     }
 
     fn is_out_of_time(&self) -> bool {

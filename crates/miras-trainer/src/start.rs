@@ -1,4 +1,4 @@
-//! The first moments of a run: its folder, fresh or found again.
+//! The beginning of a run: its folder, created or found and taken back to a checkpoint.
 
 use std::io::ErrorKind;
 
@@ -13,8 +13,8 @@ use toml::Table;
 
 use crate::compare::{DATA_PATHS, INIT_FROM, changed_keys};
 use crate::learner::Learner;
+use crate::metrics_log::plain;
 use crate::snapshot::{self, State};
-use crate::trackers::plain;
 use crate::{Resume, RunRequest, TrainError, init};
 
 /// Versions that `run.json` records.
@@ -24,7 +24,7 @@ const VERSIONS: &[(&str, &str)] = &[
 ];
 
 /// A run that is ready to train.
-pub(crate) struct Started {
+pub(crate) struct PreparedRun {
     pub(crate) folder: RunFolder,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) learner: Learner,
@@ -40,12 +40,12 @@ pub(crate) struct Started {
 }
 
 /// Makes the folder of a new run.
-pub(crate) fn fresh(
+pub(crate) fn create(
     config: &RunConfig,
     data: &dyn Dataset,
     request: &RunRequest,
     learner: Learner,
-) -> Result<Started, TrainError> {
+) -> Result<PreparedRun, TrainError> {
     let name = match &request.name {
         Some(name) => name.clone(),
         None => RunFolder::unused_name(&request.runs, &request.stem)?,
@@ -58,7 +58,7 @@ pub(crate) fn fresh(
     let text = plain(&stored(config)?);
     let tokenizer = tokenizer_files(&config.data, tokenizer_of(&description))?;
     let folder = RunFolder::create(&request.runs, &name, &text, &record, &tokenizer)?;
-    Ok(Started {
+    Ok(PreparedRun {
         checkpoints: Checkpoints::new(&folder, config.checkpoint.policy()),
         folder,
         learner: init.learner,
@@ -73,13 +73,13 @@ pub(crate) fn fresh(
 /// Finds an existing run and takes it back to where it goes on.
 ///
 /// Everything is checked and loaded before anything in the folder changes.
-pub(crate) fn again(
+pub(crate) fn resume(
     config: &RunConfig,
     data: &dyn Dataset,
     request: &RunRequest,
     at: Resume,
     learner: Learner,
-) -> Result<Started, TrainError> {
+) -> Result<PreparedRun, TrainError> {
     let name = request.name.as_ref().unwrap_or(&request.stem);
     let folder = RunFolder::open(&request.runs, name)?;
     let record = record_of(&folder)?;
@@ -150,7 +150,7 @@ pub(crate) fn again(
     }
     folder.write_tokenizer(&tokenizer)?;
     folder.rewrite(&plain(&stored(config)?), &now)?;
-    Ok(Started {
+    Ok(PreparedRun {
         folder,
         checkpoints,
         learner,

@@ -4,11 +4,14 @@
 //! runs that drift apart. The CPU's update takes the device's gradients, so that gradients and
 //! optimiser are judged apart.
 
+use std::time::{Duration, Instant};
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use miras_data::Batch;
 use miras_model::{Parameter, Precision, parameters};
+use miras_spec::TrainConfig;
 use miras_spec::read::read;
 
 use crate::TrainError;
@@ -26,54 +29,121 @@ const ROUNDING: f64 = 1e-6;
 /// A parameter's gradient is compared with at least this share of the whole gradient.
 const SHARE: f64 = 1e-2;
 
+/// A learner whose steps are made on the CPU as well and compared, while `train.verify_device`
+/// asks for it. Without it, a learner and nothing more.
+pub(crate) struct VerifiedLearner {
+    /// The learner of the run.
+    pub(crate) on_device: Learner,
+    reference: Option<CpuReference>,
+    /// What comparisons took so far.
+    pub(crate) comparing: Duration,
+}
+
+impl VerifiedLearner {
+    pub(crate) fn new(on_device: Learner, reference: Option<CpuReference>) -> Self {
+        Self {
+            on_device,
+            reference,
+            comparing: Duration::ZERO,
+        }
+    }
+
+    /// The next step starts from the initial memory.
+    pub(crate) fn reset_state(&mut self) {
+        self.on_device.reset_state();
+        if let Some(reference) = &mut self.reference {
+            reference.learner.reset_state();
+        }
+    }
+
+    /// The gradients of the learner; an error if the CPU has others.
+    pub(crate) fn gradients(
+        &mut self,
+        step: u64,
+        batches: &[Batch],
+        wants_accuracy: bool,
+    ) -> Result<Gradients, TrainError> {
+        let found = self.on_device.gradients(batches, wants_accuracy)?;
+        if let Some(reference) = &mut self.reference {
+            let begun = Instant::now();
+            let gap = reference.compare_gradients(&self.on_device, &found, batches)?;
+            self.comparing += begun.elapsed();
+            reference.refuse(step, gap)?;
+        }
+        Ok(found)
+    }
+
+    /// The update of the learner, after the gradients of the same step; an error if the CPU makes
+    /// another one. After the last comparison, what there is to say of them.
+    pub(crate) fn update(
+        &mut self,
+        step: u64,
+        gradients: Gradients,
+        lr: f64,
+        clip: f64,
+    ) -> Result<Option<String>, TrainError> {
+        self.on_device.update(gradients, lr, clip);
+        let Some(reference) = &mut self.reference else {
+            return Ok(None);
+        };
+        let begun = Instant::now();
+        let gap = reference.compare_update(&self.on_device, lr, clip)?;
+        self.comparing += begun.elapsed();
+        reference.refuse(step, gap)?;
+        if reference.left > 0 {
+            return Ok(None);
+        }
+        let device = &reference.device_name;
+        let note = format!("step {step}  the device `{device}` agrees with the CPU so far");
+        self.reference = None;
+        Ok(Some(note))
+    }
+}
+
 /// The CPU's side.
-pub(crate) struct Twin {
+pub(crate) struct CpuReference {
     learner: Learner,
+    /// What it is compared with, by name.
+    device_name: String,
     /// Steps that are still to be compared.
     left: u64,
     tolerance: f64,
+    /// The device's gradients of this step, for the update of this side.
+    gradients: Option<Gradients>,
 }
 
-impl Twin {
-    /// For the next `steps` steps of a learner that is where this one is.
-    pub(crate) fn new(learner: Learner, steps: u64, precision: Precision) -> Self {
-        let tolerance = match precision {
+impl CpuReference {
+    /// For the first steps of a run whose learner is where this one is.
+    pub(crate) fn new(learner: Learner, train: &TrainConfig) -> Self {
+        let tolerance = match train.precision {
             Precision::F32 => F32,
             Precision::Bf16 | Precision::F16 => HALF,
         };
         Self {
             learner,
-            left: steps,
+            device_name: train.device.clone(),
+            left: train.verify_device,
             tolerance,
+            gradients: None,
         }
     }
 
-    /// Whether all steps are compared.
-    pub(crate) fn is_done(&self) -> bool {
-        self.left == 0
-    }
-
-    /// The next step starts from the initial memory.
-    pub(crate) fn forget(&mut self) {
-        self.learner.forget();
-    }
-
-    /// Compares loss and gradients of a step; what they differ in, if they do. Gives the
-    /// gradients with which [`Twin::update`] follows.
-    pub(crate) fn gradients(
-        &self,
+    /// Compares loss and gradients of a step; what they differ in, if they do.
+    fn compare_gradients(
+        &mut self,
         device: &Learner,
         theirs: &Gradients,
         batches: &[Batch],
-    ) -> Result<Result<Gradients, String>, TrainError> {
+    ) -> Result<Option<String>, TrainError> {
+        self.gradients = None;
         let ours = self.learner.gradients(batches, false)?;
         if !ours.is_finite() && !theirs.is_finite() {
             // They agree that this step cannot be made.
-            return Ok(Ok(ours));
+            return Ok(None);
         }
         let gap = (theirs.loss - ours.loss).abs() / ours.loss.abs().max(1.0);
         if let Some(gap) = beyond(gap, self.tolerance) {
-            return Ok(Err(format!(
+            return Ok(Some(format!(
                 "the loss is {}, on the CPU {} ({gap})",
                 theirs.loss, ours.loss
             )));
@@ -84,7 +154,7 @@ impl Twin {
         for ((name, found), (_, expected)) in found.iter().zip(&expected) {
             let gap = distance(found, expected) / norm(expected).max(floor).max(f64::MIN_POSITIVE);
             if let Some(gap) = beyond(gap, self.tolerance) {
-                return Ok(Err(format!("the gradient of `{name}` is another ({gap})")));
+                return Ok(Some(format!("the gradient of `{name}` is another ({gap})")));
             }
         }
         let mut values = found.into_iter().map(|(_, values)| values);
@@ -94,22 +164,24 @@ impl Twin {
             held: &ours.values,
         };
         self.learner.model.visit(&mut carry_over);
-        Ok(Ok(Gradients {
+        self.gradients = Some(Gradients {
             values: carry_over.gradients,
             norm: theirs.norm.clone(),
             ..ours
-        }))
+        });
+        Ok(None)
     }
 
-    /// Makes the update of a step and compares the weights behind it; what they differ in, if
-    /// they do.
-    pub(crate) fn update(
+    /// Makes the update of the step whose gradients were compared, and compares the weights after
+    /// it; what they differ in, if they do.
+    fn compare_update(
         &mut self,
         device: &Learner,
-        gradients: Gradients,
         lr: f64,
         clip: f64,
     ) -> Result<Option<String>, TrainError> {
+        let gradients = self.gradients.take();
+        let gradients = gradients.expect("an update follows gradients that were compared");
         let before = numbers(parameters(&self.learner.model))?;
         self.learner.update(gradients, lr, clip);
         self.left -= 1;
@@ -128,6 +200,15 @@ impl Twin {
             }
         }
         Ok(None)
+    }
+
+    /// An error if the sides differ.
+    fn refuse(&self, step: u64, gap: Option<String>) -> Result<(), TrainError> {
+        let device = self.device_name.clone();
+        match gap {
+            Some(gap) => Err(TrainError::Disagrees { step, device, gap }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -180,7 +261,8 @@ mod tests {
 
     use super::*;
 
-    fn learner(sets: &[&str]) -> (Learner, Box<dyn Dataset>) {
+    /// A learner at step 0, its data, and `[train]` as it would be on a device.
+    fn learner(sets: &[&str]) -> (Learner, Box<dyn Dataset>, TrainConfig) {
         let mut layers = Layers::new();
         let text = "[model]\nlayers = 1\ndim = 8\nheads = 2\nffn_dim = 8\n[algorithm]\nchunk = 4\n[data]\nseq_len = 12";
         layers.text("test", text).unwrap();
@@ -190,43 +272,55 @@ mod tests {
         let (config, _, data) = RunConfig::load_and_open(layers, &Registry::builtin()).unwrap();
         let device = miras_device::open("cpu").unwrap();
         let learner = Learner::new(&config, data.vocab(), &device).unwrap();
-        (learner, data)
+        (learner, data, config.train)
     }
 
-    /// A step of both; what they differ in.
-    fn compared(
-        twin: &mut Twin,
-        device: &mut Learner,
+    /// A learner, beside a reference that two steps are compared with.
+    fn verified(sets: &[&str]) -> (VerifiedLearner, Box<dyn Dataset>) {
+        let (reference, _, mut train) = learner(&[]);
+        train.verify_device = 2;
+        let (on_device, data, _) = learner(sets);
+        let reference = CpuReference::new(reference, &train);
+        (VerifiedLearner::new(on_device, Some(reference)), data)
+    }
+
+    /// A step of both sides; the device takes `lr` and the CPU 0.01.
+    fn step(
+        learner: &mut VerifiedLearner,
         data: &dyn Dataset,
         lr: f64,
-    ) -> Option<String> {
+    ) -> Result<Option<String>, TrainError> {
         let batches = [data.train_batch(0, 0..2).unwrap()];
-        let gradients = device.gradients(&batches, false).unwrap();
-        let ours = match twin.gradients(device, &gradients, &batches).unwrap() {
-            Ok(ours) => ours,
-            Err(gap) => return Some(gap),
-        };
-        device.update(gradients, lr, 0.5);
-        twin.update(device, ours, 0.01, 0.5).unwrap()
+        let gradients = learner.gradients(1, &batches, false)?;
+        learner.on_device.update(gradients, lr, 0.5);
+        let reference = learner.reference.as_mut().unwrap();
+        let gap = reference.compare_update(&learner.on_device, 0.01, 0.5)?;
+        reference.refuse(1, gap)?;
+        Ok(None)
     }
 
     #[test]
     fn equal_sides_agree_step_after_step() {
-        let ((mut device, data), (learner, _)) = (learner(&[]), learner(&[]));
-        let mut twin = Twin::new(learner, 2, Precision::F32);
-        for _ in 0..2 {
-            assert!(!twin.is_done());
-            assert_eq!(compared(&mut twin, &mut device, &*data, 0.01), None);
+        let (mut learner, data) = verified(&[]);
+        for step in 1..=4 {
+            let batches = [data.train_batch(step, 0..2).unwrap()];
+            let gradients = learner.gradients(step, &batches, false).unwrap();
+            let said = learner.update(step, gradients, 0.01, 0.5).unwrap();
+            // The last comparison says so, and the steps after it are not compared.
+            let expected = "step 2  the device `cpu` agrees with the CPU so far";
+            assert_eq!(said.as_deref(), (step == 2).then_some(expected));
+            assert_eq!(learner.reference.is_some(), step < 2);
         }
-        assert!(twin.is_done());
     }
 
     #[test]
     fn another_loss_gradient_or_update_is_named() {
         let one = |sets: &[&str], lr| {
-            let ((mut device, data), (learner, _)) = (learner(sets), learner(&[]));
-            let mut twin = Twin::new(learner, 2, Precision::F32);
-            compared(&mut twin, &mut device, &*data, lr).unwrap()
+            let (mut learner, data) = verified(sets);
+            match step(&mut learner, &*data, lr) {
+                Err(TrainError::Disagrees { gap, .. }) => gap,
+                other => panic!("{other:?}"),
+            }
         };
         // Other weights stand for a device that computes something else.
         let loss = one(&["train.seed=2"], 0.01);
@@ -237,5 +331,18 @@ mod tests {
             let update = one(&[], lr);
             assert!(update.starts_with("the update of `"), "{update}");
         }
+    }
+
+    #[test]
+    fn a_step_that_neither_side_can_make_is_left_out() {
+        let (mut learner, data) = verified(&[]);
+        let mut batches = [data.train_batch(0, 0..2).unwrap()];
+        let fine = batches[0].weights[0];
+        batches[0].weights[0] = f32::NAN;
+        let gradients = learner.gradients(1, &batches, false).unwrap();
+        assert!(!gradients.is_finite());
+        batches[0].weights[0] = fine;
+        let gradients = learner.gradients(2, &batches, false).unwrap();
+        assert_eq!(learner.update(2, gradients, 0.01, 0.5).unwrap(), None);
     }
 }

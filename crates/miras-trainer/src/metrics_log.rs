@@ -4,17 +4,105 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use miras_config::{Origins, annotated, flat};
 use miras_data::Metric;
-use miras_log::{HParam, JsonLines, TensorBoard, Tracker, Trackers};
+use miras_log::{HParam, JsonLines, Status, TensorBoard, Tracker, Trackers};
 use miras_run::{RunFolder, sha256_hex};
 use miras_spec::{RunConfig, metrics};
 use toml::{Table, Value};
 
 use crate::TrainError;
-use crate::samples::block;
 
-/// Opens `metrics.jsonl` and an event file, fresh or to go on after `resumed_at`, and writes
-/// the configuration into the latter.
-pub(crate) fn open(
+/// What a run logs, and what it has logged.
+pub(crate) struct MetricsLog {
+    trackers: Trackers,
+    /// The last value of each metric.
+    last: BTreeMap<String, f64>,
+    /// What an earlier process logged at the step where this one goes on.
+    earlier: LoggedTags,
+}
+
+impl MetricsLog {
+    /// That of a new run, or of one that goes on after `resumed_at`.
+    pub(crate) fn open(
+        folder: &RunFolder,
+        config: &RunConfig,
+        metric: Metric,
+        resumed_at: Option<u64>,
+    ) -> Result<Self, TrainError> {
+        let trackers = trackers(folder, config, metric, resumed_at)?;
+        let (last, earlier) = match resumed_at {
+            Some(step) => logged(folder, step)?,
+            None => Default::default(),
+        };
+        Ok(Self {
+            trackers,
+            last,
+            earlier,
+        })
+    }
+
+    /// Whether an earlier process logged a tag at the step where this one goes on.
+    pub(crate) fn had_at_resume(&self, tag: &str) -> bool {
+        self.earlier.tags.contains(tag)
+    }
+
+    /// Whether an earlier process logged a tag at this step.
+    pub(crate) fn has_at(&self, step: u64, tag: &str) -> bool {
+        self.earlier.step == step && self.had_at_resume(tag)
+    }
+
+    /// Logs those that have no point at this step yet.
+    pub(crate) fn scalars(
+        &mut self,
+        step: u64,
+        tokens: u64,
+        values: &[(String, f64)],
+    ) -> Result<(), TrainError> {
+        let new: Vec<_> = (values.iter())
+            .filter(|(tag, _)| !self.has_at(step, tag))
+            .cloned()
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.trackers.scalars(step, tokens, &new)?;
+        self.last.extend(new);
+        Ok(())
+    }
+
+    /// Logs a distribution.
+    pub(crate) fn histogram(
+        &mut self,
+        step: u64,
+        tag: &str,
+        values: &[f32],
+    ) -> Result<(), TrainError> {
+        Ok(self.trackers.histogram(step, tag, values)?)
+    }
+
+    /// Logs a text as it is, with its lines.
+    pub(crate) fn text(&mut self, step: u64, tag: &str, text: &str) -> Result<(), TrainError> {
+        Ok(self.trackers.text(step, tag, &block(text))?)
+    }
+
+    /// Waits until everything is on the disk.
+    pub(crate) fn flush(&mut self) -> Result<(), TrainError> {
+        Ok(self.trackers.flush()?)
+    }
+
+    /// Says how the run ended.
+    pub(crate) fn finish(&mut self, status: Status) -> Result<(), TrainError> {
+        Ok(self.trackers.finish(status)?)
+    }
+
+    /// The last value of each metric.
+    pub(crate) fn last(&self) -> &BTreeMap<String, f64> {
+        &self.last
+    }
+}
+
+/// Opens `metrics.jsonl` and an event file, new or to go on after `resumed_at`, and writes the
+/// configuration into the latter.
+fn trackers(
     folder: &RunFolder,
     config: &RunConfig,
     metric: Metric,
@@ -98,27 +186,17 @@ const MEMORY_CHARTS: &[(&str, &str)] = &[
 
 /// The tags that have a point at one step already.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+struct LoggedTags {
     step: u64,
     tags: BTreeSet<String>,
 }
 
-impl Known {
-    pub(crate) fn has(&self, tag: &str) -> bool {
-        self.tags.contains(tag)
-    }
-
-    pub(crate) fn is_at(&self, step: u64, tag: &str) -> bool {
-        self.step == step && self.has(tag)
-    }
-}
-
 /// What `metrics.jsonl` holds, once it was cut off after `step`: the last value of each tag,
 /// and the tags at that step.
-pub(crate) fn logged(
+fn logged(
     folder: &RunFolder,
     step: u64,
-) -> Result<(BTreeMap<String, f64>, Known), TrainError> {
+) -> Result<(BTreeMap<String, f64>, LoggedTags), TrainError> {
     let mut last = BTreeMap::new();
     let mut tags = BTreeSet::new();
     for line in JsonLines::read(folder.metrics_path())?.0 {
@@ -138,7 +216,7 @@ pub(crate) fn logged(
             last.insert(tag, value);
         }
     }
-    Ok((last, Known { step, tags }))
+    Ok((last, LoggedTags { step, tags }))
 }
 
 /// A configuration as plain TOML text.
@@ -147,7 +225,7 @@ pub(crate) fn plain(config: &Table) -> String {
 }
 
 /// Names all runs that differ in their seed alone: a hash of the configuration without it.
-pub(crate) fn group(config: &Table) -> String {
+fn group(config: &Table) -> String {
     let mut config = config.clone();
     if let Some(Value::Table(train)) = config.get_mut("train") {
         train.remove("seed");
@@ -165,4 +243,9 @@ fn hparam(value: &Value) -> HParam {
         Value::Boolean(switch) => HParam::Bool(*switch),
         other => HParam::String(other.to_string()),
     }
+}
+
+/// A text as a block of code in Markdown.
+fn block(text: &str) -> String {
+    format!("    {}", text.trim_end().replace('\n', "\n    "))
 }

@@ -1,0 +1,58 @@
+//! Evaluations of a model in training.
+
+use miras_data::Dataset;
+use miras_model::{Ablation, Pass};
+use miras_spec::{Evaluate, Nonfinite, RunConfig, StartFrom, StateRule, Sum};
+
+use crate::TrainError;
+use crate::learner::Learner;
+use crate::scored::Scored;
+
+/// What an evaluation found.
+pub(crate) struct Evaluation {
+    /// The mean in nats.
+    pub(crate) loss: f64,
+    /// The loss and the metric beside it, by their tags.
+    pub(crate) values: Vec<(String, f64)>,
+    /// Scored targets.
+    pub(crate) targets: f64,
+    /// Rows with a loss that is NaN or infinite.
+    pub(crate) nonfinite: Option<Nonfinite>,
+}
+
+/// Evaluates as the model is trained, with memories that are carried where training carries them;
+/// tags begin with `prefix`.
+pub(crate) fn evaluate(
+    config: &RunConfig,
+    data: &dyn Dataset,
+    learner: &Learner,
+    prefix: &str,
+    ablation: Ablation,
+) -> Result<Evaluation, TrainError> {
+    let evaluate = Evaluate {
+        model: &learner.frozen(),
+        data,
+        selection: &config.eval.selection(data, config.data.seq_len()),
+        batch: config.train.batch,
+        pass: Pass {
+            ablation,
+            ..Pass::default()
+        },
+        start: match config.train.state {
+            StateRule::Reset => StartFrom::Initial,
+            StateRule::Carry => StartFrom::Carried,
+        },
+        device: &learner.device,
+    };
+    let found = evaluate.run(&|_| {})?;
+    let all = Sum::total(&found.positions);
+    let scored = Scored::of(&all);
+    let mut values = vec![(format!("{prefix}/loss"), scored.loss)];
+    values.extend(scored.secondary_metric(data.metric(), prefix));
+    Ok(Evaluation {
+        loss: scored.loss,
+        values,
+        targets: all.weight,
+        nonfinite: found.nonfinite,
+    })
+}

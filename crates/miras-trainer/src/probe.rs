@@ -1,0 +1,152 @@
+//! What memories and weights look like, as metrics.
+
+use std::collections::BTreeMap;
+
+use miras_data::Batch;
+use miras_engine::Probe;
+use miras_model::{ParameterGroup, Pass, parameters};
+use miras_spec::read::{Tokens, read};
+use miras_spec::{RunConfig, metrics};
+
+use crate::TrainError;
+use crate::learner::Learner;
+
+/// Which metrics a step is due.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Due {
+    pub(crate) scalars: bool,
+    pub(crate) histograms: bool,
+}
+
+/// The metrics of memories and weights at a step, by their tags.
+#[derive(Default)]
+pub(crate) struct Probed {
+    pub(crate) scalars: Vec<(String, f64)>,
+    pub(crate) histograms: Vec<(String, Vec<f32>)>,
+}
+
+/// What the memories do with the rows of a step, and what the weights are before its update.
+pub(crate) fn probe(
+    config: &RunConfig,
+    learner: &Learner,
+    batches: &[Batch],
+    due: Due,
+) -> Result<Probed, TrainError> {
+    let mut found = Probed::default();
+    if due.histograms {
+        found.histograms = weights(learner)?;
+    }
+    if config.model.choice.is_none() || !(due.scalars || due.histograms) {
+        return Ok(found);
+    }
+    // Set in every model that has a memory.
+    let threshold = config.log.surprise_threshold.unwrap_or(f64::INFINITY);
+    for (layer, probe) in probes(learner, batches).into_iter().enumerate() {
+        found.scalars.extend(scalars_of(layer, &probe, threshold));
+        if due.histograms {
+            found.histograms.extend(histograms_of(layer, probe));
+        }
+    }
+    Ok(found)
+}
+
+/// What is seen in each memory layer, over all batches.
+fn probes(learner: &Learner, batches: &[Batch]) -> Vec<Probe> {
+    let pass = Pass {
+        probe: true,
+        ..Pass::default()
+    };
+    let model = learner.frozen();
+    let mut probes: Vec<Probe> = Vec::new();
+    for (at, batch) in batches.iter().enumerate() {
+        let inputs = Tokens::new(batch, &learner.device).inputs;
+        let found = model.forward(inputs, learner.frozen_state(at), pass).probes;
+        if probes.is_empty() {
+            probes = found;
+        } else {
+            for (all, more) in probes.iter_mut().zip(found) {
+                all.extend(more);
+            }
+        }
+    }
+    probes
+}
+
+/// The distributions of the weights, by group.
+fn weights(learner: &Learner) -> Result<Vec<(String, Vec<f32>)>, TrainError> {
+    let mut groups: BTreeMap<ParameterGroup, Vec<f32>> = BTreeMap::new();
+    for parameter in parameters(&learner.model) {
+        let group = learner.groups.of(parameter.id);
+        let group = group.expect("a learner has a group for every parameter");
+        let values = groups.entry(group).or_default();
+        values.extend(read(parameter.values)?);
+    }
+    let groups = groups.into_iter();
+    Ok(groups
+        .map(|(group, values)| (format!("histograms/weights/{}", group.name()), values))
+        .collect())
+}
+
+/// The scalars of one memory layer.
+fn scalars_of(layer: usize, probe: &Probe, threshold: f64) -> Vec<(String, f64)> {
+    let above = |surprise: &&f32| f64::from(**surprise) > threshold;
+    let share = probe.surprise.iter().filter(above).count() as f64 / probe.surprise.len() as f64;
+    let mut found = Vec::new();
+    // Not every bias has a loss.
+    if !probe.loss.is_empty() {
+        found.push(("inner_loss", mean(&probe.loss)));
+    }
+    found.extend([
+        ("surprise", mean(&probe.surprise)),
+        ("surprise_share", share),
+        ("write_norm", mean(&probe.write)),
+        ("retention", mean(&probe.retention)),
+        ("state_norm", mean(&probe.state)),
+        ("capped", mean(&probe.capped)),
+    ]);
+    let found = found.into_iter();
+    found
+        .map(|(scalar, value)| (metrics::of_memory(layer, scalar), value))
+        .collect()
+}
+
+/// The distributions of one memory layer over tokens and memories.
+fn histograms_of(layer: usize, probe: Probe) -> [(String, Vec<f32>); 3] {
+    [
+        ("surprise", probe.surprise),
+        ("write", probe.write),
+        ("retention", probe.retention),
+    ]
+    .map(|(name, values)| (format!("histograms/memory/{layer}/{name}"), values))
+}
+
+fn mean(values: &[f32]) -> f64 {
+    let sum: f64 = values.iter().copied().map(f64::from).sum();
+    sum / values.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_are_means_and_a_share() {
+        let probe = Probe {
+            surprise: vec![0.5, 1.0, 2.0, 4.5],
+            write: vec![1.0, 3.0],
+            ..Probe::default()
+        };
+        let found = scalars_of(2, &probe, 1.0);
+        let get = |name: &str| {
+            let tag = format!("memory/2/{name}");
+            found
+                .iter()
+                .find(|(found, _)| *found == tag)
+                .map(|(_, value)| *value)
+        };
+        assert_eq!(get("surprise"), Some(2.0));
+        assert_eq!(get("surprise_share"), Some(0.5));
+        assert_eq!(get("write_norm"), Some(2.0));
+        assert_eq!(get("inner_loss"), None);
+    }
+}
