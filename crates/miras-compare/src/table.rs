@@ -50,9 +50,12 @@ fn number_column(name: &str) -> Column {
 impl Table {
     /// A table without a title; each column has a name and whether it is one of numbers.
     pub fn new(columns: &[(&str, bool)], rows: Vec<Vec<String>>) -> Self {
-        let columns = columns.iter().map(|&(name, is_number)| match is_number {
-            true => number_column(name),
-            false => text_column(name),
+        let columns = columns.iter().map(|&(name, is_number)| {
+            if is_number {
+                number_column(name)
+            } else {
+                text_column(name)
+            }
         });
         Self {
             title: String::new(),
