@@ -87,6 +87,8 @@ enum Look<T> {
 
 /// How often checkpoints are read again while another process replaces them.
 const MAX_READS: u32 = 100;
+/// How often a folder without checkpoints is listed again.
+const EMPTY_READS: u32 = 3;
 /// The pause between these attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -319,8 +321,11 @@ impl Checkpoints {
         &self,
         choose: impl Fn(Vec<(u64, PathBuf)>) -> Result<Option<T>>,
     ) -> Result<T> {
-        for _ in 0..MAX_READS {
-            if let Some(chosen) = choose(layout::scan(&self.root)?)? {
+        for number in 0..MAX_READS {
+            let found = layout::scan(&self.root)?;
+            // A listing may miss the only checkpoint while it is renamed.
+            let is_certain = !found.is_empty() || number >= EMPTY_READS;
+            if is_certain && let Some(chosen) = choose(found)? {
                 return Ok(chosen);
             }
             thread::sleep(PAUSE);

@@ -10,7 +10,7 @@ use super::require;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimConfig {
-    /// Learning rate after the warm-up, above 0 and at most 1e30.
+    /// Learning rate after the warm-up, above 0 and at most 1e38.
     pub lr: f64,
     /// Decoupled weight decay, from 0 to 1000; a step shrinks weights by `lr · weight_decay`.
     pub weight_decay: f64,
@@ -59,8 +59,8 @@ impl OptimConfig {
                 "lr",
                 config.lr,
                 // A step moves a weight by up to lr / sqrt(1 - beta2), which has to be finite.
-                is_positive(config.lr) && config.lr <= 1e30,
-                "above 0 and at most 1e30",
+                is_positive(config.lr) && config.lr <= 1e38,
+                "above 0 and at most 1e38",
             ),
             (
                 "weight_decay",

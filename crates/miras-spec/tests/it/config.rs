@@ -189,13 +189,13 @@ const REFUSED: &[(&str, &[&str])] = &[
     (
         "[optim]\nlr = 0.0",
         &[
-            "optim.lr must be above 0 and at most 1e30, got 0",
+            "optim.lr must be above 0 and at most 1e38, got 0",
             "test.toml:2:6",
         ],
     ),
     (
         "[optim]\nlr = -1.0",
-        &["optim.lr must be above 0 and at most 1e30, got -1"],
+        &["optim.lr must be above 0 and at most 1e38, got -1"],
     ),
     (
         "[optim]\nlr = nan",
@@ -232,7 +232,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "[optim]\nlr = 3e38",
-        &["optim.lr must be above 0 and at most 1e30, got 3e38"],
+        &["optim.lr must be above 0 and at most 1e38, got 3e38"],
     ),
     (
         "[optim]\nepsilon = 1e30",

@@ -12,13 +12,13 @@ fn a_run_that_turns_non_finite_stops_and_says_where() {
     for (text, lr, what, place) in [
         (
             MEMORY,
-            "optim.lr=1e30",
+            "optim.lr=1e38",
             "the gradient norm is NaN",
             "layer 0, chunk 0, ",
         ),
         (
             ATTENTION,
-            "optim.lr=1e30",
+            "optim.lr=1e38",
             "the gradient norm is NaN",
             "gradient of parameter `",
         ),
@@ -69,7 +69,7 @@ fn a_run_that_turns_non_finite_stops_and_says_where() {
 #[test]
 fn weights_that_are_not_finite_are_not_saved() {
     // The overflow of an update is met by the next one, by an evaluation or by a save.
-    let overflow = ["optim.lr=1e30", "optim.warmup=0", "optim.weight_decay=1000"];
+    let overflow = ["optim.lr=1e38", "optim.warmup=0", "optim.weight_decay=1000"];
     for (sets, step, place) in [
         (
             ["train.steps=2", "checkpoint.every=0"],
