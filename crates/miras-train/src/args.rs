@@ -8,15 +8,10 @@ use miras_compare::CompareAt;
 use miras_log::ProgressMode;
 use miras_run::Goal;
 
-use crate::use_args::{EvalArgs, ExportArgs, GenerateArgs, StateArgs};
-
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-  0    done
-  1    failed (a file, a disk, a device)
-  2    wrong usage or configuration
-  3    stopped because a number became infinite or NaN
-  130  interrupted, the state is saved";
+use crate::{
+    status::EXIT_CODES,
+    use_args::{EvalArgs, ExportArgs, GenerateArgs, StateArgs},
+};
 
 /// Train sequence models that learn at test time, from one TOML file.
 ///
@@ -30,7 +25,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// The command that was typed or, without one, `run`.
-    pub(crate) fn asked(self) -> Command {
+    pub(crate) fn command(self) -> Command {
         self.command
             .unwrap_or_else(|| Command::Run(RunArgs::default()))
     }
@@ -452,7 +447,7 @@ mod tests {
 
     #[test]
     fn resume_takes_its_step_after_an_equals_sign_only() {
-        let resume = |words: &[&str]| match Args::try_parse_from(words).unwrap().asked() {
+        let resume = |words: &[&str]| match Args::try_parse_from(words).unwrap().command() {
             Command::Run(args) => (args.config, args.resume),
             other => panic!("{other:?}"),
         };

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::{
     args::BenchArgs,
     bytes::bytes,
-    exit::Usage,
     layers::{layers, stem},
     out::Out,
+    usage::Usage,
 };
 
 /// The most tokens of a pass, as of a batch in training.

@@ -8,9 +8,10 @@ use miras_spec::{RunConfig, notes_here};
 
 use crate::{
     args::CheckArgs,
-    exit::{Ending, ending_of_config},
+    exit::status_of_config,
     layers::{layers, name},
-    out::{Out, tell},
+    out::{Out, eprint_line},
+    status::ExitStatus,
     sweep,
 };
 
@@ -18,8 +19,8 @@ pub(crate) fn check(
     args: &CheckArgs,
     registry: &Registry,
     out: &mut Out,
-) -> anyhow::Result<Ending> {
-    let mut ending = Ending::Done;
+) -> anyhow::Result<ExitStatus> {
+    let mut status = ExitStatus::Done;
     let mut files: Vec<_> = (args.configs.iter()).map(|file| Some(&**file)).collect();
     if files.is_empty() {
         files.push(None);
@@ -33,14 +34,14 @@ pub(crate) fn check(
                 }
             }
             Err(error) => {
-                if ending != Ending::Usage {
-                    ending = ending_of_config(&error);
+                if status != ExitStatus::Usage {
+                    status = status_of_config(&error);
                 }
-                tell(error);
+                eprint_line(error);
             }
         }
     }
-    Ok(ending)
+    Ok(status)
 }
 
 fn check_one(

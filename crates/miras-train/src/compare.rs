@@ -11,7 +11,7 @@ use miras_sweep::SweepFolder;
 
 use crate::{
     args::{CompareArgs, TableFormat},
-    out::{Out, tell},
+    out::{Out, eprint_line},
 };
 
 const RUNS: &str = "runs";
@@ -96,7 +96,7 @@ fn notes(path: &Path, registry: &Registry) -> Vec<String> {
 
 fn write(comparison: &Comparison, folder: &Path) -> anyhow::Result<()> {
     comparison.write(folder)?;
-    tell(format_args!(
+    eprint_line(format_args!(
         "report in {}, with tables and plots beside it",
         folder.join("report.html").display()
     ));

@@ -14,7 +14,7 @@ use miras_device::{BURN, Described, DeviceInfo, KNOWN, SystemMemory, describe, o
 use miras_registry::Registry;
 use serde_json::{Value, json};
 
-use crate::{args::DoctorArgs, exit::Ending, out::Out, started::features};
+use crate::{args::DoctorArgs, out::Out, started::features, status::ExitStatus};
 
 /// Rows and columns of the timed product.
 const SIZE: usize = 512;
@@ -24,7 +24,7 @@ pub(crate) fn doctor(
     args: &DoctorArgs,
     registry: &Registry,
     out: &mut Out,
-) -> anyhow::Result<Ending> {
+) -> anyhow::Result<ExitStatus> {
     if let Some(name) = &args.device {
         return contract(name, args.json, registry, out);
     }
@@ -34,11 +34,16 @@ pub(crate) fn doctor(
     } else {
         out.text(&report.text())
     }?;
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// The contract on a device.
-fn contract(name: &str, json: bool, registry: &Registry, out: &mut Out) -> anyhow::Result<Ending> {
+fn contract(
+    name: &str,
+    json: bool,
+    registry: &Registry,
+    out: &mut Out,
+) -> anyhow::Result<ExitStatus> {
     let device = open(name)?;
     // Nothing is drawn where the error stream is no terminal.
     let bar = ProgressBar::new(0);
@@ -103,9 +108,9 @@ fn contract(name: &str, json: bool, registry: &Registry, out: &mut Out) -> anyho
     };
     out.text(&text)?;
     Ok(if is_right {
-        Ending::Done
+        ExitStatus::Done
     } else {
-        Ending::Failed
+        ExitStatus::Failed
     })
 }
 

@@ -9,7 +9,7 @@ use miras_run::{counted, short_checksums, write_atomic};
 use miras_use::{EvalRequest, Measured, Report, evaluate_watched};
 
 use crate::{
-    out::{Out, heading, tell},
+    out::{Out, eprint_line, heading},
     trained,
     use_args::EvalArgs,
 };
@@ -46,7 +46,7 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
             .and_then(|()| out.text(&table(&report)))
     };
     for note in &report.notes {
-        tell(format!("note: {note}"));
+        eprint_line(format!("note: {note}"));
     }
     let path = args.out.unwrap_or_else(|| report.path_in(&trained.folder));
     write_atomic(&path, json.as_bytes()).with_context(|| {

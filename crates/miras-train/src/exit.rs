@@ -1,9 +1,9 @@
-//! How the program can end.
+//! Every end of the program becomes a message and an exit code.
 
 use std::{
     any::Any,
     backtrace::{Backtrace, BacktraceStatus},
-    env, fmt, io, panic,
+    env, io, panic,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -20,64 +20,11 @@ use miras_use::UseError;
 
 use crate::{
     dress,
-    out::{Closed, columns_of, tell},
+    out::{Closed, columns_of, eprint_line},
     slips,
+    status::ExitStatus,
+    usage::Usage,
 };
-
-/// An end and, as its number, its exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Ending {
-    /// All is done.
-    Done = 0,
-    /// Something outside the program's hands went wrong.
-    Failed = 1,
-    /// The command line or the configuration cannot be obeyed.
-    Usage = 2,
-    /// A number became infinite or NaN.
-    NonFinite = 3,
-    /// A signal came, and the state is saved.
-    Interrupted = 130,
-}
-
-impl Ending {
-    pub(crate) fn code(self) -> ExitCode {
-        ExitCode::from(self as u8)
-    }
-}
-
-/// A mistake on the command line that the parser of arguments cannot see.
-#[derive(Debug)]
-pub(crate) struct Usage {
-    message: String,
-    help: Option<String>,
-}
-
-impl Usage {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-        }
-    }
-
-    pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
-        self.help = help.into();
-        self
-    }
-}
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        match &self.help {
-            Some(help) => write!(f, "\n  = help: {help}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for Usage {}
 
 /// Prints help, the version or what is wrong with the arguments.
 pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
@@ -85,14 +32,14 @@ pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     if let Some(usage) = slips::explain(error, &words) {
-        tell(format_args!("error: {usage}"));
-        return Ending::Usage.code();
+        eprint_line(format_args!("error: {usage}"));
+        return ExitStatus::Usage.code();
     }
     print_arguments(error);
     if error.use_stderr() {
-        Ending::Usage.code()
+        ExitStatus::Usage.code()
     } else {
-        Ending::Done.code()
+        ExitStatus::Done.code()
     }
 }
 
@@ -130,32 +77,32 @@ pub(crate) fn of_error(error: &anyhow::Error) -> ExitCode {
         && cause.kind() == io::ErrorKind::BrokenPipe
     {
         // `miras-train parts | head -1` got what it wanted.
-        return Ending::Done.code();
+        return ExitStatus::Done.code();
     }
     let config = match error.downcast_ref() {
         Some(UseError::Config(error)) => Some(error),
         _ => error.downcast_ref::<ConfigError>(),
     };
     if let Some(error) = config {
-        tell(error);
-        return ending_of_config(error).code();
+        eprint_line(error);
+        return status_of_config(error).code();
     }
-    tell(format_args!("error: {error:#}"));
-    ending_of(error).code()
+    eprint_line(format_args!("error: {error:#}"));
+    status_of(error).code()
 }
 
 /// How the program ends where a configuration, or what it names, cannot be read.
-pub(crate) fn ending_of_config(error: &ConfigError) -> Ending {
+pub(crate) fn status_of_config(error: &ConfigError) -> ExitStatus {
     if error.is_outside() {
-        Ending::Failed
+        ExitStatus::Failed
     } else {
-        Ending::Usage
+        ExitStatus::Usage
     }
 }
 
-fn ending_of(error: &anyhow::Error) -> Ending {
+fn status_of(error: &anyhow::Error) -> ExitStatus {
     if let Some(UseError::NonFinite(_)) = error.downcast_ref() {
-        return Ending::NonFinite;
+        return ExitStatus::NonFinite;
     }
     let is_usage = error.is::<Usage>()
         || error.downcast_ref().is_some_and(is_run_usage)
@@ -176,9 +123,9 @@ fn ending_of(error: &anyhow::Error) -> Ending {
             error => error.is_usage(),
         });
     if is_usage {
-        Ending::Usage
+        ExitStatus::Usage
     } else {
-        Ending::Failed
+        ExitStatus::Failed
     }
 }
 
@@ -248,20 +195,20 @@ pub(crate) fn catch_panics(work: impl FnOnce() -> ExitCode) -> ExitCode {
             BacktraceStatus::Captured => format!("\n{trace}"),
             _ => String::new(),
         };
-        let report = format!("{}{place}{trace}", said(info.payload()));
+        let report = format!("{}{place}{trace}", panic_message(info.payload()));
         *noted.lock().unwrap_or_else(PoisonError::into_inner) = report;
     }));
     panic::catch_unwind(panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let report = last.lock().unwrap_or_else(PoisonError::into_inner);
-        tell(format_args!(
+        eprint_line(format_args!(
             "error: this should not happen: {report}\n  = help: please report it, with the \
              command and what `miras-train doctor` prints"
         ));
-        Ending::Failed.code()
+        ExitStatus::Failed.code()
     })
 }
 
-fn said(payload: &(dyn Any + Send)) -> &str {
+fn panic_message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without words")

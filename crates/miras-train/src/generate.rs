@@ -9,14 +9,14 @@ use std::{
 use anyhow::Context;
 use clap::Args as _;
 use miras_config::did_you_mean;
-use miras_data::Tokenizer;
 use miras_registry::Registry;
-use miras_use::{Generator, Sampler, Stops, Stored, Utf8Stream};
+use miras_use::{Generator, Sampler, Stored};
 
 use crate::{
-    exit::Usage,
-    out::{Out, faint, tell},
-    talk, trained,
+    continuation::Continuation,
+    out::{Out, eprint_line, faint},
+    repl, trained,
+    usage::Usage,
     use_args::GenerateArgs,
 };
 
@@ -48,7 +48,7 @@ pub(crate) fn generate(
         // What cannot be saved is said before the work.
         generator.store()?;
     }
-    let teller = Teller {
+    let continuation = Continuation {
         tokenizer: &tokenizer,
         sampler,
         tokens: args.tokens,
@@ -60,7 +60,7 @@ pub(crate) fn generate(
 
     let is_asked = args.prompt.is_none() && args.prompt_file.is_none();
     if args.interactive || (is_asked && io::stdin().is_terminal()) {
-        talk::talk(&mut generator, &teller, &mut io::stdin().lock(), out)?;
+        repl::repl(&mut generator, &continuation, &mut io::stdin().lock(), out)?;
     } else {
         let prompt = prompt(args)?;
         if prompt.is_empty() && generator.position() == 0 {
@@ -73,7 +73,7 @@ pub(crate) fn generate(
         if let Some(prompt) = args.prompt.as_ref().filter(|_| !args.no_echo) {
             out.piece(&faint(prompt))?;
         }
-        teller.tell(&mut generator, out)?;
+        continuation.write(&mut generator, out)?;
         out.piece("\n")?;
     }
     match &args.save_state {
@@ -116,34 +116,6 @@ pub(crate) fn refuse_taken(path: &Path) -> Result<(), Usage> {
     Err(Usage::new(message).help("choose another name, or write over it with --force".to_owned()))
 }
 
-/// What goes on with a text, and how.
-pub(crate) struct Teller<'a> {
-    pub(crate) tokenizer: &'a Tokenizer,
-    sampler: Sampler,
-    tokens: usize,
-    stops: Vec<&'a str>,
-}
-
-impl Teller<'_> {
-    /// Writes what comes next, token by token, up to a stop.
-    pub(crate) fn tell(&self, generator: &mut Generator<'_>, out: &mut Out) -> anyhow::Result<()> {
-        let mut text = Utf8Stream::default();
-        let mut stops = Stops::new(self.stops.iter().copied());
-        for _ in 0..self.tokens {
-            let Some(token) = generator.next(&self.sampler)? else {
-                break;
-            };
-            let (bytes, is_end) = stops.push(&self.tokenizer.decode(&[token]));
-            out.piece(&text.push(&bytes))?;
-            if is_end {
-                break;
-            }
-        }
-        out.piece(&text.push(&stops.finish()))?;
-        out.piece(&text.finish())
-    }
-}
-
 fn prompt(args: &GenerateArgs) -> anyhow::Result<Vec<u8>> {
     if let Some(prompt) = &args.prompt {
         return Ok(prompt.clone().into_bytes());
@@ -161,12 +133,12 @@ fn save(generator: &Generator<'_>, path: &Path) -> anyhow::Result<()> {
         Some(stored) => {
             stored.write(path)?;
             let position = generator.position();
-            tell(format_args!(
+            eprint_line(format_args!(
                 "state at position {position} in {}",
                 path.display()
             ));
         }
-        None => tell("nothing was read, so no state was saved"),
+        None => eprint_line("nothing was read, so no state was saved"),
     }
     Ok(())
 }

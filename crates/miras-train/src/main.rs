@@ -9,6 +9,7 @@ mod bytes;
 mod check;
 mod compare;
 mod completions;
+mod continuation;
 mod doctor;
 mod dress;
 mod estimate;
@@ -22,24 +23,26 @@ mod ls;
 mod out;
 mod parts;
 mod presets;
+mod repl;
 mod run;
 mod show;
 mod signals;
 mod slips;
 mod started;
 mod state;
+mod status;
 mod sweep;
-mod talk;
 mod trained;
+mod usage;
 mod use_args;
 
 use std::process::ExitCode;
 
 use args::Command;
 use clap::Parser;
-use exit::Ending;
 use miras_registry::Registry;
 use out::Out;
+use status::ExitStatus;
 
 /// It keeps freed blocks, which the tensors of the next step then fit into.
 #[global_allocator]
@@ -50,13 +53,13 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return exit::of_arguments(&error),
     };
-    exit::catch_panics(|| match obey(args.asked()) {
-        Ok(ending) => ending.code(),
+    exit::catch_panics(|| match dispatch(args.command()) {
+        Ok(status) => status.code(),
         Err(error) => exit::of_error(&error),
     })
 }
 
-fn obey(command: Command) -> anyhow::Result<Ending> {
+fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
     let mut out = Out::new();
     let registry = Registry::builtin();
     match command {
@@ -78,5 +81,5 @@ fn obey(command: Command) -> anyhow::Result<Ending> {
         Command::Doctor(args) => return doctor::doctor(&args, &registry, &mut out),
         Command::Completions(args) => completions::completions(&args, &mut out)?,
     }
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }

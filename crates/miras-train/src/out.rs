@@ -69,8 +69,8 @@ pub(crate) fn faint(text: &str) -> String {
     console::style(text).dim().to_string()
 }
 
-/// Writes a line on the error stream. If that is closed, there is nobody to tell.
-pub(crate) fn tell(text: impl fmt::Display) {
+/// Writes a line on the error stream. If that is closed, the line is lost.
+pub(crate) fn eprint_line(text: impl fmt::Display) {
     let mut text = text.to_string();
     if let Some(columns) = columns_of(&Term::stderr()) {
         text = dress::for_errors(&text, columns);

@@ -10,9 +10,9 @@ use miras_registry::{PartInfo, Registry, common_keys};
 use crate::{
     args::PartsArgs,
     dress::WIDTH,
-    exit::Usage,
     keys,
     out::{Out, heading},
+    usage::Usage,
 };
 
 /// The fifth list, beside the four axes.

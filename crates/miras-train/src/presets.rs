@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::{
     args::PresetsArgs,
     bytes::short,
-    exit::Usage,
     layers::{FILES, LIBRARY},
     out::{Out, heading},
     parts::wrapped,
     sweep,
+    usage::Usage,
 };
 
 /// Operations a second of training on two CPU cores, for the estimate of minutes: the preset

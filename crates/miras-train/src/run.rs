@@ -11,16 +11,17 @@ use miras_trainer::{Outcome, Resume, RunRequest};
 use crate::{
     args::{Progress, ResumeArg, RunArgs},
     dress,
-    exit::{Ending, Usage},
     layers::{self, layers, set_on, stem},
-    out::tell,
+    out::eprint_line,
     signals, slips,
     started::program,
+    status::ExitStatus,
+    usage::Usage,
 };
 
 const RUNS: &str = "runs";
 
-pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> {
+pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<ExitStatus> {
     let resume_command = resume_command(&args);
     let runs = args.runs.unwrap_or_else(|| RUNS.into());
     let stem = stem(args.config.as_deref());
@@ -41,13 +42,13 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> 
         };
         let opened = RunConfig::load_to_resume(layers, registry, folder.path(), &stored.data)?;
         if let Some(note) = opened.note.filter(|_| !is_quiet) {
-            tell(format_args!("note     {note}"));
+            eprint_line(format_args!("note     {note}"));
         }
         name = Some(run);
         (opened.config, opened.data)
     } else {
         if let Some(note) = layers::note(file.as_deref()).filter(|_| !is_quiet) {
-            tell(note);
+            eprint_line(note);
         }
         let layers = layers(file.as_deref(), &args.set.set)?;
         let (config, _, data) = RunConfig::load_and_open(layers, registry)?;
@@ -71,16 +72,16 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<Ending> 
     };
     let outcome = miras_trainer::run_on(config, data, request)?;
     match (outcome.status, &outcome.message) {
-        (Status::Finished, _) if !is_quiet => tell(format_args!(
+        (Status::Finished, _) if !is_quiet => eprint_line(format_args!(
             "results in {}, curves with `tensorboard --logdir {}`",
             outcome.folder.display(),
             shell_word(&logs.to_string_lossy())
         )),
         // Without progress nobody has said it yet.
         (Status::Nonfinite, Some(message)) if is_quiet => {
-            tell(format_args!("error: {message}"));
+            eprint_line(format_args!("error: {message}"));
             if let Some(help) = &outcome.help {
-                tell(format_args!("  = help: {help}"));
+                eprint_line(format_args!("  = help: {help}"));
             }
         }
         _ => {}
@@ -144,11 +145,11 @@ fn built_from() -> Option<SourceTree> {
     })
 }
 
-fn end(outcome: &Outcome) -> Ending {
+fn end(outcome: &Outcome) -> ExitStatus {
     match outcome.status {
-        Status::Nonfinite => Ending::NonFinite,
-        Status::Interrupted => Ending::Interrupted,
-        Status::Failed => Ending::Failed,
-        Status::Finished | Status::Time => Ending::Done,
+        Status::Nonfinite => ExitStatus::NonFinite,
+        Status::Interrupted => ExitStatus::Interrupted,
+        Status::Failed => ExitStatus::Failed,
+        Status::Finished | Status::Time => ExitStatus::Done,
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 
-use crate::{exit::Ending, out::tell};
+use crate::{out::eprint_line, status::ExitStatus};
 
 /// The flag that the first signal raises. The second one ends the process at once.
 pub(crate) fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
@@ -20,7 +20,7 @@ pub(crate) fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
         if raised.swap(true, Ordering::SeqCst) {
             leave();
         }
-        tell("stopping: finishing the step and saving (again to exit at once)");
+        eprint_line("stopping: finishing the step and saving (again to exit at once)");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(flag)
@@ -31,6 +31,6 @@ pub(crate) fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
     reason = "the training thread may hang, so the handler's thread has to end the process"
 )]
 fn leave() -> ! {
-    tell("stopped without saving");
-    process::exit(Ending::Interrupted as i32)
+    eprint_line("stopped without saving");
+    process::exit(ExitStatus::Interrupted as i32)
 }

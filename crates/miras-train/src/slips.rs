@@ -8,7 +8,7 @@ use miras_registry::Registry;
 use miras_run::shell_word;
 use miras_spec::RunConfig;
 
-use crate::{exit::Usage, layers::LIBRARY};
+use crate::{layers::LIBRARY, usage::Usage};
 
 /// Commands of other programs, and ours.
 const COMMANDS: &[(&str, &str)] = &[

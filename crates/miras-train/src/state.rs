@@ -7,10 +7,10 @@ use anyhow::Context;
 use miras_use::{Generator, Memory, Stored};
 
 use crate::{
-    exit::Usage,
     generate::refuse_taken,
     out::Out,
     trained,
+    usage::Usage,
     use_args::{StateCommand, StateInfoArgs, StateLoadArgs, StateSaveArgs},
 };
 

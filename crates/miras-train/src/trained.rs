@@ -4,7 +4,7 @@ use miras_registry::Registry;
 use miras_sweep::SweepFolder;
 use miras_use::Trained;
 
-use crate::{exit::Usage, out::tell, use_args::Which};
+use crate::{out::eprint_line, usage::Usage, use_args::Which};
 
 pub(crate) fn open(which: &Which, registry: &Registry) -> anyhow::Result<Trained> {
     let folder = which.runs.join(&which.run);
@@ -21,7 +21,7 @@ pub(crate) fn open(which: &Which, registry: &Registry) -> anyhow::Result<Trained
         which.device.as_deref(),
     )?;
     for note in &trained.notes {
-        tell(note);
+        eprint_line(note);
     }
     Ok(trained)
 }

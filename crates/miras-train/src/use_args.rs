@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use miras_use::{At, Memory, Size};
 
-use crate::args::EXIT_CODES;
+use crate::status::EXIT_CODES;
 
 /// A trained run, and which of its checkpoints.
 #[derive(Debug, ClapArgs)]

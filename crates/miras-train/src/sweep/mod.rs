@@ -19,11 +19,12 @@ use miras_sweep::{
 use crate::{
     args::{SweepArgs, WorkArgs, WorkerArgs},
     compare,
-    exit::{Ending, Usage},
     layers::{self, layers, stem},
-    out::{Out, tell},
+    out::{Out, eprint_line},
     signals,
     started::program,
+    status::ExitStatus,
+    usage::Usage,
 };
 use launch::Program;
 pub(crate) use listing::notes;
@@ -36,7 +37,11 @@ const SLURM: &str = "sweep.sbatch";
 pub(crate) const TABLE: &str = "sweep";
 
 /// `sweep FILE`.
-pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<Ending> {
+pub(crate) fn sweep(
+    args: SweepArgs,
+    registry: &Registry,
+    out: &mut Out,
+) -> anyhow::Result<ExitStatus> {
     let layers = layers(Some(&args.file), &args.set.set)?;
     if !layers.has(TABLE) {
         let message = format!("there is no [sweep] in `{}`", args.file.display());
@@ -45,7 +50,7 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
         return Err(Usage::new(message).help(help.to_owned()).into());
     }
     if let Some(note) = layers::note(Some(&args.file)) {
-        tell(note);
+        eprint_line(note);
     }
     let device = args.work.device.as_deref();
     let (spec, expanded) = expanded(layers, registry, device)?;
@@ -67,7 +72,7 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
         if args.time {
             out.prose(&time::text(&expanded, registry, device)?)?;
         }
-        return Ok(Ending::Done);
+        return Ok(ExitStatus::Done);
     }
     let is_elsewhere = args.prepare || args.slurm.is_some();
     if let Some(unfit) = expanded.unfit.first().filter(|_| !is_elsewhere) {
@@ -88,28 +93,28 @@ pub(crate) fn sweep(args: SweepArgs, registry: &Registry, out: &mut Out) -> anyh
         (_, false) => SweepFolder::create(&path, plan, &configs)?,
     };
     if args.retry {
-        tell(format_args!("{} tried again", trials(folder.retry()?)));
+        eprint_line(format_args!("{} tried again", trials(folder.retry()?)));
     } else if folder.lost()? > 0 {
         let lost = trials(folder.lost()?);
-        tell(format_args!(
+        eprint_line(format_args!(
             "{lost} done and their folders gone; `--retry` trains them again"
         ));
     }
     for note in notes(&expanded, args.work.jobs) {
-        tell(format_args!("note: {note}"));
+        eprint_line(format_args!("note: {note}"));
     }
     if let Some(workers) = args.slurm {
         return slurm(&folder, workers.into(), &args.work);
     }
     if args.prepare {
-        tell(format_args!(
+        eprint_line(format_args!(
             "{} in {}; work on them with `{} worker {}`",
             trials(folder.plan().trials.len()),
             path.display(),
             program(),
             shell_word(&path.to_string_lossy())
         ));
-        return Ok(Ending::Done);
+        return Ok(ExitStatus::Done);
     }
     let file = shell_word(&args.file.to_string_lossy());
     let (program, words) = (program(), resume_words(&args));
@@ -145,12 +150,12 @@ pub(crate) fn worker(
     args: &WorkerArgs,
     registry: &Registry,
     out: &mut Out,
-) -> anyhow::Result<Ending> {
+) -> anyhow::Result<ExitStatus> {
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
     let path = compare::found(&runs, &args.sweep);
     let folder = SweepFolder::open(&path)?;
     if !folder.is_verified() {
-        tell(format_args!(
+        eprint_line(format_args!(
             "note: the plan in {} has no checksums, so trials are not verified; `sweep FILE --resume` adds \
              them",
             path.display()
@@ -174,7 +179,7 @@ fn work(
     again: &Again,
     registry: &Registry,
     out: &mut Out,
-) -> anyhow::Result<Ending> {
+) -> anyhow::Result<ExitStatus> {
     let stop = signals::stop_flag()?;
     let launch = Program::new(args)?;
     let display = Display::new(args.progress, folder, args.jobs.into());
@@ -198,56 +203,56 @@ fn work(
     let end = match end {
         Ok(end) => end,
         Err(error) => {
-            tell(format_args!(
+            eprint_line(format_args!(
                 "error: {error}\n  = help: what was being trained is saved, as far as it could be \
                  written; when that is mended, go on with: {go_on}"
             ));
-            return Ok(Ending::Failed);
+            return Ok(ExitStatus::Failed);
         }
     };
     Ok(match end {
         WorkEnd::Complete(tally) => {
             let path = folder.path().display();
-            tell(format_args!("{}, all in {path}", said(tally)));
+            eprint_line(format_args!("{}, all in {path}", said(tally)));
             if tally.done > 0 {
                 compare::of_sweep(folder.path(), registry, out)?;
-                tell(format_args!(
+                eprint_line(format_args!(
                     "curves with `tensorboard --logdir {}`",
                     shell_word(&path.to_string())
                 ));
             }
             if tally.failed > 0 {
-                tell(format_args!("try the failed ones again with: {retry}"));
-                Ending::Failed
+                eprint_line(format_args!("try the failed ones again with: {retry}"));
+                ExitStatus::Failed
             } else {
-                Ending::Done
+                ExitStatus::Done
             }
         }
         WorkEnd::Interrupted(tally) => {
-            tell(format_args!(
+            eprint_line(format_args!(
                 "interrupted: {}; go on with: {go_on}",
                 said(tally)
             ));
-            Ending::Interrupted
+            ExitStatus::Interrupted
         }
         WorkEnd::Stopped(tally, why) => {
-            tell(format_args!(
+            eprint_line(format_args!(
                 "error: {why}\n  = help: {}, and what was being trained is saved; what they said is in \
                  {}/trials/*.log; try the failed ones again with: {retry}\n  = help: or leave them \
                  as they are, and go on with: {go_on}",
                 said(tally),
                 folder.path().display()
             ));
-            Ending::Failed
+            ExitStatus::Failed
         }
         WorkEnd::NoRoom(tally, why) => {
-            tell(format_args!(
+            eprint_line(format_args!(
                 "error: {why}\n  = help: {}, and no trial counts as failed by this; make room in {}, \
                  then go on with: {go_on}",
                 said(tally),
                 folder.path().display()
             ));
-            Ending::Failed
+            ExitStatus::Failed
         }
     })
 }
@@ -283,7 +288,7 @@ fn refuse_swept(args: &SweepArgs, expanded: &Expanded, registry: &Registry) -> a
 }
 
 /// Writes the script of an array job.
-fn slurm(folder: &SweepFolder, workers: usize, args: &WorkArgs) -> anyhow::Result<Ending> {
+fn slurm(folder: &SweepFolder, workers: usize, args: &WorkArgs) -> anyhow::Result<ExitStatus> {
     let here = env::current_dir().context("there is no working directory")?;
     let exe = env::current_exe().context("the program does not know where it is")?;
     let path = std::path::absolute(folder.path())?;
@@ -297,12 +302,12 @@ fn slurm(folder: &SweepFolder, workers: usize, args: &WorkArgs) -> anyhow::Resul
     });
     let file = folder.path().join(SLURM);
     write_atomic(&file, text.as_bytes())?;
-    tell(format_args!(
+    eprint_line(format_args!(
         "{}; look at the script, then submit it: sbatch {}",
         trials(folder.plan().trials.len()),
         shell_word(&file.to_string_lossy())
     ));
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Puts the trials into a plan; the texts of their configurations.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use miras_sweep::{Event, SweepFolder, Tally, Task, Trial, Watch, What};
 
-use crate::{args::Progress, out::tell};
+use crate::{args::Progress, out::eprint_line};
 
 /// Bars on a terminal, a line for each end elsewhere.
 pub(crate) struct Display {
@@ -51,7 +51,7 @@ impl Display {
                 // A line that cannot be shown is no reason to stop.
                 let _ = bars.screen.println(text);
             }
-            None => tell(text),
+            None => eprint_line(text),
         }
     }
 }

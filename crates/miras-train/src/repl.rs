@@ -5,13 +5,13 @@ use std::io::BufRead;
 use anyhow::Context;
 use miras_use::Generator;
 
-use crate::{generate::Teller, out::Out};
+use crate::{continuation::Continuation, out::Out};
 
 const HELP: &str = "a line is read and gone on with; /reset, /state, /help, /quit";
 
-pub(crate) fn talk(
+pub(crate) fn repl(
     generator: &mut Generator<'_>,
-    teller: &Teller<'_>,
+    continuation: &Continuation<'_>,
     input: &mut dyn BufRead,
     out: &mut Out,
 ) -> anyhow::Result<()> {
@@ -34,8 +34,8 @@ pub(crate) fn talk(
             // Anything else may be a text, such as the path of a file.
             b"" if generator.position() == 0 => {}
             _ => {
-                generator.read(&teller.tokenizer.encode(&line)?)?;
-                teller.tell(generator, out)?;
+                generator.read(&continuation.tokenizer.encode(&line)?)?;
+                continuation.write(generator, out)?;
                 out.piece("\n")?;
             }
         }
