@@ -30,14 +30,14 @@ pub enum SpecError {
         "train.precision = \"{precision}\": the device `{device}` does not compute in it; it has {has}: use --set train.precision=f32, or another device"
     )]
     Precision {
-        /// As it is written.
+        /// Its name in the configuration.
         precision: &'static str,
         /// The device.
         device: String,
         /// What it computes in.
         has: String,
     },
-    /// A switch of something that is not there.
+    /// `train.fusion` is switched off in a build that fuses nothing.
     #[error(
         "train.fusion = false: this program is built without the feature `fusion`, so nothing is fused: leave it out, or use --set train.fusion=true for a run that was begun with it"
     )]
@@ -50,7 +50,7 @@ pub enum SpecError {
         /// The device.
         device: String,
     },
-    /// No memory of this machine holds the model.
+    /// The model does not fit into the memory of this machine.
     #[error(
         "this model has {parameters} parameters, and training it takes {:.1} GiB or more, beyond the \
          {:.1} GiB of memory and swap of this machine: use a smaller model.dim, model.layers, \
@@ -66,7 +66,7 @@ pub enum SpecError {
         /// Memory and swap of the machine.
         has: u64,
     },
-    /// The held-out rows ask for nothing.
+    /// No target of the held-out rows counts.
     #[error(
         "the evaluation scored no token: {rows} rows of {name} were read, and none has a target that counts; use other data"
     )]

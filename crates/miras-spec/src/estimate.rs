@@ -10,11 +10,11 @@ use crate::{RunConfig, StateRule};
 const BYTES: f64 = 4.0;
 /// First and second moments of `AdamW`.
 const MOMENTS: f64 = 2.0;
-/// What a process takes beside all tensors that are counted, in bytes: code, threads, and the
-/// blocks that an allocator keeps. Measured on the CPU, as is the share below.
+/// What a process takes besides the counted tensors, in bytes: code, threads, and blocks that the
+/// allocator keeps. Measured on the CPU, as is the share below.
 const OVERHEAD: f64 = 50.0 * 1024.0 * 1024.0;
-/// What a backward pass takes beside the activations, as a share of them: its own intermediate
-/// values, and what the allocator holds without using it.
+/// What a backward pass takes besides the activations, as a share of them: its intermediate
+/// values, and what the allocator holds unused.
 const WORKSPACE: f64 = 0.15;
 
 /// What a configuration takes.
@@ -26,11 +26,11 @@ pub struct Estimate {
     pub memory_parameters: usize,
     /// Weights that the inner loop learns at test time, a set for each sequence.
     pub fast_weights: usize,
-    /// Bytes of a sequence's state, however long it is.
+    /// Bytes of a sequence's state, whatever its length.
     pub state_bytes: u64,
-    /// More for every token of the past.
+    /// Bytes that every past token adds to it.
     pub state_bytes_per_token: u64,
-    /// Of one token, averaged over a sequence of `data.seq_len` tokens.
+    /// FLOPs of one token, averaged over a sequence of `data.seq_len` tokens.
     pub flops_per_token: Flops,
     /// Training memory.
     pub train: TrainMemory,
@@ -64,17 +64,17 @@ pub struct TrainMemory {
     /// Memories carried from step to step: those that a step starts from and those that it
     /// leaves; 0 unless `train.state = "carry"`.
     pub state: u64,
-    /// What the backward pass and the process take beside them.
+    /// What the backward pass and the process take besides.
     pub workspace: u64,
 }
 
 impl TrainMemory {
-    /// What is there however small a batch is: weights, gradients and the optimiser's moments.
+    /// What does not depend on the batch: weights, gradients and the optimiser's moments.
     pub fn fixed(self) -> u64 {
         self.weights + self.gradients + self.optimizer
     }
 
-    /// All of it.
+    /// The sum of all.
     pub fn peak(self) -> u64 {
         [self.fixed(), self.activations, self.state, self.workspace]
             .into_iter()
@@ -82,13 +82,13 @@ impl TrainMemory {
     }
 }
 
-/// A sentence, if more than half of the parameters are the embedding of a tokenizer's tokens.
+/// A note if more than half of the parameters are the embedding of a tokenizer's tokens.
 pub(crate) fn embedding_note(config: &RunConfig, vocab: usize) -> Option<String> {
     let model = &config.model.config;
     let tables = if model.tie_head { 1 } else { 2 };
     let embedding = tables * vocab * model.dim;
     let all = cost::parameters(&config.model, vocab).all;
-    // Bytes are few, and small models are for trying.
+    // A vocabulary of bytes is small, and so are the models that are tried with it.
     if vocab <= 256 || 2 * embedding <= all {
         return None;
     }
@@ -103,7 +103,7 @@ pub(crate) fn embedding_note(config: &RunConfig, vocab: usize) -> Option<String>
     ))
 }
 
-/// What training as configured takes, with so many token values.
+/// What training as configured takes, with `vocab` token values.
 pub fn estimate(config: &RunConfig, vocab: usize) -> Estimate {
     let (model, tokens) = (&config.model, config.data.seq_len());
     let parameters = cost::parameters(model, vocab);

@@ -1,4 +1,4 @@
-//! Measuring a model on held-out rows: the one way of training and of `eval`.
+//! Measuring a model on held-out rows. Training and `eval` both use this evaluator.
 
 use std::ops::Range;
 
@@ -18,8 +18,8 @@ pub struct Evaluate<'a> {
     pub data: &'a dyn Dataset,
     /// Which of them.
     pub selection: &'a Selection,
-    /// Rows, or stretches where memories are carried, that are computed at once: a matter of
-    /// speed alone.
+    /// Rows, or stretches where memories are carried, that are computed at once. It changes the
+    /// speed and no result.
     pub batch: usize,
     /// What memories do.
     pub pass: Pass,
@@ -41,7 +41,7 @@ pub enum StartFrom<'a> {
     Carried,
 }
 
-/// What targets add up to, at a position or in all.
+/// Sums over targets, at one position or over all.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sum {
     /// Nats.
@@ -66,7 +66,7 @@ impl Sum {
         self.bytes += other.bytes;
     }
 
-    /// Several together.
+    /// The sum of several.
     pub fn total(sums: &[Self]) -> Self {
         let mut total = Self::default();
         for sum in sums {
@@ -94,8 +94,8 @@ impl Sum {
 /// What an evaluation found.
 #[derive(Debug)]
 pub struct Evaluated {
-    /// By the tokens since memories started: those of the row before, or of the stretch where
-    /// memories are carried.
+    /// Sums by position, counted from where memories started: from the beginning of the row, or of
+    /// the stretch where memories are carried.
     pub positions: Vec<Sum>,
     /// The first rows with a loss that is NaN or infinite.
     pub nonfinite: Option<Nonfinite>,
@@ -198,8 +198,8 @@ impl Evaluate<'_> {
         Ok(())
     }
 
-    /// Where the row `row` of each of these stretches begins; those that are shorter end the
-    /// group.
+    /// Where row `row` of each of these stretches begins. Stretches without such a row are the last
+    /// of the group.
     fn row_of_each(&self, stretches: Range<u64>, row: u64) -> Vec<u64> {
         stretches
             .filter(|&stretch| row < self.selection.rows_of(stretch))
@@ -207,7 +207,7 @@ impl Evaluate<'_> {
             .collect()
     }
 
-    /// One pass through the model; the state behind it.
+    /// Makes one pass through the model and gives the state after it.
     fn pass(&self, rows: Together, found: &mut Evaluated) -> Result<ModelState, SpecError> {
         let batch = self.data.eval_rows(rows.starts)?;
         let tokens = Tokens::new(&batch, self.device);

@@ -6,8 +6,8 @@ use miras_device::{KNOWN, SystemMemory, is_cpu};
 use crate::estimate::{TrainMemory, embedding_note, estimate};
 use crate::{RunConfig, SpecError, TrainConfig};
 
-/// What is to be noted of a configuration before it is trained here: its own
-/// [notes](RunConfig::notes), those of its data, and whether the memory of this machine will do.
+/// Notes on a configuration before it is trained here: its own [notes](RunConfig::notes), those of
+/// its data, and whether the memory of this machine suffices.
 pub fn notes_here(config: &RunConfig, vocab: usize, of_data: &[String]) -> Vec<String> {
     let mut notes = config.notes();
     notes.extend_from_slice(of_data);
@@ -45,7 +45,7 @@ pub fn open_device(train: &TrainConfig) -> Result<Device, SpecError> {
     Ok(device)
 }
 
-/// Whether the build has the switches that are set.
+/// Refuses `train.fusion = false` in a build that fuses nothing.
 fn check_fusion(train: &TrainConfig) -> Result<(), SpecError> {
     if !train.fusion && !cfg!(feature = "fusion") {
         return Err(SpecError::NoFusion);
@@ -53,7 +53,7 @@ fn check_fusion(train: &TrainConfig) -> Result<(), SpecError> {
     Ok(())
 }
 
-/// Whether the device computes in the precision that is asked for.
+/// Refuses a precision that the device does not compute in.
 fn check_precision(train: &TrainConfig, device: &Device) -> Result<(), SpecError> {
     let precision = train.precision;
     if !device.supports_dtype(precision.dtype()) {
@@ -66,7 +66,7 @@ fn check_precision(train: &TrainConfig, device: &Device) -> Result<(), SpecError
     Ok(())
 }
 
-/// Whether there is a CPU beside the device to compare it with.
+/// Refuses `train.verify_device` on the CPU, which would be compared with itself.
 pub fn check_verify(train: &TrainConfig, device: &Device) -> Result<(), SpecError> {
     if train.verify_device > 0 && *device == Device::flex() {
         return Err(SpecError::VerifiesItself {
@@ -76,8 +76,8 @@ pub fn check_verify(train: &TrainConfig, device: &Device) -> Result<(), SpecErro
     Ok(())
 }
 
-/// Whether parameters, gradients and optimiser fit into the memory of the machine, and training as
-/// estimated is not far beyond it, before any of it is made.
+/// Refuses, before anything is built, a model whose parameters, gradients and optimiser do not fit
+/// into the memory of the machine, or whose training is estimated far beyond it.
 pub fn check_memory(config: &RunConfig, vocab: usize, device: &Device) -> Result<(), SpecError> {
     require_memory(
         config,
@@ -87,13 +87,13 @@ pub fn check_memory(config: &RunConfig, vocab: usize, device: &Device) -> Result
     )
 }
 
-/// Bytes that training takes whatever the estimate of its activations is off by.
+/// Bytes that training takes even if its activations are far fewer than estimated.
 fn certain(takes: TrainMemory) -> u64 {
     takes.fixed().max(takes.peak() / 2)
 }
 
-/// Whether so many bytes of a model fit into the memory of the machine; that of a GPU is not
-/// known.
+/// Refuses if these bytes of a model do not fit into the memory of the machine. The memory of a
+/// GPU is not known.
 pub fn require_memory(
     config: &RunConfig,
     vocab: usize,
@@ -115,7 +115,7 @@ fn too_large(config: &RunConfig, vocab: usize, bytes: u64, memory: SystemMemory)
     }
 }
 
-/// What to say of the memory that training on the CPU is estimated to take; none if it fits.
+/// A note if training on the CPU is estimated not to fit into memory.
 fn memory_note(config: &RunConfig, vocab: usize) -> Option<String> {
     let memory = SystemMemory::read()?;
     let takes = estimate(config, vocab).train;

@@ -50,8 +50,8 @@ impl RunConfig {
     }
 
     /// Like [`load_and_open`](Self::load_and_open) for a run that is used again, whose folder is
-    /// `run` and whose own data are `stored`: it needs `train.init_from` no more, and text is read
-    /// with the tokenizer that the folder keeps (see [`with_stored_tokenizer`]).
+    /// `run` and whose own data are `stored`: it no longer needs `train.init_from`, and text is
+    /// read with the tokenizer that the folder keeps (see [`with_stored_tokenizer`]).
     pub fn load_to_resume(
         layers: Layers,
         registry: &Registry,
@@ -62,7 +62,7 @@ impl RunConfig {
         let open = |tree: &Tree, config: &Self| {
             let (data, found) = with_stored_tokenizer(run, stored, &config.data);
             note = found;
-            let help = |error: &DataError| where_it_may_be(error, run);
+            let help = |error: &DataError| help_for_missing(error, run);
             open_data(tree, &data, &config.train, help)
         };
         let (config, _, data) = Self::open(layers, registry, open)?;
@@ -122,8 +122,8 @@ fn at_its_key(tree: &Tree, error: &DataError, help: Option<String>) -> ConfigErr
     }
 }
 
-/// What helps where the path of a run's data leads nowhere any more.
-fn where_it_may_be(error: &DataError, folder: &Path) -> Option<String> {
+/// Help for data whose path does not exist any more.
+fn help_for_missing(error: &DataError, folder: &Path) -> Option<String> {
     let is_missing = matches!(
         error,
         DataError::Missing { .. } | DataError::NoMatch { .. } | DataError::Read { .. }

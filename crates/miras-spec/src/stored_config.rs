@@ -38,8 +38,8 @@ pub fn stored_layers(folder: &RunFolder) -> Result<(Layers, Option<String>), Spe
     Ok((layers, note))
 }
 
-/// What keys were that a configuration without a checksum may lack: the versions that wrote these
-/// had no `retention.anchored` but for `l2`, and the states of the others decayed to zero.
+/// Values of keys that a configuration without a checksum may lack: the versions that wrote such
+/// files had no `retention.anchored` except for `l2`, and states under other gates decayed to zero.
 fn earlier_defaults(config: &str) -> &'static str {
     let table = config.parse::<toml::Table>().unwrap_or_default();
     let kind = table.get("retention").and_then(|table| table.get("kind"));

@@ -54,8 +54,8 @@ pub fn stored_tokenizer(folder: &Path) -> Result<TokenizerFiles, SpecError> {
 /// keeps in the place of the one that its configuration names, which may be gone or changed; and
 /// what the user should know.
 ///
-/// `stored` are the data of the run's configuration. Whoever asks for another tokenizer than
-/// those have gets it.
+/// `stored` are the data of the run's configuration. If `asked` names another tokenizer than those,
+/// that one is used.
 pub fn with_stored_tokenizer(
     folder: &Path,
     stored: &DataConfig,
@@ -78,7 +78,7 @@ pub fn with_stored_tokenizer(
             return (asked.clone(), Some(note));
         }
     };
-    // One that is gone is no news: the copy is there so that it need not stay.
+    // A missing original needs no note: the copy is there so that the original may go.
     let note = (given.is_ok_and(|given| given.fingerprint != found.fingerprint)).then(|| {
         format!("data.tokenizer: `{setting}` changed since, so the copy in {place} is used")
     });

@@ -14,12 +14,12 @@ use crate::SpecError;
 
 /// The parameter that has a row for each token.
 const EMBEDDING: &str = "embedding";
-/// What the file says of itself: its schema, and the one thing that names and shapes do not tell.
+/// Metadata of the file: its schema, and what names and shapes do not say.
 const LAYOUT: (&str, &str) = (
     "miras_weights",
     "version 1: matrices are [in, out], a layer is x W; docs/weights.md",
 );
-/// So many misfits are named in a message.
+/// The most misfits that a message names.
 const NAMED: usize = 5;
 
 /// The content of a `model.safetensors`.
@@ -83,8 +83,8 @@ impl Weights {
             .ok_or_else(|| self.refused(format!("there is no parameter `{EMBEDDING}`")))
     }
 
-    /// The model with these weights; every parameter must have its weights, in its shape and as 32-bit floats, and all
-    /// weights their parameter.
+    /// The model with these weights. Every parameter must have its weights, in its shape and as
+    /// 32-bit floats, and all weights must have a parameter.
     pub fn into_model(self, mut model: LanguageModel) -> Result<LanguageModel, SpecError> {
         self.fits(&model)?;
         let Self { path, bytes } = self;

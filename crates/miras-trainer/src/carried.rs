@@ -3,7 +3,7 @@
 use miras_model::{LanguageModel, ModelState, NamedState, StateError};
 use miras_spec::{StateRule, TrainConfig};
 
-/// The state behind each micro-batch of a step, for the same micro-batch of the next.
+/// The state after each micro-batch of a step, for the same micro-batch of the next step.
 pub(crate) struct Carried {
     /// None where the next step starts from the initial memory.
     states: Option<Vec<ModelState>>,

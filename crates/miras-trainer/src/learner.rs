@@ -43,7 +43,7 @@ pub(crate) struct Gradients {
     pub(crate) accuracy: Option<f64>,
     /// The loss scale that they were made with.
     pub(crate) scale: Option<f64>,
-    /// The states behind the batches, cut off from the graph, if they are to be carried.
+    /// The states after the batches, cut off from the graph, if they are to be carried.
     pub(crate) states: Vec<ModelState>,
     /// Whether these are finite.
     pub(crate) has_finite_states: bool,
@@ -239,7 +239,7 @@ impl Learner {
     }
 
     /// One step of the optimiser, the whole gradient clipped to norm `clip` (0 = off); the next
-    /// step goes on from the states behind this one.
+    /// step goes on from the states after this one.
     pub(crate) fn update(&mut self, gradients: Gradients, lr: f64, clip: f64) {
         let factor = gradients.factor(clip);
         let Gradients {

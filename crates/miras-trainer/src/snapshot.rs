@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `model.safetensors` | weights under their plain names |
 //! | `optimizer.bpk` | moments of the optimiser by parameter number (burnpack) |
-//! | `memory.safetensors` | the memories of all rows, where `train.state = "carry"` keeps them; not there before the first step and right behind a skipped one |
+//! | `memory.safetensors` | the memories of all rows, where `train.state = "carry"` keeps them; absent before the first step and right after a skipped one |
 //! | `state.json` | [`State`] |
 //!
 //! The data's position, the schedule and every random number follow from the step and the

@@ -119,7 +119,7 @@ pub(crate) fn resume(
         notes.extend(init.note.map(as_note));
         (init.learner, first_state(&description), init.sha256)
     };
-    // What can be said against the folder's other files is said before they change.
+    // The folder's other files are checked before any of them changes.
     JsonLines::read(folder.metrics_path())?;
     let tokenizer = match stored_tokenizer(folder.path()) {
         Ok(_) => Vec::new(),
@@ -192,7 +192,7 @@ fn refuse_changes(
     })
 }
 
-/// Else the plan of the run would be rewritten to something it does not follow.
+/// Refuses fewer steps than are done: the stored plan would not be what the run did.
 fn refuse_fewer_steps(name: &str, done: u64, steps: u64) -> Result<(), TrainError> {
     if done <= steps {
         return Ok(());
@@ -215,8 +215,8 @@ fn refuse_other_data(name: &str, stored: String, now: String) -> Result<(), Trai
     })
 }
 
-/// None stands for the very beginning: a run that was stopped before its first checkpoint
-/// starts again, which its configuration determines entirely.
+/// The checkpoint to go on from. None stands for step 0: a run that was stopped before its first
+/// checkpoint starts again, which its configuration determines entirely.
 fn find(
     checkpoints: &Checkpoints,
     at: Resume,
@@ -251,7 +251,7 @@ fn new_record(
     RunRecord::new(config.train.seed, in_words(description), Some(cost), start)
 }
 
-/// What is known of a run; none if its record is gone, which is made up for.
+/// The record of a run; none if the file is missing, which is then written anew.
 fn record_of(folder: &RunFolder) -> Result<Option<RunRecord>, TrainError> {
     match folder.read_record() {
         Ok(record) => Ok(Some(record)),

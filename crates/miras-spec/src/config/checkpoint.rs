@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::require;
 
-/// `[checkpoint]`. One that any of the rules wants stays.
+/// `[checkpoint]`. A checkpoint stays if any of the rules keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointConfig {

@@ -7,7 +7,7 @@ use super::TrainConfig;
 
 /// The older name of `eval.tokens`, which counted batches of `train.batch` rows.
 const BATCHES: &str = "eval.batches";
-/// So many tokens can still be counted.
+/// The most tokens that can be counted.
 const MOST_TOKENS: u64 = 1_000_000_000_000;
 
 /// `[eval]`.
@@ -83,7 +83,7 @@ impl EvalConfig {
     ) -> Result<Self, ConfigError> {
         let batches: Option<u64> = tree.renamed(BATCHES, "eval.tokens")?;
         let mut config: Self = tree.section("eval")?;
-        // Without rows it is not known how many tokens they are.
+        // How many tokens a batch has depends on its rows.
         if let (Some(batches), Some(data), Some(train)) = (batches, data, train) {
             let row = data.seq_len() as u64;
             config.tokens = batches

@@ -44,7 +44,7 @@ pub(super) const OTHER_NAMES: &[(&str, &str)] = &[
     ("log_interval", "log.every"),
 ];
 
-/// Names of keys that there is nothing like, and what to do.
+/// Names of keys that have no counterpart here, and what to use.
 pub(super) const ABSENT: &[(&str, &str)] = &[
     (
         "epochs",
@@ -64,7 +64,7 @@ pub(super) const ABSENT: &[(&str, &str)] = &[
     ),
 ];
 
-/// The tables that are no part's own, with their keys.
+/// The tables that do not belong to a part, with their keys.
 fn sections() -> [(&'static str, &'static [&'static str]); 6] {
     [
         ("model", fields_of::<ModelConfig>()),

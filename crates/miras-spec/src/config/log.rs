@@ -36,7 +36,7 @@ impl Default for LogConfig {
     }
 }
 
-/// A surprise that stands out, where nothing is said.
+/// The default of `log.surprise_threshold`.
 const SURPRISE_THRESHOLD: f64 = 1.0;
 
 impl LogConfig {

@@ -10,10 +10,10 @@ use super::require;
 
 /// The most tokens that one batch of `miras-data` may hold.
 const MOST_TOKENS: usize = 1 << 28;
-/// So many steps of so many micro-batches can still be counted.
+/// The most steps and micro-batches whose product can be counted.
 const MOST_STEPS: u64 = 1_000_000_000_000;
 const MOST_MICRO_BATCHES: usize = 1_000_000;
-/// Skips in a row that are let pass by default.
+/// The default of `train.max_skips`.
 const MAX_SKIPS: u64 = 10;
 
 /// `[train]`.
@@ -196,7 +196,7 @@ impl TrainConfig {
     }
 }
 
-/// The default of `train.truncate` in the `chunk_start` form, in tokens: four chunks of 64, behind
+/// The default of `train.truncate` in the `chunk_start` form, in tokens: four chunks of 64, after
 /// which gradients of memories that train still fade (`docs/architecture.md`).
 const TRUNCATE: usize = 256;
 
