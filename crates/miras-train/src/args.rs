@@ -25,7 +25,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// The command that was typed or, without one, `run`.
-    pub(crate) fn command(self) -> Command {
+    pub(crate) fn into_command(self) -> Command {
         self.command
             .unwrap_or_else(|| Command::Run(RunArgs::default()))
     }
@@ -447,7 +447,7 @@ mod tests {
 
     #[test]
     fn resume_takes_its_step_after_an_equals_sign_only() {
-        let resume = |words: &[&str]| match Args::try_parse_from(words).unwrap().command() {
+        let resume = |words: &[&str]| match Args::try_parse_from(words).unwrap().into_command() {
             Command::Run(args) => (args.config, args.resume),
             other => panic!("{other:?}"),
         };

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return exit::of_arguments(&error),
     };
-    exit::catch_panics(|| match dispatch(args.command()) {
+    exit::catch_panics(|| match dispatch(args.into_command()) {
         Ok(status) => status.code(),
         Err(error) => exit::of_error(&error),
     })

@@ -199,7 +199,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "[optim]\nlr = nan",
-        &["optim.lr must be a finite number, above 0 and at most 1e30, got NaN"],
+        &["optim.lr must be a finite number, above 0 and at most 1e38, got NaN"],
     ),
     (
         "[log]\nsamples = ['']",

@@ -88,7 +88,7 @@ fn values_out_of_range_are_refused() {
         ),
         (
             "optim.lr=-1",
-            "optim.lr must be above 0 and at most 1e30, got -1",
+            "optim.lr must be above 0 and at most 1e38, got -1",
         ),
         ("model.dim=0", "dim must be 1 or more"),
         ("algorithm.chunk=0", "a chunk has from 1 to 65536 tokens"),

@@ -225,7 +225,7 @@ dim = 3
         "`mse` is called `l2` here: bias.kind = \"l2\"",
         "write it as 1000",
         "train.max_minutes must be a finite number, above 0, got inf",
-        "optim.lr must be a finite number, above 0 and at most 1e30, got inf",
+        "optim.lr must be a finite number, above 0 and at most 1e38, got inf",
     ] {
         assert!(ran.err.contains(help), "{help}: {}", ran.err);
     }
