@@ -72,7 +72,8 @@ pub(crate) fn kind_table(name: String) -> Table {
     Table::from_iter([("kind".to_owned(), Value::String(name))])
 }
 
-/// Every value of a table that is not a table, by its dotted path, in the order of the table.
+/// Every value of a table that is neither a table nor a list of tables, by its dotted path, in the
+/// order of the table.
 pub fn flat(table: &Table) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     flatten(table, "", &mut found);
@@ -84,6 +85,12 @@ fn flatten(table: &Table, at: &str, found: &mut Vec<(String, Value)>) {
         let path = join(at, key);
         match value {
             Value::Table(inner) => flatten(inner, &path, found),
+            // The entries of a list, such as `[[layers]]`, are named by their numbers.
+            Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_table) => {
+                for (number, inner) in items.iter().filter_map(Value::as_table).enumerate() {
+                    flatten(inner, &join(&path, &number.to_string()), found);
+                }
+            }
             value => found.push((path, value.clone())),
         }
     }

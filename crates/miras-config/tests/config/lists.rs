@@ -83,6 +83,16 @@ fn a_later_list_replaces_an_earlier_one() {
 }
 
 #[test]
+fn the_keys_of_entries_are_listed_by_number() {
+    let text = "[[layers]]\nat = [1]\nmemory.depth = 3\n[[layers]]\nat = [2, 3]\n";
+    let table: toml::Table = text.parse().unwrap();
+    let keys: Vec<String> = (miras_config::flat(&table).into_iter())
+        .map(|(key, _)| key)
+        .collect();
+    assert_eq!(keys, ["layers.0.at", "layers.0.memory.depth", "layers.1.at"]);
+}
+
+#[test]
 fn mistakes_are_shown_where_they_were_written() {
     let text = format!("{MEMORY}[[layers]]\n[[layers]]\nmemory.depht = 3\n");
     assert_eq!(
