@@ -89,7 +89,10 @@ fn the_keys_of_entries_are_listed_by_number() {
     let keys: Vec<String> = (miras_config::flat(&table).into_iter())
         .map(|(key, _)| key)
         .collect();
-    assert_eq!(keys, ["layers.0.at", "layers.0.memory.depth", "layers.1.at"]);
+    assert_eq!(
+        keys,
+        ["layers.0.at", "layers.0.memory.depth", "layers.1.at"]
+    );
 }
 
 #[test]
