@@ -11,6 +11,7 @@ mod warnings;
 
 use std::path::PathBuf;
 
+use miras_config::{Renamed, present_name};
 use miras_run::Goal;
 use miras_sweep::{KeyNames, Note};
 
@@ -55,27 +56,29 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// As [`Self::read_at`], with [`CompareAt::Auto`].
+    /// As [`Self::read_at`], with [`CompareAt::Auto`] and no renamed keys.
     pub fn read(
         paths: &[PathBuf],
         metric: Option<&str>,
         goal: Option<Goal>,
     ) -> Result<Self, CompareError> {
-        Self::read_at(paths, metric, goal, CompareAt::Auto)
+        Self::read_at(paths, metric, goal, CompareAt::Auto, &[])
     }
 
     /// Reads run folders and sweep folders and compares what is in them.
     ///
     /// The default metric is that of the sweeps, or `eval/loss`. The default goal is that of a
     /// sweep by this metric, or follows from its name: more accuracy and more tokens a second
-    /// are better, and less of anything else.
+    /// are better, and less of anything else. Runs of earlier versions may have the old names of
+    /// keys that are `renamed`.
     pub fn read_at(
         paths: &[PathBuf],
         metric: Option<&str>,
         goal: Option<Goal>,
         at: CompareAt,
+        renamed: &'static [Renamed],
     ) -> Result<Self, CompareError> {
-        let (runs, sweeps) = input::read(paths)?;
+        let (runs, sweeps) = input::read(paths, renamed)?;
         let metric = match metric {
             Some(metric) => metric.to_owned(),
             None => metric::default_metric(&sweeps)?,
@@ -87,8 +90,9 @@ impl Comparison {
 
         let mut swept: Vec<String> = Vec::new();
         for key in sweeps.iter().flat_map(|sweep| &sweep.keys) {
-            if !swept.contains(key) {
-                swept.push(key.clone());
+            let key = present_name(renamed, key).unwrap_or_else(|| key.clone());
+            if !swept.contains(&key) {
+                swept.push(key);
             }
         }
         let mut groups = group::group(runs, &swept);

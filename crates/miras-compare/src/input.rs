@@ -9,6 +9,7 @@ use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use miras_config::Renamed;
 pub use miras_run::Cost;
 use miras_run::Status;
 pub use miras_sweep::Trial;
@@ -38,7 +39,10 @@ impl Deref for Sweep {
 }
 
 /// Reads run folders and sweep folders; what is named twice is read once.
-pub(crate) fn read(paths: &[PathBuf]) -> Result<(Vec<Run>, Vec<Sweep>), CompareError> {
+pub(crate) fn read(
+    paths: &[PathBuf],
+    renamed: &'static [Renamed],
+) -> Result<(Vec<Run>, Vec<Sweep>), CompareError> {
     if paths.is_empty() {
         return Err(CompareError::NoPaths);
     }
@@ -54,7 +58,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<(Vec<Run>, Vec<Sweep>), CompareE
                     plan: SweepFolder::open(&path)?.plan().clone(),
                     path,
                 };
-                read_trials(&sweep, sweeps.len(), &mut runs)?;
+                read_trials(&sweep, sweeps.len(), renamed, &mut runs)?;
                 seen.extend(
                     sweep
                         .trials
@@ -71,7 +75,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<(Vec<Run>, Vec<Sweep>), CompareE
     }
     for path in single {
         if seen.insert(path.clone()) {
-            runs.push(Run::read(&path)?);
+            runs.push(Run::read(&path, renamed)?);
         }
     }
     Ok((runs, sweeps))
@@ -86,12 +90,17 @@ fn is_sweep(path: &Path) -> bool {
 }
 
 /// Reads the runs of a sweep, those that have not started among them; `index` is that of the sweep.
-fn read_trials(sweep: &Sweep, index: usize, runs: &mut Vec<Run>) -> Result<(), CompareError> {
+fn read_trials(
+    sweep: &Sweep,
+    index: usize,
+    renamed: &'static [Renamed],
+    runs: &mut Vec<Run>,
+) -> Result<(), CompareError> {
     let mut states = states(&SweepFolder::open(&sweep.path)?.ledger().events()?);
     for trial in &sweep.trials {
         let path = sweep.path.join(&trial.name);
         let mut run = if is_run(&path) {
-            Run::read(&path)?
+            Run::read(&path, renamed)?
         } else {
             Run::planned(trial)
         };

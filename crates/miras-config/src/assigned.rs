@@ -12,32 +12,38 @@ use crate::{
     layers::Layers,
     library::Place,
     path::{self, kind_table},
+    renamed::Renamed,
     tree::Tree,
 };
 
 /// A value for a key, and the line of a file that gives it: mistakes are shown there.
 #[derive(Debug, Clone)]
 pub struct Assigned {
-    keys: Vec<String>,
+    pub(crate) keys: Vec<String>,
+    /// Where the key is written by an old name.
+    pub(crate) renamed: Option<Renamed>,
     value: Value,
-    source: Option<Source>,
-    span: Range<usize>,
+    pub(crate) source: Option<Source>,
+    pub(crate) span: Range<usize>,
     /// The spans of everything inside the value, by the rest of the path.
     inner: BTreeMap<String, Spans>,
 }
 
 impl Tree {
     /// A value for the dotted `key` of another configuration, with the place of the path `at` in
-    /// this one. The value may differ from the one there, for example one of a range.
+    /// this one. The value may differ from the one there, for example one of a range. A key that is
+    /// written by an old name has its present one.
     pub fn assigned(&self, at: &str, key: &str, value: Value) -> Assigned {
         let place = self.marks().place(at);
-        Assigned {
+        let assigned = Assigned {
             keys: key.split('.').map(str::to_owned).collect(),
+            renamed: None,
             value,
             source: place.map(|(source, _)| source.clone()),
             span: place.map_or(0..0, |(_, spans)| spans.value.clone()),
             inner: self.marks().inside(at),
-        }
+        };
+        assigned.renamed(self.renamed())
     }
 }
 
@@ -63,14 +69,14 @@ impl Assigned {
 
     fn layer(&self, value: Value) -> Layer {
         let mut spans = BTreeMap::new();
-        let here = Spans {
-            key: self.span.clone(),
-            value: self.span.clone(),
-        };
+        let here = Spans::new(self.span.clone(), self.span.clone());
         let mut at = String::new();
         for key in &self.keys {
             at = path::join(&at, key);
             spans.insert(at.clone(), here.clone());
+        }
+        if let Some(spans) = spans.get_mut(&at) {
+            spans.written_as = self.renamed.map(|one| one.old);
         }
         for (rest, place) in &self.inner {
             spans.insert(format!("{at}{rest}"), place.clone());
@@ -146,6 +152,7 @@ impl Layers {
     #[must_use]
     pub fn split_off(&mut self, name: &str) -> Self {
         let mut split = Self::new();
+        split.renamed = self.renamed;
         for layer in self.iter_mut() {
             let Some(value) = layer.table.remove(name) else {
                 continue;

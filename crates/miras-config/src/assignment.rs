@@ -54,8 +54,7 @@ fn of_keys(
     let mut at = String::new();
     for (key, span) in &keys {
         at = path::join(&at, key);
-        let (key, value) = (span.clone(), span.clone());
-        spans.insert(at.clone(), Spans { key, value });
+        spans.insert(at.clone(), Spans::new(span.clone(), span.clone()));
     }
     let value = parse_value(&source, start, &at, &mut spans)?;
     let keys: Vec<String> = keys.into_iter().map(|(key, _)| key).collect();
@@ -147,7 +146,7 @@ fn parse_value(
             })
         }
         Err(_) => {
-            spans.insert(path.to_owned(), Spans { key, value: span });
+            spans.insert(path.to_owned(), Spans::new(key, span));
             Ok(Value::String(text.to_owned()))
         }
     }

@@ -66,6 +66,18 @@ impl Source {
 pub(crate) struct Spans {
     pub(crate) key: Range<usize>,
     pub(crate) value: Range<usize>,
+    /// The old name by which the key is written.
+    pub(crate) written_as: Option<&'static str>,
+}
+
+impl Spans {
+    pub(crate) fn new(key: Range<usize>, value: Range<usize>) -> Self {
+        Self {
+            key,
+            value,
+            written_as: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -129,7 +141,7 @@ pub(crate) fn collect(
     spans: &mut BTreeMap<String, Spans>,
 ) {
     let span = shift(&value.span(), offset);
-    spans.insert(path.to_owned(), Spans { key, value: span });
+    spans.insert(path.to_owned(), Spans::new(key, span));
     match value.get_ref() {
         DeValue::Table(table) => collect_table(table, path, offset, spans),
         DeValue::Array(items) => {

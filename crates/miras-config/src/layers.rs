@@ -14,6 +14,7 @@ use crate::{
     list,
     marks::{Marks, discards},
     path::{self, kind_table},
+    renamed::Renamed,
     tree::Tree,
 };
 
@@ -26,8 +27,10 @@ use crate::{
 /// `--set` may name a kind for a table (see [`Layers::set`]).
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    layers: Vec<Layer>,
+    list: Vec<Layer>,
     library: Library,
+    /// Of [`rename`](Self::rename).
+    pub(crate) renamed: &'static [Renamed],
 }
 
 impl Layers {
@@ -39,8 +42,8 @@ impl Layers {
     /// No layers, and a library whose files can be named like files on the disk.
     pub fn with_library(library: Library) -> Self {
         Self {
-            layers: Vec::new(),
             library,
+            ..Self::default()
         }
     }
 
@@ -53,7 +56,7 @@ impl Layers {
     }
 
     pub(crate) fn add_place(&mut self, place: &Place) -> Result<(), ConfigError> {
-        extends::load(place, self.library, &mut self.layers)
+        extends::load(place, self.library, &mut self.list)
     }
 
     pub(crate) fn library(&self) -> Library {
@@ -91,7 +94,7 @@ impl Layers {
     pub fn merge(self) -> Result<Tree, ConfigError> {
         let mut table = Table::new();
         let mut marks = Marks::default();
-        for mut layer in self.layers {
+        for mut layer in self.list {
             // A list replaces the one below, as every array does.
             for list in list::number_entries(&mut layer) {
                 table.remove(&list);
@@ -101,33 +104,33 @@ impl Layers {
             merge_table(&mut table, new, "", &layer, &mut marks)?;
             marks.close_layer(layer.source);
         }
-        Ok(Tree::new(table, marks))
+        Ok(Tree::new(table, marks, self.renamed))
     }
 
     pub(crate) fn push(&mut self, layer: Layer) {
-        self.layers.push(layer);
+        self.list.push(layer);
     }
 
     /// Inserts layers below the last file.
     pub(crate) fn put_below_last_file(&mut self, other: Self) {
         let is_file = |layer: &Layer| layer.source.kind == Kind::File;
-        let place = self.layers.iter().rposition(is_file).unwrap_or(0);
-        self.layers.splice(place..place, other.layers);
+        let place = self.list.iter().rposition(is_file).unwrap_or(0);
+        self.list.splice(place..place, other.list);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Layer> {
-        self.layers.iter()
+        self.list.iter()
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Layer> {
-        self.layers.iter_mut()
+        self.list.iter_mut()
     }
 
     fn add(&mut self, layer: Layer) -> Result<(), ConfigError> {
         if layer.table.contains_key(extends::KEY) {
             return Err(layer.error(extends::KEY, "`extends` works in files only"));
         }
-        self.layers.push(layer);
+        self.list.push(layer);
         Ok(())
     }
 }

@@ -75,13 +75,6 @@ impl Marks {
         }
     }
 
-    /// Moves the mark of one path to another.
-    pub(crate) fn rename(&mut self, from: &str, to: &str) {
-        if let Some(mark) = self.by_path.remove(from) {
-            self.by_path.insert(to.to_owned(), mark);
-        }
-    }
-
     /// What was written at and inside one path is shown at another as well.
     pub(crate) fn copy(&mut self, from: &str, to: &str) {
         let copies: Vec<(String, Mark)> = (self.by_path.iter())
@@ -197,7 +190,11 @@ impl Marks {
         let error = ConfigError::new(message);
         if let Some(mark) = self.get(path) {
             let source = &self.sources[mark.layer];
-            return error.at(source.excerpt(span(&mark.spans)), path);
+            let subject = match mark.spans.written_as {
+                Some(old) => format!("{path}, written as {old}"),
+                None => path.to_owned(),
+            };
+            return error.at(source.excerpt(span(&mark.spans)), &subject);
         }
         let parent = self
             .by_path

@@ -14,6 +14,7 @@ use crate::{
     origin::Origins,
     path::{self, kind_table},
     problem::Problem,
+    renamed::Renamed,
     suggest,
 };
 
@@ -32,18 +33,20 @@ pub struct Tree {
     marks: Marks,
     taken: BTreeSet<String>,
     hints: Hints,
+    renamed: &'static [Renamed],
     /// The number of nested attempts in progress.
     attempts: usize,
     mistakes: Vec<ConfigError>,
 }
 
 impl Tree {
-    pub(crate) fn new(table: Table, marks: Marks) -> Self {
+    pub(crate) fn new(table: Table, marks: Marks, renamed: &'static [Renamed]) -> Self {
         Self {
             table,
             marks,
             taken: BTreeSet::new(),
             hints: Hints::default(),
+            renamed,
             attempts: 0,
             mistakes: Vec::new(),
         }
@@ -121,31 +124,6 @@ impl Tree {
         }
     }
 
-    /// Removes and reads the value of a key under its earlier name `from`, and shows its place as
-    /// that of `to`. Returns `None` if no layer wrote it, or a later one wrote `to`. The earlier
-    /// name is not suggested to users. It is an error if one layer wrote both.
-    pub fn renamed<T: DeserializeOwned>(
-        &mut self,
-        from: &str,
-        to: &str,
-    ) -> Result<Option<T>, ConfigError> {
-        let layer = |path: &str| self.marks.get(path).map(|mark| mark.layer);
-        let (older, newer) = (layer(from), layer(to));
-        if older.is_some() && older == newer {
-            let message = format!("`{from}` is the older name of `{to}`, and both are set");
-            return Err(self.error(from, message, Some(format!("leave `{from}` out"))));
-        }
-        let value = self.value(from)?;
-        self.taken.remove(from);
-        // `None` is less than every layer.
-        if older < newer {
-            self.marks.forget(from);
-            return Ok(None);
-        }
-        self.marks.rename(from, to);
-        Ok(value)
-    }
-
     /// Names the owner of the key at `path`, such as `memory.kind = "mlp"`, for the error about a
     /// key that is not in use.
     pub fn belongs(&mut self, path: &str, owner: impl Into<String>) {
@@ -178,6 +156,10 @@ impl Tree {
     /// Whether a file or `--set` wrote this key, or something in this table.
     pub fn is_set(&self, path: &str) -> bool {
         self.marks.is_from_user(path)
+    }
+
+    pub(crate) fn renamed(&self) -> &'static [Renamed] {
+        self.renamed
     }
 
     pub(crate) fn marks(&self) -> &Marks {

@@ -27,7 +27,7 @@ impl RunConfig {
         layers: Layers,
         registry: &Registry,
     ) -> Result<(Self, usize), ConfigError> {
-        let mut tree = layers.merge()?;
+        let mut tree = Self::merge(layers)?;
         let read = Self::take(&mut tree, registry).map(|config| {
             let vocab = vocab(&tree, &config.data);
             (config, vocab)
@@ -74,7 +74,7 @@ impl RunConfig {
         registry: &Registry,
         open: impl FnOnce(&Tree, &Self) -> Result<Box<dyn Dataset>, ConfigError>,
     ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
-        let mut tree = layers.merge()?;
+        let mut tree = Self::merge(layers)?;
         let read = Self::take(&mut tree, registry).map(|config| {
             let opened = open(&tree, &config);
             (config, opened)

@@ -35,6 +35,8 @@ pub fn stored_layers(folder: &RunFolder) -> Result<(Layers, Option<String>), Spe
     layers
         .file(&folder.config_path())
         .map_err(SpecError::Stored)?;
+    // No note, for nobody is to change what is stored.
+    (layers.rename(RunConfig::RENAMED)).map_err(SpecError::Stored)?;
     Ok((layers, note))
 }
 

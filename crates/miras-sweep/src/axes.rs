@@ -268,6 +268,19 @@ pub(crate) fn refuse_clashes(
 type ErrorAt<'a> = Box<dyn Fn(String, Option<String>) -> ConfigError + 'a>;
 
 impl Axis {
+    /// The keys that it sets and that are written by an old name, each with a note.
+    pub(crate) fn old_names(&self, tree: &Tree) -> Vec<(String, String)> {
+        match self {
+            Self::Choices(choices) => (choices.iter().flatten())
+                .filter_map(|set| Some((set.key(), set.note_of_name()?)))
+                .collect(),
+            Self::Range { at, key, .. } => {
+                let (key, note) = tree.present_name(at, key);
+                note.map(|note| (key, note)).into_iter().collect()
+            }
+        }
+    }
+
     /// The keys that it sets, each with a function that makes an error at its place.
     fn keys<'a>(&'a self, tree: &'a Tree) -> Vec<(String, ErrorAt<'a>)> {
         match self {
@@ -282,7 +295,7 @@ impl Axis {
             Self::Range { at, key, .. } => {
                 let error: ErrorAt<'a> =
                     Box::new(move |message, help| tree.error(at, message, help));
-                vec![(key.clone(), error)]
+                vec![(tree.present_name(at, key).0, error)]
             }
         }
     }

@@ -83,9 +83,20 @@ impl Budget {
 }
 
 impl Match {
-    /// Takes `[[sweep.match]]` out of the tree.
-    pub(crate) fn take(tree: &mut Tree) -> Result<Vec<Self>, ConfigError> {
-        let matches: Vec<Self> = tree.value("sweep.match")?.unwrap_or_default();
+    /// Takes `[[sweep.match]]` out of the tree; notes are for keys that are written by old names.
+    pub(crate) fn take(
+        tree: &mut Tree,
+        notes: &mut BTreeMap<String, String>,
+    ) -> Result<Vec<Self>, ConfigError> {
+        let mut matches: Vec<Self> = tree.value("sweep.match")?.unwrap_or_default();
+        for (number, one) in matches.iter_mut().enumerate() {
+            let here = format!("{}.key", item_path("sweep.match", number));
+            let (key, note) = tree.present_name(&here, &one.key);
+            if let Some(note) = note {
+                notes.entry(key.clone()).or_insert(note);
+            }
+            one.key = key;
+        }
         for (number, one) in matches.iter().enumerate() {
             let here = item_path("sweep.match", number);
             let mut refuse = |is_wrong: bool, key: &str, message: String| {

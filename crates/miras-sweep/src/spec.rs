@@ -1,5 +1,7 @@
 //! The `[sweep]` table.
 
+use std::collections::BTreeMap;
+
 use miras_config::{ConfigError, Layers, Tree, fields_of, item_path};
 use miras_run::Goal;
 use serde::{Deserialize, Serialize};
@@ -94,7 +96,11 @@ impl SweepSpec {
             return Err(tree.error(TABLE, message, Some(help)));
         }
         let axes = tree.attempt(&[], axes::take);
-        let matches = tree.attempt(&[], Match::take);
+        let mut old_names = BTreeMap::new();
+        for (key, note) in axes.iter().flatten().flat_map(|axis| axis.old_names(&tree)) {
+            old_names.entry(key).or_insert(note);
+        }
+        let matches = tree.attempt(&[], |tree| Match::take(tree, &mut old_names));
         let rungs = tree.attempt(&[], RungKeys::take);
         let evaluate = tree.attempt(&[], Evaluations::take);
         let keys = tree.attempt(&[], Keys::take);
@@ -114,11 +120,12 @@ impl SweepSpec {
                 axes::fit(&mut axes, keys.mode, tree).map(|notes| (axes, notes))
             })
         });
-        let (Some((axes, notes)), Some(matches), Some(rungs), Some(evaluate), Some(keys)) =
+        let (Some((axes, mut notes)), Some(matches), Some(rungs), Some(evaluate), Some(keys)) =
             (fitted, matches, rungs, evaluate, keys)
         else {
             return Err(tree.failed());
         };
+        notes.extend(old_names.into_values());
         Ok(Self {
             keys,
             axes,

@@ -71,7 +71,7 @@ fn read(
     at: CompareAt,
     registry: &Registry,
 ) -> Result<Comparison, CompareError> {
-    let mut comparison = Comparison::read_at(paths, metric, goal, at)?;
+    let mut comparison = Comparison::read_at(paths, metric, goal, at, RunConfig::RENAMED)?;
     comparison.note(|variant| {
         let folders = variant.counted().filter_map(|run| run.path.as_deref());
         folders

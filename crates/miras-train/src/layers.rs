@@ -4,6 +4,9 @@ use std::{fs, path::Path};
 
 use anyhow::Context as _;
 use miras_config::{ConfigError, Layers, Library};
+use miras_spec::RunConfig;
+
+use crate::out::eprint_line;
 
 /// The configuration of `miras-train` alone, and its name.
 const DEFAULT: &str = include_str!("../../../configs/default.toml");
@@ -30,7 +33,8 @@ pub(crate) fn layers(config: Option<&Path>, set: &[String]) -> Result<Layers, Co
     set_on(layers, first.err(), set)
 }
 
-/// `--set` on top of layers; the error has all mistakes, an earlier one among them.
+/// `--set` on top of layers; the error has all mistakes, an earlier one among them. Notes say which
+/// keys are written by an old name.
 pub(crate) fn set_on(
     mut layers: Layers,
     earlier: Option<ConfigError>,
@@ -39,6 +43,12 @@ pub(crate) fn set_on(
     let mut mistakes: Vec<ConfigError> = earlier.into_iter().collect();
     for assignment in set {
         mistakes.extend(layers.set(assignment).err());
+    }
+    match layers.rename(RunConfig::RENAMED) {
+        Ok(notes) => notes
+            .iter()
+            .for_each(|note| eprint_line(format_args!("note: {note}"))),
+        Err(error) => mistakes.push(error),
     }
     match ConfigError::join(mistakes) {
         Some(error) => Err(error),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use miras_config::did_you_mean;
+use miras_config::{did_you_mean, present_name};
 use miras_registry::Registry;
 use miras_run::shell_word;
 use miras_spec::RunConfig;
@@ -139,6 +139,9 @@ fn keys(name: &str, is_near: bool) -> Vec<String> {
     let exact = of(name);
     if !exact.is_empty() {
         return exact;
+    }
+    if let Some(key) = present_name(RunConfig::RENAMED, name) {
+        return vec![key];
     }
     if let Some(key) = RunConfig::key_called(name) {
         return vec![key.to_owned()];

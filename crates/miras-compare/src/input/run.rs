@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use miras_config::{Layers, Renamed};
 use miras_run::{Goal, Inputs, RunFolder, RunRecord, SourceTree, Status, Summary};
 use serde::Serialize;
 use serde_json::Value;
@@ -91,14 +92,14 @@ pub struct Run {
 }
 
 impl Run {
-    pub(super) fn read(path: &Path) -> Result<Self, CompareError> {
+    pub(super) fn read(path: &Path, renamed: &'static [Renamed]) -> Result<Self, CompareError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let parent = path.parent().unwrap_or(Path::new("."));
         let folder = RunFolder::open_to_read(parent, &name)?;
         let record = folder.read_record()?;
         let mut run = Self::new(&name, record.seed);
         run.path = Some(path.to_owned());
-        run.settings = settings(&folder.config_path(), &folder.read_config()?)?;
+        run.settings = settings(&folder.config_path(), &folder.read_config()?, renamed)?;
         (run.points, run.is_torn) = metrics::read(&folder.metrics_path())?;
         run.is_torn &= !folder.is_busy();
         run.cost = record.cost;
@@ -405,11 +406,16 @@ impl Run {
 }
 
 /// The settings in the text of a settled configuration; `path` is for messages.
-fn settings(path: &Path, text: &str) -> Result<Settings, CompareError> {
-    let mut layers = miras_config::Layers::new();
+fn settings(
+    path: &Path,
+    text: &str,
+    renamed: &'static [Renamed],
+) -> Result<Settings, CompareError> {
+    let mut layers = Layers::new();
     let table: toml::Table = layers
         .text(&path.display().to_string(), text)
-        .and_then(|()| layers.merge())
+        .and_then(|()| layers.rename(renamed))
+        .and_then(|_| layers.merge())
         .and_then(|mut tree| tree.section(""))
         .map_err(|error| CompareError::damaged(path, error))?;
     let settings = miras_config::flat(&table).into_iter();

@@ -49,11 +49,12 @@ fn unfinished_runs_are_compared_at_the_tokens_that_all_have() {
             comparison.warnings
         );
         assert!(comparison.text().contains("after 60000 tokens"));
-        let end = Comparison::read_at(&[whole.clone(), half.clone()], None, None, At::End);
+        let end = Comparison::read_at(&[whole.clone(), half.clone()], None, None, At::End, &[]);
         let end = end.unwrap();
         assert_eq!((end.at, end.excluded().count()), (None, 1));
         assert_eq!(end.variants[1].verdict, Verdict::Unmeasured);
-        let at = |at| Comparison::read_at(&[whole.clone(), half.clone()], None, None, at).unwrap();
+        let at =
+            |at| Comparison::read_at(&[whole.clone(), half.clone()], None, None, at, &[]).unwrap();
         assert_eq!(at(At::Common).at, Some(60_000));
         let early = at(At::Tokens(45_000));
         assert_eq!(early.variants[0].runs[0].compared_tokens(), Some(40_000));

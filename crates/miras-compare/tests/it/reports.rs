@@ -154,7 +154,7 @@ fn reports_of_the_step_at_which_runs_are_compared_count_there() {
     }
     let at = |tokens: Option<u64>| {
         let at = tokens.map_or(At::Auto, At::Tokens);
-        let comparison = Comparison::read_at(&paths, None, None, at).unwrap();
+        let comparison = Comparison::read_at(&paths, None, None, at, &[]).unwrap();
         let losses: Vec<_> = (comparison.runs())
             .map(|run| {
                 run.evaluations

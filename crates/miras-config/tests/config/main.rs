@@ -8,6 +8,7 @@ mod library;
 mod lists;
 mod merging;
 mod names;
+mod renamed;
 mod several;
 mod support;
 mod syntax;

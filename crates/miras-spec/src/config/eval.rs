@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
 
-/// The older name of `eval.tokens`, which counted batches of `train.batch` rows.
-const BATCHES: &str = "eval.batches";
+/// The old name of `eval.tokens`, by which it counts batches of `train.batch` rows.
+pub(super) const BATCHES: &str = "eval.batches";
 /// The most tokens that can be counted.
 const MOST_TOKENS: u64 = 1_000_000_000_000;
 
@@ -81,8 +81,9 @@ impl EvalConfig {
         data: Option<&DataConfig>,
         train: Option<&TrainConfig>,
     ) -> Result<Self, ConfigError> {
-        let batches: Option<u64> = tree.renamed(BATCHES, "eval.tokens")?;
+        let counts_batches = tree.written_as("eval.tokens") == Some(BATCHES);
         let mut config: Self = tree.section("eval")?;
+        let batches = counts_batches.then_some(config.tokens);
         // How many tokens a batch has depends on its rows.
         if let (Some(batches), Some(data), Some(train)) = (batches, data, train) {
             let row = data.seq_len() as u64;

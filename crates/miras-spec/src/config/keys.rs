@@ -1,10 +1,20 @@
-use miras_config::fields_of;
+use miras_config::{Renamed, fields_of};
 use miras_core::Axis;
 use miras_data::KINDS;
 use miras_model::ModelConfig;
 use miras_registry::{Registry, common_keys};
 
-use super::{CheckpointConfig, EvalConfig, LogConfig, OptimConfig, RunConfig, TrainConfig, data};
+use super::{
+    CheckpointConfig, EvalConfig, LogConfig, OptimConfig, RunConfig, TrainConfig, data,
+    eval::BATCHES,
+};
+
+/// Keys that had other names in earlier versions, which are read still.
+pub(super) const RENAMED: &[Renamed] = &[renamed(BATCHES, "eval.tokens")];
+
+const fn renamed(old: &'static str, new: &'static str) -> Renamed {
+    Renamed { old, new }
+}
 
 /// Names that other programs use for keys of ours.
 pub(super) const OTHER_NAMES: &[(&str, &str)] = &[

@@ -47,6 +47,9 @@ impl LogConfig {
         keys: &[String],
     ) -> Result<Self, ConfigError> {
         let mut config: Self = tree.section("log")?;
+        for key in &mut config.hparams {
+            *key = tree.present_name("log.hparams", key).0;
+        }
         if let Some(unknown) = config.hparams.iter().find(|key| !keys.contains(key)) {
             let message = format!("log.hparams names `{unknown}`, and there is no such key");
             let keys = keys.iter().map(String::as_str);

@@ -12,7 +12,7 @@ mod train;
 
 use std::io;
 
-use miras_config::{ConfigError, Layers, Origins, Tree};
+use miras_config::{ConfigError, Layers, Origins, Renamed, Tree};
 use miras_core::Axis;
 use miras_data::{DataConfig, Metric};
 use miras_model::ModelSpec;
@@ -50,16 +50,26 @@ pub struct RunConfig {
 }
 
 impl RunConfig {
+    /// Keys that had other names in earlier versions. Loading reads these, without a note: that is
+    /// for [`Layers::rename`] by whoever talks to the user.
+    pub const RENAMED: &'static [Renamed] = keys::RENAMED;
+
     /// The one loader of `run`, `check` and `show`: every key and every
     /// combination is checked, and the error holds every mistake with its line.
     ///
     /// Nothing is read from the disk: see [`load_and_open`](Self::load_and_open) for the data.
     pub fn load(layers: Layers, registry: &Registry) -> Result<(Self, Origins), ConfigError> {
-        let mut tree = layers.merge()?;
+        let mut tree = Self::merge(layers)?;
         let config = Self::take(&mut tree, registry);
         let (config, mut origins) = tree.conclude(config)?;
         config.list_unset(&mut origins);
         Ok((config, origins))
+    }
+
+    /// The merged layers, old names of keys among them.
+    pub(crate) fn merge(mut layers: Layers) -> Result<Tree, ConfigError> {
+        layers.rename(Self::RENAMED)?;
+        layers.merge()
     }
 
     /// Complete, in the order in which a reader wants it; loading it again gives

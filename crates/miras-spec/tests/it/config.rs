@@ -289,7 +289,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     (
         "[eval]\nbatches = 2\ntokens = 64",
         &[
-            "`eval.batches` is the older name of `eval.tokens`, and both are set",
+            "`eval.batches` is the old name of `eval.tokens`, and both are set",
             "2 | batches = 2",
             "leave `eval.batches` out",
         ],

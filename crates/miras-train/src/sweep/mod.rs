@@ -9,9 +9,10 @@ mod watch;
 use std::{env, fs, path::Path};
 
 use anyhow::Context as _;
-use miras_config::{ConfigError, Layers};
+use miras_config::{ConfigError, Layers, present_name};
 use miras_registry::Registry;
 use miras_run::{RunFolder, counted, shell_word, write_atomic};
+use miras_spec::RunConfig;
 use miras_sweep::{
     Expanded, Options, Plan, Slurm, SweepFolder, SweepSpec, Tally, WorkEnd, Worker, expand,
 };
@@ -266,6 +267,8 @@ fn refuse_swept(args: &SweepArgs, expanded: &Expanded, registry: &Registry) -> a
     };
     for (number, set) in args.set.set.iter().enumerate() {
         let key = set.split('=').next().unwrap_or_default().trim();
+        let present = present_name(RunConfig::RENAMED, key);
+        let key = present.as_deref().unwrap_or(key);
         let is_near = |swept: &String| {
             let inside = |a: &str, b: &str| a.starts_with(&format!("{b}."));
             swept == key || inside(swept, key) || inside(key, swept)

@@ -353,3 +353,39 @@ fn a_trial_that_skipped_most_of_its_steps_has_failed() {
     assert!(ran.err.contains("of its 10 steps, because"), "{}", ran.err);
     assert!(ran.err.contains("1 of 2 trials done"), "{}", ran.err);
 }
+
+/// `eval.batches` is what `eval.tokens` was called, in other units.
+#[test]
+fn a_key_by_its_old_name_is_noted_once_with_its_line() {
+    let dir = Dir::new();
+    dir.file("new.toml", TINY);
+    dir.file("old.toml", "extends = 'new.toml'\n[eval]\nbatches = 2\n");
+    let said = "`eval.batches` is now `eval.tokens`; the old spelling still works";
+    let line = format!("note: old.toml:3: {said}");
+    for command in ["check", "show", "run"] {
+        let ran = dir.run(&format!("{command} old.toml --set train.steps=1"));
+        assert_eq!(ran.done().err.matches(&line).count(), 1, "{command}");
+        let ran = dir.run(&format!("{command} new.toml --set train.steps=1"));
+        assert!(!ran.done().err.contains(said), "{command}");
+    }
+    // A run has stored it by its present name.
+    let ran = dir
+        .run("run --name old --resume --set train.steps=2")
+        .done();
+    assert!(!ran.err.contains(said), "{}", ran.err);
+    let set = "run --name old --resume --set train.steps=3 --set eval.batches=1";
+    let ran = dir.run(set).done();
+    assert!(
+        ran.err.contains(&format!("note: --set: {said}")),
+        "{}",
+        ran.err
+    );
+    dir.file(
+        "many.toml",
+        format!("{TINY}[sweep.axes]\n'eval.batches' = [2]\n"),
+    );
+    let ran = dir.run("sweep many.toml --prepare").done();
+    let place = TINY.lines().count() + 2;
+    let line = format!("note: many.toml:{place}: {said}");
+    assert_eq!(ran.err.matches(&line).count(), 1, "{}", ran.err);
+}
