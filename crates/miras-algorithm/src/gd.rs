@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use miras_core::{Coefficients, GateSpec, Gates, MapState, MemoryAlgorithm, Part, table_of};
+use miras_core::{
+    AlgorithmKind, Coefficients, GateSpec, Gates, LinearAlgorithm, MapState, MemoryAlgorithm, Part,
+    table_of,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::step_size::{STEP_KEYS, StepSize, check};
@@ -53,6 +56,16 @@ impl MemoryAlgorithm for Gd {
         vec![self.step.gate(self.step_max)]
     }
 
+    fn kind(&self) -> AlgorithmKind<'_> {
+        AlgorithmKind::Linear(self)
+    }
+
+    fn config(&self) -> toml::Table {
+        table_of(self)
+    }
+}
+
+impl LinearAlgorithm for Gd {
     fn step(&self, map: MapState, decay: Tensor<4>, write: Tensor<4>, _gates: &Gates) -> MapState {
         MapState {
             weights: map.weights * decay - write,
@@ -62,9 +75,5 @@ impl MemoryAlgorithm for Gd {
 
     fn coefficients(&self, log_decay: Tensor<4>, _gates: &Gates) -> Coefficients {
         Coefficients::decayed_sum(log_decay)
-    }
-
-    fn config(&self) -> toml::Table {
-        table_of(self)
     }
 }

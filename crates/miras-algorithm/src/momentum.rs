@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    Coefficients, GateMap, GateSpec, Gates, MOMENTUM, MapState, MemoryAlgorithm, Part, table_of,
+    AlgorithmKind, Coefficients, GateMap, GateSpec, Gates, LinearAlgorithm, MOMENTUM, MapState,
+    MemoryAlgorithm, Part, table_of,
 };
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +86,16 @@ impl MemoryAlgorithm for Momentum {
         1
     }
 
+    fn kind(&self) -> AlgorithmKind<'_> {
+        AlgorithmKind::Linear(self)
+    }
+
+    fn config(&self) -> toml::Table {
+        table_of(self)
+    }
+}
+
+impl LinearAlgorithm for Momentum {
     fn step(&self, map: MapState, decay: Tensor<4>, write: Tensor<4>, gates: &Gates) -> MapState {
         let [past] = <[_; 1]>::try_from(map.slots).expect("momentum keeps one slot");
         let surprise = past * gates.get(MOMENTUM).exp() - write;
@@ -101,9 +112,5 @@ impl MemoryAlgorithm for Momentum {
     fn damping(&self, gates: &Gates) -> Tensor<4> {
         let lost = gates.get(MOMENTUM).exp().neg().add_scalar(1.0);
         lost.clamp_min(LEAST_DAMPING)
-    }
-
-    fn config(&self) -> toml::Table {
-        table_of(self)
     }
 }

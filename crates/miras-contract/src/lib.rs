@@ -17,4 +17,7 @@ pub use cases::{Case, cases, combinations};
 pub use check::{AMPLIFIED, Checked, FLOOR, FORMS, MOST, TYPICAL, WIDE, Wrong, check, wide_cases};
 pub use inputs::{D, G, Inputs, Size, noise, placed, tensor};
 pub use operations::{Measured, operations};
-pub use runs::{Gap, Run, difference, largest_gap, numbers, run_dual, run_recurrence};
+pub use runs::{
+    Gap, Run, difference, largest_gap, made_chunk_start, made_exact, numbers, run_dual,
+    run_recurrence,
+};

@@ -1,8 +1,9 @@
 //! The two sides that are compared: the recurrence token by token, and the chunk form.
 
 use burn::tensor::{Gradients, Tensor};
+use miras_core::LocalRules;
 use miras_core::MapState;
-use miras_engine::{Form, Rule, State, dual, recurrence};
+use miras_engine::{Form, Read, Rule, State, dual, recurrence};
 
 use crate::inputs::{Inputs, placed, random};
 
@@ -59,6 +60,32 @@ pub fn run_recurrence(rule: &Rule, inputs: &Inputs) -> Run {
     finish(&inputs, y, &maps)
 }
 
+/// The same rule with every gradient at the memory that its own token meets, under those of its
+/// step rules that are local. The recurrence runs it for any parts.
+pub fn made_exact(rule: &Rule) -> Rule {
+    let local = rule.settings.rules().iter().filter(|rule| rule.is_local());
+    let rules = LocalRules::new(local.cloned().collect()).expect("local ones only");
+    let mut exact = rule.clone();
+    exact.settings.form = Form::Exact { rules };
+    exact
+}
+
+/// The same rule with another number of Picard iterations and another read rule.
+///
+/// # Panics
+/// If its form is exact, which has neither.
+pub fn made_chunk_start(rule: &Rule, picard: usize, read: Read) -> Rule {
+    assert!(!rule.settings.is_exact(), "a rule in the chunk-start form");
+    let rules = rule.settings.rules().to_vec();
+    let mut made = rule.clone();
+    made.settings.form = Form::ChunkStart {
+        picard,
+        read,
+        rules,
+    };
+    made
+}
+
 /// The chunk form, called on pieces of the given lengths with carried state (empty: one call).
 pub fn run_dual(rule: &Rule, inputs: &Inputs, pieces: &[usize]) -> Run {
     let inputs = inputs.leaves();
@@ -75,7 +102,7 @@ pub fn run_dual(rule: &Rule, inputs: &Inputs, pieces: &[usize]) -> Run {
     }
     assert_eq!(at, inputs.tokens.len(), "the pieces cover the sequence");
     // The state of a chunk that is still open is that of its start: compare closed ones only.
-    let closed = state.open.is_none() || rule.settings.form == Form::Exact;
+    let closed = state.open.is_none() || rule.settings.is_exact();
     let maps = if closed { state.maps } else { Vec::new() };
     finish(&inputs, Tensor::cat(outputs, 2), &maps)
 }

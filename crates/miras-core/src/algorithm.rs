@@ -8,9 +8,8 @@ use crate::{ChunkEnd, Coefficients, GateSpec, Gates, STEP};
 
 /// A memory algorithm: how gradients become a new state.
 ///
-/// It is stated twice: [`step`](Self::step), one token, the truth; and
-/// [`coefficients`](Self::coefficients), the weight of every token's write in
-/// every later state of a chunk, which makes chunks parallel.
+/// It is of one of two kinds, and says of which: [`Linear`](AlgorithmKind::Linear) in the writes
+/// of single tokens, or stepping at [chunk ends](AlgorithmKind::ChunkEnd).
 pub trait MemoryAlgorithm: Debug + Send + Sync {
     /// The data-dependent gates it reads; [`STEP`] is always among them.
     fn gates(&self) -> Vec<GateSpec>;
@@ -21,6 +20,27 @@ pub trait MemoryAlgorithm: Debug + Send + Sync {
         0
     }
 
+    /// The kind, with the update.
+    fn kind(&self) -> AlgorithmKind<'_>;
+
+    /// The part's settings, complete, as they are written in TOML.
+    fn config(&self) -> toml::Table;
+}
+
+/// How an algorithm moves a memory.
+pub enum AlgorithmKind<'a> {
+    /// After every token, by a linear recurrence in its write.
+    Linear(&'a dyn LinearAlgorithm),
+    /// At the end of every chunk; the tokens of a chunk read the weights that it began with.
+    ChunkEnd(&'a dyn ChunkEndAlgorithm),
+}
+
+/// An algorithm that moves the memory after every token.
+///
+/// It is stated twice: [`step`](Self::step), one token, the truth; and
+/// [`coefficients`](Self::coefficients), the weight of every token's write in
+/// every later state of a chunk, which makes chunks parallel.
+pub trait LinearAlgorithm {
     /// One token: `map` is the state before it, `decay` is `a_t` `[1, g, 1, 1]`, and
     /// `write` is `θ_t ∇ℓ` `[1, g, d_in, d_out]`.
     fn step(&self, map: MapState, decay: Tensor<4>, write: Tensor<4>, gates: &Gates) -> MapState;
@@ -33,25 +53,30 @@ pub trait MemoryAlgorithm: Debug + Send + Sync {
     fn damping(&self, gates: &Gates) -> Tensor<4> {
         gates.get(STEP).ones_like()
     }
+}
 
-    /// Whether the state moves at chunk ends only, by [`chunk_step`](Self::chunk_step);
-    /// the tokens of a chunk then read the chunk-start weights.
-    fn acts_at_chunk_end(&self) -> bool {
-        false
+/// An algorithm that moves the memory at chunk ends.
+pub trait ChunkEndAlgorithm {
+    /// Steps at each chunk's end. Before every one but the first, the gradients of all tokens of
+    /// the chunk are taken anew, where the step before it left the memory.
+    fn steps(&self) -> usize {
+        1
     }
 
-    /// The state after a chunk, for an algorithm that
-    /// [acts at chunk ends](Self::acts_at_chunk_end): `carry` is the decay over the chunk
-    /// `[1, g, 1, 1]`, `write` the decayed sum of the chunk's writes `[1, g, d_in, d_out]`.
-    fn chunk_step(&self, map: MapState, carry: Tensor<4>, write: Tensor<4>) -> MapState {
-        MapState {
-            weights: map.weights * carry - write,
-            slots: map.slots,
-        }
-    }
+    /// One step of one map.
+    fn step(&self, map: MapState, chunk: &ChunkWrite<'_>) -> MapState;
+}
 
-    /// The part's settings, complete, as they are written in TOML.
-    fn config(&self) -> toml::Table;
+/// What a chunk asks of an algorithm at its end.
+pub struct ChunkWrite<'a> {
+    /// Which of the steps it is, from 0.
+    pub step: usize,
+    /// The decay over the chunk, `[1, g, 1, 1]`: `∏ a_t` at the first step, 1 at later ones.
+    pub carry: Tensor<4>,
+    /// `Σ_t (∏_{s>t} a_s) θ_t ∇ℓ_t`, `[1, g, d_in, d_out]`.
+    pub write: Tensor<4>,
+    /// The gates of the chunk's tokens, `[1, g, c, 1]`.
+    pub gates: &'a Gates,
 }
 
 /// The state of one map: the dual state `A` and the algorithm's own tensors,

@@ -29,9 +29,12 @@ mod part;
 mod program;
 mod retention;
 pub mod rows;
+mod step_rule;
 
 pub use activation::Activation;
-pub use algorithm::{MapState, MemoryAlgorithm};
+pub use algorithm::{
+    AlgorithmKind, ChunkEndAlgorithm, ChunkWrite, LinearAlgorithm, MapState, MemoryAlgorithm,
+};
 pub use bias::AttentionalBias;
 pub use coefficients::{ChunkEnd, Coefficients, Rows, SlotEnd, above, decay_matrix, products};
 pub use gate::{GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD, inverse_softplus};
@@ -39,3 +42,4 @@ pub use memory::{Factor, Maps, MemoryArchitecture, Weights, typical};
 pub use part::{Axis, Part, table_of};
 pub use program::{Builder, GainSpec, MapSpec, Node, Program, ProgramError, Shape, Value, Windows};
 pub use retention::{LinkKind, Order, RetentionGate};
+pub use step_rule::{ChunkTokens, LocalRules, RuleCost, StepRule, StepRulePart, TokenWrite};

@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+use crate::Factor;
+
 /// Repeats each entry of dimension `dim` `r` times in place: token numbers to row numbers.
 pub fn repeat(x: Tensor<4>, dim: usize, r: usize) -> Tensor<4> {
     if r == 1 {
@@ -39,6 +41,24 @@ pub fn gradient_square_norm(x: Tensor<4>, d: Tensor<4>, c: usize) -> Tensor<4> {
         z.clone().matmul(z.transpose())
     };
     (gram(x) * gram(d)).reshape([n, g, c, r * r]).sum_dim(3)
+}
+
+/// The Frobenius norm of the gradient of each of `c` tokens over all maps: `[n, g, c, 1]`.
+///
+/// # Panics
+/// If there is no factor: a memory has a map.
+pub fn gradient_norm(factors: &[Factor], c: usize) -> Tensor<4> {
+    let squares = factors
+        .iter()
+        .map(|Factor { x, d }| gradient_square_norm(x.clone(), d.clone(), c));
+    let sum = squares.reduce(|a, b| a + b);
+    sum.expect("a memory has a map").add_scalar(TINY).sqrt()
+}
+
+/// The Frobenius norm of each matrix, `[n, g, d_in, d_out] → [n, g, 1, 1]`.
+pub fn frobenius_norm(matrix: Tensor<4>) -> Tensor<4> {
+    let square = matrix.powi_scalar(2).sum_dim(3).sum_dim(2);
+    square.add_scalar(TINY).sqrt()
 }
 
 /// `|Σ ⟨x_i, x_j⟩|` of `c` tokens over several features `x` of each, all its R rows taken

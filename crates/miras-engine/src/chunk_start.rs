@@ -1,12 +1,14 @@
-//! Gradients at the chunk's start, and Picard sweeps from there towards the exact ones.
+//! Gradients at the chunk's start, and Picard iterations from there towards the exact ones.
 
 use burn::tensor::Tensor;
-use miras_core::{Coefficients, Factor, Gates, MapState, Program, Rows, STEP, Weights};
+use miras_core::{
+    AlgorithmKind, Coefficients, Factor, Gates, MapState, Maps, Program, Rows, STEP, Weights,
+};
 
 use crate::{
     Initial, Rule,
     maps::TokenMaps,
-    source::{SpanTokens, Sweep},
+    span::{ChunkGradients, SpanTokens},
     split::{split_chunks, split_gates, split_rows},
     steps::Steps,
 };
@@ -18,10 +20,20 @@ pub(crate) struct ChunkStart {
     /// Those of the new tokens.
     gates: Gates,
     steps: Steps,
-    /// What the tokens of the open chunk contributed, sweep by sweep.
+    /// What the tokens of the open chunk contributed, iteration by iteration.
     earlier: Option<Vec<Vec<Factor>>>,
-    /// The state before each new token; only where there are sweeps.
+    /// The state before each new token; only where there are Picard iterations.
     before: Option<Rows>,
+    /// Only where the algorithm takes several steps at a chunk's end.
+    pub(crate) whole: Option<WholeChunk>,
+}
+
+/// All tokens of a chunk.
+pub(crate) struct WholeChunk {
+    pub(crate) k: Tensor<4>,
+    pub(crate) v: Tensor<4>,
+    pub(crate) gates: Gates,
+    pub(crate) steps: Steps,
 }
 
 impl ChunkStart {
@@ -34,54 +46,81 @@ impl ChunkStart {
     ) -> Vec<Self> {
         let [n, _, new, _] = tokens.k.dims();
         let first_new = coefficients.rows.carry.dims()[2] - new;
-        let mut gates = split_gates(&tokens.new_gates, 0, &vec![1; n]).into_iter();
-        let mut steps = split_chunks(tokens.gates.get(STEP)).into_iter();
-        let mut damping = split_chunks(rule.algorithm.damping(&tokens.gates)).into_iter();
-        let mut decay = split_chunks(coefficients.decay.clone()).into_iter();
+        let ones = vec![1; n];
+        let mut gates = split_gates(&tokens.new_gates, 0, &ones).into_iter();
+        let mut steps = Steps::of(rule, &tokens.gates, &coefficients.decay).split(n);
         let mut before = before.map(|rows| split_rows(rows.from_token(first_new)).into_iter());
-        let mut earlier = tokens.earlier;
+        let mut all_gates =
+            several_steps(rule).then(|| split_gates(&tokens.gates, 0, &ones).into_iter());
+        let (mut earlier, mut open) = match tokens.open {
+            Some(open) => (Some(open.iterations), open.tokens),
+            None => (None, None),
+        };
         (split_chunks(tokens.k)
             .into_iter()
             .zip(split_chunks(tokens.v)))
-        .map(|(k, v)| Self {
-            k,
-            v,
-            gates: gates.next().expect("one per chunk"),
-            steps: Steps {
-                step: steps.next().expect("one per chunk"),
-                damping: damping.next().expect("one per chunk"),
-                decay: decay.next().expect("one per chunk"),
-            },
-            earlier: earlier.take(),
-            before: (before.as_mut()).map(|all| all.next().expect("one per chunk")),
+        .map(|(k, v)| {
+            let steps = steps.next().expect("one per chunk");
+            let whole = all_gates.as_mut().map(|gates| {
+                let (k, v) = open_tokens(open.take(), &k, &v);
+                WholeChunk {
+                    k,
+                    v,
+                    gates: gates.next().expect("one per chunk"),
+                    steps: steps.clone(),
+                }
+            });
+            Self {
+                k,
+                v,
+                gates: gates.next().expect("one per chunk"),
+                steps,
+                earlier: earlier.take(),
+                before: (before.as_mut()).map(|all| all.next().expect("one per chunk")),
+                whole,
+            }
         })
         .collect()
     }
 
-    /// Sweep 0 at the anchor, and each further one at the memories the one before it makes.
-    pub(crate) fn at(self, rule: &Rule, initial: &Initial, maps: &[MapState]) -> Vec<Sweep> {
-        let anchor = rule.weights(maps, initial);
-        let anchor = Weights {
-            maps: &anchor,
-            gains: &initial.gains,
-        };
-        let gradient = &mut |y| rule.bias.gradient(y, self.v.clone(), &self.gates);
+    /// The gradients at the anchor, and those of each further iteration at the memories that the
+    /// one before it makes.
+    pub(crate) fn at(
+        &self,
+        rule: &Rule,
+        initial: &Initial,
+        maps: &[MapState],
+    ) -> Vec<ChunkGradients> {
         let program = &*initial.program;
-        let factors = (rule.memory).factors(program, &anchor, self.k.clone(), gradient);
-        let mut sweeps = vec![self.sweep(rule, program, 0, factors)];
+        let factors = |maps: &dyn Maps| {
+            let gradient = &mut |y| rule.bias.gradient(y, self.v.clone(), &self.gates);
+            (rule.memory).factors(program, maps, self.k.clone(), gradient)
+        };
+        let anchor = &rule.weights(maps, initial);
+        let at_anchor = factors(&Weights {
+            maps: anchor,
+            gains: &initial.gains,
+        });
+        let mut iterations = vec![self.gradients(rule, program, 0, at_anchor)];
         if let Some(before) = &self.before {
-            for s in 1..=rule.settings.sweeps {
-                let writes = sweeps[s - 1].writes();
+            for s in 1..=rule.settings.picard() {
+                let writes = iterations[s - 1].writes();
                 let memories = TokenMaps::exact(rule, initial, maps, &writes, before);
-                let factors = (rule.memory).factors(program, &memories, self.k.clone(), gradient);
-                sweeps.push(self.sweep(rule, program, s, factors));
+                let refined = factors(&memories);
+                iterations.push(self.gradients(rule, program, s, refined));
             }
         }
-        sweeps
+        iterations
     }
 
     /// The new tokens' factors behind those of the open chunk, and all their step sizes.
-    fn sweep(&self, rule: &Rule, program: &Program, s: usize, new: Vec<Factor>) -> Sweep {
+    fn gradients(
+        &self,
+        rule: &Rule,
+        program: &Program,
+        s: usize,
+        new: Vec<Factor>,
+    ) -> ChunkGradients {
         let factors = match &self.earlier {
             None => new,
             Some(earlier) => (earlier[s].iter().zip(new))
@@ -91,7 +130,44 @@ impl ChunkStart {
                 })
                 .collect(),
         };
-        let step = (self.steps).capped(&rule.settings, program, &factors);
-        Sweep { factors, step }
+        let step = (self.steps).ruled(rule, program, &factors);
+        ChunkGradients { factors, step }
+    }
+}
+
+impl WholeChunk {
+    /// The gradients of all tokens at `maps`.
+    pub(crate) fn at(&self, rule: &Rule, initial: &Initial, maps: &[MapState]) -> ChunkGradients {
+        let weights = Weights {
+            maps: &rule.weights(maps, initial),
+            gains: &initial.gains,
+        };
+        let gradient = &mut |y| rule.bias.gradient(y, self.v.clone(), &self.gates);
+        let factors = (rule.memory).factors(&initial.program, &weights, self.k.clone(), gradient);
+        let step = (self.steps).ruled(rule, &initial.program, &factors);
+        ChunkGradients { factors, step }
+    }
+}
+
+/// Whether a chunk's end takes gradients anew, for which an open chunk keeps its keys and values.
+pub(crate) fn several_steps(rule: &Rule) -> bool {
+    match rule.algorithm.kind() {
+        AlgorithmKind::Linear(_) => false,
+        AlgorithmKind::ChunkEnd(algorithm) => algorithm.steps() > 1,
+    }
+}
+
+/// Keys and values of the open chunk, with new ones behind them.
+pub(crate) fn open_tokens(
+    open: Option<(Tensor<4>, Tensor<4>)>,
+    k: &Tensor<4>,
+    v: &Tensor<4>,
+) -> (Tensor<4>, Tensor<4>) {
+    match open {
+        None => (k.clone(), v.clone()),
+        Some((first_k, first_v)) => (
+            Tensor::cat(vec![first_k, k.clone()], 2),
+            Tensor::cat(vec![first_v, v.clone()], 2),
+        ),
     }
 }

@@ -121,7 +121,7 @@ struct ReadHalf<'a> {
 impl ReadHalf<'_> {
     fn outputs(&self, q: Tensor<4>, rows: &Rows) -> Tensor<4> {
         let rows = rows.from_token(self.first_new);
-        self.through(self.rule.settings.read, &rows, q)
+        self.through(self.rule.settings.read(), &rows, q)
     }
 
     /// The inner loss of each token before its own write.
@@ -138,7 +138,7 @@ impl ReadHalf<'_> {
         let read = if self.rule.has_identity_link() {
             Read::Exact
         } else {
-            self.rule.settings.read
+            self.rule.settings.read()
         };
         let y = self.through(read, &before.from_token(self.first_new), k);
         let gates = gates.map(|gate| gate.slice(s![.., .., self.first_new.., ..]));

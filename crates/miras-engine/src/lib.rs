@@ -21,6 +21,7 @@ mod rule;
 mod solve;
 mod solved;
 mod source;
+mod span;
 mod split;
 mod state;
 mod steps;

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use miras_core::{Factor, Gates, MapState, Program};
 
-use crate::{Open, Rule, State};
+use crate::{Open, Rule, State, chunk_start::several_steps};
 
 impl State {
     /// The tensors of this state. Their names and shapes are those of [`layout`](Self::layout).
@@ -16,15 +16,19 @@ impl State {
             }
         }
         let Some(open) = &self.open else { return named };
-        for (sweep, factors) in open.sweeps.iter().enumerate() {
+        for (s, factors) in open.iterations.iter().enumerate() {
             for (at, Factor { x, d }) in factors.iter().enumerate() {
-                let name = format!("open.sweeps.{sweep}.maps.{at}");
+                let name = factor_name(s, at);
                 named.push((format!("{name}.x"), x.clone()));
                 named.push((format!("{name}.d"), d.clone()));
             }
         }
         for (gate, values) in open.gates.iter() {
             named.push((format!("open.gates.{gate}"), values.clone()));
+        }
+        if let Some((k, v)) = &open.tokens {
+            named.push((OPEN_KEYS.to_owned(), k.clone()));
+            named.push((OPEN_VALUES.to_owned(), v.clone()));
         }
         named
     }
@@ -51,20 +55,25 @@ impl State {
             });
         }
         if open {
-            let mut factors = |sweep, at| {
-                let name = format!("open.sweeps.{sweep}.maps.{at}");
+            let mut factors = |s, at| {
+                let name = factor_name(s, at);
                 Factor {
                     x: take(&format!("{name}.x")),
                     d: take(&format!("{name}.d")),
                 }
             };
-            let sweeps = (0..=rule.settings.sweeps)
-                .map(|sweep| (0..maps).map(|at| factors(sweep, at)).collect())
+            let iterations = (0..=rule.settings.picard())
+                .map(|s| (0..maps).map(|at| factors(s, at)).collect())
                 .collect();
             let gates = (rule.gates().iter()).fold(Gates::new(), |gates, spec| {
                 gates.with(spec.name, take(&format!("open.gates.{}", spec.name)))
             });
-            state.open = Some(Open { sweeps, gates });
+            let tokens = several_steps(rule).then(|| (take(OPEN_KEYS), take(OPEN_VALUES)));
+            state.open = Some(Open {
+                iterations,
+                gates,
+                tokens,
+            });
         }
         state
     }
@@ -90,9 +99,9 @@ impl State {
         if open == 0 {
             return layout;
         }
-        for sweep in 0..=rule.settings.sweeps {
+        for s in 0..=rule.settings.picard() {
             for (at, map) in maps.iter().enumerate() {
-                let name = format!("open.sweeps.{sweep}.maps.{at}");
+                let name = factor_name(s, at);
                 let rows = open * map.rows;
                 layout.push((format!("{name}.x"), [1, g, rows, map.d_in]));
                 layout.push((format!("{name}.d"), [1, g, rows, map.d_out]));
@@ -101,6 +110,18 @@ impl State {
         for spec in rule.gates() {
             layout.push((format!("open.gates.{}", spec.name), [1, g, open, 1]));
         }
+        if several_steps(rule) {
+            layout.push((OPEN_KEYS.to_owned(), [1, g, open, program.d_k()]));
+            layout.push((OPEN_VALUES.to_owned(), [1, g, open, program.d_v()]));
+        }
         layout
     }
+}
+
+const OPEN_KEYS: &str = "open.tokens.k";
+const OPEN_VALUES: &str = "open.tokens.v";
+
+/// Of Picard iteration `s` and map `at`. Part of the format of stored states.
+fn factor_name(s: usize, at: usize) -> String {
+    format!("open.sweeps.{s}.maps.{at}")
 }

@@ -3,10 +3,7 @@
 use burn::tensor::Tensor;
 use miras_core::{MapState, rows};
 
-use crate::{
-    steps::gradient_norm,
-    walk::{Walk, stack, stack_factors},
-};
+use crate::walk::{Walk, stack, stack_factors};
 
 /// What a memory did with the tokens of one call. Tensors are detached.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +44,7 @@ impl Probe {
     ) {
         let factors = stack_factors(&walk.factors);
         let steps = stack(&walk.steps, |step| step);
-        let surprise = gradient_norm(&factors, step.dims()[2]);
+        let surprise = rows::gradient_norm(&factors, step.dims()[2]);
         let write = surprise.clone() * steps.clone();
         let new = |x: Tensor<4>| {
             let c = x.dims()[2];

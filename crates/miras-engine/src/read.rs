@@ -3,7 +3,13 @@
 use burn::tensor::Tensor;
 use miras_core::{MapState, STEP, Weights};
 
-use crate::{Initial, Open, Rule, State, source::Sweep, steps::Steps, write::after_chunk};
+use crate::{
+    Initial, Open, Rule, State,
+    chunk_start::WholeChunk,
+    span::ChunkGradients,
+    steps::Steps,
+    write::{ChunkState, after_chunk},
+};
 
 /// Runs queries through a memory as it stands after its last token, whatever the read rule; it is
 /// neither written nor decayed.
@@ -17,20 +23,34 @@ pub fn read(rule: &Rule, initial: &Initial, state: &State, q: Tensor<4>) -> Tens
     };
     rule.memory.forward(&initial.program, &weights, q)
 }
+
 /// The maps as if the open chunk ended with its last token.
 fn closed(rule: &Rule, initial: &Initial, state: &State) -> Vec<MapState> {
-    let Some(Open { sweeps, gates }) = &state.open else {
+    let Some(Open {
+        iterations,
+        gates,
+        tokens,
+    }) = &state.open
+    else {
         return state.maps.clone();
     };
     let log_decay = rule.retention.log_decay(gates, &gates.get(STEP));
-    let coefficients = rule.algorithm.coefficients(log_decay, gates);
-    let steps = Steps {
-        step: gates.get(STEP),
-        damping: rule.algorithm.damping(gates),
-        decay: coefficients.decay,
+    let coefficients = rule.coefficients(log_decay, gates);
+    let steps = Steps::of(rule, gates, &coefficients.decay);
+    let factors = iterations.last().expect("a chunk has gradients").clone();
+    let step = steps.ruled(rule, &initial.program, &factors);
+    let whole = tokens.clone().map(|(k, v)| WholeChunk {
+        k,
+        v,
+        gates: gates.clone(),
+        steps,
+    });
+    let chunk = ChunkState {
+        maps: &state.maps,
+        end: &coefficients.end,
+        gates,
+        writes: &ChunkGradients { factors, step }.writes(),
+        whole: whole.as_ref(),
     };
-    let factors = sweeps.last().expect("a chunk has gradients").clone();
-    let step = steps.capped(&rule.settings, &initial.program, &factors);
-    let writes = Sweep { factors, step }.writes();
-    after_chunk(rule, &state.maps, &coefficients.end, &writes)
+    after_chunk(rule, initial, chunk)
 }

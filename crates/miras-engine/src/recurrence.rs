@@ -6,16 +6,18 @@
 //! y_t = M(Λ(A_t); q_t)                    with Λ frozen at the chunk's start, or A too, as the read rule says
 //! ```
 //!
-//! With `r` sweeps there are `r + 1` copies of the memory. They start every chunk alike; copy 0
+//! With `r` Picard iterations there are `r + 1` copies of the memory. They start every chunk alike; copy 0
 //! takes its gradients at the anchor, copy `s` at the state that copy `s − 1` has before the
 //! token. The last copy is the memory that is read and goes on.
 //!
 //! Slow, and kept readable on purpose: every other form is tested against it.
 
 use burn::tensor::{Tensor, s};
-use miras_core::{Factor, Gates, MapState, Order, Program, STEP, Weights, rows};
+use miras_core::{
+    AlgorithmKind, ChunkWrite, Factor, Gates, MapState, Order, Program, STEP, TokenWrite, Weights,
+};
 
-use crate::{Form, Initial, Read, Rule, State, Tokens};
+use crate::{Initial, Read, Rule, State, Tokens};
 
 /// Runs a whole sequence from `state` (which has no open chunk).
 ///
@@ -28,7 +30,7 @@ pub fn forward(
     tokens: &Tokens,
 ) -> (Tensor<4>, Vec<MapState>) {
     let (settings, program) = (&rule.settings, &*initial.program);
-    let last = settings.sweeps;
+    let last = settings.picard();
     let mut chunk = Chunk::new(rule, state.maps.clone());
     let mut outputs = Vec::new();
 
@@ -36,7 +38,7 @@ pub fn forward(
         let token = tokens.range(t, t + 1);
         let gates = &token.gates;
         let decay = rule.retention.log_decay(gates, &gates.get(STEP)).exp();
-        if settings.form == Form::Exact {
+        if settings.is_exact() {
             chunk = Chunk::new(rule, chunk.copies.swap_remove(last).maps);
         }
 
@@ -50,17 +52,12 @@ pub fn forward(
                 Order::After => point.clone(),
                 Order::Before => decayed(point, &decay),
             };
-            let weights = Weights {
-                maps: &rule.weights(&point, initial),
-                gains: &initial.gains,
-            };
-            let gradient = &mut |y| rule.bias.gradient(y, token.v.clone(), gates);
-            let factors = (rule.memory).factors(program, &weights, token.k.clone(), gradient);
-            chunk.copies[s].write(rule, program, &factors, &decay, gates);
+            let factors = gradient(rule, initial, &point, &token);
+            chunk.copies[s].write(rule, program, factors, &decay, gates);
         }
 
         let maps = &chunk.copies[last].maps;
-        let weights = match settings.read {
+        let weights = match settings.read() {
             Read::Exact => rule.weights(maps, initial),
             Read::Stale => rule.weights(&chunk.anchor, initial),
             Read::Frozen => (rule.linked(maps, initial).into_iter())
@@ -74,12 +71,27 @@ pub fn forward(
         };
         outputs.push(rule.memory.forward(program, &weights, token.q));
 
-        if settings.form == Form::ChunkStart && (t + 1) % settings.chunk == 0 {
-            chunk = Chunk::new(rule, chunk.copies.swap_remove(last).close(rule));
+        if !settings.is_exact() && (t + 1) % settings.chunk == 0 {
+            let written = tokens.range(t + 1 - settings.chunk, t + 1);
+            let maps = chunk
+                .copies
+                .swap_remove(last)
+                .close(rule, initial, &written);
+            chunk = Chunk::new(rule, maps);
         }
     }
     let maps = chunk.copies.swap_remove(last).maps;
     (Tensor::cat(outputs, 2), maps)
+}
+
+/// The gradient of one token at the memory in the state `maps`.
+fn gradient(rule: &Rule, initial: &Initial, maps: &[MapState], token: &Tokens) -> Vec<Factor> {
+    let weights = Weights {
+        maps: &rule.weights(maps, initial),
+        gains: &initial.gains,
+    };
+    let at_output = &mut |y| rule.bias.gradient(y, token.v.clone(), &token.gates);
+    (rule.memory).factors(&initial.program, &weights, token.k.clone(), at_output)
 }
 
 fn decayed(maps: &[MapState], decay: &Tensor<4>) -> Vec<MapState> {
@@ -100,7 +112,7 @@ struct Chunk {
 impl Chunk {
     fn new(rule: &Rule, maps: Vec<MapState>) -> Self {
         Self {
-            copies: (0..=rule.settings.sweeps)
+            copies: (0..=rule.settings.picard())
                 .map(|_| Copy::new(&maps))
                 .collect(),
             anchor: maps,
@@ -108,15 +120,15 @@ impl Chunk {
     }
 }
 
-/// The memory as one sweep has it.
+/// The memory as one Picard iteration has it.
 struct Copy {
     maps: Vec<MapState>,
     /// Decay since the chunk began, and the decayed sum of its writes per map:
     /// for algorithms that act at chunk ends.
     carry: Tensor<4>,
     pending: Vec<Tensor<4>>,
-    /// Earlier tokens of the chunk, each with what is left of its load `θ/(1−η)`.
-    loads: Vec<(Tensor<4>, Tensor<4>)>,
+    /// The tokens of the chunk that are written.
+    written: Vec<TokenWrite>,
 }
 
 impl Copy {
@@ -126,7 +138,7 @@ impl Copy {
             maps: maps.to_vec(),
             carry: first.ones_like(),
             pending: maps.iter().map(|map| map.weights.zeros_like()).collect(),
-            loads: Vec::new(),
+            written: Vec::new(),
         }
     }
 
@@ -135,92 +147,83 @@ impl Copy {
         &mut self,
         rule: &Rule,
         program: &Program,
-        factors: &[Factor],
+        factors: Vec<Factor>,
         decay: &Tensor<4>,
         gates: &Gates,
     ) {
-        let step = self.step_size(rule, program, factors, decay, gates);
-        if rule.algorithm.acts_at_chunk_end() {
-            self.carry = self.carry.clone() * decay.clone();
+        for token in &mut self.written {
+            token.left = token.left.clone() * decay.clone();
         }
-        for (l, Factor { x, d }) in factors.iter().enumerate() {
+        self.written.push(TokenWrite {
+            factors,
+            step: gates.get(STEP),
+            damping: rule.damping(gates),
+            left: decay.ones_like(),
+        });
+        let step = (rule.settings.rules().iter()).fold(gates.get(STEP), |step, rule| {
+            rule.of_token(step, &self.written, program)
+        });
+
+        self.carry = self.carry.clone() * decay.clone();
+        let token = self.written.last().expect("pushed above");
+        for (l, Factor { x, d }) in token.factors.iter().enumerate() {
             let write = x.clone().transpose().matmul(d.clone()) * step.clone();
-            if rule.algorithm.acts_at_chunk_end() {
-                self.pending[l] = self.pending[l].clone() * decay.clone() + write;
-            } else {
-                let map = self.maps[l].clone();
-                self.maps[l] = (rule.algorithm).step(map, decay.clone(), write, gates);
+            match rule.algorithm.kind() {
+                AlgorithmKind::Linear(algorithm) => {
+                    let map = self.maps[l].clone();
+                    self.maps[l] = algorithm.step(map, decay.clone(), write, gates);
+                }
+                AlgorithmKind::ChunkEnd(_) => {
+                    self.pending[l] = self.pending[l].clone() * decay.clone() + write;
+                }
             }
         }
     }
 
-    /// `θ_t` after the caps.
-    fn step_size(
-        &mut self,
-        rule: &Rule,
-        program: &Program,
-        factors: &[Factor],
-        decay: &Tensor<4>,
-        gates: &Gates,
-    ) -> Tensor<4> {
-        let settings = &rule.settings;
-        let mut step = gates.get(STEP);
-
-        if let Some(cap) = settings.load_cap {
-            for (_, share) in &mut self.loads {
-                *share = share.clone() * decay.clone();
+    /// The state a full chunk of these tokens leaves behind.
+    fn close(self, rule: &Rule, initial: &Initial, tokens: &Tokens) -> Vec<MapState> {
+        let mut maps = match rule.algorithm.kind() {
+            AlgorithmKind::Linear(_) => self.maps,
+            AlgorithmKind::ChunkEnd(algorithm) => {
+                let (mut maps, mut pending) = (self.maps, self.pending);
+                let mut carry = self.carry;
+                for step in 0..algorithm.steps() {
+                    if step > 0 {
+                        pending = Self::written_at(rule, initial, &maps, tokens).pending;
+                        carry = carry.ones_like();
+                    }
+                    maps = (maps.into_iter().zip(pending.clone()))
+                        .map(|(map, write)| {
+                            let chunk = ChunkWrite {
+                                step,
+                                carry: carry.clone(),
+                                write,
+                                gates: &tokens.gates,
+                            };
+                            algorithm.step(map, &chunk)
+                        })
+                        .collect();
+                }
+                maps
             }
-            // All features of this token side by side: those of every output map, every row.
-            let maps = program.output_maps().into_iter();
-            let features = maps.map(|l| {
-                let [n, g, rows, d] = factors[l].x.dims();
-                factors[l].x.clone().reshape([n, g, 1, rows * d])
-            });
-            let feature = Tensor::cat(features.collect(), 3);
-            let share = step.clone() / rule.algorithm.damping(gates);
-            self.loads.push((feature.clone(), share));
-
-            let mut load = step.zeros_like();
-            for (earlier, share) in &self.loads {
-                let along = (earlier.clone() * feature.clone()).sum_dim(3);
-                load = load + along.abs() * share.clone();
-            }
-            let excess = load.div_scalar(cap).clamp_min(1.0);
-            step = step / (excess.clone() * excess);
-        }
-
-        if let Some(cap) = settings.grad_cap {
-            let mut square = step.zeros_like();
-            for Factor { x, d } in factors {
-                let gradient = x.clone().transpose().matmul(d.clone());
-                square = square + gradient.powi_scalar(2).sum_dim(3).sum_dim(2);
-            }
-            let norm = square.add_scalar(rows::TINY).sqrt();
-            step = step * norm.recip().mul_scalar(cap).clamp_max(1.0);
-        }
-        step
-    }
-
-    /// The state a full chunk leaves behind.
-    fn close(self, rule: &Rule) -> Vec<MapState> {
-        let Self {
-            mut maps,
-            carry,
-            pending,
-            ..
-        } = self;
-        if rule.algorithm.acts_at_chunk_end() {
-            for (map, write) in maps.iter_mut().zip(pending) {
-                *map = (rule.algorithm).chunk_step(map.clone(), carry.clone(), write);
-            }
-        }
-        if let Some(cap) = rule.settings.state_cap {
-            for map in &mut maps {
-                let square = map.weights.clone().powi_scalar(2).sum_dim(3).sum_dim(2);
-                let norm = square.add_scalar(rows::TINY).sqrt();
-                map.weights = map.weights.clone() * norm.recip().mul_scalar(cap).clamp_max(1.0);
-            }
+        };
+        for map in &mut maps {
+            map.weights = (rule.settings.rules().iter())
+                .fold(map.weights.clone(), |state, rule| rule.of_state(state));
         }
         maps
+    }
+
+    /// A chunk of which all gradients are taken at `maps`.
+    fn written_at(rule: &Rule, initial: &Initial, maps: &[MapState], tokens: &Tokens) -> Self {
+        let mut copy = Self::new(maps);
+        for t in 0..tokens.len() {
+            let token = tokens.range(t, t + 1);
+            let gates = &token.gates;
+            let decay = rule.retention.log_decay(gates, &gates.get(STEP)).exp();
+            let factors = gradient(rule, initial, maps, &token);
+            copy.write(rule, &initial.program, factors, &decay, gates);
+        }
+        copy
     }
 }

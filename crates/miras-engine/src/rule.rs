@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AttentionalBias, GateSpec, LinkKind, MapState, MemoryAlgorithm, MemoryArchitecture,
-    RetentionGate,
+    AlgorithmKind, AttentionalBias, Coefficients, GateSpec, Gates, LinkKind, LocalRules, MapState,
+    MemoryAlgorithm, MemoryArchitecture, RetentionGate, STEP, StepRule,
 };
 use serde::{Deserialize, Serialize};
 
@@ -40,13 +40,36 @@ impl Rule {
     /// that does not depend on the weights at all.
     pub fn has_exact_form(&self) -> bool {
         self.memory.is_linear()
-            && !self.algorithm.acts_at_chunk_end()
+            && !self.acts_at_chunk_end()
             && (self.has_identity_link() || self.bias.slope() == Some(0.0))
     }
 
     /// Whether the weights are the state (and the initial weights).
     pub fn has_identity_link(&self) -> bool {
         self.retention.link_kind() == LinkKind::Identity
+    }
+
+    /// Whether the memory moves at chunk ends only; the tokens of a chunk then read the weights that
+    /// it began with.
+    pub fn acts_at_chunk_end(&self) -> bool {
+        matches!(self.algorithm.kind(), AlgorithmKind::ChunkEnd(_))
+    }
+
+    /// The coefficients of chunks of tokens; those of decayed sums for an algorithm that acts at
+    /// chunk ends.
+    pub(crate) fn coefficients(&self, log_decay: Tensor<4>, gates: &Gates) -> Coefficients {
+        match self.algorithm.kind() {
+            AlgorithmKind::Linear(algorithm) => algorithm.coefficients(log_decay, gates),
+            AlgorithmKind::ChunkEnd(_) => Coefficients::decayed_sum(log_decay),
+        }
+    }
+
+    /// What the loads of tokens are divided by, `[n, g, c, 1]`.
+    pub(crate) fn damping(&self, gates: &Gates) -> Tensor<4> {
+        match self.algorithm.kind() {
+            AlgorithmKind::Linear(algorithm) => algorithm.damping(gates),
+            AlgorithmKind::ChunkEnd(_) => gates.get(STEP).ones_like(),
+        }
     }
 
     /// The states of the initial weights, which the maps' states are distances from; nothing
@@ -83,35 +106,88 @@ impl Rule {
 }
 
 /// How chunks enter the recurrence.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where gradients are taken.
-    pub form: Form,
     /// Tokens a chunk. Part of the recurrence in the chunk-start form, of its cost alone in the exact one.
     pub chunk: usize,
-    /// Picard sweeps over a chunk's gradients after the chunk-start ones: sweep `s` takes each
-    /// gradient at the memory that the writes of sweep `s − 1` make of the tokens before it.
-    /// After `r` sweeps the first `r + 1` tokens of a chunk are exact.
-    pub sweeps: usize,
-    /// Which weights a token reads.
-    pub read: Read,
-    /// κ of the load cap: a token's step shrinks by `max(1, load/κ)^−2` as the steps of its
-    /// chunk so far pile up on the same features (`docs/architecture.md`, Measured defaults).
-    pub load_cap: Option<f64>,
-    /// The largest Frobenius norm of one token's inner gradient.
-    pub grad_cap: Option<f64>,
-    /// The largest Frobenius norm of a map's state at a chunk's end.
-    pub state_cap: Option<f64>,
+    /// Where gradients are taken.
+    pub form: Form,
 }
 
-/// Where the inner gradients are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// Where the inner gradients are taken, with what belongs to it.
+#[derive(Debug, Clone)]
 pub enum Form {
     /// Each at the memory its own token meets.
-    Exact,
-    /// All of a chunk at the weights the chunk began with (Titans §3.2), then swept.
-    ChunkStart,
+    Exact {
+        /// What the step size goes through: nothing, where gradients are solved for.
+        rules: LocalRules,
+    },
+    /// All of a chunk at the weights the chunk began with (Titans §3.2), then refined.
+    ChunkStart {
+        /// Picard iterations over a chunk's gradients after the chunk-start ones: iteration `s`
+        /// takes each gradient at the memory that the writes of iteration `s − 1` make of the
+        /// tokens before it. After `r` of them the first `r + 1` tokens of a chunk are exact.
+        picard: usize,
+        /// Which weights a token reads.
+        read: Read,
+        /// What the step size, and the state at the chunk's end, go through.
+        rules: Vec<Arc<dyn StepRule>>,
+    },
+}
+
+impl Form {
+    /// The exact form without rules.
+    pub fn exact() -> Self {
+        Self::Exact {
+            rules: LocalRules::default(),
+        }
+    }
+
+    /// The chunk-start form without rules or Picard iterations.
+    pub fn chunk_start(read: Read) -> Self {
+        Self::ChunkStart {
+            picard: 0,
+            read,
+            rules: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Whether each gradient is taken at the memory that its own token meets.
+    pub fn is_exact(&self) -> bool {
+        matches!(self.form, Form::Exact { .. })
+    }
+
+    /// Picard iterations after the chunk-start gradients.
+    pub fn picard(&self) -> usize {
+        match self.form {
+            Form::Exact { .. } => 0,
+            Form::ChunkStart { picard, .. } => picard,
+        }
+    }
+
+    /// Which weights a token reads.
+    pub fn read(&self) -> Read {
+        match self.form {
+            Form::Exact { .. } => Read::Exact,
+            Form::ChunkStart { read, .. } => read,
+        }
+    }
+
+    /// What the step size goes through, in this order.
+    pub fn rules(&self) -> &[Arc<dyn StepRule>] {
+        match &self.form {
+            Form::Exact { rules } => rules.as_slice(),
+            Form::ChunkStart { rules, .. } => rules,
+        }
+    }
+
+    /// The rule of this key of `[algorithm]`, if it acts.
+    pub fn rule(&self, key: &str) -> Option<&dyn StepRule> {
+        let found = self.rules().iter().find(|rule| rule.config().0 == key);
+        found.map(|rule| &**rule)
+    }
 }
 
 /// Which weights a token reads within its chunk.

@@ -5,7 +5,7 @@ use miras_core::{Factor, MapState, Rows, STEP};
 
 use crate::{
     Initial, Rule,
-    source::{SpanTokens, Sweep},
+    span::{ChunkGradients, SpanTokens},
     split::split_chunks,
     unit_lower_inverse,
 };
@@ -78,17 +78,18 @@ impl Solved {
             .collect()
     }
 
-    pub(crate) fn at(self, map: &MapState) -> Sweep {
-        let mut d = self.target.neg();
-        if let Some(by_state) = self.by_state {
-            d = d + by_state.matmul(map.weights.clone());
+    pub(crate) fn at(&self, map: &MapState) -> ChunkGradients {
+        let mut d = self.target.clone().neg();
+        if let Some(by_state) = &self.by_state {
+            d = d + by_state.clone().matmul(map.weights.clone());
         }
-        for (by_slot, slot) in self.by_slots.into_iter().zip(&map.slots) {
-            d = d + by_slot.matmul(slot.clone());
+        for (by_slot, slot) in self.by_slots.iter().zip(&map.slots) {
+            d = d + by_slot.clone().matmul(slot.clone());
         }
-        Sweep {
-            factors: vec![Factor { x: self.k, d }],
-            step: self.step,
+        let x = self.k.clone();
+        ChunkGradients {
+            factors: vec![Factor { x, d }],
+            step: self.step.clone(),
         }
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, s};
 use miras_core::{Factor, Gates, MapState, Program};
 
 use crate::{
-    Form, Rule,
+    Rule,
     split::{lengths, split, split_gates},
 };
 
@@ -101,10 +101,13 @@ pub struct State {
 /// factors, so that later tokens of the chunk need no second look at these.
 #[derive(Debug, Clone)]
 pub struct Open {
-    /// Per sweep and map; without sweeps, of the gradients at the anchor alone.
-    pub sweeps: Vec<Vec<Factor>>,
+    /// Per Picard iteration and map; the first are those of the gradients at the anchor.
+    pub iterations: Vec<Vec<Factor>>,
     /// `[1, g, p, 1]` each.
     pub gates: Gates,
+    /// Keys `[1, g, p, d_k]` and values `[1, g, p, d_v]`, for an algorithm that takes several
+    /// steps at a chunk's end.
+    pub tokens: Option<(Tensor<4>, Tensor<4>)>,
 }
 
 impl Open {
@@ -143,9 +146,10 @@ impl State {
 
     /// Tokens of the open chunk, `tokens` after the beginning of a sequence.
     pub fn open_after(rule: &Rule, tokens: usize) -> usize {
-        match rule.settings.form {
-            Form::Exact => 0,
-            Form::ChunkStart => tokens % rule.settings.chunk,
+        if rule.settings.is_exact() {
+            0
+        } else {
+            tokens % rule.settings.chunk
         }
     }
 
@@ -160,7 +164,7 @@ impl State {
         Self {
             maps: self.maps.iter().map(|map| map.map(&f)).collect(),
             open: self.open.as_ref().map(|open| Open {
-                sweeps: (open.sweeps.iter())
+                iterations: (open.iterations.iter())
                     .map(|factors| {
                         (factors.iter())
                             .map(|Factor { x, d }| Factor {
@@ -171,6 +175,7 @@ impl State {
                     })
                     .collect(),
                 gates: open.gates.map(&f),
+                tokens: (open.tokens.clone()).map(|(k, v)| (f(k), f(v))),
             }),
         }
     }

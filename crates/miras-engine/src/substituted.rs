@@ -5,9 +5,9 @@ use miras_core::{Factor, Gates, MapState, Rows, STEP};
 
 use crate::{
     Initial, Rule,
-    source::{SpanTokens, Sweep},
+    span::{ChunkGradients, SpanTokens},
     split::{lengths, split, split_chunks, split_gates, split_rows},
-    steps::grad_capped,
+    steps::of_one,
 };
 
 /// Tokens that are substituted one by one before their writes reach later ones as a product:
@@ -44,7 +44,7 @@ impl Substituted {
     }
 
     /// `O(c² d)` and never a matrix a token, but `c` steps in a row.
-    pub(crate) fn at(self, rule: &Rule, initial: &Initial, map: &MapState) -> Sweep {
+    pub(crate) fn at(&self, rule: &Rule, initial: &Initial, map: &MapState) -> ChunkGradients {
         let c = self.k.dims()[2];
         let mut base = self.k.clone().matmul(map.weights.clone()) * self.before.carry.clone();
         for (slot, share) in map.slots.iter().zip(&self.before.slots) {
@@ -85,15 +85,15 @@ impl Substituted {
                     x: k,
                     d: gradient.clone(),
                 }];
-                let step = grad_capped(gates.get(STEP), rule.settings.grad_cap, &factors);
+                let step = of_one(rule, &initial.program, gates.get(STEP), &factors);
                 u.push(gradient.clone() * step.clone());
                 d.push(gradient);
                 steps.push(step);
             }
         }
-        Sweep {
+        ChunkGradients {
             factors: vec![Factor {
-                x: self.k,
+                x: self.k.clone(),
                 d: Tensor::cat(d, 2),
             }],
             step: Tensor::cat(steps, 2),

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use miras_core::{Factor, MapState};
 
-use crate::source::Sweep;
+use crate::span::ChunkGradients;
 
 /// What the walk over the chunks leaves for the read half and the probe.
 #[derive(Default)]
@@ -20,14 +20,14 @@ impl Walk {
         &mut self,
         start: Vec<MapState>,
         writes: Vec<Factor>,
-        sweep: &Sweep,
+        gradients: &ChunkGradients,
         probe: bool,
     ) {
         self.starts.push(start);
         self.writes.push(writes);
         if probe {
-            self.factors.push(sweep.factors.clone());
-            self.steps.push(sweep.step.clone());
+            self.factors.push(gradients.factors.clone());
+            self.steps.push(gradients.step.clone());
         }
     }
 

@@ -1,13 +1,17 @@
 //! The write half of a pass: the walk from chunk to chunk.
 
 use burn::tensor::Tensor;
-use miras_core::{ChunkEnd, Factor, Gates, MapState, Rows, STEP, SlotEnd, rows};
+use miras_core::{
+    AlgorithmKind, ChunkEnd, ChunkWrite, Factor, Gates, MapState, Rows, STEP, SlotEnd, rows,
+};
 
 use crate::{
-    Form, Initial, Open, Rule, State,
-    source::{Gradients, SpanTokens, Sweep},
+    Initial, Open, Rule, State,
+    chunk_start::{WholeChunk, several_steps},
+    source::GradientSource,
+    span::{ChunkGradients, SpanTokens},
     split::{split, split_chunks, split_gates},
-    steps::cap_state,
+    steps::ruled_state,
     walk::Walk,
 };
 
@@ -73,8 +77,10 @@ pub(crate) struct WriteHalf {
     closed: bool,
     /// The maps after the last chunk, as if it were full; only if it is, or for a probe.
     pub(crate) end: Vec<MapState>,
-    /// The gradients of the last chunk.
-    sweeps: Vec<Sweep>,
+    /// The gradients of the last chunk, iteration by iteration.
+    iterations: Vec<ChunkGradients>,
+    /// Keys and values of the last chunk, where its end takes gradients anew.
+    tokens: Option<(Tensor<4>, Tensor<4>)>,
 }
 
 impl WriteHalf {
@@ -90,13 +96,14 @@ impl WriteHalf {
         probe: bool,
     ) -> Self {
         let [n, _, new, _] = k.dims();
-        let (gates, earlier) = match state.open {
-            None => (new_gates.clone(), None),
-            Some(open) => (open.gates.followed_by(new_gates.clone()), Some(open.sweeps)),
+        let gates = match &state.open {
+            None => new_gates.clone(),
+            Some(open) => open.gates.clone().followed_by(new_gates.clone()),
         };
+        let open = state.open;
         let log_decay = rule.retention.log_decay(&gates, &gates.get(STEP));
-        let coefficients = rule.algorithm.coefficients(log_decay.clone(), &gates);
-        if !rule.algorithm.acts_at_chunk_end() {
+        let coefficients = rule.coefficients(log_decay.clone(), &gates);
+        if !rule.acts_at_chunk_end() {
             let slots = coefficients.rows.slots.len();
             assert_eq!(
                 slots,
@@ -109,26 +116,36 @@ impl WriteHalf {
             v,
             gates: gates.clone(),
             new_gates,
-            earlier,
+            open,
         };
-        let source = Gradients::of_span(rule, initial, tokens, &log_decay, &coefficients);
+        let source = GradientSource::of_span(rule, initial, tokens, &log_decay, &coefficients);
 
         let len = coefficients.rows.carry.dims()[2];
-        let closed = rule.settings.form == Form::Exact || len == rule.settings.chunk;
+        let closed = rule.settings.is_exact() || len == rule.settings.chunk;
 
         let mut walk = Walk::default();
         let mut maps = state.maps;
-        let mut sweeps = Vec::new();
+        let (mut iterations, mut tokens) = (Vec::new(), None);
         let ends = split_end(&coefficients.end, n);
-        for (gradients, end) in source.into_iter().zip(ends) {
-            sweeps = gradients.at(rule, initial, &maps);
-            let last = sweeps.last().expect("a chunk has gradients");
+        let all_gates = split_gates(&gates, 0, &vec![1; n]);
+        for ((chunk, end), gates) in source.iter().zip(ends).zip(&all_gates) {
+            iterations = chunk.at(rule, initial, &maps);
+            let last = iterations.last().expect("a chunk has gradients");
             let writes = last.writes();
+            let whole = chunk.whole();
             let next = if closed || probe {
-                after_chunk(rule, &maps, &end, &writes)
+                let chunk = ChunkState {
+                    maps: &maps,
+                    end: &end,
+                    gates,
+                    writes: &writes,
+                    whole,
+                };
+                after_chunk(rule, initial, chunk)
             } else {
                 maps.clone()
             };
+            tokens = whole.map(|whole| (whole.k.clone(), whole.v.clone()));
             walk.push(maps, writes, last, probe);
             maps = next;
         }
@@ -140,7 +157,8 @@ impl WriteHalf {
             walk,
             closed,
             end: maps,
-            sweeps,
+            iterations,
+            tokens,
         }
     }
 
@@ -155,33 +173,70 @@ impl WriteHalf {
         State {
             maps: self.walk.starts.remove(0),
             open: Some(Open {
-                sweeps: (self.sweeps.into_iter())
-                    .map(|sweep| sweep.factors)
+                iterations: (self.iterations.into_iter())
+                    .map(|gradients| gradients.factors)
                     .collect(),
                 gates: self.gates,
+                tokens: self.tokens,
             }),
         }
     }
 }
 
+/// A chunk and the state that it began in.
+pub(crate) struct ChunkState<'a> {
+    pub(crate) maps: &'a [MapState],
+    pub(crate) end: &'a ChunkEnd,
+    pub(crate) gates: &'a Gates,
+    /// The factors of its tokens with step sizes multiplied in.
+    pub(crate) writes: &'a [Factor],
+    /// Where its end takes gradients anew.
+    pub(crate) whole: Option<&'a WholeChunk>,
+}
+
 /// The state of every map after a chunk.
-pub(crate) fn after_chunk(
-    rule: &Rule,
-    maps: &[MapState],
-    end: &ChunkEnd,
-    writes: &[Factor],
-) -> Vec<MapState> {
-    (maps.iter().zip(writes))
-        .map(|(map, Factor { x, d: u })| {
-            let next = if rule.algorithm.acts_at_chunk_end() {
+pub(crate) fn after_chunk(rule: &Rule, initial: &Initial, chunk: ChunkState<'_>) -> Vec<MapState> {
+    let ChunkState {
+        maps,
+        end,
+        gates,
+        writes,
+        whole,
+    } = chunk;
+    let algorithm = match rule.algorithm.kind() {
+        AlgorithmKind::Linear(_) => {
+            return (maps.iter().zip(writes))
+                .map(|(map, Factor { x, d: u })| ruled_state(rule, map.after_chunk(end, x, u)))
+                .collect();
+        }
+        AlgorithmKind::ChunkEnd(algorithm) => algorithm,
+    };
+    let mut maps = maps.to_vec();
+    let mut writes = writes.to_vec();
+    for step in 0..algorithm.steps() {
+        if step > 0 {
+            let whole = whole.expect("kept for an algorithm of several steps");
+            writes = whole.at(rule, initial, &maps).writes();
+        }
+        let carry = match step {
+            0 => end.carry.clone(),
+            _ => end.carry.ones_like(),
+        };
+        maps = (maps.into_iter().zip(&writes))
+            .map(|(map, Factor { x, d: u })| {
                 let write = x.clone().transpose();
-                let write = write.matmul(rows::scale(u.clone(), &end.writes));
-                (rule.algorithm).chunk_step(map.clone(), end.carry.clone(), write)
-            } else {
-                map.after_chunk(end, x, u)
-            };
-            cap_state(&rule.settings, next)
-        })
+                let chunk = ChunkWrite {
+                    step,
+                    carry: carry.clone(),
+                    write: write.matmul(rows::scale(u.clone(), &end.writes)),
+                    gates,
+                };
+                algorithm.step(map, &chunk)
+            })
+            .collect();
+    }
+    (maps.into_iter())
+        .map(|map| ruled_state(rule, map))
         .collect()
 }
 

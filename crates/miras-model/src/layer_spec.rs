@@ -2,7 +2,7 @@
 
 use miras_config::{ConfigError, Tree, entry_path, key_path};
 use miras_core::Axis;
-use miras_registry::{Choice, Registry, common_keys};
+use miras_registry::{Choice, Registry};
 use toml::{Table, Value};
 
 use crate::ModelConfig;
@@ -43,7 +43,11 @@ impl LayerSpec {
                 return Err(tree.error(&key_path(&entry, "at"), message, None));
             }
             for axis in Axis::ALL {
-                let shared: Vec<&str> = common_keys(axis).iter().map(|(key, _)| *key).collect();
+                let shared: Vec<&str> = registry
+                    .common_keys(axis)
+                    .iter()
+                    .map(|(key, _)| *key)
+                    .collect();
                 tree.inherit(&key_path(&entry, axis.table()), axis.table(), &shared)?;
             }
             let choice = Choice::take_at(tree, &entry, registry)?;

@@ -20,6 +20,8 @@ pub struct Choice {
     /// What a sequence starts with.
     pub start: StartKind,
     kinds: [&'static str; 4],
+    /// The keys of all rules of the step size.
+    step_rules: Vec<&'static str>,
 }
 
 /// What a memory holds when a sequence begins.
@@ -81,7 +83,7 @@ impl Choice {
         });
         let algorithm = tree.attempt(&[&path(Axis::Algorithm)], |tree| {
             let mut section = tree.at(&path(Axis::Algorithm)).with_hints(hints);
-            let asked = AlgorithmSettings::take(&mut section)?;
+            let asked = AlgorithmSettings::take(&mut section, registry.step_rules())?;
             let find = Registry::algorithm;
             let algorithm = part(&mut section, registry, Axis::Algorithm, "momentum", find)?;
             Ok((asked, algorithm.kind, (algorithm.build)(&mut section)?))
@@ -114,10 +116,11 @@ impl Choice {
             bias,
             retention,
             algorithm,
-            settings: AlgorithmSettings::UNSET,
+            settings: AlgorithmSettings::unset(),
         };
         let kinds = [memory_kind, bias_kind, retention_kind, algorithm_kind];
-        rule.settings = asked.resolve(&rule);
+        let step_rules = registry.step_rules();
+        rule.settings = asked.resolve(&rule, step_rules);
         let checked =
             validity::check(&rule, &asked).and_then(|()| consistency::check(&rule, kinds));
         if let Err(refusal) = checked {
@@ -128,6 +131,7 @@ impl Choice {
             dim,
             start,
             kinds,
+            step_rules: step_rules.iter().map(|rule| rule.key).collect(),
         })
     }
 
@@ -148,7 +152,7 @@ impl Choice {
                     Axis::Bias => rule.bias.config(),
                     Axis::Retention => rule.retention.config(),
                     Axis::Algorithm => {
-                        table.extend(settings::to_table(&rule.settings));
+                        table.extend(settings::to_table(&rule.settings, &self.step_rules));
                         rule.algorithm.config()
                     }
                 };

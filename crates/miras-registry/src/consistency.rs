@@ -3,7 +3,7 @@
 //! the projection or a memory that forgets its momentum, and nothing else would tell.
 
 use burn::tensor::{Device, Tensor};
-use miras_core::{Axis, GateSpec, Gates, MapState, STEP, typical};
+use miras_core::{AlgorithmKind, Axis, ChunkWrite, GateSpec, Gates, MapState, STEP, typical};
 use miras_engine::Rule;
 
 use crate::validity::{self, Refusal};
@@ -68,7 +68,7 @@ pub(crate) fn check(rule: &Rule, kinds: [&str; 4]) -> Result<(), Refusal> {
                 "{algorithm} has {} slots, but {fault}",
                 rule.algorithm.slots()
             ),
-            "a slot needs its share in the rows and a `SlotEnd` in `coefficients`, and its new value in `step` or `chunk_step`",
+            "a slot needs its share in the rows and a `SlotEnd` in `coefficients`, and its new value in `step`",
         );
     }
     Ok(())
@@ -87,10 +87,19 @@ fn slot_fault<'a>(rule: &Rule, gates: impl Iterator<Item = &'a GateSpec>) -> Opt
         weights: zeros(1),
         slots: vec![zeros(1); slots],
     };
-    if algorithm.acts_at_chunk_end() {
-        let found = algorithm.chunk_step(map, zeros(1), zeros(1)).slots.len();
-        return (found != slots).then(|| format!("its `chunk_step` gives back {found}"));
-    }
+    let algorithm = match algorithm.kind() {
+        AlgorithmKind::Linear(algorithm) => algorithm,
+        AlgorithmKind::ChunkEnd(algorithm) => {
+            let write = ChunkWrite {
+                step: 0,
+                carry: zeros(1),
+                write: zeros(1),
+                gates: &chunk,
+            };
+            let found = algorithm.step(map, &write).slots.len();
+            return (found != slots).then(|| format!("its `step` gives back {found}"));
+        }
+    };
     let log_decay = rule.retention.log_decay(&chunk, &chunk.get(STEP));
     let coefficients = algorithm.coefficients(log_decay, &chunk);
     let step = algorithm.step(map, zeros(1), zeros(1), &chunk.tokens(0, 1));

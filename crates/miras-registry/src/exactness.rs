@@ -28,7 +28,7 @@ pub fn exactness(rule: &Rule) -> Exactness {
             Some(_) => Exactness::Solved,
             None => Exactness::Substituted,
         }
-    } else if rule.has_identity_link() && !rule.algorithm.acts_at_chunk_end() {
+    } else if rule.has_identity_link() && !rule.acts_at_chunk_end() {
         Exactness::ChunkStart
     } else {
         Exactness::Boundary

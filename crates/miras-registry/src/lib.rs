@@ -16,6 +16,6 @@ mod widths;
 
 pub use choice::{Choice, StartKind};
 pub use exactness::{Exactness, exactness};
-pub use listing::{PartInfo, common_keys};
+pub use listing::PartInfo;
 pub use registry::{KindTaken, Registry};
 pub use settings::AlgorithmSettings;

@@ -66,28 +66,28 @@ impl Registry {
             let parts = self.parts(axis);
             let own = parts.iter().flat_map(|part| part.keys);
             let names: BTreeSet<&str> =
-                (own.chain(common_keys(axis)).map(|(key, _)| *key)).collect();
+                (own.chain(self.common_keys(axis)).map(|(key, _)| *key)).collect();
             let path = |key| format!("{}.{key}", axis.table());
             names.into_iter().map(path).collect::<Vec<_>>()
         };
         Axis::ALL.map(of_axis).concat()
     }
-}
 
-/// The keys that every part of an axis has beside `kind`.
-pub fn common_keys(axis: Axis) -> &'static [(&'static str, &'static str)] {
-    match axis {
-        Axis::Memory => &[
-            (
-                "dim",
-                "width of each head's keys and values; default model.dim / model.heads",
-            ),
-            (
-                "start",
-                "\"learned\" initial weights (default), or \"zero\" (a matrix only)",
-            ),
-        ],
-        Axis::Algorithm => &crate::settings::KEYS,
-        Axis::Bias | Axis::Retention => &[],
+    /// The keys that every part of an axis has beside `kind`.
+    pub fn common_keys(&self, axis: Axis) -> &[(&'static str, &'static str)] {
+        match axis {
+            Axis::Memory => &[
+                (
+                    "dim",
+                    "width of each head's keys and values; default model.dim / model.heads",
+                ),
+                (
+                    "start",
+                    "\"learned\" initial weights (default), or \"zero\" (a matrix only)",
+                ),
+            ],
+            Axis::Algorithm => &self.algorithm_keys,
+            Axis::Bias | Axis::Retention => &[],
+        }
     }
 }

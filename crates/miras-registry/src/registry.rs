@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use miras_core::{AttentionalBias, Axis, MemoryAlgorithm, MemoryArchitecture, Part, RetentionGate};
+use miras_core::{
+    AttentionalBias, Axis, MemoryAlgorithm, MemoryArchitecture, Part, RetentionGate, StepRulePart,
+};
 
-use crate::PartInfo;
+use crate::{PartInfo, settings};
 
 /// The lists of the four axes, as a value: ours, and whatever a program adds to them.
 ///
@@ -21,6 +23,9 @@ pub struct Registry {
     bias: List<dyn AttentionalBias>,
     retention: List<dyn RetentionGate>,
     algorithm: List<dyn MemoryAlgorithm>,
+    step_rules: Vec<&'static StepRulePart>,
+    /// The keys of every algorithm: those of chunks, and one of each step rule.
+    pub(crate) algorithm_keys: Vec<(&'static str, &'static str)>,
 }
 
 type List<T> = Vec<&'static Part<T>>;
@@ -28,7 +33,11 @@ type List<T> = Vec<&'static Part<T>>;
 impl Registry {
     /// The parts of this project.
     pub fn builtin() -> Self {
+        let step_rules: Vec<&StepRulePart> = miras_algorithm::STEP_RULES.iter().collect();
+        let rules = step_rules.iter().map(|rule| (rule.key, rule.meaning));
         Self {
+            algorithm_keys: settings::KEYS.into_iter().chain(rules).collect(),
+            step_rules,
             memory: miras_memory::PARTS.iter().collect(),
             bias: miras_bias::PARTS.iter().collect(),
             retention: miras_retention::PARTS.iter().collect(),
@@ -70,6 +79,23 @@ impl Registry {
     ) -> Result<Self, KindTaken> {
         add(&mut self.algorithm, part, Axis::Algorithm)?;
         Ok(self)
+    }
+
+    /// With one more rule of the step size, which acts after the others.
+    pub fn with_step_rule(mut self, part: &'static StepRulePart) -> Result<Self, KindTaken> {
+        let kind = part.key;
+        if self.step_rules.iter().any(|rule| rule.key == kind) {
+            let axis = Axis::Algorithm;
+            return Err(KindTaken { axis, kind });
+        }
+        self.algorithm_keys.push((part.key, part.meaning));
+        self.step_rules.push(part);
+        Ok(self)
+    }
+
+    /// The rules of the step size, in the order in which they act.
+    pub fn step_rules(&self) -> &[&'static StepRulePart] {
+        &self.step_rules
     }
 
     /// The parts of an axis, in the order of their list.

@@ -1,24 +1,34 @@
 //! The keys of `[algorithm]` that every algorithm has.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use miras_config::{ConfigError, Section};
-use miras_core::LinkKind;
+use miras_core::{LinkKind, LocalRules, StepRule, StepRulePart};
 use miras_engine::{Form, Read, Rule, Settings};
-use toml::Table;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 /// The common keys of `[algorithm]` as they are written; `None` is "not said".
 #[derive(Debug, Clone, Default)]
 pub struct AlgorithmSettings {
-    form: Option<Form>,
+    form: Option<FormKind>,
     chunk: Option<usize>,
     sweeps: Option<usize>,
     read: Option<Read>,
-    load_cap: Option<f64>,
-    grad_cap: Option<f64>,
-    state_cap: Option<f64>,
+    /// By the rules' keys.
+    rules: BTreeMap<&'static str, f64>,
+}
+
+/// `algorithm.form`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FormKind {
+    Exact,
+    ChunkStart,
 }
 
 /// Their names and meanings.
-pub(crate) const KEYS: [(&str, &str); 7] = [
+pub(crate) const KEYS: [(&str, &str); 4] = [
     (
         "form",
         "\"exact\": every gradient at its own token's memory (default where an exact chunk form exists); \"chunk_start\": all of a chunk at the weights it began with",
@@ -35,40 +45,29 @@ pub(crate) const KEYS: [(&str, &str); 7] = [
         "read",
         "\"exact\": tokens read the weights after their own write (default for linear links; behind others it writes every token's weights out); \"frozen\": the same with the link's scale as the chunk began (default where the link is a number times the state); \"stale\": the weights their chunk began with (default behind any other link)",
     ),
-    (
-        "load_cap",
-        "kappa of the load cap, which shrinks steps that pile up in a chunk; 0 turns it off; chunk_start only (default 0.5)",
-    ),
-    (
-        "grad_cap",
-        "largest norm of one token's inner gradient; 0 (default, but for biases whose gradient grows faster than the error: 3) turns it off; not with exact solves, that is form = \"exact\" with bias \"dot\" or \"l2\"",
-    ),
-    (
-        "state_cap",
-        "largest norm of a map's state at the end of each full chunk; 0 (default) turns it off; chunk_start only",
-    ),
 ];
 
 /// 64 trained fastest per CPU second (`docs/architecture.md`, Measured defaults).
 const CHUNK: usize = 64;
 /// The largest chunk: a chunk costs the square of its length.
 const LARGEST: usize = 1 << 16;
-/// The load cap's default κ (`docs/architecture.md`, Measured defaults).
-const LOAD_CAP: f64 = 0.5;
-
-/// The gradient cap's default where gradients grow faster than errors (`docs/architecture.md`, Measured defaults).
-const GRAD_CAP: f64 = 3.0;
-
 impl AlgorithmSettings {
-    pub(crate) fn take(section: &mut Section<'_>) -> Result<Self, ConfigError> {
+    pub(crate) fn take(
+        section: &mut Section<'_>,
+        rules: &[&'static StepRulePart],
+    ) -> Result<Self, ConfigError> {
+        let mut asked = BTreeMap::new();
+        for rule in rules {
+            if let Some(value) = section.value(rule.key)? {
+                asked.insert(rule.key, value);
+            }
+        }
         let settings = Self {
             form: section.value("form")?,
             chunk: section.value("chunk")?,
             sweeps: section.value("sweeps")?,
             read: section.value("read")?,
-            load_cap: section.value("load_cap")?,
-            grad_cap: section.value("grad_cap")?,
-            state_cap: section.value("state_cap")?,
+            rules: asked,
         };
         if settings
             .chunk
@@ -88,8 +87,8 @@ impl AlgorithmSettings {
             let mistake = section.error("sweeps", message, Some(help));
             section.note(mistake)?;
         }
-        for (key, value) in settings.caps() {
-            if value.is_some_and(|cap| !(cap >= 0.0 && cap.is_finite())) {
+        for (key, value) in &settings.rules {
+            if !(*value >= 0.0 && value.is_finite()) {
                 let message = format!("{key} must be 0 (off) or a finite number above");
                 let mistake = section.error(key, message, None);
                 section.note(mistake)?;
@@ -98,60 +97,78 @@ impl AlgorithmSettings {
         Ok(settings)
     }
 
-    pub(crate) fn caps(&self) -> [(&'static str, Option<f64>); 3] {
-        [
-            ("load_cap", self.load_cap),
-            ("grad_cap", self.grad_cap),
-            ("state_cap", self.state_cap),
-        ]
+    /// Picard iterations, as they are asked for.
+    pub(crate) fn picard(&self) -> usize {
+        self.sweeps.unwrap_or(0)
+    }
+
+    /// The read rule, if it is asked for.
+    pub(crate) fn read(&self) -> Option<Read> {
+        self.read
+    }
+
+    /// The rules of the step size that are asked for, not counting those turned off.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &'static str> {
+        let on = self.rules.iter().filter(|(_, value)| **value > 0.0);
+        on.map(|(key, _)| *key)
+    }
+
+    /// Whether the exact form is asked for, or by default is that of these parts.
+    pub(crate) fn is_exact(&self, rule: &Rule) -> bool {
+        match self.form {
+            Some(form) => form == FormKind::Exact,
+            None => rule.has_exact_form(),
+        }
     }
 
     /// What a rule has before its own settings are known.
-    pub(crate) const UNSET: Settings = Settings {
-        form: Form::ChunkStart,
-        chunk: CHUNK,
-        sweeps: 0,
-        read: Read::Exact,
-        load_cap: None,
-        grad_cap: None,
-        state_cap: None,
-    };
-
-    /// With every default filled in, for the parts of a rule.
-    pub(crate) fn resolve(&self, rule: &Rule) -> Settings {
-        let form = self.form.unwrap_or(if rule.has_exact_form() {
-            Form::Exact
-        } else {
-            Form::ChunkStart
-        });
-        let load_cap = match form {
-            Form::Exact => 0.0,
-            Form::ChunkStart => LOAD_CAP,
-        };
-        let grad_cap = if rule.bias.is_superlinear() {
-            GRAD_CAP
-        } else {
-            0.0
-        };
-        let on = |cap: f64| (cap > 0.0).then_some(cap);
+    pub(crate) fn unset() -> Settings {
         Settings {
-            form,
+            chunk: CHUNK,
+            form: Form::exact(),
+        }
+    }
+
+    /// With every default filled in, for parts whose settings have been
+    /// [checked](crate::validity::check).
+    pub(crate) fn resolve(&self, rule: &Rule, parts: &[&'static StepRulePart]) -> Settings {
+        let built = |part: &&'static StepRulePart| {
+            let asked = self.rules.get(part.key).copied();
+            let value = asked.unwrap_or_else(|| (part.default)(&*rule.bias));
+            (value > 0.0).then(|| (part.build)(value))
+        };
+        let rules: Vec<_> = parts.iter().filter_map(built).collect();
+        let form = if self.is_exact(rule) {
+            Form::Exact {
+                rules: exact_rules(rule, rules),
+            }
+        } else {
+            Form::ChunkStart {
+                picard: self.picard(),
+                read: self.read.unwrap_or_else(|| default_read(rule)),
+                rules,
+            }
+        };
+        Settings {
             chunk: self.chunk.unwrap_or(CHUNK),
-            sweeps: self.sweeps.unwrap_or(0),
-            read: self.read.unwrap_or_else(|| default_read(rule, form)),
-            load_cap: on(self.load_cap.unwrap_or(load_cap)),
-            grad_cap: on(self.grad_cap.unwrap_or(grad_cap)),
-            state_cap: on(self.state_cap.unwrap_or(0.0)),
+            form,
         }
     }
 }
 
+/// Those of the rules that act on exact gradients: none where they are solved for.
+fn exact_rules(rule: &Rule, rules: Vec<Arc<dyn StepRule>>) -> LocalRules {
+    if rule.bias.slope().is_some() {
+        return LocalRules::default();
+    }
+    let local = rules.into_iter().filter(|rule| rule.is_local());
+    LocalRules::new(local.collect()).expect("local ones only")
+}
+
 /// The most exact read that costs no weights a token, but where only the exact one is defined.
-fn default_read(rule: &Rule, form: Form) -> Read {
-    if rule.algorithm.acts_at_chunk_end() {
+fn default_read(rule: &Rule) -> Read {
+    if rule.acts_at_chunk_end() {
         Read::Stale
-    } else if form == Form::Exact {
-        Read::Exact
     } else {
         match rule.retention.link_kind() {
             LinkKind::Identity => Read::Exact,
@@ -161,28 +178,22 @@ fn default_read(rule: &Rule, form: Form) -> Read {
     }
 }
 
-/// As TOML, complete.
-pub(crate) fn to_table(settings: &Settings) -> Table {
-    let mut table = Table::new();
+/// As TOML, complete: 0 for each rule of the step size that does not act.
+pub(crate) fn to_table(settings: &Settings, rules: &[&'static str]) -> Table {
     let form = match settings.form {
-        Form::Exact => "exact",
-        Form::ChunkStart => "chunk_start",
+        Form::Exact { .. } => FormKind::Exact,
+        Form::ChunkStart { .. } => FormKind::ChunkStart,
     };
-    let read = match settings.read {
-        Read::Exact => "exact",
-        Read::Frozen => "frozen",
-        Read::Stale => "stale",
-    };
-    table.insert("form".into(), form.into());
-    table.insert("chunk".into(), (settings.chunk as i64).into());
-    table.insert("sweeps".into(), (settings.sweeps as i64).into());
-    table.insert("read".into(), read.into());
-    for (key, cap) in [
-        ("load_cap", settings.load_cap),
-        ("grad_cap", settings.grad_cap),
-        ("state_cap", settings.state_cap),
-    ] {
-        table.insert(key.into(), cap.unwrap_or(0.0).into());
+    let name = |value: Result<Value, _>| value.expect("a name is a TOML string");
+    let mut table = Table::from_iter([
+        ("form".to_owned(), name(Value::try_from(form))),
+        ("chunk".to_owned(), (settings.chunk as i64).into()),
+        ("sweeps".to_owned(), (settings.picard() as i64).into()),
+        ("read".to_owned(), name(Value::try_from(settings.read()))),
+    ]);
+    for key in rules {
+        let value = settings.rule(key).map_or(0.0, |rule| rule.config().1);
+        table.insert((*key).to_owned(), value.into());
     }
     table
 }

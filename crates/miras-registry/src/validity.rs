@@ -1,9 +1,13 @@
 //! Combinations that are invalid or degenerate, refused with
 //! the reason and the nearest valid choice.
 
+use std::sync::Arc;
+
 use miras_config::{ConfigError, Tree};
-use miras_core::{GateMap, GateSpec, LinkKind, MOMENTUM, Order, Program, RETENTION, STEP};
-use miras_engine::{Form, Read, Rule};
+use miras_core::{
+    GateMap, GateSpec, LinkKind, MOMENTUM, Order, Program, RETENTION, RuleCost, STEP, StepRule,
+};
+use miras_engine::{Read, Rule};
 
 use crate::AlgorithmSettings;
 
@@ -75,7 +79,6 @@ fn exceeded_step(rule: &Rule) -> Option<f64> {
 
 /// What the exact form asks of a rule.
 fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
-    let settings = &rule.settings;
     if !rule.memory.is_linear() {
         return refuse(
             "algorithm.form",
@@ -83,7 +86,7 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
             "use algorithm.form = \"chunk_start\" (algorithm.sweeps takes it towards the exact one), or memory.kind = \"matrix\"",
         );
     }
-    if rule.algorithm.acts_at_chunk_end() {
+    if rule.acts_at_chunk_end() {
         return refuse(
             "algorithm.form",
             "this algorithm moves the memory at chunk ends only",
@@ -97,24 +100,22 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
             "use algorithm.form = \"chunk_start\" (algorithm.sweeps takes it towards the exact one), retention.kind = \"l2\", or bias.kind = \"dot\"",
         );
     }
-    for (key, cap) in asked.caps() {
-        let is_local = key == "grad_cap" && rule.bias.slope().is_none();
-        if cap.is_some_and(|cap| cap > 0.0) && !is_local {
-            return refuse(
-                &format!("algorithm.{key}"),
-                &format!("{key} acts on chunk-start gradients, and this exact form has none"),
-                &format!("leave {key} out, or use algorithm.form = \"chunk_start\""),
-            );
-        }
+    let act = |key: &str| rule.settings.rule(key).is_some();
+    if let Some(key) = asked.rules().find(|key| !act(key)) {
+        return refuse(
+            &format!("algorithm.{key}"),
+            &format!("{key} acts on chunk-start gradients, and this exact form has none"),
+            &format!("leave {key} out, or use algorithm.form = \"chunk_start\""),
+        );
     }
-    if settings.sweeps > 0 {
+    if asked.picard() > 0 {
         return refuse(
             "algorithm.sweeps",
             "sweeps correct chunk-start gradients, and the exact form has none",
             "leave sweeps out, or use algorithm.form = \"chunk_start\"",
         );
     }
-    if settings.read != Read::Exact {
+    if asked.read().is_some_and(|read| read != Read::Exact) {
         return refuse(
             "algorithm.read",
             "the exact form does not know chunks, so no weights are stale and no scale is frozen",
@@ -154,7 +155,7 @@ pub(crate) fn check_columns(rule: &Rule, program: &Program) -> Result<(), Refusa
 /// Checks a rule whose settings are resolved; `asked` is what the config says itself.
 pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
     let settings = &rule.settings;
-    if settings.form == Form::Exact {
+    if settings.is_exact() {
         check_exact(rule, asked)?;
     } else if rule.retention.order() == Order::Before {
         return refuse(
@@ -164,7 +165,7 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
         );
     }
 
-    if settings.read == Read::Frozen && rule.retention.link_kind() != LinkKind::Scale {
+    if settings.read() == Read::Frozen && rule.retention.link_kind() != LinkKind::Scale {
         return refuse(
             "algorithm.read",
             "this retention's link is not a number times the state, so there is no scale to freeze",
@@ -172,7 +173,7 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
         );
     }
 
-    if settings.sweeps > 0 && rule.memory.is_linear() && rule.bias.slope() == Some(0.0) {
+    if settings.picard() > 0 && rule.memory.is_linear() && rule.bias.slope() == Some(0.0) {
         return refuse(
             "algorithm.sweeps",
             "the gradients of this bias on a matrix do not depend on its weights: they are exact already",
@@ -180,7 +181,7 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
         );
     }
 
-    if rule.algorithm.acts_at_chunk_end() && settings.sweeps > 0 {
+    if rule.acts_at_chunk_end() && settings.picard() > 0 {
         return refuse(
             "algorithm.sweeps",
             "this algorithm moves the memory at chunk ends only: within a chunk all gradients are exact already",
@@ -188,7 +189,7 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
         );
     }
 
-    if rule.algorithm.acts_at_chunk_end() && settings.read != Read::Stale {
+    if rule.acts_at_chunk_end() && settings.read() != Read::Stale {
         return refuse(
             "algorithm.read",
             "this algorithm moves the memory at chunk ends only: within a chunk there is nothing newer to read",
@@ -197,7 +198,10 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
     }
 
     let unbounded = rule.bias.slope() == Some(0.0) && !rule.memory.is_linear();
-    let held = rule.retention.forgets() || rule.memory.is_bounded() || settings.state_cap.is_some();
+    let bounds_state = |rule: &Arc<dyn StepRule>| rule.computes() == RuleCost::StateNorms;
+    let held = rule.retention.forgets()
+        || rule.memory.is_bounded()
+        || settings.rules().iter().any(bounds_state);
     if unbounded && !held {
         return refuse(
             "bias.kind",

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Context;
 use miras_config::did_you_mean;
 use miras_core::Axis;
-use miras_registry::{PartInfo, Registry, common_keys};
+use miras_registry::{PartInfo, Registry};
 
 use crate::{
     args::PartsArgs,
@@ -103,7 +103,7 @@ fn explain_part(registry: &Registry, axis: Axis, name: &str) -> Result<String, U
         table(keys)
     };
     let _ = write!(text, "\n{}\n{own}", heading("Keys"));
-    let common = common_keys(axis);
+    let common = registry.common_keys(axis);
     if !common.is_empty() {
         let title = heading(&format!("Keys of every {table_name}"));
         let _ = write!(text, "\n{title}\n{}", table(common));

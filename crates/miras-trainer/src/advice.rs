@@ -1,6 +1,5 @@
 //! What to try after a stop.
 
-use miras_engine::Form;
 use miras_spec::{OnNonfinite, RunConfig};
 
 /// What may keep a run finite that was not, with the present values; `go_on` is the command that
@@ -19,9 +18,9 @@ pub(crate) fn after_nonfinite(config: &RunConfig, go_on: Option<&str>) -> String
         let step_max = algorithm.get("step_max").and_then(toml::Value::as_float);
         lower.extend(step_max.map(|now| format!("algorithm.step_max (now {now:?})")));
         let settings = &choice.rule.settings;
-        match settings.load_cap {
-            Some(now) => lower.push(format!("algorithm.load_cap (now {now:?})")),
-            None if settings.form == Form::ChunkStart => {
+        match settings.rule("load_cap") {
+            Some(rule) => lower.push(format!("algorithm.load_cap (now {:?})", rule.config().1)),
+            None if !settings.is_exact() => {
                 more.push_str(", or with algorithm.load_cap = 0.5 (now off)");
             }
             None => {}

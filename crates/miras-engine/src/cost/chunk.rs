@@ -1,6 +1,6 @@
 //! The sizes of a chunk, from which all its costs follow.
 
-use miras_core::{MapSpec, Program};
+use miras_core::{MapSpec, Program, RuleCost};
 
 use crate::Rule;
 
@@ -16,7 +16,7 @@ pub(super) struct Chunk<'a> {
 
 impl<'a> Chunk<'a> {
     fn new(rule: &'a Rule, program: &'a Program, c: usize) -> Self {
-        let slots = if rule.algorithm.acts_at_chunk_end() {
+        let slots = if rule.acts_at_chunk_end() {
             0
         } else {
             rule.algorithm.slots()
@@ -41,6 +41,12 @@ impl<'a> Chunk<'a> {
             .filter(|(c, times)| *c > 0 && *times > 0)
             .map(|(c, times)| (Self::new(rule, program, c), times))
             .collect()
+    }
+
+    /// How many of the step rules compute this.
+    pub(super) fn rules_that_compute(&self, what: RuleCost) -> usize {
+        let rules = self.rule.settings.rules().iter();
+        rules.filter(|rule| rule.computes() == what).count()
     }
 
     pub(super) fn maps(&self) -> &'a [MapSpec] {

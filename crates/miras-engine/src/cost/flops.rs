@@ -1,6 +1,6 @@
 //! The matrix products of the inner loop.
 
-use miras_core::{MapSpec, Program};
+use miras_core::{MapSpec, Program, RuleCost};
 
 use super::{
     Flops,
@@ -34,23 +34,23 @@ impl Chunk<'_> {
     }
 
     fn source(&self) -> Flops {
-        match (self.rule.settings.form, self.rule.bias.slope()) {
-            (Form::ChunkStart, _) => self.chunk_start(),
-            (Form::Exact, Some(0.0)) => Flops::default(),
-            (Form::Exact, Some(_)) => self.solved(),
-            (Form::Exact, None) => self.substituted(),
+        match (&self.rule.settings.form, self.rule.bias.slope()) {
+            (Form::ChunkStart { .. }, _) => self.chunk_start(),
+            (Form::Exact { .. }, Some(0.0)) => Flops::default(),
+            (Form::Exact { .. }, Some(_)) => self.solved(),
+            (Form::Exact { .. }, None) => self.substituted(),
         }
     }
 
     fn chunk_start(&self) -> Flops {
         let anchored: Flops = self.passes().map(|map| self.plain(map)).sum();
-        let swept = if self.rule.has_identity_link() {
+        let refined = if self.rule.has_identity_link() {
             self.each_token(self.passes())
         } else {
             self.all_written_out() + anchored
         };
-        let sweeps = self.rule.settings.sweeps as f64;
-        anchored + swept * sweeps + self.caps() * (1.0 + sweeps)
+        let picard = self.rule.settings.picard() as f64;
+        anchored + refined * picard + self.rules() * (1.0 + picard)
     }
 
     /// All rows through one matrix, forward or transposed.
@@ -95,24 +95,19 @@ impl Chunk<'_> {
         self.maps().iter().map(|map| self.written_out(map)).sum()
     }
 
-    /// The load cap's products of inputs, and the gradient cap's where a token has several rows.
-    fn caps(&self) -> Flops {
-        let (settings, c) = (&self.rule.settings, self.c);
-        let mut all = Flops::default();
-        if settings.load_cap.is_some() {
-            for l in self.program.output_maps() {
-                let map = &self.maps()[l];
-                all += Flops::product(c, map.rows * map.d_in, c, Both);
-            }
-            all += Flops::product(c, c, 1, Both);
-        }
-        if settings.grad_cap.is_some() {
-            for map in self.maps().iter().filter(|map| map.rows > 1) {
-                let widths = map.d_in + map.d_out;
-                all += Flops::product(map.rows, widths, map.rows, Both) * c as f64;
-            }
-        }
-        all
+    /// What the step rules compute; norms are products where a token has several rows.
+    fn rules(&self) -> Flops {
+        let c = self.c;
+        let overlaps = (self.program.output_maps().iter())
+            .map(|l| &self.maps()[*l])
+            .map(|map| Flops::product(c, map.rows * map.d_in, c, Both))
+            .chain([Flops::product(c, c, 1, Both)])
+            .sum::<Flops>();
+        let norms = (self.maps().iter().filter(|map| map.rows > 1))
+            .map(|map| Flops::product(map.rows, map.d_in + map.d_out, map.rows, Both) * c as f64)
+            .sum::<Flops>();
+        overlaps * self.rules_that_compute(RuleCost::Overlaps) as f64
+            + norms * self.rules_that_compute(RuleCost::GradientNorms) as f64
     }
 
     /// Products of keys, the triangular inverse, solves, and the state's share in the gradients.
@@ -156,7 +151,7 @@ impl Chunk<'_> {
 
     fn read(&self) -> Flops {
         let plain = self.maps().iter().map(|map| self.plain(map)).sum();
-        match self.rule.settings.read {
+        match self.rule.settings.read() {
             Read::Stale => plain,
             Read::Exact if !self.rule.has_identity_link() => self.all_written_out() + plain,
             Read::Exact | Read::Frozen => self.each_token(self.maps().iter()),

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use miras_core::{Activation, LinkKind, MapSpec, Node, Order, Program};
+use miras_core::{Activation, LinkKind, MapSpec, Node, Order, Program, RuleCost};
 
 use super::chunk::Chunk;
 use crate::{Form, Read, Rule, maps::is_written, substituted::BLOCK};
@@ -51,10 +51,10 @@ impl Chunk<'_> {
         let squares = self.c * self.c;
         // Each decay matrix, and a slot's way into the state.
         let coefficients = (1 + 2 * self.slots) * squares;
-        let source = match (self.rule.settings.form, self.rule.bias.slope()) {
-            (Form::ChunkStart, _) => self.kept_by_chunk_start(),
-            (Form::Exact, Some(slope)) => self.kept_by_solves(slope),
-            (Form::Exact, None) => self.kept_by_substitution(),
+        let source = match (&self.rule.settings.form, self.rule.bias.slope()) {
+            (Form::ChunkStart { .. }, _) => self.kept_by_chunk_start(),
+            (Form::Exact { .. }, Some(slope)) => self.kept_by_solves(slope),
+            (Form::Exact { .. }, None) => self.kept_by_substitution(),
         };
         coefficients + source + self.kept_at_the_end() + self.kept_by_read()
     }
@@ -166,23 +166,23 @@ impl Chunk<'_> {
     }
 
     fn kept_by_chunk_start(&self) -> usize {
-        let settings = &self.rule.settings;
+        let picard = self.rule.settings.picard();
         let squares = self.c * self.c;
-        let load_cap = usize::from(settings.load_cap.is_some()) * squares;
+        let overlaps = self.rules_that_compute(RuleCost::Overlaps) * squares;
         // The memory's own, and gradients with their step sizes.
-        let sweep = self.kept_by_memory(true) + self.outputs() + self.bias() + 3 * load_cap;
+        let iteration = self.kept_by_memory(true) + self.outputs() + self.bias() + 3 * overlaps;
         let further = if self.rule.has_identity_link() {
             self.kept_by_each_token(true)
         } else {
             self.kept_by_written_weights()
         };
         let keys = self.c * self.program.d_k();
-        let before = usize::from(settings.sweeps > 0) * 2 * squares;
-        keys + load_cap
+        let before = usize::from(picard > 0) * 2 * squares;
+        keys + overlaps
             + self.link() * self.weights()
-            + sweep * (1 + settings.sweeps)
+            + iteration * (1 + picard)
             + before
-            + further * settings.sweeps
+            + further * picard
     }
 
     fn kept_by_solves(&self, slope: f64) -> usize {
@@ -208,7 +208,7 @@ impl Chunk<'_> {
 
     /// States before their decay, and writes times their coefficients.
     fn kept_at_the_end(&self) -> usize {
-        let cap = 2 * usize::from(self.rule.settings.state_cap.is_some());
+        let cap = 2 * self.rules_that_compute(RuleCost::StateNorms);
         (1 + self.slots) * (self.weights() + self.outputs()) + cap * self.weights()
     }
 
@@ -218,7 +218,7 @@ impl Chunk<'_> {
         let states = (1 + self.slots) * self.weights();
         let writes = self.inputs() + self.outputs();
         let link = self.link() * self.weights();
-        let supply = match self.rule.settings.read {
+        let supply = match self.rule.settings.read() {
             Read::Stale => link,
             Read::Frozen => writes + self.kept_by_each_token(false) + self.outputs() + link,
             Read::Exact if self.rule.has_identity_link() => writes + self.kept_by_each_token(false),

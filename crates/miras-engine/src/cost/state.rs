@@ -1,10 +1,8 @@
 //! The numbers that a memory carries along a sequence.
 
-use std::collections::BTreeSet;
-
 use miras_core::{MapSpec, Program};
 
-use crate::{Form, Rule};
+use crate::{Rule, chunk_start::several_steps};
 
 /// Numbers in the [`State`](crate::State) of one memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,16 +26,19 @@ impl StateSize {
 pub fn state(rule: &Rule, program: &Program) -> StateSize {
     let all = program.maps();
     let maps = all.iter().map(MapSpec::weights).sum();
-    let open = match rule.settings.form {
-        Form::Exact => 0,
-        Form::ChunkStart => {
-            let rows: usize = (all.iter())
-                .map(|map| map.rows * (map.d_in + map.d_out))
-                .sum();
-            let factors = rows * (1 + rule.settings.sweeps);
-            let gates: BTreeSet<_> = rule.gates().iter().map(|gate| gate.name).collect();
-            (rule.settings.chunk - 1) * (factors + gates.len())
-        }
+    let open = if rule.settings.is_exact() {
+        0
+    } else {
+        let rows: usize = (all.iter())
+            .map(|map| map.rows * (map.d_in + map.d_out))
+            .sum();
+        let factors = rows * (1 + rule.settings.picard());
+        let tokens = if several_steps(rule) {
+            program.d_k() + program.d_v()
+        } else {
+            0
+        };
+        (rule.settings.chunk - 1) * (factors + rule.gates().len() + tokens)
     };
     StateSize {
         maps,

@@ -245,7 +245,7 @@ fn the_products_of_a_new_memory_follow_from_its_maps() {
     let mut spec = with_a_new_memory();
     let narrow = cost::flops(&spec, 0, CHUNK);
     let choice = spec.choice.as_mut().unwrap();
-    choice.rule.settings.load_cap = None;
+    choice.rule.settings.form = Form::chunk_start(choice.rule.settings.read());
     let uncapped = cost::flops(&spec, 0, CHUNK);
     // Two layers of two heads: products of the last map's input, width 1, and with the steps.
     let cap = 2.0 * 2.0 * 2.0 * (16.0 + 16.0);

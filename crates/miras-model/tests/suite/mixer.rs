@@ -169,7 +169,7 @@ fn the_steps_of_a_layer_compose() {
                 Ablation::ReadZero => assert!(last.abs().max().into_scalar::<f64>() == 0.0),
                 Ablation::Frozen => assert!(values(&written) == values(&start)),
                 // Each token reads what it wrote.
-                _ if mixer.rule().settings.read == Read::Exact => {
+                _ if mixer.rule().settings.read() == Read::Exact => {
                     let gap = last - y.slice(s![.., .., 9.., ..]);
                     assert!(gap.abs().max().into_scalar::<f64>() < 1e-5, "{pass:?}");
                 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AttentionalBias, Coefficients, GateMap, GateSpec, Gates, MOMENTUM, MapState, MemoryAlgorithm,
-    Part, RETENTION, RetentionGate, STEP,
+    AlgorithmKind, AttentionalBias, ChunkEndAlgorithm, ChunkWrite, Coefficients, GateMap, GateSpec,
+    Gates, LinearAlgorithm, MOMENTUM, MapState, MemoryAlgorithm, Part, RETENTION, RetentionGate,
+    STEP,
 };
 use miras_registry::{Choice, Registry};
 
@@ -59,7 +60,7 @@ struct Slotted {
     gates: &'static [&'static str],
     slots: usize,
     coefficients: fn(Tensor<4>) -> Coefficients,
-    /// Slots that `step` and `chunk_step` give back.
+    /// Slots that `step` gives back.
     kept: usize,
     at_chunk_end: bool,
 }
@@ -91,6 +92,20 @@ impl MemoryAlgorithm for Slotted {
         self.slots
     }
 
+    fn kind(&self) -> AlgorithmKind<'_> {
+        if self.at_chunk_end {
+            AlgorithmKind::ChunkEnd(self)
+        } else {
+            AlgorithmKind::Linear(self)
+        }
+    }
+
+    fn config(&self) -> toml::Table {
+        toml::Table::new()
+    }
+}
+
+impl LinearAlgorithm for Slotted {
     fn step(&self, map: MapState, decay: Tensor<4>, write: Tensor<4>, _: &Gates) -> MapState {
         let weights = map.weights.clone() * decay - write;
         self.moved(map, weights)
@@ -99,18 +114,12 @@ impl MemoryAlgorithm for Slotted {
     fn coefficients(&self, log_decay: Tensor<4>, _: &Gates) -> Coefficients {
         (self.coefficients)(log_decay)
     }
+}
 
-    fn acts_at_chunk_end(&self) -> bool {
-        self.at_chunk_end
-    }
-
-    fn chunk_step(&self, map: MapState, carry: Tensor<4>, write: Tensor<4>) -> MapState {
-        let weights = map.weights.clone() * carry - write;
+impl ChunkEndAlgorithm for Slotted {
+    fn step(&self, map: MapState, chunk: &ChunkWrite<'_>) -> MapState {
+        let weights = map.weights.clone() * chunk.carry.clone() - chunk.write.clone();
         self.moved(map, weights)
-    }
-
-    fn config(&self) -> toml::Table {
-        toml::Table::new()
     }
 }
 
@@ -290,7 +299,7 @@ fn contradictions_are_errors_that_name_the_parts() {
             "algorithm.kind",
             &[
                 "algorithm `loses_at_end` has 2 slots",
-                "its `chunk_step` gives back 1",
+                "its `step` gives back 1",
             ],
         ),
     ];

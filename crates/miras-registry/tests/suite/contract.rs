@@ -7,9 +7,9 @@ use crate::support::{
     run_recurrence,
 };
 use burn::tensor::{Tensor, s};
-use miras_contract::{Case, Size};
+use miras_contract::{Case, Size, made_exact};
 use miras_core::{Factor, Weights};
-use miras_engine::{Form, Initial, Rule, State, dual};
+use miras_engine::{Initial, Rule, State, dual};
 use miras_registry::Registry;
 
 const TOLERANCE: f64 = 1e-9;
@@ -133,9 +133,7 @@ fn as_many_sweeps_as_a_chunk_has_later_tokens_are_the_exact_recurrence() {
     for_all(
         cases("form = 'chunk_start'\nchunk = 4\nsweeps = 3\nread = 'exact'\nload_cap = 0"),
         |case| {
-            let mut exact = case.rule.clone();
-            exact.settings.form = Form::Exact;
-            exact.settings.sweeps = 0;
+            let exact = made_exact(&case.rule);
             let inputs = Inputs::new(&exact, 8);
             let truth = run_recurrence(&exact, &inputs);
             let run = run_dual(&case.rule, &inputs, &[]);
@@ -151,9 +149,7 @@ fn the_first_tokens_of_a_chunk_are_exact_after_as_many_sweeps_less_one() {
             "form = 'chunk_start'\nchunk = 8\nsweeps = {sweeps}\nread = 'exact'\nload_cap = 0"
         );
         for_all(cases(&form), |case| {
-            let mut exact = case.rule.clone();
-            exact.settings.form = Form::Exact;
-            exact.settings.sweeps = 0;
+            let exact = made_exact(&case.rule);
             let inputs = Inputs::new(&exact, 8);
             let first = |y: Tensor<4>| numbers(y.slice(s![.., .., 0..sweeps + 1, ..]));
             let truth = first(run_recurrence(&exact, &inputs).y);
@@ -188,8 +184,7 @@ fn exact_form_equals_the_recurrence_at_any_chunk_size() {
 fn chunk_start_form_at_chunk_one_is_the_exact_recurrence() {
     let mut compared = 0;
     for case in cases("form = 'chunk_start'\nchunk = 1\nload_cap = 0") {
-        let mut exact = case.rule.clone();
-        exact.settings.form = Form::Exact;
+        let exact = made_exact(&case.rule);
         let inputs = Inputs::new(&exact, 6);
         let truth = run_recurrence(&exact, &inputs);
         assert_same(

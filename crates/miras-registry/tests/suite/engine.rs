@@ -6,11 +6,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use burn::tensor::{Tensor, TensorData};
-use miras_contract::Size;
+use burn::tensor::{Tensor, TensorData, s};
+use miras_contract::{Size, made_chunk_start};
 use miras_core::{
-    Coefficients, Factor, GateMap, GateSpec, Gates, MapSpec, MapState, Maps, MemoryAlgorithm,
-    MemoryArchitecture, Program, ProgramError, STEP,
+    AlgorithmKind, ChunkEndAlgorithm, ChunkWrite, Factor, GateMap, GateSpec, MapSpec, MapState,
+    Maps, MemoryAlgorithm, MemoryArchitecture, Program, ProgramError, STEP,
 };
 use miras_engine::{Read, State, dual, split, unit_lower_inverse};
 
@@ -85,10 +85,18 @@ impl MemoryArchitecture for HalvesByHand {
 }
 
 /// Moves every weight by a fixed amount against the sign of a chunk's summed write.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct SignDescent {
+    steps: usize,
     /// Chunk updates that were computed.
     updates: AtomicUsize,
+}
+
+impl SignDescent {
+    fn new(steps: usize) -> Self {
+        let updates = AtomicUsize::new(0);
+        Self { steps, updates }
+    }
 }
 
 impl MemoryAlgorithm for SignDescent {
@@ -101,29 +109,32 @@ impl MemoryAlgorithm for SignDescent {
         }]
     }
 
-    fn step(&self, map: MapState, _: Tensor<4>, _: Tensor<4>, _: &Gates) -> MapState {
-        map
-    }
-
-    fn coefficients(&self, log_decay: Tensor<4>, _: &Gates) -> Coefficients {
-        Coefficients::decayed_sum(log_decay)
-    }
-
-    fn acts_at_chunk_end(&self) -> bool {
-        true
-    }
-
-    fn chunk_step(&self, map: MapState, carry: Tensor<4>, write: Tensor<4>) -> MapState {
-        self.updates.fetch_add(1, Ordering::Relaxed);
-        let size = write.clone().abs().add_scalar(0.1);
-        MapState {
-            weights: map.weights * carry - (write / size).mul_scalar(0.2),
-            slots: map.slots,
-        }
+    fn kind(&self) -> AlgorithmKind<'_> {
+        AlgorithmKind::ChunkEnd(self)
     }
 
     fn config(&self) -> toml::Table {
         toml::Table::new()
+    }
+}
+
+impl ChunkEndAlgorithm for SignDescent {
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn step(&self, map: MapState, chunk: &ChunkWrite<'_>) -> MapState {
+        self.updates.fetch_add(1, Ordering::Relaxed);
+        let size = chunk.write.clone().abs().add_scalar(0.1);
+        // By the step size of the chunk's last token: a gate that the algorithm reads itself.
+        let step = chunk.gates.get(STEP);
+        let c = step.dims()[2];
+        let step = step.slice(s![.., .., c - 1.., ..]);
+        MapState {
+            weights: map.weights * chunk.carry.clone()
+                - (chunk.write.clone() / size).mul_scalar(0.2) * step,
+            slots: map.slots,
+        }
     }
 }
 
@@ -147,11 +158,14 @@ fn several_gradient_rows_a_token_equal_the_recurrence() {
         ] {
             let mut rule = choose(CHUNK_START).unwrap().rule;
             rule.memory = memory;
-            for (sweeps, pieces) in [(0, &[][..]), (0, &[2, 4]), (1, &[])] {
-                rule.settings.sweeps = sweeps;
+            for (picard, pieces) in [(0, &[][..]), (0, &[2, 4]), (1, &[])] {
+                let rule = made_chunk_start(&rule, picard, Read::Exact);
                 let inputs = Inputs::sized(&rule, size);
                 let truth = run_recurrence(&rule, &inputs);
-                let name = format!("{:?}, {size:?}, {sweeps} sweeps in {pieces:?}", rule.memory);
+                let name = format!(
+                    "{:?}, {size:?}, {picard} iterations in {pieces:?}",
+                    rule.memory
+                );
                 assert_same(&name, &run_dual(&rule, &inputs, pieces), &truth, 1e-9);
                 truths.push(truth);
             }
@@ -165,29 +179,56 @@ fn several_gradient_rows_a_token_equal_the_recurrence() {
 
 #[test]
 fn an_algorithm_that_acts_at_chunk_ends_equals_the_recurrence() {
-    let mut rule = choose(CHUNK_START).unwrap().rule;
-    let inputs = Inputs::new(&rule, 9);
-    rule.algorithm = Arc::new(SignDescent::default());
-    rule.settings.read = Read::Stale;
-    let truth = run_recurrence(&rule, &inputs);
-    assert_same("sign", &run_dual(&rule, &inputs, &[]), &truth, 1e-9);
-    assert_same(
-        "sign, split",
-        &run_dual(&rule, &inputs, &[1, 4, 4]),
-        &truth,
-        1e-9,
-    );
+    for steps in [1, 3] {
+        let rule = choose(CHUNK_START).unwrap().rule;
+        let mut rule = made_chunk_start(&rule, 0, Read::Stale);
+        let inputs = Inputs::new(&rule, 9);
+        rule.algorithm = Arc::new(SignDescent::new(steps));
+        let truth = run_recurrence(&rule, &inputs);
+        for pieces in [&[][..], &[1, 4, 4]] {
+            let name = format!("{steps} steps in {pieces:?}");
+            assert_same(&name, &run_dual(&rule, &inputs, pieces), &truth, 1e-9);
+        }
+    }
+}
+
+/// The open chunk of such an algorithm goes through names and shapes, and back.
+#[test]
+fn an_open_chunk_keeps_its_tokens_for_several_steps() {
+    let rule = choose(CHUNK_START).unwrap().rule;
+    let mut rule = made_chunk_start(&rule, 0, Read::Stale);
+    let inputs = Inputs::new(&rule, 8);
+    rule.algorithm = Arc::new(SignDescent::new(2));
+    let state = State::new(&rule, &inputs.initial);
+    let first = inputs.tokens.range(0, 5);
+    let state = dual::forward(&rule, &inputs.initial, state, &first, false).state;
+
+    let program = &inputs.initial.program;
+    let named = state.named();
+    let shapes: Vec<_> = (named.iter())
+        .map(|(name, values)| (name.clone(), values.dims()))
+        .collect();
+    let g = inputs.tokens.k.dims()[1];
+    assert_eq!(shapes, State::layout(&rule, program, g, 5));
+    let take = |name: &str| {
+        let found = named.iter().find(|(other, _)| other == name);
+        found.unwrap().1.clone()
+    };
+    let again = State::from_named(&rule, program, true, take);
+    let rest = inputs.tokens.range(5, 8);
+    let run = |state| numbers(dual::forward(&rule, &inputs.initial, state, &rest, false).y);
+    assert_eq!(run(again), run(state));
 }
 
 /// Reading token by token computes no update of a chunk that it leaves open, unless a probe asks.
 #[test]
 fn a_chunk_is_updated_once_however_many_calls_fill_it() {
-    let mut rule = choose(CHUNK_START).unwrap().rule;
+    let rule = choose(CHUNK_START).unwrap().rule;
+    let rule = made_chunk_start(&rule, 0, Read::Stale);
     let inputs = Inputs::new(&rule, 8);
-    rule.settings.read = Read::Stale;
     let updates = |pieces: &[usize], probe: bool| {
         let mut rule = rule.clone();
-        let algorithm = Arc::new(SignDescent::default());
+        let algorithm = Arc::new(SignDescent::new(1));
         rule.algorithm = algorithm.clone();
         let mut state = State::new(&rule, &inputs.initial);
         let mut at = 0;

@@ -1,5 +1,6 @@
 //! The classes of exactness, against what chunks compute.
 
+use miras_contract::{made_chunk_start, made_exact};
 use miras_engine::{Form, Read, Rule};
 use miras_registry::{Exactness, exactness};
 
@@ -13,11 +14,10 @@ const OFF: f64 = 1e-7;
 fn gap(rule: &Rule) -> f64 {
     let mut rule = rule.clone();
     rule.settings.chunk = 4;
-    rule.settings.load_cap = None;
-    let mut exact = rule.clone();
-    exact.settings.form = Form::Exact;
-    exact.settings.sweeps = 0;
-    exact.settings.read = Read::Exact;
+    if let Form::ChunkStart { rules, .. } = &mut rule.settings.form {
+        rules.retain(|rule| rule.is_local());
+    }
+    let exact = made_exact(&rule);
     let inputs = Inputs::new(&rule, 8);
     let truth = numbers(run_recurrence(&exact, &inputs).y);
     difference(&numbers(run_dual(&rule, &inputs, &[]).y), &truth)
@@ -33,7 +33,7 @@ fn the_exact_form_exists_where_the_class_is_exact() {
         assert_eq!(class.is_exact(), with_form.is_ok(), "{}", case.name);
         assert_eq!(
             class.is_exact(),
-            case.rule.settings.form == Form::Exact,
+            case.rule.settings.is_exact(),
             "{}",
             case.name
         );
@@ -53,20 +53,18 @@ fn classes_are_as_exact_as_they_say() {
         seen.push(class);
         let by_default = gap(&case.rule);
         assert_eq!(by_default < OFF, class.is_exact(), "{name}: {by_default:e}");
-        if class.is_exact() || case.rule.algorithm.acts_at_chunk_end() {
+        if class.is_exact() || case.rule.acts_at_chunk_end() {
             continue;
         }
-        // Three sweeps are all that a chunk of four needs; what is left is in the reads.
-        let mut swept = case.rule;
-        swept.settings.sweeps = 3;
-        let left = gap(&swept);
+        // Three iterations are all that a chunk of four needs; what is left is in the reads.
+        let read = case.rule.settings.read();
+        let left = gap(&made_chunk_start(&case.rule, 3, read));
         assert_eq!(
             left < OFF,
             class == Exactness::ChunkStart,
             "{name}: {left:e}"
         );
-        swept.settings.read = Read::Exact;
-        let left = gap(&swept);
+        let left = gap(&made_chunk_start(&case.rule, 3, Read::Exact));
         assert!(left < OFF, "{name}: {left:e}");
     }
     for class in Exactness::ALL {

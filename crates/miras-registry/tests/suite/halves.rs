@@ -96,7 +96,7 @@ fn assert_named(case: &str, found: &State, truth: &[(String, Tensor<4>)], tolera
 fn a_read_after_writes_is_the_last_output_of_a_joint_pass() {
     for form in FORMS {
         let cases = cases(form).into_iter().filter(|case| {
-            case.rule.settings.read == Read::Exact && !case.rule.algorithm.acts_at_chunk_end()
+            case.rule.settings.read() == Read::Exact && !case.rule.acts_at_chunk_end()
         });
         for_all(cases.collect(), |case| {
             let rule = &case.rule;

@@ -2,7 +2,7 @@ use miras_config::{Renamed, fields_of};
 use miras_core::Axis;
 use miras_data::KINDS;
 use miras_model::ModelConfig;
-use miras_registry::{Registry, common_keys};
+use miras_registry::Registry;
 
 use super::{
     CheckpointConfig, EvalConfig, LogConfig, OptimConfig, RunConfig, TrainConfig, data,
@@ -118,7 +118,9 @@ pub(super) fn of(config: &RunConfig) -> Vec<String> {
         for axis in Axis::ALL {
             let part = config.registry.find(axis, choice.kind(axis));
             let own = part.iter().flat_map(|part| part.keys);
-            let keys = own.chain(common_keys(axis)).map(|(key, _)| key);
+            let keys = own
+                .chain(config.registry.common_keys(axis))
+                .map(|(key, _)| key);
             paths.extend(keys.map(|key| format!("{}.{key}", axis.table())));
         }
     }

@@ -37,7 +37,7 @@ impl RunConfig {
     fn stale_chunk(&self) -> Option<usize> {
         let mut memories = self.model.memories();
         memories
-            .all(|(_, choice)| choice.rule.settings.read == Read::Stale)
+            .all(|(_, choice)| choice.rule.settings.read() == Read::Stale)
             .then(|| self.shortest_chunk())?
     }
 

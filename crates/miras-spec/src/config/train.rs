@@ -2,7 +2,6 @@ use std::{io, path};
 
 use miras_config::{ConfigError, Tree};
 use miras_data::DataConfig;
-use miras_engine::Form;
 use miras_model::{MixerKind, ModelSpec, Precision};
 use serde::{Deserialize, Serialize};
 
@@ -216,7 +215,7 @@ fn truncate(
     let settings = || model.memories().map(|(_, choice)| &choice.rule.settings);
     // Every memory ends a chunk after this number of tokens.
     let chunk = settings().fold(1, |all, one| lcm(all, one.chunk));
-    let default = if settings().any(|one| one.form == Form::ChunkStart) {
+    let default = if settings().any(|one| !one.is_exact()) {
         TRUNCATE.next_multiple_of(chunk)
     } else {
         0

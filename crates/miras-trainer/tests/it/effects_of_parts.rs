@@ -11,7 +11,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use miras_core::Axis;
 use miras_model::{LanguageModel, Pass};
-use miras_registry::{Choice, Registry, common_keys};
+use miras_registry::{Choice, Registry};
 use miras_spec::RunConfig;
 use toml::{Table, Value};
 
@@ -185,8 +185,9 @@ fn keys(base: &str, all: &Table, table: &str) -> BTreeSet<String> {
     found.extend(names("field", &refusal));
     if let Some(axis) = Axis::ALL.into_iter().find(|axis| axis.table() == table) {
         let kind = all[table]["kind"].as_str().unwrap();
-        let own = Registry::builtin().find(axis, kind).unwrap().keys;
-        let listed = own.iter().chain(common_keys(axis));
+        let registry = Registry::builtin();
+        let own = registry.find(axis, kind).unwrap().keys;
+        let listed = own.iter().chain(registry.common_keys(axis));
         found.extend(listed.map(|(key, _)| (*key).to_owned()));
     }
     found
@@ -321,9 +322,10 @@ fn every_key_of_every_part_has_an_effect() {
     let seen = seen.into_inner().unwrap();
     assert!(seen.silent.is_empty(), "{}", seen.silent.join("\n"));
     // A key that is refused everywhere would be one without an effect as well.
+    let registry = Registry::builtin();
     for axis in Axis::ALL {
-        for part in Registry::builtin().parts(axis) {
-            for (key, _) in part.keys.iter().chain(common_keys(axis)) {
+        for part in registry.parts(axis) {
+            for (key, _) in part.keys.iter().chain(registry.common_keys(axis)) {
                 if *key == "start" && !part.variants.iter().any(|own| is_linear(part.kind, own)) {
                     continue;
                 }

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor};
 use miras_config::Layers;
 use miras_core::Axis;
 use miras_model::{LanguageModel, Pass};
-use miras_registry::{Registry, common_keys};
+use miras_registry::Registry;
 use miras_run::Status;
 use miras_spec::RunConfig;
 
@@ -190,7 +190,7 @@ fn known_keys() -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     for axis in Axis::ALL {
         for part in registry.parts(axis) {
-            let keys = part.keys.iter().chain(common_keys(axis));
+            let keys = part.keys.iter().chain(registry.common_keys(axis));
             known.extend(keys.map(|(key, _)| format!("{}.{key}", axis.table())));
         }
     }

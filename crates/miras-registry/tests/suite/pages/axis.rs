@@ -1,7 +1,7 @@
 //! The page of an axis: what there is to choose from.
 
 use miras_core::Axis;
-use miras_registry::{Choice, Registry, common_keys};
+use miras_registry::{Choice, Registry};
 
 use super::{MADE, source::doc_comment, table};
 
@@ -19,7 +19,7 @@ pub(crate) fn page(registry: &Registry, axis: Axis) -> String {
     let mut text = format!("# {title}\n\n{MADE}\n\n");
     text += &format!("The table `[{name}]` of a configuration; `{name}.kind` is one of\n\n");
     text += &table(&["kind", "what it is"], &rows);
-    let common = common_keys(axis);
+    let common = registry.common_keys(axis);
     if !common.is_empty() {
         text += &format!("\n## Keys of every {name}\n\n{}", keys(common));
     }

@@ -41,7 +41,7 @@ fn choose(
 /// The letter of a combination's class; `w` where it reads weights that are written out.
 fn letter(choice: &Choice) -> String {
     let rule = &choice.rule;
-    let written = !rule.has_identity_link() && rule.settings.read == Read::Exact;
+    let written = !rule.has_identity_link() && rule.settings.read() == Read::Exact;
     format!("{}{}", exactness(rule), if written { "w" } else { "" })
 }
 

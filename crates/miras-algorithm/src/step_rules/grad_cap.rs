@@ -1,0 +1,57 @@
+//! The gradient cap.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use miras_core::{
+    ChunkTokens, Factor, Program, RuleCost, StepRule, StepRulePart, TokenWrite, rows,
+};
+
+pub(super) const PART: StepRulePart = StepRulePart {
+    key: "grad_cap",
+    meaning: "largest norm of one token's inner gradient; 0 (default, but for biases whose gradient grows faster than the error: 3) turns it off; not with exact solves, that is form = \"exact\" with bias \"dot\" or \"l2\"",
+    // 3: docs/architecture.md, Measured defaults.
+    default: |bias| if bias.is_superlinear() { 3.0 } else { 0.0 },
+    build: |cap| Arc::new(GradCap(cap)),
+};
+
+/// The largest Frobenius norm of one token's inner gradient, over all maps.
+///
+/// # Formula
+/// `θ_t ← θ_t · min(1, cap/‖∇ℓ_t‖_F)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GradCap(pub f64);
+
+impl GradCap {
+    fn bound(self, step: Tensor<4>, norm: Tensor<4>) -> Tensor<4> {
+        step * norm.recip().mul_scalar(self.0).clamp_max(1.0)
+    }
+}
+
+impl StepRule for GradCap {
+    fn of_token(&self, step: Tensor<4>, written: &[TokenWrite], _program: &Program) -> Tensor<4> {
+        let own = &written.last().expect("the token itself").factors;
+        let square = own.iter().fold(step.zeros_like(), |sum, Factor { x, d }| {
+            let gradient = x.clone().transpose().matmul(d.clone());
+            sum + gradient.powi_scalar(2).sum_dim(3).sum_dim(2)
+        });
+        self.bound(step, square.add_scalar(rows::TINY).sqrt())
+    }
+
+    fn of_chunk(&self, step: Tensor<4>, chunk: &ChunkTokens<'_>) -> Tensor<4> {
+        let norm = rows::gradient_norm(chunk.factors, step.dims()[2]);
+        self.bound(step, norm)
+    }
+
+    fn is_local(&self) -> bool {
+        true
+    }
+
+    fn computes(&self) -> RuleCost {
+        RuleCost::GradientNorms
+    }
+
+    fn config(&self) -> (&'static str, f64) {
+        (PART.key, self.0)
+    }
+}

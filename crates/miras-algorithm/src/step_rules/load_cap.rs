@@ -1,0 +1,71 @@
+//! The load cap.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use miras_core::{ChunkTokens, Program, RuleCost, StepRule, StepRulePart, TokenWrite, rows};
+
+pub(super) const PART: StepRulePart = StepRulePart {
+    key: "load_cap",
+    meaning: "kappa of the load cap, which shrinks steps that pile up in a chunk; 0 turns it off; chunk_start only (default 0.5)",
+    default: |_| 0.5,
+    build: |cap| Arc::new(LoadCap(cap)),
+};
+
+/// Bounds the steps that pile up on the same features within a chunk, κ.
+///
+/// # Formula
+/// `load_t = Σ_{i≤t} (∏_{i<s≤t} a_s) |⟨x_i, x_t⟩| θ_i / damping_i` over the features `x` that enter
+/// the output maps, and `θ_t ← θ_t · max(1, load_t/κ)^−2`.
+///
+/// # Reference
+/// This project (`docs/architecture.md`, Measured defaults). Gradients of a chunk that are all
+/// taken at its start add up; on the same feature, more than one of them overshoots.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LoadCap(pub f64);
+
+impl LoadCap {
+    fn bound(self, step: Tensor<4>, load: Tensor<4>) -> Tensor<4> {
+        let excess = load.div_scalar(self.0).clamp_min(1.0);
+        step / (excess.clone() * excess)
+    }
+}
+
+impl StepRule for LoadCap {
+    fn of_token(&self, step: Tensor<4>, written: &[TokenWrite], program: &Program) -> Tensor<4> {
+        // All features of a token side by side: those of every output map, every row.
+        let feature = |token: &TokenWrite| {
+            let maps = program.output_maps().into_iter();
+            let features = maps.map(|l| {
+                let x = token.factors[l].x.clone();
+                let [n, g, rows, d] = x.dims();
+                x.reshape([n, g, 1, rows * d])
+            });
+            Tensor::cat(features.collect(), 3)
+        };
+        let own = feature(written.last().expect("the token itself"));
+        let load = written.iter().fold(step.zeros_like(), |load, token| {
+            let along = (feature(token) * own.clone()).sum_dim(3).abs();
+            let share = token.step.clone() / token.damping.clone() * token.left.clone();
+            load + along * share
+        });
+        self.bound(step, load)
+    }
+
+    fn of_chunk(&self, step: Tensor<4>, chunk: &ChunkTokens<'_>) -> Tensor<4> {
+        let maps = chunk.program.output_maps();
+        let features = maps.iter().map(|l| &chunk.factors[*l].x);
+        let overlap = rows::overlap(features, step.dims()[2]);
+        let share = chunk.step.clone() / chunk.damping.clone();
+        let load = (overlap * chunk.decay.clone()).matmul(share);
+        self.bound(step, load)
+    }
+
+    fn computes(&self) -> RuleCost {
+        RuleCost::Overlaps
+    }
+
+    fn config(&self) -> (&'static str, f64) {
+        (PART.key, self.0)
+    }
+}

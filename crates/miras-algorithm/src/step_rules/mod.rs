@@ -1,0 +1,12 @@
+//! Rules of the step size: one file each and one line in [`STEP_RULES`].
+
+mod grad_cap;
+mod load_cap;
+mod state_cap;
+
+use miras_core::StepRulePart;
+
+pub use self::{grad_cap::GradCap, load_cap::LoadCap, state_cap::StateCap};
+
+/// Every step rule, in the order in which they act.
+pub const STEP_RULES: &[StepRulePart] = &[load_cap::PART, grad_cap::PART, state_cap::PART];

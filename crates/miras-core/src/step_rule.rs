@@ -1,0 +1,109 @@
+//! Rules that a token's inner step size goes through before it writes.
+
+use std::{fmt::Debug, sync::Arc};
+
+use burn::tensor::Tensor;
+
+use crate::{AttentionalBias, Factor, Program};
+
+/// A rule of the step size, or of the state at a chunk's end: what keeps the inner loop bounded.
+///
+/// It is stated twice: [`of_token`](Self::of_token), one token after the other, the truth; and
+/// [`of_chunk`](Self::of_chunk), all tokens of a chunk at once. The rules of a memory act one after
+/// the other, each on the step that the one before it left.
+pub trait StepRule: Debug + Send + Sync {
+    /// The step of a token, the last of those that the chunk has written so far, `[1, g, 1, 1]`.
+    fn of_token(&self, step: Tensor<4>, _written: &[TokenWrite], _program: &Program) -> Tensor<4> {
+        step
+    }
+
+    /// The steps of the tokens of a chunk, `[1, g, c, 1]`.
+    fn of_chunk(&self, step: Tensor<4>, _chunk: &ChunkTokens<'_>) -> Tensor<4> {
+        step
+    }
+
+    /// The state of a map after a full chunk, `[1, g, d_in, d_out]`.
+    fn of_state(&self, state: Tensor<4>) -> Tensor<4> {
+        state
+    }
+
+    /// Whether the step of a token follows from its own gradient alone, and the state is left
+    /// alone: then exact gradients are possible under the rule, by forward substitution.
+    fn is_local(&self) -> bool {
+        false
+    }
+
+    /// What it computes, which decides its cost.
+    fn computes(&self) -> RuleCost;
+
+    /// Its key and value in `[algorithm]`.
+    fn config(&self) -> (&'static str, f64);
+}
+
+/// What a step rule computes beside elementwise work on the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleCost {
+    /// The products of the features of all tokens of a chunk with each other.
+    Overlaps,
+    /// The norm of each token's gradient.
+    GradientNorms,
+    /// The norm of each map's state at the chunk's end.
+    StateNorms,
+}
+
+/// A token of the open chunk, as the recurrence has it.
+pub struct TokenWrite {
+    /// Its gradient, one factor per map.
+    pub factors: Vec<Factor>,
+    /// Its step size before all rules, `[1, g, 1, 1]`.
+    pub step: Tensor<4>,
+    /// What its load is divided by, [`LinearAlgorithm::damping`](crate::LinearAlgorithm::damping).
+    pub damping: Tensor<4>,
+    /// The product of the decays of the tokens after it, `[1, g, 1, 1]`.
+    pub left: Tensor<4>,
+}
+
+/// The tokens of a chunk, all at once.
+pub struct ChunkTokens<'a> {
+    /// The program of the memory.
+    pub program: &'a Program,
+    /// Their gradients, one factor per map.
+    pub factors: &'a [Factor],
+    /// Their step sizes before all rules, `[1, g, c, 1]`.
+    pub step: &'a Tensor<4>,
+    /// What their loads are divided by, `[1, g, c, 1]`.
+    pub damping: &'a Tensor<4>,
+    /// `∏_{j<s≤t} a_s` for `j ≤ t`, else 0: `[1, g, c, c]`.
+    pub decay: &'a Tensor<4>,
+}
+
+/// One entry of the list of step rules: a number of `[algorithm]`, 0 for no rule.
+pub struct StepRulePart {
+    /// The key.
+    pub key: &'static str,
+    /// What it means, with unit, range and default.
+    pub meaning: &'static str,
+    /// The value where the configuration does not say.
+    pub default: fn(&dyn AttentionalBias) -> f64,
+    /// The rule at a value above 0.
+    pub build: fn(f64) -> Arc<dyn StepRule>,
+}
+
+/// [Local](StepRule::is_local) rules: those that exact gradients allow.
+#[derive(Debug, Clone, Default)]
+pub struct LocalRules(Vec<Arc<dyn StepRule>>);
+
+impl LocalRules {
+    /// These rules, or the first one that is not local.
+    pub fn new(rules: Vec<Arc<dyn StepRule>>) -> Result<Self, Arc<dyn StepRule>> {
+        match rules.iter().find(|rule| !rule.is_local()) {
+            Some(rule) => Err(rule.clone()),
+            None => Ok(Self(rules)),
+        }
+    }
+
+    /// In the order in which they act.
+    pub fn as_slice(&self) -> &[Arc<dyn StepRule>] {
+        &self.0
+    }
+}
