@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, Coefficients, GateSpec, Gates, LinearAlgorithm, MapState, MemoryAlgorithm, Part,
+    AlgorithmKind, Channels, Coefficients, GateSpec, Gates, LinearAlgorithm, LogDecay, MapState, MemoryAlgorithm, Part,
     table_of,
 };
 use serde::{Deserialize, Serialize};
@@ -16,11 +16,28 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
     summary: "Gradient descent, one step a token.",
     formula: "A_t = a_t A_{t-1} - theta_t G_t",
     reference: "MIRAS, arXiv 2504.13173, section 3",
-    keys: &STEP_KEYS,
-    variants: &["", "step = 'fixed'\nstep_max = 0.4"],
+    keys: &[
+        STEP_KEYS[0],
+        STEP_KEYS[1],
+        (
+            "channels",
+            "which have a step size of their own: \"head\" (default), \"key\" or \"value\": every feature of a head's keys or of its values; channels need a matrix",
+        ),
+    ],
+    variants: &[
+        "",
+        "step = 'fixed'\nstep_max = 0.4",
+        "channels = 'key'",
+        "channels = 'value'",
+    ],
     build: |section| {
         let gd = section.part::<Gd>()?;
         check(section, gd.step_max)?;
+        if gd.channels != Channels::Head && gd.step != StepSize::Input {
+            let message = "a step size that is fixed, or that of the decay, is one for all channels";
+            let help = "leave channels out, or use step = \"input\"".to_owned();
+            return Err(section.error("channels", message, Some(help)));
+        }
         Ok(Arc::new(gd))
     },
 };
@@ -40,6 +57,8 @@ pub struct Gd {
     pub step_max: f64,
     /// Whether it depends on the input.
     pub step: StepSize,
+    /// What has a step size of its own.
+    pub channels: Channels,
 }
 
 impl Default for Gd {
@@ -47,13 +66,14 @@ impl Default for Gd {
         Self {
             step_max: 1.0,
             step: StepSize::Input,
+            channels: Channels::Head,
         }
     }
 }
 
 impl MemoryAlgorithm for Gd {
     fn gates(&self) -> Vec<GateSpec> {
-        vec![self.step.gate(self.step_max)]
+        vec![self.step.gate(self.step_max).per(self.channels.side())]
     }
 
     fn kind(&self) -> AlgorithmKind<'_> {
@@ -73,7 +93,7 @@ impl LinearAlgorithm for Gd {
         }
     }
 
-    fn coefficients(&self, log_decay: Tensor<4>, _gates: &Gates) -> Coefficients {
-        Coefficients::decayed_sum(log_decay)
+    fn coefficients(&self, decay: LogDecay, _gates: &Gates) -> Coefficients {
+        Coefficients::decayed_sum(decay)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, Coefficients, GateMap, GateSpec, Gates, LinearAlgorithm, MOMENTUM, MapState,
+    AlgorithmKind, Coefficients, GateMap, GateSpec, Gates, LinearAlgorithm, LogDecay, MOMENTUM, MapState,
     MemoryAlgorithm, Part, table_of,
 };
 use serde::{Deserialize, Serialize};
@@ -74,11 +74,8 @@ const LEAST_DAMPING: f64 = 1e-3;
 
 impl MemoryAlgorithm for Momentum {
     fn gates(&self) -> Vec<GateSpec> {
-        let momentum = GateSpec {
-            name: MOMENTUM,
-            map: GateMap::LogSigmoid,
-            bias: (self.momentum / (1.0 - self.momentum)).ln(),
-        };
+        let bias = (self.momentum / (1.0 - self.momentum)).ln();
+        let momentum = GateSpec::new(MOMENTUM, GateMap::LogSigmoid, bias);
         vec![self.step.gate(self.step_max), momentum]
     }
 
@@ -105,8 +102,8 @@ impl LinearAlgorithm for Momentum {
         }
     }
 
-    fn coefficients(&self, log_decay: Tensor<4>, gates: &Gates) -> Coefficients {
-        Coefficients::momentum(log_decay, gates.get(MOMENTUM))
+    fn coefficients(&self, decay: LogDecay, gates: &Gates) -> Coefficients {
+        Coefficients::momentum(decay, gates.get(MOMENTUM))
     }
 
     fn damping(&self, gates: &Gates) -> Tensor<4> {

@@ -1,7 +1,7 @@
 //! The inner step size θ, shared by the algorithms.
 
 use miras_config::{ConfigError, Section};
-use miras_core::{GateMap, GateSpec, STEP};
+use miras_core::{GateMap, GateSpec, RETENTION, STEP};
 use serde::{Deserialize, Serialize};
 
 /// The start of an input-dependent step size as a share of its largest value:
@@ -16,7 +16,7 @@ pub(crate) const STEP_KEYS: [(&str, &str); 2] = [
     ),
     (
         "step",
-        "\"input\": theta = step_max sigma(z); \"fixed\": theta = step_max",
+        "\"input\": theta = step_max sigma(z); \"fixed\": theta = step_max; \"rate\": theta = step_max softplus(z), with the projection z of the retention gate (Mamba-2, whose step and decay share one)",
     ),
 ];
 
@@ -29,16 +29,18 @@ pub enum StepSize {
     Input,
     /// `θ_t = step_max`.
     Fixed,
+    /// `θ_t = step_max · softplus(z_t)` with the projection `z` of the retention gate.
+    Rate,
 }
 
 impl StepSize {
     pub(crate) fn gate(self, max: f64) -> GateSpec {
-        let (map, bias) = match self {
-            StepSize::Input => (GateMap::Sigmoid { max }, START),
-            StepSize::Fixed => (GateMap::Constant(max), 0.0),
-        };
-        let name = STEP;
-        GateSpec { name, map, bias }
+        match self {
+            StepSize::Input => GateSpec::new(STEP, GateMap::Sigmoid { max }, START),
+            StepSize::Fixed => GateSpec::new(STEP, GateMap::Constant(max), 0.0),
+            StepSize::Rate => GateSpec::new(STEP, GateMap::Softplus { scale: max }, 0.0)
+                .from_projection_of(RETENTION),
+        }
     }
 }
 

@@ -124,14 +124,14 @@ impl Inputs {
         }
         let mut gates = Gates::new();
         for spec in rule.gates() {
-            let shape = [1, memories, t, 1];
+            let shape = [1, memories, t, spec.width(d_k, d_v)];
             let value = |low: f64, high: f64| random(spec.name, shape, low, high);
             // Inside each map's range: steps that do not diverge, shares that keep something.
             let value = match spec.map {
                 GateMap::Constant(constant) => value(constant, constant),
                 GateMap::Sigmoid { max } => value(0.05 * max, 0.5 * max),
                 GateMap::LogSigmoid | GateMap::DecayRate => value(kept.0, kept.1).log(),
-                GateMap::Softplus => value(0.3, 1.2),
+                GateMap::Softplus { .. } => value(0.3, 1.2),
             };
             gates = gates.with(spec.name, value);
         }

@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, s};
 
-use crate::{ChunkEnd, Coefficients, GateSpec, Gates, STEP};
+use crate::{ChunkEnd, Coefficients, GateSpec, Gates, LogDecay, STEP};
 
 /// A memory algorithm: how gradients become a new state.
 ///
@@ -41,17 +41,18 @@ pub enum AlgorithmKind<'a> {
 /// [`coefficients`](Self::coefficients), the weight of every token's write in
 /// every later state of a chunk, which makes chunks parallel.
 pub trait LinearAlgorithm {
-    /// One token: `map` is the state before it, `decay` is `a_t` `[1, g, 1, 1]`, and
-    /// `write` is `θ_t ∇ℓ` `[1, g, d_in, d_out]`.
+    /// One token: `map` is the state before it, `decay` is `a_t` `[1, g, 1, 1]` (or, per channel,
+    /// `[1, g, d_in, 1]` or `[1, g, 1, d_out]`), and `write` is `θ_t ∇ℓ` `[1, g, d_in, d_out]`.
     fn step(&self, map: MapState, decay: Tensor<4>, write: Tensor<4>, gates: &Gates) -> MapState;
 
-    /// The coefficients of chunks of `c` tokens; `log_decay` and gates are `[n, g, c, 1]`.
-    fn coefficients(&self, log_decay: Tensor<4>, gates: &Gates) -> Coefficients;
+    /// The coefficients of chunks of `c` tokens; gates are `[n, g, c, ·]`. Decays per channel are
+    /// given to algorithms without slots alone.
+    fn coefficients(&self, decay: LogDecay, gates: &Gates) -> Coefficients;
 
     /// What the load of a token is divided by: the sum of the weights that one
     /// write goes on adding (1 for gradient descent, `1 − η` with momentum), `[n, g, c, 1]`.
     fn damping(&self, gates: &Gates) -> Tensor<4> {
-        gates.get(STEP).ones_like()
+        gates.get(STEP).slice(s![.., .., .., ..1]).ones_like()
     }
 }
 
@@ -102,7 +103,7 @@ impl MapState {
                 .transpose()
                 .matmul(crate::rows::scale(u.clone(), by))
         };
-        let mut weights = self.weights.clone() * end.carry.clone() - written(&end.writes);
+        let mut weights = self.weights.clone() * end.carry.clone() - end.sum(x, u);
         assert_eq!(self.slots.len(), end.slots.len(), "slots, and their ends");
         let mut slots = Vec::with_capacity(self.slots.len());
         for (slot, end) in self.slots.iter().zip(&end.slots) {

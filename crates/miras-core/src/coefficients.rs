@@ -2,13 +2,14 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, s};
 
-use crate::Order;
+use crate::{ChannelDecay, LogDecay, Order, Side, rows};
 
 /// Coefficients of `n` chunks of `c` tokens, for writes `u_i = θ_i d_i` that
 /// already hold their step sizes.
 #[derive(Debug, Clone)]
 pub struct Coefficients {
-    /// `A_tj = ∏_{j<s≤t} a_s` for `j ≤ t`, else 0: `[n, g, c, c]`.
+    /// `A_tj = ∏_{j<s≤t} a_s` for `j ≤ t`, else 0: `[n, g, c, c]`; of the largest decay of each
+    /// token where channels have their own.
     pub decay: Tensor<4>,
     /// The state after token `t`, as a sum over the chunk.
     pub rows: Rows,
@@ -16,24 +17,36 @@ pub struct Coefficients {
     pub end: ChunkEnd,
 }
 
-/// `W_t = carry_t W_0 + Σ slots_t S_0 − Σ_i writes_ti x_iᵀ u_i`, a row per token.
+/// `A_t = carry_t A_0 + Σ slots_t S_0 − Σ_i writes_ti x_iᵀ u_i`, a row per token.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    /// Share of the chunk-start state, β: `[n, g, c, 1]`.
+    /// Share of the chunk-start state, β: `[n, g, c, 1]`, or per channel `[n, g, c, d]`.
     pub carry: Tensor<4>,
     /// Share of each chunk-start slot, f: `[n, g, c, 1]`.
     pub slots: Vec<Tensor<4>>,
-    /// Weight of write `i` at token `t`: `[n, g, c, c]`, lower triangular.
-    pub writes: Tensor<4>,
+    /// Weight of each write at each token.
+    pub writes: WriteWeights,
+}
+
+/// The weight of every write of a chunk in the states of its tokens.
+#[derive(Debug, Clone)]
+pub enum WriteWeights {
+    /// A number each: `[n, g, c, c]`, that of write `i` at token `t`, lower triangular.
+    Numbers(Tensor<4>),
+    /// A number for each channel.
+    Channels(ChannelDecay),
 }
 
 /// The same for the state a chunk leaves behind.
 #[derive(Debug, Clone)]
 pub struct ChunkEnd {
-    /// `[n, g, 1, 1]`.
+    /// Of the chunk-start state: `[n, g, 1, 1]`, or per channel `[n, g, d_in, 1]` or
+    /// `[n, g, 1, d_out]`.
     pub carry: Tensor<4>,
-    /// `[n, g, c, 1]`.
+    /// `[n, g, c, 1]`, or per channel `[n, g, c, d]`.
     pub writes: Tensor<4>,
+    /// The channels of `writes`.
+    pub channels: Option<Side>,
     /// One per slot.
     pub slots: Vec<SlotEnd>,
 }
@@ -51,52 +64,103 @@ pub struct SlotEnd {
 
 impl Coefficients {
     /// Gradient descent: `A_t = a_t A_{t−1} − u_t`.
-    pub fn decayed_sum(log_decay: Tensor<4>) -> Self {
-        let decay = decay_matrix(log_decay.clone());
-        let carry = products(log_decay);
-        Self::from_rows(
-            decay.clone(),
-            Rows {
-                carry,
-                slots: Vec::new(),
-                writes: decay,
-            },
-            Vec::new(),
-        )
+    pub fn decayed_sum(decay: LogDecay) -> Self {
+        let matrix = decay_matrix(decay.largest());
+        let LogDecay { log, channels } = decay;
+        let carry = products(log.clone());
+        let (writes, end) = match channels {
+            None => {
+                let end = last_row(&matrix).transpose();
+                (WriteWeights::Numbers(matrix.clone()), end)
+            }
+            Some(side) => {
+                let decay = ChannelDecay::new(side, log);
+                let end = decay.at_end();
+                (WriteWeights::Channels(decay), end)
+            }
+        };
+        let end = ChunkEnd {
+            carry: Side::on_state(channels, last_row(&carry)),
+            writes: end,
+            channels,
+            slots: Vec::new(),
+        };
+        let rows = Rows {
+            carry,
+            slots: Vec::new(),
+            writes,
+        };
+        Self {
+            decay: matrix,
+            rows,
+            end,
+        }
     }
 
     /// Momentum: `S_t = η_t S_{t−1} − u_t`, `A_t = a_t A_{t−1} + S_t`.
-    pub fn momentum(log_decay: Tensor<4>, log_momentum: Tensor<4>) -> Self {
+    ///
+    /// # Panics
+    /// If channels have decays of their own: then no product of matrices gives the weight of a
+    /// write. Such a combination is refused before.
+    pub fn momentum(decay: LogDecay, log_momentum: Tensor<4>) -> Self {
+        assert!(
+            decay.channels.is_none(),
+            "momentum has one decay of the state"
+        );
+        let log_decay = decay.log;
         let decay = decay_matrix(log_decay.clone());
         let carry = products(log_decay);
         let persist = decay_matrix(log_momentum.clone());
         let persisted = products(log_momentum);
-        let rows = Rows {
-            carry,
-            slots: vec![decay.clone().matmul(persisted.clone())],
-            writes: decay.clone().matmul(persist.clone()),
-        };
+        let share = decay.clone().matmul(persisted.clone());
+        let writes = decay.clone().matmul(persist.clone());
         let slot = SlotEnd {
-            share: last_row(&rows.slots[0]),
+            share: last_row(&share),
             carry: last_row(&persisted),
             writes: last_row(&persist).transpose(),
         };
-        Self::from_rows(decay, rows, vec![slot])
-    }
-
-    fn from_rows(decay: Tensor<4>, rows: Rows, slots: Vec<SlotEnd>) -> Self {
         let end = ChunkEnd {
-            carry: last_row(&rows.carry),
-            writes: last_row(&rows.writes).transpose(),
-            slots,
+            carry: last_row(&carry),
+            writes: last_row(&writes).transpose(),
+            channels: None,
+            slots: vec![slot],
+        };
+        let rows = Rows {
+            carry,
+            slots: vec![share],
+            writes: WriteWeights::Numbers(writes),
         };
         Self { decay, rows, end }
+    }
+
+    /// Each write times a number of its own, `by: [n, g, c, 1]`.
+    #[must_use]
+    pub fn weighted(mut self, by: &Tensor<4>) -> Self {
+        self.rows.writes = match self.rows.writes {
+            WriteWeights::Numbers(weights) => {
+                WriteWeights::Numbers(weights * by.clone().transpose())
+            }
+            WriteWeights::Channels(decay) => WriteWeights::Channels(decay.weighted(by)),
+        };
+        self.end.writes = self.end.writes * by.clone();
+        for slot in &mut self.end.slots {
+            slot.writes = slot.writes.clone() * by.clone();
+        }
+        self
+    }
+}
+
+impl ChunkEnd {
+    /// `Σ_i writes_i x_iᵀ u_i`, `[n, g, d_in, d_out]`.
+    pub fn sum(&self, x: &Tensor<4>, u: &Tensor<4>) -> Tensor<4> {
+        let (x, u) = Side::on_writes(self.channels, &self.writes, x.clone(), u.clone());
+        x.transpose().matmul(u)
     }
 }
 
 impl Rows {
     /// The state *before* each token, in which its gradient is taken; with
-    /// [`Order::Before`] after that token's decay `a_t` (`decay` `[n, g, c, 1]`).
+    /// [`Order::Before`] after that token's decay `a_t` (`decay`, in the shape of `carry`).
     #[must_use]
     pub fn exclusive(&self, order: Order, decay: Tensor<4>) -> Self {
         let shift = |x: &Tensor<4>, first: Tensor<4>| {
@@ -114,7 +178,12 @@ impl Rows {
             slots: (self.slots.iter())
                 .map(|f| shift(f, first_row(f).zeros_like()))
                 .collect(),
-            writes: shift(&self.writes, first_row(&self.writes).zeros_like()),
+            writes: match &self.writes {
+                WriteWeights::Numbers(x) => {
+                    WriteWeights::Numbers(shift(x, first_row(x).zeros_like()))
+                }
+                WriteWeights::Channels(decay) => WriteWeights::Channels(decay.exclusive(order)),
+            },
         }
     }
 
@@ -128,7 +197,87 @@ impl Rows {
         Self {
             carry: cut(&self.carry),
             slots: self.slots.iter().map(cut).collect(),
-            writes: cut(&self.writes),
+            writes: match &self.writes {
+                WriteWeights::Numbers(x) => WriteWeights::Numbers(cut(x)),
+                WriteWeights::Channels(decay) => WriteWeights::Channels(decay.from_token(start)),
+            },
+        }
+    }
+
+    /// Those of each of the `n` chunks, as `split` divides a tensor of all of them.
+    pub fn split(self, split: impl Fn(Tensor<4>) -> Vec<Tensor<4>>) -> Vec<Self> {
+        let writes: Vec<_> = match self.writes {
+            WriteWeights::Numbers(x) => split(x).into_iter().map(WriteWeights::Numbers).collect(),
+            WriteWeights::Channels(decay) => (decay.split(&split).into_iter())
+                .map(WriteWeights::Channels)
+                .collect(),
+        };
+        let mut slots: Vec<_> = (self.slots.into_iter())
+            .map(|x| split(x).into_iter())
+            .collect();
+        (split(self.carry).into_iter().zip(writes))
+            .map(|(carry, writes)| Self {
+                carry,
+                slots: (slots.iter_mut())
+                    .map(|slot| slot.next().expect("one per chunk"))
+                    .collect(),
+                writes,
+            })
+            .collect()
+    }
+
+    /// The share of the chunk-start state in `z_t A_t`, as `f` takes rows through that state:
+    /// `f(z) ⊙ carry`, or `f(z ⊙ carry)` where the channels are those of `z`.
+    pub fn carried(
+        &self,
+        z: &Tensor<4>,
+        entering: Side,
+        f: impl Fn(Tensor<4>) -> Tensor<4>,
+    ) -> Tensor<4> {
+        match &self.writes {
+            WriteWeights::Channels(decay) if decay.side == entering => {
+                f(z.clone() * self.carry.clone())
+            }
+            _ => rows::scale(f(z.clone()), &self.carry),
+        }
+    }
+
+    /// `writes_ti ⟨z_t, x_i⟩` for rows `z [n, g, r·R, d]` of the tokens and the side `x` of the
+    /// writes that `z` meets, which is `entering`: `[n, g, r·R, c·R]`. Nothing where channels of
+    /// the other side have weights of their own, so that there is no number for each pair.
+    pub fn coupling(&self, z: Tensor<4>, x: &Tensor<4>, entering: Side) -> Option<Tensor<4>> {
+        match &self.writes {
+            WriteWeights::Numbers(weights) => {
+                let overlap = z.matmul(x.clone().transpose());
+                // Weights are of tokens, and repeated where a token has several rows.
+                let [_, _, tokens, chunk] = weights.dims();
+                let [_, _, rows_out, rows_in] = overlap.dims();
+                let by = rows::repeat(weights.clone(), 2, rows_out / tokens);
+                Some(overlap * rows::repeat(by, 3, rows_in / chunk))
+            }
+            WriteWeights::Channels(decay) if decay.side == entering => {
+                Some(decay.overlap(z, x.clone()))
+            }
+            WriteWeights::Channels(_) => None,
+        }
+    }
+
+    /// `Σ_i writes_ti ⟨z_t, x_i⟩ u_i`, `x` being the side of the writes that `z` meets.
+    pub fn written(
+        &self,
+        z: Tensor<4>,
+        x: &Tensor<4>,
+        u: &Tensor<4>,
+        entering: Side,
+    ) -> Tensor<4> {
+        match &self.writes {
+            WriteWeights::Channels(decay) if decay.side != entering => {
+                decay.sum(z.matmul(x.clone().transpose()), u.clone())
+            }
+            _ => {
+                let coupling = self.coupling(z, x, entering);
+                coupling.expect("a number for each pair").matmul(u.clone())
+            }
         }
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Tensor, activation, s};
 
+use crate::Side;
+
 /// Inner step size θ ≥ 0.
 pub const STEP: &str = "step";
 /// Retention a ∈ \[0, 1\] (keeps the past); values are `log a`.
@@ -17,7 +19,7 @@ pub const THRESHOLD: &str = "threshold";
 /// a product of about 1e-13 and not a NaN.
 const LOG_FLOOR: f64 = -30.0;
 
-/// A gate that a part needs: one value a token and head.
+/// A gate that a part needs: a value of each token and head, or of each of their channels.
 ///
 /// The layer owns the projection `z = x W + b`; the part says what becomes of `z`.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +30,51 @@ pub struct GateSpec {
     pub map: GateMap,
     /// Where the projection's bias starts.
     pub bias: f64,
+    /// The features of which each has a value of its own; none for one value a head.
+    pub channels: Option<Side>,
+    /// The gate whose projection this one reads in the place of its own, bias and all: Mamba-2's
+    /// step and decay share one.
+    pub source: Option<&'static str>,
+}
+
+impl GateSpec {
+    /// One value a head, of a projection of its own whose bias starts at `bias`.
+    pub fn new(name: &'static str, map: GateMap, bias: f64) -> Self {
+        Self {
+            name,
+            map,
+            bias,
+            channels: None,
+            source: None,
+        }
+    }
+
+    /// With a value for each feature of this side of a map.
+    #[must_use]
+    pub fn per(self, channels: Option<Side>) -> Self {
+        Self { channels, ..self }
+    }
+
+    /// Of the projection of another gate.
+    #[must_use]
+    pub fn from_projection_of(self, source: &'static str) -> Self {
+        let source = Some(source);
+        Self { source, ..self }
+    }
+
+    /// Values a head, for keys of `d_k` features and values of `d_v`.
+    pub fn width(&self, d_k: usize, d_v: usize) -> usize {
+        match self.channels {
+            None => 1,
+            Some(Side::Key) => d_k,
+            Some(Side::Value) => d_v,
+        }
+    }
+
+    /// Whether the layer has a projection for this gate alone.
+    pub fn has_projection(&self) -> bool {
+        self.map.is_projected() && self.source.is_none()
+    }
 }
 
 /// How a projection `z` becomes a gate.
@@ -45,8 +92,11 @@ pub enum GateMap {
     /// `−exp(r) · softplus(z)` with `r` learned per head: the decay of Mamba-2
     /// (arXiv 2405.21060) and Gated `DeltaNet` (arXiv 2412.06464) as its logarithm.
     DecayRate,
-    /// `softplus(z)`, in (0, ∞).
-    Softplus,
+    /// `scale · softplus(z)`, in (0, ∞).
+    Softplus {
+        /// The factor.
+        scale: f64,
+    },
 }
 
 impl GateMap {
@@ -64,7 +114,7 @@ impl GateMap {
     /// and is read by [`GateMap::DecayRate`] alone.
     ///
     /// # Shapes
-    /// `z` and the result: any, usually `[1, g, t, 1]`.
+    /// `z` and the result: any, usually `[1, g, t, w]`.
     pub fn apply(self, z: Tensor<4>, rate: Option<Tensor<4>>) -> Tensor<4> {
         match self {
             GateMap::Constant(value) => z.zeros_like().add_scalar(value),
@@ -80,7 +130,7 @@ impl GateMap {
                 };
                 decay.neg().clamp_min(LOG_FLOOR)
             }
-            GateMap::Softplus => activation::softplus(z, 1.0),
+            GateMap::Softplus { scale } => activation::softplus(z, 1.0).mul_scalar(scale),
         }
     }
 
@@ -95,7 +145,7 @@ pub fn inverse_softplus(y: f64) -> f64 {
     y + (-(-y).exp_m1()).ln()
 }
 
-/// Gate values by name, each `[n, g, t, 1]`.
+/// Gate values by name, each `[n, g, t, w]` with its [width](GateSpec::width).
 #[derive(Debug, Clone, Default)]
 pub struct Gates(BTreeMap<&'static str, Tensor<4>>);
 
@@ -202,10 +252,11 @@ mod tests {
             (GateMap::DecayRate, UNIT, Some(LN_2), -2.0),
             (GateMap::DecayRate, 0.0, Some(-LN_2), -0.5 * LN_2),
             (GateMap::DecayRate, 100.0, Some(0.0), -30.0),
-            (GateMap::Softplus, 0.0, None, LN_2),
-            (GateMap::Softplus, UNIT, None, 1.0),
-            (GateMap::Softplus, -20.0, None, 2.061_153_620_314_381e-9),
-            (GateMap::Softplus, 50.0, None, 50.0),
+            (GateMap::Softplus { scale: 1.0 }, 0.0, None, LN_2),
+            (GateMap::Softplus { scale: 1.0 }, UNIT, None, 1.0),
+            (GateMap::Softplus { scale: 1.0 }, -20.0, None, 2.061_153_620_314_381e-9),
+            (GateMap::Softplus { scale: 1.0 }, 50.0, None, 50.0),
+            (GateMap::Softplus { scale: 0.5 }, UNIT, None, 0.5),
         ] {
             let one = [1, 1, 1, 1];
             let rate_of = rate.map(|rate| tensor([rate], one));
@@ -242,7 +293,7 @@ mod tests {
             (sigmoid, true, false),
             (GateMap::LogSigmoid, true, false),
             (GateMap::DecayRate, true, true),
-            (GateMap::Softplus, true, false),
+            (GateMap::Softplus { scale: 1.0 }, true, false),
         ] {
             assert_eq!(map.is_projected(), is_projected, "{map:?}");
             assert_eq!(map.has_rate(), has_rate, "{map:?}");

@@ -21,6 +21,7 @@
 mod activation;
 mod algorithm;
 mod bias;
+mod channels;
 mod coefficients;
 mod gate;
 mod layer_norm;
@@ -36,7 +37,10 @@ pub use algorithm::{
     AlgorithmKind, ChunkEndAlgorithm, ChunkWrite, LinearAlgorithm, MapState, MemoryAlgorithm,
 };
 pub use bias::AttentionalBias;
-pub use coefficients::{ChunkEnd, Coefficients, Rows, SlotEnd, above, decay_matrix, products};
+pub use channels::{ChannelDecay, Channels, LogDecay, Side};
+pub use coefficients::{
+    ChunkEnd, Coefficients, Rows, SlotEnd, WriteWeights, above, decay_matrix, products,
+};
 pub use gate::{GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD, inverse_softplus};
 pub use memory::{Factor, Maps, MemoryArchitecture, Weights, typical};
 pub use part::{Axis, Part, table_of};

@@ -2,10 +2,10 @@
 
 use std::fmt::Debug;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, s};
 use serde::{Deserialize, Serialize};
 
-use crate::{GateMap, GateSpec, Gates, RETENTION};
+use crate::{GateMap, GateSpec, Gates, LogDecay, RETENTION};
 
 /// Whether the decay of a token comes before or after its gradient is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,13 +41,15 @@ pub trait RetentionGate: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// `log a_t`, `[n, g, t, 1]`: the gate [`RETENTION`], or 0 for a part that declares none;
-    /// `like` gives shape and device then.
-    fn log_decay(&self, gates: &Gates, like: &Tensor<4>) -> Tensor<4> {
-        if self.gates().iter().any(|gate| gate.name == RETENTION) {
-            gates.get(RETENTION)
-        } else {
-            like.zeros_like()
+    /// `log a_t`: the gate [`RETENTION`], or 0 for a part that declares none; `like`,
+    /// `[n, g, t, ·]`, gives shape and device then.
+    fn log_decay(&self, gates: &Gates, like: &Tensor<4>) -> LogDecay {
+        match self.gates().iter().find(|gate| gate.name == RETENTION) {
+            Some(gate) => LogDecay {
+                log: gates.get(RETENTION),
+                channels: gate.channels,
+            },
+            None => LogDecay::of_heads(like.clone().slice(s![.., .., .., ..1]).zeros_like()),
         }
     }
 

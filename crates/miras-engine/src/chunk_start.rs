@@ -9,7 +9,7 @@ use crate::{
     Initial, Rule,
     maps::TokenMaps,
     span::{ChunkGradients, SpanTokens},
-    split::{split_chunks, split_gates, split_rows},
+    split::{split_chunks, split_gates},
     steps::Steps,
 };
 
@@ -49,7 +49,7 @@ impl ChunkStart {
         let ones = vec![1; n];
         let mut gates = split_gates(&tokens.new_gates, 0, &ones).into_iter();
         let mut steps = Steps::of(rule, &tokens.gates, &coefficients.decay).split(n);
-        let mut before = before.map(|rows| split_rows(rows.from_token(first_new)).into_iter());
+        let mut before = before.map(|rows| rows.from_token(first_new).split(split_chunks).into_iter());
         let mut all_gates =
             several_steps(rule).then(|| split_gates(&tokens.gates, 0, &ones).into_iter());
         let (mut earlier, mut open) = match tokens.open {
@@ -131,7 +131,11 @@ impl ChunkStart {
                 .collect(),
         };
         let step = (self.steps).ruled(rule, program, &factors);
-        ChunkGradients { factors, step }
+        ChunkGradients {
+ factors,
+ step,
+ channels: rule.step_channels(),
+}
     }
 }
 
@@ -145,7 +149,11 @@ impl WholeChunk {
         let gradient = &mut |y| rule.bias.gradient(y, self.v.clone(), &self.gates);
         let factors = (rule.memory).factors(&initial.program, &weights, self.k.clone(), gradient);
         let step = (self.steps).ruled(rule, &initial.program, &factors);
-        ChunkGradients { factors, step }
+        ChunkGradients {
+ factors,
+ step,
+ channels: rule.step_channels(),
+}
     }
 }
 

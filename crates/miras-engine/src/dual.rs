@@ -7,11 +7,12 @@
 //! (coefficients, solves) is computed for all chunks before the walk.
 
 use burn::tensor::{Tensor, s};
-use miras_core::{Factor, Gates, MapState, Rows, STEP, Weights};
+use miras_core::{Factor, Gates, LogDecay, MapState, Rows, STEP, Weights};
 
 use crate::{
     Initial, Probe, Read, Rule, State, Tokens,
     maps::TokenMaps,
+    span::before,
     write::{WriteHalf, chunks, spans},
 };
 
@@ -91,16 +92,16 @@ fn span(
     if let (Some(probe), Some((k, v))) = (probe, probed) {
         let WriteHalf {
             rows,
-            log_decay,
+            decay,
             gates,
             ..
         } = &half;
-        let loss = read.loss(k, v, rows, log_decay, gates);
+        let loss = read.loss(k, v, rows, decay, gates);
         probe.record(
             &half.walk,
             &half.end,
             loss,
-            log_decay,
+            &decay.log,
             &gates.get(STEP),
             half.first_new,
         );
@@ -130,10 +131,10 @@ impl ReadHalf<'_> {
         k: Tensor<4>,
         v: Tensor<4>,
         rows: &Rows,
-        log_decay: &Tensor<4>,
+        decay: &LogDecay,
         gates: &Gates,
     ) -> Option<Tensor<4>> {
-        let before = rows.exclusive(self.rule.retention.order(), log_decay.clone().exp());
+        let before = before(self.rule, decay, rows);
         // Weights behind a linear link cost nothing to know better.
         let read = if self.rule.has_identity_link() {
             Read::Exact

@@ -1,7 +1,7 @@
 //! Every token's own weights, as maps that its rows go through.
 
 use burn::tensor::Tensor;
-use miras_core::{Factor, MapSpec, MapState, Maps, Rows, rows};
+use miras_core::{Factor, MapSpec, MapState, Maps, Rows, Side, WriteWeights, rows};
 
 use crate::{Initial, Rule};
 
@@ -134,36 +134,33 @@ struct DualMap<'a> {
 impl DualMap<'_> {
     fn apply(&self, z: Tensor<4>) -> Tensor<4> {
         let Factor { x, d: u } = self.write;
-        let overlap = z.clone().matmul(x.clone().transpose());
-        self.through(overlap, u, |w| z.clone().matmul(w.clone()))
+        self.through(z, [x, u], Side::Key, |z, w| z.matmul(w.clone()))
     }
 
     fn apply_transposed(&self, g: Tensor<4>) -> Tensor<4> {
         let Factor { x, d: u } = self.write;
-        let overlap = g.clone().matmul(u.clone().transpose());
-        self.through(overlap, x, |w| g.clone().matmul(w.clone().transpose()))
+        self.through(g, [u, x], Side::Value, |g, w| {
+            g.matmul(w.clone().transpose())
+        })
     }
 
-    /// Rows through the weights of their tokens: by `matrix` through a fixed matrix, and by their
-    /// `overlap` with one side of the writes against the other side, `written`.
+    /// Rows through the weights of their tokens: by `matrix` through a fixed matrix, and against
+    /// the two sides of the writes, that which the rows meet first.
     fn through(
         &self,
-        overlap: Tensor<4>,
-        written: &Tensor<4>,
-        matrix: impl Fn(&Tensor<4>) -> Tensor<4>,
+        z: Tensor<4>,
+        [met, given]: [&Tensor<4>; 2],
+        entering: Side,
+        matrix: impl Fn(Tensor<4>, &Tensor<4>) -> Tensor<4>,
     ) -> Tensor<4> {
-        let mut y = rows::scale(matrix(&self.start.weights), &self.rows.carry);
+        let start = |z| matrix(z, &self.start.weights);
+        let mut y = self.rows.carried(&z, entering, start);
         for (slot, share) in self.start.slots.iter().zip(&self.rows.slots) {
-            y = y + rows::scale(matrix(slot), share);
+            y = y + rows::scale(matrix(z.clone(), slot), share);
         }
-        // Coefficients are of tokens, and repeated where a token has several rows.
-        let [_, _, tokens, chunk] = self.rows.writes.dims();
-        let [_, _, rows_out, rows_in] = overlap.dims();
-        let by = rows::repeat(self.rows.writes.clone(), 2, rows_out / tokens);
-        let weighed = overlap * rows::repeat(by, 3, rows_in / chunk);
-        y = y - weighed.matmul(written.clone());
+        y = y - self.rows.written(z.clone(), met, given, entering);
         if let Some(anchor) = &self.anchor {
-            y = y + matrix(anchor);
+            y = y + matrix(z, anchor);
         }
         match &self.scale {
             Some(scale) => y * scale.clone(),
@@ -177,7 +174,10 @@ impl DualMap<'_> {
             start, write, rows, ..
         } = self;
         let [n, g, d_in, d_out] = start.weights.dims();
-        let [_, _, tokens, written] = rows.writes.dims();
+        let WriteWeights::Numbers(weights) = &rows.writes else {
+            panic!("weights are written out for decays of the whole state alone");
+        };
+        let [_, _, tokens, written] = weights.dims();
         let flat = |x: &Tensor<4>| x.clone().flatten::<3>(2, 3).unsqueeze_dim::<4>(2);
         let per_token = |x: &Tensor<4>| {
             let [_, _, all, width] = x.dims();
@@ -192,7 +192,7 @@ impl DualMap<'_> {
         for (slot, share) in start.slots.iter().zip(&rows.slots) {
             states = states + share.clone() * flat(slot);
         }
-        states = states - rows.writes.clone().matmul(outer);
+        states = states - weights.clone().matmul(outer);
         if let Some(anchor) = &self.anchor {
             states = states + flat(anchor);
         }

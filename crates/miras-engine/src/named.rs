@@ -108,7 +108,8 @@ impl State {
             }
         }
         for spec in rule.gates() {
-            layout.push((format!("open.gates.{}", spec.name), [1, g, open, 1]));
+            let width = spec.width(program.d_k(), program.d_v());
+            layout.push((format!("open.gates.{}", spec.name), [1, g, open, width]));
         }
         if several_steps(rule) {
             layout.push((OPEN_KEYS.to_owned(), [1, g, open, program.d_k()]));

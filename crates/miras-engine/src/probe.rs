@@ -43,19 +43,21 @@ impl Probe {
         skip: usize,
     ) {
         let factors = stack_factors(&walk.factors);
-        let steps = stack(&walk.steps, |step| step);
+        // The mean of a token's channels, where they have their own.
+        let token = |x: Tensor<4>| x.mean_dim(3);
+        let steps = token(stack(&walk.steps, |step| step));
         let surprise = rows::gradient_norm(&factors, step.dims()[2]);
         let write = surprise.clone() * steps.clone();
         let new = |x: Tensor<4>| {
             let c = x.dims()[2];
             x.slice(burn::tensor::s![.., .., skip..c, ..])
         };
-        let asked = new(step.clone()).add_scalar(rows::TINY);
+        let asked = new(token(step.clone())).add_scalar(rows::TINY);
         let ratio = new(steps).add_scalar(rows::TINY) / asked;
         for (into, values) in [
             (&mut self.surprise, new(surprise)),
             (&mut self.write, new(write)),
-            (&mut self.retention, new(log_decay.clone().exp())),
+            (&mut self.retention, new(token(log_decay.clone().exp()))),
             (&mut self.capped, ratio),
         ] {
             into.extend(numbers(values));

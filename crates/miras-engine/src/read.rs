@@ -1,7 +1,7 @@
 //! Reading a memory without writing.
 
 use burn::tensor::Tensor;
-use miras_core::{MapState, STEP, Weights};
+use miras_core::{MapState, Weights};
 
 use crate::{
     Initial, Open, Rule, State,
@@ -34,8 +34,7 @@ fn closed(rule: &Rule, initial: &Initial, state: &State) -> Vec<MapState> {
     else {
         return state.maps.clone();
     };
-    let log_decay = rule.retention.log_decay(gates, &gates.get(STEP));
-    let coefficients = rule.coefficients(log_decay, gates);
+    let coefficients = rule.coefficients(rule.log_decay(gates), gates);
     let steps = Steps::of(rule, gates, &coefficients.decay);
     let factors = iterations.last().expect("a chunk has gradients").clone();
     let step = steps.ruled(rule, &initial.program, &factors);
@@ -49,7 +48,11 @@ fn closed(rule: &Rule, initial: &Initial, state: &State) -> Vec<MapState> {
         maps: &state.maps,
         end: &coefficients.end,
         gates,
-        writes: &ChunkGradients { factors, step }.writes(),
+        writes: &ChunkGradients {
+ factors,
+ step,
+ channels: rule.step_channels(),
+}.writes(),
         whole: whole.as_ref(),
     };
     after_chunk(rule, initial, chunk)

@@ -14,10 +14,11 @@
 
 use burn::tensor::{Tensor, s};
 use miras_core::{
-    AlgorithmKind, ChunkWrite, Factor, Gates, MapState, Order, Program, STEP, TokenWrite, Weights,
+    AlgorithmKind, ChunkWrite, Factor, Gates, MapState, Order, Program, STEP, Side, TokenWrite,
+    Weights,
 };
 
-use crate::{Initial, Read, Rule, State, Tokens};
+use crate::{Initial, Read, Rule, State, Tokens, rule::largest_channel};
 
 /// Runs a whole sequence from `state` (which has no open chunk).
 ///
@@ -37,7 +38,7 @@ pub fn forward(
     for t in 0..tokens.len() {
         let token = tokens.range(t, t + 1);
         let gates = &token.gates;
-        let decay = rule.retention.log_decay(gates, &gates.get(STEP)).exp();
+        let decay = Decay::of(rule, gates);
         if settings.is_exact() {
             chunk = Chunk::new(rule, chunk.copies.swap_remove(last).maps);
         }
@@ -50,7 +51,7 @@ pub fn forward(
             };
             let point = match rule.retention.order() {
                 Order::After => point.clone(),
-                Order::Before => decayed(point, &decay),
+                Order::Before => decayed(point, &decay.state),
             };
             let factors = gradient(rule, initial, &point, &token);
             chunk.copies[s].write(rule, program, factors, &decay, gates);
@@ -103,6 +104,25 @@ fn decayed(maps: &[MapState], decay: &Tensor<4>) -> Vec<MapState> {
         .collect()
 }
 
+/// The decay of one token.
+struct Decay {
+    /// As a factor of a state: `[1, g, 1, 1]`, or per channel `[1, g, d_in, 1]` or
+    /// `[1, g, 1, d_out]`.
+    state: Tensor<4>,
+    /// The largest of the channels', `[1, g, 1, 1]`.
+    largest: Tensor<4>,
+}
+
+impl Decay {
+    fn of(rule: &Rule, gates: &Gates) -> Self {
+        let decay = rule.log_decay(gates);
+        Self {
+            largest: decay.largest().exp(),
+            state: Side::on_state(decay.channels, decay.log.exp()),
+        }
+    }
+}
+
 /// What the tokens of a chunk share.
 struct Chunk {
     anchor: Vec<MapState>,
@@ -148,33 +168,34 @@ impl Copy {
         rule: &Rule,
         program: &Program,
         factors: Vec<Factor>,
-        decay: &Tensor<4>,
+        decay: &Decay,
         gates: &Gates,
     ) {
         for token in &mut self.written {
-            token.left = token.left.clone() * decay.clone();
+            token.left = token.left.clone() * decay.largest.clone();
         }
         self.written.push(TokenWrite {
             factors,
-            step: gates.get(STEP),
+            step: largest_channel(gates.get(STEP)),
             damping: rule.damping(gates),
-            left: decay.ones_like(),
+            left: decay.largest.ones_like(),
         });
         let step = (rule.settings.rules().iter()).fold(gates.get(STEP), |step, rule| {
             rule.of_token(step, &self.written, program)
         });
 
-        self.carry = self.carry.clone() * decay.clone();
+        let step = Side::on_state(rule.step_channels(), step);
+        self.carry = self.carry.clone() * decay.state.clone();
         let token = self.written.last().expect("pushed above");
         for (l, Factor { x, d }) in token.factors.iter().enumerate() {
             let write = x.clone().transpose().matmul(d.clone()) * step.clone();
             match rule.algorithm.kind() {
                 AlgorithmKind::Linear(algorithm) => {
                     let map = self.maps[l].clone();
-                    self.maps[l] = algorithm.step(map, decay.clone(), write, gates);
+                    self.maps[l] = algorithm.step(map, decay.state.clone(), write, gates);
                 }
                 AlgorithmKind::ChunkEnd(_) => {
-                    self.pending[l] = self.pending[l].clone() * decay.clone() + write;
+                    self.pending[l] = self.pending[l].clone() * decay.state.clone() + write;
                 }
             }
         }
@@ -220,7 +241,7 @@ impl Copy {
         for t in 0..tokens.len() {
             let token = tokens.range(t, t + 1);
             let gates = &token.gates;
-            let decay = rule.retention.log_decay(gates, &gates.get(STEP)).exp();
+            let decay = Decay::of(rule, gates);
             let factors = gradient(rule, initial, maps, &token);
             copy.write(rule, &initial.program, factors, &decay, gates);
         }

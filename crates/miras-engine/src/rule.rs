@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, AttentionalBias, Coefficients, GateSpec, Gates, LinkKind, LocalRules, MapState,
-    MemoryAlgorithm, MemoryArchitecture, RetentionGate, STEP, StepRule,
+    AlgorithmKind, AttentionalBias, Coefficients, GateSpec, Gates, LinkKind, LocalRules, LogDecay,
+    MapState, MemoryAlgorithm, MemoryArchitecture, RETENTION, RetentionGate, STEP, Side, StepRule,
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,11 +37,39 @@ impl Rule {
 
     /// Whether an exact chunk form exists: a matrix, an algorithm that acts on every token, and
     /// gradients that follow from products of keys, that is a linear link or a gradient
-    /// that does not depend on the weights at all.
+    /// that does not depend on the weights at all. Where it does, decays and steps per channel of
+    /// the values would need a solve for each; steps per channel of the keys, one matrix for all.
     pub fn has_exact_form(&self) -> bool {
-        self.memory.is_linear()
-            && !self.acts_at_chunk_end()
-            && (self.has_identity_link() || self.bias.slope() == Some(0.0))
+        let (decay, step) = (self.decay_channels(), self.step_channels());
+        let by_products = match self.bias.slope() {
+            Some(0.0) => true,
+            Some(_) => {
+                self.has_identity_link()
+                    && decay != Some(Side::Value)
+                    && step != Some(Side::Value)
+            }
+            None => {
+                self.has_identity_link()
+                    && decay != Some(Side::Value)
+                    && step != Some(Side::Key)
+            }
+        };
+        self.memory.is_linear() && !self.acts_at_chunk_end() && by_products
+    }
+
+    /// The channels that have decays of their own.
+    pub fn decay_channels(&self) -> Option<Side> {
+        channels_of(&self.retention.gates(), RETENTION)
+    }
+
+    /// The channels that have step sizes of their own.
+    pub fn step_channels(&self) -> Option<Side> {
+        channels_of(&self.algorithm.gates(), STEP)
+    }
+
+    /// The decays of tokens.
+    pub(crate) fn log_decay(&self, gates: &Gates) -> LogDecay {
+        self.retention.log_decay(gates, &gates.get(STEP))
     }
 
     /// Whether the weights are the state (and the initial weights).
@@ -57,10 +85,10 @@ impl Rule {
 
     /// The coefficients of chunks of tokens; those of decayed sums for an algorithm that acts at
     /// chunk ends.
-    pub(crate) fn coefficients(&self, log_decay: Tensor<4>, gates: &Gates) -> Coefficients {
+    pub(crate) fn coefficients(&self, decay: LogDecay, gates: &Gates) -> Coefficients {
         match self.algorithm.kind() {
-            AlgorithmKind::Linear(algorithm) => algorithm.coefficients(log_decay, gates),
-            AlgorithmKind::ChunkEnd(_) => Coefficients::decayed_sum(log_decay),
+            AlgorithmKind::Linear(algorithm) => algorithm.coefficients(decay, gates),
+            AlgorithmKind::ChunkEnd(_) => Coefficients::decayed_sum(decay),
         }
     }
 
@@ -68,7 +96,7 @@ impl Rule {
     pub(crate) fn damping(&self, gates: &Gates) -> Tensor<4> {
         match self.algorithm.kind() {
             AlgorithmKind::Linear(algorithm) => algorithm.damping(gates),
-            AlgorithmKind::ChunkEnd(_) => gates.get(STEP).ones_like(),
+            AlgorithmKind::ChunkEnd(_) => largest_channel(gates.get(STEP)).ones_like(),
         }
     }
 
@@ -102,6 +130,19 @@ impl Rule {
         (self.linked(maps, initial).iter())
             .map(|state| self.retention.scale(state))
             .collect()
+    }
+}
+
+fn channels_of(gates: &[GateSpec], name: &str) -> Option<Side> {
+    let gate = gates.iter().find(|gate| gate.name == name);
+    gate.and_then(|gate| gate.channels)
+}
+
+/// The largest of each token's channels, `[n, g, c, d] → [n, g, c, 1]`.
+pub(crate) fn largest_channel(gate: Tensor<4>) -> Tensor<4> {
+    match gate.dims()[3] {
+        1 => gate,
+        _ => gate.max_dim(3),
     }
 }
 

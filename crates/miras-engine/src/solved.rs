@@ -1,7 +1,7 @@
 //! Exact gradients of a matrix whose bias has an affine gradient: one triangular solve a chunk.
 
 use burn::tensor::Tensor;
-use miras_core::{Factor, MapState, Rows, STEP};
+use miras_core::{Factor, MapState, Rows, STEP, Side};
 
 use crate::{
     Initial, Rule,
@@ -14,6 +14,7 @@ use crate::{
 pub(crate) struct Solved {
     k: Tensor<4>,
     step: Tensor<4>,
+    channels: Option<Side>,
     by_state: Option<Tensor<4>>,
     by_slots: Vec<Tensor<4>>,
     target: Tensor<4>,
@@ -21,7 +22,7 @@ pub(crate) struct Solved {
 
 impl Solved {
     /// Solves for the gradients `d_t` rather than the writes `u_t = θ_t d_t`:
-    /// `(I + σ (writes⁻ ⊙ K Kᵀ) diag(θ)) D = σ (carry⁻ ⊙ K A_0 + Σ slots⁻ ⊙ K S_0) − V`,
+    /// `(I + σ (writes⁻ ⊙ K (θ ⊙ K)ᵀ)) D = σ (carry⁻ ⊙ K A_0 + Σ slots⁻ ⊙ K S_0) − V`,
     /// with `⁻` the state each gradient is taken in (`before`) and σ the bias' slope.
     pub(crate) fn of_span(
         rule: &Rule,
@@ -38,8 +39,9 @@ impl Solved {
             (None, Vec::new(), v)
         } else {
             let before = before();
-            let overlap = k.clone().matmul(k.clone().transpose());
-            let coupling = before.writes * overlap * step.clone().transpose();
+            let (written, _) = Side::on_writes(Some(Side::Key), &step, k.clone(), k.clone());
+            let coupling = before.coupling(k.clone(), &written, Side::Key);
+            let coupling = coupling.expect("no channels of values, or there is no exact form");
             let inverse = unit_lower_inverse(coupling.mul_scalar(slope));
             let solve = |rhs: Tensor<4>| inverse.clone().matmul(rhs);
 
@@ -50,7 +52,7 @@ impl Solved {
             };
             let keys = k.clone().mul_scalar(slope);
             (
-                Some(solve(keys.clone() * before.carry)),
+                Some(solve(before.carried(&keys, Side::Key, |keys| keys))),
                 (before.slots.into_iter())
                     .map(|share| solve(keys.clone() * share))
                     .collect(),
@@ -69,6 +71,7 @@ impl Solved {
             .map(|_| Self {
                 k: keys.next().expect("one per chunk"),
                 step: steps.next().expect("one per chunk"),
+                channels: rule.step_channels(),
                 by_state: (by_state.as_mut()).map(|all| all.next().expect("one per chunk")),
                 by_slots: (by_slots.iter_mut())
                     .map(|slot| slot.next().expect("one per chunk"))
@@ -90,6 +93,7 @@ impl Solved {
         ChunkGradients {
             factors: vec![Factor { x, d }],
             step: self.step.clone(),
+            channels: self.channels,
         }
     }
 }

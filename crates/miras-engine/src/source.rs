@@ -1,7 +1,6 @@
 //! Where the gradients of a chunk come from: the one thing in which forms differ.
 
-use burn::tensor::Tensor;
-use miras_core::{Coefficients, MapState};
+use miras_core::{Coefficients, LogDecay, MapState};
 
 use crate::{
     Form, Initial, Rule,
@@ -31,10 +30,10 @@ impl GradientSource {
         rule: &Rule,
         initial: &Initial,
         tokens: SpanTokens,
-        log_decay: &Tensor<4>,
+        decay: &LogDecay,
         coefficients: &Coefficients,
     ) -> Vec<Self> {
-        let before = || before(rule, log_decay, &coefficients.rows);
+        let before = || before(rule, decay, &coefficients.rows);
         match (&rule.settings.form, rule.bias.slope()) {
             (Form::ChunkStart { picard, .. }, _) => {
                 let refined = (*picard > 0).then(before);

@@ -1,7 +1,7 @@
 //! The tokens of a span, and their gradients.
 
 use burn::tensor::Tensor;
-use miras_core::{Factor, Gates, Rows, rows};
+use miras_core::{Factor, Gates, LogDecay, Rows, Side};
 
 use crate::{Open, Rule};
 
@@ -19,23 +19,25 @@ pub(crate) struct SpanTokens {
 /// The gradients of a chunk's tokens, as factors per map, and their step sizes.
 pub(crate) struct ChunkGradients {
     pub(crate) factors: Vec<Factor>,
-    /// After the rules, `[1, g, c, 1]`.
+    /// After the rules, `[1, g, c, 1]`, or per channel `[1, g, c, d]`.
     pub(crate) step: Tensor<4>,
+    /// The channels that have steps of their own.
+    pub(crate) channels: Option<Side>,
 }
 
 impl ChunkGradients {
     /// The factors with step sizes multiplied in, `x` and `u`.
     pub(crate) fn writes(&self) -> Vec<Factor> {
         (self.factors.iter())
-            .map(|Factor { x, d }| Factor {
-                x: x.clone(),
-                d: rows::scale(d.clone(), &self.step),
+            .map(|Factor { x, d }| {
+                let (x, d) = Side::on_writes(self.channels, &self.step, x.clone(), d.clone());
+                Factor { x, d }
             })
             .collect()
     }
 }
 
 /// The state in which the gradient of each token is taken, before its own write.
-pub(crate) fn before(rule: &Rule, log_decay: &Tensor<4>, rows: &Rows) -> Rows {
-    rows.exclusive(rule.retention.order(), log_decay.clone().exp())
+pub(crate) fn before(rule: &Rule, decay: &LogDecay, rows: &Rows) -> Rows {
+    rows.exclusive(rule.retention.order(), decay.log.clone().exp())
 }

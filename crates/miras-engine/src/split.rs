@@ -23,7 +23,7 @@ use burn::{
     },
     tensor::{Shape, Slice, Tensor},
 };
-use miras_core::{Gates, Rows};
+use miras_core::Gates;
 
 /// The pieces of `x` along dimension `dim` that have these lengths.
 ///
@@ -80,24 +80,6 @@ pub(crate) fn split_gates(gates: &Gates, dim: usize, lengths: &[usize]) -> Vec<G
         }
     }
     pieces
-}
-
-/// The rows of each chunk.
-pub(crate) fn split_rows(rows: Rows) -> Vec<Rows> {
-    let mut slots: Vec<_> = (rows.slots.into_iter())
-        .map(|slot| split_chunks(slot).into_iter())
-        .collect();
-    (split_chunks(rows.carry)
-        .into_iter()
-        .zip(split_chunks(rows.writes)))
-    .map(|(carry, writes)| Rows {
-        carry,
-        slots: (slots.iter_mut())
-            .map(|slot| slot.next().expect("one per chunk"))
-            .collect(),
-        writes,
-    })
-    .collect()
 }
 
 /// Where a piece is in its parent.

@@ -3,13 +3,13 @@
 use burn::tensor::Tensor;
 use miras_core::{ChunkTokens, Factor, Gates, MapState, Program, STEP};
 
-use crate::{Rule, split::split_chunks};
+use crate::{Rule, rule::largest_channel, split::split_chunks};
 
 /// What the step rules need of chunks beside their factors.
 #[derive(Clone)]
 pub(crate) struct Steps {
-    /// θ, `[n, g, c, 1]`.
-    pub(crate) step: Tensor<4>,
+    /// θ, `[n, g, c, 1]`, or per channel `[n, g, c, d]`.
+    step: Tensor<4>,
     /// `1 − η`, or 1 without momentum, `[n, g, c, 1]`.
     damping: Tensor<4>,
     /// `A_tj`, `[n, g, c, c]`.
@@ -40,10 +40,13 @@ impl Steps {
 
     /// θ after the rules: `[1, g, c, 1]`.
     pub(crate) fn ruled(&self, rule: &Rule, program: &Program, factors: &[Factor]) -> Tensor<4> {
+        if rule.settings.rules().is_empty() {
+            return self.step.clone();
+        }
         let chunk = ChunkTokens {
             program,
             factors,
-            step: &self.step,
+            step: &largest_channel(self.step.clone()),
             damping: &self.damping,
             decay: &self.decay,
         };
@@ -62,7 +65,7 @@ pub(crate) fn of_one(
     if rule.settings.rules().is_empty() {
         return step;
     }
-    let one = step.ones_like();
+    let one = largest_channel(step.clone()).ones_like();
     let steps = Steps {
         step,
         damping: one.clone(),

@@ -1,12 +1,12 @@
 //! Exact gradients of a matrix under any bias: forward substitution on the products of keys.
 
 use burn::tensor::{Tensor, s};
-use miras_core::{Factor, Gates, MapState, Rows, STEP};
+use miras_core::{Factor, Gates, MapState, Rows, STEP, Side};
 
 use crate::{
     Initial, Rule,
     span::{ChunkGradients, SpanTokens},
-    split::{lengths, split, split_chunks, split_gates, split_rows},
+    split::{lengths, split, split_chunks, split_gates},
     steps::of_one,
 };
 
@@ -28,9 +28,10 @@ impl Substituted {
     pub(crate) fn of_span(tokens: SpanTokens, before: Rows) -> Vec<Self> {
         let SpanTokens { k, v, gates, .. } = tokens;
         let n = k.dims()[0];
-        let coupling = before.writes.clone() * k.clone().matmul(k.clone().transpose());
+        let coupling = before.coupling(k.clone(), &k, Side::Key);
+        let coupling = coupling.expect("no channels of values, or there is no exact form");
         let mut gates = split_gates(&gates, 0, &vec![1; n]).into_iter();
-        let mut before = split_rows(before).into_iter();
+        let mut before = before.split(split_chunks).into_iter();
         let mut coupling = split_chunks(coupling).into_iter();
         (split_chunks(k).into_iter().zip(split_chunks(v)))
             .map(|(k, v)| Self {
@@ -46,7 +47,8 @@ impl Substituted {
     /// `O(c² d)` and never a matrix a token, but `c` steps in a row.
     pub(crate) fn at(&self, rule: &Rule, initial: &Initial, map: &MapState) -> ChunkGradients {
         let c = self.k.dims()[2];
-        let mut base = self.k.clone().matmul(map.weights.clone()) * self.before.carry.clone();
+        let start = |k: Tensor<4>| k.matmul(map.weights.clone());
+        let mut base = self.before.carried(&self.k, Side::Key, start);
         for (slot, share) in map.slots.iter().zip(&self.before.slots) {
             base = base + self.k.clone().matmul(slot.clone()) * share.clone();
         }
@@ -97,6 +99,7 @@ impl Substituted {
                 d: Tensor::cat(d, 2),
             }],
             step: Tensor::cat(steps, 2),
+            channels: rule.step_channels(),
         }
     }
 }

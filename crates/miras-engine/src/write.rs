@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, ChunkEnd, ChunkWrite, Factor, Gates, MapState, Rows, STEP, SlotEnd, rows,
+    AlgorithmKind, ChunkEnd, ChunkWrite, Factor, Gates, LogDecay, MapState, Rows, SlotEnd,
 };
 
 use crate::{
@@ -66,8 +66,7 @@ pub(crate) fn chunks(rule: &Rule, x: Tensor<4>) -> Tensor<4> {
 pub(crate) struct WriteHalf {
     /// The gates of the chunks' tokens, those of an open chunk first.
     pub(crate) gates: Gates,
-    /// `[n, g, c, 1]`.
-    pub(crate) log_decay: Tensor<4>,
+    pub(crate) decay: LogDecay,
     /// The state after each token.
     pub(crate) rows: Rows,
     /// The first token of the chunk that this span brought.
@@ -101,8 +100,8 @@ impl WriteHalf {
             Some(open) => open.gates.clone().followed_by(new_gates.clone()),
         };
         let open = state.open;
-        let log_decay = rule.retention.log_decay(&gates, &gates.get(STEP));
-        let coefficients = rule.coefficients(log_decay.clone(), &gates);
+        let decay = rule.log_decay(&gates);
+        let coefficients = rule.coefficients(decay.clone(), &gates);
         if !rule.acts_at_chunk_end() {
             let slots = coefficients.rows.slots.len();
             assert_eq!(
@@ -118,7 +117,7 @@ impl WriteHalf {
             new_gates,
             open,
         };
-        let source = GradientSource::of_span(rule, initial, tokens, &log_decay, &coefficients);
+        let source = GradientSource::of_span(rule, initial, tokens, &decay, &coefficients);
 
         let len = coefficients.rows.carry.dims()[2];
         let closed = rule.settings.is_exact() || len == rule.settings.chunk;
@@ -151,7 +150,7 @@ impl WriteHalf {
         }
         Self {
             gates,
-            log_decay,
+            decay,
             rows: coefficients.rows,
             first_new: len - new,
             walk,
@@ -224,11 +223,10 @@ pub(crate) fn after_chunk(rule: &Rule, initial: &Initial, chunk: ChunkState<'_>)
         };
         maps = (maps.into_iter().zip(&writes))
             .map(|(map, Factor { x, d: u })| {
-                let write = x.clone().transpose();
                 let chunk = ChunkWrite {
                     step,
                     carry: carry.clone(),
-                    write: write.matmul(rows::scale(u.clone(), &end.writes)),
+                    write: end.sum(x, u),
                     gates,
                 };
                 algorithm.step(map, &chunk)
@@ -255,6 +253,7 @@ fn split_end(end: &ChunkEnd, n: usize) -> Vec<ChunkEnd> {
         .map(|_| ChunkEnd {
             carry: carry.next().expect("one per chunk"),
             writes: writes.next().expect("one per chunk"),
+            channels: end.channels,
             slots: (slots.iter_mut())
                 .map(|slot| {
                     let ((share, carry), writes) = slot.next().expect("one per chunk");

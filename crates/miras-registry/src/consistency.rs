@@ -51,6 +51,24 @@ pub(crate) fn check(rule: &Rule, kinds: [&str; 4]) -> Result<(), Refusal> {
             owners.push((axis, gate));
         }
     }
+    for (axis, gate) in &owners {
+        let Some(source) = gate.source else { continue };
+        let (part, name) = (part(*axis), gate.name);
+        let owner = owners.iter().find(|(_, other)| other.name == source);
+        let fault = match owner {
+            Some((_, owner)) if !owner.has_projection() => "has none",
+            Some((_, owner)) if owner.channels != gate.channels => "is of other channels",
+            Some(_) => continue,
+            None => "is not there",
+        };
+        return refuse(
+            *axis,
+            format!(
+                "the gate `{name}` of {part} reads the projection of the gate `{source}`, which {fault}"
+            ),
+            "choose a part with a projected gate of that name (for `retention`: retention.gate = \"rate\"), or a gate with a projection of its own (algorithm.step = \"input\")",
+        );
+    }
     let algorithm = part(Axis::Algorithm);
     if !rule.algorithm.gates().iter().any(|gate| gate.name == STEP) {
         return refuse(

@@ -53,7 +53,7 @@ fn stable_step(rule: &Rule) -> f64 {
             GateMap::Sigmoid { .. }
             | GateMap::LogSigmoid
             | GateMap::DecayRate
-            | GateMap::Softplus => 0.0,
+            | GateMap::Softplus { .. } => 0.0,
         })
     };
     let decay = match rule.retention.order() {
@@ -70,7 +70,9 @@ fn exceeded_step(rule: &Rule) -> Option<f64> {
         gate.name == STEP
             && match gate.map {
                 GateMap::Constant(step) | GateMap::Sigmoid { max: step } => step > bound,
-                GateMap::LogSigmoid | GateMap::DecayRate | GateMap::Softplus => false,
+                // A softplus has no largest value.
+                GateMap::Softplus { .. } => true,
+                GateMap::LogSigmoid | GateMap::DecayRate => false,
             }
     };
     let writes_back = rule.bias.slope() != Some(0.0);
@@ -91,6 +93,13 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
             "algorithm.form",
             "this algorithm moves the memory at chunk ends only",
             "use algorithm.form = \"chunk_start\"",
+        );
+    }
+    if rule.memory.is_linear() && rule.has_identity_link() && !rule.has_exact_form() {
+        return refuse(
+            "algorithm.form",
+            "there is no exact chunk form for these channels under this bias: each channel of the values would need a solve of its own, and steps per channel of the keys one that this bias does not have",
+            "use algorithm.form = \"chunk_start\" (algorithm.sweeps takes it towards the exact one), channels = \"key\" with bias.kind = \"l2\", or bias.kind = \"dot\"",
         );
     }
     if !rule.has_exact_form() {
@@ -129,7 +138,7 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
                 "with a unit key that comes again the exact rule may diverge from a step size of {bound} on, (1 + a)(1 + eta) for the least decay and momentum that the gates give, and nothing caps it"
             ),
             &format!(
-                "use algorithm.step_max = {bound} or less, or algorithm.form = \"chunk_start\" with its load cap"
+                "use algorithm.step_max = {bound} or less (with step = \"input\" or \"fixed\"), or algorithm.form = \"chunk_start\" with its load cap"
             ),
         );
     }
@@ -152,8 +161,40 @@ pub(crate) fn check_columns(rule: &Rule, program: &Program) -> Result<(), Refusa
     }
 }
 
+/// What decays and steps per channel ask of a rule.
+fn check_channels(rule: &Rule) -> Result<(), Refusal> {
+    let key = match (rule.decay_channels(), rule.step_channels()) {
+        (None, None) => return Ok(()),
+        (Some(_), _) => "retention.channels",
+        (None, Some(_)) => "algorithm.channels",
+    };
+    if !rule.memory.is_linear() {
+        return refuse(
+            key,
+            "channels are those of one map from keys to values, and this memory has others in between",
+            "leave channels out, or use memory.kind = \"matrix\"",
+        );
+    }
+    if !rule.has_identity_link() {
+        return refuse(
+            key,
+            "behind this retention's link the weights of a token are no sum over channels",
+            "leave channels out, or use retention.kind = \"l2\"",
+        );
+    }
+    if rule.decay_channels().is_some() && rule.algorithm.slots() > 0 {
+        return refuse(
+            key,
+            "there is no chunk form for decays per channel under an algorithm that keeps more than the weights",
+            "leave channels out, or use algorithm.kind = \"gd\"",
+        );
+    }
+    Ok(())
+}
+
 /// Checks a rule whose settings are resolved; `asked` is what the config says itself.
 pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
+    check_channels(rule)?;
     let settings = &rule.settings;
     if settings.is_exact() {
         check_exact(rule, asked)?;

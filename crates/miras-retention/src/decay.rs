@@ -61,10 +61,6 @@ impl Gate {
             Gate::Rate => (GateMap::DecayRate, inverse_softplus(-decay.ln())),
             Gate::Fixed => (GateMap::constant_log(decay), 0.0),
         };
-        GateSpec {
-            name: RETENTION,
-            map,
-            bias,
-        }
+        GateSpec::new(RETENTION, map, bias)
     }
 }

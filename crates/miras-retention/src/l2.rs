@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use miras_core::{GateSpec, Order, Part, RetentionGate, table_of};
+use miras_core::{Channels, GateSpec, Order, Part, RetentionGate, table_of};
 use serde::{Deserialize, Serialize};
 
 use crate::decay::{ANCHORED_KEY, DECAY, DECAY_KEY, GATE_KEY, Gate};
@@ -20,6 +20,10 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
             "\"after\" the gradient (Titans) or \"before\" it (Gated DeltaNet)",
         ),
         ANCHORED_KEY,
+        (
+            "channels",
+            "which have a decay of their own: \"head\" (default), \"key\" or \"value\": every feature of a head's keys (GLA, HGRN2) or of its values; channels need a matrix and an algorithm without momentum",
+        ),
     ],
     variants: &[
         "anchored = false\ndecay = 0.9",
@@ -28,10 +32,18 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
         "anchored = false\norder = 'before'\ndecay = 0.8",
         "anchored = true\ndecay = 0.8",
         "anchored = true\norder = 'before'\ndecay = 0.8",
+        "anchored = false\nchannels = 'key'\ndecay = 0.8",
+        "anchored = true\nchannels = 'key'\norder = 'before'\ndecay = 0.8",
+        "anchored = false\nchannels = 'value'\ndecay = 0.8",
     ],
     build: |section| {
         let l2 = section.part::<L2>()?;
         l2.gate.check(section, l2.decay)?;
+        if l2.channels != Channels::Head && l2.gate == Gate::Fixed {
+            let message = "a fixed decay is the same for all channels";
+            let help = "leave channels out, or use gate = \"sigmoid\" or \"rate\"".to_owned();
+            return Err(section.error("channels", message, Some(help)));
+        }
         Ok(Arc::new(l2))
     },
 };
@@ -49,6 +61,8 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 /// - Here `a` *keeps*: Titans' α is `1 − a`.
 /// - Neither paper gives the gate's activation. `sigmoid` starting near 1 is our choice;
 ///   `rate` is that of Mamba-2 and Gated `DeltaNet`.
+/// - With `channels = "key"` the decay is a vector, `W_t = diag(a_t) W_{t−1} − …` (GLA, arXiv
+///   2312.06635, Eq. 3; HGRN2, arXiv 2404.07904); with `"value"`, `W_{t−1} diag(a_t)`.
 /// - `order` is the whole difference between linear Titans without momentum and
 ///   Gated `DeltaNet`.
 /// - Anchored decay is ours. Without it a memory forgets its learned initial weights, over
@@ -66,6 +80,8 @@ pub struct L2 {
     pub order: Order,
     /// Whether `A` decays towards the initial weights rather than 0.
     pub anchored: bool,
+    /// What has a decay of its own.
+    pub channels: Channels,
 }
 
 impl Default for L2 {
@@ -75,13 +91,14 @@ impl Default for L2 {
             decay: DECAY,
             order: Order::After,
             anchored: false,
+            channels: Channels::Head,
         }
     }
 }
 
 impl RetentionGate for L2 {
     fn gates(&self) -> Vec<GateSpec> {
-        vec![self.gate.spec(self.decay)]
+        vec![self.gate.spec(self.decay).per(self.channels.side())]
     }
 
     fn order(&self) -> Order {

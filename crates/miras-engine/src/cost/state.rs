@@ -38,7 +38,10 @@ pub fn state(rule: &Rule, program: &Program) -> StateSize {
         } else {
             0
         };
-        (rule.settings.chunk - 1) * (factors + rule.gates().len() + tokens)
+        let gates: usize = (rule.gates().iter())
+            .map(|gate| gate.width(program.d_k(), program.d_v()))
+            .sum();
+        (rule.settings.chunk - 1) * (factors + gates + tokens)
     };
     StateSize {
         maps,

@@ -34,7 +34,7 @@ fn mixer(sizes: &Sizes, tokens: usize) -> usize {
         let scores = 3 * sizes.heads * tokens;
         return tokens * (convolutions + activations + 3 * inner + scores + inner);
     };
-    let gates = GATE * sizes.heads * choice.rule.gates().len();
+    let gates = GATE * sizes.heads * sizes.gate_widths(|_| true);
     // Queries and keys before they get their length.
     let features = activations + 2 * inner;
     // What is read, twice on its way through the norm, the output gate in three steps, the product.

@@ -12,7 +12,7 @@ pub use kept::kept;
 pub use parameters::{Parameters, parameters};
 pub use state::{StateNumbers, state};
 
-use miras_core::Program;
+use miras_core::{GateSpec, Program};
 use miras_registry::Choice;
 
 use crate::{ConvActivation, ModelSpec};
@@ -66,11 +66,18 @@ impl<'a> Sizes<'a> {
         }
     }
 
-    /// Projected gates a head.
+    /// Numbers a head that are projected for gates.
     fn projected(&self) -> usize {
-        let gates = (self.memory.as_ref()).map(|memory| memory.choice.rule.gates());
-        (gates.iter().flatten())
-            .filter(|gate| gate.map.is_projected())
-            .count()
+        self.gate_widths(GateSpec::has_projection)
+    }
+
+    /// Numbers a head of the gates for which `of` holds.
+    fn gate_widths(&self, of: impl Fn(&GateSpec) -> bool) -> usize {
+        let Some(Memory { choice, program }) = &self.memory else {
+            return 0;
+        };
+        (choice.rule.gates().iter().filter(|gate| of(gate)))
+            .map(|gate| gate.width(program.d_k(), program.d_v()))
+            .sum()
     }
 }

@@ -1,6 +1,6 @@
 //! A memory as a mixer.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use burn::{
     module::{Module, Param},
@@ -47,7 +47,7 @@ pub struct MemoryMixer {
     v: Projection,
     /// On queries, keys and values; empty without convolution.
     convs: Vec<ShortConv>,
-    /// All projected gates side by side, `[d, gates·h]`.
+    /// All projected gates side by side, `[d, Σ h·width]`.
     gates: Option<Linear>,
     /// Learned rates per head, `[h]`, of the gates that have one.
     rates: Vec<Param<Tensor<1>>>,
@@ -111,7 +111,7 @@ impl MemoryMixer {
             k: init.projection(&k_name, d, inner),
             v: init.projection(&format!("{name}.v"), d, inner),
             convs: init.convs(name, config.conv, inner),
-            gates: gate_projection(init, name, &specs, d, heads),
+            gates: gate_projection(init, name, &specs, d, heads, &program),
             rates: (specs.iter().filter(|spec| spec.map.has_rate()))
                 .map(|_| init.constant([heads], 0.0))
                 .collect(),
@@ -189,18 +189,25 @@ impl MemoryMixer {
     fn gate_values(&self, x: &Tensor<3>) -> Gates {
         let [b, t, _] = x.dims();
         let (h, g) = (self.heads, b * self.heads);
-        let projected = self.gates.as_ref().map(|w| w.forward(x.clone()));
+        let widths = (self.program.d_k(), self.program.d_v());
+        let mut projections = BTreeMap::new();
+        if let Some(gates) = &self.gates {
+            let projected = gates.forward(x.clone());
+            let mut from = 0;
+            for spec in self.specs.iter().filter(|spec| spec.has_projection()) {
+                let width = spec.width(widths.0, widths.1);
+                let z = projected.clone().slice(s![.., .., from..from + h * width]);
+                from += h * width;
+                let z = z.reshape([b, t, h, width]).swap_dims(1, 2);
+                projections.insert(spec.name, z.reshape([1, g, t, width]));
+            }
+        }
         let mut rates = self.rates.iter();
-        let mut at = 0;
         let mut gates = Gates::new();
         for spec in &self.specs {
-            let z = match &projected {
-                Some(z) if spec.map.is_projected() => {
-                    let z = z.clone().slice(s![.., .., at * h..(at + 1) * h]);
-                    at += 1;
-                    z.swap_dims(1, 2).reshape([1, g, t, 1])
-                }
-                _ => Tensor::zeros([1, g, t, 1], &x.device()),
+            let z = match projections.get(spec.source.unwrap_or(spec.name)) {
+                Some(z) => z.clone(),
+                None => Tensor::zeros([1, g, t, spec.width(widths.0, widths.1)], &x.device()),
             };
             let rate = if spec.map.has_rate() {
                 rates.next()
@@ -327,10 +334,11 @@ fn gate_projection(
     specs: &[GateSpec],
     d: usize,
     heads: usize,
+    program: &Program,
 ) -> Option<Linear> {
     let biases: Vec<f64> = (specs.iter())
-        .filter(|spec| spec.map.is_projected())
-        .flat_map(|spec| vec![spec.bias; heads])
+        .filter(|spec| spec.has_projection())
+        .flat_map(|spec| vec![spec.bias; heads * spec.width(program.d_k(), program.d_v())])
         .collect();
     if biases.is_empty() {
         return None;

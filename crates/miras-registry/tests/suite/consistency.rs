@@ -11,11 +11,7 @@ use miras_core::{
 use miras_registry::{Choice, Registry};
 
 fn gate(name: &'static str) -> GateSpec {
-    GateSpec {
-        name,
-        map: GateMap::Sigmoid { max: 1.0 },
-        bias: 0.0,
-    }
+    GateSpec::new(name, GateMap::Sigmoid { max: 1.0 }, 0.0)
 }
 
 /// A squared loss with gates of its own.

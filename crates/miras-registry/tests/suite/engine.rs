@@ -102,11 +102,7 @@ impl SignDescent {
 impl MemoryAlgorithm for SignDescent {
     fn gates(&self) -> Vec<GateSpec> {
         let map = GateMap::Sigmoid { max: 1.0 };
-        vec![GateSpec {
-            name: STEP,
-            map,
-            bias: 0.0,
-        }]
+        vec![GateSpec::new(STEP, map, 0.0)]
     }
 
     fn kind(&self) -> AlgorithmKind<'_> {
