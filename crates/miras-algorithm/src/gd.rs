@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, Channels, Coefficients, GateSpec, Gates, LinearAlgorithm, LogDecay, MapState, MemoryAlgorithm, Part,
-    table_of,
+    AlgorithmKind, Channels, Coefficients, GateSpec, Gates, LinearAlgorithm, LogDecay, MapState,
+    MemoryAlgorithm, Part, table_of,
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,8 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
         let gd = section.part::<Gd>()?;
         check(section, gd.step_max)?;
         if gd.channels != Channels::Head && gd.step != StepSize::Input {
-            let message = "a step size that is fixed, or that of the decay, is one for all channels";
+            let message =
+                "a step size that is fixed, or that of the decay, is one for all channels";
             let help = "leave channels out, or use step = \"input\"".to_owned();
             return Err(section.error("channels", message, Some(help)));
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, Coefficients, GateMap, GateSpec, Gates, LinearAlgorithm, LogDecay, MOMENTUM, MapState,
-    MemoryAlgorithm, Part, table_of,
+    AlgorithmKind, Coefficients, GateMap, GateSpec, Gates, LinearAlgorithm, LogDecay, MOMENTUM,
+    MapState, MemoryAlgorithm, Part, table_of,
 };
 use serde::{Deserialize, Serialize};
 

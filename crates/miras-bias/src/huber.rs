@@ -134,7 +134,10 @@ fn huber(r: Tensor<4>, delta: Tensor<4>) -> Tensor<4> {
 impl AttentionalBias for Huber {
     fn gates(&self) -> Vec<GateSpec> {
         let (map, bias) = if self.input_dependent {
-            (GateMap::Softplus { scale: 1.0 }, inverse_softplus(self.delta))
+            (
+                GateMap::Softplus { scale: 1.0 },
+                inverse_softplus(self.delta),
+            )
         } else {
             (GateMap::Constant(self.delta), 0.0)
         };

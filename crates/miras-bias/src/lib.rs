@@ -3,6 +3,7 @@
 //! One file a part and one line in [`PARTS`]; `docs/adding-a-part.md` says how to add one.
 
 mod dot;
+mod erase;
 mod huber;
 mod kl;
 mod l1;
@@ -12,6 +13,7 @@ mod robust;
 mod sign;
 
 pub use dot::Dot;
+pub use erase::Erase;
 pub use huber::{Huber, Scope};
 pub use kl::Kl;
 pub use l1::L1;
@@ -24,6 +26,7 @@ pub use robust::Robust;
 pub const PARTS: &[Part<dyn AttentionalBias>] = &[
     dot::PART,
     l2::PART,
+    erase::PART,
     lp::PART,
     l1::PART,
     huber::PART,

@@ -109,19 +109,26 @@ impl Inputs {
             let norm = x.clone().powi_scalar(2).sum_dim(3).sqrt();
             x / norm
         };
-        let mut keys = noise("k", memories * t * d_k);
         let repeated = (8..t).step_by(8).map(|to| (to, to - 7));
         let repeated: Vec<_> = [(2, 1), (4, 1), (5, 3)]
             .into_iter()
             .chain(repeated)
             .collect();
-        for g in 0..memories {
-            for &(to, from) in repeated.iter().filter(|(to, _)| *to < t) {
-                for d in 0..d_k {
-                    keys[(g * t + to) * d_k + d] = keys[(g * t + from) * d_k + d];
+        let keys = |name: &str| {
+            let mut keys = noise(name, memories * t * d_k);
+            for g in 0..memories {
+                for &(to, from) in repeated.iter().filter(|(to, _)| *to < t) {
+                    for d in 0..d_k {
+                        keys[(g * t + to) * d_k + d] = keys[(g * t + from) * d_k + d];
+                    }
                 }
             }
-        }
+            unit(tensor(keys, [1, memories, t, d_k]))
+        };
+        let k = match rule.keys() {
+            1 => keys("k"),
+            _ => Tensor::cat(vec![keys("erase"), keys("k")], 3),
+        };
         let mut gates = Gates::new();
         for spec in rule.gates() {
             let shape = [1, memories, t, spec.width(d_k, d_v)];
@@ -147,7 +154,7 @@ impl Inputs {
         Self {
             tokens: Tokens {
                 q: unit(random("q", [1, memories, t, d_k], -1.0, 1.0)),
-                k: unit(tensor(keys, [1, memories, t, d_k])),
+                k,
                 v: random("v", [1, memories, t, d_v], -1.0, 1.0),
                 gates,
             },

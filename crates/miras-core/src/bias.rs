@@ -13,17 +13,26 @@ pub trait AttentionalBias: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Whether a token has an erase key beside the write key, under which its value is written.
+    /// Then the loss is one of what is recalled at both: `y`, and its gradient, have the features
+    /// at the erase key and then those at the write key.
+    fn has_erase_key(&self) -> bool {
+        false
+    }
+
     /// `∂ℓ/∂y` in closed form.
     ///
     /// # Shapes
-    /// `y`, `v`, result: `[n, g, c, d]`; gates: `[n, g, c, 1]`.
+    /// `v`: `[n, g, c, d]`; `y` and result: the same, or `[n, g, c, 2d]` with an
+    /// [erase key](Self::has_erase_key); gates: `[n, g, c, 1]`.
     fn gradient(&self, y: Tensor<4>, v: Tensor<4>, gates: &Gates) -> Tensor<4>;
 
     /// `ℓ(y, v)` per token, `[n, g, c, 1]`; `None` where the gradient is not that of a loss.
     fn loss(&self, y: Tensor<4>, v: Tensor<4>, gates: &Gates) -> Option<Tensor<4>>;
 
     /// `Some(σ)` if the gradient is affine, `∂ℓ/∂y = σ y − v`: then a matrix
-    /// memory has an exact chunk form.
+    /// memory has an exact chunk form. With an [erase key](Self::has_erase_key), `σ y` at that and
+    /// `−v` at the write key.
     fn slope(&self) -> Option<f64> {
         None
     }

@@ -176,8 +176,26 @@ impl ChannelDecay {
     /// `Σ_k z_tk x_ik w_tik`, with a weight for each feature `k` that is summed over.
     ///
     /// # Shapes
-    /// `z: [n, g, r, d]` for the tokens asked for, `x: [n, g, c, d]`; result: `[n, g, r, c]`.
+    /// `z: [n, g, r·R, d]`, R rows for each of the tokens asked for, `x: [n, g, c·S, d]`; result:
+    /// `[n, g, r·R, c·S]`.
     pub fn overlap(&self, z: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
+        let c = self.log.dims()[2];
+        let [n, g, rows, _] = z.dims();
+        let (z, x) = (each_row(z, c - self.first), each_row(x, c));
+        let (r, s) = (z.len(), x.len());
+        let rows_of = |z: &Tensor<4>| {
+            let columns = x
+                .iter()
+                .map(|x| self.overlap_of_tokens(z.clone(), x.clone()));
+            let columns = Tensor::stack::<5>(columns.collect(), 4);
+            columns.reshape([n, g, rows / r, c * s])
+        };
+        let all = Tensor::stack::<5>(z.iter().map(rows_of).collect(), 3);
+        all.reshape([n, g, rows, c * s])
+    }
+
+    /// The same with one row a token.
+    fn overlap_of_tokens(&self, z: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
         let [n, g, c, d] = x.dims();
         let size = c.next_power_of_two();
         let flat = |x| padded(x, size).reshape([n * g, size, d]);
@@ -190,9 +208,25 @@ impl ChannelDecay {
     /// `Σ_i o_ti w_ti ⊙ u_i`, with a weight for each feature of `u`.
     ///
     /// # Shapes
-    /// `overlap: [n, g, r, c]` for the tokens asked for, `u: [n, g, c, d]`; result:
-    /// `[n, g, r, d]`.
+    /// `overlap: [n, g, r·R, c·S]`, R rows for each of the tokens asked for and S for each of the
+    /// chunk's, `u: [n, g, c·S, d]`; result: `[n, g, r·R, d]`.
     pub fn sum(&self, overlap: Tensor<4>, u: Tensor<4>) -> Tensor<4> {
+        let c = self.log.dims()[2];
+        let [n, g, rows, _] = overlap.dims();
+        let d = u.dims()[3];
+        let u = each_row(u, c);
+        let overlap = each_row(overlap, c - self.first);
+        let row = |overlap: Tensor<4>| {
+            let columns = each_row(overlap.swap_dims(2, 3), c).into_iter().zip(&u);
+            let parts = columns.map(|(o, u)| self.sum_of_tokens(o.swap_dims(2, 3), u.clone()));
+            parts.reduce(|a, b| a + b).expect("a token has a row")
+        };
+        let all = Tensor::stack::<5>(overlap.into_iter().map(row).collect(), 3);
+        all.reshape([n, g, rows, d])
+    }
+
+    /// The same with one row a token.
+    fn sum_of_tokens(&self, overlap: Tensor<4>, u: Tensor<4>) -> Tensor<4> {
         let [n, g, c, d] = u.dims();
         let size = c.next_power_of_two();
         let flat = |x| padded(x, size).reshape([n * g, size, d]);
@@ -288,6 +322,22 @@ fn sums_before(x: Tensor<3>) -> Tensor<3> {
         return zero;
     }
     Tensor::cat(vec![zero, x.slice(s![.., ..rows - 1, ..])], 1).cumsum(1)
+}
+
+/// The first row of each token, the second, and so on: `[n, g, c·R, d]` as R of `[n, g, c, d]`.
+fn each_row(x: Tensor<4>, tokens: usize) -> Vec<Tensor<4>> {
+    let [n, g, rows, d] = x.dims();
+    let each = rows / tokens;
+    if each == 1 {
+        return vec![x];
+    }
+    let x = x.reshape([n, g, tokens, each, d]);
+    (0..each)
+        .map(|at| {
+            let row = x.clone().slice(s![.., .., .., at..=at, ..]);
+            row.reshape([n, g, tokens, d])
+        })
+        .collect()
 }
 
 /// With rows of zeros behind it, up to `size`.

@@ -94,9 +94,8 @@ fn writes_have_factors_of_their_own() {
     let (z, x) = (noise(1, c * D), noise(2, c * D));
     let plain = ChannelDecay::new(Side::Key, tensor(&decays(c), [c, D]));
     let weighted = plain.clone().weighted(&tensor(&by, [c, 1]));
-    let overlap = |decay: ChannelDecay| {
-        numbers(decay.overlap(tensor(&z, [c, D]), tensor(&x, [c, D])))
-    };
+    let overlap =
+        |decay: ChannelDecay| numbers(decay.overlap(tensor(&z, [c, D]), tensor(&x, [c, D])));
     for (at, (plain, weighted)) in (overlap(plain).iter().zip(overlap(weighted))).enumerate() {
         assert!((plain * by[at % c] - weighted).abs() < 1e-12);
     }

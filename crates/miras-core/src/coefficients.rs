@@ -236,7 +236,7 @@ impl Rows {
     ) -> Tensor<4> {
         match &self.writes {
             WriteWeights::Channels(decay) if decay.side == entering => {
-                f(z.clone() * self.carry.clone())
+                f(rows::scale(z.clone(), &self.carry))
             }
             _ => rows::scale(f(z.clone()), &self.carry),
         }
@@ -263,13 +263,7 @@ impl Rows {
     }
 
     /// `Σ_i writes_ti ⟨z_t, x_i⟩ u_i`, `x` being the side of the writes that `z` meets.
-    pub fn written(
-        &self,
-        z: Tensor<4>,
-        x: &Tensor<4>,
-        u: &Tensor<4>,
-        entering: Side,
-    ) -> Tensor<4> {
+    pub fn written(&self, z: Tensor<4>, x: &Tensor<4>, u: &Tensor<4>, entering: Side) -> Tensor<4> {
         match &self.writes {
             WriteWeights::Channels(decay) if decay.side != entering => {
                 decay.sum(z.matmul(x.clone().transpose()), u.clone())

@@ -254,7 +254,12 @@ mod tests {
             (GateMap::DecayRate, 100.0, Some(0.0), -30.0),
             (GateMap::Softplus { scale: 1.0 }, 0.0, None, LN_2),
             (GateMap::Softplus { scale: 1.0 }, UNIT, None, 1.0),
-            (GateMap::Softplus { scale: 1.0 }, -20.0, None, 2.061_153_620_314_381e-9),
+            (
+                GateMap::Softplus { scale: 1.0 },
+                -20.0,
+                None,
+                2.061_153_620_314_381e-9,
+            ),
             (GateMap::Softplus { scale: 1.0 }, 50.0, None, 50.0),
             (GateMap::Softplus { scale: 0.5 }, UNIT, None, 0.5),
         ] {

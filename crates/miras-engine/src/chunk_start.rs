@@ -49,7 +49,8 @@ impl ChunkStart {
         let ones = vec![1; n];
         let mut gates = split_gates(&tokens.new_gates, 0, &ones).into_iter();
         let mut steps = Steps::of(rule, &tokens.gates, &coefficients.decay).split(n);
-        let mut before = before.map(|rows| rows.from_token(first_new).split(split_chunks).into_iter());
+        let mut before =
+            before.map(|rows| rows.from_token(first_new).split(split_chunks).into_iter());
         let mut all_gates =
             several_steps(rule).then(|| split_gates(&tokens.gates, 0, &ones).into_iter());
         let (mut earlier, mut open) = match tokens.open {
@@ -92,10 +93,8 @@ impl ChunkStart {
         maps: &[MapState],
     ) -> Vec<ChunkGradients> {
         let program = &*initial.program;
-        let factors = |maps: &dyn Maps| {
-            let gradient = &mut |y| rule.bias.gradient(y, self.v.clone(), &self.gates);
-            (rule.memory).factors(program, maps, self.k.clone(), gradient)
-        };
+        let factors =
+            |maps: &dyn Maps| rule.factors(program, maps, self.k.clone(), &self.v, &self.gates);
         let anchor = &rule.weights(maps, initial);
         let at_anchor = factors(&Weights {
             maps: anchor,
@@ -132,10 +131,10 @@ impl ChunkStart {
         };
         let step = (self.steps).ruled(rule, program, &factors);
         ChunkGradients {
- factors,
- step,
- channels: rule.step_channels(),
-}
+            factors,
+            step,
+            channels: rule.step_channels(),
+        }
     }
 }
 
@@ -146,14 +145,14 @@ impl WholeChunk {
             maps: &rule.weights(maps, initial),
             gains: &initial.gains,
         };
-        let gradient = &mut |y| rule.bias.gradient(y, self.v.clone(), &self.gates);
-        let factors = (rule.memory).factors(&initial.program, &weights, self.k.clone(), gradient);
+        let program = &initial.program;
+        let factors = rule.factors(program, &weights, self.k.clone(), &self.v, &self.gates);
         let step = (self.steps).ruled(rule, &initial.program, &factors);
         ChunkGradients {
- factors,
- step,
- channels: rule.step_channels(),
-}
+            factors,
+            step,
+            channels: rule.step_channels(),
+        }
     }
 }
 

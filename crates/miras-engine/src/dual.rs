@@ -91,10 +91,7 @@ fn span(
     let y = read.outputs(q, &half.rows);
     if let (Some(probe), Some((k, v))) = (probe, probed) {
         let WriteHalf {
-            rows,
-            decay,
-            gates,
-            ..
+            rows, decay, gates, ..
         } = &half;
         let loss = read.loss(k, v, rows, decay, gates);
         probe.record(
@@ -141,9 +138,10 @@ impl ReadHalf<'_> {
         } else {
             self.rule.settings.read()
         };
+        let k = self.rule.key_rows(k);
         let y = self.through(read, &before.from_token(self.first_new), k);
         let gates = gates.map(|gate| gate.slice(s![.., .., self.first_new.., ..]));
-        self.rule.bias.loss(y, v, &gates)
+        self.rule.loss(y, v, &gates)
     }
 
     /// The memory with each row through the weights that `rows` describes for it, as far as

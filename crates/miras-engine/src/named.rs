@@ -102,7 +102,7 @@ impl State {
         for s in 0..=rule.settings.picard() {
             for (at, map) in maps.iter().enumerate() {
                 let name = factor_name(s, at);
-                let rows = open * map.rows;
+                let rows = open * rule.keys() * map.rows;
                 layout.push((format!("{name}.x"), [1, g, rows, map.d_in]));
                 layout.push((format!("{name}.d"), [1, g, rows, map.d_out]));
             }
@@ -112,7 +112,10 @@ impl State {
             layout.push((format!("open.gates.{}", spec.name), [1, g, open, width]));
         }
         if several_steps(rule) {
-            layout.push((OPEN_KEYS.to_owned(), [1, g, open, program.d_k()]));
+            layout.push((
+                OPEN_KEYS.to_owned(),
+                [1, g, open, rule.keys() * program.d_k()],
+            ));
             layout.push((OPEN_VALUES.to_owned(), [1, g, open, program.d_v()]));
         }
         layout

@@ -49,10 +49,11 @@ fn closed(rule: &Rule, initial: &Initial, state: &State) -> Vec<MapState> {
         end: &coefficients.end,
         gates,
         writes: &ChunkGradients {
- factors,
- step,
- channels: rule.step_channels(),
-}.writes(),
+            factors,
+            step,
+            channels: rule.step_channels(),
+        }
+        .writes(),
         whole: whole.as_ref(),
     };
     after_chunk(rule, initial, chunk)

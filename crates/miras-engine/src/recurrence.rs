@@ -91,8 +91,8 @@ fn gradient(rule: &Rule, initial: &Initial, maps: &[MapState], token: &Tokens) -
         maps: &rule.weights(maps, initial),
         gains: &initial.gains,
     };
-    let at_output = &mut |y| rule.bias.gradient(y, token.v.clone(), &token.gates);
-    (rule.memory).factors(&initial.program, &weights, token.k.clone(), at_output)
+    let Tokens { k, v, gates, .. } = token;
+    rule.factors(&initial.program, &weights, k.clone(), v, gates)
 }
 
 fn decayed(maps: &[MapState], decay: &Tensor<4>) -> Vec<MapState> {

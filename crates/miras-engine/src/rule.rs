@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, AttentionalBias, Coefficients, GateSpec, Gates, LinkKind, LocalRules, LogDecay,
-    MapState, MemoryAlgorithm, MemoryArchitecture, RETENTION, RetentionGate, STEP, Side, StepRule,
+    AlgorithmKind, AttentionalBias, Coefficients, Factor, GateSpec, Gates, LinkKind, LocalRules,
+    LogDecay, MapState, Maps, MemoryAlgorithm, MemoryArchitecture, Program, RETENTION,
+    RetentionGate, STEP, Side, StepRule,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,17 +45,66 @@ impl Rule {
         let by_products = match self.bias.slope() {
             Some(0.0) => true,
             Some(_) => {
-                self.has_identity_link()
-                    && decay != Some(Side::Value)
-                    && step != Some(Side::Value)
+                self.has_identity_link() && decay != Some(Side::Value) && step != Some(Side::Value)
             }
             None => {
                 self.has_identity_link()
+                    && !self.bias.has_erase_key()
                     && decay != Some(Side::Value)
                     && step != Some(Side::Key)
             }
         };
         self.memory.is_linear() && !self.acts_at_chunk_end() && by_products
+    }
+
+    /// Keys of a token that are compared and written: 2 where the bias has an erase key.
+    pub fn keys(&self) -> usize {
+        1 + usize::from(self.bias.has_erase_key())
+    }
+
+    /// The keys of tokens, side by side, as a row each:
+    /// `[n, g, c, keys·d] → [n, g, c·keys, d]`.
+    pub fn key_rows(&self, keys: Tensor<4>) -> Tensor<4> {
+        let [n, g, c, d] = keys.dims();
+        match self.keys() {
+            1 => keys,
+            each => keys.reshape([n, g, c * each, d / each]),
+        }
+    }
+
+    /// The gradient of the inner loss of each token with respect to every map, as factors of
+    /// `c · keys` rows times those of the map.
+    ///
+    /// # Shapes
+    /// `k: [n, g, c, keys·d_k]`, `v: [n, g, c, d_v]`, gates: `[n, g, c, ·]`.
+    pub fn factors(
+        &self,
+        program: &Program,
+        maps: &dyn Maps,
+        k: Tensor<4>,
+        v: &Tensor<4>,
+        gates: &Gates,
+    ) -> Vec<Factor> {
+        let gradient = &mut |y: Tensor<4>| {
+            let at_keys = self.bias.gradient(self.side_by_side(y), v.clone(), gates);
+            self.key_rows(at_keys)
+        };
+        (self.memory).factors(program, maps, self.key_rows(k), gradient)
+    }
+
+    /// The inner loss of each token whose [keys](Self::key_rows) recall `y [n, g, c·keys, d_v]`,
+    /// where there is one: `[n, g, c, 1]`.
+    pub fn loss(&self, y: Tensor<4>, v: Tensor<4>, gates: &Gates) -> Option<Tensor<4>> {
+        self.bias.loss(self.side_by_side(y), v, gates)
+    }
+
+    /// The rows of a token's keys as features.
+    fn side_by_side(&self, y: Tensor<4>) -> Tensor<4> {
+        let [n, g, rows, d] = y.dims();
+        match self.keys() {
+            1 => y,
+            each => y.reshape([n, g, rows / each, d * each]),
+        }
     }
 
     /// The channels that have decays of their own.

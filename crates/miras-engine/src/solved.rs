@@ -1,7 +1,7 @@
 //! Exact gradients of a matrix whose bias has an affine gradient: one triangular solve a chunk.
 
-use burn::tensor::Tensor;
-use miras_core::{Factor, MapState, Rows, STEP, Side};
+use burn::tensor::{Tensor, s};
+use miras_core::{Factor, MapState, Rows, STEP, Side, rows};
 
 use crate::{
     Initial, Rule,
@@ -35,26 +35,47 @@ impl Solved {
         let step = gates.get(STEP);
         let n = k.dims()[0];
 
+        // The slope of each row: with an erase key, the value belongs to the row after it.
+        let slopes = |x: Tensor<4>| match rule.keys() {
+            1 => x.mul_scalar(slope),
+            keys => {
+                let [n, g, rows, d] = x.dims();
+                let x = x.reshape([n, g, rows / keys, keys * d]);
+                let erase = x.slice(s![.., .., .., ..d]).mul_scalar(slope);
+                let write = Tensor::zeros([n, g, rows / keys, (keys - 1) * d], &erase.device());
+                Tensor::cat(vec![erase, write], 3).reshape([n, g, rows, d])
+            }
+        };
+        let target = match rule.keys() {
+            1 => v,
+            keys => {
+                let [n, g, c, d] = v.dims();
+                let erase = Tensor::zeros([n, g, c, (keys - 1) * d], &v.device());
+                rule.key_rows(Tensor::cat(vec![erase, v], 3))
+            }
+        };
+        let k = rule.key_rows(k);
+
         let (by_state, by_slots, target) = if slope == 0.0 {
-            (None, Vec::new(), v)
+            (None, Vec::new(), target)
         } else {
             let before = before();
             let (written, _) = Side::on_writes(Some(Side::Key), &step, k.clone(), k.clone());
             let coupling = before.coupling(k.clone(), &written, Side::Key);
             let coupling = coupling.expect("no channels of values, or there is no exact form");
-            let inverse = unit_lower_inverse(coupling.mul_scalar(slope));
+            let inverse = unit_lower_inverse(slopes(coupling));
             let solve = |rhs: Tensor<4>| inverse.clone().matmul(rhs);
 
             let target = if rule.retention.is_anchored() {
-                v - k.clone().matmul(initial.maps[0].clone()).mul_scalar(slope)
+                target - slopes(k.clone().matmul(initial.maps[0].clone()))
             } else {
-                v
+                target
             };
-            let keys = k.clone().mul_scalar(slope);
+            let keys = slopes(k.clone());
             (
                 Some(solve(before.carried(&keys, Side::Key, |keys| keys))),
-                (before.slots.into_iter())
-                    .map(|share| solve(keys.clone() * share))
+                (before.slots.iter())
+                    .map(|share| solve(rows::scale(keys.clone(), share)))
                     .collect(),
                 solve(target),
             )

@@ -13,7 +13,8 @@ use crate::{
 /// Keys, values, queries and gates of one call.
 ///
 /// # Shapes
-/// `q`, `k`: `[1, g, t, d_k]`; `v`: `[1, g, t, d_v]`; gates: `[1, g, t, 1]`.
+/// `q`: `[1, g, t, d_k]`; `k`: the same, or `[1, g, t, 2·d_k]` with an erase key before each write
+/// key, as [`Rule::keys`] says; `v`: `[1, g, t, d_v]`; gates: `[1, g, t, 1]`, or per channel.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     /// Queries.

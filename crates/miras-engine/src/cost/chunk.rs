@@ -60,9 +60,9 @@ impl<'a> Chunk<'a> {
         maps.flat_map(|(l, map)| [map].repeat(1 + usize::from(self.program.flows_back(l))))
     }
 
-    /// Rows of a map's input.
-    pub(super) fn rows(&self, map: &MapSpec) -> usize {
-        self.c * map.rows
+    /// Keys of all tokens.
+    pub(super) fn keys(&self) -> usize {
+        self.c * self.rule.keys()
     }
 
     /// Numbers in the weights of all maps.

@@ -1,6 +1,6 @@
 //! The matrix products of the inner loop.
 
-use miras_core::{MapSpec, Program, RuleCost};
+use miras_core::{MapSpec, Program, RuleCost, Side};
 
 use super::{
     Flops,
@@ -43,9 +43,10 @@ impl Chunk<'_> {
     }
 
     fn chunk_start(&self) -> Flops {
-        let anchored: Flops = self.passes().map(|map| self.plain(map)).sum();
+        let rows = self.keys();
+        let anchored: Flops = self.passes().map(|map| self.plain(map, rows)).sum();
         let refined = if self.rule.has_identity_link() {
-            self.each_token(self.passes())
+            self.each_token(self.passes(), rows)
         } else {
             self.all_written_out() + anchored
         };
@@ -53,31 +54,49 @@ impl Chunk<'_> {
         anchored + refined * picard + self.rules() * (1.0 + picard)
     }
 
-    /// All rows through one matrix, forward or transposed.
-    fn plain(&self, map: &MapSpec) -> Flops {
-        Flops::product(self.rows(map), map.d_in, map.d_out, Both)
+    /// Rows through one matrix, forward or transposed; `rows` of each is what the memory gets.
+    fn plain(&self, map: &MapSpec, rows: usize) -> Flops {
+        Flops::product(rows * map.rows, map.d_in, map.d_out, Both)
     }
 
     /// The rows of every pass through the weights of their tokens, and writing those out where
     /// that is cheaper.
-    fn each_token<'a>(&self, passes: impl Iterator<Item = &'a MapSpec>) -> Flops {
+    fn each_token<'a>(&self, passes: impl Iterator<Item = &'a MapSpec>, rows: usize) -> Flops {
         let written: Flops = (self.maps().iter())
             .filter(|map| is_written(map))
             .map(|map| self.written_out(map))
             .sum();
-        written + passes.map(|map| self.through(map)).sum()
+        written + passes.map(|map| self.through(map, rows)).sum()
     }
 
-    /// All rows through the weights of their tokens: those that are written out, or state, slots
+    /// Rows through the weights of their tokens: those that are written out, or state, slots
     /// and anchor, and against the chunk's writes.
-    fn through(&self, map: &MapSpec) -> Flops {
+    fn through(&self, map: &MapSpec, rows: usize) -> Flops {
         if is_written(map) {
-            return self.plain(map);
+            return self.plain(map, rows);
         }
-        let rows = self.rows(map);
-        self.plain(map) * self.matrices() as f64
-            + Flops::product(rows, map.d_in, rows, Both)
-            + Flops::product(rows, rows, map.d_out, Both)
+        self.plain(map, rows) * self.matrices() as f64
+            + self.against_writes(map, rows, Side::Key)
+            + self.against_writes(map, rows, Side::Value)
+    }
+
+    /// The product of rows with one side of the chunk's writes. Where channels of that side have
+    /// decays of their own it is that of all pairs of halves.
+    fn against_writes(&self, map: &MapSpec, rows: usize, side: Side) -> Flops {
+        let (rows, written) = (rows * map.rows, self.keys() * map.rows);
+        let width = match side {
+            Side::Key => map.d_in,
+            Side::Value => map.d_out,
+        };
+        if self.rule.decay_channels() == Some(side) {
+            let size = self.c.next_power_of_two();
+            let each = Flops::product(1, size * (size - 1) / 2, width, Both);
+            return each * (rows / self.c * (written / self.c)) as f64;
+        }
+        match side {
+            Side::Key => Flops::product(rows, width, written, Both),
+            Side::Value => Flops::product(rows, written, width, Both),
+        }
     }
 
     /// The matrices that make up a token's weights: the state, the slots, the anchor.
@@ -87,7 +106,7 @@ impl Chunk<'_> {
 
     /// A map's weights of every token: the products of its rows, and their sums.
     fn written_out(&self, map: &MapSpec) -> Flops {
-        Flops::product(map.d_in, map.rows, map.d_out, Both) * self.c as f64
+        Flops::product(map.d_in, map.rows, map.d_out, Both) * self.keys() as f64
             + Flops::product(self.c, self.c, map.weights(), Both)
     }
 
@@ -100,11 +119,13 @@ impl Chunk<'_> {
         let c = self.c;
         let overlaps = (self.program.output_maps().iter())
             .map(|l| &self.maps()[*l])
-            .map(|map| Flops::product(c, map.rows * map.d_in, c, Both))
+            .map(|map| Flops::product(c, self.rule.keys() * map.rows * map.d_in, c, Both))
             .chain([Flops::product(c, c, 1, Both)])
             .sum::<Flops>();
-        let norms = (self.maps().iter().filter(|map| map.rows > 1))
-            .map(|map| Flops::product(map.rows, map.d_in + map.d_out, map.rows, Both) * c as f64)
+        let norms = (self.maps().iter())
+            .map(|map| (self.rule.keys() * map.rows, map.d_in + map.d_out))
+            .filter(|(rows, _)| *rows > 1)
+            .map(|(rows, widths)| Flops::product(rows, widths, rows, Both) * c as f64)
             .sum::<Flops>();
         overlaps * self.rules_that_compute(RuleCost::Overlaps) as f64
             + norms * self.rules_that_compute(RuleCost::GradientNorms) as f64
@@ -112,26 +133,26 @@ impl Chunk<'_> {
 
     /// Products of keys, the triangular inverse, solves, and the state's share in the gradients.
     fn solved(&self) -> Flops {
-        let (c, d_k, d_v) = (self.c, self.program.d_k(), self.program.d_v());
+        let (rows, d_k, d_v) = (self.keys(), self.program.d_k(), self.program.d_v());
         let states = 1.0 + self.slots as f64;
-        Flops::product(c, d_k, c, Both)
+        self.against_writes(&self.maps()[0], rows, Side::Key)
             + self.inverse()
-            + Flops::product(c, c, d_k, Both) * states
-            + Flops::product(c, c, d_v, Both)
-            + Flops::product(c, d_k, d_v, Both) * self.matrices() as f64
+            + Flops::product(rows, rows, d_k, Both) * states
+            + Flops::product(rows, rows, d_v, Both)
+            + Flops::product(rows, d_k, d_v, Both) * self.matrices() as f64
     }
 
     /// The inverse itself, and two products for its derivative.
     fn inverse(&self) -> Flops {
-        let c = self.c;
-        merges(c) + Flops::product(c, c, c, One) * 2.0
+        let rows = self.keys();
+        merges(rows) + Flops::product(rows, rows, rows, One) * 2.0
     }
 
     /// Products of keys, the state's share, and each token against those before it: in its own
     /// block one by one, and those of earlier blocks at once.
     fn substituted(&self) -> Flops {
         let (c, d_k, d_v) = (self.c, self.program.d_k(), self.program.d_v());
-        let mut all = Flops::product(c, d_k, c, Both)
+        let mut all = self.against_writes(&self.maps()[0], c, Side::Key)
             + Flops::product(c, d_k, d_v, Both) * self.matrices() as f64;
         for start in (0..c).step_by(BLOCK) {
             let block = BLOCK.min(c - start);
@@ -144,17 +165,17 @@ impl Chunk<'_> {
     /// The chunk's writes into state and slots.
     fn end(&self) -> Flops {
         (self.maps().iter())
-            .map(|map| Flops::product(map.d_in, self.rows(map), map.d_out, Both))
+            .map(|map| Flops::product(map.d_in, self.keys() * map.rows, map.d_out, Both))
             .sum::<Flops>()
             * (1 + self.slots) as f64
     }
 
     fn read(&self) -> Flops {
-        let plain = self.maps().iter().map(|map| self.plain(map)).sum();
+        let plain = self.maps().iter().map(|map| self.plain(map, self.c)).sum();
         match self.rule.settings.read() {
             Read::Stale => plain,
             Read::Exact if !self.rule.has_identity_link() => self.all_written_out() + plain,
-            Read::Exact | Read::Frozen => self.each_token(self.maps().iter()),
+            Read::Exact | Read::Frozen => self.each_token(self.maps().iter(), self.c),
         }
     }
 }

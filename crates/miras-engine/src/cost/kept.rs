@@ -59,17 +59,17 @@ impl Chunk<'_> {
         coefficients + source + self.kept_at_the_end() + self.kept_by_read()
     }
 
-    /// Numbers in the inputs of all maps, all rows.
+    /// Numbers in the inputs of all maps, all rows of all keys.
     fn inputs(&self) -> usize {
         (self.maps().iter())
-            .map(|map| self.rows(map) * map.d_in)
+            .map(|map| self.keys() * map.rows * map.d_in)
             .sum()
     }
 
-    /// Numbers in the outputs of all maps, all rows.
+    /// Numbers in the outputs of all maps, all rows of all keys.
     fn outputs(&self) -> usize {
         (self.maps().iter())
-            .map(|map| self.rows(map) * map.d_out)
+            .map(|map| self.keys() * map.rows * map.d_out)
             .sum()
     }
 
@@ -84,11 +84,12 @@ impl Chunk<'_> {
     /// too, but for its input. Each value and each gradient at a value is kept once.
     fn kept_by_memory(&self, gradient: bool) -> usize {
         let program = self.program;
+        let rows = if gradient { self.keys() } else { self.c };
         let mut values = BTreeSet::new();
         let mut gradients = BTreeSet::new();
         let mut others = 0;
         for (value, node) in program.nodes() {
-            let numbers = self.c * program.shape(value).numbers();
+            let numbers = rows * program.shape(value).numbers();
             let flows = gradient && node.operands().iter().any(|x| program.is_learned(*x));
             match node {
                 Node::Linear { .. } | Node::Product { .. } => values.extend(node.operands()),
@@ -107,13 +108,13 @@ impl Chunk<'_> {
                 Node::ByHand => {
                     let kind = Activation::Gelu;
                     let inner: usize = (self.inner_maps())
-                        .map(|map| self.rows(map) * map.d_in)
+                        .map(|map| rows * map.rows * map.d_in)
                         .sum();
                     // Argument, value and, on the way back, the gradient at the value.
                     let each = 2 + usize::from(gradient) + kept_by_activation(kind, gradient);
                     let gains: usize = program.gains().iter().map(|gain| gain.d).sum();
                     let norm = kept_by_norm(gradient) + usize::from(gradient);
-                    others += each * inner + norm * self.c * gains;
+                    others += each * inner + norm * rows * gains;
                 }
             }
             if gradient && (flows || matches!(node, Node::Linear { .. })) {
@@ -121,7 +122,7 @@ impl Chunk<'_> {
             }
         }
         values.remove(&program.input());
-        let numbers = |value| self.c * program.shape(value).numbers();
+        let numbers = |value| rows * program.shape(value).numbers();
         let all = values.into_iter().chain(gradients);
         others + all.map(numbers).sum::<usize>()
     }
@@ -131,8 +132,9 @@ impl Chunk<'_> {
     /// and slots, and with the writes before and after their coefficients.
     fn kept_by_each_token(&self, backward: bool) -> usize {
         let pass = |map: &MapSpec, width: usize| {
-            let rows = self.rows(map);
-            (1 + self.slots) * rows * width + 2 * rows * rows
+            let rows = if backward { self.keys() } else { self.c } * map.rows;
+            let products = 2 * rows * self.keys() * map.rows;
+            (1 + self.slots) * rows * width + products + self.kept_by_channels(width)
         };
         let dual = |map: &&MapSpec| !is_written(map);
         let written = self.maps().iter().filter(|map| is_written(map));
@@ -142,6 +144,16 @@ impl Chunk<'_> {
         let back = self.inner_maps().filter(dual);
         let back: usize = back.map(|map| pass(map, map.d_in)).sum();
         weights + forward + if backward { back } else { 0 }
+    }
+
+    /// What halving the chunk keeps where channels have decays of their own: of each half, at each
+    /// size, its rows before and after their decays and those decays, and the products between.
+    fn kept_by_channels(&self, width: usize) -> usize {
+        if self.rule.decay_channels().is_none() {
+            return 0;
+        }
+        let size = self.c.next_power_of_two();
+        3 * size * width * size.ilog2() as usize + 2 * size * size
     }
 
     /// What the link keeps of each number of a state.
@@ -176,7 +188,7 @@ impl Chunk<'_> {
         } else {
             self.kept_by_written_weights()
         };
-        let keys = self.c * self.program.d_k();
+        let keys = self.keys() * self.program.d_k();
         let before = usize::from(picard > 0) * 2 * squares;
         keys + overlaps
             + self.link() * self.weights()
@@ -186,8 +198,11 @@ impl Chunk<'_> {
     }
 
     fn kept_by_solves(&self, slope: f64) -> usize {
-        let squares = self.c * self.c;
-        let (key, value) = (self.c * self.program.d_k(), self.c * self.program.d_v());
+        let squares = self.keys() * self.keys();
+        let (key, value) = (
+            self.keys() * self.program.d_k(),
+            self.keys() * self.program.d_v(),
+        );
         // Keys of the chunk, gradients without and with their step sizes.
         let factors = key + 2 * value;
         if slope == 0.0 {
@@ -196,7 +211,11 @@ impl Chunk<'_> {
         // Coupling coefficients, products of keys, both, their inverse without and with a graph.
         let decayed = usize::from(self.rule.retention.order() == Order::Before);
         // Right sides and what solves them, keys and values.
-        factors + (5 + decayed) * squares + (2 * (1 + self.slots) + 1) * key + 2 * value
+        factors
+            + (5 + decayed) * squares
+            + (2 * (1 + self.slots) + 1) * key
+            + 2 * value
+            + self.kept_by_channels(self.program.d_k())
     }
 
     fn kept_by_substitution(&self) -> usize {

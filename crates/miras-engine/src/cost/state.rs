@@ -30,11 +30,11 @@ pub fn state(rule: &Rule, program: &Program) -> StateSize {
         0
     } else {
         let rows: usize = (all.iter())
-            .map(|map| map.rows * (map.d_in + map.d_out))
+            .map(|map| rule.keys() * map.rows * (map.d_in + map.d_out))
             .sum();
         let factors = rows * (1 + rule.settings.picard());
         let tokens = if several_steps(rule) {
-            program.d_k() + program.d_v()
+            rule.keys() * program.d_k() + program.d_v()
         } else {
             0
         };

@@ -48,7 +48,8 @@ fn mixer(sizes: &Sizes) -> usize {
     let gates = choice.rule.gates();
     let rates = gates.iter().filter(|gate| gate.map.has_rate()).count();
     let gates = sizes.heads * (sizes.projected() * (dim + 1) + rates);
-    5 * dim * inner + convolutions + gates + sizes.head
+    let erase = inner * usize::from(choice.rule.bias.has_erase_key());
+    5 * dim * inner + convolutions + gates + erase + sizes.head
 }
 
 /// Initial weights and gains of one memory.

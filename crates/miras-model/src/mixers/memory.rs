@@ -28,6 +28,7 @@ use crate::{
 /// ```text
 /// q, k, v = f(conv(x W_q)), f(conv(x W_k)), f(conv(x W_v))     q, k ← q/|q|, k/|k| per head
 /// f       = SiLU, or nothing, as `model.conv_activation` says
+/// e       = k ⊙ ξ, e/|e| per head, where the bias has an erase key; ξ learned from 1 on
 /// gates   = per token and head, from x W_gates + b, as the four parts ask
 /// y       = the inner loop of `miras-engine` over k, v, q and gates
 /// out     = (RMSNorm(y) ⊙ SiLU(x W_o)) W_out
@@ -47,6 +48,8 @@ pub struct MemoryMixer {
     v: Projection,
     /// On queries, keys and values; empty without convolution.
     convs: Vec<ShortConv>,
+    /// What makes erase keys of the features of keys, `[h, d_k]`; only where the bias has them.
+    erase: Option<Param<Tensor<2>>>,
     /// All projected gates side by side, `[d, Σ h·width]`.
     gates: Option<Linear>,
     /// Learned rates per head, `[h]`, of the gates that have one.
@@ -111,6 +114,7 @@ impl MemoryMixer {
             k: init.projection(&k_name, d, inner),
             v: init.projection(&format!("{name}.v"), d, inner),
             convs: init.convs(name, config.conv, inner),
+            erase: (rule.bias.has_erase_key()).then(|| init.constant([heads, program.d_k()], 1.0)),
             gates: gate_projection(init, name, &specs, d, heads, &program),
             rates: (specs.iter().filter(|spec| spec.map.has_rate()))
                 .map(|_| init.constant([heads], 0.0))
@@ -146,9 +150,18 @@ impl MemoryMixer {
         let (convolved, tails) = convolve(&self.convs, projected, tails);
         let [q, k, v] = convolved.map(|x| to_memories(self.conv_activation.apply(x), self.heads));
         let gates = self.gate_values(&x);
+        let erase = self.erase.as_ref().map(|scale| {
+            let [b, ..] = x.dims();
+            let scale = per_memory(scale.val().unsqueeze_dim(1), b);
+            unit_rows(k.clone() * scale)
+        });
+        let k = unit_rows(k);
         let tokens = Tokens {
             q: unit_rows(q),
-            k: unit_rows(k),
+            k: match erase {
+                None => k,
+                Some(erase) => Tensor::cat(vec![erase, k], 3),
+            },
             v,
             gates,
         };
@@ -318,6 +331,9 @@ impl TokenMixer for MemoryMixer {
             groups.put(ParameterGroup::Memory, parameter);
         }
         groups.put(ParameterGroup::Norm, &self.norm.gamma);
+        if let Some(erase) = &self.erase {
+            groups.put(ParameterGroup::Norm, erase);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::support::{
 use burn::tensor::{Tensor, s};
 use miras_contract::{Case, Size, made_exact};
 use miras_core::{Factor, Weights};
-use miras_engine::{Initial, Rule, State, dual};
+use miras_engine::{Initial, Rule, State, Tokens, dual};
 use miras_registry::Registry;
 
 const TOLERANCE: f64 = 1e-9;
@@ -314,15 +314,15 @@ fn inner_gradients_equal_finite_differences_of_the_inner_loss() {
             continue;
         }
         let Inputs { tokens, initial } = Inputs::new(&case.rule, 1);
-        let Rule { memory, bias, .. } = &case.rule;
         let program = &*initial.program;
         let at = |initial: &Initial| {
             let weights = Weights {
                 maps: &initial.maps,
                 gains: &initial.gains,
             };
-            let y = memory.forward(program, &weights, tokens.k.clone());
-            bias.loss(y, tokens.v.clone(), &tokens.gates).map(numbers)
+            let keys = case.rule.key_rows(tokens.k.clone());
+            let y = case.rule.memory.forward(program, &weights, keys);
+            (case.rule.loss(y, tokens.v.clone(), &tokens.gates)).map(numbers)
         };
         if at(&initial).is_none() {
             continue;
@@ -331,9 +331,8 @@ fn inner_gradients_equal_finite_differences_of_the_inner_loss() {
             maps: &initial.maps,
             gains: &initial.gains,
         };
-        let factors = memory.factors(program, &weights, tokens.k.clone(), &mut |y| {
-            bias.gradient(y, tokens.v.clone(), &tokens.gates)
-        });
+        let Tokens { k, v, gates, .. } = &tokens;
+        let factors = case.rule.factors(program, &weights, k.clone(), v, gates);
         for (l, Factor { x, d }) in factors.into_iter().enumerate() {
             let gradient = numbers(x.transpose().matmul(d));
             let values = numbers(initial.maps[l].clone());
