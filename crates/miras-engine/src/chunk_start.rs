@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, Coefficients, Factor, Gates, MapState, Maps, Program, Rows, STEP, Weights,
+    AlgorithmKind, Coefficients, Factor, Gates, MapState, Maps, Program, Rows, Weights,
 };
 
 use crate::{

@@ -7,7 +7,7 @@ use miras_core::{
 
 use crate::{
     Initial, Open, Rule, State,
-    chunk_start::{WholeChunk, several_steps},
+    chunk_start::WholeChunk,
     source::GradientSource,
     span::{ChunkGradients, SpanTokens},
     split::{split, split_chunks, split_gates},

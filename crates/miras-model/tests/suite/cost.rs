@@ -10,6 +10,7 @@ use miras_config::{ConfigError, Layers};
 use miras_core::{
     Axis, Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, Program, ProgramError, table_of,
 };
+use miras_engine::Form;
 use miras_model::{LanguageModel, ModelSpec, Pass, cost};
 use miras_registry::Registry;
 

@@ -7,7 +7,10 @@ use miras_core::{Axis, GateMap, GateSpec, MOMENTUM, RETENTION, STEP, THRESHOLD};
 use miras_registry::Registry;
 
 use crate::naive::{Params, sigmoid};
-use crate::small::{HEADS, initial, numbers, small, spec};
+use crate::small::{DIM, HEADS, initial, numbers, small, spec};
+
+/// Features of each head.
+const HEAD_DIM: usize = DIM / HEADS;
 
 /// The value a gate of a part is documented to start with: that of the key which stands for
 /// it, or else what its map makes of the bias that the part asks for.
@@ -40,15 +43,16 @@ fn value_of(gate: &GateSpec, kept: f64) -> f64 {
 /// A gate's value for each head where the input is 0, in a model just built.
 fn start(spec: &GateSpec, params: &Params, at: &mut usize, rate: &mut usize) -> Vec<f64> {
     let mixer = "blocks.0.mixer";
-    let shape = [1, HEADS, 1, 1];
     let tensor = |values: &[f64]| {
+        let shape = [1, HEADS, 1, values.len() / HEADS];
         let data = TensorData::new(values.to_vec(), shape).convert::<f32>();
         Tensor::<4>::from_data(data, &Device::flex())
     };
-    let z = if spec.map.is_projected() {
-        *at += HEADS;
+    let z = if spec.has_projection() {
+        let width = HEADS * spec.width(HEAD_DIM, HEAD_DIM);
+        *at += width;
         let biases = params.get(&format!("{mixer}.gates.bias"));
-        tensor(&biases[*at - HEADS..*at])
+        tensor(&biases[*at - width..*at])
     } else {
         tensor(&[0.3; HEADS])
     };
@@ -69,6 +73,10 @@ fn gates_of_all_parts_start_where_their_settings_say() {
             for variant in [""].iter().chain(part.variants) {
                 let mut axes = format!("[{}]\nkind = '{}'\n{variant}\n", axis.table(), part.kind);
                 axes += "[memory]\nkind = 'matrix'\n";
+                // Decays per channel go with no slots.
+                if axis == Axis::Retention {
+                    axes += "[algorithm]\nkind = 'gd'\n";
+                }
                 let spec = small("", &axes);
                 let rule = &spec.choice.as_ref().unwrap().rule;
                 let groups = [

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use miras_core::{
     AlgorithmKind, AttentionalBias, ChunkEndAlgorithm, ChunkWrite, Coefficients, GateMap, GateSpec,
-    Gates, LinearAlgorithm, MOMENTUM, MapState, MemoryAlgorithm, Part, RETENTION, RetentionGate,
-    STEP,
+    Gates, LinearAlgorithm, LogDecay, MOMENTUM, MapState, MemoryAlgorithm, Part, RETENTION,
+    RetentionGate, STEP,
 };
 use miras_registry::{Choice, Registry};
 
@@ -55,7 +55,7 @@ impl RetentionGate for Retaining {
 struct Slotted {
     gates: &'static [&'static str],
     slots: usize,
-    coefficients: fn(Tensor<4>) -> Coefficients,
+    coefficients: fn(LogDecay) -> Coefficients,
     /// Slots that `step` gives back.
     kept: usize,
     at_chunk_end: bool,
@@ -107,8 +107,8 @@ impl LinearAlgorithm for Slotted {
         self.moved(map, weights)
     }
 
-    fn coefficients(&self, log_decay: Tensor<4>, _: &Gates) -> Coefficients {
-        (self.coefficients)(log_decay)
+    fn coefficients(&self, decay: LogDecay, _: &Gates) -> Coefficients {
+        (self.coefficients)(decay)
     }
 }
 
@@ -119,12 +119,12 @@ impl ChunkEndAlgorithm for Slotted {
     }
 }
 
-fn with_momentum(log_decay: Tensor<4>) -> Coefficients {
-    Coefficients::momentum(log_decay.clone(), log_decay)
+fn with_momentum(decay: LogDecay) -> Coefficients {
+    Coefficients::momentum(decay.clone(), decay.log)
 }
 
-fn with_a_row_alone(log_decay: Tensor<4>) -> Coefficients {
-    let mut coefficients = with_momentum(log_decay);
+fn with_a_row_alone(decay: LogDecay) -> Coefficients {
+    let mut coefficients = with_momentum(decay);
     coefficients.end.slots.clear();
     coefficients
 }

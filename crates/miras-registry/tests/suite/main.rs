@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod by_hand;
+mod channels;
 mod consistency;
 mod contract;
 mod devices;
