@@ -346,7 +346,7 @@ fn padded(x: Tensor<4>, size: usize) -> Tensor<4> {
     if rows == size {
         return x;
     }
-    let zeros = Tensor::zeros([n, g, size - rows, d], &x.device());
+    let zeros = Tensor::zeros([n, g, size - rows, d], (&x.device(), x.dtype()));
     Tensor::cat(vec![x, zeros], 2)
 }
 
@@ -356,7 +356,7 @@ fn padded_before(x: Tensor<4>, count: usize) -> Tensor<4> {
         return x;
     }
     let [n, g, _, d] = x.dims();
-    let zeros = Tensor::zeros([n, g, count, d], &x.device());
+    let zeros = Tensor::zeros([n, g, count, d], (&x.device(), x.dtype()));
     Tensor::cat(vec![zeros, x], 2)
 }
 

@@ -42,7 +42,10 @@ impl Solved {
                 let [n, g, rows, d] = x.dims();
                 let x = x.reshape([n, g, rows / keys, keys * d]);
                 let erase = x.slice(s![.., .., .., ..d]).mul_scalar(slope);
-                let write = Tensor::zeros([n, g, rows / keys, (keys - 1) * d], &erase.device());
+                let write = Tensor::zeros(
+                    [n, g, rows / keys, (keys - 1) * d],
+                    (&erase.device(), erase.dtype()),
+                );
                 Tensor::cat(vec![erase, write], 3).reshape([n, g, rows, d])
             }
         };
@@ -50,7 +53,7 @@ impl Solved {
             1 => v,
             keys => {
                 let [n, g, c, d] = v.dims();
-                let erase = Tensor::zeros([n, g, c, (keys - 1) * d], &v.device());
+                let erase = Tensor::zeros([n, g, c, (keys - 1) * d], (&v.device(), v.dtype()));
                 rule.key_rows(Tensor::cat(vec![erase, v], 3))
             }
         };

@@ -1,9 +1,12 @@
 //! What the engine promises beyond the registry's parts: several gradient rows a
 //! token, algorithms that act at chunk ends, linear splitting, stable solves.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use burn::tensor::{Tensor, TensorData, s};
@@ -193,19 +196,20 @@ fn an_algorithm_that_acts_at_chunk_ends_equals_the_recurrence() {
 fn an_open_chunk_keeps_its_tokens_for_several_steps() {
     let rule = choose(CHUNK_START).unwrap().rule;
     let mut rule = made_chunk_start(&rule, 0, Read::Stale);
-    let inputs = Inputs::new(&rule, 8);
     rule.algorithm = Arc::new(SignDescent::new(2));
+    let inputs = Inputs::new(&rule, 8);
     let state = State::new(&rule, &inputs.initial);
     let first = inputs.tokens.range(0, 5);
     let state = dual::forward(&rule, &inputs.initial, state, &first, false).state;
 
     let program = &inputs.initial.program;
     let named = state.named();
-    let shapes: Vec<_> = (named.iter())
-        .map(|(name, values)| (name.clone(), values.dims()))
-        .collect();
-    let g = inputs.tokens.k.dims()[1];
-    assert_eq!(shapes, State::layout(&rule, program, g, 5));
+    let shapes = named.iter().map(|(name, x)| (name.clone(), x.dims()));
+    let layout = State::layout(&rule, program, inputs.tokens.k.dims()[1], 5);
+    assert_eq!(
+        shapes.collect::<BTreeMap<_, _>>(),
+        layout.into_iter().collect()
+    );
     let take = |name: &str| {
         let found = named.iter().find(|(other, _)| other == name);
         found.unwrap().1.clone()

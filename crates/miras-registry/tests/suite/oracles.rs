@@ -259,7 +259,11 @@ fn are_finite(name: &str, bias: &dyn AttentionalBias, size: f64, dtype: DType) {
     let mut e = noise("error", T * D);
     e[0] = 0.0;
     let v = leaf(tensor(noise("value", T * D), SHAPE).mul_scalar(1e-3));
-    let y = leaf(v.clone() + tensor(e, SHAPE).mul_scalar(size).cast(dtype));
+    let y = v.clone() + tensor(e, SHAPE).mul_scalar(size).cast(dtype);
+    let y = leaf(match bias.has_erase_key() {
+        true => Tensor::cat(vec![y.clone(), y], 3),
+        false => y,
+    });
     let gates = gates(bias, &y).map(leaf);
 
     let gradient = bias.gradient(y.clone(), v.clone(), &gates);
@@ -272,7 +276,8 @@ fn are_finite(name: &str, bias: &dyn AttentionalBias, size: f64, dtype: DType) {
         );
     };
     finite("gradient", gradient.clone());
-    let weight = tensor(noise("weight", T * D), SHAPE).cast(dtype);
+    let shape = gradient.dims();
+    let weight = tensor(noise("weight", shape.iter().product()), shape).cast(dtype);
     let mut functional = (gradient * weight).sum();
     if let Some(loss) = loss {
         finite("loss", loss.clone());
