@@ -137,8 +137,10 @@ def attention(config, w, x):
 def memory(config, w, x):
     """The layer around a memory, with the memory's recurrence token by token."""
     model, algorithm, retention = config["model"], config["algorithm"], config["retention"]
-    if algorithm["sweeps"] > 0:
-        unknown("algorithm.sweeps", algorithm["sweeps"])
+    # `sweeps` is the name in runs of earlier versions.
+    picard = algorithm.get("picard", algorithm.get("sweeps"))
+    if picard > 0:
+        unknown("algorithm.picard", picard)
     q, k, v = query_key_value(model, w, x)
     q, k = (y / np.sqrt((y * y).sum(-1, keepdims=True) + 1e-6) for y in (q, k))
     threshold, keep, step, momentum = gates(config, w, x)

@@ -15,14 +15,14 @@ use crate::{
 /// token written out where the link asks for it, and exact.
 pub const FORMS: [&str; 3] = [
     "form = 'chunk_start'\nchunk = 3",
-    "form = 'chunk_start'\nchunk = 3\nsweeps = 1\nread = 'exact'",
+    "form = 'chunk_start'\nchunk = 3\npicard = 1\nread = 'exact'",
     "form = 'exact'\nchunk = 3",
 ];
 
 /// The same at the default chunk.
 const WIDE_FORMS: [&str; 3] = [
     "form = 'chunk_start'\nchunk = 64",
-    "form = 'chunk_start'\nchunk = 64\nsweeps = 1\nread = 'exact'",
+    "form = 'chunk_start'\nchunk = 64\npicard = 1\nread = 'exact'",
     "form = 'exact'\nchunk = 64",
 ];
 

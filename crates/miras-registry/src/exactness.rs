@@ -12,7 +12,7 @@ pub enum Exactness {
     Solved,
     /// F: every gradient is exact, by forward substitution, token after token within a chunk.
     Substituted,
-    /// S: gradients at the weights a chunk began with; sweeps take them to the exact ones. Reads
+    /// S: gradients at the weights a chunk began with; Picard iterations take them to the exact ones. Reads
     /// are exact.
     ChunkStart,
     /// B: as S, and behind a nonlinear link tokens read the weights (or the link's scale) of the
@@ -57,7 +57,7 @@ impl Exactness {
             }
             Self::Substituted => "every gradient is exact, by forward substitution within a chunk",
             Self::ChunkStart => {
-                "gradients at the weights a chunk began with, taken towards the exact ones by `algorithm.sweeps`; exact reads"
+                "gradients at the weights a chunk began with, taken towards the exact ones by `algorithm.picard`; exact reads"
             }
             Self::Boundary => {
                 "as S, and what tokens read goes through the link as it was at the chunk's start, unless `algorithm.read = \"exact\"` writes every token's weights out"

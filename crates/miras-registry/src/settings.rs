@@ -13,7 +13,7 @@ use toml::{Table, Value};
 pub struct AlgorithmSettings {
     form: Option<FormKind>,
     chunk: Option<usize>,
-    sweeps: Option<usize>,
+    picard: Option<usize>,
     read: Option<Read>,
     /// By the rules' keys.
     rules: BTreeMap<&'static str, f64>,
@@ -38,8 +38,8 @@ pub(crate) const KEYS: [(&str, &str); 4] = [
         "tokens a chunk, 1 or more; part of the function in the chunk_start form, of the cost alone in the exact one",
     ),
     (
-        "sweeps",
-        "Picard sweeps that take chunk-start gradients towards the exact ones, which chunk - 1 of them reach; each costs one more forward and backward of the memory, with the weights of every token written out (the first about triples the work); default 0",
+        "picard",
+        "Picard iterations that take chunk-start gradients towards the exact ones, which chunk - 1 of them reach; each costs one more forward and backward of the memory, with the weights of every token written out (the first about triples the work); default 0",
     ),
     (
         "read",
@@ -65,7 +65,7 @@ impl AlgorithmSettings {
         let settings = Self {
             form: section.value("form")?,
             chunk: section.value("chunk")?,
-            sweeps: section.value("sweeps")?,
+            picard: section.value("picard")?,
             read: section.value("read")?,
             rules: asked,
         };
@@ -78,13 +78,13 @@ impl AlgorithmSettings {
             section.note(mistake)?;
         }
         let chunk = settings.chunk.unwrap_or(CHUNK);
-        if chunk > 0 && settings.sweeps.is_some_and(|sweeps| sweeps >= chunk) {
+        if chunk > 0 && settings.picard.is_some_and(|picard| picard >= chunk) {
             let message = format!(
-                "{} sweeps are exact for a chunk of {chunk}: more change nothing",
+                "{} Picard iterations are exact for a chunk of {chunk}: more change nothing",
                 chunk - 1
             );
-            let help = format!("use algorithm.sweeps = {} or less", chunk - 1);
-            let mistake = section.error("sweeps", message, Some(help));
+            let help = format!("use algorithm.picard = {} or less", chunk - 1);
+            let mistake = section.error("picard", message, Some(help));
             section.note(mistake)?;
         }
         for (key, value) in &settings.rules {
@@ -99,7 +99,7 @@ impl AlgorithmSettings {
 
     /// Picard iterations, as they are asked for.
     pub(crate) fn picard(&self) -> usize {
-        self.sweeps.unwrap_or(0)
+        self.picard.unwrap_or(0)
     }
 
     /// The read rule, if it is asked for.
@@ -188,7 +188,7 @@ pub(crate) fn to_table(settings: &Settings, rules: &[&'static str]) -> Table {
     let mut table = Table::from_iter([
         ("form".to_owned(), name(Value::try_from(form))),
         ("chunk".to_owned(), (settings.chunk as i64).into()),
-        ("sweeps".to_owned(), (settings.picard() as i64).into()),
+        ("picard".to_owned(), (settings.picard() as i64).into()),
         ("read".to_owned(), name(Value::try_from(settings.read()))),
     ]);
     for key in rules {

@@ -85,7 +85,7 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
         return refuse(
             "algorithm.form",
             "there is no exact chunk form for this memory: its gradients depend on weights that change with every token",
-            "use algorithm.form = \"chunk_start\" (algorithm.sweeps takes it towards the exact one), or memory.kind = \"matrix\"",
+            "use algorithm.form = \"chunk_start\" (algorithm.picard takes it towards the exact one), or memory.kind = \"matrix\"",
         );
     }
     if rule.acts_at_chunk_end() {
@@ -99,14 +99,14 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
         return refuse(
             "algorithm.form",
             "there is no exact chunk form for these channels under this bias: each channel of the values would need a solve of its own, and steps per channel of the keys one that this bias does not have",
-            "use algorithm.form = \"chunk_start\" (algorithm.sweeps takes it towards the exact one), channels = \"key\" with bias.kind = \"l2\", or bias.kind = \"dot\"",
+            "use algorithm.form = \"chunk_start\" (algorithm.picard takes it towards the exact one), channels = \"key\" with bias.kind = \"l2\", or bias.kind = \"dot\"",
         );
     }
     if !rule.has_exact_form() {
         return refuse(
             "algorithm.form",
             "there is no exact chunk form behind this retention's link: the weights of a token are no sum over the ones before it",
-            "use algorithm.form = \"chunk_start\" (algorithm.sweeps takes it towards the exact one), retention.kind = \"l2\", or bias.kind = \"dot\"",
+            "use algorithm.form = \"chunk_start\" (algorithm.picard takes it towards the exact one), retention.kind = \"l2\", or bias.kind = \"dot\"",
         );
     }
     let act = |key: &str| rule.settings.rule(key).is_some();
@@ -119,9 +119,9 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
     }
     if asked.picard() > 0 {
         return refuse(
-            "algorithm.sweeps",
-            "sweeps correct chunk-start gradients, and the exact form has none",
-            "leave sweeps out, or use algorithm.form = \"chunk_start\"",
+            "algorithm.picard",
+            "Picard iterations correct chunk-start gradients, and the exact form has none",
+            "leave picard out, or use algorithm.form = \"chunk_start\"",
         );
     }
     if asked.read().is_some_and(|read| read != Read::Exact) {
@@ -216,17 +216,17 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
 
     if settings.picard() > 0 && rule.memory.is_linear() && rule.bias.slope() == Some(0.0) {
         return refuse(
-            "algorithm.sweeps",
+            "algorithm.picard",
             "the gradients of this bias on a matrix do not depend on its weights: they are exact already",
-            "leave algorithm.sweeps out",
+            "leave algorithm.picard out",
         );
     }
 
     if rule.acts_at_chunk_end() && settings.picard() > 0 {
         return refuse(
-            "algorithm.sweeps",
+            "algorithm.picard",
             "this algorithm moves the memory at chunk ends only: within a chunk all gradients are exact already",
-            "leave algorithm.sweeps out",
+            "leave algorithm.picard out",
         );
     }
 

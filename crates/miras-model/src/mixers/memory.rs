@@ -82,7 +82,7 @@ impl Listed for MemoryMixer {
         "[memory]\nkind = 'matrix'\nstart = 'zero'\ndim = 5",
         "[memory]\nkind = 'matrix'\n[bias]\nkind = 'erase'\n[retention]\nchannels = 'key'\n[algorithm]\nkind = 'gd'\nchannels = 'key'\nchunk = 4",
         "[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\ngate = 'rate'\n[algorithm]\nkind = 'gd'\nstep = 'rate'\nchunk = 4",
-        "[model]\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4\nsweeps = 1",
+        "[model]\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4\npicard = 1",
         "[model]\nconv = 1\nconv_activation = 'none'\n[retention]\ngate = 'rate'\n[algorithm]\nchunk = 4",
     ];
 

@@ -69,7 +69,7 @@ fn others() -> Vec<(String, ModelSpec)> {
         "[model]\nffn_dim = 5",
         "[memory]\ndim = 3",
         "[memory]\nkind = 'matrix'\nstart = 'zero'",
-        "sweeps = 2",
+        "picard = 2",
         "[retention]\nkind = 'kl'",
         "read = 'stale'",
         "state_cap = 1.0",

@@ -113,7 +113,7 @@ fn sweeps_take_the_memory_through_the_weights_of_every_token() {
     let sweep = swept_1 + swept_2 + swept_back + load_cap();
 
     let (forward, backward) = counted("titans-lmm", &LMM, 7, 6);
-    let changes = [&LMM[..], &["algorithm.sweeps=2"]].concat();
+    let changes = [&LMM[..], &["algorithm.picard=2"]].concat();
     let swept = counted("titans-lmm", &changes, 7, 6);
     let more = 4.0 * 2.0 * sweep;
     assert_eq!(swept, (forward + more, backward + 2.0 * more));

@@ -75,7 +75,7 @@ fn chunks_of_64_tokens_equal_the_recurrence_at_the_widths_of_models() {
         assert_same(&case.name, &run, &truth, 1e-7);
     });
     // One of each form at the other width: what depends on it is the memory's alone.
-    for form in ["", "\nsweeps = 1\nread = 'exact'"] {
+    for form in ["", "\npicard = 1\nread = 'exact'"] {
         let text = format!("[memory]\nexpansion = 2\n[algorithm]\nchunk = 64{form}");
         let rule = choose(&text).unwrap().rule;
         let inputs = Inputs::sized(&rule, wide);
@@ -123,15 +123,15 @@ fn frozen_reads_equal_the_recurrence() {
 #[test]
 fn swept_gradients_with_exact_reads_equal_the_recurrence() {
     for_all(
-        cases("form = 'chunk_start'\nchunk = 4\nsweeps = 2\nread = 'exact'"),
+        cases("form = 'chunk_start'\nchunk = 4\npicard = 2\nread = 'exact'"),
         |case| same_as_recurrence(case, &case.rule, 8),
     );
 }
 
 #[test]
-fn as_many_sweeps_as_a_chunk_has_later_tokens_are_the_exact_recurrence() {
+fn as_many_picard_iterations_as_a_chunk_has_later_tokens_are_the_exact_recurrence() {
     for_all(
-        cases("form = 'chunk_start'\nchunk = 4\nsweeps = 3\nread = 'exact'\nload_cap = 0"),
+        cases("form = 'chunk_start'\nchunk = 4\npicard = 3\nread = 'exact'\nload_cap = 0"),
         |case| {
             let exact = made_exact(&case.rule);
             let inputs = Inputs::new(&exact, 8);
@@ -143,18 +143,18 @@ fn as_many_sweeps_as_a_chunk_has_later_tokens_are_the_exact_recurrence() {
 }
 
 #[test]
-fn the_first_tokens_of_a_chunk_are_exact_after_as_many_sweeps_less_one() {
-    for sweeps in [1, 2] {
+fn the_first_tokens_of_a_chunk_are_exact_after_as_many_picard_iterations_less_one() {
+    for picard in [1, 2] {
         let form = format!(
-            "form = 'chunk_start'\nchunk = 8\nsweeps = {sweeps}\nread = 'exact'\nload_cap = 0"
+            "form = 'chunk_start'\nchunk = 8\npicard = {picard}\nread = 'exact'\nload_cap = 0"
         );
         for_all(cases(&form), |case| {
             let exact = made_exact(&case.rule);
             let inputs = Inputs::new(&exact, 8);
-            let first = |y: Tensor<4>| numbers(y.slice(s![.., .., 0..sweeps + 1, ..]));
+            let first = |y: Tensor<4>| numbers(y.slice(s![.., .., 0..picard + 1, ..]));
             let truth = first(run_recurrence(&exact, &inputs).y);
-            let swept = first(run_dual(&case.rule, &inputs, &[]).y);
-            let gap = difference(&swept, &truth);
+            let refined = first(run_dual(&case.rule, &inputs, &[]).y);
+            let gap = difference(&refined, &truth);
             assert!(gap < TOLERANCE, "{}: {gap:e}", case.name);
         });
     }
@@ -402,7 +402,7 @@ fn refused_combinations_say_why_and_what_to_choose() {
         "form = 'exact'",
         "form = 'chunk_start'",
         "form = 'chunk_start'\nread = 'frozen'",
-        "form = 'exact'\nsweeps = 1",
+        "form = 'exact'\npicard = 1",
     ] {
         let refusals = combinations(form).into_iter().filter_map(Result::err);
         let texts: Vec<_> = refusals.map(|refusal| refusal.to_string()).collect();

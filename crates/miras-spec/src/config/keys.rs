@@ -10,7 +10,10 @@ use super::{
 };
 
 /// Keys that had other names in earlier versions, which are read still.
-pub(super) const RENAMED: &[Renamed] = &[renamed(BATCHES, "eval.tokens")];
+pub(super) const RENAMED: &[Renamed] = &[
+    renamed("algorithm.sweeps", "algorithm.picard"),
+    renamed(BATCHES, "eval.tokens"),
+];
 
 const fn renamed(old: &'static str, new: &'static str) -> Renamed {
     Renamed { old, new }

@@ -59,7 +59,7 @@ fn what_is_done_twice_is_kept_twice() {
     };
     let mut last = 0;
     for sweeps in 0..4 {
-        let kept = activations(&format!("algorithm.sweeps={sweeps}"));
+        let kept = activations(&format!("algorithm.picard={sweeps}"));
         assert!(kept > last, "{sweeps} sweeps");
         last = kept;
     }

@@ -35,7 +35,7 @@ fn a_deep_memory_has_no_exact_form() {
   |
 1 | algorithm.form=exact
   |                ^^^^^
-  = help: use algorithm.form = "chunk_start" (algorithm.sweeps takes it towards the exact one), or memory.kind = "matrix""#,
+  = help: use algorithm.form = "chunk_start" (algorithm.picard takes it towards the exact one), or memory.kind = "matrix""#,
     );
 }
 
