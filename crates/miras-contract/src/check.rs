@@ -11,7 +11,7 @@ use crate::{
     run_recurrence,
 };
 
-/// Every way through the engine: gradients at the chunk's start, swept with the weights of every
+/// Every way through the engine: gradients at the chunk's start, refined with the weights of every
 /// token written out where the link asks for it, and exact.
 pub const FORMS: [&str; 3] = [
     "form = 'chunk_start'\nchunk = 3",

@@ -105,7 +105,7 @@ fn titans_lmm() {
 }
 
 #[test]
-fn sweeps_take_the_memory_through_the_weights_of_every_token() {
+fn picard_iterations_take_the_memory_through_the_weights_of_every_token() {
     let swept_1 = 3.0 * p(3, 4, 8) + p(3, 4, 3) + p(3, 3, 8);
     let swept_2 = 3.0 * p(3, 8, 4) + p(3, 8, 3) + p(3, 3, 4);
     // Back through the second map: gradients against gradients, and those against inputs.

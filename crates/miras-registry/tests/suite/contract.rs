@@ -121,7 +121,7 @@ fn frozen_reads_equal_the_recurrence() {
 }
 
 #[test]
-fn swept_gradients_with_exact_reads_equal_the_recurrence() {
+fn refined_gradients_with_exact_reads_equal_the_recurrence() {
     for_all(
         cases("form = 'chunk_start'\nchunk = 4\npicard = 2\nread = 'exact'"),
         |case| same_as_recurrence(case, &case.rule, 8),

@@ -58,9 +58,9 @@ fn what_is_done_twice_is_kept_twice() {
             .activations
     };
     let mut last = 0;
-    for sweeps in 0..4 {
-        let kept = activations(&format!("algorithm.picard={sweeps}"));
-        assert!(kept > last, "{sweeps} sweeps");
+    for picard in 0..4 {
+        let kept = activations(&format!("algorithm.picard={picard}"));
+        assert!(kept > last, "{picard} iterations");
         last = kept;
     }
     last = 0;
