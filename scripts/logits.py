@@ -82,7 +82,7 @@ def logits(config, weights, tokens):
     x = weights["embedding"][np.asarray(tokens)]
     for layer in range(model["layers"]):
         w = inside(weights, f"blocks.{layer}")
-        mixer = attention if model["mixer"] == "attention" else memory
+        mixer = attention if config["mixer"]["kind"] == "attention" else memory
         x = x + mixer(config, inside(w, "mixer"), rms_norm(x, w["mixer_norm.gamma"]))
         h = rms_norm(x, w["ffn_norm.gamma"])
         gated = silu(h @ w["ffn.gate.weight"]) * (h @ w["ffn.up.weight"])
@@ -93,20 +93,41 @@ def logits(config, weights, tokens):
     return x @ weights["embedding"].T / math.sqrt(model["dim"])
 
 
-def query_key_value(model, w, x):
-    """Three times [heads, tokens, width of a head]."""
-    for at, name in enumerate("qkv"):
+def query_key_value(mixer, w, x):
+    """Three times [heads, tokens, width of a head]: heads in a group have the same."""
+    heads = mixer["heads"]
+    of_keys, of_values = mixer.get("key_heads", heads), mixer.get("value_heads", heads)
+    of_queries = heads if mixer["kind"] == "attention" else of_keys
+    for at, (name, own) in enumerate(zip("qkv", (of_queries, of_keys, of_values))):
         y = x @ w[f"{name}.weight"]
-        if model["conv"] > 0:
-            padded = np.concatenate([np.zeros((model["conv"] - 1, y.shape[1])), y])
+        if mixer["conv"] > 0:
+            padded = np.concatenate([np.zeros((mixer["conv"] - 1, y.shape[1])), y])
             # Tap 0 is that of the token itself, tap j of the token j places earlier.
             taps = w[f"convs.{at}.taps"][::-1]
             y = sum(taps[i] * padded[i : i + len(x)] for i in range(len(taps)))
-        activation = model.get("conv_activation")
-        default = "none" if model["mixer"] == "attention" else "silu"
-        if (activation or default) == "silu":
+        if mixer["conv_activation"] == "silu":
             y = silu(y)
-        yield y.reshape(len(x), model["heads"], -1).swapaxes(0, 1)
+        y = y.reshape(len(x), own, -1).swapaxes(0, 1)
+        if name != "v":
+            y = normed(mixer["qk_norm"], y, w.get(f"{name}_norm.gamma"))
+        yield np.repeat(y, heads // own, 0)
+
+
+def normed(kind, y, gamma):
+    """Rows of length 1, or of mean square 1 times a gain, or as they are."""
+    if kind == "l2":
+        return y / np.sqrt((y * y).sum(-1, keepdims=True) + 1e-6)
+    return rms_norm(y, gamma) if kind == "rms" else y
+
+
+def output(mixer, w, x, y):
+    """From what heads read, [heads, tokens, width of a head], to [tokens, features]."""
+    y = normed(mixer["output_norm"], y, w.get("norm.gamma"))
+    y = y.swapaxes(0, 1).reshape(len(x), -1)
+    if mixer["output_gate"] != "none":
+        z = x @ w["output_gate.weight"]
+        y = y * (silu(z) if mixer["output_gate"] == "silu" else sigmoid(z))
+    return y @ w["output.weight"]
 
 
 # --------------------------------------------------------------- attention
@@ -114,9 +135,9 @@ def query_key_value(model, w, x):
 
 def attention(config, w, x):
     """Causal softmax attention with rotary positions."""
-    q, k, v = query_key_value(config["model"], w, x)
+    q, k, v = query_key_value(config["mixer"], w, x)
     tokens, width = q.shape[1:]
-    base = config["model"]["rope_base"]
+    base = config["attention"]["rope_base"]
     angles = np.arange(tokens)[:, None] * base ** (-2.0 * np.arange(width // 2) / width)
 
     def rotate(x):
@@ -127,7 +148,7 @@ def attention(config, w, x):
     scores = rotate(q) @ rotate(k).swapaxes(1, 2) / math.sqrt(width)
     later = np.triu(np.ones((tokens, tokens), bool), 1)
     y = softmax(np.where(later, -np.inf, scores)) @ v
-    return y.swapaxes(0, 1).reshape(tokens, -1) @ w["output.weight"]
+    return output(config["mixer"], w, x, y)
 
 
 # ---------------------------------------------------------------- memories
@@ -136,17 +157,16 @@ def attention(config, w, x):
 
 def memory(config, w, x):
     """The layer around a memory, with the memory's recurrence token by token."""
-    model, algorithm, retention = config["model"], config["algorithm"], config["retention"]
+    mixer, algorithm, retention = config["mixer"], config["algorithm"], config["retention"]
     # `sweeps` is the name in runs of earlier versions.
     picard = algorithm.get("picard", algorithm.get("sweeps"))
     if picard > 0:
         unknown("algorithm.picard", picard)
-    q, k, v = query_key_value(model, w, x)
-    q, k = (y / np.sqrt((y * y).sum(-1, keepdims=True) + 1e-6) for y in (q, k))
+    q, k, v = query_key_value(mixer, w, x)
     threshold, keep, step, momentum = gates(config, w, x)
 
     gain = w.get("gains.0")
-    learned = initial_weights(config, w, q.shape[-1])
+    learned = initial_weights(config, w, q.shape[-1], v.shape[-1])
     start = [initial_state(retention, weights) for weights in learned]
     # An anchored state is the distance from that of the initial weights, and decays to it.
     anchored = retention.get("anchored", False)
@@ -191,9 +211,7 @@ def memory(config, w, x):
                 state = [s * np.minimum(cap / norm, 1.0) for s, norm in zip(state, norms)]
             anchor, began, loads = linked(retention, held(state)), held(state), []
 
-    y = rms_norm(np.concatenate(outputs, 1), w["norm.gamma"])
-    y = y.swapaxes(0, 1).reshape(len(x), -1)
-    return (y * silu(x @ w["output_gate.weight"])) @ w["output.weight"]
+    return output(mixer, w, x, np.concatenate(outputs, 1))
 
 
 def dot(a, b):
@@ -203,7 +221,7 @@ def dot(a, b):
 def gates(config, w, x):
     """Threshold, retention, step size and momentum of every token: [heads, tokens, 1] each."""
     bias, retention, algorithm = config["bias"], config["retention"], config["algorithm"]
-    heads = config["model"]["heads"]
+    heads = config["mixer"]["heads"]
     z = x @ w["gates.weight"] + w["gates.bias"] if "gates.weight" in w else None
     columns = iter(range(0, 0 if z is None else z.shape[1], heads))
     ones = np.ones((heads, len(x), 1))
@@ -281,9 +299,9 @@ def gradients(memory, maps, gain, k, output_gradient):
     return factors
 
 
-def initial_weights(config, w, width):
+def initial_weights(config, w, of_keys, of_values):
     if config["memory"]["start"] == "zero":
-        return [np.zeros((config["model"]["heads"], width, width))]
+        return [np.zeros((config["mixer"]["heads"], of_keys, of_values))]
     return [w[f"initial.{at}"] for at in range(sum(n.startswith("initial.") for n in w))]
 
 

@@ -22,7 +22,7 @@ impl Axis {
     pub const ALL: [Axis; 4] = [Axis::Memory, Axis::Bias, Axis::Retention, Axis::Algorithm];
 
     /// The axis' table in a config.
-    pub fn table(self) -> &'static str {
+    pub const fn table(self) -> &'static str {
         match self {
             Axis::Memory => "memory",
             Axis::Bias => "bias",

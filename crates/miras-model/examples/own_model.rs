@@ -17,7 +17,7 @@ use burn::{
     optim::{AdamWConfig, GradientsParams},
     tensor::{Device, Int, Tensor, TensorData, s},
 };
-use miras_model::{MemoryMixer, MixerConfig, Pass, StateTree, TokenMixer};
+use miras_model::{MemoryMixer, MixerConfig, MixerKeys, Pass, StateTree, TokenMixer};
 use miras_random::Stream;
 use miras_registry::{Choice, Registry};
 
@@ -57,7 +57,7 @@ impl Copier {
         Ok(Self {
             embedding: EmbeddingConfig::new(VOCAB, DIM).init(device),
             norm: RmsNormConfig::new(DIM).init(device),
-            mixer: MixerConfig::new(DIM, 2, memory)?
+            mixer: MixerConfig::new(DIM, MixerKeys::new(2), memory)?
                 .with_seed(seed)
                 .init(device),
             head: LinearConfig::new(DIM, VOCAB).init(device),

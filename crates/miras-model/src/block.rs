@@ -24,7 +24,7 @@ impl Block {
         let hidden = config.ffn_dim.expect("resolved");
         Self {
             mixer_norm: init.rms_norm(config.dim),
-            mixer: Mixer::new(init, &name, spec, layer),
+            mixer: Mixer::new(init, &name, spec.mixer_of(layer)),
             ffn_norm: init.rms_norm(config.dim),
             ffn: SwiGlu::new(init, &format!("{name}.ffn"), config.dim, hidden),
         }

@@ -16,6 +16,17 @@ pub(crate) fn from_memories(x: Tensor<4>, heads: usize) -> Tensor<4> {
     x.reshape([g / heads, heads, t, d]).swap_dims(1, 2)
 }
 
+/// Every head as often as makes `heads` of `of`, head by head: `[1, b·of, t, d] → [1, b·heads, t, d]`.
+pub(crate) fn repeat_heads(x: Tensor<4>, of: usize, heads: usize) -> Tensor<4> {
+    if of == heads {
+        return x;
+    }
+    let [_, g, t, d] = x.dims();
+    x.reshape([g, 1, t, d])
+        .repeat_dim(1, heads / of)
+        .reshape([1, g / of * heads, t, d])
+}
+
 /// A parameter per head, `[h, …]`, for every batch row: `[1, b·h, …]`.
 pub(crate) fn per_memory(x: Tensor<3>, b: usize) -> Tensor<4> {
     let [h, rows, columns] = x.dims();

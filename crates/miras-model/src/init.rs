@@ -127,10 +127,33 @@ impl<'a> Init<'a> {
         Projection::new(weight, self.precision)
     }
 
+    /// The projection `name` of `heads` heads, of which the first of every group of
+    /// `heads / kept` is kept.
+    pub(crate) fn projection_of_groups(
+        &mut self,
+        name: &str,
+        d_in: usize,
+        [heads, kept]: [usize; 2],
+        width: usize,
+    ) -> Projection {
+        let bound = 1.0 / (d_in as f64).sqrt();
+        let all = self.drawn(name, d_in * heads * width, |stream| {
+            (2.0 * stream.unit() - 1.0) * bound
+        });
+        let group = heads / kept * width;
+        let kept_values = all.chunks(group).flat_map(|heads| &heads[..width]).copied();
+        let weight = self.values([d_in, kept * width], kept_values.collect());
+        Projection::new(weight, self.precision)
+    }
+
     pub(crate) fn rms_norm(&mut self, d: usize) -> RmsNorm {
         let mut norm = RmsNormConfig::new(d).init(self.device);
         norm.gamma = self.constant([d], 1.0);
         norm
+    }
+
+    pub(crate) fn optional_norm(&mut self, is_there: bool, d: usize) -> Option<RmsNorm> {
+        is_there.then(|| self.rms_norm(d))
     }
 }
 
@@ -145,16 +168,21 @@ impl Init<'_> {
         }
     }
 
-    /// Convolutions on queries, keys and values; none for 0 taps.
-    pub(crate) fn convs(&mut self, layer: &str, taps: usize, d: usize) -> Vec<crate::ShortConv> {
+    /// Convolutions on queries, keys and values of these widths; none for 0 taps.
+    pub(crate) fn convs(
+        &mut self,
+        layer: &str,
+        taps: usize,
+        widths: [usize; 3],
+    ) -> Vec<crate::ShortConv> {
         if taps == 0 {
             return Vec::new();
         }
-        ["q", "k", "v"]
-            .map(|on| {
-                let name = format!("{layer}.conv.{on}");
-                crate::ShortConv::new(self, &name, taps, d, on == "k")
-            })
-            .into()
+        let on = ["q", "k", "v"].into_iter().zip(widths);
+        on.map(|(on, d)| {
+            let name = format!("{layer}.conv.{on}");
+            crate::ShortConv::new(self, &name, taps, d, on == "k")
+        })
+        .collect()
     }
 }

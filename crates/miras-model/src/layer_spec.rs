@@ -1,11 +1,14 @@
-//! `[[layers]]`: layers whose memory is not that of the others.
+//! `[[layers]]`: layers whose mixer is not that of the others.
 
 use miras_config::{ConfigError, Tree, entry_path, key_path};
-use miras_core::Axis;
-use miras_registry::{Choice, Registry};
+use miras_registry::Registry;
 use toml::{Table, Value};
 
-use crate::ModelConfig;
+use crate::{
+    MixerSpec, ModelConfig,
+    config::refuse_tables,
+    mixers::{MIXER, Tables, shared_keys},
+};
 
 /// The name of the list.
 pub(crate) const LAYERS: &str = "layers";
@@ -15,15 +18,15 @@ pub(crate) const LAYERS: &str = "layers";
 pub struct LayerSpec {
     /// The layers, counted from 0, in order.
     pub at: Vec<usize>,
-    /// Their memory.
-    pub choice: Choice,
+    /// Their mixer.
+    pub mixer: MixerSpec,
 }
 
 impl LayerSpec {
-    /// Takes `[[layers]]` out of a config whose tables of the axes nobody has taken yet.
+    /// Takes `[[layers]]` out of a config whose tables of mixers nobody has taken yet.
     ///
-    /// An entry has the tables of the axes that differ: keys that such a table lacks are those of
-    /// the model's table, but where it names a `kind` only those that all kinds have.
+    /// An entry has the tables that differ: keys that such a table lacks are those of the model's
+    /// table, but where it names a `kind` only those that all kinds have.
     pub(crate) fn take(
         tree: &mut Tree,
         config: &ModelConfig,
@@ -42,16 +45,19 @@ impl LayerSpec {
                     format!("layer {layer} is in an earlier entry of [[{LAYERS}]] already");
                 return Err(tree.error(&key_path(&entry, "at"), message, None));
             }
-            for axis in Axis::ALL {
-                let shared: Vec<&str> = registry
-                    .common_keys(axis)
-                    .iter()
-                    .map(|(key, _)| *key)
-                    .collect();
-                tree.inherit(&key_path(&entry, axis.table()), axis.table(), &shared)?;
+            let inherit = |tree: &mut Tree, table: &str| {
+                tree.inherit(&key_path(&entry, table), table, &shared_keys(table, registry))
+            };
+            inherit(tree, MIXER)?;
+            let kind = Tables::new(tree, &entry, registry, None).kind(MixerSpec::NAMES)?;
+            let own = MixerSpec::TABLES.iter().find(|(name, _)| *name == kind);
+            for table in own.iter().flat_map(|(_, tables)| *tables) {
+                inherit(tree, table)?;
             }
-            let choice = Choice::take_at(tree, &entry, registry)?;
-            entries.push(Self { at, choice });
+            let mut tables = Tables::new(tree, &entry, registry, Some(config.dim));
+            let mixer = MixerSpec::take(kind, &mut tables)?;
+            refuse_tables(tree, &entry, &[kind])?;
+            entries.push(Self { at, mixer });
         }
         Ok(entries)
     }
@@ -60,8 +66,8 @@ impl LayerSpec {
     pub(crate) fn to_table(&self) -> Table {
         let at = self.at.iter().map(|layer| Value::Integer(*layer as i64));
         let mut table = Table::from_iter([("at".to_owned(), Value::Array(at.collect()))]);
-        for (axis, section) in self.choice.tables() {
-            table.insert(axis.to_owned(), Value::Table(section));
+        for (name, section) in self.mixer.tables() {
+            table.insert(name.to_owned(), Value::Table(section));
         }
         table
     }

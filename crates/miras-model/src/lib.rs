@@ -29,15 +29,18 @@ mod state_file;
 mod state_tree;
 
 pub use block::Block;
-pub use config::{ConvActivation, InitKind, MixerKind, ModelConfig, ModelSpec};
+pub use config::{InitKind, ModelConfig, ModelSpec};
 pub use conv::ShortConv;
 pub use feed_forward::SwiGlu;
 pub use groups::{ParameterGroup, ParameterGroups};
 pub use language_model::{LanguageModel, ModelOutput, Scores};
 pub use layer_spec::LayerSpec;
 pub use memories::Memories;
-pub use mixer_config::{MixerConfig, MixerError};
-pub use mixers::{AttentionMixer, Chunks, MemoryMixer, Mixer, TokenMixer};
+pub use mixer_config::MixerConfig;
+pub use mixers::{
+    AttentionKeys, AttentionMixer, AttentionSpec, Chunks, ConvActivation, MemoryMixer, MemorySpec,
+    Mixer, MixerError, MixerKeys, MixerSpec, OutputGate, OutputNorm, QkNorm, TokenMixer,
+};
 pub use named_state::{NamedState, StateOrigin};
 pub use parameters::{Parameter, TensorOf, parameters, tensors_of, ungrouped};
 pub use pass::{Ablation, Pass};

@@ -14,12 +14,12 @@ use crate::{Ablation, Pass};
 ///
 /// ```
 /// # use burn::tensor::{Device, Tensor};
-/// # use miras_model::{MixerConfig, Pass};
+/// # use miras_model::{MixerConfig, MixerKeys, Pass};
 /// # use miras_registry::{Choice, Registry};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let memory = Choice::from_toml("[memory]\nkind = 'matrix'", &Registry::builtin())?;
 /// # let device = Device::flex();
-/// # let mixer = MixerConfig::new(16, 2, memory)?.init(&device);
+/// # let mixer = MixerConfig::new(16, MixerKeys::new(2), memory)?.init(&device);
 /// # let x = Tensor::<3>::ones([1, 5, 16], &device);
 /// // What the memories hold before a segment, and what they give after it was written.
 /// let (tokens, tails) = mixer.project(x.clone(), None);

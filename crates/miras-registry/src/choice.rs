@@ -17,6 +17,8 @@ pub struct Choice {
     pub rule: Rule,
     /// Width of each memory (keys and values per head); `None` is the model's width over its heads.
     pub dim: Option<usize>,
+    /// Width of its values, where that is another one.
+    pub value_dim: Option<usize>,
     /// What a sequence starts with.
     pub start: StartKind,
     kinds: [&'static str; 4],
@@ -91,6 +93,7 @@ impl Choice {
         let (
             Some(MemoryPart {
                 dim,
+                value_dim,
                 start,
                 kind: memory_kind,
                 memory,
@@ -129,6 +132,7 @@ impl Choice {
         Ok(Self {
             rule,
             dim,
+            value_dim,
             start,
             kinds,
             step_rules: step_rules.iter().map(|rule| rule.key).collect(),
@@ -157,8 +161,10 @@ impl Choice {
                     }
                 };
                 if axis == Axis::Memory {
-                    if let Some(dim) = self.dim {
-                        table.insert("dim".into(), (dim as i64).into());
+                    for (key, width) in [("dim", self.dim), ("value_dim", self.value_dim)] {
+                        if let Some(width) = width {
+                            table.insert(key.into(), (width as i64).into());
+                        }
                     }
                     let start = match self.start {
                         StartKind::Learned => "learned",
@@ -176,6 +182,7 @@ impl Choice {
 /// `[memory]`, read.
 struct MemoryPart {
     dim: Option<usize>,
+    value_dim: Option<usize>,
     start: StartKind,
     kind: &'static str,
     memory: Arc<dyn MemoryArchitecture>,
@@ -193,11 +200,13 @@ impl MemoryPart {
     }
 
     fn take(mut section: Section<'_>, registry: &Registry) -> Result<Self, ConfigError> {
-        let dim = section.value("dim")?;
-        if dim.is_some_and(|dim| !(1..=LARGEST).contains(&dim)) {
-            let message = format!("a memory has from 1 to {LARGEST} features");
-            let mistake = section.error("dim", message, None);
-            section.note(mistake)?;
+        let (dim, value_dim) = (section.value("dim")?, section.value("value_dim")?);
+        for (key, width) in [("dim", dim), ("value_dim", value_dim)] {
+            if width.is_some_and(|width| !(1..=LARGEST).contains(&width)) {
+                let message = format!("a memory has from 1 to {LARGEST} features");
+                let mistake = section.error(key, message, None);
+                section.note(mistake)?;
+            }
         }
         let start = section.value("start")?.unwrap_or_default();
         let find = Registry::memory;
@@ -211,6 +220,7 @@ impl MemoryPart {
         }
         Ok(Self {
             dim,
+            value_dim,
             start,
             kind: part.kind,
             memory,

@@ -79,8 +79,9 @@ impl Registry {
             Axis::Memory => &[
                 (
                     "dim",
-                    "width of each head's keys and values; default model.dim / model.heads",
+                    "width of each head's keys and values; default model.dim / mixer.heads",
                 ),
+                ("value_dim", "width of each head's values; default dim"),
                 (
                     "start",
                     "\"learned\" initial weights (default), or \"zero\" (a matrix only)",

@@ -24,7 +24,7 @@ impl Choice {
             let message = format!(
                 "memory `{kind}` cannot have keys of {d_k} features and values of {d_v}: {error}"
             );
-            let help = "use other widths (memory.dim), or another memory";
+            let help = "use other widths (memory.dim, memory.value_dim), or another memory";
             tree.error(&path_in(at, "memory.kind"), message, Some(help.to_owned()))
         })?;
         match validity::check_columns(&self.rule, &program) {

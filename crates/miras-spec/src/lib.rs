@@ -35,6 +35,7 @@ pub use evaluate::{Evaluate, Evaluated, Nonfinite, StartFrom, Sum};
 pub use fingerprints::{STATE_FILE, fingerprints, split_tokenizer, tokenizer_fingerprint};
 pub use init_from::initial_weights;
 pub use machine::{check_memory, check_verify, notes_here, open_device, require_memory, unfit};
+pub use miras_model::MixerSpec;
 pub use open::Reopened;
 pub use stored_config::{stored_config, stored_layers};
 pub use stored_tokenizer::{stored_tokenizer, tokenizer_files, with_stored_tokenizer};

@@ -33,7 +33,9 @@ pub fn of_memory(layer: usize, scalar: &str) -> String {
     format!("memory/{layer}/{scalar}")
 }
 
-/// The tags of the scalars of the memories of so many layers.
-pub fn of_memories(layers: usize) -> impl Iterator<Item = String> {
-    (0..layers).flat_map(|layer| OF_MEMORY.map(|scalar| of_memory(layer, scalar)))
+/// The tags of the scalars of the memories of these layers.
+pub fn of_memories(layers: Vec<usize>) -> impl Iterator<Item = String> {
+    layers
+        .into_iter()
+        .flat_map(|layer| OF_MEMORY.map(|scalar| of_memory(layer, scalar)))
 }

@@ -70,7 +70,7 @@ mod tests {
             layers.text("old", earlier_defaults(&config)).unwrap();
             layers.text("config.toml", &config).unwrap();
             let (config, _) = RunConfig::load(layers, &Registry::builtin()).unwrap();
-            let rule = config.model.choice.unwrap().rule;
+            let rule = &config.model.mixer.memories()[0].rule;
             assert_eq!(rule.retention.is_anchored(), is_anchored, "{retention}");
         }
     }

@@ -92,7 +92,7 @@ fn columns(keys: &[String]) -> Value {
     let columns = columns.iter().flat_map(|key| match key.as_str() {
         // A file is shown by the kinds that it chooses.
         EXTENDS => [
-            "model.mixer",
+            "mixer.kind",
             "memory.kind",
             "bias.kind",
             "retention.kind",

@@ -1,9 +1,17 @@
 //! The keys that are no part's own: the table of `docs/config.md` is their one description.
 
+use miras_spec::MixerSpec;
+
 /// The page that describes them.
 const PAGE: &str = include_str!("../../../docs/config.md");
-/// The tables of a configuration that hold such keys alone.
-pub(crate) const TABLES: [&str; 6] = ["model", "train", "optim", "eval", "checkpoint", "log"];
+/// The tables of a configuration that hold such keys.
+pub(crate) fn tables() -> Vec<&'static str> {
+    let of_mixers = MixerSpec::own_keys().into_iter().map(|(table, _)| table);
+    (["model", "mixer"].into_iter())
+        .chain(of_mixers)
+        .chain(["train", "optim", "eval", "checkpoint", "log"])
+        .collect()
+}
 
 /// A row of the page.
 #[derive(Debug)]
@@ -66,9 +74,10 @@ mod tests {
     #[test]
     fn every_key_has_its_row_and_every_row_its_key() {
         let all: BTreeSet<String> = RunConfig::keys(&Registry::builtin()).into_iter().collect();
-        for table in TABLES {
+        for table in tables() {
             let wanted: BTreeSet<&str> = (all.iter())
                 .filter_map(|key| key.strip_prefix(table)?.strip_prefix('.'))
+                .filter(|key| *key != "kind")
                 .collect();
             let rows = of_table(table);
             let found: BTreeSet<&str> = rows.iter().flat_map(|row| row.names.split(", ")).collect();

@@ -197,10 +197,7 @@ fn standing(folder: &SweepFolder) -> Result<(String, u64), SweepError> {
 /// The parts of a model, or what it has in their place.
 fn model(config: &RunConfig) -> String {
     let size = format!("{}x{}", config.model.config.layers, config.model.config.dim);
-    let parts = config.model.parts(|choice| match choice {
-        Some(choice) => Axis::ALL.map(|axis| choice.kind(axis)).join("/"),
-        None => "attention".to_owned(),
-    });
+    let parts = (config.model).parts(|choice| Axis::ALL.map(|axis| choice.kind(axis)).join("/"));
     format!("{parts} {size}")
 }
 

@@ -6,6 +6,7 @@ use anyhow::Context;
 use miras_config::did_you_mean;
 use miras_core::Axis;
 use miras_registry::{PartInfo, Registry};
+use miras_spec::MixerSpec;
 
 use crate::{
     args::PartsArgs,
@@ -15,18 +16,20 @@ use crate::{
     usage::Usage,
 };
 
-/// The fifth list, beside the four axes.
+/// What is chosen from a list beside the four axes.
+const MIXER: &str = "mixer";
 const DATA: &str = "data";
 const DATA_TITLE: &str = "what is trained on";
 
 pub(crate) fn parts(args: &PartsArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
     let Some(list) = &args.axis else {
         let mut lists: Vec<String> = Axis::ALL.map(|axis| axis_list(registry, axis)).into();
+        lists.push(mixer_list());
         lists.push(data_list());
         lists.push(format!(
             "`miras-train parts AXIS NAME` explains a part, as in `parts memory mlp`.\n\
              Keys that belong to no part: `miras-train parts TABLE`, for {}.\n",
-            keys::TABLES.join(", ")
+            keys::tables().join(", ")
         ));
         return out.text(&lists.join("\n"));
     };
@@ -36,9 +39,11 @@ pub(crate) fn parts(args: &PartsArgs, registry: &Registry, out: &mut Out) -> any
         (Some(axis), Some(name)) => explain_part(registry, axis, name)?,
         (None, None) if list == DATA => data_list(),
         (None, Some(name)) if list == DATA => explain_data(name)?,
-        (None, None) if keys::TABLES.contains(&&**list) => key_list(list, ""),
+        (None, None) if list == MIXER => format!("{}\n{}", mixer_list(), key_list(MIXER, "")),
+        (None, Some(name)) if list == MIXER => explain_mixer(name)?,
+        (None, None) if keys::tables().contains(&&**list) => key_list(list, ""),
         (None, name) => {
-            if let Some(name) = name.as_ref().filter(|_| keys::TABLES.contains(&&**list)) {
+            if let Some(name) = name.as_ref().filter(|_| keys::tables().contains(&&**list)) {
                 return Err(
                     Usage::new(format!("`{list}` has no parts, and so no `{name}`"))
                         .help(format!("`parts {list}` lists its keys"))
@@ -46,7 +51,7 @@ pub(crate) fn parts(args: &PartsArgs, registry: &Registry, out: &mut Out) -> any
                 );
             }
             let lists = Axis::ALL.iter().map(|axis| axis.table()).chain([DATA]);
-            let lists = lists.chain(keys::TABLES).collect::<Vec<_>>();
+            let lists = lists.chain(keys::tables()).collect::<Vec<_>>();
             return Err(unknown("list", list, &lists).into());
         }
     };
@@ -77,6 +82,28 @@ fn data_list() -> String {
         .collect();
     let title = heading(&format!("[{DATA}]  {DATA_TITLE}"));
     format!("{title}\n{}", table(&rows))
+}
+
+fn mixer_list() -> String {
+    let title = heading(&format!("[{MIXER}]  what mixes the tokens of a layer"));
+    format!("{title}\n{}", table(MixerSpec::LIST))
+}
+
+fn explain_mixer(name: &str) -> Result<String, Usage> {
+    let Some((_, summary)) = MixerSpec::LIST.iter().find(|(kind, _)| *kind == name) else {
+        let names: Vec<_> = MixerSpec::LIST.iter().map(|(kind, _)| *kind).collect();
+        return Err(unknown(MIXER, name, &names));
+    };
+    let mut text = format!("mixer.kind = {name:?}\n\n{}", wrapped("", summary));
+    let own = MixerSpec::TABLES.iter().filter(|(kind, _)| *kind == name);
+    for table in own.flat_map(|(_, tables)| *tables) {
+        let list = match Axis::ALL.into_iter().find(|axis| axis.table() == *table) {
+            Some(axis) => format!("{}\n", heading(&format!("[{table}]  {}", axis.title()))),
+            None => key_list(table, ""),
+        };
+        text = format!("{text}\n{list}");
+    }
+    Ok(format!("{text}\n{}", key_list(MIXER, "")))
 }
 
 fn explain_part(registry: &Registry, axis: Axis, name: &str) -> Result<String, Usage> {

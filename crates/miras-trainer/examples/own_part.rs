@@ -114,8 +114,9 @@ const CONFIG: &str = "
 [model]
 dim = 16
 layers = 4
-heads = 2
 ffn_dim = 16
+[mixer]
+heads = 2
 [memory]
 kind = 'matrix'
 [bias]

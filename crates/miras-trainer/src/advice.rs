@@ -13,7 +13,7 @@ pub(crate) fn after_nonfinite(config: &RunConfig, go_on: Option<&str>) -> String
     }
     lower.push(format!("optim.lr (now {:?})", optim.lr));
     let mut more = String::new();
-    if let Some(choice) = &config.model.choice {
+    if let Some((_, choice)) = config.model.memories().next() {
         let algorithm = choice.rule.algorithm.config();
         let step_max = algorithm.get("step_max").and_then(toml::Value::as_float);
         lower.extend(step_max.map(|now| format!("algorithm.step_max (now {now:?})")));
@@ -77,7 +77,7 @@ mod tests {
                  them out: train.on_nonfinite = \"skip\"",
             ),
             (
-                "[model]\nmixer = 'attention'\n[optim]\nclip = 0.0\n[train]\non_nonfinite = 'skip'",
+                "[mixer]\nkind = 'attention'\n[optim]\nclip = 0.0\n[train]\non_nonfinite = 'skip'",
                 None,
                 "try a new run with a lower optim.lr (now 0.003), or with optim.clip = 1.0 (now off)",
             ),
@@ -87,12 +87,12 @@ mod tests {
                 "try a new run with a lower optim.lr (now 0.003) or algorithm.step_max (now 1.0)",
             ),
             (
-                "[model]\nmixer = 'attention'\n[train]\non_nonfinite = 'skip'",
+                "[mixer]\nkind = 'attention'\n[train]\non_nonfinite = 'skip'",
                 None,
                 "try a new run with a lower optim.lr (now 0.003)",
             ),
             (
-                "[optim]\nweight_decay = 900\n[model]\nmixer = 'attention'\n[train]\non_nonfinite = 'skip'",
+                "[optim]\nweight_decay = 900\n[mixer]\nkind = 'attention'\n[train]\non_nonfinite = 'skip'",
                 None,
                 "try a new run with a lower optim.weight_decay (now 900.0) or optim.lr (now 0.003)",
             ),

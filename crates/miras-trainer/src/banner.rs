@@ -19,11 +19,10 @@ pub(crate) fn lines(
 ) -> Vec<String> {
     let train = &config.train;
     let model_config = &config.model.config;
-    let parts = config.model.parts(|choice| match choice {
-        Some(choice) => Axis::ALL
+    let parts = config.model.parts(|choice| {
+        Axis::ALL
             .map(|axis| format!("{} {}", axis.table(), choice.kind(axis)))
-            .join(", "),
-        None => "attention".to_owned(),
+            .join(", ")
     });
     let (all, groups) = (parameters(model), model.groups());
     let count = |of_memory: bool| -> usize {
@@ -46,7 +45,7 @@ pub(crate) fn lines(
             "model    {parts}; {} of width {}, {}",
             counted(model_config.layers as u64, "layer", "layers"),
             model_config.dim,
-            counted(model_config.heads as u64, "head", "heads")
+            counted(config.model.mixer.keys().heads as u64, "head", "heads")
         ),
         format!(
             "weights  {} parameters, {} of them the memories' own",
@@ -74,10 +73,10 @@ pub(crate) fn lines(
 /// What `eval/loss` is of.
 fn evaluation(config: &RunConfig, data: &dyn Dataset) -> String {
     let selection = config.eval.selection(data, config.data.seq_len());
-    let memory = match (&config.model.choice, config.train.state) {
-        (None, _) => String::new(),
-        (Some(_), StateRule::Reset) => ", each from the initial memory".to_owned(),
-        (Some(_), StateRule::Carry) => format!(
+    let memory = match (config.model.has_memory(), config.train.state) {
+        (false, _) => String::new(),
+        (true, StateRule::Reset) => ", each from the initial memory".to_owned(),
+        (true, StateRule::Carry) => format!(
             ", memories carried along {} of them",
             counted(selection.stretches(), "stretch", "stretches")
         ),

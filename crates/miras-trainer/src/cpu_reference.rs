@@ -264,7 +264,7 @@ mod tests {
     /// A learner at step 0, its data, and `[train]` as it would be on a device.
     fn learner(sets: &[&str]) -> (Learner, Box<dyn Dataset>, TrainConfig) {
         let mut layers = Layers::new();
-        let text = "[model]\nlayers = 1\ndim = 8\nheads = 2\nffn_dim = 8\n[algorithm]\nchunk = 4\n[data]\nseq_len = 12";
+        let text = "[model]\nlayers = 1\ndim = 8\nffn_dim = 8\n[mixer]\nheads = 2\n[algorithm]\nchunk = 4\n[data]\nseq_len = 12";
         layers.text("test", text).unwrap();
         for set in sets {
             layers.set(set).unwrap();

@@ -5,7 +5,7 @@ use miras_spec::read::read;
 
 use super::*;
 
-const SMALL: &str = "[model]\nlayers = 1\ndim = 8\nheads = 2\nffn_dim = 8\n\
+const SMALL: &str = "[model]\nlayers = 1\ndim = 8\nffn_dim = 8\n[mixer]\nheads = 2\n\
     tie_head = false\n[memory]\nnorm = true\n[algorithm]\nchunk = 4\n\
     [retention]\ngate = 'rate'\n[data]\nseq_len = 16";
 
@@ -234,7 +234,7 @@ fn steps_that_carry_are_one_long_sequence_wherever_chunks_end() {
         &["data.seq_len=18"],
         &["data.seq_len=7", "model.layers=2"],
         &["data.seq_len=3"],
-        &["data.seq_len=7", "model.conv=0", "retention.anchored=true"],
+        &["data.seq_len=7", "mixer.conv=0", "retention.anchored=true"],
         &["data.seq_len=7", "memory={ kind = 'matrix' }"],
     ] {
         let (mut learner, data, _) = small(&[&CARRY[..], changes].concat());
@@ -434,8 +434,8 @@ fn every_parameter_has_a_group_and_one_without_is_named() {
             .map(|one| (groups.of(one.id).unwrap().name(), one.name))
             .collect::<Vec<_>>()
     };
-    let attention = "model.mixer='attention'";
-    for sets in [&[][..], &["model.tie_head=true", "model.conv=0"]] {
+    let attention = "mixer.kind='attention'";
+    for sets in [&[][..], &["model.tie_head=true", "mixer.conv=0"]] {
         for (group, name) in of(sets) {
             let expected = match name.as_str() {
                 "embedding" => "embedding",
@@ -454,7 +454,7 @@ fn every_parameter_has_a_group_and_one_without_is_named() {
     layers
         .text(
             "test",
-            "[model]\nlayers = 1\ndim = 8\nheads = 2\n[data]\nseq_len = 16",
+            "[model]\nlayers = 1\ndim = 8\n[mixer]\nheads = 2\n[data]\nseq_len = 16",
         )
         .unwrap();
     layers.set(attention).unwrap();

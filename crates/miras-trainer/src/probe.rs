@@ -36,12 +36,13 @@ pub(crate) fn probe(
     if due.histograms {
         found.histograms = weights(learner)?;
     }
-    if config.model.choice.is_none() || !(due.scalars || due.histograms) {
+    if !config.model.has_memory() || !(due.scalars || due.histograms) {
         return Ok(found);
     }
     // Set in every model that has a memory.
     let threshold = config.log.surprise_threshold.unwrap_or(f64::INFINITY);
-    for (layer, probe) in probes(learner, batches).into_iter().enumerate() {
+    let layers = config.model.memory_layers().into_iter();
+    for (layer, probe) in layers.zip(probes(learner, batches)) {
         found.scalars.extend(scalars_of(layer, &probe, threshold));
         if due.histograms {
             found.histograms.extend(histograms_of(layer, probe));

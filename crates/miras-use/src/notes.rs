@@ -65,7 +65,7 @@ pub(crate) fn beyond_training(
     }
     let rise = rise(trained.config.data.seq_len(), positions)?;
     let model = &trained.config.model;
-    let is_live = memory == Memory::Live && model.memories().next().is_some();
+    let is_live = memory == Memory::Live && model.has_memory();
     let forgets = is_live
         && model.memories().any(|(_, choice)| {
             let retention = &choice.rule.retention;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use miras_model::{Ablation, LanguageModel, MixerKind, Pass, Precision, StateOrigin};
+use miras_model::{Ablation, LanguageModel, Pass, Precision, StateOrigin};
 use miras_registry::Registry;
 use miras_run::{Best, Checkpoints, Damaged, Export, Found, Policy, RunFolder};
 use miras_spec::{RunConfig, Weights, stored_config, tokenizer_fingerprint, with_stored_tokenizer};
@@ -168,7 +168,7 @@ impl Trained {
 
     /// Refuses a way to use memories in a model that has none.
     pub(crate) fn check_memory(&self, memory: Memory) -> Result<(), UseError> {
-        if memory == Memory::Live || self.config.model.config.mixer == MixerKind::Memory {
+        if memory == Memory::Live || self.config.model.has_memory() {
             return Ok(());
         }
         let message = "`--memory` is about memories, and this model has attention: leave it out";

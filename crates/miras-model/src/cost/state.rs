@@ -1,8 +1,5 @@
 //! The numbers that a model carries along a sequence.
 
-use miras_engine::cost;
-
-use super::{Memory, sizes};
 use crate::ModelSpec;
 
 /// Numbers in the state of one sequence.
@@ -21,16 +18,10 @@ pub fn state(spec: &ModelSpec) -> StateNumbers {
         fixed: 0,
         per_token: 0,
     };
-    for (count, sizes) in sizes(spec) {
-        let tails = 3 * sizes.taps.saturating_sub(1) * sizes.inner;
-        numbers.fixed += count * tails;
-        match &sizes.memory {
-            Some(Memory { choice, program }) => {
-                let one = cost::state(&choice.rule, program).total();
-                numbers.fixed += count * sizes.heads * one;
-            }
-            None => numbers.per_token += count * 2 * sizes.inner,
-        }
+    for (count, mixer) in spec.mixers() {
+        let own = mixer.state();
+        numbers.fixed += count * own.fixed;
+        numbers.per_token += count * own.per_token;
     }
     numbers
 }

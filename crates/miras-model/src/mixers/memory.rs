@@ -5,34 +5,42 @@ use std::{collections::BTreeMap, sync::Arc};
 use burn::{
     module::{Module, Param},
     nn::{Linear, RmsNorm},
-    tensor::{Tensor, activation, s},
+    tensor::{Tensor, s},
 };
-use miras_core::{GateSpec, Gates, Program, STEP};
+use miras_config::ConfigError;
+use miras_core::{Axis, GateSpec, Gates, Program, STEP};
 use miras_engine::{Initial, Probe, Rule, State, Tokens};
 use miras_registry::StartKind;
 
-use super::{Chunks, Listed, NO_TOKEN, TokenMixer};
+use super::{
+    Chunks, Listed, MemorySpec, MixerKeys, NO_TOKEN, OutputGate, OutputNorm, QkNorm, Tables,
+    TokenMixer,
+};
 use crate::{
-    ConvActivation, Memories, MixerConfig, ModelSpec, ParameterGroup, ParameterGroups, Pass,
-    ShortConv, StateLayout, StateShape, StateTensor, StateTree,
+    Memories, ParameterGroup, ParameterGroups, Pass, ShortConv, StateLayout, StateShape,
+    StateTensor, StateTree,
     conv::{conv_layout, convolve},
-    heads::{from_memories, per_memory, to_memories, unit_rows},
+    heads::{from_memories, per_memory, repeat_heads, to_memories},
     init::Init,
     precision::Projection,
 };
 
 /// A memory as a token mixer: a layer of our [`LanguageModel`](crate::LanguageModel) or, by way
-/// of [`MixerConfig`], of any other.
+/// of [`MixerConfig`](crate::MixerConfig), of any other.
 ///
 /// # Formula
 /// ```text
-/// q, k, v = f(conv(x W_q)), f(conv(x W_k)), f(conv(x W_v))     q, k ← q/|q|, k/|k| per head
-/// f       = SiLU, or nothing, as `model.conv_activation` says
-/// e       = k ⊙ ξ, e/|e| per head, where the bias has an erase key; ξ learned from 1 on
+/// q, k, v = f(conv(x W_q)), f(conv(x W_k)), f(conv(x W_v))     q, k ← n(q), n(k) per head
+/// e       = n(k ⊙ ξ), where the bias has an erase key; ξ learned from 1 on
 /// gates   = per token and head, from x W_gates + b, as the four parts ask
 /// y       = the inner loop of `miras-engine` over k, v, q and gates
-/// out     = (RMSNorm(y) ⊙ SiLU(x W_o)) W_out
+/// out     = (m(y) ⊙ g(x W_o)) W_out
 /// ```
+/// `f` is the SiLU or nothing (`mixer.conv_activation`), `n` the division by the Euclidean length,
+/// an RMS norm or nothing (`mixer.qk_norm`), `m` an RMS norm or nothing (`mixer.output_norm`), `g`
+/// the SiLU or the sigmoid, or there is no gate (`mixer.output_gate`).
+/// Heads share keys and queries in groups where `mixer.key_heads` is less than `mixer.heads`, and
+/// values where `mixer.value_heads` is.
 ///
 /// # State
 /// The [`State`] of the memories and the last inputs of the convolutions: its size does not depend
@@ -58,22 +66,33 @@ pub struct MemoryMixer {
     initial: Vec<Param<Tensor<3>>>,
     /// Its gains, `[h, 1, d]`.
     gains: Vec<Param<Tensor<3>>>,
-    norm: RmsNorm,
-    output_gate: Projection,
+    q_norm: Option<RmsNorm>,
+    k_norm: Option<RmsNorm>,
+    norm: Option<RmsNorm>,
+    output_gate: Option<Projection>,
     output: Projection,
     #[module(skip)]
-    conv_activation: ConvActivation,
+    keys: MixerKeys,
     #[module(skip)]
     rule: Rule,
     #[module(skip)]
     program: Arc<Program>,
     #[module(skip)]
     specs: Vec<GateSpec>,
-    heads: usize,
-    head_dim: usize,
 }
 
 impl Listed for MemoryMixer {
+    type Spec = MemorySpec;
+
+    const SUMMARY: &'static str = "a memory of the four axes";
+
+    const TABLES: &'static [&'static str] = &[
+        Axis::Memory.table(),
+        Axis::Bias.table(),
+        Axis::Retention.table(),
+        Axis::Algorithm.table(),
+    ];
+
     const VARIANTS: &'static [&'static str] = &[
         "[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[memory]\nkind = 'matrix'\n[bias]\nkind = 'huber'\n[algorithm]\nchunk = 4",
@@ -82,22 +101,21 @@ impl Listed for MemoryMixer {
         "[memory]\nkind = 'matrix'\nstart = 'zero'\ndim = 5",
         "[memory]\nkind = 'matrix'\n[bias]\nkind = 'erase'\n[retention]\nchannels = 'key'\n[algorithm]\nkind = 'gd'\nchannels = 'key'\nchunk = 4",
         "[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\ngate = 'rate'\n[algorithm]\nkind = 'gd'\nstep = 'rate'\nchunk = 4",
-        "[model]\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4\npicard = 1",
-        "[model]\nconv = 1\nconv_activation = 'none'\n[retention]\ngate = 'rate'\n[algorithm]\nchunk = 4",
+        "[mixer]\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4\npicard = 1",
+        "[mixer]\nconv = 1\nconv_activation = 'none'\n[retention]\ngate = 'rate'\n[algorithm]\nchunk = 4",
+        "[mixer]\nqk_norm = 'rms'\noutput_norm = 'none'\noutput_gate = 'sigmoid'\nkey_heads = 1\n[memory]\nkind = 'matrix'\ndim = 3\nvalue_dim = 5\n[algorithm]\nchunk = 4",
+        "[mixer]\nqk_norm = 'none'\noutput_gate = 'none'\nvalue_heads = 1\n[memory]\nkind = 'mlp'\nresidual = false\nvalue_dim = 4\n[algorithm]\nchunk = 4",
     ];
 
-    fn from_spec(init: &mut Init, name: &str, spec: &ModelSpec, layer: usize) -> Self {
-        let choice = spec.choice_of(layer).expect("a memory mixer has a memory");
-        Self::from_config(init, name, &spec.memory(choice))
+    fn take(tables: &mut Tables<'_>) -> Result<MemorySpec, ConfigError> {
+        MemorySpec::take(tables)
     }
-}
 
-impl MemoryMixer {
-    pub(crate) fn from_config(init: &mut Init, name: &str, config: &MixerConfig) -> Self {
-        let choice = &config.choice;
-        let (heads, head_dim, d) = (config.heads, config.head_dim(), config.dim);
-        let (rule, program) = (choice.rule.clone(), config.program.clone());
-        let inner = heads * head_dim;
+    fn from_spec(init: &mut Init, name: &str, spec: &MemorySpec) -> Self {
+        let MemorySpec { keys, choice, .. } = spec;
+        let (rule, program) = (choice.rule.clone(), Arc::new(spec.program()));
+        let (heads, widths) = (keys.heads, spec.widths());
+        let (d, [of_q, of_k, of_v]) = (widths.dim, widths.qkv);
 
         let specs = rule.gates();
         let [q_name, k_name] = init.query_and_key(name);
@@ -112,11 +130,12 @@ impl MemoryMixer {
                 .collect(),
         };
         Self {
-            q: init.projection(&q_name, d, inner),
-            k: init.projection(&k_name, d, inner),
-            v: init.projection(&format!("{name}.v"), d, inner),
-            convs: init.convs(name, config.conv, inner),
-            erase: (rule.bias.has_erase_key()).then(|| init.constant([heads, program.d_k()], 1.0)),
+            q: init.projection(&q_name, d, of_q),
+            k: init.projection(&k_name, d, of_k),
+            v: init.projection(&format!("{name}.v"), d, of_v),
+            convs: init.convs(name, keys.conv, widths.qkv),
+            erase: (rule.bias.has_erase_key())
+                .then(|| init.constant([keys.of_keys(), program.d_k()], 1.0)),
             gates: gate_projection(init, name, &specs, d, heads, &program),
             rates: (specs.iter().filter(|spec| spec.map.has_rate()))
                 .map(|_| init.constant([heads], 0.0))
@@ -125,18 +144,21 @@ impl MemoryMixer {
             gains: (program.gains().iter())
                 .map(|gain| init.constant([heads, 1, gain.d], gain.initial))
                 .collect(),
-            norm: init.rms_norm(head_dim),
-            output_gate: init.projection(&format!("{name}.output_gate"), d, inner),
-            output: init.projection(&format!("{name}.output"), inner, d),
-            conv_activation: config.conv_activation,
+            q_norm: init.optional_norm(keys.qk_norm == QkNorm::Rms, widths.d_k),
+            k_norm: init.optional_norm(keys.qk_norm == QkNorm::Rms, widths.d_k),
+            norm: init.optional_norm(keys.output_norm == OutputNorm::Rms, widths.d_v),
+            output_gate: (keys.output_gate != OutputGate::None)
+                .then(|| init.projection(&format!("{name}.output_gate"), d, widths.inner)),
+            output: init.projection(&format!("{name}.output"), widths.inner, d),
+            keys: keys.clone(),
             rule,
             program,
             specs,
-            heads,
-            head_dim,
         }
     }
+}
 
+impl MemoryMixer {
     /// The rule this layer's memories follow.
     pub fn rule(&self) -> &Rule {
         &self.rule
@@ -150,24 +172,27 @@ impl MemoryMixer {
     pub fn project(&self, x: Tensor<3>, tails: Option<StateTree>) -> (Tokens, StateTree) {
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
         let (convolved, tails) = convolve(&self.convs, projected, tails);
-        let [q, k, v] = convolved.map(|x| to_memories(self.conv_activation.apply(x), self.heads));
-        let gates = self.gate_values(&x);
+        let keys = &self.keys;
+        let [q, k, v] = convolved.map(|x| keys.conv_activation.apply(x));
+        let [q, k] = [q, k].map(|x| to_memories(x, keys.of_keys()));
+        let normed = |x: Tensor<4>, norm: &Option<RmsNorm>| {
+            let x = (keys.qk_norm).apply(x, norm.as_ref());
+            repeat_heads(x, keys.of_keys(), keys.heads)
+        };
         let erase = self.erase.as_ref().map(|scale| {
             let [b, ..] = x.dims();
             let scale = per_memory(scale.val().unsqueeze_dim(1), b);
-            unit_rows(k.clone() * scale)
+            normed(k.clone() * scale, &self.k_norm)
         });
-        let k = unit_rows(k);
-        let tokens = Tokens {
-            q: unit_rows(q),
-            k: match erase {
-                None => k,
-                Some(erase) => Tensor::cat(vec![erase, k], 3),
-            },
-            v,
-            gates,
+        let (q, k) = (normed(q, &self.q_norm), normed(k, &self.k_norm));
+        let v = to_memories(v, keys.of_values());
+        let v = repeat_heads(v, keys.of_values(), keys.heads);
+        let gates = self.gate_values(&x);
+        let k = match erase {
+            None => k,
+            Some(erase) => Tensor::cat(vec![erase, k], 3),
         };
-        (tokens, tails)
+        (Tokens { q, k, v, gates }, tails)
     }
 
     /// The memories of the rows of `x [b, t, d]`, from `state` on (none at the beginning of a
@@ -178,7 +203,7 @@ impl MemoryMixer {
     pub fn memories(&self, x: &Tensor<3>, state: Option<State>, pass: Pass) -> Memories<'_> {
         let [b, ..] = x.dims();
         if let Some(map) = state.as_ref().and_then(|state| state.maps.first()) {
-            let (held, heads) = (map.weights.dims()[1], self.heads);
+            let (held, heads) = (map.weights.dims()[1], self.keys.heads);
             let needed = b * heads;
             assert!(
                 held == needed,
@@ -194,16 +219,19 @@ impl MemoryMixer {
     /// # Shapes
     /// `x`, result: `[b, t, d]`.
     pub fn output(&self, y: Tensor<4>, x: Tensor<3>) -> Tensor<3> {
-        let [b, t, _] = x.dims();
-        let y = self.norm.forward(from_memories(y, self.heads));
-        let y = y.reshape([b, t, self.heads * self.head_dim]);
-        let y = y * activation::silu(self.output_gate.forward(x));
-        self.output.forward(y)
+        let mut y = from_memories(y, self.keys.heads);
+        if let Some(norm) = &self.norm {
+            y = norm.forward(y);
+        }
+        let y = y.flatten::<3>(2, 3);
+        let gate = self.keys.output_gate;
+        self.output
+            .forward(gate.apply(y, x, self.output_gate.as_ref()))
     }
 
     fn gate_values(&self, x: &Tensor<3>) -> Gates {
         let [b, t, _] = x.dims();
-        let (h, g) = (self.heads, b * self.heads);
+        let (h, g) = (self.keys.heads, b * self.keys.heads);
         let widths = (self.program.d_k(), self.program.d_v());
         let mut projections = BTreeMap::new();
         if let Some(gates) = &self.gates {
@@ -245,7 +273,9 @@ impl MemoryMixer {
         let mut maps: Vec<Tensor<4>> = per_row(&self.initial);
         if maps.is_empty() {
             maps = (self.program.maps().iter())
-                .map(|map| Tensor::zeros([1, b * self.heads, map.d_in, map.d_out], &x.device()))
+                .map(|map| {
+                    Tensor::zeros([1, b * self.keys.heads, map.d_in, map.d_out], &x.device())
+                })
                 .collect();
         }
         Initial {
@@ -290,7 +320,7 @@ impl TokenMixer for MemoryMixer {
 
     fn state_layout(&self, rows: usize, position: usize) -> StateLayout {
         // A product that overflows is a shape that no tensor has.
-        let g = rows.saturating_mul(self.heads);
+        let g = rows.saturating_mul(self.keys.heads);
         let mut layout = StateLayout::default();
         layout.insert_branch("tails", conv_layout(&self.convs, rows));
         for (name, shape) in State::layout(&self.rule, &self.program, g, position) {
@@ -307,14 +337,15 @@ impl TokenMixer for MemoryMixer {
 
     fn chunks(&self, state: Option<&StateTree>) -> Option<Chunks> {
         Some(Chunks {
-            memories: self.heads,
+            memories: self.keys.heads,
             len: self.rule.settings.chunk,
             open: state.map_or(0, open_tokens),
         })
     }
 
     fn groups(&self, groups: &mut ParameterGroups) {
-        for projection in [&self.q, &self.k, &self.v, &self.output_gate, &self.output] {
+        let projections = [&self.q, &self.k, &self.v, &self.output];
+        for projection in projections.into_iter().chain(&self.output_gate) {
             projection.group(ParameterGroup::Projection, groups);
         }
         for conv in &self.convs {
@@ -332,9 +363,14 @@ impl TokenMixer for MemoryMixer {
         for parameter in self.initial.iter().chain(&self.gains) {
             groups.put(ParameterGroup::Memory, parameter);
         }
-        groups.put(ParameterGroup::Norm, &self.norm.gamma);
         if let Some(erase) = &self.erase {
             groups.put(ParameterGroup::Norm, erase);
+        }
+        for norm in [&self.q_norm, &self.k_norm, &self.norm]
+            .into_iter()
+            .flatten()
+        {
+            groups.put(ParameterGroup::Norm, &norm.gamma);
         }
     }
 }

@@ -1,27 +1,86 @@
 //! Mixers: what mixes the tokens of a block.
 //!
-//! A mixer is a file in this folder that implements [`TokenMixer`], and a line of the list below:
-//! `docs/adding-a-part.md`.
+//! A mixer is a file in this folder that implements [`TokenMixer`] and has its configuration, and a
+//! line of the list below: `docs/adding-a-part.md`.
 
 #[macro_use]
 mod list;
 
 mod attention;
+mod keys;
 mod memory;
+mod memory_spec;
+mod widths;
 
 use burn::{module::Module, tensor::Tensor};
-use miras_engine::Probe;
+use miras_config::ConfigError;
+use miras_engine::{Probe, cost::Flops};
+use miras_registry::Choice;
+use toml::{Table, Value};
 
-pub use self::{attention::AttentionMixer, memory::MemoryMixer};
+pub(crate) use self::list::{Listed, MIXER, Spec, Tables, shared_keys};
+pub use self::{
+    attention::{AttentionKeys, AttentionMixer, AttentionSpec},
+    keys::{ConvActivation, MixerKeys, OutputGate, OutputNorm, QkNorm},
+    memory::MemoryMixer,
+    memory_spec::{MemorySpec, MixerError},
+};
 
-use self::list::Listed;
-use crate::{MixerKind, ModelSpec, ParameterGroups, Pass, StateLayout, StateTree, init::Init};
+use crate::{
+    ParameterGroups, Pass, StateLayout, StateTree,
+    cost::{Parameters, StateNumbers},
+    init::Init,
+};
 
 mixers! {
     /// A memory of the four axes.
-    "memory" => Memory(MemoryMixer),
+    "memory" => Memory(MemoryMixer, MemorySpec),
     /// Causal attention.
-    "attention" => Attention(AttentionMixer),
+    "attention" => Attention(AttentionMixer, AttentionSpec),
+}
+
+impl MixerSpec {
+    /// `[mixer]` but for its kind.
+    pub fn keys(&self) -> &MixerKeys {
+        self.spec().keys()
+    }
+
+    /// Its memories, in the order of computation; none in attention.
+    pub fn memories(&self) -> &[Choice] {
+        self.spec().memories()
+    }
+
+    /// Numbers in the state of one sequence.
+    pub fn state(&self) -> StateNumbers {
+        self.spec().state()
+    }
+
+    /// Its parameters.
+    pub fn parameters(&self) -> Parameters {
+        self.spec().parameters()
+    }
+
+    pub(crate) fn flops(&self, tokens: usize) -> Flops {
+        self.spec().flops(tokens)
+    }
+
+    pub(crate) fn kept(&self, tokens: usize) -> usize {
+        self.spec().kept(tokens)
+    }
+
+    /// About how many parameters it has, if that may be more than can be counted.
+    pub(crate) fn size(&self) -> f64 {
+        self.spec().size()
+    }
+
+    /// Its tables, complete, as they would be written in a config.
+    pub fn tables(&self) -> Vec<(&'static str, Table)> {
+        let mut mixer = Table::from_iter([("kind".to_owned(), Value::from(self.kind()))]);
+        mixer.extend(Table::try_from(self.keys()).expect("settings are a TOML table"));
+        let mut tables = vec![(MIXER, mixer)];
+        tables.extend(self.spec().tables());
+        tables
+    }
 }
 
 /// Mixes the tokens of a sequence.

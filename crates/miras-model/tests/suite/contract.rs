@@ -12,7 +12,7 @@ use miras_random::Stream;
 use miras_registry::Registry;
 
 /// Sizes of the models that mixers are taken from.
-const SIZE: &str = "dim = 12\nheads = 2\nlayers = 2\nffn_dim = 20";
+const SIZE: &str = "[model]\ndim = 12\nlayers = 2\nffn_dim = 20\n[mixer]\nheads = 2";
 const DIM: usize = 12;
 const ROWS: usize = 3;
 /// Tokens: two chunks of the configurations' four, and one more.
@@ -25,7 +25,7 @@ pub(crate) fn specs() -> Vec<(String, ModelSpec)> {
         assert!(!variants.is_empty(), "{name} is never tested");
         for variant in *variants {
             let mut layers = Layers::new();
-            let size = format!("[model]\nmixer = '{name}'\n{SIZE}");
+            let size = format!("{SIZE}\nkind = '{name}'");
             layers.text("size", &size).unwrap();
             layers.text("variant", variant).unwrap();
             let spec = ModelSpec::take(&mut layers.merge().unwrap(), &Registry::builtin());
@@ -83,10 +83,24 @@ fn the_list_is_what_configurations_can_name() {
         assert!(name.starts_with(mixer), "{name} is {mixer}");
     }
     let mut layers = Layers::new();
-    layers.text("case", "[model]\nmixer = 'none'").unwrap();
+    layers.text("case", "[mixer]\nkind = 'none'").unwrap();
     let error = ModelSpec::take(&mut layers.merge().unwrap(), &Registry::builtin()).unwrap_err();
     for (name, _) in Mixer::LIST {
         assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn its_tables_read_back_as_the_same_mixer() {
+    for (name, spec) in specs() {
+        let stored = spec.to_table();
+        let mut layers = Layers::new();
+        layers.text("stored", &stored.to_string()).unwrap();
+        let mut tree = layers.merge().unwrap();
+        let again = ModelSpec::take(&mut tree, &Registry::builtin());
+        let (again, _) = tree.conclude(again).unwrap();
+        assert_eq!(again.to_table(), stored, "{name}");
+        assert_eq!(again.mixer.kind(), spec.mixer.kind(), "{name}");
     }
 }
 

@@ -11,8 +11,8 @@ use miras_core::{
     Axis, Factor, GainSpec, MapSpec, Maps, MemoryArchitecture, Program, ProgramError, table_of,
 };
 use miras_engine::Form;
-use miras_model::{LanguageModel, ModelSpec, Pass, cost};
-use miras_registry::Registry;
+use miras_model::{LanguageModel, MixerSpec, ModelSpec, Pass, cost};
+use miras_registry::{Choice, Registry};
 
 use crate::model::{PRESETS, preset, random_bytes, tokens};
 
@@ -23,7 +23,7 @@ const CHUNK: usize = 4;
 fn spec(text: &str) -> Result<ModelSpec, ConfigError> {
     let mut layers = Layers::new();
     layers.text("case", text)?;
-    for set in ["model.dim=12", "model.heads=2", "model.layers=2"] {
+    for set in ["model.dim=12", "mixer.heads=2", "model.layers=2"] {
         layers.set(set)?;
     }
     ModelSpec::take(&mut layers.merge()?, &Registry::builtin())
@@ -62,12 +62,17 @@ fn variants() -> Vec<(String, ModelSpec)> {
 fn others() -> Vec<(String, ModelSpec)> {
     let memory = |settings: &str| format!("[algorithm]\nchunk = 4\n{settings}");
     let mut texts: Vec<String> = [
-        "[model]\nconv = 0",
-        "[model]\nconv = 1",
-        "[model]\nconv_activation = 'none'",
+        "[mixer]\nconv = 0",
+        "[mixer]\nconv = 1",
+        "[mixer]\nconv_activation = 'none'",
         "[model]\ntie_head = false",
         "[model]\nffn_dim = 5",
         "[memory]\ndim = 3",
+        "[memory]\nkind = 'matrix'\nvalue_dim = 4",
+        "[memory]\nresidual = false\nvalue_dim = 4\n[mixer]\nkey_heads = 1",
+        "[mixer]\nkey_heads = 1\nqk_norm = 'rms'\noutput_norm = 'none'",
+        "[mixer]\nvalue_heads = 1\nqk_norm = 'none'\noutput_gate = 'sigmoid'",
+        "[mixer]\noutput_gate = 'none'",
         "[memory]\nkind = 'matrix'\nstart = 'zero'",
         "picard = 2",
         "[retention]\nkind = 'kl'",
@@ -87,9 +92,11 @@ fn others() -> Vec<(String, ModelSpec)> {
         "",
         "conv = 0",
         "conv_activation = 'silu'",
-        "tie_head = false",
+        "[model]\ntie_head = false",
+        "key_heads = 1\nvalue_heads = 1",
+        "qk_norm = 'rms'\noutput_norm = 'rms'\noutput_gate = 'silu'",
     ] {
-        texts.push(format!("[model]\nmixer = 'attention'\n{attention}"));
+        texts.push(format!("[mixer]\nkind = 'attention'\n{attention}"));
     }
     (texts.into_iter())
         .map(|text| {
@@ -102,6 +109,7 @@ fn others() -> Vec<(String, ModelSpec)> {
 fn cases() -> Vec<(String, ModelSpec)> {
     let mut all = variants();
     all.extend(others());
+    all.extend(crate::contract::specs());
     all.push(("a memory of these tests".into(), with_a_new_memory()));
     all
 }
@@ -234,9 +242,16 @@ impl MemoryArchitecture for Bottleneck {
     }
 }
 
+fn choice(spec: &mut ModelSpec) -> &mut Choice {
+    match &mut spec.mixer {
+        MixerSpec::Memory(spec) => &mut spec.choice,
+        other => panic!("{} is no memory", other.kind()),
+    }
+}
+
 fn with_a_new_memory() -> ModelSpec {
     let mut spec = spec("[algorithm]\nchunk = 4").unwrap();
-    let choice = spec.choice.as_mut().unwrap();
+    let choice = choice(&mut spec);
     choice.rule.memory = Arc::new(Bottleneck {});
     spec
 }
@@ -245,7 +260,7 @@ fn with_a_new_memory() -> ModelSpec {
 fn the_products_of_a_new_memory_follow_from_its_maps() {
     let mut spec = with_a_new_memory();
     let narrow = cost::flops(&spec, 0, CHUNK);
-    let choice = spec.choice.as_mut().unwrap();
+    let choice = choice(&mut spec);
     choice.rule.settings.form = Form::chunk_start(choice.rule.settings.read());
     let uncapped = cost::flops(&spec, 0, CHUNK);
     // Two layers of two heads: products of the last map's input, width 1, and with the steps.

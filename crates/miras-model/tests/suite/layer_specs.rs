@@ -3,15 +3,16 @@
 use burn::tensor::{Device, Int, Tensor};
 use miras_config::Layers;
 use miras_core::Axis;
-use miras_model::{LanguageModel, ModelSpec, Pass, cost};
-use miras_registry::Registry;
+use miras_model::{LanguageModel, ModelSpec, OutputGate, Pass, QkNorm, cost};
+use miras_registry::{Choice, Registry};
 
 const MODEL: &str = "
 [model]
 dim = 12
-heads = 2
 layers = 4
 ffn_dim = 20
+[mixer]
+heads = 2
 [memory]
 kind = 'mlp'
 depth = 1
@@ -33,6 +34,10 @@ fn take(text: &str) -> Result<ModelSpec, String> {
     }
 }
 
+fn memory_of(spec: &ModelSpec, layer: usize) -> &Choice {
+    &spec.mixer_of(layer).memories()[0]
+}
+
 const ALTERNATING: &str = "
 [[layers]]
 at = [1, 3]
@@ -44,11 +49,11 @@ algorithm = { kind = 'gd', chunk = 8 }
 #[test]
 fn named_layers_have_parts_of_their_own_and_the_others_the_models() {
     let spec = take(ALTERNATING).unwrap();
-    let kinds = |layer: usize| Axis::ALL.map(|axis| spec.choice_of(layer).unwrap().kind(axis));
+    let kinds = |layer: usize| Axis::ALL.map(|axis| memory_of(&spec, layer).kind(axis));
     assert_eq!(kinds(0), ["mlp", "l2", "l2", "momentum"]);
     assert_eq!(kinds(1), ["matrix", "l2", "l2", "gd"]);
     assert_eq!([kinds(2), kinds(3)], [kinds(0), kinds(1)]);
-    let chunk = |layer: usize| spec.choice_of(layer).unwrap().rule.settings.chunk;
+    let chunk = |layer: usize| memory_of(&spec, layer).rule.settings.chunk;
     assert_eq!([0, 1, 2, 3].map(chunk), [4, 8, 4, 8]);
 }
 
@@ -58,10 +63,10 @@ fn named_layers_have_parts_of_their_own_and_the_others_the_models() {
 fn an_entry_inherits_what_it_does_not_say() {
     let entry = "[[layers]]\nat = [2]\nmemory = { kind = 'mlp', depth = 3, expansion = 1 }\n";
     let spec = take(entry).unwrap();
-    let own = spec.choice_of(2).unwrap();
+    let own = memory_of(&spec, 2);
     assert_eq!(own.rule.settings.chunk, 4);
     let step_max =
-        |layer: usize| spec.choice_of(layer).unwrap().rule.algorithm.config()["step_max"].clone();
+        |layer: usize| memory_of(&spec, layer).rule.algorithm.config()["step_max"].clone();
     assert_eq!(step_max(0).as_float(), Some(1.0));
     assert_eq!(step_max(2).as_float(), Some(0.1));
 }
@@ -111,6 +116,104 @@ fn a_text_in_two_pieces_is_the_text_in_one() {
     }
 }
 
+/// Memories and attention in one model, whichever is the model's own.
+const HYBRIDS: [&str; 2] = [
+    "
+[[layers]]
+at = [1, 3]
+mixer.kind = 'attention'
+attention.rope_base = 100.0
+",
+    "
+[[layers]]
+at = [0, 2]
+mixer = { kind = 'memory', output_gate = 'sigmoid' }
+memory = { kind = 'matrix', start = 'zero' }
+algorithm = { kind = 'gd', chunk = 4 }
+",
+];
+
+/// The models of these: the second is one of attention, which has no tables of memories.
+fn hybrid(at: usize) -> ModelSpec {
+    let text = match at {
+        0 => format!("{MODEL}{}", HYBRIDS[0]),
+        _ => {
+            let (model, _) = MODEL.split_once("[memory]").unwrap();
+            format!("{model}kind = 'attention'\nconv = 2\n{}", HYBRIDS[1])
+        }
+    };
+    crate::small::spec(&text)
+}
+
+#[test]
+fn memories_and_attention_stand_in_one_model() {
+    for at in [0, 1] {
+        let spec = hybrid(at);
+        let kinds = [0, 1, 2, 3].map(|layer| spec.mixer_of(layer).kind());
+        assert_eq!(kinds, ["memory", "attention", "memory", "attention"]);
+        assert_eq!(spec.memory_layers(), [0, 2]);
+        assert_eq!(spec.growing().map(|mixer| mixer.kind()), Some("attention"));
+        assert_eq!(spec.memories().map(|(count, _)| count).sum::<usize>(), 2);
+
+        let stored = toml::to_string(&spec.to_table()).unwrap();
+        assert_eq!(crate::small::spec(&stored).to_table(), spec.to_table());
+
+        let device = Device::flex();
+        let model = LanguageModel::new(&spec, 11, 7, &device);
+        let found = burn::module::Module::num_params(&model);
+        assert_eq!(cost::parameters(&spec, 11).all, found);
+        let text: Vec<i32> = (0..9).map(|at| at * at % 11).collect();
+        let data = burn::tensor::TensorData::new(text, [1, 9]);
+        let tokens = Tensor::<2, Int>::from_data(data, &device);
+        let pass = Pass {
+            probe: true,
+            ..Pass::default()
+        };
+        let whole = model.forward(tokens.clone(), None, pass);
+        assert_eq!(whole.probes.len(), 2);
+        let first = model.forward(tokens.clone().narrow(1, 0, 5), None, Pass::default());
+        let second = tokens.narrow(1, 5, 4);
+        let second = model.forward(second, Some(first.state), Pass::default());
+        let both = Tensor::cat(vec![first.logits, second.logits], 1);
+        let gap = (both - whole.logits).abs().max().into_scalar::<f32>();
+        assert!(gap < 1e-4, "{gap}");
+    }
+}
+
+/// Of another kind of mixer an entry takes over `heads` and `conv`; of its own kind all keys.
+#[test]
+fn an_entry_takes_over_the_keys_of_the_mixer() {
+    let text = |entry: &str| {
+        let text = format!("{MODEL}[[layers]]\nat = [1]\n{entry}\n");
+        text.replace(
+            "heads = 2\n",
+            "heads = 2\nconv = 2\noutput_gate = 'none'\nqk_norm = 'rms'\n",
+        )
+    };
+    let of = |entry: &str| {
+        let spec = crate::small::spec(&text(entry));
+        spec.mixer_of(1).keys().clone()
+    };
+    let model = crate::small::spec(&text("")).mixer.keys().clone();
+    assert_eq!(of("memory.depth = 2"), model);
+    let own = of("mixer.value_heads = 1");
+    assert_eq!(
+        (own.value_heads, own.output_gate),
+        (Some(1), model.output_gate)
+    );
+    let other = of("mixer.kind = 'attention'");
+    assert_eq!((other.heads, other.conv), (2, 2));
+    assert_eq!(
+        (other.output_gate, other.qk_norm),
+        (OutputGate::None, QkNorm::None)
+    );
+    let same = of("mixer.kind = 'memory'");
+    assert_eq!(
+        (same.conv, same.output_gate, same.qk_norm),
+        (2, OutputGate::Silu, QkNorm::L2)
+    );
+}
+
 #[test]
 fn what_an_entry_cannot_mean_is_refused_where_it_stands() {
     for (entry, expected) in [
@@ -147,6 +250,46 @@ fn what_an_entry_cannot_mean_is_refused_where_it_stands() {
         (
             "[[layers]]\nat = [1]\nbias.kind = 'huber'\nbias.delta = -1\n",
             "(layers.0.bias.delta)",
+        ),
+        (
+            "[[layers]]\nat = [1]\nmixer.kind = 'atention'\n",
+            "did you mean `attention`?",
+        ),
+        (
+            "[[layers]]\nat = [1]\nmixer = 'attention'\n",
+            "to choose a kind, write `layers.0.mixer.kind = \"attention\"`",
+        ),
+        (
+            "[[layers]]\nat = [1]\nmixer.kind = 'attention'\nmemory.depth = 2\n",
+            "a layer with mixer.kind = \"attention\" has no [memory]",
+        ),
+        (
+            "[[layers]]\nat = [1]\nattention.rope_base = 10.0\n",
+            "a layer with mixer.kind = \"memory\" has no [attention]",
+        ),
+        (
+            "[attention]\nrope_base = 10.0\n",
+            "a model with mixer.kind = \"memory\" has no [attention]",
+        ),
+        (
+            "[[layers]]\nat = [1]\nmixer = { kind = 'attention', heads = 4 }\n",
+            "rotary encoding needs an even width a head, and 12 / 4 = 3 is odd",
+        ),
+        (
+            "[[layers]]\nat = [1]\nmixer = { kind = 'attention', key_heads = 1 }\n",
+            "attention has as many heads of values as of keys, and there are 2 and 1",
+        ),
+        (
+            "[[layers]]\nat = [1]\nmixer.key_heads = 3\n",
+            "key_heads must divide mixer.heads = 2",
+        ),
+        (
+            "[[layers]]\nat = [1]\nmixer.heads = 5\n",
+            "model.dim = 12 is not a multiple of mixer.heads = 5",
+        ),
+        (
+            "[[layers]]\nat = [1]\nmemory = { kind = 'mlp', residual = true, value_dim = 4 }\n",
+            "cannot have keys of 6 features and values of 4",
         ),
     ] {
         let error = take(entry).unwrap_err();

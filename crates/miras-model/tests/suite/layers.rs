@@ -5,7 +5,9 @@ use miras_model::{Ablation, LanguageModel, ModelSpec, Pass, TokenMixer};
 use miras_random::Stream;
 
 use crate::naive::{self, Attention, Memory, Params};
-use crate::small::{BATCH, DIM, HEADS, VOCAB, assert_close, features, numbers, perturbed, small};
+use crate::small::{
+    BATCH, DIM, HEADS, VOCAB, assert_close, features, numbers, perturbed, small, with_parameters,
+};
 
 fn mixed(model: &LanguageModel, layer: usize, x: Tensor<3>, ablation: Ablation) -> Tensor<3> {
     let pass = Pass {
@@ -171,9 +173,11 @@ fn attention_is_its_formula() {
         (0, Some(30.0), ""),
         (0, None, "conv_activation = 'silu'"),
     ] {
-        let rope = base.map_or(String::new(), |base: f64| format!("rope_base = {base:?}"));
-        let keys = format!("mixer = 'attention'\nconv = {conv}\n{rope}\n{activation}");
-        let (model, params) = perturbed(&small(&keys, ""));
+        let rope = base.map_or(String::new(), |base: f64| {
+            format!("[attention]\nrope_base = {base:?}")
+        });
+        let keys = format!("kind = 'attention'\nconv = {conv}\n{activation}");
+        let (model, params) = perturbed(&small(&keys, &rope));
         let naive = Attention {
             heads: HEADS,
             base: base.unwrap_or(10_000.0),
@@ -199,7 +203,7 @@ const ATTENTION: naive::Mixer = naive::Mixer::Attention(Attention {
 #[test]
 fn a_block_adds_mixer_and_swiglu_behind_their_norms() {
     for (keys, axes, mixer) in [
-        ("mixer = 'attention'", "", ATTENTION),
+        ("kind = 'attention'", "", ATTENTION),
         ("", GATED_DELTANET, naive::Mixer::Memory(DELTANET)),
     ] {
         let (model, params) = perturbed(&small(keys, axes));
@@ -226,17 +230,79 @@ fn logits_are_those_of_embedding_blocks_and_a_tied_or_own_head() {
         Tensor::from_data(TensorData::new(data, [BATCH, t]), &Device::flex());
     for tied in [true, false] {
         for (keys, axes, mixer) in [
-            ("mixer = 'attention'", "", ATTENTION),
+            ("kind = 'attention'", "", ATTENTION),
             ("", LINEAR_TITANS, naive::Mixer::Memory(TITANS)),
         ] {
-            let keys = format!("{keys}\ntie_head = {tied}");
-            let (model, params) = perturbed(&small(&keys, axes));
+            let mut spec = small(keys, axes);
+            spec.config.tie_head = tied;
+            let (model, params) = perturbed(&spec);
             assert_eq!(params.find("head.weight").is_none(), tied);
             let expected = (text.chunks(t))
                 .map(|text| naive::logits(mixer, &params, 2, DIM, text))
                 .collect::<Vec<_>>();
             let got = model.forward(tokens.clone(), None, Pass::default()).logits;
-            assert_close(&keys, got, &expected);
+            assert_close(keys, got, &expected);
+        }
+    }
+}
+
+/// Columns of heads that are shared, once for every head: those of a projection or of taps.
+fn repeated(values: &[f64], rows: usize) -> Vec<f64> {
+    let columns = values.len() / rows;
+    let row = |row: &[f64]| row.repeat(HEADS);
+    values.chunks(columns).flat_map(row).collect()
+}
+
+/// One head of keys or values that all share is as many heads with equal weights.
+#[test]
+fn shared_heads_are_heads_with_equal_weights() {
+    for (keys, tables, shared, whole) in [
+        ("key_heads = 1", LINEAR_TITANS, "qk", ""),
+        (
+            "value_heads = 1\nqk_norm = 'none'",
+            GATED_DELTANET,
+            "v",
+            "qk_norm = 'none'",
+        ),
+        (
+            "key_heads = 1\nvalue_heads = 1\nqk_norm = 'rms'",
+            LINEAR_TITANS,
+            "qkv",
+            "qk_norm = 'rms'",
+        ),
+        (
+            "kind = 'attention'\nkey_heads = 1\nvalue_heads = 1",
+            "",
+            "kv",
+            "kind = 'attention'",
+        ),
+    ] {
+        let (model, params) = perturbed(&small(keys, tables));
+        let mut own = Params(params.0.clone());
+        for layer in 0..2 {
+            for (at, which) in "qkv"
+                .chars()
+                .enumerate()
+                .filter(|(_, c)| shared.contains(*c))
+            {
+                for (name, rows) in [
+                    (format!("{which}.weight"), DIM),
+                    (format!("convs.{at}.taps"), 4),
+                ] {
+                    let name = format!("blocks.{layer}.mixer.{name}");
+                    let values = repeated(params.get(&name), rows);
+                    own.0.insert(name, values);
+                }
+            }
+        }
+        let equal = with_parameters(&small(whole, tables), &own);
+        let (_, x) = features(7, 1.5);
+        for layer in 0..2 {
+            let [a, b] =
+                [&model, &equal].map(|model| mixed(model, layer, x.clone(), Ablation::None));
+            let gap = (a - b.clone()).abs().max().into_scalar::<f32>();
+            let size = b.abs().max().into_scalar::<f32>();
+            assert!(gap < 1e-5 * size, "{keys}, layer {layer}: {gap} of {size}");
         }
     }
 }

@@ -7,7 +7,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData, s},
 };
 use miras_engine::{Read, State};
-use miras_model::{Ablation, MemoryMixer, MixerConfig, Pass, TokenMixer};
+use miras_model::{Ablation, MemoryMixer, MixerConfig, MixerKeys, Pass, TokenMixer};
 use miras_random::Stream;
 use miras_registry::{Choice, Registry};
 
@@ -28,7 +28,10 @@ const MEMORIES: [&str; 5] = [
 
 fn mixers(device: &Device) -> Vec<MemoryMixer> {
     MEMORIES
-        .map(|text| MixerConfig::new(DIM, 2, memory(text)).unwrap().init(device))
+        .map(|text| {
+            let config = MixerConfig::new(DIM, MixerKeys::new(2), memory(text));
+            config.unwrap().init(device)
+        })
         .into()
 }
 
@@ -71,8 +74,12 @@ fn a_truncated_pass_is_pieces_that_are_cut_off() {
     };
     for text in MEMORIES {
         // Convolutions carry gradients of their own over a cut.
-        let config = MixerConfig::new(DIM, 2, memory(text)).unwrap();
-        let mixer = config.with_conv(0).init(&device);
+        let keys = MixerKeys {
+            conv: 0,
+            ..MixerKeys::new(2)
+        };
+        let config = MixerConfig::new(DIM, keys, memory(text)).unwrap();
+        let mixer = config.init(&device);
         // Three tokens, ten more in `pass`, and two behind them.
         let outputs = |x: Tensor<3>, pass: Pass| {
             let piece = |from, to| x.clone().slice(s![.., from..to, ..]);
@@ -182,14 +189,19 @@ fn the_steps_of_a_layer_compose() {
 #[test]
 fn the_seed_decides_the_weights_and_the_settings_the_shapes() {
     let device = Device::flex();
-    let config = MixerConfig::new(DIM, 2, memory("")).unwrap();
+    let config = |keys| MixerConfig::new(DIM, keys, memory("")).unwrap();
+    let without_conv = config(MixerKeys {
+        conv: 0,
+        ..MixerKeys::new(2)
+    });
+    let config = config(MixerKeys::new(2));
     let x = features(5, &device);
     let y = |config: MixerConfig| run(&config.init(&device), x.clone(), &[5]);
     let same = |a: Tensor<3>, b: Tensor<3>| largest(a - b) == 0.0;
     assert!(same(y(config.clone()), y(config.clone().with_seed(0))));
     assert!(!same(y(config.clone()), y(config.clone().with_seed(1))));
-    assert!(!same(y(config.clone()), y(config.clone().with_conv(0))));
-    assert_eq!(config.head_dim(), 6);
+    assert!(!same(y(config.clone()), y(without_conv)));
+    assert_eq!((config.spec().d_k(), config.spec().d_v()), (6, 6));
 }
 
 #[test]
@@ -211,8 +223,15 @@ fn sizes_that_make_no_layer_are_refused() {
         (8, 0, "with 0 heads"),
         (8, 3, "the width 8 is not a multiple of 3 heads"),
     ] {
-        let error = MixerConfig::new(dim, heads, memory("")).unwrap_err();
+        let error = MixerConfig::new(dim, MixerKeys::new(heads), memory("")).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
     }
-    assert!(MixerConfig::new(8, 3, memory("[memory]\ndim = 4")).is_ok());
+    let three = MixerKeys::new(3);
+    assert!(MixerConfig::new(8, three, memory("[memory]\ndim = 4")).is_ok());
+    let two_of_three = MixerKeys {
+        key_heads: Some(2),
+        ..MixerKeys::new(3)
+    };
+    let error = MixerConfig::new(9, two_of_three, memory("")).unwrap_err();
+    assert_eq!(error.to_string(), "key_heads must divide mixer.heads = 3");
 }

@@ -38,7 +38,7 @@ pub(crate) fn preset(name: &str, changes: &[&str]) -> ModelSpec {
 
 pub(crate) const SMALL: [&str; 4] = [
     "model.dim=16",
-    "model.heads=2",
+    "mixer.heads=2",
     "model.layers=2",
     "model.ffn_dim=24",
 ];

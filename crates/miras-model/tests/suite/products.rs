@@ -15,7 +15,7 @@ fn p(rows: usize, inner: usize, columns: usize) -> f64 {
 fn counted(name: &str, changes: &[&str], vocab: usize, tokens: usize) -> (f64, f64) {
     let small = [
         "model.dim=8",
-        "model.heads=2",
+        "mixer.heads=2",
         "model.layers=1",
         "model.ffn_dim=10",
     ];

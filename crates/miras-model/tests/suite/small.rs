@@ -24,10 +24,12 @@ pub(crate) fn spec(text: &str) -> ModelSpec {
     ModelSpec::take(&mut layers.merge().unwrap(), &Registry::builtin()).unwrap()
 }
 
-/// A small model: keys of `[model]`, then tables of the axes.
-pub(crate) fn small(keys: &str, axes: &str) -> ModelSpec {
-    let size = format!("dim = {DIM}\nheads = {HEADS}\nlayers = 2\nffn_dim = 20");
-    spec(&format!("[model]\n{size}\n{keys}\n{axes}"))
+/// A small model: keys of `[mixer]`, then other tables.
+pub(crate) fn small(keys: &str, tables: &str) -> ModelSpec {
+    let size = format!("model = {{ dim = {DIM}, layers = 2, ffn_dim = 20 }}");
+    spec(&format!(
+        "{size}\n[mixer]\nheads = {HEADS}\n{keys}\n{tables}"
+    ))
 }
 
 pub(crate) fn noise(name: &str, count: usize, scale: f64) -> Vec<f64> {
@@ -119,6 +121,33 @@ pub(crate) fn perturbed(spec: &ModelSpec) -> (LanguageModel, Params) {
     let model = initial(spec).0.map(&mut Perturb(Path::default()));
     let params = parameters(&model);
     (model, params)
+}
+
+/// Puts values in the place of the parameters of these names, which have their number.
+struct Put<'a>(Path, &'a Params);
+
+impl ModuleMapper for Put<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.0.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, container: &str) {
+        self.0.exit(container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let values = self.1.get(&self.0.0.join(".")).to_vec();
+        param.map(|old| {
+            let data = TensorData::new(values, old.shape()).convert::<f32>();
+            Tensor::from_data(data, &old.device())
+        })
+    }
+}
+
+/// The model with these parameters.
+pub(crate) fn with_parameters(spec: &ModelSpec, params: &Params) -> LanguageModel {
+    let model = LanguageModel::new(spec, VOCAB, 1, &Device::flex());
+    model.map(&mut Put(Path::default(), params))
 }
 
 pub(crate) fn parameters(model: &LanguageModel) -> Params {

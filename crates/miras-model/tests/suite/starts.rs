@@ -78,7 +78,7 @@ fn gates_of_all_parts_start_where_their_settings_say() {
                     axes += "[algorithm]\nkind = 'gd'\n";
                 }
                 let spec = small("", &axes);
-                let rule = &spec.choice.as_ref().unwrap().rule;
+                let rule = &spec.mixer.memories()[0].rule;
                 let groups = [
                     (Axis::Bias, rule.bias.gates(), rule.bias.config()),
                     (
@@ -131,7 +131,7 @@ fn retention_starts_at_the_same_decay_as_sigmoid_and_as_rate() {
     for gate in ["sigmoid", "rate"] {
         let axes = format!("[retention]\nkind = 'l2'\ngate = '{gate}'\n");
         let spec = small("", &axes);
-        let retention = &spec.choice.as_ref().unwrap().rule.retention;
+        let retention = &spec.mixer.memories()[0].rule.retention;
         let (_, params) = initial(&spec);
         let (mut at, mut rate) = (0, 0);
         for value in start(&retention.gates()[0], &params, &mut at, &mut rate) {
@@ -164,7 +164,7 @@ fn assert_uniform(what: &str, values: &[f64], center: f64, bound: f64) {
 #[test]
 fn recall_starts_keys_like_queries_and_convolutions_near_the_identity() {
     for mixer in ["memory", "attention"] {
-        let params = wide(&format!("mixer = '{mixer}'\ninit = 'recall'"));
+        let params = wide(&format!("init = 'recall'\n[mixer]\nkind = '{mixer}'"));
         for layer in 0..4 {
             let name = format!("blocks.{layer}.mixer");
             let weight = |which: &str| params.get(&format!("{name}.{which}.weight"));
@@ -186,7 +186,7 @@ fn recall_starts_keys_like_queries_and_convolutions_near_the_identity() {
 #[test]
 fn standard_starts_everything_apart() {
     for mixer in ["memory", "attention"] {
-        let params = wide(&format!("mixer = '{mixer}'\ninit = 'standard'"));
+        let params = wide(&format!("init = 'standard'\n[mixer]\nkind = '{mixer}'"));
         let mut drawn = Vec::new();
         for layer in 0..4 {
             let name = format!("blocks.{layer}.mixer");

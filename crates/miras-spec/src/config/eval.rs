@@ -1,6 +1,6 @@
 use miras_config::{ConfigError, Tree};
 use miras_data::{Amount, DataConfig, Dataset, Selection};
-use miras_model::{Ablation, MixerKind, ModelSpec};
+use miras_model::{Ablation, ModelSpec};
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
@@ -102,11 +102,9 @@ impl EvalConfig {
             tree.note(mistake)?;
         }
         let controls = &config.controls;
-        if !controls.is_empty()
-            && model.is_some_and(|model| model.config.mixer == MixerKind::Attention)
-        {
+        if !controls.is_empty() && model.is_some_and(|model| !model.has_memory()) {
             let message = "eval.controls take something away from memories, and attention has none";
-            let help = "leave it out, or use model.mixer = \"memory\"".to_owned();
+            let help = "leave it out, or use mixer.kind = \"memory\"".to_owned();
             return Err(tree.error("eval.controls", message, Some(help)));
         }
         let again = (1..controls.len()).find(|&at| controls[..at].contains(&controls[at]));

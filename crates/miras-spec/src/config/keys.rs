@@ -1,7 +1,7 @@
 use miras_config::{Renamed, fields_of};
 use miras_core::Axis;
 use miras_data::KINDS;
-use miras_model::ModelConfig;
+use miras_model::{MixerKeys, MixerSpec, ModelConfig};
 use miras_registry::Registry;
 
 use super::{
@@ -12,6 +12,11 @@ use super::{
 /// Keys that had other names in earlier versions, which are read still.
 pub(super) const RENAMED: &[Renamed] = &[
     renamed("algorithm.sweeps", "algorithm.picard"),
+    renamed("model.mixer", "mixer.kind"),
+    renamed("model.heads", "mixer.heads"),
+    renamed("model.conv", "mixer.conv"),
+    renamed("model.conv_activation", "mixer.conv_activation"),
+    renamed("model.rope_base", "attention.rope_base"),
     renamed(BATCHES, "eval.tokens"),
 ];
 
@@ -29,9 +34,9 @@ pub(super) const OTHER_NAMES: &[(&str, &str)] = &[
     ("n_layers", "model.layers"),
     ("num_layers", "model.layers"),
     ("num_hidden_layers", "model.layers"),
-    ("n_head", "model.heads"),
-    ("n_heads", "model.heads"),
-    ("num_heads", "model.heads"),
+    ("n_head", "mixer.heads"),
+    ("n_heads", "mixer.heads"),
+    ("num_heads", "mixer.heads"),
     ("intermediate_size", "model.ffn_dim"),
     ("chunk_size", "algorithm.chunk"),
     ("block_size", "data.seq_len"),
@@ -78,15 +83,18 @@ pub(super) const ABSENT: &[(&str, &str)] = &[
 ];
 
 /// The tables that do not belong to a part, with their keys.
-fn sections() -> [(&'static str, &'static [&'static str]); 6] {
-    [
+fn sections() -> Vec<(&'static str, &'static [&'static str])> {
+    let mut sections = MixerSpec::own_keys();
+    sections.extend([
         ("model", fields_of::<ModelConfig>()),
+        ("mixer", fields_of::<MixerKeys>()),
         ("train", fields_of::<TrainConfig>()),
         ("optim", fields_of::<OptimConfig>()),
         ("eval", fields_of::<EvalConfig>()),
         ("checkpoint", fields_of::<CheckpointConfig>()),
         ("log", fields_of::<LogConfig>()),
-    ]
+    ]);
+    sections
 }
 
 /// Every key that a configuration can have, whatever its kinds, as a path; not the kinds
@@ -105,19 +113,30 @@ pub(super) fn all(registry: &Registry) -> Vec<String> {
 
 /// The keys that choose a kind.
 pub(super) fn kinds() -> impl Iterator<Item = String> {
-    let tables = Axis::ALL.map(Axis::table).into_iter().chain(["data"]);
+    let tables = (Axis::ALL.map(Axis::table).into_iter()).chain(["mixer", "data"]);
     tables.map(|table| format!("{table}.kind"))
 }
 
 /// The keys that this configuration can have with its kinds.
 pub(super) fn of(config: &RunConfig) -> Vec<String> {
     let mut paths = Vec::new();
+    let own = config.model.mixer.tables();
+    let is_others = |section: &str| {
+        let of_mixers = MixerSpec::own_keys().into_iter();
+        let is_own = own.iter().any(|(table, _)| *table == section);
+        !is_own
+            && of_mixers
+                .map(|(table, _)| table)
+                .any(|table| table == section)
+    };
     for (section, keys) in sections() {
-        paths.extend(keys.iter().map(|key| format!("{section}.{key}")));
+        if !is_others(section) {
+            paths.extend(keys.iter().map(|key| format!("{section}.{key}")));
+        }
     }
     let keys = data::keys(&config.data);
     paths.extend(keys.iter().map(|key| format!("data.{key}")));
-    if let Some(choice) = &config.model.choice {
+    for choice in config.model.mixer.memories() {
         for axis in Axis::ALL {
             let part = config.registry.find(axis, choice.kind(axis));
             let own = part.iter().flat_map(|part| part.keys);

@@ -1,6 +1,6 @@
 use miras_config::{ConfigError, Tree, did_you_mean};
 use miras_data::DataConfig;
-use miras_model::{MixerKind, ModelSpec};
+use miras_model::ModelSpec;
 use serde::{Deserialize, Serialize};
 
 use super::require;
@@ -73,10 +73,10 @@ impl LogConfig {
             let mistake = tree.error("log.samples", message, Some(help.to_owned()));
             tree.note(mistake)?;
         }
-        if model.is_some_and(|model| model.config.mixer == MixerKind::Attention) {
+        if model.is_some_and(|model| !model.has_memory()) {
             if config.surprise_threshold.is_some() {
                 let message = "log.surprise_threshold is about memories, and attention has none";
-                let help = "leave it out, or use model.mixer = \"memory\"".to_owned();
+                let help = "leave it out, or use mixer.kind = \"memory\"".to_owned();
                 return Err(tree.error("log.surprise_threshold", message, Some(help)));
             }
         } else {

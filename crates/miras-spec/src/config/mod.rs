@@ -13,7 +13,6 @@ mod train;
 use std::io;
 
 use miras_config::{ConfigError, Layers, Origins, Renamed, Tree};
-use miras_core::Axis;
 use miras_data::{DataConfig, Metric};
 use miras_model::ModelSpec;
 use miras_registry::Registry;
@@ -116,9 +115,7 @@ impl RunConfig {
         if self.train.on_nonfinite == OnNonfinite::Skip {
             tags.push("train/skipped".to_owned());
         }
-        if self.model.choice.is_some() {
-            tags.extend(metrics::of_memories(self.model.config.layers));
-        }
+        tags.extend(metrics::of_memories(self.model.memory_layers()));
         tags.sort();
         tags
     }
@@ -171,10 +168,7 @@ impl RunConfig {
             "sweep",
             "`miras-train sweep FILE`, which trains many trials out of one file",
         );
-        let tables = Axis::ALL.map(Axis::table);
-        let model = tree.attempt(&[&["model", "layers"], &tables[..]].concat(), |tree| {
-            ModelSpec::take(tree, registry)
-        });
+        let model = tree.attempt(&[], |tree| ModelSpec::take(tree, registry));
         let data = tree.attempt(&["data"], data::take);
         let train = tree.attempt(&["train"], |tree| {
             TrainConfig::take(tree, data.as_ref(), model.as_ref())

@@ -2,7 +2,7 @@ use std::{io, path};
 
 use miras_config::{ConfigError, Tree};
 use miras_data::DataConfig;
-use miras_model::{MixerKind, ModelSpec, Precision};
+use miras_model::{ModelSpec, Precision};
 use serde::{Deserialize, Serialize};
 
 use super::require;
@@ -204,12 +204,12 @@ fn truncate(
     asked: Option<usize>,
     model: &ModelSpec,
 ) -> Result<Option<usize>, ConfigError> {
-    if model.memories().next().is_none() {
+    if !model.has_memory() {
         if asked.is_none() {
             return Ok(None);
         }
         let message = "truncate belongs to memories: attention has no state to cut gradients in";
-        let help = "leave it out, or set model.mixer = \"memory\"".to_owned();
+        let help = "leave it out, or set mixer.kind = \"memory\"".to_owned();
         return Err(tree.error("train.truncate", message, Some(help)));
     }
     let settings = || model.memories().map(|(_, choice)| &choice.rule.settings);
@@ -257,11 +257,12 @@ fn can_carry(tree: &Tree, data: &DataConfig, model: &ModelSpec) -> Result<(), Co
             "data.kind = \"text\" or \"builtin\"",
         );
     }
-    if model.config.mixer == MixerKind::Attention {
-        return refused(
-            "needs a state of constant size, but that of model.mixer = \"attention\" grows with every token",
-            "model.mixer = \"memory\"",
+    if let Some(mixer) = model.growing() {
+        let why = format!(
+            "needs a state of constant size, but that of mixer.kind = {:?} grows with every token",
+            mixer.kind()
         );
+        return refused(&why, "mixer.kind = \"memory\"");
     }
     Ok(())
 }

@@ -56,6 +56,7 @@ fn sections_come_in_a_readable_order() {
     let names: Vec<String> = load_text("").to_table().keys().cloned().collect();
     let expected = [
         "model",
+        "mixer",
         "memory",
         "bias",
         "retention",
@@ -147,11 +148,11 @@ const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[model]\nmixer = 'attention'\n[train]\nstate = 'carry'",
+        "[mixer]\nkind = 'attention'\n[train]\nstate = 'carry'",
         &[
-            "train.state = \"carry\" needs a state of constant size, but that of model.mixer = \"attention\" grows with every token",
+            "train.state = \"carry\" needs a state of constant size, but that of mixer.kind = \"attention\" grows with every token",
             "test.toml:4:9",
-            "help: set train.state = \"reset\", or model.mixer = \"memory\"",
+            "help: set train.state = \"reset\", or mixer.kind = \"memory\"",
         ],
     ),
     (
@@ -307,7 +308,7 @@ const REFUSED: &[(&str, &[&str])] = &[
         &["eval.controls names \"read_zero\" twice"],
     ),
     (
-        "[model]\nmixer = 'attention'\n[eval]\ncontrols = ['read_zero']",
+        "[mixer]\nkind = 'attention'\n[eval]\ncontrols = ['read_zero']",
         &["attention has none", "test.toml:4:12", "help: leave it out"],
     ),
     (
@@ -381,7 +382,7 @@ const REFUSED: &[(&str, &[&str])] = &[
         &["train.accumulate must be from 1 to 1000000, got 9223372036854775807"],
     ),
     (
-        "[log]\nsurprise_threshold = 1.0\n[model]\nmixer = 'attention'",
+        "[log]\nsurprise_threshold = 1.0\n[mixer]\nkind = 'attention'",
         &[
             "log.surprise_threshold is about memories, and attention has none",
             "test.toml:2:22",
@@ -592,5 +593,37 @@ fn a_device_that_is_not_compiled_in_can_be_configured_and_not_opened() {
         let set = format!("train.device={}", device.name);
         let config = config("", &[&set]);
         assert!(miras_device::open(&config.train.device).is_err());
+    }
+}
+
+/// Configurations of earlier versions, those of stored runs among them, are the same models.
+#[test]
+fn keys_of_the_mixer_are_read_by_their_old_names() {
+    for (old, new) in [
+        (
+            "[model]\nmixer = 'attention'\nheads = 2\nconv = 1\nconv_activation = 'silu'\nrope_base = 50.0",
+            "[mixer]\nkind = 'attention'\nheads = 2\nconv = 1\nconv_activation = 'silu'\n[attention]\nrope_base = 50.0",
+        ),
+        (
+            "[model]\nmixer = 'memory'\nheads = 2\nconv = 0\n[log]\nhparams = ['model.heads']",
+            "[mixer]\nheads = 2\nconv = 0\n[log]\nhparams = ['mixer.heads']",
+        ),
+    ] {
+        let (old, new) = (config(old, &[]), config(new, &[]));
+        assert_eq!(old.to_table(), new.to_table());
+        let set = config("", &["model.heads=2", "model={ conv = 3 }"]);
+        assert_eq!(
+            (set.model.mixer.keys().heads, set.model.mixer.keys().conv),
+            (2, 3)
+        );
+    }
+    let text = "[model]\nheads = 2\n[mixer]\nheads = 2";
+    let error = RunConfig::load(layers(text, &[]), &Registry::builtin()).unwrap_err();
+    let expected = "`model.heads` is the old name of `mixer.heads`, and both are set";
+    assert_eq!(error.message(), expected);
+    let known = RunConfig::keys(&Registry::builtin());
+    for one in RunConfig::RENAMED {
+        assert!(known.contains(&one.new.to_owned()), "{}", one.new);
+        assert!(!known.contains(&one.old.to_owned()), "{}", one.old);
     }
 }

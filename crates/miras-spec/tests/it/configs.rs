@@ -9,8 +9,9 @@ pub(crate) const MEMORY: &str = "
 [model]
 dim = 16
 layers = 1
-heads = 2
 ffn_dim = 16
+[mixer]
+heads = 2
 [algorithm]
 chunk = 8
 [data]
@@ -34,11 +35,12 @@ histograms = 0
 /// The same with attention.
 pub(crate) const ATTENTION: &str = "
 [model]
-mixer = 'attention'
 dim = 16
 layers = 2
-heads = 2
 ffn_dim = 16
+[mixer]
+kind = 'attention'
+heads = 2
 [data]
 seq_len = 32
 [train]

@@ -80,14 +80,14 @@ fn a_deep_hebbian_memory_has_to_forget() {
 #[test]
 fn attention_has_no_memory() {
     Dir::tiny()
-        .run("check tiny.toml --set model.mixer=attention")
+        .run("check tiny.toml --set mixer.kind=attention")
         .refused(
-            r#"error: a model with model.mixer = "attention" has no [memory]
+            r#"error: a model with mixer.kind = "attention" has no [memory]
  --> tiny.toml:6:1  (memory)
   |
 6 | [memory]
   | ^^^^^^^^
-  = help: leave the table out, or use model.mixer = "memory""#,
+  = help: leave the table out, or use mixer.kind = "memory""#,
         );
 }
 
@@ -95,7 +95,7 @@ fn attention_has_no_memory() {
 fn run_and_check_refuse_with_the_same_words() {
     let dir = Dir::tiny();
     for set in [
-        "model.heads=3",
+        "mixer.heads=3",
         "memory=none",
         "bias=dot --set retention=none",
         "train.batch=0",

@@ -71,7 +71,7 @@ fn check_reports_every_file() {
     assert_eq!(named.out, ran.out);
     // What it says of memories goes with them, by its name too.
     for default in ["", "default"] {
-        dir.run(&format!("check {default} --set model.mixer=attention"))
+        dir.run(&format!("check {default} --set mixer.kind=attention"))
             .done();
         let shown = |words: &str| dir.run(&format!("show {words}")).done().out;
         assert_eq!(shown(default), shown(""));

@@ -101,7 +101,7 @@ fn estimate_says_the_same_to_people() {
     ] {
         assert!(text.contains(word), "{word}: {text}");
     }
-    let attention = dir.run("estimate --set model.mixer=attention").done().out;
+    let attention = dir.run("estimate --set mixer.kind=attention").done().out;
     assert!(attention.contains("a token of the past"), "{attention}");
 }
 
@@ -142,7 +142,7 @@ fn bench_measures_what_it_was_asked_for() {
     }
     let attention = json(
         &dir,
-        "bench --set model={mixer='attention',dim=8,heads=2} --seq 4",
+        "bench --set mixer={kind='attention',heads=2} --set model.dim=8 --seq 4",
     );
     assert_eq!(attention["chunk"], Value::Null);
     assert!(!dir.at("runs").exists(), "a measurement leaves nothing");
@@ -157,7 +157,7 @@ fn mistakes_are_refused_as_by_run() {
         assert!(error.contains("did you mean `depth`?"), "{error}");
         said(&format!("{command} missing.toml"), 2);
     }
-    let error = said("bench --set model.mixer=attention --chunk 4", 2);
+    let error = said("bench --set mixer.kind=attention --chunk 4", 2);
     assert!(error.contains("has no [algorithm]"), "{error}");
     let error = said("bench tiny.toml --chunk 0", 2);
     assert!(error.contains("--set:1:"), "{error}");

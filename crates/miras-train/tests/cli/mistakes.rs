@@ -123,11 +123,11 @@ fn a_file_that_is_not_there_gets_a_suggestion() {
 #[test]
 fn heads_have_to_divide_the_width() {
     let dir = Dir::tiny();
-    dir.run("check tiny.toml --set model.heads=3").refused(
-        "error: model.dim = 16 is not a multiple of model.heads = 3
- --> --set:1:13  (model.heads)
+    dir.run("check tiny.toml --set mixer.heads=3").refused(
+        "error: model.dim = 16 is not a multiple of mixer.heads = 3
+ --> --set:1:13  (mixer.heads)
   |
-1 | model.heads=3
+1 | mixer.heads=3
   |             ^
   = help: the nearest number of heads that divides it is 2",
     );

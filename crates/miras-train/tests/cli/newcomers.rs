@@ -256,7 +256,7 @@ fn names_of_other_programs_are_translated() {
             "train.batch_size=4",
             "`batch_size` is called `train.batch` here",
         ),
-        ("model.n_heads=4", "`n_heads` is called `model.heads` here"),
+        ("model.n_heads=4", "`n_heads` is called `mixer.heads` here"),
         (
             "train.epochs=4",
             "there are no epochs: training is counted in steps, `train.steps`",

@@ -13,10 +13,10 @@ use tempfile::TempDir;
 const WILD: &str = "[..]";
 
 /// A model and a run as small as they get: a step takes milliseconds.
-pub(crate) const TINY: &str = r#"[model]
+pub(crate) const TINY: &str = r#"mixer.heads = 2
+[model]
 dim = 16
 layers = 1
-heads = 2
 
 [memory]
 kind = "mlp"

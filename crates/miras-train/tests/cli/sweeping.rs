@@ -192,8 +192,8 @@ fn whole_parts_are_swept_and_attention_stands_beside_memories() {
 
     dir.file(
         "mixers.toml",
-        "[model]\ndim = 16\nlayers = 1\nheads = 2\n[data]\nseq_len = 32\n[train]\nsteps = 2\n\
-         [eval]\ntokens = 64\n[sweep]\nmode = \"list\"\n[[sweep.list]]\nmodel.mixer = \"attention\"\n\
+        "[model]\ndim = 16\nlayers = 1\n[mixer]\nheads = 2\n[data]\nseq_len = 32\n[train]\nsteps = 2\n\
+         [eval]\ntokens = 64\n[sweep]\nmode = \"list\"\n[[sweep.list]]\nmixer.kind = \"attention\"\n\
          [[sweep.list]]\nmemory = { kind = \"mlp\", expansion = 2 }\n\
          [sweep.evaluate]\nlengths = [32]\ntokens = 64\nmemory = [\"frozen\"]",
     );

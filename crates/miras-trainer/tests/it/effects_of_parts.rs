@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use miras_core::Axis;
-use miras_model::{LanguageModel, Pass};
+use miras_model::{LanguageModel, MixerSpec, Pass};
 use miras_registry::{Choice, Registry};
 use miras_spec::RunConfig;
 use toml::{Table, Value};
@@ -23,8 +23,9 @@ const MODEL: &str = "
 [model]
 dim = 8
 layers = 1
-heads = 2
 ffn_dim = 8
+[mixer]
+heads = 2
 conv = 2
 ";
 const CHUNK: &str = "chunk = 3\n";
@@ -207,6 +208,10 @@ fn from_variants(table: &str, kind: Option<&str>, key: &str) -> Vec<Value> {
         .collect()
 }
 
+fn mixers() -> Vec<&'static str> {
+    MixerSpec::LIST.iter().map(|(name, _)| *name).collect()
+}
+
 /// What trying a key of a base has shown.
 enum Finding {
     Works,
@@ -222,11 +227,8 @@ fn try_key(base: &str, all: &Table, before: &Deed, table: &str, key: &str) -> Fi
     let mut extra = from_variants(table, kind, key);
     if key == "kind" {
         let axis = Axis::ALL.into_iter().find(|axis| axis.table() == table);
-        extra = Registry::builtin()
-            .kinds(axis.unwrap())
-            .into_iter()
-            .map(Value::from)
-            .collect();
+        let kinds = axis.map_or_else(mixers, |axis| Registry::builtin().kinds(axis));
+        extra = kinds.into_iter().map(Value::from).collect();
     }
     let Alternatives { values, need_all } = alternatives(value, refusal.as_deref(), &extra);
     let mut finding = Finding::Refused;
@@ -269,7 +271,8 @@ fn try_all(base: &str, seen: &Mutex<Seen>) {
     let config = load(base, &[]).unwrap();
     let all = config.to_table();
     let before = Deed::of(&config);
-    let tables = ["model"].into_iter().chain(Axis::ALL.map(Axis::table));
+    let tables = ["model", "mixer", "attention"].into_iter();
+    let tables = tables.chain(Axis::ALL.map(Axis::table));
     for table in tables.filter(|table| all.contains_key(*table)) {
         let kind = all[table].get("kind").and_then(Value::as_str);
         for key in keys(base, &all, table) {
@@ -305,7 +308,7 @@ fn is_linear(kind: &str, variant: &str) -> bool {
 
 #[test]
 fn every_key_of_every_part_has_an_effect() {
-    let attention = MODEL.replace("[model]", "[model]\nmixer = 'attention'");
+    let attention = MODEL.replace("[mixer]", "[mixer]\nkind = 'attention'");
     let bases: Vec<String> = of_parts().into_iter().chain([attention]).collect();
     let next = AtomicUsize::new(0);
     let seen = Mutex::new(Seen::default());

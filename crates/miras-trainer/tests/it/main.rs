@@ -11,6 +11,7 @@ mod effects;
 mod effects_of_data;
 mod effects_of_parts;
 mod evaluating;
+mod hybrid;
 mod init;
 mod lengthened;
 mod limits;

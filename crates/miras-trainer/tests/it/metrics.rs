@@ -281,7 +281,7 @@ fn the_banner_says_what_is_trained() {
     bench.run("run", config(MEMORY, &[]));
     bench.run("other", config(ATTENTION, &[]));
     let one = [
-        "model.heads=1",
+        "mixer.heads=1",
         "train.steps=1",
         "train.batch=1",
         "eval.tokens=32",

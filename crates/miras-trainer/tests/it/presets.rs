@@ -39,7 +39,7 @@ fn load(preset: &str, sets: &[&str]) -> RunConfig {
         "model.dim=16",
         "model.ffn_dim=16",
         "model.layers=1",
-        "model.heads=2",
+        "mixer.heads=2",
         "data={ kind = 'builtin', seq_len = 70 }",
         "train.batch=1",
         "train.steps=2",
@@ -164,8 +164,10 @@ fn quoted(page: &str) -> impl Iterator<Item = &str> {
 
 /// `table.key`, if that is what a text begins with.
 fn key_of(text: &str) -> Option<&str> {
-    const TABLES: [&str; 11] = [
+    const TABLES: [&str; 13] = [
         "model",
+        "mixer",
+        "attention",
         "memory",
         "bias",
         "retention",

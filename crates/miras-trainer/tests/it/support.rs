@@ -49,12 +49,12 @@ fn small(path: &Path) -> RunConfig {
             .unwrap_or_else(|error| panic!("{error}"))
             .0
     };
-    let chunk = load(&[]).model.choice.map(|_| "algorithm.chunk=8");
+    let chunk = load(&[]).model.has_memory().then_some("algorithm.chunk=8");
     let sets = [
         "model.dim=16",
         "model.ffn_dim=16",
         "model.layers=2",
-        "model.heads=2",
+        "mixer.heads=2",
         "data={ kind = 'builtin', seq_len = 20 }",
         "train.batch=2",
         "eval.tokens=40",

@@ -20,7 +20,7 @@ const SMALL: &[&str] = &[
     "model.dim=32",
     "model.ffn_dim=64",
     "model.layers=1",
-    "model.heads=1",
+    "mixer.heads=1",
     "data={ kind = 'builtin', seq_len = 64 }",
     "algorithm.chunk=16",
     "train.batch=8",
@@ -41,7 +41,7 @@ fn memories() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = (presets.map(|entry| entry.unwrap().path()))
         .filter(|path| path.extension().is_some_and(|kind| kind == "toml"))
         .filter(|path| !path.ends_with("base.toml"))
-        .filter(|path| config(path, &[]).model.choice.is_some())
+        .filter(|path| config(path, &[]).model.has_memory())
         .collect();
     files.sort();
     files.push(crates.join("../configs/default.toml"));

@@ -287,7 +287,7 @@ fn any_text_is_scored_whole() {
 fn a_frozen_memory_and_one_that_is_reset_are_less_than_a_live_one() {
     let bench = Bench::new();
     // Without convolutions a token's prediction depends on the memory and nothing else.
-    let (trained, _) = bench.trained("run", &["model.conv=0"]);
+    let (trained, _) = bench.trained("run", &["mixer.conv=0"]);
     let with = |memory, length| {
         let request = EvalRequest {
             memory,

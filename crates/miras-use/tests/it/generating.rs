@@ -82,7 +82,7 @@ fn the_greedy_text_is_the_argmax_of_the_full_pass() {
 fn the_state_of_a_memory_does_not_grow_and_that_of_attention_does() {
     let bench = Bench::new();
     for (name, config) in presets() {
-        let has_memory = config.model.choice.is_some();
+        let has_memory = config.model.has_memory();
         bench.train(&name, config);
         let trained = bench.open(&name);
         let mut generator = Generator::new(&trained, Memory::Live).unwrap();
@@ -107,7 +107,7 @@ fn the_state_of_a_memory_does_not_grow_and_that_of_attention_does() {
 fn a_frozen_memory_stays_what_it_was_whatever_is_read() {
     let bench = Bench::new();
     for (name, config) in presets() {
-        if config.model.choice.is_none() {
+        if !config.model.has_memory() {
             continue;
         }
         bench.train(&name, config);

@@ -17,8 +17,9 @@ pub(crate) const MEMORY: &str = "
 [model]
 dim = 16
 layers = 2
-heads = 2
 ffn_dim = 16
+[mixer]
+heads = 2
 [algorithm]
 chunk = 8
 [data]
@@ -83,7 +84,7 @@ impl Bench {
         let mut layers = Layers::new();
         let text = MEMORY.replace("[algorithm]\nchunk = 8\n", "");
         layers.text("test.toml", &text).unwrap();
-        let outcome = self.train(name, load(layers, &["model.mixer=attention"]));
+        let outcome = self.train(name, load(layers, &["mixer.kind=attention"]));
         (self.open(name), outcome)
     }
 
@@ -130,12 +131,12 @@ fn small(path: &Path) -> (String, RunConfig) {
         layers.file(path).unwrap();
         layers
     };
-    let has_memory = load(layers(), &[]).model.choice.is_some();
+    let has_memory = load(layers(), &[]).model.has_memory();
     let mut sets = vec![
         "model.dim=16",
         "model.ffn_dim=16",
         "model.layers=2",
-        "model.heads=2",
+        "mixer.heads=2",
         "data={ kind = 'builtin', seq_len = 20 }",
         "train.batch=2",
         "train.steps=1",

@@ -60,12 +60,12 @@ fn preset(name: &str, sets: &[&str]) -> RunConfig {
             Err(error) => panic!("{name} {sets:?}\n{error}"),
         }
     };
-    let chunk = load(&[]).model.choice.map(|_| "algorithm.chunk=8");
+    let chunk = load(&[]).model.has_memory().then_some("algorithm.chunk=8");
     let small = [
         "model.dim=8",
         "model.ffn_dim=8",
         "model.layers=2",
-        "model.heads=2",
+        "mixer.heads=2",
         "data={ kind = 'mqar', vocab = 32, seq_len = 32, pairs = 2, gap = 4, queries = 2 }",
         "train.batch=4",
         "train.steps=12",
@@ -112,7 +112,15 @@ fn flat(json: &str) -> Vec<f64> {
 /// The tables that say what a model is.
 fn tables_of_model(config: &RunConfig) -> String {
     let mut table = config.to_table();
-    let names = ["model", "memory", "bias", "retention", "algorithm"];
+    let names = [
+        "model",
+        "mixer",
+        "attention",
+        "memory",
+        "bias",
+        "retention",
+        "algorithm",
+    ];
     table.retain(|name, _| names.contains(&name));
     table.to_string()
 }
@@ -190,10 +198,10 @@ const MORE: &[(&str, &[&str])] = &[
     ("yaad", &["retention.anchored=false"]),
     ("moneta", &["retention.anchored=false"]),
     ("memora", &["retention.anchored=false"]),
-    ("titans-lmm", &["model.conv=0", "model.tie_head=false"]),
+    ("titans-lmm", &["mixer.conv=0", "model.tie_head=false"]),
     (
         "titans-lmm",
-        &["model.conv_activation=none", "memory.dim=3"],
+        &["mixer.conv_activation=none", "memory.dim=3"],
     ),
     ("titans-lmm", &["retention.anchored=true", "memory.depth=3"]),
     (
@@ -241,9 +249,54 @@ const MORE: &[(&str, &[&str])] = &[
     ),
     (
         "transformer",
-        &["model.conv_activation=silu", "model.rope_base=50"],
+        &["mixer.conv_activation=silu", "attention.rope_base=50"],
     ),
-    ("transformer", &["model.conv=0", "model.init=standard"]),
+    ("transformer", &["mixer.conv=0", "model.init=standard"]),
+    (
+        "titans-lmm",
+        &[
+            "mixer.heads=4",
+            "mixer.key_heads=2",
+            "mixer.qk_norm=rms",
+            "mixer.output_norm=none",
+            "mixer.output_gate=sigmoid",
+        ],
+    ),
+    (
+        "gated-deltanet",
+        &[
+            "mixer.heads=4",
+            "mixer.key_heads=2",
+            "mixer.value_heads=1",
+            "memory.value_dim=3",
+            "mixer.output_gate=none",
+        ],
+    ),
+    (
+        "titans-lmm",
+        &[
+            "memory.value_dim=3",
+            "memory.residual=false",
+            "mixer.qk_norm=none",
+        ],
+    ),
+    (
+        "transformer",
+        &[
+            "mixer.heads=4",
+            "mixer.key_heads=2",
+            "mixer.value_heads=2",
+            "mixer.qk_norm=rms",
+        ],
+    ),
+    (
+        "transformer",
+        &[
+            "mixer.qk_norm=l2",
+            "mixer.output_norm=rms",
+            "mixer.output_gate=silu",
+        ],
+    ),
 ];
 
 #[test]

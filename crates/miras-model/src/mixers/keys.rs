@@ -1,0 +1,198 @@
+//! `[mixer]`: the keys that every mixer has.
+
+use burn::{
+    nn::RmsNorm,
+    tensor::{Tensor, activation},
+};
+use miras_config::{ConfigError, Section};
+use serde::{Deserialize, Serialize};
+
+use crate::{config::LARGEST, heads::unit_rows, precision::Projection};
+
+/// `[mixer]` but for `kind`. The defaults are those of a memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MixerKeys {
+    /// Memories (or attention heads) a layer, 1 or more.
+    pub heads: usize,
+    /// Heads of keys and, in a memory, of queries; divides `heads`, and head `h` has the keys of
+    /// head `h · key_heads / heads`. Default `heads`.
+    pub key_heads: Option<usize>,
+    /// The same for values.
+    pub value_heads: Option<usize>,
+    /// Taps of the causal depthwise convolution on queries, keys and values; 0 for none.
+    pub conv: usize,
+    /// What queries, keys and values go through after the convolution (or without one, after the
+    /// projection); in attention the default is `"none"`.
+    pub conv_activation: ConvActivation,
+    /// How queries and keys are normalised, per head; in attention the default is `"none"`.
+    pub qk_norm: QkNorm,
+    /// How what was read is normalised, per head; in attention the default is `"none"`.
+    pub output_norm: OutputNorm,
+    /// What a projection of the input goes through before it multiplies what was read; in attention
+    /// the default is `"none"`.
+    pub output_gate: OutputGate,
+}
+
+/// What queries, keys and values go through after their convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConvActivation {
+    /// `x σ(x)`.
+    Silu,
+    /// Nothing.
+    None,
+}
+
+/// How queries and keys are normalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QkNorm {
+    /// To Euclidean length 1.
+    L2,
+    /// To a root mean square of 1, times a learned gain per feature.
+    Rms,
+    /// Not at all.
+    None,
+}
+
+/// How what was read is normalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputNorm {
+    /// To a root mean square of 1, times a learned gain per feature.
+    Rms,
+    /// Not at all.
+    None,
+}
+
+/// What the projection of the output gate goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputGate {
+    /// `z σ(z)`.
+    Silu,
+    /// `σ(z)`.
+    Sigmoid,
+    /// There is no gate and no projection for it.
+    None,
+}
+
+impl Default for MixerKeys {
+    fn default() -> Self {
+        Self::new(4)
+    }
+}
+
+impl MixerKeys {
+    /// The defaults of a memory layer, for so many heads.
+    pub fn new(heads: usize) -> Self {
+        Self {
+            heads,
+            key_heads: None,
+            value_heads: None,
+            conv: 4,
+            conv_activation: ConvActivation::Silu,
+            qk_norm: QkNorm::L2,
+            output_norm: OutputNorm::Rms,
+            output_gate: OutputGate::Silu,
+        }
+    }
+
+    /// Reads what is left of `[mixer]`.
+    pub(crate) fn take(section: &mut Section<'_>) -> Result<Self, ConfigError> {
+        let keys: Self = section.part()?;
+        for (key, message) in keys.mistakes() {
+            let mistake = section.error(key, message, None);
+            section.note(mistake)?;
+        }
+        Ok(keys)
+    }
+
+    /// Keys whose values cannot be, each with why.
+    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        for (key, value, least) in [("heads", self.heads, 1), ("conv", self.conv, 0)] {
+            if value < least {
+                found.push((key, format!("{key} must be {least} or more")));
+            } else if value > LARGEST {
+                let message = format!("{key} = {value} is more than the largest size, {LARGEST}");
+                found.push((key, message));
+            }
+        }
+        for (key, value) in [
+            ("key_heads", self.key_heads),
+            ("value_heads", self.value_heads),
+        ] {
+            let heads = self.heads;
+            if value.is_some_and(|value| value == 0 || heads % value != 0) {
+                let message = format!("{key} must divide mixer.heads = {heads}");
+                found.push((key, message));
+            }
+        }
+        found
+    }
+
+    /// Why heads do not share the width of a layer equally, and the nearest number that would.
+    pub(crate) fn unequal_heads(&self, dim: usize) -> Option<(String, String)> {
+        let heads = self.heads;
+        if heads > 0 && dim.is_multiple_of(heads) {
+            return None;
+        }
+        let near = (1..=dim)
+            .filter(|h| dim.is_multiple_of(*h))
+            .min_by_key(|h| h.abs_diff(heads));
+        let help = format!(
+            "the nearest number of heads that divides it is {}",
+            near.unwrap_or(1)
+        );
+        let message = format!("model.dim = {dim} is not a multiple of mixer.heads = {heads}");
+        Some((message, help))
+    }
+
+    /// Heads of keys.
+    pub(crate) fn of_keys(&self) -> usize {
+        self.key_heads.unwrap_or(self.heads)
+    }
+
+    /// Heads of values.
+    pub(crate) fn of_values(&self) -> usize {
+        self.value_heads.unwrap_or(self.heads)
+    }
+}
+
+impl ConvActivation {
+    pub(crate) fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Silu => activation::silu(x),
+            Self::None => x,
+        }
+    }
+}
+
+impl QkNorm {
+    /// Rows `[…, d]`, normalised; `norm` is there for the root mean square.
+    pub(crate) fn apply(self, x: Tensor<4>, norm: Option<&RmsNorm>) -> Tensor<4> {
+        match (self, norm) {
+            (Self::L2, _) => unit_rows(x),
+            (Self::Rms, Some(norm)) => norm.forward(x),
+            (Self::Rms | Self::None, _) => x,
+        }
+    }
+}
+
+impl OutputGate {
+    /// What was read, `y [b, t, d]`, times the gate of the input `x`.
+    pub(crate) fn apply(
+        self,
+        y: Tensor<3>,
+        x: Tensor<3>,
+        projection: Option<&Projection>,
+    ) -> Tensor<3> {
+        match (self, projection) {
+            (Self::Silu, Some(projection)) => y * activation::silu(projection.forward(x)),
+            (Self::Sigmoid, Some(projection)) => y * activation::sigmoid(projection.forward(x)),
+            (Self::Silu | Self::Sigmoid | Self::None, _) => y,
+        }
+    }
+}

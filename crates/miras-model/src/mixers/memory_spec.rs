@@ -1,0 +1,231 @@
+//! The configuration of a memory layer.
+
+use std::fmt;
+
+use miras_config::ConfigError;
+use miras_core::{GateSpec, MapSpec, Program, ProgramError};
+use miras_engine::cost::{self, Flops, Needs::Both};
+use miras_registry::{Choice, StartKind};
+use toml::Table;
+
+use super::{
+    keys::MixerKeys,
+    list::{MIXER, Spec, Tables},
+    widths::Widths,
+};
+use crate::cost::{Parameters, StateNumbers};
+
+/// A memory of the four axes in a layer.
+#[derive(Debug, Clone)]
+pub struct MemorySpec {
+    /// `[mixer]`.
+    pub keys: MixerKeys,
+    /// The parts of the four axes.
+    pub choice: Choice,
+    /// Width of the residual stream.
+    dim: usize,
+}
+
+/// A gate `f(z)` of a token and head, with what makes it from its projection.
+const GATE: usize = 6;
+
+impl MemorySpec {
+    /// A layer of width `dim`.
+    pub fn new(dim: usize, keys: MixerKeys, choice: Choice) -> Result<Self, MixerError> {
+        let heads = keys.heads;
+        let splits = choice.dim.is_some() || keys.unequal_heads(dim).is_none();
+        if dim == 0 || heads == 0 || !splits {
+            return Err(MixerError::Sizes { dim, heads });
+        }
+        if let Some((key, message)) = keys.mistakes().into_iter().next() {
+            return Err(MixerError::Key { key, message });
+        }
+        let spec = Self { keys, choice, dim };
+        let (d_k, d_v) = (spec.d_k(), spec.d_v());
+        match spec.choice.rule.memory.program(d_k, d_v) {
+            Ok(_) => Ok(spec),
+            Err(error) => Err(MixerError::Memory { d_k, d_v, error }),
+        }
+    }
+
+    /// Takes `[mixer]` and the tables of the four axes.
+    pub(super) fn take(tables: &mut Tables<'_>) -> Result<Self, ConfigError> {
+        let keys = tables.attempt(MIXER, MixerKeys::take);
+        let choice = tables.choice();
+        let (Some(keys), choice, dim) = (keys, choice?, tables.dim()?) else {
+            return Err(tables.failed());
+        };
+        if choice.dim.is_none()
+            && let Some((message, help)) = keys.unequal_heads(dim)
+        {
+            return Err(tables.section(MIXER).error("heads", message, Some(help)));
+        }
+        let spec = Self { keys, choice, dim };
+        tables.check_program(&spec.choice, spec.d_k(), spec.d_v())?;
+        Ok(spec)
+    }
+
+    /// Width of the residual stream.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Width of each head's queries and keys.
+    pub fn d_k(&self) -> usize {
+        (self.choice.dim).unwrap_or_else(|| self.dim / self.keys.heads)
+    }
+
+    /// Width of each head's values.
+    pub fn d_v(&self) -> usize {
+        self.choice.value_dim.unwrap_or_else(|| self.d_k())
+    }
+
+    /// The program of each of its memories.
+    ///
+    /// # Panics
+    /// If the part on the memory axis was changed to one that has none at these widths.
+    pub fn program(&self) -> Program {
+        let program = self.choice.rule.memory.program(self.d_k(), self.d_v());
+        program.expect("checked with the configuration")
+    }
+
+    pub(super) fn widths(&self) -> Widths {
+        let (d_k, d_v) = (self.d_k(), self.d_v());
+        let of_keys = self.keys.of_keys() * d_k;
+        Widths {
+            dim: self.dim,
+            qkv: [of_keys, of_keys, self.keys.of_values() * d_v],
+            d_k,
+            d_v,
+            inner: self.keys.heads * d_v,
+        }
+    }
+
+    /// Numbers a head of the gates for which `of` holds.
+    fn gate_widths(&self, of: impl Fn(&GateSpec) -> bool) -> usize {
+        let gates = self.choice.rule.gates();
+        (gates.iter().filter(|gate| of(gate)))
+            .map(|gate| gate.width(self.d_k(), self.d_v()))
+            .sum()
+    }
+
+    /// Numbers a head that are projected for gates.
+    fn projected(&self) -> usize {
+        self.gate_widths(GateSpec::has_projection)
+    }
+
+    /// Parameters of projections, convolutions, norms and gates.
+    fn around(&self) -> usize {
+        let rule = &self.choice.rule;
+        let rates = rule.gates().iter().filter(|gate| gate.map.has_rate()).count();
+        let gates = self.keys.heads * (self.projected() * (self.dim + 1) + rates);
+        let erase = self.keys.of_keys() * self.d_k() * usize::from(rule.bias.has_erase_key());
+        self.widths().parameters(&self.keys) + gates + erase
+    }
+}
+
+impl Spec for MemorySpec {
+    fn keys(&self) -> &MixerKeys {
+        &self.keys
+    }
+
+    fn tables(&self) -> Vec<(&'static str, Table)> {
+        self.choice.tables()
+    }
+
+    fn memories(&self) -> &[Choice] {
+        std::slice::from_ref(&self.choice)
+    }
+
+    fn parameters(&self) -> Parameters {
+        let program = self.program();
+        let weights: usize = program.maps().iter().map(MapSpec::weights).sum();
+        let gains: usize = program.gains().iter().map(|gain| gain.d).sum();
+        let own = match self.choice.start {
+            StartKind::Zero => gains,
+            StartKind::Learned => gains + weights,
+        };
+        let memory = self.keys.heads * own;
+        Parameters {
+            all: self.around() + memory,
+            memory,
+            fast: self.keys.heads * weights,
+        }
+    }
+
+    fn size(&self) -> f64 {
+        let program = self.program();
+        let maps = program.maps().iter();
+        let memory: f64 = maps.map(|map| map.d_in as f64 * map.d_out as f64).sum();
+        self.around() as f64 + self.keys.heads as f64 * memory
+    }
+
+    fn flops(&self, tokens: usize) -> Flops {
+        let gates = Flops::product(tokens, self.dim, self.projected() * self.keys.heads, Both);
+        let memory = cost::flops(&self.choice.rule, &self.program(), tokens);
+        self.widths().flops(&self.keys, tokens) + gates + memory * self.keys.heads as f64
+    }
+
+    fn kept(&self, tokens: usize) -> usize {
+        let gates = GATE * self.keys.heads * self.gate_widths(|_| true);
+        let memory = cost::kept(&self.choice.rule, &self.program(), tokens);
+        tokens * (self.widths().kept(&self.keys) + gates) + self.keys.heads * memory
+    }
+
+    fn state(&self) -> StateNumbers {
+        let one = cost::state(&self.choice.rule, &self.program()).total();
+        StateNumbers {
+            fixed: self.widths().tails(&self.keys) + self.keys.heads * one,
+            per_token: 0,
+        }
+    }
+}
+
+/// Why no layer can be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MixerError {
+    /// Nothing to mix, or heads of different widths.
+    Sizes {
+        /// The layer's width.
+        dim: usize,
+        /// Its memories.
+        heads: usize,
+    },
+    /// A key of the layer has a value that cannot be.
+    Key {
+        /// Its name.
+        key: &'static str,
+        /// Why not.
+        message: String,
+    },
+    /// The memory has no program for keys and values of these widths.
+    Memory {
+        /// Features of each head's keys.
+        d_k: usize,
+        /// Features of each head's values.
+        d_v: usize,
+        /// What its program lacks.
+        error: ProgramError,
+    },
+}
+
+impl fmt::Display for MixerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sizes { dim, heads } if *dim == 0 || *heads == 0 => {
+                write!(f, "a layer of width {dim} with {heads} heads mixes nothing")
+            }
+            Self::Sizes { dim, heads } => write!(
+                f,
+                "the width {dim} is not a multiple of {heads} heads; `memory.dim` sets another width a head"
+            ),
+            Self::Key { message, .. } => write!(f, "{message}"),
+            Self::Memory { d_k, d_v, error } => write!(
+                f,
+                "the memory cannot have keys of {d_k} features and values of {d_v}: {error}; `memory.dim` and `memory.value_dim` set other widths a head"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for MixerError {}
