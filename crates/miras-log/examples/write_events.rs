@@ -23,10 +23,10 @@ fn main() -> Result<(), LogError> {
 fn begin(folder: &Path, kind: &str, seed: f64) -> Result<TensorBoard, LogError> {
     let mut board = TensorBoard::create(folder)?;
     let hparams: [(&str, HParam); 4] = [
-        ("preset", kind.into()),
-        ("optim.lr", 3e-4.into()),
-        ("model.tied", true.into()),
-        ("seed", seed.into()),
+        ("preset", HParam::String(kind.to_owned())),
+        ("optim.lr", HParam::Number(3e-4)),
+        ("model.tied", HParam::Bool(true)),
+        ("seed", HParam::Number(seed)),
     ];
     let hparams = hparams.map(|(name, value)| (name.to_owned(), value));
     board.hparams(kind, &hparams, &["train/loss", "eval/loss"])?;
