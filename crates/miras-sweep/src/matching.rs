@@ -7,7 +7,7 @@ use miras_run::Cost;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use crate::settle::{Settle, Settled};
+use crate::resolve::{ResolveConfig, ResolvedConfig};
 
 /// Why a key is not for an axis, or for another match.
 pub(crate) const MATCHED: &str = "chosen by [[sweep.match]]";
@@ -92,8 +92,7 @@ impl Match {
                 if !is_wrong {
                     return Ok(());
                 }
-                let mistake = tree.error(&format!("{here}.{key}"), message, None);
-                tree.note(mistake)
+                tree.note(tree.error(&format!("{here}.{key}"), message, None))
             };
             let is_share = one.within > 0.0 && one.within < 1.0;
             let message = "within is a share, between 0 and 1".to_owned();
@@ -111,7 +110,7 @@ impl Match {
     }
 
     /// The target, if the first point is `first`.
-    pub(crate) fn target(&self, first: &Settled) -> f64 {
+    pub(crate) fn target(&self, first: &ResolvedConfig) -> f64 {
         self.to.unwrap_or_else(|| self.budget.of(&first.cost))
     }
 
@@ -128,22 +127,22 @@ impl Match {
         &self,
         (layers, point): (&Layers, &str),
         target: f64,
-        settle: &dyn Settle,
+        resolve: &dyn ResolveConfig,
         assign: &dyn Fn(Value) -> Assigned,
     ) -> Result<Option<Assigned>, ConfigError> {
-        if self.gap(&settle.settle(layers.clone())?.cost, target) == 0.0 {
+        if self.gap(&resolve.resolve(layers.clone())?.cost, target) == 0.0 {
             return Ok(None);
         }
         let with = |times: u64| assign(Value::Integer((times * self.multiple) as i64));
         let cost = |times: u64| {
             let mut layers = layers.clone();
             layers.assign(&with(times))?;
-            let settled = settle.settle(layers).map_err(|error| {
+            let resolved = resolve.resolve(layers).map_err(|error| {
                 let what = format!("`{}` = {}, tried for", self.key, times * self.multiple);
                 let message = format!("{what} {}: {}", self.budget.name(), error.message());
                 with(times).error(message, error.advice().map(str::to_owned))
             })?;
-            Ok(settled.cost)
+            Ok(resolved.cost)
         };
         let budget = |times: u64| Ok(self.budget.of(&cost(times)?));
         if budget(1)? >= budget(4)? {
@@ -197,7 +196,7 @@ impl Match {
 pub(crate) struct Budgets<'a> {
     pub(crate) matches: &'a [Match],
     pub(crate) tree: &'a Tree,
-    pub(crate) settle: &'a dyn Settle,
+    pub(crate) resolve: &'a dyn ResolveConfig,
     /// The point that is to meet them, for messages.
     pub(crate) point: &'a str,
 }
@@ -221,14 +220,18 @@ impl Budgets<'_> {
                     }
                 }
                 let assign = |value| self.assigned(number, value);
-                chosen[number] =
-                    one.solve((&others, self.point), targets[number], self.settle, &assign)?;
+                chosen[number] = one.solve(
+                    (&others, self.point),
+                    targets[number],
+                    self.resolve,
+                    &assign,
+                )?;
             }
             let mut all = layers.clone();
             for value in chosen.iter().flatten() {
                 all.assign(value)?;
             }
-            let cost = self.settle.settle(all.clone())?.cost;
+            let cost = self.resolve.resolve(all.clone())?.cost;
             let is_met = |(one, &target): (&Match, &f64)| one.gap(&cost, target) <= one.within;
             if self.matches.iter().zip(targets).all(is_met) {
                 *layers = all;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use miras_run::Goal;
 
 use crate::{
-    ledger::{Event, What},
+    ledger::{Event, EventKind},
     plan::Plan,
 };
 
@@ -51,19 +51,19 @@ pub fn states(events: &[Event]) -> BTreeMap<String, State> {
     let mut states: BTreeMap<String, State> = BTreeMap::new();
     for event in events {
         let state = states.entry(event.trial.clone()).or_default();
-        state.is_taken = event.event == What::Running;
+        state.is_taken = event.event == EventKind::Running;
         if event.steps > state.steps {
             state.kills = 0;
         }
         state.steps = state.steps.max(event.steps);
         match event.event {
-            What::Running | What::Interrupted => {}
-            What::Done => {
+            EventKind::Running | EventKind::Interrupted => {}
+            EventKind::Done => {
                 state.done.insert(event.rung, event.metric);
             }
-            What::Failed => state.failed = Some(event.reason.clone().unwrap_or_default()),
-            What::Killed => state.kills += 1,
-            What::Retry => {
+            EventKind::Failed => state.failed = Some(event.reason.clone().unwrap_or_default()),
+            EventKind::Killed => state.kills += 1,
+            EventKind::Retry => {
                 state.done.remove(&event.rung);
                 (state.failed, state.kills) = (None, 0);
             }
@@ -138,7 +138,7 @@ fn best_of<'a>(
 /// The common reason of the last `count` trials that ended, if all of them failed for the same one.
 pub fn identical_failures(events: &[Event], count: usize) -> Option<String> {
     let ends: Vec<&Event> = (events.iter().rev())
-        .filter(|event| matches!(event.event, What::Done | What::Failed))
+        .filter(|event| matches!(event.event, EventKind::Done | EventKind::Failed))
         .take(count)
         .collect();
     if count == 0 || ends.len() < count {
@@ -147,7 +147,7 @@ pub fn identical_failures(events: &[Event], count: usize) -> Option<String> {
     let reason = |event: &Event| event.reason.clone().unwrap_or_default();
     let first = reason(ends[0]);
     let is_same = |event: &&Event| {
-        event.event == What::Failed && comparable(&reason(event)) == comparable(&first)
+        event.event == EventKind::Failed && comparable(&reason(event)) == comparable(&first)
     };
     ends.iter().all(is_same).then_some(first)
 }

@@ -7,9 +7,9 @@ use toml::Table;
 use crate::plan::Evaluations;
 
 /// Reads the configuration of a trial as training would.
-pub trait Settle {
+pub trait ResolveConfig {
     /// All keys, resolved and checked, or the first mistake.
-    fn settle(&self, layers: Layers) -> Result<Settled, ConfigError>;
+    fn resolve(&self, layers: Layers) -> Result<ResolvedConfig, ConfigError>;
 
     /// Checks that the data of a resolved configuration can be measured as `[sweep.evaluate]`
     /// asks, and gives notes about it.
@@ -27,7 +27,7 @@ pub struct Misfit {
 
 /// A checked configuration.
 #[derive(Debug, Clone)]
-pub struct Settled {
+pub struct ResolvedConfig {
     /// All keys.
     pub table: Table,
     /// All keys, with absolute paths.

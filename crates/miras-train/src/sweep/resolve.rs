@@ -5,10 +5,10 @@ use std::{cell::RefCell, collections::HashMap};
 use miras_config::{ConfigError, Layers};
 use miras_registry::Registry;
 use miras_spec::{RunConfig, StateRule, estimate, unfit};
-use miras_sweep::{Evaluations, Misfit, Settle, Settled};
+use miras_sweep::{Evaluations, Misfit, ResolveConfig, ResolvedConfig};
 
-/// Settles configurations as `run` would, and opens their data, each once.
-pub(crate) struct Settler<'a> {
+/// Resolves configurations as `run` would, and opens their data, each once.
+pub(crate) struct Resolver<'a> {
     registry: &'a Registry,
     /// Takes the place of `train.device`.
     device: Option<&'a str>,
@@ -26,7 +26,7 @@ struct Opened {
     notes: Vec<String>,
 }
 
-impl<'a> Settler<'a> {
+impl<'a> Resolver<'a> {
     pub(crate) fn new(registry: &'a Registry, device: Option<&'a str>) -> Self {
         Self {
             registry,
@@ -80,8 +80,8 @@ fn opening(config: &RunConfig) -> String {
     format!("{:?} {rows:?} {weights:?}", config.data)
 }
 
-impl Settle for Settler<'_> {
-    fn settle(&self, layers: Layers) -> Result<Settled, ConfigError> {
+impl ResolveConfig for Resolver<'_> {
+    fn resolve(&self, layers: Layers) -> Result<ResolvedConfig, ConfigError> {
         let (config, opened) = self.open(layers)?;
         let mut here = config.clone();
         if let Some(device) = self.device {
@@ -92,7 +92,7 @@ impl Settle for Settler<'_> {
         let sequences = train.sequences() as u64;
         let mut notes = config.notes();
         notes.extend(opened.notes);
-        Ok(Settled {
+        Ok(ResolvedConfig {
             table: config.to_table(),
             // Without a working directory, which the data were just opened in, nothing runs.
             stored: config
