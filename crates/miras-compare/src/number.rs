@@ -2,7 +2,7 @@
 
 use miras_run::counted;
 
-use crate::comparison::{Difference, Sample};
+use crate::statistics::{Difference, Sample};
 
 /// The text of what is not known.
 pub(crate) const UNKNOWN: &str = "-";

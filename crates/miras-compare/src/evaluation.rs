@@ -1,15 +1,13 @@
 //! `eval.json` and `eval-*.json`: evaluations of a trained run.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use miras_run::{Kept, REPORT, RunFolder, counted};
+use miras_run::{Kept, REPORT, RunFolder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Run;
 use crate::CompareError;
 
 /// One evaluation of a run.
@@ -141,16 +139,6 @@ pub struct ExcludedReport {
     pub why: String,
 }
 
-/// What must be equal for evaluations of several runs to be of the same text.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct EvaluatedOn {
-    data: Option<String>,
-    /// Bytes of the part that is evaluated.
-    bytes: Option<u64>,
-    size: Option<String>,
-    stretches: Option<u64>,
-}
-
 impl Evaluation {
     pub(crate) fn mode(&self) -> MemoryMode {
         MemoryMode {
@@ -167,34 +155,11 @@ impl Evaluation {
             self.loss
         }
     }
-
-    fn evaluated_on(&self, run: &Run) -> EvaluatedOn {
-        EvaluatedOn {
-            data: run.measured_on(self),
-            bytes: self.data.bytes,
-            size: (self.size.clone()).or_else(|| Some(format!("{} scored", self.tokens))),
-            stretches: self.stretches,
-        }
-    }
-}
-
-impl EvaluatedOn {
-    /// The tokens that were asked for, and in how many stretches they are.
-    fn amount(&self) -> String {
-        let size = match self.size.as_deref() {
-            None | Some("all") => "all tokens".to_owned(),
-            Some(size) => format!("{size} tokens"),
-        };
-        match self.stretches {
-            None => size,
-            Some(count) => format!("{size} in {}", counted(count, "stretch", "stretches")),
-        }
-    }
 }
 
 /// The evaluations of a run at any step, by length, then mode; and the reports that are not
 /// compared. `at` is the step of the run.
-pub(super) fn read(
+pub(crate) fn read(
     folder: &RunFolder,
     at: Option<u64>,
 ) -> Result<(Vec<Evaluation>, Vec<ExcludedReport>), CompareError> {
@@ -204,13 +169,13 @@ pub(super) fn read(
         let file = name.into_owned();
         let why = match report(&path) {
             Ok(None) => continue,
-            Ok(Some(one)) => {
-                let Some(why) = why_stale(&one, folder, at)? else {
+            Ok(Some(one)) => match why_stale(&one, folder, at)? {
+                None => {
                     found.push(Evaluation { file, ..one });
                     continue;
-                };
-                why
-            }
+                }
+                Some(why) => why,
+            },
             Err(why) => format!("cannot be read: {why}"),
         };
         excluded.push(ExcludedReport { file, why });
@@ -255,76 +220,4 @@ fn why_stale(
         }
         Some(_) => None,
     })
-}
-
-/// Keeps the evaluations of the step of each run or, with `at`, of the step at which it is
-/// compared; and of these, one for each length and mode, those that are of the text and amount
-/// that most runs have. The others become excluded reports.
-pub(crate) fn keep_comparable<'a>(runs: impl Iterator<Item = &'a mut Run>, at: Option<u64>) {
-    type At = (u64, MemoryMode);
-    let mut runs: Vec<&mut Run> = runs.collect();
-    for run in &mut runs {
-        let (here, what) = match at {
-            Some(_) => (run.compared_steps(), "is compared at"),
-            None => (run.step, "is at"),
-        };
-        keep_reports(run, |_, one| match (one.step, here) {
-            (Some(step), Some(here)) if step != here => {
-                Err(format!("is of step {step}, and the run {what} step {here}"))
-            }
-            _ => Ok(()),
-        });
-    }
-    let mut votes: BTreeMap<At, BTreeMap<EvaluatedOn, BTreeSet<usize>>> = BTreeMap::new();
-    let voters = runs.iter().filter(|run| run.value.is_some());
-    for (voter, run) in voters.enumerate() {
-        for one in &run.evaluations {
-            let texts = votes.entry((one.length, one.mode())).or_default();
-            let own = one.evaluated_on(run);
-            texts.entry(own).or_default().insert(voter);
-        }
-    }
-    // What most runs have, and how many of those with a report.
-    let chosen = votes.into_iter().filter_map(|(at, texts)| {
-        let all: BTreeSet<usize> = texts.values().flatten().copied().collect();
-        let (most, runs) = texts.into_iter().max_by_key(|(_, runs)| runs.len())?;
-        let all = counted(all.len() as u64, "run", "runs");
-        Some((at, (most, format!("{} of {all}", runs.len()))))
-    });
-    let chosen: BTreeMap<At, (EvaluatedOn, String)> = chosen.collect();
-    for run in runs {
-        let mut seen = BTreeSet::new();
-        keep_reports(run, |run, one| {
-            let at = (one.length, one.mode());
-            let own = one.evaluated_on(run);
-            match chosen.get(&at) {
-                Some((most, share)) if own.data != most.data || own.bytes != most.bytes => {
-                    Err(format!("is of another text than the reports of {share}"))
-                }
-                Some((most, share)) if own != *most => {
-                    let (own, most) = (own.amount(), most.amount());
-                    Err(format!(
-                        "is of {own}, and the reports of {share} are of {most}"
-                    ))
-                }
-                _ if !seen.insert(at) => {
-                    Err("is of the same text as another one of the run".to_owned())
-                }
-                _ => Ok(()),
-            }
-        });
-    }
-}
-
-/// Excludes the evaluations for which `check` returns a reason.
-fn keep_reports(run: &mut Run, mut check: impl FnMut(&Run, &Evaluation) -> Result<(), String>) {
-    for one in std::mem::take(&mut run.evaluations) {
-        match check(run, &one) {
-            Ok(()) => run.evaluations.push(one),
-            Err(why) => run.excluded_reports.push(ExcludedReport {
-                file: one.file,
-                why,
-            }),
-        }
-    }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use miras_run::Inputs;
 use serde_json::Value;
 
-use crate::input::{Run, Settings};
+use crate::run::Run;
+use crate::settings::Settings;
 
 /// Keys that have no effect on the results of training: how a run is watched, measured besides its
 /// evaluations, stored, placed and stopped. The seed is what the runs of a variant differ in.
@@ -30,32 +31,33 @@ const OPTIONAL: [&str; 2] = ["train.init_from", "data.valid_path"];
 
 /// Runs whose configurations are equal except for the seed and keys without an effect.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(crate) struct Group {
     /// The keys with an effect; the planned ones only if no run has started.
-    pub(super) settings: Settings,
+    pub(crate) settings: Settings,
     /// The checksums of the files that keys name.
-    contents: BTreeMap<&'static str, String>,
+    contents: Contents,
     /// Whether any run of it has started.
-    pub(super) started: bool,
-    pub(super) runs: Vec<Run>,
+    pub(crate) started: bool,
+    pub(crate) runs: Vec<Run>,
 }
+
+type Contents = BTreeMap<&'static str, String>;
 
 impl Group {
     /// What is compared of a key: the checksum of the file it names, or its value.
-    pub(super) fn identity(&self, key: &str) -> Option<String> {
+    pub(crate) fn identity(&self, key: &str) -> Option<String> {
         let content = self.contents.get(key).cloned();
         content.or_else(|| self.settings.get(key).map(Value::to_string))
     }
 
     /// Whether a run has the same settings. A key that only one of two versions of the program
     /// knows is taken to have its default in the other; a warning says that the versions differ.
-    fn has_settings_of(&self, run: &Run, settings: &Settings) -> bool {
+    fn has_settings_of(&self, run: &Run, settings: &Settings, contents: &Contents) -> bool {
         let is_other_version = self.runs.iter().all(|other| {
             let trees = (other.source(), run.source());
             // Trees with uncommitted changes may differ although the commit is the same.
             matches!(trees, (Some(one), Some(two)) if one != two || one.dirty)
         });
-        let contents = contents(run);
         let keys: BTreeSet<&String> = self.settings.keys().chain(settings.keys()).collect();
         keys.into_iter().all(|key| {
             let checksums = (self.contents.get(&**key), contents.get(&**key));
@@ -77,7 +79,7 @@ impl Group {
 
 /// The checksums of what a run reads, by the keys that name it. Data without a path are compared
 /// by their settings.
-fn contents(run: &Run) -> BTreeMap<&'static str, String> {
+fn contents(run: &Run) -> Contents {
     let inputs = run.inputs();
     let set = Inputs::KEYS
         .into_iter()
@@ -95,7 +97,7 @@ fn planned(run: &Run) -> Option<Settings> {
 }
 
 /// Groups runs. Swept keys count as keys with an effect.
-pub(super) fn group(runs: Vec<Run>, swept: &[String]) -> Vec<Group> {
+pub(crate) fn group(runs: Vec<Run>, swept: &[String]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let (started, waiting): (Vec<Run>, Vec<Run>) =
         runs.into_iter().partition(|run| run.path.is_some());
@@ -109,19 +111,20 @@ pub(super) fn group(runs: Vec<Run>, swept: &[String]) -> Vec<Group> {
             NO_EFFECT.contains(&key) || NO_EFFECT_TABLES.iter().any(|table| key.starts_with(table))
         };
         settings.retain(|key, _| swept.contains(key) || !has_no_effect(key));
-        let mut same = groups.iter_mut();
-        if let Some(group) = same.find(|group| group.has_settings_of(&run, &settings)) {
+        let contents = contents(&run);
+        let same = |group: &&mut Group| group.has_settings_of(&run, &settings, &contents);
+        if let Some(group) = groups.iter_mut().find(same) {
             for (key, value) in settings {
                 group.settings.entry(key).or_insert(value);
             }
-            for (key, content) in contents(&run) {
+            for (key, content) in contents {
                 group.contents.entry(key).or_insert(content);
             }
             group.runs.push(run);
         } else {
             groups.push(Group {
                 settings,
-                contents: contents(&run),
+                contents,
                 started: true,
                 runs: vec![run],
             });
@@ -132,23 +135,21 @@ pub(super) fn group(runs: Vec<Run>, swept: &[String]) -> Vec<Group> {
             Some(group) => group.runs.push(run),
             None => groups.push(Group {
                 settings: planned(&run).unwrap_or_default(),
-                contents: BTreeMap::new(),
+                contents: Contents::new(),
                 started: false,
                 runs: vec![run],
             }),
         }
     }
     for group in &mut groups {
-        group
-            .runs
-            .sort_by(|a, b| (a.seed, &a.name).cmp(&(b.seed, &b.name)));
+        group.runs.sort_by_key(|run| (run.seed, run.name.clone()));
     }
     groups
 }
 
 /// Decides which runs count, at the end of each or after at most `at` tokens. Of runs with the
 /// same seed only the first counts: a copy says nothing of the noise.
-pub(super) fn count(groups: &mut [Group], metric: &str, at: Option<u64>) {
+pub(crate) fn count(groups: &mut [Group], metric: &str, at: Option<u64>) {
     for group in groups {
         let mut seen: BTreeMap<u64, String> = BTreeMap::new();
         for run in &mut group.runs {
@@ -185,7 +186,7 @@ pub enum CompareAt {
 impl CompareAt {
     /// The tokens to compare at; `None` for the end of each run. The runs have been counted at
     /// their ends.
-    pub(super) fn tokens(self, groups: &[Group], metric: &str) -> Option<u64> {
+    pub(crate) fn tokens(self, groups: &[Group], metric: &str) -> Option<u64> {
         match self {
             Self::Tokens(tokens) => Some(tokens),
             Self::Common => common_tokens(groups, metric),

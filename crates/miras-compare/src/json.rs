@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::comparison::{Comparison, Contrast, Difference, Variant};
-use crate::input::{Evaluation, Run};
+use crate::comparison::Comparison;
+use crate::evaluation::Evaluation;
+use crate::run::Run;
+use crate::statistics::Difference;
+use crate::variant::Variant;
+use crate::verdict::Contrast;
 
 impl Comparison {
     /// Schema `miras_compare`, version 1. What is not known, or no finite number, is null.

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Variant;
-use crate::input::Run;
 use crate::number;
+use crate::run::Run;
+use crate::variant::Variant;
 
 /// Parameters may differ by this share and count as equal.
 const TOLERANCE: f64 = 0.02;
@@ -13,7 +13,7 @@ const AMOUNT: [&str; 2] = ["eval.batches", "eval.tokens"];
 /// The most runs or files that are named in a line.
 const MAX_NAMED: usize = 6;
 
-pub(super) fn find(
+pub(crate) fn find(
     variants: &[Variant],
     differing: &[String],
     metric: &str,

@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use crate::comparison::{Comparison, Variant};
+use crate::comparison::Comparison;
 use crate::plot::{COLORS, DASHES, LineStyle, MAX_VARIANTS};
+use crate::variant::Variant;
 
 /// The values of some keys; `None` where a variant lacks the key.
 type Values<'a> = Vec<Option<&'a Value>>;
@@ -16,7 +17,7 @@ type Values<'a> = Vec<Option<&'a Value>>;
 /// Of the variants that are drawn, the last key with few values has the dashes, and the other
 /// keys have the colours. Where they have too many values, or variants have the names of runs as
 /// labels, each variant has a colour and dash of its own.
-pub(super) fn of(comparison: &Comparison) -> Vec<(usize, LineStyle)> {
+pub(crate) fn of(comparison: &Comparison) -> Vec<(usize, LineStyle)> {
     let keys = &comparison.shown;
     let measured = comparison
         .variants
@@ -59,7 +60,7 @@ pub(super) fn of(comparison: &Comparison) -> Vec<(usize, LineStyle)> {
     styles.collect()
 }
 
-pub(super) fn values<'a>(variant: &'a Variant, keys: &[String]) -> Values<'a> {
+pub(crate) fn values<'a>(variant: &'a Variant, keys: &[String]) -> Values<'a> {
     keys.iter().map(|key| variant.values.get(key)).collect()
 }
 
@@ -69,7 +70,7 @@ fn position(all: &[Values], variant: &Variant, keys: &[String]) -> Option<usize>
 }
 
 /// The combinations of values that there are, sorted by [`by_value`].
-pub(super) fn distinct<'a>(variants: &[&'a Variant], keys: &[String]) -> Vec<Values<'a>> {
+pub(crate) fn distinct<'a>(variants: &[&'a Variant], keys: &[String]) -> Vec<Values<'a>> {
     let mut found: Vec<_> = variants
         .iter()
         .map(|variant| values(variant, keys))
@@ -80,7 +81,7 @@ pub(super) fn distinct<'a>(variants: &[&'a Variant], keys: &[String]) -> Vec<Val
 }
 
 /// Numbers by size, then all others by their text.
-pub(super) fn by_value(a: &Values, b: &Values) -> Ordering {
+pub(crate) fn by_value(a: &Values, b: &Values) -> Ordering {
     let compare = |(a, b): (Option<&Value>, Option<&Value>)| {
         let number = |value: Option<&Value>| value.and_then(Value::as_f64);
         match (number(a), number(b)) {

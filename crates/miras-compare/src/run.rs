@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use miras_run::{Goal, Inputs, RunFolder, RunRecord, SourceTree, Status, Summary};
+use miras_log::JsonLines;
+use miras_run::{Cost, Goal, Inputs, RunFolder, RunRecord, SourceTree, Status, Summary};
+use miras_sweep::Trial;
 use serde::Serialize;
 use serde_json::Value;
 use statrs::statistics::{Data, Median as _};
 
-use super::{Cost, Evaluation, ExcludedReport, Point, Trial, evaluation, metrics};
 use crate::CompareError;
-use crate::comparison::label::value_text;
+use crate::evaluation::{self, Evaluation, ExcludedReport};
+use crate::settings::{Settings, value_text};
 
 /// How the checksum of a generator begins.
 const GENERATOR: &str = "sha256-generator:";
@@ -23,14 +25,12 @@ const SKIPPED: &str = "train/skipped";
 /// configuration of this version has the key, whose default is another value.
 const UNANCHORED: [&str; 3] = ["lq", "kl", "elastic_net"];
 
-/// The settings of a run, by dotted key.
-pub type Settings = BTreeMap<String, Value>;
-
 /// How a run ended, if it did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// It never started.
+    #[default]
     Planned,
     /// It has not ended, or was killed.
     Unfinished,
@@ -49,8 +49,22 @@ impl fmt::Display for State {
     }
 }
 
+/// One line of `metrics.jsonl`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// Optimizer steps done.
+    pub step: u64,
+    /// Tokens trained on.
+    pub tokens: u64,
+    /// Seconds of training, if the run tells: by `perf/seconds`, or by tokens and
+    /// `perf/tokens_per_s`.
+    pub seconds: Option<f64>,
+    /// The scalars of this line, by tag.
+    pub values: BTreeMap<String, f64>,
+}
+
 /// One run, or a planned one that never started.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Run {
     /// Its name.
     pub name: String,
@@ -91,56 +105,43 @@ pub struct Run {
 }
 
 impl Run {
-    pub(super) fn read(path: &Path) -> Result<Self, CompareError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, CompareError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let parent = path.parent().unwrap_or(Path::new("."));
         let folder = RunFolder::open_to_read(parent, &name)?;
         let record = folder.read_record()?;
-        let mut run = Self::new(&name, record.seed);
-        run.path = Some(path.to_owned());
-        run.settings = settings(&folder.config_path(), &folder.read_config()?)?;
-        (run.points, run.is_torn) = metrics::read(&folder.metrics_path())?;
-        run.is_torn &= !folder.is_busy();
-        run.cost = record.cost;
-        run.record = Some(record);
-        run.state = State::Unfinished;
-        run.summary = folder.read_summary()?;
-        if let Some(summary) = &run.summary {
+        let (points, is_torn) = points(&folder.metrics_path())?;
+        let summary = folder.read_summary()?;
+        let mut run = Self {
+            name: name.into_owned(),
+            path: Some(path.to_owned()),
+            seed: record.seed,
+            state: State::Unfinished,
+            settings: settings(&folder.config_path(), &folder.read_config()?)?,
+            points,
+            is_torn: is_torn && !folder.is_busy(),
+            cost: record.cost,
+            record: Some(record),
+            ..Self::default()
+        };
+        if let Some(summary) = &summary {
             run.state = State::Ended(summary.status);
             run.reason.clone_from(&summary.message);
             run.step = Some(summary.steps);
         } else {
             run.step = folder.newest()?.map(|newest| newest.step);
         }
+        run.summary = summary;
         (run.evaluations, run.excluded_reports) = evaluation::read(&folder, run.step)?;
         Ok(run)
     }
 
     /// A run that was planned and has no folder.
-    pub(super) fn planned(trial: &Trial) -> Self {
-        Self::new(&trial.name, trial.seed)
-    }
-
-    fn new(name: &str, seed: u64) -> Self {
+    pub(crate) fn planned(trial: &Trial) -> Self {
         Self {
-            name: name.to_owned(),
-            path: None,
-            seed,
-            state: State::Planned,
-            reason: None,
-            settings: Settings::new(),
-            points: Vec::new(),
-            is_torn: false,
-            step: None,
-            evaluations: Vec::new(),
-            excluded_reports: Vec::new(),
-            record: None,
-            cost: None,
-            summary: None,
-            trial: None,
-            value: None,
-            at: None,
-            excluded: None,
+            name: trial.name.clone(),
+            seed: trial.seed,
+            ..Self::default()
         }
     }
 
@@ -158,22 +159,21 @@ impl Run {
     /// that it has after at most `at` tokens.
     pub(crate) fn count(&mut self, metric: &str, at: Option<u64>) {
         (self.value, self.at, self.excluded) = (None, None, None);
-        match self.compared(metric, at) {
+        match self.value_at(metric, at) {
             Ok((tokens, value)) => (self.at, self.value) = (tokens, Some(value)),
             Err(why) => self.excluded = Some(why),
         }
     }
 
     /// The tokens, if not those of the end, and the value of the metric, or why it does not count.
-    fn compared(&self, metric: &str, at: Option<u64>) -> Result<(Option<u64>, f64), String> {
+    fn value_at(&self, metric: &str, at: Option<u64>) -> Result<(Option<u64>, f64), String> {
         if !self.is_complete() && (at.is_none() || !self.can_continue()) {
             return Err(self.status_text());
         }
         if let (None, Some(rung)) = (at, self.stopped_on()) {
-            let value = self
-                .last(metric)
-                .map(|value| format!(", {metric} {value:.4}"));
-            let (tokens, value) = (self.tokens().unwrap_or_default(), value.unwrap_or_default());
+            let value = self.last(metric);
+            let value = value.map_or(String::new(), |value| format!(", {metric} {value:.4}"));
+            let tokens = self.tokens().unwrap_or_default();
             return Err(format!(
                 "stopped on rung {rung} after {tokens} tokens{value}"
             ));
@@ -185,23 +185,17 @@ impl Run {
                 "skipped {skipped} of its {steps} steps, because something in them was not finite"
             ));
         }
-        let (found, place) = match at {
-            None => (self.last(metric).map(|value| (None, value)), "at the end"),
-            Some(tokens) => {
-                let mut before = self
-                    .points
-                    .iter()
-                    .rev()
-                    .filter(|point| point.tokens <= tokens);
-                let value = |point: &Point| Some((Some(point.tokens), *point.values.get(metric)?));
-                (before.find_map(value), "there")
-            }
+        let found = match at {
+            None => self.last(metric).map(|value| (None, value)),
+            Some(tokens) => self.points.iter().rev().find_map(|point| {
+                let value = point.values.get(metric)?;
+                (point.tokens <= tokens).then_some((Some(point.tokens), *value))
+            }),
         };
         match (found, at) {
-            (Some((_, value)), _) if !value.is_finite() => {
-                Err(format!("{metric} is {value} {place}"))
-            }
-            (Some(found), _) => Ok(found),
+            (Some(found), _) if found.1.is_finite() => Ok(found),
+            (Some((_, value)), None) => Err(format!("{metric} is {value} at the end")),
+            (Some((_, value)), Some(_)) => Err(format!("{metric} is {value} there")),
             (None, None) => Err(format!("has no {metric}")),
             (None, Some(tokens)) => Err(format!("has no {metric} at {tokens} tokens or before")),
         }
@@ -225,14 +219,11 @@ impl Run {
         let at = self.steps().map(|steps| format!(" at step {steps}"));
         let at = at.filter(|_| self.path.is_some()).unwrap_or_default();
         let state = self.state.to_string();
-        let why = match self.reason.as_deref() {
-            None => String::new(),
-            // The message of an interrupted run says that it was interrupted.
-            Some(reason) => match reason.strip_prefix(&state) {
-                Some(rest) => rest.to_owned(),
-                None => format!(": {reason}"),
-            },
-        };
+        // The message of an interrupted run says that it was interrupted.
+        let why = self.reason.as_ref().map_or(String::new(), |reason| {
+            let rest = reason.strip_prefix(&state);
+            rest.map_or_else(|| format!(": {reason}"), str::to_owned)
+        });
         let state = match self.state {
             State::Planned => "not started yet",
             _ => &state,
@@ -290,51 +281,51 @@ impl Run {
         let kept = summary.filter(|best| best.metric == tag && goal == Goal::Lower);
         let values = self.logged(tag).chain(kept.map(|best| best.value));
         let finite = values.filter(|value| value.is_finite());
-        finite.reduce(if goal == Goal::Lower {
-            f64::min
-        } else {
-            f64::max
+        finite.reduce(match goal {
+            Goal::Lower => f64::min,
+            Goal::Higher => f64::max,
         })
     }
 
     /// Optimizer steps done.
     pub fn steps(&self) -> Option<u64> {
-        let logged = || self.points.last().map(|point| point.step);
-        self.summary.as_ref().map(|end| end.steps).or_else(logged)
+        let ended = self.summary.as_ref().map(|end| end.steps);
+        ended.or(self.points.last().map(|point| point.step))
     }
 
     /// Tokens trained on.
     pub fn tokens(&self) -> Option<u64> {
-        let logged = || self.points.last().map(|point| point.tokens);
-        self.summary.as_ref().map(|end| end.tokens).or_else(logged)
+        let ended = self.summary.as_ref().map(|end| end.tokens);
+        ended.or(self.points.last().map(|point| point.tokens))
     }
 
     /// Optimizer steps done up to where it is compared.
     pub fn compared_steps(&self) -> Option<u64> {
-        match self.at {
-            Some(_) => self.compared_point().map(|point| point.step),
-            None => self.steps(),
-        }
+        self.compared(Self::steps, |point| Some(point.step))
     }
 
     /// Seconds of training up to where it is compared.
     pub fn compared_seconds(&self) -> Option<f64> {
-        match self.at {
-            Some(_) => self.compared_point()?.seconds,
-            None => self.seconds(),
-        }
+        self.compared(Self::seconds, |point| point.seconds)
     }
 
-    fn compared_point(&self) -> Option<&Point> {
+    /// What is known of the end or, where it is compared before its end, of the point there.
+    fn compared<T>(
+        &self,
+        end: impl Fn(&Self) -> Option<T>,
+        at: impl Fn(&Point) -> Option<T>,
+    ) -> Option<T> {
+        let Some(tokens) = self.at else {
+            return end(self);
+        };
         let mut newest_first = self.points.iter().rev();
-        newest_first.find(|point| Some(point.tokens) == self.at)
+        at(newest_first.find(|point| point.tokens == tokens)?)
     }
 
     /// Seconds of training.
     pub fn seconds(&self) -> Option<f64> {
-        let logged = || self.points.last().and_then(|point| point.seconds);
-        let whole = self.summary.as_ref().map(|end| end.seconds);
-        whole.filter(|s| s.is_finite()).or_else(logged)
+        let ended = self.summary.as_ref().map(|end| end.seconds);
+        (ended.filter(|seconds| seconds.is_finite())).or_else(|| self.points.last()?.seconds)
     }
 
     /// The median of the logged speeds.
@@ -421,4 +412,101 @@ fn settings(path: &Path, text: &str) -> Result<Settings, CompareError> {
         anchored.or_insert(Value::Bool(false));
     }
     Ok(settings)
+}
+
+/// Reads the lines of `metrics.jsonl`, and whether the final one is torn.
+fn points(path: &Path) -> Result<(Vec<Point>, bool), CompareError> {
+    let (lines, is_torn) = JsonLines::read(path)?;
+    let points = lines.into_iter().map(|mut line| {
+        let tokens = line
+            .values
+            .remove("tokens")
+            .and_then(|count| count.as_u64());
+        let values = line.values.into_iter();
+        Point {
+            step: line.step,
+            tokens: tokens.unwrap_or_default(),
+            seconds: None,
+            values: values
+                .filter_map(|(tag, value)| Some((tag, number(&value)?)))
+                .collect(),
+        }
+    });
+    let mut points: Vec<Point> = points.collect();
+    set_seconds(&mut points);
+    Ok((points, is_torn))
+}
+
+/// Numbers that JSON lacks are strings in this file.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::String(word) if ["NaN", "inf", "-inf"].contains(&&**word) => word.parse().ok(),
+        value => value.as_f64(),
+    }
+}
+
+/// Sets the seconds of each point to those of the newest point at or before it that tells them.
+fn set_seconds(points: &mut [Point]) {
+    let logs_seconds = points.iter().any(|p| p.values.contains_key("perf/seconds"));
+    let mut now = None;
+    let mut tokens = 0;
+    for point in points {
+        if logs_seconds {
+            now = point.values.get("perf/seconds").copied().or(now);
+        } else if let Some(&speed) = point.values.get("perf/tokens_per_s")
+            && speed > 0.0
+        {
+            let passed = point.tokens.saturating_sub(tokens) as f64 / speed;
+            now = Some(now.unwrap_or(0.0) + passed);
+            tokens = point.tokens;
+        }
+        point.seconds = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<Point> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        std::fs::write(&path, text).unwrap();
+        points(&path).unwrap().0
+    }
+
+    fn seconds(points: &[Point]) -> Vec<Option<f64>> {
+        points.iter().map(|point| point.seconds).collect()
+    }
+
+    #[test]
+    fn an_evaluation_has_the_time_of_the_training_before_it() {
+        let points = read(
+            r#"{"step":0,"tokens":0,"eval/loss":9}
+{"step":1,"tokens":10,"train/loss":3,"perf/seconds":2.5,"perf/tokens_per_s":1}
+{"step":1,"tokens":10,"eval/loss":3}
+"#,
+        );
+        assert_eq!(seconds(&points), [None, Some(2.5), Some(2.5)]);
+    }
+
+    #[test]
+    fn without_a_clock_time_is_tokens_by_speed() {
+        let points = read(
+            r#"{"step":1,"tokens":10,"perf/tokens_per_s":5}
+{"step":1,"tokens":10,"eval/loss":3}
+{"step":2,"tokens":30,"perf/tokens_per_s":10}
+"#,
+        );
+        assert_eq!(seconds(&points), [Some(2.0), Some(2.0), Some(4.0)]);
+    }
+
+    #[test]
+    fn numbers_that_json_lacks_are_read_and_other_words_are_not() {
+        let points = read(r#"{"step":1,"a":"NaN","b":"inf","c":"-inf","d":"word","e":null,"f":1}"#);
+        let values = &points[0].values;
+        assert!(values["a"].is_nan());
+        assert!(values["b"] > f64::MAX && values["c"] < f64::MIN);
+        assert_eq!(values.len(), 4);
+    }
 }

@@ -1,11 +1,10 @@
-//! The range of an axis, linear or logarithmic, and its ticks.
+//! The axes of plots: their values, range, linear or logarithmic, and ticks.
 
 use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::coord::types::RangedCoordf64;
 
-use super::{Axis, Values};
 use crate::number::{trimmed, with_letter};
 
 /// An axis is logarithmic if its largest value is more than this many times the smallest one.
@@ -15,9 +14,56 @@ const LOG_RATIO_CHOSEN: f64 = 7.5;
 /// Larger values are drawn here, so that all ranges are finite.
 const LARGEST: f64 = 1e300;
 
-/// One axis. A position is a value, or its logarithm on a logarithmic axis.
 #[derive(Debug, Clone)]
-pub(super) struct Scale {
+pub(crate) struct Axis {
+    /// With the unit.
+    pub(crate) label: String,
+    pub(crate) values: Values,
+    /// Logarithmic even if the range is narrow. Wide ranges always are. Needs positive values.
+    pub(crate) is_log: bool,
+}
+
+/// What values an axis has.
+#[derive(Debug, Clone)]
+pub(crate) enum Values {
+    /// A continuous range.
+    Numbers,
+    /// A few values, each with a tick if there is room.
+    Chosen(Vec<f64>),
+    /// Names, at 0, 1, 2, ….
+    Names(Vec<String>),
+}
+
+impl Axis {
+    pub(crate) fn new(label: impl Into<String>, values: Values) -> Self {
+        Self {
+            label: label.into(),
+            values,
+            is_log: false,
+        }
+    }
+
+    pub(crate) fn numbers(label: impl Into<String>) -> Self {
+        Self::new(label, Values::Numbers)
+    }
+
+    pub(crate) fn chosen(label: impl Into<String>, mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        Self::new(label, Values::Chosen(values))
+    }
+
+    pub(crate) fn log(self) -> Self {
+        Self {
+            is_log: true,
+            ..self
+        }
+    }
+}
+
+/// An axis with its range. A position is a value, or its logarithm on a logarithmic axis.
+#[derive(Debug, Clone)]
+pub(crate) struct Scale {
     /// The first and the last position.
     low: f64,
     high: f64,
@@ -30,7 +76,7 @@ pub(super) struct Scale {
 impl Scale {
     /// `pad` is the share of the range that is left free on both sides, `max_ticks` the number of
     /// ticks that there is room for.
-    pub(super) fn new(axis: &Axis, values: &[f64], pad: f64, max_ticks: usize) -> Self {
+    pub(crate) fn new(axis: &Axis, values: &[f64], pad: f64, max_ticks: usize) -> Self {
         let mut scale = Self {
             low: -0.5,
             high: 0.5,
@@ -77,7 +123,7 @@ impl Scale {
     }
 
     /// The value at a distance from another one, as a share of the axis.
-    pub(super) fn shifted(&self, value: f64, share: f64) -> f64 {
+    pub(crate) fn shifted(&self, value: f64, share: f64) -> f64 {
         let position = self.position(value) + share * (self.high - self.low);
         if self.is_log {
             10_f64.powf(position)
@@ -87,7 +133,7 @@ impl Scale {
     }
 
     /// The names of the ticks.
-    pub(super) fn labels(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn labels(&self) -> impl Iterator<Item = String> {
         self.ticks.iter().map(|tick| self.format_ext(tick))
     }
 

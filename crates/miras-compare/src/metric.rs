@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use miras_run::Goal;
 use serde_json::Value;
 
-use super::Variant;
 use crate::CompareError;
-use crate::input::{Run, Sweep};
+use crate::input::Sweep;
+use crate::run::Run;
+use crate::variant::Variant;
 
 /// The tag of the number of questions of an evaluation.
 const QUESTIONS: &str = "eval/questions";
@@ -20,22 +21,24 @@ const GUESS_ACCURACY: f64 = 2.0;
 const GUESS_LOSS: f64 = 0.97;
 
 /// The metric of the sweeps, or `eval/loss`.
-pub(super) fn default_metric(sweeps: &[Sweep]) -> Result<String, CompareError> {
+pub(crate) fn default_metric(sweeps: &[Sweep]) -> Result<String, CompareError> {
     let Some(first) = sweeps.first() else {
         return Ok("eval/loss".to_owned());
     };
-    match sweeps.iter().find(|sweep| sweep.metric != first.metric) {
-        Some(other) => Err(CompareError::TwoMetrics {
-            path: other.path.clone(),
-            first: first.metric.clone(),
-            second: other.metric.clone(),
-        }),
-        None => Ok(first.metric.clone()),
+    let first = &first.metric;
+    match sweeps.iter().find(|sweep| sweep.metric != *first) {
+        Some(Sweep { path, plan }) => Err(CompareError::Usage(format!(
+            "{} is a sweep for {}, the one before it for {first}: say which metric to compare by, \
+             as in `--metric {first}`",
+            path.display(),
+            plan.metric
+        ))),
+        None => Ok(first.clone()),
     }
 }
 
 /// The goal of a sweep by this metric, or what its name implies.
-pub(super) fn default_goal(sweeps: &[Sweep], metric: &str) -> Goal {
+pub(crate) fn default_goal(sweeps: &[Sweep], metric: &str) -> Goal {
     match sweeps.iter().find(|sweep| sweep.metric == metric) {
         Some(sweep) => sweep.goal,
         None if metric.ends_with("accuracy") || metric.ends_with("tokens_per_s") => Goal::Higher,
@@ -44,11 +47,11 @@ pub(super) fn default_goal(sweeps: &[Sweep], metric: &str) -> Goal {
 }
 
 /// The error of a metric that no run has.
-pub(super) fn unknown(metric: String, runs: &[Run]) -> CompareError {
+pub(crate) fn unknown(metric: &str, runs: &[Run]) -> CompareError {
     let points = runs.iter().flat_map(|run| &run.points);
     let tags = points.flat_map(|point| point.values.keys());
     let tags: BTreeSet<&str> = tags.map(String::as_str).collect();
-    let near = miras_config::did_you_mean(&metric, tags.iter().copied());
+    let near = miras_config::did_you_mean(metric, tags.iter().copied());
     // Those of each layer are many, and seldom what one compares by.
     let brief = tags.iter().filter(|tag| !tag.starts_with("memory/"));
     let brief: Vec<&str> = brief.copied().collect();
@@ -57,13 +60,13 @@ pub(super) fn unknown(metric: String, runs: &[Run]) -> CompareError {
         (None, []) => ": nothing has been logged yet; compare when runs have ended".to_owned(),
         (None, brief) => format!("; there are {}", brief.join(", ")),
     };
-    CompareError::NoMetric { metric, hint }
+    CompareError::Usage(format!("no run has the metric `{metric}`{hint}"))
 }
 
 /// The smallest step in which a metric can change: of an accuracy, one question, the largest of
 /// the runs. Where a run does not say how many questions it was asked, the smallest step between
 /// logged values stands for it. `None` for other metrics, whose values change by any amount.
-pub(super) fn resolution<'a>(runs: impl Iterator<Item = &'a Run>, metric: &str) -> Option<f64> {
+pub(crate) fn resolution<'a>(runs: impl Iterator<Item = &'a Run>, metric: &str) -> Option<f64> {
     if !metric.ends_with("accuracy") {
         return None;
     }
@@ -87,7 +90,7 @@ pub(super) fn resolution<'a>(runs: impl Iterator<Item = &'a Run>, metric: &str) 
 
 /// A note on a variant whose recall is hardly better than guessing, which a table of equal numbers
 /// does not show.
-pub(super) fn guessing(variant: &Variant, metric: &str) -> Option<String> {
+pub(crate) fn guessing(variant: &Variant, metric: &str) -> Option<String> {
     let setting = |key: &str| variant.settings.get(key);
     if setting("data.kind")?.as_str() != Some("mqar") {
         return None;

@@ -1,14 +1,59 @@
-//! Contrasts: the effect of a key that has two values, all else equal.
+//! Tests of variants against each other: verdicts against the best, and contrasts, the effect of a
+//! key that has two values, all else equal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use miras_sweep::KeyNames;
 use serde_json::Value;
 
-use super::label::{label, value_text};
-use super::statistics::Difference;
-use super::verdict::significances;
-use super::{Variant, Verdict};
+use crate::run::Run;
+use crate::settings::{label, value_text};
+use crate::statistics::{Difference, significances};
+use crate::variant::{Variant, Verdict};
+
+/// Sets the verdicts of variants that are sorted, best first; `resolution` is that of the metric.
+pub(crate) fn assign(variants: &mut [Variant], resolution: f64) {
+    for variant in &mut *variants {
+        if variant.runs.iter().any(|run| run.stopped_on().is_some()) {
+            variant.verdict = Verdict::Stopped;
+        }
+    }
+    let Some((best, others)) = variants.split_first_mut() else {
+        return;
+    };
+    let Some(sample) = best.sample else {
+        return;
+    };
+    best.verdict = Verdict::Best;
+    let (values, data) = (best.by_seed(), data_of(best));
+    for variant in &mut *others {
+        let Some(own) = variant.sample else { continue };
+        if data_of(variant) != data {
+            variant.verdict = Verdict::OtherData;
+            continue;
+        }
+        variant.verdict = Verdict::untested(own.n.min(sample.n));
+        variant.difference = Difference::of(&variant.by_seed(), &values, resolution);
+    }
+    let differences = others.iter().filter_map(|variant| variant.difference);
+    let significances = significances(differences);
+    let tested = others
+        .iter_mut()
+        .filter(|variant| variant.difference.is_some());
+    for (variant, (p, is_significant)) in tested.zip(significances) {
+        variant.p_holm = Some(p);
+        variant.verdict = if is_significant {
+            Verdict::Worse
+        } else {
+            Verdict::WithinNoise
+        };
+    }
+}
+
+/// The data of the runs that count, by content or generator.
+fn data_of(variant: &Variant) -> BTreeSet<String> {
+    variant.counted().filter_map(Run::data).collect()
+}
 
 /// The effect of a key that has two values.
 #[derive(Debug, Clone)]
@@ -50,7 +95,7 @@ impl Pair {
 }
 
 /// The contrasts of all shown keys, if there are several.
-pub(super) fn find(
+pub(crate) fn contrasts(
     variants: &[Variant],
     shown: &[String],
     names: &KeyNames,
