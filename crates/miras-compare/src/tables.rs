@@ -248,11 +248,8 @@ fn also(comparison: &Comparison, variant: &Variant) -> String {
 }
 
 fn commit(start: &Start) -> String {
-    let Some(tree) = &start.provenance.built_from else {
-        return UNKNOWN.to_owned();
-    };
-    let short: String = tree.commit.chars().take(10).collect();
-    short + if tree.dirty { ", changed" } else { "" }
+    let tree = start.provenance.built_from.as_ref();
+    tree.map_or(UNKNOWN.to_owned(), number::commit)
 }
 
 fn versions(start: &Start) -> String {

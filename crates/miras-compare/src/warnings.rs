@@ -80,9 +80,7 @@ pub(crate) fn find(
     let trees = starts
         .iter()
         .filter_map(|start| start.provenance.built_from.as_ref());
-    let commits =
-        trees.map(|tree| cut(&tree.commit, 10) + if tree.dirty { ", changed" } else { "" });
-    if let Some(commits) = several(commits, "; ") {
+    if let Some(commits) = several(trees.map(number::commit), "; ") {
         found.push(format!("not equal: commits of the program ({commits})"));
     }
     found
@@ -128,15 +126,10 @@ fn several(all: impl Iterator<Item = String>, separator: &str) -> Option<String>
 /// The beginning of a checksum; settings of a generator as they are.
 fn brief(data: String) -> String {
     if data.contains("sha256") {
-        cut(&data, 24)
+        data.chars().take(24).collect()
     } else {
         data
     }
-}
-
-/// The beginning of a text.
-fn cut(text: &str, max: usize) -> String {
-    text.chars().take(max).collect()
 }
 
 /// The first few names, and how many more there are.

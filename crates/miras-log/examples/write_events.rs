@@ -13,7 +13,7 @@ fn main() -> Result<(), LogError> {
     let first = folder.join("moneta-s1");
     train(begin(&first, "moneta", 1.0)?, 1..=40, 2.0)?.finish(Status::Failure)?;
     // The points after step 20 and the failure are replaced.
-    train(TensorBoard::resume(&first, 20)?, 21..=30, 2.0)?.finish(Status::Success)?;
+    train(TensorBoard::resume(&first, 20, &|_, _| true)?, 21..=30, 2.0)?.finish(Status::Success)?;
     let second = begin(&folder.join("moneta-s2"), "moneta", 2.0)?;
     train(second, 1..=30, 4.0)?.finish(Status::Success)?;
     let failed = begin(&folder.join("yaad-s1"), "yaad", 1.0)?;

@@ -68,7 +68,10 @@ pub fn event_files(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>, LogError> {
 /// [`LogError::Corrupt`] for a wrong checksum and a message that cannot be decoded.
 pub fn read(path: impl AsRef<Path>) -> Result<(Vec<Event>, bool), LogError> {
     let mut events = Vec::new();
-    let is_torn = read_each(path.as_ref(), |event| Ok(events.push(event)))?;
+    let is_torn = read_each(path.as_ref(), |event| {
+        events.push(event);
+        Ok(())
+    })?;
     Ok((events, is_torn))
 }
 

@@ -31,23 +31,15 @@ impl JsonLines {
         Ok(Self { file })
     }
 
-    /// Continues the file at `path` after `step`.
+    /// Continues the file at `path` after `step`, with those points of before for which `keeps` is
+    /// true, given their step and tag.
     ///
-    /// Lines of later steps and a torn last line are dropped, in one atomic
-    /// replacement; all other lines stay unchanged. A missing file is created.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read); the file is then unchanged.
-    pub fn resume(path: impl AsRef<Path>, step: u64) -> Result<Self, LogError> {
-        Self::resume_where(path, step, &|_, _| true)
-    }
-
-    /// As [`resume`](Self::resume), but keeps only the points for which `keeps` is true, given
-    /// their step and tag.
+    /// All others and a torn last line are dropped, in one atomic replacement; lines that are kept
+    /// as a whole stay unchanged. A missing file is created.
     ///
     /// # Errors
     /// As [`read`](Self::read); the file is then unchanged.
-    pub fn resume_where(
+    pub fn resume(
         path: impl AsRef<Path>,
         step: u64,
         keeps: &dyn Fn(u64, &str) -> bool,

@@ -36,19 +36,14 @@ impl TensorBoard {
         Ok(tracker)
     }
 
-    /// Begins a new event file in `folder` for a run that continues after `step`.
+    /// Begins a new event file in `folder` for a run that continues after `step`, with those points
+    /// of before for which `keeps` is true, given their step and tag.
     ///
-    /// Points after `step`, a torn last record and the end of the session are removed
+    /// All others, a torn last record and the end of the session are removed
     /// from the earlier files; of several ends TensorBoard would always show the first.
     /// The new file begins with session starts, which make a running TensorBoard drop
     /// the later points that it has read.
-    pub fn resume(folder: impl AsRef<Path>, step: u64) -> Result<Self, LogError> {
-        Self::resume_where(folder, step, &|_, _| true)
-    }
-
-    /// As [`resume`](Self::resume), but keeps only the points for which `keeps` is true, given
-    /// their step and tag.
-    pub fn resume_where(
+    pub fn resume(
         folder: impl AsRef<Path>,
         step: u64,
         keeps: &dyn Fn(u64, &str) -> bool,

@@ -123,7 +123,7 @@ fn resume_drops_later_points_and_the_end_of_the_session() {
     let torn = [fs::read(&first).unwrap(), vec![1, 2, 3]].concat();
     fs::write(&first, torn).unwrap();
 
-    let mut board = TensorBoard::resume(folder.path(), 20).unwrap();
+    let mut board = TensorBoard::resume(folder.path(), 20, &|_, _| true).unwrap();
     let second = board.path().to_path_buf();
     let (begin, _) = events::read(&second).unwrap();
     assert!(matches!(begin[0].what, Some(What::file_version(_))));
@@ -158,7 +158,7 @@ fn resume_drops_unwanted_values_and_takes_new_hyperparameters() {
     let folder = tempdir().unwrap();
     write_run(folder.path());
     let keeps = |step: u64, tag: &str| step < 20 || tag == "train/lr";
-    let mut board = TensorBoard::resume_where(folder.path(), 20, &keeps).unwrap();
+    let mut board = TensorBoard::resume(folder.path(), 20, &keeps).unwrap();
     // A record of two values loses one of them.
     let summary = events::summary(folder.path()).unwrap();
     assert_eq!(summary.scalars["train/loss"], [(10, 0.1)]);
@@ -185,7 +185,7 @@ fn the_session_start_alone_drops_later_points() {
     let folder = tempdir().unwrap();
     let first = write_run(folder.path());
     let untrimmed = fs::read(&first).unwrap();
-    TensorBoard::resume(folder.path(), 10).unwrap();
+    TensorBoard::resume(folder.path(), 10, &|_, _| true).unwrap();
     fs::write(&first, untrimmed).unwrap();
     let summary = events::summary(folder.path()).unwrap();
     assert_eq!(summary.scalars["train/loss"], [(10, 0.1)]);
@@ -199,7 +199,7 @@ fn resume_leaves_whole_and_damaged_files_alone() {
     let mut damaged = fs::read(&first).unwrap();
     damaged[40] ^= 1;
     fs::write(&first, &damaged).unwrap();
-    TensorBoard::resume(folder.path(), 10).unwrap();
+    TensorBoard::resume(folder.path(), 10, &|_, _| true).unwrap();
     assert_eq!(fs::read(&first).unwrap(), damaged);
 }
 
@@ -225,7 +225,7 @@ fn a_later_writer_sorts_after_an_earlier_one() {
     let folder = tempdir().unwrap();
     let mut paths = Vec::new();
     for _ in 0..12 {
-        let board = TensorBoard::resume(folder.path(), 1).unwrap();
+        let board = TensorBoard::resume(folder.path(), 1, &|_, _| true).unwrap();
         paths.push(board.path().to_path_buf());
     }
     assert_eq!(events::event_files(folder.path()).unwrap(), paths);

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, Read as _, Seek as _, Write as _},
     path::PathBuf,
     process::Stdio,
     time::SystemTime,
@@ -167,23 +167,13 @@ fn is_torn(line: &[u8]) -> bool {
 /// Completes the last line, or removes it if it is torn. The file is locked, so its writer has
 /// ended. Otherwise the next line would be appended to a torn one.
 fn mend(file: &mut File) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    if length == 0 {
-        return Ok(());
-    }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    if last == *b"\n" {
-        return Ok(());
-    }
     let mut bytes = Vec::new();
     file.rewind()?;
     file.read_to_end(&mut bytes)?;
     let start = (bytes.iter().rposition(|&byte| byte == b'\n')).map_or(0, |end| end + 1);
-    if is_torn(&bytes[start..]) {
-        file.set_len(start as u64)
-    } else {
-        file.write_all(b"\n")
+    match &bytes[start..] {
+        [] => Ok(()),
+        torn if is_torn(torn) => file.set_len(start as u64),
+        _ => file.write_all(b"\n"),
     }
 }

@@ -47,7 +47,7 @@ pub use names::KeyNames;
 pub use note::Note;
 pub use plan::{Evaluations, Plan, Rung, Trial, json};
 pub use resolve::{Misfit, ResolveConfig, ResolvedConfig};
-pub use schedule::{Next, State, Task, identical_failures, schedule, states};
+pub use schedule::{State, Task, identical_failures, schedule, states};
 pub use slurm::{Slurm, script};
 pub use spec::SweepSpec;
 pub use trial_process::Launch;

@@ -12,7 +12,7 @@ pub(crate) const SCHEMA: &str = "miras_sweep";
 pub(crate) const VERSION: u32 = 1;
 
 /// The plan of a sweep.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// `"miras_sweep"`.
     pub schema: String,
@@ -83,15 +83,9 @@ impl Plan {
             schema: SCHEMA.to_owned(),
             version: VERSION,
             name: name.to_owned(),
-            metric: String::new(),
-            goal: Goal::default(),
-            keys: Vec::new(),
-            alike: 0,
-            rungs: Vec::new(),
-            evaluate: None,
             command,
             source,
-            trials: Vec::new(),
+            ..Self::default()
         }
     }
 }

@@ -7,7 +7,7 @@ use miras_config::{Assigned, ConfigError, Layers, did_you_mean, flat, item_path}
 use toml::{Table, Value};
 
 use crate::{
-    matching::{Budgets, MATCHED},
+    matching::{MATCHED, meet},
     names::EXTENDS,
     resolve::{Misfit, ResolveConfig, ResolvedConfig},
     spec::SweepSpec,
@@ -45,14 +45,8 @@ pub(crate) fn resolve_point(
         let here = resolve.resolve(layers.clone())?;
         let own = || spec.matches.iter().map(|one| one.target(&here)).collect();
         let wanted = targets.clone().unwrap_or_else(own);
-        let point = in_words(&set);
-        let budgets = Budgets {
-            point: &point,
-            matches: &spec.matches,
-            tree: &spec.tree,
-            resolve,
-        };
-        matched = budgets.meet(&mut layers, &wanted)?;
+        let point = (&mut layers, &*in_words(&set));
+        matched = meet(&spec.matches, &wanted, point, resolve, &spec.tree)?;
         // An invalid point sets no targets.
         *targets = Some(wanted);
     }

@@ -37,15 +37,6 @@ pub struct Task {
     pub rung: usize,
 }
 
-/// The next tasks.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Next {
-    /// These tasks, in this order; another worker may hold some of them.
-    Tasks(Vec<Task>),
-    /// Every trial is done, has failed, or was not selected for the next rung.
-    Complete,
-}
-
 /// The state of every trial, by its id.
 pub fn states(events: &[Event]) -> BTreeMap<String, State> {
     let mut states: BTreeMap<String, State> = BTreeMap::new();
@@ -72,10 +63,11 @@ pub fn states(events: &[Event]) -> BTreeMap<String, State> {
     states
 }
 
-/// The next tasks, given the states of the trials.
+/// The next tasks in their order, given the states of the trials; another worker may hold some of
+/// them. Without any, every trial is done, has failed, or was not selected for the next rung.
 ///
 /// All points of a rung are finished before the best of them continue on the next one.
-pub fn schedule(plan: &Plan, states: &BTreeMap<String, State>) -> Next {
+pub fn schedule(plan: &Plan, states: &BTreeMap<String, State>) -> Vec<Task> {
     let none = State::default();
     let state = |trial: usize| states.get(&plan.trials[trial].id).unwrap_or(&none);
     let mut here: Vec<usize> = (0..plan.trials.len()).collect();
@@ -91,10 +83,10 @@ pub fn schedule(plan: &Plan, states: &BTreeMap<String, State>) -> Next {
             .map(|&trial| Task { trial, rung })
             .collect();
         if !open.is_empty() {
-            return Next::Tasks(open);
+            return open;
         }
     }
-    Next::Complete
+    Vec::new()
 }
 
 /// The trials of the best points, by the mean over seeds. Points with a failed seed come last.

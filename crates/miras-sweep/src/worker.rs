@@ -15,7 +15,7 @@ use crate::{
     folder::SweepFolder,
     ledger::{Claim, Event, EventKind},
     plan::Trial,
-    schedule::{MAX_KILLS, Next, State, Task, identical_failures, schedule, states},
+    schedule::{MAX_KILLS, State, Task, identical_failures, schedule, states},
     trial_process::{End, Launch, Work},
 };
 
@@ -82,6 +82,9 @@ pub struct Worker<'a> {
     pub options: Options,
 }
 
+/// How the work ends before all is done: stopped, or without room.
+type Early = fn(Tally, String) -> WorkEnd;
+
 /// What the jobs of one worker share.
 struct Shared {
     /// The number of events before this worker started.
@@ -91,17 +94,7 @@ struct Shared {
     /// Whether it reported that it waits.
     has_waited: AtomicBool,
     /// Set when the work ends before all is done; the other jobs save their trials.
-    why: Mutex<Option<Why>>,
-}
-
-/// Why the work ends before all is done.
-enum Why {
-    /// Trials failed.
-    Failures(String),
-    /// The disk is full, or read-only.
-    NoRoom(String),
-    /// A job returned an error.
-    Error,
+    why: Mutex<Option<(Early, String)>>,
 }
 
 impl Worker<'_> {
@@ -120,7 +113,7 @@ impl Worker<'_> {
                 .map(|job| {
                     scope.spawn(move || {
                         let result = self.run_job(job, shared);
-                        result.inspect_err(|_| shared.halt(Why::Error))
+                        result.inspect_err(|error| shared.halt(WorkEnd::Stopped, error.to_string()))
                     })
                 })
                 .collect();
@@ -133,10 +126,9 @@ impl Worker<'_> {
         results.into_iter().collect::<Result<(), _>>()?;
         let tally = self.tally()?;
         Ok(match locked(&shared.why).take() {
-            Some(Why::Failures(why)) => WorkEnd::Stopped(tally, why),
-            Some(Why::NoRoom(why)) => WorkEnd::NoRoom(tally, why),
-            _ if self.stop.load(Ordering::SeqCst) => WorkEnd::Interrupted(tally),
-            _ => WorkEnd::Complete(tally),
+            Some((end, why)) => end(tally, why),
+            None if self.stop.load(Ordering::SeqCst) => WorkEnd::Interrupted(tally),
+            None => WorkEnd::Complete(tally),
         })
     }
 
@@ -148,18 +140,19 @@ impl Worker<'_> {
         while !should_stop() {
             let events = ledger.events()?;
             if let Some(why) = self.why_stop(events.get(shared.begun..).unwrap_or_default()) {
-                shared.halt(Why::Failures(why));
+                shared.halt(WorkEnd::Stopped, why);
                 break;
             }
-            let Next::Tasks(tasks) = schedule(self.folder.plan(), &states(&events)) else {
+            let tasks = schedule(self.folder.plan(), &states(&events));
+            if tasks.is_empty() {
                 break;
-            };
+            }
             if let Some((task, claim)) = self.claim_task(&tasks)? {
                 locked(&shared.own).insert(task.trial);
                 let result = self.run_task(job, task, &claim, &should_stop);
                 locked(&shared.own).remove(&task.trial);
                 if let Some(why) = result? {
-                    shared.halt(Why::NoRoom(why));
+                    shared.halt(WorkEnd::NoRoom, why);
                 }
                 pause = MIN_PAUSE;
             } else {
@@ -187,10 +180,8 @@ impl Worker<'_> {
                 continue;
             };
             // The worker that held it may have finished it.
-            let now = schedule(self.folder.plan(), &states(&ledger.events()?));
-            match now {
-                Next::Tasks(now) if now.contains(&task) => return Ok(Some((task, claim))),
-                _ => {}
+            if schedule(self.folder.plan(), &states(&ledger.events()?)).contains(&task) {
+                return Ok(Some((task, claim)));
             }
         }
         Ok(None)
@@ -293,8 +284,8 @@ impl Worker<'_> {
 
 impl Shared {
     /// Ends the work. The first reason is kept.
-    fn halt(&self, why: Why) {
-        locked(&self.why).get_or_insert(why);
+    fn halt(&self, end: Early, why: String) {
+        locked(&self.why).get_or_insert((end, why));
     }
 }
 

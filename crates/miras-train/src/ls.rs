@@ -11,7 +11,7 @@ use miras_core::Axis;
 use miras_registry::Registry;
 use miras_run::{RunFolder, rfc3339};
 use miras_spec::RunConfig;
-use miras_sweep::{Next, SweepError, SweepFolder, schedule, states};
+use miras_sweep::{SweepError, SweepFolder, schedule, states};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -171,10 +171,8 @@ impl Entry {
 fn standing(folder: &SweepFolder) -> Result<(String, u64), SweepError> {
     let plan = folder.plan();
     let states = states(&folder.ledger().events()?);
-    let open: Vec<usize> = match schedule(plan, &states) {
-        Next::Tasks(tasks) => tasks.into_iter().map(|task| task.trial).collect(),
-        Next::Complete => Vec::new(),
-    };
+    let open = schedule(plan, &states).into_iter().map(|task| task.trial);
+    let open: Vec<usize> = open.collect();
     let (mut done, mut failed) = (0, 0);
     for (at, trial) in plan.trials.iter().enumerate() {
         let Some(state) = states.get(&trial.id) else {

@@ -1,4 +1,4 @@
-use miras_sweep::{Event, EventKind, Next, identical_failures, schedule, states};
+use miras_sweep::{Event, EventKind, identical_failures, schedule, states};
 
 use crate::support::plan;
 
@@ -34,9 +34,9 @@ fn the_best_points_go_on_when_a_rung_is_complete() {
     let (plan, _) = plan(STAGED);
     let id = |trial: usize| plan.trials[trial].id.clone();
     let mut events: Vec<Event> = Vec::new();
-    let next = |events: &[Event]| match schedule(&plan, &states(events)) {
-        Next::Tasks(tasks) => tasks.iter().map(|task| (task.trial, task.rung)).collect(),
-        Next::Complete => Vec::new(),
+    let next = |events: &[Event]| -> Vec<(usize, usize)> {
+        let tasks = schedule(&plan, &states(events)).into_iter();
+        tasks.map(|task| (task.trial, task.rung)).collect()
     };
     assert_eq!(
         next(&events),
@@ -66,13 +66,13 @@ fn a_retry_forgets_a_failure_and_what_was_done_on_its_rung() {
     let (plan, _) = plan("[sweep.axes]\n'train.lr' = [0.1]");
     let id = &plan.trials[0].id;
     let mut events = vec![event(id, EventKind::Failed, 0, None)];
-    assert_eq!(schedule(&plan, &states(&events)), Next::Complete);
+    assert_eq!(schedule(&plan, &states(&events)), []);
     events.push(event(id, EventKind::Retry, 0, None));
-    assert_ne!(schedule(&plan, &states(&events)), Next::Complete);
+    assert_ne!(schedule(&plan, &states(&events)), []);
     events.push(event(id, EventKind::Done, 0, Some(1.0)));
-    assert_eq!(schedule(&plan, &states(&events)), Next::Complete);
+    assert_eq!(schedule(&plan, &states(&events)), []);
     events.push(event(id, EventKind::Retry, 0, None));
-    assert_ne!(schedule(&plan, &states(&events)), Next::Complete);
+    assert_ne!(schedule(&plan, &states(&events)), []);
 }
 
 #[test]
