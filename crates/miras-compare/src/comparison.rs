@@ -1,29 +1,21 @@
 //! Runs, grouped into variants, with verdicts.
 
-mod contrast;
-mod group;
-pub(crate) mod label;
-mod metric;
-pub(crate) mod statistics;
-mod variant;
-mod verdict;
-mod warnings;
-
 use std::path::PathBuf;
 
 use miras_config::{Renamed, present_name};
 use miras_run::Goal;
 use miras_sweep::{KeyNames, Note};
 
-pub use contrast::{Contrast, Pair};
-pub use group::CompareAt;
-pub use statistics::{Difference, Sample, holm};
-pub use variant::Variant;
-pub use verdict::Verdict;
-
 use crate::CompareError;
-use crate::input::{self, Run, Settings, Sweep};
-use label::Keys;
+use crate::group::{self, CompareAt};
+use crate::input::{self, Sweep};
+use crate::metric;
+use crate::reports;
+use crate::run::Run;
+use crate::settings::Settings;
+use crate::variant::{Keys, Variant};
+use crate::verdict::{self, Contrast};
+use crate::warnings;
 
 /// Variants with their verdicts: the answer to "which is better".
 #[derive(Debug, Clone)]
@@ -85,7 +77,7 @@ impl Comparison {
         };
         let goal = goal.unwrap_or_else(|| metric::default_goal(&sweeps, &metric));
         if runs.iter().all(|run| run.last(&metric).is_none()) {
-            return Err(metric::unknown(metric, &runs));
+            return Err(metric::unknown(&metric, &runs));
         }
 
         let mut swept: Vec<String> = Vec::new();
@@ -101,7 +93,7 @@ impl Comparison {
         if at.is_some() {
             group::count(&mut groups, &metric, at);
         }
-        input::keep_comparable(groups.iter_mut().flat_map(|group| &mut group.runs), at);
+        reports::keep_comparable(groups.iter_mut().flat_map(|group| &mut group.runs), at);
         let keys = Keys::of(&groups, swept);
         let started = groups.iter().find(|group| group.started);
         let mut common = started.map_or(Settings::new(), |group| group.settings.clone());
@@ -120,7 +112,7 @@ impl Comparison {
             resolution,
             goal,
             warnings: warnings::find(&variants, &keys.differing, &metric, at),
-            contrasts: contrast::find(&variants, &keys.shown, &key_names, step),
+            contrasts: verdict::contrasts(&variants, &keys.shown, &key_names, step),
             metric,
             variants,
             differing: keys.differing,

@@ -13,44 +13,9 @@ use miras_sweep::SweepError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompareError {
-    /// There was nothing to compare.
-    #[error("nothing to compare: name run folders or sweep folders")]
-    NoPaths,
-
-    /// A path that is neither a run nor a sweep.
-    #[error(
-        "{path} is neither a run (a folder with config.toml) nor a sweep (a folder with \
-         sweep.json){hint}"
-    )]
-    Neither {
-        /// The path as it was given.
-        path: PathBuf,
-        /// A suggestion, ready to be appended.
-        hint: String,
-    },
-
-    /// Two sweeps were made for different metrics, and none was asked for.
-    #[error(
-        "{path} is a sweep for {second}, the one before it for {first}: say which metric to \
-         compare by, as in `--metric {first}`"
-    )]
-    TwoMetrics {
-        /// The second sweep.
-        path: PathBuf,
-        /// The metric of the sweep before it.
-        first: String,
-        /// Its own metric.
-        second: String,
-    },
-
-    /// No run has the metric.
-    #[error("no run has the metric `{metric}`{hint}")]
-    NoMetric {
-        /// The metric.
-        metric: String,
-        /// The metrics that there are, ready to be appended.
-        hint: String,
-    },
+    /// What was asked for is not there, or can be understood in several ways.
+    #[error("{0}")]
+    Usage(String),
 
     /// A file is not what a run or a sweep writes.
     #[error("cannot understand {path}: {why}; restore it, or leave this run or sweep out")]
@@ -86,15 +51,13 @@ pub enum CompareError {
 impl CompareError {
     /// A file with unexpected content.
     pub(crate) fn damaged(path: &Path, why: impl ToString) -> Self {
-        Self::Damaged {
-            path: path.to_owned(),
-            why: why.to_string(),
-        }
+        let (path, why) = (path.to_owned(), why.to_string());
+        Self::Damaged { path, why }
     }
 
     /// For `map_err`: what could not be made.
-    pub(crate) fn render<E: ToString>(name: &str) -> impl FnOnce(E) -> Self {
-        let name = name.to_owned();
+    pub(crate) fn render<E: ToString>(name: impl Into<String>) -> impl FnOnce(E) -> Self {
+        let name = name.into();
         move |why| Self::Render {
             name,
             why: why.to_string(),

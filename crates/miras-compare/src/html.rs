@@ -1,22 +1,21 @@
 //! The report: one file with everything in it, for any browser.
 
-mod answer;
-
 use std::collections::BTreeMap;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use miras_run::shell_word;
+use miras_run::{Goal, shell_word};
 use serde_json::Value;
 
 use crate::CompareError;
-use crate::comparison::label::value_text;
-use crate::comparison::{Comparison, Verdict};
-use crate::input::Settings;
-use crate::number::count;
+use crate::comparison::Comparison;
+use crate::number::{self, count};
 use crate::plot::Plot;
-use crate::table::{Table, footnote};
+use crate::settings::{Settings, value_text};
+use crate::table::Table;
+use crate::tables;
+use crate::variant::Verdict;
 
-const STYLE: &str = include_str!("html/style.css");
+const STYLE: &str = include_str!("style.css");
 
 impl Comparison {
     /// The report as one HTML file. It needs no other file, no network and no script.
@@ -38,9 +37,9 @@ impl Comparison {
                 }
                 body {
                     h1 { (title) }
-                    p.answer { (answer::answer(self)) }
-                    (rows(&Table::verdicts(self), classes))
-                    p.note { (footnote(self)) }
+                    p.answer { (answer(self)) }
+                    (rows(&tables::verdicts(self), classes))
+                    p.note { (tables::footnote(self)) }
                     @if !self.warnings.is_empty() {
                         ul.warnings { @for warning in &self.warnings { li { (warning) } } }
                     }
@@ -48,15 +47,15 @@ impl Comparison {
                         h2 { "Notes" }
                         ul { @for note in &self.notes { li { (note) } } }
                     }
-                    @for one in Table::more(self) { (table(&one)) }
-                    @if let Some(one) = Table::excluded(self) { (table(&one)) }
+                    @for one in tables::more(self) { (table(&one)) }
+                    @if let Some(one) = tables::excluded(self) { (table(&one)) }
                     h2 { "Plots" }
                     // The drawing's own text is escaped where it is drawn.
                     @for plot in plots { figure id=(plot.name()) { (PreEscaped(plot.svg()?)) } }
-                    @if let Some(one) = Table::differing(self) { (table(&one)) }
+                    @if let Some(one) = tables::differing(self) { (table(&one)) }
                     (settings(self))
                     (origin(self))
-                    (table(&Table::runs(self)))
+                    (table(&tables::runs(self)))
                 }
             }
         };
@@ -71,6 +70,71 @@ fn title(comparison: &Comparison) -> String {
         _ => sweeps.collect::<Vec<_>>().join(", "),
     };
     format!("{what}, compared by {}", comparison.metric)
+}
+
+/// A paragraph: what is best, how many variants cannot be told from it, and what to mind.
+fn answer(comparison: &Comparison) -> String {
+    let metric = &comparison.metric;
+    let best = comparison.variants.first();
+    let Some((best, sample)) = best.and_then(|best| Some((best, best.sample?))) else {
+        return format!("No run counts, so nothing is known of {metric}.");
+    };
+    let better = match comparison.goal {
+        Goal::Lower => "lower",
+        Goal::Higher => "higher",
+    };
+    let mut words = vec![format!(
+        "Best by {metric} ({better} is better): {}, {} over {}.",
+        best.label,
+        number::sample(Some(sample)),
+        count(sample.n, "seed")
+    )];
+    let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
+    for other in &comparison.variants[1..] {
+        *counts.entry(other.verdict).or_default() += 1;
+    }
+    let parts: Vec<String> = (counts.into_iter())
+        .map(|(verdict, n)| format!("{n} {}", clause(n, verdict)))
+        .collect();
+    let others = comparison.variants.len() - 1;
+    if others > 0 {
+        let others = count(others, "other");
+        words.push(format!("Of {others}, {}.", parts.join("; ")));
+    }
+    match comparison.excluded().count() {
+        0 => {}
+        1 => words.push("1 run is not counted.".to_owned()),
+        n => words.push(format!("{n} runs are not counted.")),
+    }
+    if let Some(tokens) = comparison.at {
+        words.push(format!(
+            "Runs are compared after {tokens} tokens of training, not at their ends."
+        ));
+    }
+    if !comparison.warnings.is_empty() {
+        words.push("The runs were not all treated alike; see below the table.".to_owned());
+    }
+    words.join(" ")
+}
+
+/// The clause on `n` variants with a verdict.
+fn clause(n: usize, verdict: Verdict) -> String {
+    let [is, was, has] = match n {
+        1 => ["is", "was", "has"],
+        _ => ["are", "were", "have"],
+    };
+    let why = match verdict {
+        Verdict::Best => return format!("{is} best"),
+        Verdict::Worse => return format!("{is} worse"),
+        Verdict::OtherData => return format!("{was} trained or measured on other data"),
+        Verdict::Stopped => return format!("{was} stopped on an earlier rung"),
+        Verdict::Unmeasured => return format!("{has} no run that counts"),
+        Verdict::WithinNoise => " by these seeds",
+        Verdict::OneSeed => ", for one side has one seed",
+        Verdict::TwoSeeds => ", for one side has two seeds",
+        Verdict::NoSpread => ", for the difference is the same with all seeds",
+    };
+    format!("cannot be told from it{why}")
 }
 
 /// The CSS class of a row.
@@ -186,44 +250,21 @@ fn line(command: &[String]) -> String {
     words.join(" ")
 }
 
-/// A text that may also be broken within words, after the marks that keys and paths are made of:
-/// a table must not be wider than its page.
+/// A text that may also be broken within words, after the marks that keys and paths are made of and
+/// before a letter: a table must not be wider than its page.
 fn breakable(text: &str) -> Markup {
-    let words = text.split_inclusive(' ');
-    let parts: Vec<String> = words.flat_map(word_parts).collect();
-    let is_end = |at: usize| parts[at].ends_with(' ');
+    let is_break = |at: &usize| {
+        text[..*at].ends_with(['.', '_', '/', '=', '-'])
+            && text[*at..].starts_with(char::is_alphabetic)
+    };
+    let breaks = text.char_indices().map(|(at, _)| at).filter(is_break);
+    let mut rest = 0;
     html! {
-        @for (at, part) in parts.iter().enumerate() {
-            @if at > 0 && !is_end(at - 1) { wbr; }
-            (part)
+        @for at in breaks {
+            (text[std::mem::replace(&mut rest, at)..at]) wbr;
         }
+        (text[rest..])
     }
-}
-
-/// A word in parts of a few letters at least; numbers are whole.
-fn word_parts(word: &str) -> Vec<String> {
-    const MARKS: [char; 5] = ['.', '_', '/', '=', '-'];
-    /// No part is shorter, and letters without a mark, as of a checksum, are cut at `MAX`.
-    const MIN: usize = 4;
-    const MAX: usize = 24;
-    let count = word.trim_end().chars().count();
-    if word.starts_with(|first: char| first.is_ascii_digit() || "+-<±".contains(first)) {
-        return vec![word.to_owned()];
-    }
-    let mut parts = Vec::new();
-    let mut part = String::new();
-    let mut length = 0;
-    for (at, letter) in word.chars().enumerate() {
-        part.push(letter);
-        length += 1;
-        let is_mark = MARKS.contains(&letter) && length >= MIN;
-        if count >= at + 1 + MIN && (is_mark || length >= MAX) {
-            parts.push(std::mem::take(&mut part));
-            length = 0;
-        }
-    }
-    parts.push(part);
-    parts
 }
 
 #[cfg(test)]
@@ -232,24 +273,12 @@ mod tests {
 
     #[test]
     fn words_are_broken_after_marks_and_numbers_are_not() {
-        for (word, expected) in [
-            ("algorithm.step_max", vec!["algorithm.", "step_max"]),
-            ("tokens/s", vec!["tokens/s"]),
-            ("-0.0123", vec!["-0.0123"]),
-            ("4.1k", vec!["4.1k"]),
-            ("lr=0.003", vec!["lr=0.003"]),
-            (
-                "decay_of_weights=by_channel",
-                vec!["decay_", "of_weights=", "by_channel"],
-            ),
+        for (text, expected) in [
+            ("memory.depth of all", "memory.<wbr>depth of all"),
+            ("step_max=by_channel", "step_<wbr>max=<wbr>by_<wbr>channel"),
+            ("lr=0.003 4.1k -0.0123 e-5", "lr=0.003 4.1k -0.0123 e-5"),
         ] {
-            assert_eq!(word_parts(word), expected, "{word}");
+            assert_eq!(breakable(text).into_string(), expected);
         }
-        let sum = "a".repeat(64);
-        assert_eq!(word_parts(&sum).iter().map(String::len).max(), Some(24));
-        assert_eq!(
-            breakable("memory.depth of all").into_string(),
-            "memory.<wbr>depth of all"
-        );
     }
 }

@@ -1,25 +1,16 @@
 //! Reads run folders and sweep folders.
 
-mod evaluation;
-mod metrics;
-mod run;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use miras_config::Renamed;
-pub use miras_run::Cost;
 use miras_run::Status;
-pub use miras_sweep::Trial;
 use miras_sweep::{Plan, SweepFolder, states};
 
 use crate::CompareError;
-pub use evaluation::{Bin, Data, Evaluation, ExcludedReport, Memory, Pairs};
-pub(crate) use evaluation::{MemoryMode, keep_comparable};
-pub use metrics::Point;
-pub use run::{Run, Settings, State};
+use crate::run::{Run, State};
 
 /// A sweep: the same file with some keys varied.
 #[derive(Debug, Clone)]
@@ -44,39 +35,39 @@ pub(crate) fn read(
     renamed: &'static [Renamed],
 ) -> Result<(Vec<Run>, Vec<Sweep>), CompareError> {
     if paths.is_empty() {
-        return Err(CompareError::NoPaths);
+        let message = "nothing to compare: name run folders or sweep folders";
+        return Err(CompareError::Usage(message.to_owned()));
     }
-    let (mut runs, mut sweeps) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
-    // Sweeps first: a run that is also named by itself belongs to its sweep.
-    let mut single = Vec::new();
+    let mut new = Vec::new();
     for given in paths {
         let path = fs::canonicalize(given).unwrap_or_else(|_| given.clone());
-        if is_sweep(&path) {
-            if seen.insert(path.clone()) {
-                let sweep = Sweep {
-                    plan: SweepFolder::open(&path)?.plan().clone(),
-                    path,
-                };
-                read_trials(&sweep, sweeps.len(), renamed, &mut runs)?;
-                seen.extend(
-                    sweep
-                        .trials
-                        .iter()
-                        .map(|trial| sweep.path.join(&trial.name)),
-                );
-                sweeps.push(sweep);
-            }
-        } else if is_run(&path) {
-            single.push(path);
-        } else {
+        if !is_sweep(&path) && !is_run(&path) {
             return Err(neither(given));
         }
-    }
-    for path in single {
         if seen.insert(path.clone()) {
-            runs.push(Run::read(&path, renamed)?);
+            new.push(path);
         }
+    }
+    let (mut runs, mut sweeps) = (Vec::new(), Vec::new());
+    // Sweeps first: a run that is also named by itself belongs to its sweep.
+    let (of_sweeps, of_runs): (Vec<_>, Vec<_>) = new.into_iter().partition(|path| is_sweep(path));
+    for path in of_sweeps {
+        let folder = SweepFolder::open(&path)?;
+        read_trials(&folder, sweeps.len(), renamed, &mut runs)?;
+        let plan = folder.plan().clone();
+        sweeps.push(Sweep { path, plan });
+    }
+    let trials: BTreeSet<PathBuf> = (sweeps.iter())
+        .flat_map(|sweep| {
+            sweep
+                .trials
+                .iter()
+                .map(|trial| sweep.path.join(&trial.name))
+        })
+        .collect();
+    for path in of_runs.iter().filter(|path| !trials.contains(*path)) {
+        runs.push(Run::read(path, renamed)?);
     }
     Ok((runs, sweeps))
 }
@@ -91,14 +82,14 @@ fn is_sweep(path: &Path) -> bool {
 
 /// Reads the runs of a sweep, those that have not started among them; `index` is that of the sweep.
 fn read_trials(
-    sweep: &Sweep,
+    folder: &SweepFolder,
     index: usize,
     renamed: &'static [Renamed],
     runs: &mut Vec<Run>,
 ) -> Result<(), CompareError> {
-    let mut states = states(&SweepFolder::open(&sweep.path)?.ledger().events()?);
-    for trial in &sweep.trials {
-        let path = sweep.path.join(&trial.name);
+    let mut states = states(&folder.ledger().events()?);
+    for trial in &folder.plan().trials {
+        let path = folder.path().join(&trial.name);
         let mut run = if is_run(&path) {
             Run::read(&path, renamed)?
         } else {
@@ -148,10 +139,10 @@ fn neither(path: &Path) -> CompareError {
             format!("; did you mean {}?", path.with_file_name(near).display())
         })
     };
-    CompareError::Neither {
-        path: path.to_owned(),
-        hint,
-    }
+    CompareError::Usage(format!(
+        "{} is neither a run (a folder with config.toml) nor a sweep (a folder with sweep.json){hint}",
+        path.display()
+    ))
 }
 
 /// The names of the runs and sweeps in a folder, sorted.

@@ -31,23 +31,42 @@
 //! # }
 //! ```
 
+mod axis;
 mod comparison;
 mod error;
+mod evaluation;
+mod group;
 mod html;
 mod input;
+mod json;
+mod metric;
 mod number;
+mod outputs;
 mod plot;
 mod plots;
+mod reports;
+mod run;
+mod settings;
+mod statistics;
+mod styles;
 mod table;
-mod write;
+mod tables;
+mod text;
+mod variant;
+mod verdict;
+mod warnings;
 
-pub use comparison::{
-    CompareAt, Comparison, Contrast, Difference, Pair, Sample, Variant, Verdict, holm,
-};
+pub use comparison::Comparison;
 pub use error::CompareError;
-pub use input::{
-    Bin, Cost, Data, Evaluation, ExcludedReport, Memory, Pairs, Point, Run, Settings, State, Sweep,
-    Trial,
-};
+pub use evaluation::{Bin, Data, Evaluation, ExcludedReport, Memory, Pairs};
+pub use group::CompareAt;
+pub use input::Sweep;
+pub use miras_run::Cost;
+pub use miras_sweep::Trial;
 pub use plot::Plot;
+pub use run::{Point, Run, State};
+pub use settings::Settings;
+pub use statistics::{Difference, Sample, holm};
 pub use table::Table;
+pub use variant::{Variant, Verdict};
+pub use verdict::{Contrast, Pair};

@@ -1,8 +1,8 @@
-//! Numbers as text for people.
+//! Numbers and commits as text for people.
 
-use miras_run::counted;
+use miras_run::{SourceTree, counted};
 
-use crate::comparison::{Difference, Sample};
+use crate::statistics::{Difference, Sample};
 
 /// The text of what is not known.
 pub(crate) const UNKNOWN: &str = "-";
@@ -115,6 +115,12 @@ pub(crate) fn plain(value: f64) -> String {
     } else {
         format!("{value:.4}")
     }
+}
+
+/// The beginning of the name of a commit, and whether its tree was changed.
+pub(crate) fn commit(tree: &SourceTree) -> String {
+    let short: String = tree.commit.chars().take(10).collect();
+    short + if tree.dirty { ", changed" } else { "" }
 }
 
 /// `1 run`, `2 runs`.

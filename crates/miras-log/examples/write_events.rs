@@ -13,7 +13,7 @@ fn main() -> Result<(), LogError> {
     let first = folder.join("moneta-s1");
     train(begin(&first, "moneta", 1.0)?, 1..=40, 2.0)?.finish(Status::Failure)?;
     // The points after step 20 and the failure are replaced.
-    train(TensorBoard::resume(&first, 20)?, 21..=30, 2.0)?.finish(Status::Success)?;
+    train(TensorBoard::resume(&first, 20, &|_, _| true)?, 21..=30, 2.0)?.finish(Status::Success)?;
     let second = begin(&folder.join("moneta-s2"), "moneta", 2.0)?;
     train(second, 1..=30, 4.0)?.finish(Status::Success)?;
     let failed = begin(&folder.join("yaad-s1"), "yaad", 1.0)?;
@@ -23,10 +23,10 @@ fn main() -> Result<(), LogError> {
 fn begin(folder: &Path, kind: &str, seed: f64) -> Result<TensorBoard, LogError> {
     let mut board = TensorBoard::create(folder)?;
     let hparams: [(&str, HParam); 4] = [
-        ("preset", kind.into()),
-        ("optim.lr", 3e-4.into()),
-        ("model.tied", true.into()),
-        ("seed", seed.into()),
+        ("preset", HParam::String(kind.to_owned())),
+        ("optim.lr", HParam::Number(3e-4)),
+        ("model.tied", HParam::Bool(true)),
+        ("seed", HParam::Number(seed)),
     ];
     let hparams = hparams.map(|(name, value)| (name.to_owned(), value));
     board.hparams(kind, &hparams, &["train/loss", "eval/loss"])?;

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use miras_run::RunError;
 
-use crate::events::event::Event;
-
 /// What can go wrong when a log is written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -34,19 +32,5 @@ pub enum LogError {
         offset: u64,
         /// What is wrong.
         reason: String,
-    },
-    /// The last record is torn, as after a killed run.
-    #[error(
-        "`{}` stops inside the record at byte {offset} (a killed run?); the {} events before it are whole",
-        path.display(),
-        events.len()
-    )]
-    Truncated {
-        /// The file.
-        path: PathBuf,
-        /// Where the torn record begins.
-        offset: u64,
-        /// Everything before the torn record.
-        events: Vec<Event>,
     },
 }

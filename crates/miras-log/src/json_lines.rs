@@ -31,23 +31,15 @@ impl JsonLines {
         Ok(Self { file })
     }
 
-    /// Continues the file at `path` after `step`.
+    /// Continues the file at `path` after `step`, with those points of before for which `keeps` is
+    /// true, given their step and tag.
     ///
-    /// Lines of later steps and a torn last line are dropped, in one atomic
-    /// replacement; all other lines stay unchanged. A missing file is created.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read); the file is then unchanged.
-    pub fn resume(path: impl AsRef<Path>, step: u64) -> Result<Self, LogError> {
-        Self::resume_where(path, step, &|_, _| true)
-    }
-
-    /// As [`resume`](Self::resume), but keeps only the points for which `keeps` is true, given
-    /// their step and tag.
+    /// All others and a torn last line are dropped, in one atomic replacement; lines that are kept
+    /// as a whole stay unchanged. A missing file is created.
     ///
     /// # Errors
     /// As [`read`](Self::read); the file is then unchanged.
-    pub fn resume_where(
+    pub fn resume(
         path: impl AsRef<Path>,
         step: u64,
         keeps: &dyn Fn(u64, &str) -> bool,
@@ -66,9 +58,9 @@ impl JsonLines {
                     kept.extend_from_slice(text);
                     kept.push(b'\n');
                 } else if points().any(|tag| is_kept(tag)) {
-                    let mut line = line.clone();
-                    line.values.retain(|tag, _| is_kept(tag));
-                    kept.extend_from_slice(line.to_json().as_bytes());
+                    let values = line.values.iter().filter(|(tag, _)| is_kept(tag));
+                    let values = values.map(|(tag, value)| (&**tag, value.clone()));
+                    kept.extend_from_slice(json(line.step, values).as_bytes());
                 }
             }
             if kept != old {
@@ -105,15 +97,9 @@ impl Tracker for JsonLines {
         tokens: u64,
         values: &[(String, f64)],
     ) -> Result<(), LogError> {
-        let mut line = format!("{{\"step\":{step},\"tokens\":{tokens}");
-        for (tag, value) in values {
-            // `Value` displays as JSON, with every escape that a tag may need.
-            let tag = Value::from(tag.as_str());
-            // Writing to a `String` cannot fail.
-            let _ = write!(line, ",{tag}:{}", number(*value));
-        }
-        line.push_str("}\n");
-        self.file.append(line.as_bytes())
+        let values = values.iter().map(|(tag, value)| (&**tag, number(*value)));
+        let values = std::iter::once((TOKENS, Value::from(tokens))).chain(values);
+        self.file.append(json(step, values).as_bytes())
     }
 
     fn flush(&mut self) -> Result<(), LogError> {
@@ -143,17 +129,15 @@ pub struct Line {
     pub values: BTreeMap<String, Value>,
 }
 
-impl Line {
-    fn to_json(&self) -> String {
-        let mut text = format!("{{\"step\":{}", self.step);
-        for (tag, value) in &self.values {
-            let tag = Value::from(tag.as_str());
-            // Writing to a `String` cannot fail.
-            let _ = write!(text, ",{tag}:{value}");
-        }
-        text.push_str("}\n");
-        text
+/// A line as it is written, with its end.
+fn json<'a>(step: u64, values: impl Iterator<Item = (&'a str, Value)>) -> String {
+    let mut text = format!("{{\"step\":{step}");
+    for (tag, value) in values {
+        // `Value` displays as JSON, with every escape that a tag may need. Writing to a `String`
+        // cannot fail.
+        let _ = write!(text, ",{}:{value}", Value::from(tag));
     }
+    text + "}\n"
 }
 
 fn content(path: &Path) -> Result<Option<Vec<u8>>, LogError> {

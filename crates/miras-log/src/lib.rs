@@ -19,8 +19,6 @@
 mod append;
 mod error;
 pub mod events;
-mod histogram;
-mod hparam;
 mod json_lines;
 mod message;
 mod progress;
@@ -28,10 +26,8 @@ mod tensorboard;
 mod tracker;
 
 pub use error::LogError;
-pub use events::event::Status;
-pub use histogram::Histogram;
-pub use hparam::HParam;
 pub use json_lines::{JsonLines, Line};
+pub use message::HParam;
 pub use progress::{Console, Dress, Progress, ProgressMode, Span, Tick};
 pub use tensorboard::TensorBoard;
-pub use tracker::{Tracker, Trackers};
+pub use tracker::{Status, Tracker, Trackers};

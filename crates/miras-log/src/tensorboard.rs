@@ -13,9 +13,9 @@ use tensorboard_proto::plugin_hparams::HParamsPluginData;
 use tensorboard_rs::record_writer::RecordWriter;
 
 use crate::append::{AppendFile, folder_of};
-use crate::events::{Event as Decoded, What, event_files, trim};
-use crate::message::{self, SESSION_STEP};
-use crate::{HParam, Histogram, LogError, Status, Tracker};
+use crate::events::{event_files, trim};
+use crate::message::{self, EXPERIMENT, HParam, SESSION_END, SESSION_START, SESSION_STEP};
+use crate::{LogError, Status, Tracker};
 
 /// Writes one event file into the folder of a run.
 ///
@@ -36,19 +36,14 @@ impl TensorBoard {
         Ok(tracker)
     }
 
-    /// Begins a new event file in `folder` for a run that continues after `step`.
+    /// Begins a new event file in `folder` for a run that continues after `step`, with those points
+    /// of before for which `keeps` is true, given their step and tag.
     ///
-    /// Points after `step`, a torn last record and the end of the session are removed
+    /// All others, a torn last record and the end of the session are removed
     /// from the earlier files; of several ends TensorBoard would always show the first.
     /// The new file begins with session starts, which make a running TensorBoard drop
     /// the later points that it has read.
-    pub fn resume(folder: impl AsRef<Path>, step: u64) -> Result<Self, LogError> {
-        Self::resume_where(folder, step, &|_, _| true)
-    }
-
-    /// As [`resume`](Self::resume), but keeps only the points for which `keeps` is true, given
-    /// their step and tag.
-    pub fn resume_where(
+    pub fn resume(
         folder: impl AsRef<Path>,
         step: u64,
         keeps: &dyn Fn(u64, &str) -> bool,
@@ -56,7 +51,10 @@ impl TensorBoard {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(RunError::io("create", folder))?;
         for path in event_files(folder)? {
-            trim(&path, &|event| survives(event, step, keeps))?;
+            trim(&path, step, &|step, value| {
+                let tag = value.get_tag();
+                tag != SESSION_END && (message::is_of_page(tag) || keeps(step, tag))
+            })?;
         }
         let mut tracker = Self::create(folder)?;
         // TensorBoard takes the first session start of a run as its beginning and purges
@@ -85,13 +83,16 @@ impl TensorBoard {
         let folder = folder_of(self.path());
         for path in event_files(folder)? {
             if path != self.path() {
-                trim(&path, &|event| !is_hparams(event))?;
+                let of_run = [EXPERIMENT, SESSION_START];
+                trim(&path, u64::MAX, &|_, value| {
+                    !of_run.contains(&value.get_tag())
+                })?;
             }
         }
         let experiment = message::experiment(hparams, metric_tags);
-        self.write_hparams("_hparams_/experiment", &experiment)?;
+        self.write_hparams(EXPERIMENT, &experiment)?;
         let start = message::session_start_info(group, hparams);
-        self.write_hparams("_hparams_/session_start_info", &start)
+        self.write_hparams(SESSION_START, &start)
     }
 
     /// Lays out the page of custom scalars: categories of charts, each a title and a regular
@@ -144,7 +145,7 @@ impl Tracker for TensorBoard {
     }
 
     fn histogram(&mut self, step: u64, tag: &str, values: &[f32]) -> Result<(), LogError> {
-        let value = message::histogram(tag, &Histogram::of(values));
+        let value = message::histogram(tag, values);
         self.write(&message::values(step, vec![value]))
     }
 
@@ -165,7 +166,7 @@ impl Tracker for TensorBoard {
         };
         if let Some(status) = status {
             let end = message::session_end_info(status);
-            self.write_hparams("_hparams_/session_end_info", &end)?;
+            self.write_hparams(SESSION_END, &end)?;
         }
         self.flush()
     }
@@ -189,24 +190,6 @@ fn new_file(folder: &Path) -> Result<AppendFile, LogError> {
             Err(cause) => return Err(RunError::io("create", &path)(cause).into()),
         }
     }
-}
-
-/// Whether a run that is resumed at `step` keeps an event.
-fn survives(event: &Decoded, step: u64, keeps: &dyn Fn(u64, &str) -> bool) -> bool {
-    if event.step > step {
-        return false;
-    }
-    match &event.what {
-        What::SessionEnd(_) => false,
-        What::Scalar { tag, .. } | What::Histogram { tag, .. } | What::Text { tag, .. } => {
-            keeps(event.step, tag)
-        }
-        _ => true,
-    }
-}
-
-fn is_hparams(event: &Decoded) -> bool {
-    matches!(event.what, What::Experiment { .. } | What::HParams { .. })
 }
 
 fn seconds_of(path: &Path) -> Option<u64> {

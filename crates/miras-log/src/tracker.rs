@@ -1,6 +1,20 @@
 //! The interface of loggers to the training loop.
 
-use crate::{LogError, Status};
+use crate::LogError;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// All steps are done.
+    Success,
+    /// The run stopped with an error.
+    Failure,
+    /// The run was stopped with its state saved and can be continued.
+    ///
+    /// TensorBoard has no such status: the session stays open and its status is
+    /// shown as unknown.
+    Interrupted,
+}
 
 /// A destination of metrics.
 ///

@@ -18,13 +18,13 @@ const ALL: &[(&str, Make)] = &[
         Box::new(JsonLines::create(folder.join("metrics.jsonl")).expect("open"))
     }),
     ("json lines, resumed", |folder| {
-        Box::new(JsonLines::resume(folder.join("metrics.jsonl"), 3).expect("open"))
+        Box::new(JsonLines::resume(folder.join("metrics.jsonl"), 3, &|_, _| true).expect("open"))
     }),
     ("tensorboard", |folder| {
         Box::new(TensorBoard::create(folder).expect("open"))
     }),
     ("tensorboard, resumed", |folder| {
-        Box::new(TensorBoard::resume(folder, 3).expect("open"))
+        Box::new(TensorBoard::resume(folder, 3, &|_, _| true).expect("open"))
     }),
     ("several", |folder| {
         let json = JsonLines::create(folder.join("metrics.jsonl")).expect("open");
@@ -70,10 +70,10 @@ fn an_unusable_path_is_an_error_that_names_it() {
     let inside = file.join("inside");
     let errors = [
         JsonLines::create(&inside).err(),
-        JsonLines::resume(&inside, 0).err(),
+        JsonLines::resume(&inside, 0, &|_, _| true).err(),
         JsonLines::create(folder.path()).err(),
         TensorBoard::create(&file).err(),
-        TensorBoard::resume(&file, 0).err(),
+        TensorBoard::resume(&file, 0, &|_, _| true).err(),
     ];
     for error in errors {
         let message = error.expect("no error").to_string();

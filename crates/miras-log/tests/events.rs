@@ -6,17 +6,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::named;
-use miras_log::events::{self, What};
+use miras_log::events;
 use miras_log::{HParam, LogError, Status, TensorBoard, Tracker};
 use tempfile::tempdir;
+use tensorboard_proto::event::{Event_oneof_what as What, SessionLog_SessionStatus};
 
 fn write_run(folder: &Path) -> PathBuf {
     let mut board = TensorBoard::create(folder).expect("create");
     let hparams = [
-        ("memory.kind", HParam::from("mlp")),
-        ("optim.lr", HParam::from(3e-4)),
-        ("model.tied", HParam::from(true)),
-        ("clip", HParam::from(f64::INFINITY)),
+        ("memory.kind", HParam::String("mlp".into())),
+        ("optim.lr", HParam::Number(3e-4)),
+        ("model.tied", HParam::Bool(true)),
+        ("clip", HParam::Number(f64::INFINITY)),
     ];
     board
         .hparams("moneta", &named(&hparams), &["train/loss", "eval/loss"])
@@ -45,19 +46,20 @@ fn everything_written_is_read_back() {
     let (step, histogram) = &summary.histograms["memory/norm"][0];
     assert_eq!((*step, histogram.sum, histogram.max), (20, 7.0, 4.0));
     assert_eq!(summary.group.as_deref(), Some("moneta"));
-    assert_eq!(summary.hparams["memory.kind"], HParam::from("mlp"));
-    assert_eq!(summary.hparams["optim.lr"], HParam::from(3e-4));
-    assert_eq!(summary.hparams["model.tied"], HParam::from(true));
-    assert_eq!(summary.hparams["clip"], HParam::from("inf"));
+    assert_eq!(summary.hparams["memory.kind"], HParam::String("mlp".into()));
+    assert_eq!(summary.hparams["optim.lr"], HParam::Number(3e-4));
+    assert_eq!(summary.hparams["model.tied"], HParam::Bool(true));
+    assert_eq!(summary.hparams["clip"], HParam::String("inf".into()));
     assert_eq!(summary.metric_tags, ["train/loss", "eval/loss"]);
     assert_eq!(summary.status, Some(Status::Success));
     assert!(summary.truncated.is_empty());
 
-    let events = events::read(&path).unwrap();
-    let version = What::FileVersion("brain.Event:2".to_owned());
-    assert_eq!(events[0].what, version);
+    let (events, is_torn) = events::read(&path).unwrap();
+    assert!(!is_torn);
+    let version = What::file_version("brain.Event:2".to_owned());
+    assert_eq!(events[0].what, Some(version));
     assert!(events.iter().all(|event| event.wall_time > 1.6e9));
-    assert!(events.iter().all(|event| event.what != What::Other));
+    assert!(events.iter().all(|event| event.what.is_some()));
 }
 
 #[test]
@@ -98,24 +100,16 @@ fn every_changed_byte_is_noticed() {
 fn a_file_cut_anywhere_keeps_its_whole_records() {
     let folder = tempdir().unwrap();
     let path = write_run(folder.path());
-    let whole = events::read(&path).unwrap();
+    let (whole, _) = events::read(&path).unwrap();
     let bytes = fs::read(&path).unwrap();
     let mut ends = 0;
     for len in 0..bytes.len() {
         fs::write(&path, &bytes[..len]).unwrap();
-        match events::read(&path) {
-            Ok(events) => {
-                ends += 1;
-                assert_eq!(events, whole[..events.len()]);
-            }
-            Err(LogError::Truncated { events, offset, .. }) => {
-                assert!(offset < len as u64);
-                assert_eq!(events, whole[..events.len()]);
-                let summary = events::summary(folder.path()).unwrap();
-                assert_eq!(summary.truncated, [path.as_path()]);
-            }
-            Err(error) => panic!("cut at {len}: {error}"),
-        }
+        let (events, is_torn) = events::read(&path).unwrap();
+        assert_eq!(events, whole[..events.len()], "cut at {len}");
+        let torn: &[&Path] = if is_torn { &[&path] } else { &[] };
+        assert_eq!(events::summary(folder.path()).unwrap().truncated, torn);
+        ends += usize::from(!is_torn);
     }
     // Version, two of hyperparameters, three of scalars, histogram, text, end:
     // nine records have nine boundaries before the end of the file.
@@ -129,12 +123,13 @@ fn resume_drops_later_points_and_the_end_of_the_session() {
     let torn = [fs::read(&first).unwrap(), vec![1, 2, 3]].concat();
     fs::write(&first, torn).unwrap();
 
-    let mut board = TensorBoard::resume(folder.path(), 20).unwrap();
+    let mut board = TensorBoard::resume(folder.path(), 20, &|_, _| true).unwrap();
     let second = board.path().to_path_buf();
-    let begin = events::read(&second).unwrap();
-    assert!(matches!(begin[0].what, What::FileVersion(_)));
+    let (begin, _) = events::read(&second).unwrap();
+    assert!(matches!(begin[0].what, Some(What::file_version(_))));
     for start in &begin[1..] {
-        assert_eq!((start.step, &start.what), (21, &What::SessionStart));
+        let status = start.get_session_log().status;
+        assert_eq!((start.step, status), (21, SessionLog_SessionStatus::START));
     }
     assert_eq!(begin.len(), 3);
     board
@@ -163,7 +158,7 @@ fn resume_drops_unwanted_values_and_takes_new_hyperparameters() {
     let folder = tempdir().unwrap();
     write_run(folder.path());
     let keeps = |step: u64, tag: &str| step < 20 || tag == "train/lr";
-    let mut board = TensorBoard::resume_where(folder.path(), 20, &keeps).unwrap();
+    let mut board = TensorBoard::resume(folder.path(), 20, &keeps).unwrap();
     // A record of two values loses one of them.
     let summary = events::summary(folder.path()).unwrap();
     assert_eq!(summary.scalars["train/loss"], [(10, 0.1)]);
@@ -172,7 +167,11 @@ fn resume_drops_unwanted_values_and_takes_new_hyperparameters() {
     assert_eq!(summary.group.as_deref(), Some("moneta"));
 
     board
-        .hparams("longer", &named(&[("optim.lr", HParam::from(0.5))]), &["b"])
+        .hparams(
+            "longer",
+            &named(&[("optim.lr", HParam::Number(0.5))]),
+            &["b"],
+        )
         .unwrap();
     let summary = events::summary(folder.path()).unwrap();
     assert_eq!(summary.group.as_deref(), Some("longer"));
@@ -186,7 +185,7 @@ fn the_session_start_alone_drops_later_points() {
     let folder = tempdir().unwrap();
     let first = write_run(folder.path());
     let untrimmed = fs::read(&first).unwrap();
-    TensorBoard::resume(folder.path(), 10).unwrap();
+    TensorBoard::resume(folder.path(), 10, &|_, _| true).unwrap();
     fs::write(&first, untrimmed).unwrap();
     let summary = events::summary(folder.path()).unwrap();
     assert_eq!(summary.scalars["train/loss"], [(10, 0.1)]);
@@ -200,7 +199,7 @@ fn resume_leaves_whole_and_damaged_files_alone() {
     let mut damaged = fs::read(&first).unwrap();
     damaged[40] ^= 1;
     fs::write(&first, &damaged).unwrap();
-    TensorBoard::resume(folder.path(), 10).unwrap();
+    TensorBoard::resume(folder.path(), 10, &|_, _| true).unwrap();
     assert_eq!(fs::read(&first).unwrap(), damaged);
 }
 
@@ -226,7 +225,7 @@ fn a_later_writer_sorts_after_an_earlier_one() {
     let folder = tempdir().unwrap();
     let mut paths = Vec::new();
     for _ in 0..12 {
-        let board = TensorBoard::resume(folder.path(), 1).unwrap();
+        let board = TensorBoard::resume(folder.path(), 1, &|_, _| true).unwrap();
         paths.push(board.path().to_path_buf());
     }
     assert_eq!(events::event_files(folder.path()).unwrap(), paths);

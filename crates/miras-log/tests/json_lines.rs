@@ -65,7 +65,7 @@ fn resume_keeps_earlier_lines_byte_for_byte() {
         let folder = tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
         fs::write(&path, &before).unwrap();
-        let mut json = JsonLines::resume(&path, 20).unwrap();
+        let mut json = JsonLines::resume(&path, 20, &|_, _| true).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), kept, "{name}");
         json.scalars(30, 3, &named(&[("a", 1.0)])).unwrap();
         let expected = format!("{kept}{{\"step\":30,\"tokens\":3,\"a\":1.0}}\n");
@@ -83,7 +83,7 @@ fn create_begins_anew_and_resume_may_begin() {
     JsonLines::create(&path).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "");
     fs::remove_file(&path).unwrap();
-    JsonLines::resume(&path, 7).unwrap();
+    JsonLines::resume(&path, 7, &|_, _| true).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "");
 }
 
@@ -97,7 +97,7 @@ fn resume_drops_unwanted_points_and_the_lines_that_had_no_others() {
          {{\"step\":20,\"tokens\":2,\"b\":3.0}}\n"
     );
     fs::write(&path, text).unwrap();
-    JsonLines::resume_where(&path, 20, &|step, tag| step < 20 || tag != "b").unwrap();
+    JsonLines::resume(&path, 20, &|step, tag| step < 20 || tag != "b").unwrap();
     assert_eq!(
         fs::read_to_string(&path).unwrap(),
         format!("{whole}{{\"step\":20,\"a\":0.30000000000000004,\"c\":\"NaN\",\"tokens\":2}}\n")
@@ -121,7 +121,7 @@ fn a_damaged_line_is_an_error_with_its_number_and_the_file_stays() {
         let path = folder.path().join("metrics.jsonl");
         fs::write(&path, &text).unwrap();
         let errors = [
-            JsonLines::resume(&path, 20).err(),
+            JsonLines::resume(&path, 20, &|_, _| true).err(),
             JsonLines::read(&path).err(),
         ];
         for error in errors {

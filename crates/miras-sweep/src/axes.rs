@@ -65,8 +65,7 @@ fn refuse_empty(tree: &mut Tree, table: &Table, at: &str) -> Result<(), ConfigEr
     if !table.is_empty() {
         return Ok(());
     }
-    let mistake = tree.error(at, "this table sets no key", None);
-    tree.note(mistake)
+    tree.note(tree.error(at, "this table sets no key", None))
 }
 
 /// One axis for each key of `[sweep.axes]`, which may be dotted or nested.
@@ -135,9 +134,7 @@ fn together(tree: &mut Tree, table: &Table, at: &str) -> Result<Axis, ConfigErro
             Axis::Choices(choices) => choices,
             // Equal values stay, because the keys that they are tied to may differ.
             Axis::Range { at, key, range } => match range.points(tree, &at, &key) {
-                Ok(values) => (values.into_iter())
-                    .map(|value| vec![tree.assigned(&at, &key, value)])
-                    .collect(),
+                Ok(values) => each(tree, &at, &key, values),
                 Err(mistake) => {
                     tree.note(mistake)?;
                     continue;
@@ -154,8 +151,7 @@ fn together(tree: &mut Tree, table: &Table, at: &str) -> Result<Axis, ConfigErro
                 rows.len(),
                 choices.len()
             );
-            let mistake = tree.error(at, message, None);
-            tree.note(mistake)?;
+            tree.note(tree.error(at, message, None))?;
             break;
         }
         for (row, more) in rows.iter_mut().zip(choices) {
@@ -190,42 +186,38 @@ pub(crate) fn fit(
     if mode == Mode::List && tree.is_set("sweep.list") && axes.len() > 1 {
         let message = "mode = \"list\" takes its points from [[sweep.list]] alone";
         let help = "use mode = \"grid\" for axes".to_owned();
-        let mistake = tree.error("sweep.mode", message, Some(help));
-        tree.note(mistake)?;
+        tree.note(tree.error("sweep.mode", message, Some(help)))?;
     }
     let mut notes = Vec::new();
-    if mode != Mode::Random {
-        for axis in axes.iter_mut() {
-            if let Axis::Range { at, key, range } = axis {
-                let mut values = match range.points(tree, at, key) {
-                    Ok(values) => values,
-                    Err(mistake) => {
-                        tree.note(mistake)?;
-                        continue;
-                    }
-                };
-                let asked = values.len();
+    for axis in axes.iter_mut().filter(|_| mode != Mode::Random) {
+        let Axis::Range { at, key, range } = axis else {
+            continue;
+        };
+        match range.points(tree, at, key) {
+            Ok(mut values) => {
+                let n = values.len();
                 values.dedup();
-                if values.len() < asked {
-                    notes.push(merged(key, asked, &values));
+                if values.len() < n {
+                    let listed: Vec<String> = values.iter().map(Value::to_string).collect();
+                    notes.push(format!(
+                        "the range for `{key}` was to have n = {n} values; rounding makes some \
+                         equal, which leaves {}: {}",
+                        values.len(),
+                        listed.join(", ")
+                    ));
                 }
-                let set = |value| vec![tree.assigned(at, key, value)];
-                *axis = Axis::Choices(values.into_iter().map(set).collect());
+                *axis = Axis::Choices(each(tree, at, key, values));
             }
+            Err(mistake) => tree.note(mistake)?,
         }
     }
     Ok(notes)
 }
 
-/// A note that a range has fewer values than were asked for.
-fn merged(key: &str, asked: usize, values: &[Value]) -> String {
-    let listed: Vec<String> = values.iter().map(Value::to_string).collect();
-    format!(
-        "the range for `{key}` was to have n = {asked} values; rounding makes some equal, which \
-         leaves {}: {}",
-        values.len(),
-        listed.join(", ")
-    )
+/// Each value as a choice that sets one key.
+fn each(tree: &Tree, at: &str, key: &str, values: Vec<Value>) -> Vec<Vec<Assigned>> {
+    let set = |value| vec![tree.assigned(at, key, value)];
+    values.into_iter().map(set).collect()
 }
 
 /// Refuses keys that would be set in two places, or that an axis must not set. `taken` are keys
@@ -236,36 +228,42 @@ pub(crate) fn refuse_clashes(
     tree: &mut Tree,
 ) -> Result<(), ConfigError> {
     let mut seen: Vec<String> = Vec::new();
-    let mut mistakes = Vec::new();
     for axis in axes {
+        let of_range;
+        let set: Vec<&Assigned> = match axis {
+            Axis::Choices(choices) => choices.iter().flatten().collect(),
+            Axis::Range { at, key, .. } => {
+                of_range = tree.assigned(at, key, Value::Boolean(false));
+                vec![&of_range]
+            }
+        };
         let mut here: Vec<String> = Vec::new();
-        for (key, error) in axis.keys(tree) {
+        for one in set {
+            let key = one.key();
             if here.contains(&key) {
                 continue;
             }
-            if key == "train.seed" {
+            let taken = taken.iter().find(|(taken, _)| *taken == key);
+            let (message, help) = if key == "train.seed" {
                 let help =
                     "write sweep.seeds = [1, 2, 3]: runs that differ in it alone are averaged";
-                mistakes.push(error(
-                    "the seed is no axis".to_owned(),
-                    Some(help.to_owned()),
-                ));
-            } else if let Some((_, what)) = taken.iter().find(|(taken, _)| *taken == key) {
-                mistakes.push(error(format!("`{key}` is {what} already"), None));
+                ("the seed is no axis".to_owned(), Some(help))
+            } else if let Some((_, what)) = taken {
+                (format!("`{key}` is {what} already"), None)
             } else if seen.contains(&key) {
-                let help = "use [[sweep.tied]] for keys that go together".to_owned();
-                mistakes.push(error(format!("two axes set `{key}`"), Some(help)));
-            }
+                let help = "use [[sweep.tied]] for keys that go together";
+                (format!("two axes set `{key}`"), Some(help))
+            } else {
+                here.push(key);
+                continue;
+            };
+            tree.note(one.error(message, help.map(str::to_owned)))?;
             here.push(key);
         }
         seen.extend(here);
     }
-    mistakes
-        .into_iter()
-        .try_for_each(|mistake| tree.note(mistake))
+    Ok(())
 }
-
-type ErrorAt<'a> = Box<dyn Fn(String, Option<String>) -> ConfigError + 'a>;
 
 impl Axis {
     /// The keys that it sets and that are written by an old name, each with a note.
@@ -277,25 +275,6 @@ impl Axis {
             Self::Range { at, key, .. } => {
                 let (key, note) = tree.present_name(at, key);
                 note.map(|note| (key, note)).into_iter().collect()
-            }
-        }
-    }
-
-    /// The keys that it sets, each with a function that makes an error at its place.
-    fn keys<'a>(&'a self, tree: &'a Tree) -> Vec<(String, ErrorAt<'a>)> {
-        match self {
-            Self::Choices(choices) => (choices.iter().flatten())
-                .map(|set| -> (String, ErrorAt<'a>) {
-                    (
-                        set.key(),
-                        Box::new(|message, help| set.error(message, help)),
-                    )
-                })
-                .collect(),
-            Self::Range { at, key, .. } => {
-                let error: ErrorAt<'a> =
-                    Box::new(move |message, help| tree.error(at, message, help));
-                vec![(tree.present_name(at, key).0, error)]
             }
         }
     }

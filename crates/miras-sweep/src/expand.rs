@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use miras_config::{ConfigError, Layers};
+use miras_config::{ConfigError, Layers, Origins, annotated};
+use miras_run::sha256_hex;
+use toml::{Table, Value};
 
 use crate::{
     axes::{self, Mode},
-    names::EXTENDS,
+    names::{self, EXTENDS, KeyNames},
     note::Note,
-    plan::{Rung, Trial},
-    point::{Point, in_words, settle_point, settled_keys, values},
-    settle::Settle,
+    plan::{Rung, Trial, json},
+    point::{Point, in_words, resolve_point, resolved_keys, steps, values},
+    resolve::ResolveConfig,
     spec::{Invalid, SweepSpec},
-    trials::{labels, trials},
 };
 
 /// The most trials of a sweep.
@@ -20,6 +21,18 @@ const MAX_TRIALS: usize = 100_000;
 
 /// The most invalid combinations whose mistakes are reported.
 const MAX_MISTAKES: usize = 100;
+
+/// Where the columns of `TensorBoard` are.
+const LOG: &str = "log";
+const COLUMNS: &str = "hparams";
+/// A file is shown by the kinds that it chooses.
+const KINDS: [&str; 5] = [
+    "mixer.kind",
+    "memory.kind",
+    "bias.kind",
+    "retention.kind",
+    "algorithm.kind",
+];
 
 /// The trials of a sweep and what is to be said about them.
 #[derive(Debug, Clone)]
@@ -58,7 +71,7 @@ pub struct Skipped {
 pub fn expand(
     base: &Layers,
     spec: &SweepSpec,
-    settle: &dyn Settle,
+    resolve: &dyn ResolveConfig,
 ) -> Result<Expanded, ConfigError> {
     let keys = &spec.keys;
     let points = match keys.mode {
@@ -68,9 +81,7 @@ pub fn expand(
             axes::random(&spec.axes, &spec.tree, keys.draw_seed, count)
         }
     };
-    let mut found = Vec::new();
-    let mut skipped = Vec::new();
-    let mut mistakes = Vec::new();
+    let (mut found, mut skipped, mut mistakes) = (Vec::new(), Vec::new(), Vec::new());
     let mut targets = None;
     let trials_a_point = keys.seeds.len().max(1);
     if points.len().saturating_mul(trials_a_point) > MAX_TRIALS {
@@ -81,12 +92,12 @@ pub fn expand(
         return Err(spec.tree.error("sweep", message, None));
     }
     for (number, set) in points.into_iter().enumerate() {
-        match settle_point(base, spec, &set, &mut targets, settle) {
-            Ok(seeds) => found.extend(seeds.into_iter().map(|(settled, matched)| Point {
+        match resolve_point(base, spec, &set, &mut targets, resolve) {
+            Ok(seeds) => found.extend(seeds.into_iter().map(|(resolved, matched)| Point {
                 number,
-                values: values(&set, &settled.table),
+                values: values(&set, &resolved.table),
                 matched,
-                settled,
+                resolved,
             })),
             Err(error) if keys.invalid == Invalid::Skip => skipped.push(Skipped {
                 label: in_words(&set.iter().collect::<Vec<_>>()),
@@ -112,12 +123,18 @@ pub fn expand(
     let keys = keys_of(&found);
     let follow = follow(&found, &keys);
     let labels = labels(&found, &keys);
-    let (mut notes, unfit, largest) = said(&found, &labels);
+    let owners = || labels.iter().map(String::as_str).zip(&found);
     let of_table = spec.notes.iter().cloned().map(|text| Note {
         text,
         about: Vec::new(),
     });
-    notes.splice(0..0, of_table);
+    let of_points = owners().map(|(label, point)| (label, &*point.resolved.notes));
+    let notes = of_table.chain(Note::merge(of_points)).collect();
+    let unfit = owners().map(|(label, point)| (label, point.resolved.unfit.as_slice()));
+    let unfit = Note::merge(unfit);
+    let sizes = owners().filter_map(|(label, point)| Some((label, point.resolved.memory?)));
+    let largest = sizes.max_by_key(|(_, bytes)| *bytes);
+    let largest = largest.map(|(label, bytes)| (label.to_owned(), bytes));
     let (trials, repeated) = trials(found, labels, &keys, spec)?;
     let rungs = match &*spec.rungs {
         [] => vec![Rung { best: None }],
@@ -134,18 +151,6 @@ pub fn expand(
         unfit,
         largest,
     })
-}
-
-/// By the labels of points: notes, why they cannot be trained here, and the one that needs most
-/// memory.
-fn said(points: &[Point], labels: &[String]) -> (Vec<Note>, Vec<Note>, Option<(String, u64)>) {
-    let owners = || labels.iter().map(String::as_str).zip(points);
-    let notes = Note::merge(owners().map(|(label, point)| (label, &*point.settled.notes)));
-    let unfit = owners().map(|(label, point)| (label, point.settled.unfit.as_slice()));
-    let sizes = owners().filter_map(|(label, point)| Some((label, point.settled.memory?)));
-    let largest = sizes.max_by_key(|(_, bytes)| *bytes);
-    let largest = largest.map(|(label, bytes)| (label.to_owned(), bytes));
-    (notes, Note::merge(unfit), largest)
 }
 
 /// The keys of all points, in the order of the file: a key that only some points have comes after
@@ -172,20 +177,118 @@ fn follow(points: &[Point], keys: &[String]) -> Vec<String> {
         // Files may differ in any key.
         return Vec::new();
     }
-    let settled = settled_keys(points);
-    let all: BTreeSet<&String> = settled.iter().flat_map(BTreeMap::keys).collect();
+    let resolved = resolved_keys(points);
+    let all: BTreeSet<&String> = resolved.iter().flat_map(BTreeMap::keys).collect();
     let is_swept = |key: &String| {
         keys.contains(key)
             || key == "train.seed"
             || points.iter().any(|point| point.matched.contains_key(key))
     };
-    (all.into_iter())
-        .filter(|key| !is_swept(key))
-        .filter(|key| {
-            settled
-                .iter()
-                .any(|one| one.get(*key) != settled[0].get(*key))
-        })
-        .cloned()
+    let differs =
+        |key: &&String| (resolved.iter()).any(|one| one.get(*key) != resolved[0].get(*key));
+    let all = all.into_iter().filter(|key| !is_swept(key));
+    all.filter(differs).cloned().collect()
+}
+
+/// A label for each point: its swept keys. Points that differ only in their seed have the same
+/// label.
+fn labels(points: &[Point], keys: &[String]) -> Vec<String> {
+    let key_names = KeyNames::new(resolved_keys(points).iter().flat_map(BTreeMap::keys));
+    let label =
+        |point: &Point| names::label(&to_json(point.values.iter().cloned()), keys, &key_names);
+    points.iter().map(label).collect()
+}
+
+/// The trials of the points, and how many points were duplicates.
+fn trials(
+    points: Vec<Point>,
+    labels: Vec<String>,
+    keys: &[String],
+    spec: &SweepSpec,
+) -> Result<(Vec<(Trial, String)>, usize), ConfigError> {
+    let mut found: Vec<(Trial, String)> = Vec::new();
+    let mut ids = BTreeSet::new();
+    let count = points.len();
+    for (mut point, label) in points.into_iter().zip(labels) {
+        let steps = steps(&point.resolved, spec)?;
+        let id = hash(&annotated(&point.resolved.table, &Origins::default()));
+        // Not part of the id, so that a key can be added to a sweep.
+        if let Some(Value::Table(log)) = point.resolved.stored.get_mut(LOG) {
+            log.insert(COLUMNS.to_owned(), columns(keys));
+        }
+        if !ids.insert(id.clone()) {
+            continue;
+        }
+        let trial = Trial {
+            name: String::new(),
+            label,
+            point: point.number,
+            seed: point.resolved.seed,
+            values: to_json(point.values),
+            matched: to_json(point.matched),
+            steps,
+            step_tokens: point.resolved.step_tokens,
+            cost: point.resolved.cost,
+            config: None,
+            id,
+        };
+        found.push((
+            trial,
+            annotated(&point.resolved.stored, &Origins::default()),
+        ));
+    }
+    let names = found.iter().map(|(trial, _)| {
+        let Trial {
+            label, seed, id, ..
+        } = trial;
+        (&**label, *seed, &**id)
+    });
+    let names = names::folders(&names.collect::<Vec<_>>());
+    for ((trial, _), name) in found.iter_mut().zip(names) {
+        trial.name = name;
+    }
+    // Seed by seed, so that a sweep that is stopped early has complete comparisons.
+    let place = |seed: u64| spec.keys.seeds.iter().position(|&other| other == seed);
+    found.sort_by_key(|(trial, _)| place(trial.seed));
+    let repeated = count - found.len();
+    Ok((found, repeated))
+}
+
+fn to_json(
+    values: impl IntoIterator<Item = (String, Value)>,
+) -> BTreeMap<String, serde_json::Value> {
+    (values.into_iter())
+        .map(|(key, value)| (key, json(&value)))
         .collect()
+}
+
+/// The columns of `TensorBoard`'s `HParams` page. Seeds are averaged there, so a column of seeds
+/// would show one of them.
+fn columns(keys: &[String]) -> Value {
+    let seed = ["train.seed".to_owned()];
+    let columns = if keys.is_empty() { &seed } else { keys };
+    let columns = columns.iter().flat_map(|key| match key.as_str() {
+        EXTENDS => KINDS.to_vec(),
+        key => vec![key],
+    });
+    Value::Array(columns.map(Value::from).collect())
+}
+
+/// The checksum of the configuration of a trial, from its text. Columns are not part of it: they
+/// change where a sweep grows by a key while others work on it.
+pub(crate) fn checksum(config: &str) -> Result<String, toml::de::Error> {
+    let mut table: Table = config.parse()?;
+    if let Some(Value::Table(log)) = table.get_mut(LOG) {
+        log.remove(COLUMNS);
+    }
+    Ok(sha256_hex(
+        annotated(&table, &Origins::default()).as_bytes(),
+    ))
+}
+
+/// Sixteen digits: the probability that two of 10^5 trials have the same hash is below 10^-9.
+fn hash(text: &str) -> String {
+    let mut name = sha256_hex(text.as_bytes());
+    name.truncate(16);
+    name
 }

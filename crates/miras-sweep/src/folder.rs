@@ -1,18 +1,18 @@
 //! The folder of a sweep.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use miras_run::{Goal, RunError, read_sealed, remove_left, to_sealed_json, write_atomic};
+use miras_run::{RunError, read_sealed, remove_left, to_sealed_json, write_atomic};
 
 use crate::{
     error::SweepError,
+    expand::checksum,
     ledger::Ledger,
     plan::{Plan, SCHEMA, Trial, VERSION},
-    trials::checksum,
 };
 
 const PLAN: &str = "sweep.json";
@@ -38,8 +38,10 @@ impl SweepFolder {
     /// The plan is written last and makes it a sweep: what a kill before that leaves is overwritten.
     pub fn create(path: &Path, plan: Plan, configs: &[String]) -> Result<Self, SweepError> {
         if Self::exists(path) || path.join("config.toml").exists() {
-            let path = path.to_owned();
-            return Err(SweepError::Exists { path });
+            return Err(SweepError::Usage(format!(
+                "{} exists already: go on with `--resume`, or choose another `--name`",
+                path.display()
+            )));
         }
         let mut folder = Self::at(path, plan);
         folder.write(configs)?;
@@ -49,14 +51,18 @@ impl SweepFolder {
     /// Opens an existing sweep.
     pub fn open(path: &Path) -> Result<Self, SweepError> {
         let file = path.join(PLAN);
-        let damaged = |why: String| SweepError::Plan {
-            path: file.clone(),
-            why,
+        let damaged = |why: String| {
+            SweepError::Damaged(format!(
+                "{} is damaged or was changed: {why}; restore it, or remove it and start the sweep \
+                 again with its file: what is done stays done",
+                file.display()
+            ))
         };
         let plan: Plan = read_sealed(&file).map_err(|error| match error {
-            RunError::Io { cause, .. } if is_missing(&cause) => SweepError::NoSweep {
-                path: path.to_owned(),
-            },
+            RunError::Io { cause, .. } if is_missing(&cause) => SweepError::Usage(format!(
+                "{} is no sweep: it has no sweep.json; make one with `miras-train sweep FILE`",
+                path.display()
+            )),
             RunError::Malformed { cause, .. } => damaged(cause),
             other => other.into(),
         })?;
@@ -70,41 +76,46 @@ impl SweepFolder {
     }
 
     /// Opens an existing sweep to continue with the trials of `plan`, some of which may be new.
-    pub fn again(path: &Path, plan: Plan, configs: &[String]) -> Result<Self, SweepError> {
+    pub fn resume(path: &Path, mut plan: Plan, configs: &[String]) -> Result<Self, SweepError> {
         let before = Self::open(path)?.plan;
         let ids: BTreeSet<&str> = plan.trials.iter().map(|trial| &*trial.id).collect();
         let lost: Vec<&Trial> = (before.trials.iter())
             .filter(|trial| !ids.contains(&*trial.id))
             .collect();
         if let Some(first) = lost.first() {
-            return Err(SweepError::Changed {
-                path: path.to_owned(),
-                missing: lost.len(),
-                all: before.trials.len(),
-                first: first.name.clone(),
-                command: before.command.join(" "),
-            });
+            return Err(SweepError::Usage(format!(
+                "the sweep in {} has {} of {} trials that this file and its `--set` do not \
+                 describe, the first is `{}`: more may be added, none changed. It was started by \
+                 `{}`; `worker` goes on with it as it is, and `--name` starts another",
+                path.display(),
+                lost.len(),
+                before.trials.len(),
+                first.name,
+                before.command.join(" ")
+            )));
         }
-        let changed = [
-            (
-                plan.rungs != before.rungs || steps_of(&plan, &before) != steps_of(&before, &plan),
-                "sweep.rungs",
-            ),
-            (plan.metric != before.metric, "sweep.metric"),
-            (plan.goal != before.goal, "sweep.goal"),
-        ];
-        if let Some((_, key)) = changed.iter().find(|(is_changed, _)| *is_changed) {
-            return Err(SweepError::ChangedKey {
-                path: path.to_owned(),
-                key,
-            });
-        }
-        let mut plan = plan;
         // A known trial keeps its folder.
+        let mut are_steps_the_same = true;
         for trial in &mut plan.trials {
             if let Some(old) = before.trials.iter().find(|old| old.id == trial.id) {
                 trial.name.clone_from(&old.name);
+                are_steps_the_same &= trial.steps == old.steps;
             }
+        }
+        let changed = [
+            (
+                plan.rungs == before.rungs && are_steps_the_same,
+                "sweep.rungs",
+            ),
+            (plan.metric == before.metric, "sweep.metric"),
+            (plan.goal == before.goal, "sweep.goal"),
+        ];
+        if let Some((_, key)) = changed.iter().find(|(is_same, _)| !is_same) {
+            return Err(SweepError::Usage(format!(
+                "the sweep in {} was begun with another `{key}`, by which its results so far are \
+                 ranked: start another with `--name`",
+                path.display()
+            )));
         }
         let mut folder = Self::at(path, plan);
         folder.write(configs)?;
@@ -131,10 +142,7 @@ impl SweepFolder {
             if fs::read_to_string(&file).ok().as_ref() != Some(config) {
                 write_atomic(&file, config.as_bytes())?;
             }
-            let sum = checksum(config).map_err(|error| SweepError::Damaged {
-                path: file,
-                why: error.to_string(),
-            })?;
+            let sum = checksum(config).map_err(SweepError::damaged(&file))?;
             self.plan.trials[at].config = Some(sum);
         }
         let path = self.path.join(PLAN);
@@ -156,12 +164,14 @@ impl SweepFolder {
             Ok(_) => "is damaged or was changed".to_owned(),
             Err(error) => format!("cannot be read: {error}"),
         };
-        Err(SweepError::Trial {
-            path,
-            name: trial.name.clone(),
-            why,
-            command: self.plan.command.join(" "),
-        })
+        Err(SweepError::Damaged(format!(
+            "{}, the configuration of trial `{}`, {why}: `sweep FILE --resume`, with the file of the \
+             sweep, writes it again. The sweep was started by `{}`; other trials are described in \
+             its file",
+            path.display(),
+            trial.name,
+            self.plan.command.join(" ")
+        )))
     }
 
     /// Whether the plan has checksums of its trials, as those of earlier versions have not.
@@ -184,7 +194,7 @@ impl SweepFolder {
         &self.ledger
     }
 
-    /// The settled configuration of a trial.
+    /// The resolved configuration of a trial.
     pub fn config(&self, trial: &Trial) -> PathBuf {
         self.path.join(TRIALS).join(format!("{}.toml", trial.id))
     }
@@ -201,31 +211,4 @@ fn is_missing(cause: &io::Error) -> bool {
         cause.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
-}
-
-/// The steps of each trial of a plan, by its id.
-fn steps_of<'a>(plan: &'a Plan, among: &Plan) -> BTreeMap<&'a str, &'a [u64]> {
-    let ids: BTreeSet<&str> = among.trials.iter().map(|trial| &*trial.id).collect();
-    let trials = plan.trials.iter().filter(|trial| ids.contains(&*trial.id));
-    trials.map(|trial| (&*trial.id, &*trial.steps)).collect()
-}
-
-impl Plan {
-    /// A plan without trials, to be filled in.
-    pub fn new(name: &str, command: Vec<String>, source: String) -> Self {
-        Self {
-            schema: SCHEMA.to_owned(),
-            version: VERSION,
-            name: name.to_owned(),
-            metric: String::new(),
-            goal: Goal::default(),
-            keys: Vec::new(),
-            alike: 0,
-            rungs: Vec::new(),
-            evaluate: None,
-            command,
-            source,
-            trials: Vec::new(),
-        }
-    }
 }

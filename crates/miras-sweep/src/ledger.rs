@@ -2,15 +2,16 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    path::{Path, PathBuf},
+    io::{self, Read as _, Seek as _, Write as _},
+    path::PathBuf,
     process::Stdio,
+    time::SystemTime,
 };
 
-use miras_run::RunError;
+use miras_run::{RunError, rfc3339};
 use serde::{Deserialize, Serialize};
 
-use crate::error::SweepError;
+use crate::{error::SweepError, plan::Trial};
 
 /// One line of the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub struct Event {
     /// The trial's id.
     pub trial: String,
     /// What happened.
-    pub event: What,
+    pub event: EventKind,
     /// The rung, from 0.
     pub rung: usize,
     /// Steps done.
@@ -38,7 +39,7 @@ pub struct Event {
 /// What happened to a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum What {
+pub enum EventKind {
     /// A worker took it.
     Running,
     /// It reached the end of the rung.
@@ -73,6 +74,22 @@ impl Claim {
     }
 }
 
+impl Event {
+    /// An event of now, by this process; runs do not record the name of the machine either.
+    pub(crate) fn now(trial: &Trial, rung: usize, event: EventKind, steps: u64) -> Self {
+        Self {
+            time: rfc3339(SystemTime::now()),
+            trial: trial.id.clone(),
+            event,
+            rung,
+            steps,
+            metric: None,
+            reason: None,
+            worker: format!("process {}", std::process::id()),
+        }
+    }
+}
+
 impl Ledger {
     pub(crate) fn new(path: PathBuf, trials: PathBuf) -> Self {
         Self { path, trials }
@@ -94,12 +111,14 @@ impl Ledger {
                 Ok(event) => events.push(event),
                 Err(_) if is_torn(line) => {}
                 Err(error) => {
-                    return Err(SweepError::DamagedLine {
-                        path: self.path.clone(),
-                        line: at + 1,
-                        // The position that it gives is inside of this line.
-                        why: error.to_string().replace(" at line 1 column", " at column"),
-                    });
+                    // The position that it gives is inside of this line.
+                    let why = error.to_string().replace(" at line 1 column", " at column");
+                    return Err(SweepError::Damaged(format!(
+                        "{}:{}: this line is damaged: {why}; restore the file, or remove the line, \
+                         and what it says is forgotten: a trial that was done is then trained again",
+                        self.path.display(),
+                        at + 1
+                    )));
                 }
             }
         }
@@ -108,10 +127,7 @@ impl Ledger {
 
     /// Appends a line, which is on the disk when this returns.
     pub fn append(&self, event: &Event) -> Result<(), SweepError> {
-        let line = serde_json::to_string(event).map_err(|error| SweepError::Damaged {
-            path: self.path.clone(),
-            why: error.to_string(),
-        })?;
+        let line = serde_json::to_string(event).map_err(SweepError::damaged(&self.path))?;
         Ok((self.write(&line)).map_err(RunError::io("write", &self.path))?)
     }
 
@@ -132,7 +148,9 @@ impl Ledger {
     /// Locks a trial; `None` if another process holds it.
     pub(crate) fn claim(&self, id: &str) -> Result<Option<Claim>, SweepError> {
         let path = self.trials.join(format!("{id}.lock"));
-        let file = open_lock(&path).map_err(RunError::io("open", &path))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(&path).map_err(RunError::io("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Claim(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -149,37 +167,13 @@ fn is_torn(line: &[u8]) -> bool {
 /// Completes the last line, or removes it if it is torn. The file is locked, so its writer has
 /// ended. Otherwise the next line would be appended to a torn one.
 fn mend(file: &mut File) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    if length == 0 {
-        return Ok(());
-    }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    if last == *b"\n" {
-        return Ok(());
-    }
     let mut bytes = Vec::new();
     file.rewind()?;
     file.read_to_end(&mut bytes)?;
     let start = (bytes.iter().rposition(|&byte| byte == b'\n')).map_or(0, |end| end + 1);
-    if is_torn(&bytes[start..]) {
-        file.set_len(start as u64)
-    } else {
-        file.write_all(b"\n")
+    match &bytes[start..] {
+        [] => Ok(()),
+        torn if is_torn(torn) => file.set_len(start as u64),
+        _ => file.write_all(b"\n"),
     }
-}
-
-fn open_lock(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-}
-
-/// The writer of an event, by its process only: runs do not record the name of the machine either.
-pub(crate) fn this_process() -> String {
-    format!("process {}", std::process::id())
 }

@@ -1,7 +1,7 @@
 //! Sweeps: many trials from one file, each carried out once by any number of workers.
 //!
 //! - [`SweepSpec`] is the `[sweep]` table of a configuration; [`expand`] turns it into a
-//!   [`Plan`] of [`Trial`]s, each with its settled configuration and the hash of it as its id.
+//!   [`Plan`] of [`Trial`]s, each with its resolved configuration and the hash of it as its id.
 //! - [`SweepFolder`] holds the plan and the [`Ledger`]: file locks decide which worker has which
 //!   trial, and events are only appended.
 //! - [`schedule()`] chooses the next tasks; with several rungs the best points continue.
@@ -11,47 +11,43 @@
 //! runs/<sweep>/
 //!   sweep.json         the plan: metric, swept keys, budgets, trials
 //!   ledger.jsonl       what happened to each trial, a line an event
-//!   trials/<id>.toml   the settled configuration of a trial
+//!   trials/<id>.toml   the resolved configuration of a trial
 //!   trials/<id>.lock   held while a worker, or the process that it started, works on it
 //!   trials/<id>.log    the output of its processes
 //!   <trial>/           its run folder
 //! ```
 //!
-//! The crate does not depend on models: a [`Settle`] reads configurations for it, and a
+//! The crate does not depend on models: a [`ResolveConfig`] reads configurations for it, and a
 //! [`Launch`] says which commands train and evaluate.
 
 mod axes;
 mod error;
 mod expand;
 mod folder;
-mod json;
 mod ledger;
 mod matching;
-mod measured;
 mod names;
 mod note;
 mod plan;
 mod point;
 mod range;
 mod reopen;
+mod resolve;
 mod schedule;
-mod settle;
 mod slurm;
 mod spec;
 mod trial_process;
-mod trials;
 mod worker;
 
 pub use error::SweepError;
 pub use expand::{Expanded, Skipped, expand};
 pub use folder::SweepFolder;
-pub use json::json;
-pub use ledger::{Event, Ledger, What};
+pub use ledger::{Event, EventKind, Ledger};
 pub use names::KeyNames;
 pub use note::Note;
-pub use plan::{Evaluations, Plan, Rung, Trial};
-pub use schedule::{Next, State, Task, identical_failures, schedule, states};
-pub use settle::{Misfit, Settle, Settled};
+pub use plan::{Evaluations, Plan, Rung, Trial, json};
+pub use resolve::{Misfit, ResolveConfig, ResolvedConfig};
+pub use schedule::{State, Task, identical_failures, schedule, states};
 pub use slurm::{Slurm, script};
 pub use spec::SweepSpec;
 pub use trial_process::Launch;

@@ -7,7 +7,7 @@ use miras_run::Cost;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use crate::settle::{Settle, Settled};
+use crate::resolve::{ResolveConfig, ResolvedConfig};
 
 /// Why a key is not for an axis, or for another match.
 pub(crate) const MATCHED: &str = "chosen by [[sweep.match]]";
@@ -99,30 +99,28 @@ impl Match {
         }
         for (number, one) in matches.iter().enumerate() {
             let here = item_path("sweep.match", number);
-            let mut refuse = |is_wrong: bool, key: &str, message: String| {
-                if !is_wrong {
-                    return Ok(());
-                }
-                let mistake = tree.error(&format!("{here}.{key}"), message, None);
-                tree.note(mistake)
-            };
             let is_share = one.within > 0.0 && one.within < 1.0;
-            let message = "within is a share, between 0 and 1".to_owned();
-            refuse(!is_share, "within", message)?;
             let is_step = (1..=MAX_WIDTH).contains(&one.multiple);
-            let message = format!("multiple must be from 1 to {MAX_WIDTH}");
-            refuse(!is_step, "multiple", message)?;
             let is_amount = one.to.is_none_or(|to| to > 0.0 && to.is_finite());
-            refuse(!is_amount, "to", "to must be above 0".to_owned())?;
-            let is_taken = matches[..number].iter().any(|other| other.key == one.key);
-            let message = format!("`{}` is {MATCHED} already", one.key);
-            refuse(is_taken, "key", message)?;
+            let is_free = matches[..number].iter().all(|other| other.key != one.key);
+            let multiple = format!("multiple must be from 1 to {MAX_WIDTH}");
+            let taken = format!("`{}` is {MATCHED} already", one.key);
+            for (is_sound, key, message) in [
+                (is_share, "within", "within is a share, between 0 and 1"),
+                (is_step, "multiple", &multiple),
+                (is_amount, "to", "to must be above 0"),
+                (is_free, "key", &taken),
+            ] {
+                if !is_sound {
+                    tree.note(tree.error(&format!("{here}.{key}"), message, None))?;
+                }
+            }
         }
         Ok(matches)
     }
 
     /// The target, if the first point is `first`.
-    pub(crate) fn target(&self, first: &Settled) -> f64 {
+    pub(crate) fn target(&self, first: &ResolvedConfig) -> f64 {
         self.to.unwrap_or_else(|| self.budget.of(&first.cost))
     }
 
@@ -139,22 +137,22 @@ impl Match {
         &self,
         (layers, point): (&Layers, &str),
         target: f64,
-        settle: &dyn Settle,
+        resolve: &dyn ResolveConfig,
         assign: &dyn Fn(Value) -> Assigned,
     ) -> Result<Option<Assigned>, ConfigError> {
-        if self.gap(&settle.settle(layers.clone())?.cost, target) == 0.0 {
+        if self.gap(&resolve.resolve(layers.clone())?.cost, target) == 0.0 {
             return Ok(None);
         }
         let with = |times: u64| assign(Value::Integer((times * self.multiple) as i64));
         let cost = |times: u64| {
             let mut layers = layers.clone();
             layers.assign(&with(times))?;
-            let settled = settle.settle(layers).map_err(|error| {
+            let resolved = resolve.resolve(layers).map_err(|error| {
                 let what = format!("`{}` = {}, tried for", self.key, times * self.multiple);
                 let message = format!("{what} {}: {}", self.budget.name(), error.message());
                 with(times).error(message, error.advice().map(str::to_owned))
             })?;
-            Ok(settled.cost)
+            Ok(resolved.cost)
         };
         let budget = |times: u64| Ok(self.budget.of(&cost(times)?));
         if budget(1)? >= budget(4)? {
@@ -204,64 +202,49 @@ impl Match {
     }
 }
 
-/// The budgets of a sweep.
-pub(crate) struct Budgets<'a> {
-    pub(crate) matches: &'a [Match],
-    pub(crate) tree: &'a Tree,
-    pub(crate) settle: &'a dyn Settle,
-    /// The point that is to meet them, for messages.
-    pub(crate) point: &'a str,
-}
-
-impl Budgets<'_> {
-    /// Finds values with which all budgets are met together, and assigns them.
-    ///
-    /// One key may change the budget of another, so they are matched in turn until all are met.
-    pub(crate) fn meet(
-        &self,
-        layers: &mut Layers,
-        targets: &[f64],
-    ) -> Result<BTreeMap<String, Value>, ConfigError> {
-        let mut chosen: Vec<Option<Assigned>> = vec![None; self.matches.len()];
-        for _ in 0..ROUNDS {
-            for (number, one) in self.matches.iter().enumerate() {
-                let mut others = layers.clone();
-                for (other, value) in chosen.iter().enumerate() {
-                    if let Some(value) = value.as_ref().filter(|_| other != number) {
-                        others.assign(value)?;
-                    }
-                }
-                let assign = |value| self.assigned(number, value);
-                chosen[number] =
-                    one.solve((&others, self.point), targets[number], self.settle, &assign)?;
-            }
-            let mut all = layers.clone();
-            for value in chosen.iter().flatten() {
-                all.assign(value)?;
-            }
-            let cost = self.settle.settle(all.clone())?.cost;
-            let is_met = |(one, &target): (&Match, &f64)| one.gap(&cost, target) <= one.within;
-            if self.matches.iter().zip(targets).all(is_met) {
-                *layers = all;
-                let values = chosen.iter().flatten();
-                return Ok(values.map(|one| (one.key(), one.value().clone())).collect());
-            }
-        }
-        let last = self.matches.len() - 1;
-        let message = format!(
-            "at {} these budgets cannot be met together: what meets one misses another",
-            self.point
-        );
-        let help = "use fewer of them, or a larger `within`".to_owned();
-        Err(self
-            .assigned(last, Value::Integer(0))
-            .error(message, Some(help)))
-    }
-
-    fn assigned(&self, number: usize, value: Value) -> Assigned {
+/// Finds values with which a point meets all budgets together, and assigns them; `name` is the point
+/// in messages.
+///
+/// One key may change the budget of another, so they are matched in turn until all are met.
+pub(crate) fn meet(
+    matches: &[Match],
+    targets: &[f64],
+    (layers, name): (&mut Layers, &str),
+    resolve: &dyn ResolveConfig,
+    tree: &Tree,
+) -> Result<BTreeMap<String, Value>, ConfigError> {
+    let assigned = |number: usize, value: Value| {
         let table = item_path("sweep.match", number);
         let key = format!("{table}.key");
-        let here = if self.tree.is_set(&key) { key } else { table };
-        self.tree.assigned(&here, &self.matches[number].key, value)
+        let here = if tree.is_set(&key) { key } else { table };
+        tree.assigned(&here, &matches[number].key, value)
+    };
+    let mut chosen: Vec<Option<Assigned>> = vec![None; matches.len()];
+    for _ in 0..ROUNDS {
+        for (number, one) in matches.iter().enumerate() {
+            let mut others = layers.clone();
+            chosen[number] = None;
+            for value in chosen.iter().flatten() {
+                others.assign(value)?;
+            }
+            let assign = |value| assigned(number, value);
+            chosen[number] = one.solve((&others, name), targets[number], resolve, &assign)?;
+        }
+        let mut all = layers.clone();
+        for value in chosen.iter().flatten() {
+            all.assign(value)?;
+        }
+        let cost = resolve.resolve(all.clone())?.cost;
+        let is_met = |(one, &target): (&Match, &f64)| one.gap(&cost, target) <= one.within;
+        if matches.iter().zip(targets).all(is_met) {
+            *layers = all;
+            let values = chosen.iter().flatten();
+            return Ok(values.map(|one| (one.key(), one.value().clone())).collect());
+        }
     }
+    let message =
+        format!("at {name} these budgets cannot be met together: what meets one misses another");
+    let help = "use fewer of them, or a larger `within`".to_owned();
+    let last = assigned(matches.len() - 1, Value::Integer(0));
+    Err(last.error(message, Some(help)))
 }

@@ -43,20 +43,16 @@ fn last(key: &str) -> &str {
 
 /// The label of a trial: its swept keys.
 pub(crate) fn label(values: &BTreeMap<String, Value>, keys: &[String], names: &KeyNames) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for key in keys {
-        let Some(value) = values.get(key) else {
-            continue;
-        };
-        words.push(match key.as_str() {
-            EXTENDS => plain(value),
-            key => format!("{}={}", names.of(key), plain(value)),
-        });
-    }
-    if words.is_empty() {
-        "base".to_owned()
-    } else {
-        words.join(" ")
+    let words = keys.iter().filter_map(|key| {
+        let value = plain(values.get(key)?);
+        Some(match key.as_str() {
+            EXTENDS => value,
+            key => format!("{}={value}", names.of(key)),
+        })
+    });
+    match &*words.collect::<Vec<_>>().join(" ") {
+        "" => "base".to_owned(),
+        label => label.to_owned(),
     }
 }
 
@@ -67,33 +63,29 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Unique names of folders: the label and the seed in characters that are portable.
-pub(crate) fn folders(labels: &[(String, u64)], ids: &[String]) -> Vec<String> {
-    let names: Vec<String> = (labels.iter())
-        .map(|(label, seed)| {
-            let plain: String = (label.chars())
-                .map(|c| match c {
-                    ' ' => '_',
-                    '=' => '-',
-                    c if c.is_ascii_alphanumeric() || ".-_+".contains(c) => c,
-                    _ => '.',
-                })
-                .take(MAX_LABEL)
-                .collect();
-            let plain = plain.trim_start_matches(['-', '.']);
-            format!("{plain}-s{seed}")
-        })
-        .collect();
+/// Unique names of folders, from labels, seeds and ids: the label and the seed in characters that are
+/// portable.
+pub(crate) fn folders(trials: &[(&str, u64, &str)]) -> Vec<String> {
+    let portable = |c: char| match c {
+        ' ' => '_',
+        '=' => '-',
+        c if c.is_ascii_alphanumeric() || ".-_+".contains(c) => c,
+        _ => '.',
+    };
+    let names = trials.iter().map(|(label, seed, _)| {
+        let plain: String = label.chars().map(portable).take(MAX_LABEL).collect();
+        format!("{}-s{seed}", plain.trim_start_matches(['-', '.']))
+    });
+    let names: Vec<String> = names.collect();
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for name in &names {
         *seen.entry(name).or_default() += 1;
     }
-    (names.iter().zip(ids))
-        .map(|(name, id)| match seen[name.as_str()] {
-            1 => name.clone(),
-            _ => format!("{name}-{}", &id[..8]),
-        })
-        .collect()
+    let unique = names.iter().zip(trials).map(|(name, (.., id))| {
+        let id = (seen[name.as_str()] > 1).then(|| format!("-{}", &id[..8]));
+        name.clone() + &id.unwrap_or_default()
+    });
+    unique.collect()
 }
 
 #[cfg(test)]
@@ -111,10 +103,11 @@ mod tests {
         ];
         let label = label(&values.into(), &keys, &KeyNames::new(keys.iter()));
         assert_eq!(label, "memory=mlp memory.depth=2 lr=0.003");
-        let names = folders(
-            &[(label.clone(), 1), (label.clone(), 1), ("base".into(), 2)],
-            &["0123456789".into(), "abcdefghij".into(), "x".repeat(10)],
-        );
+        let names = folders(&[
+            (&label, 1, "0123456789"),
+            (&label, 1, "abcdefghij"),
+            ("base", 2, "xxxxxxxxxx"),
+        ]);
         assert_eq!(
             names,
             [

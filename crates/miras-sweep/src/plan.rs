@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use miras_config::{ConfigError, Tree, item_path};
 use miras_data::Selection;
 use miras_run::{Cost, Goal};
 use serde::{Deserialize, Serialize};
@@ -13,7 +12,7 @@ pub(crate) const SCHEMA: &str = "miras_sweep";
 pub(crate) const VERSION: u32 = 1;
 
 /// The plan of a sweep.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// `"miras_sweep"`.
     pub schema: String,
@@ -51,7 +50,7 @@ pub struct Rung {
 /// One configuration to be trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// Hash of the settled configuration.
+    /// Hash of the resolved configuration.
     pub id: String,
     /// Checksum of the configuration in its file, `log.hparams` aside; none before that is
     /// written, and in the plan of an earlier version.
@@ -75,6 +74,20 @@ pub struct Trial {
     pub step_tokens: u64,
     /// What the model takes.
     pub cost: Cost,
+}
+
+impl Plan {
+    /// A plan without trials, to be filled in.
+    pub fn new(name: &str, command: Vec<String>, source: String) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            version: VERSION,
+            name: name.to_owned(),
+            command,
+            source,
+            ..Self::default()
+        }
+    }
 }
 
 impl Trial {
@@ -107,14 +120,6 @@ pub struct Evaluations {
     pub memory: Vec<String>,
 }
 
-fn least_common_multiple(a: u64, b: u64) -> u64 {
-    let (mut common, mut rest) = (a, b);
-    while rest > 0 {
-        (common, rest) = (rest, common % rest);
-    }
-    (a / common.max(1)).saturating_mul(b)
-}
-
 impl Evaluations {
     /// Each length with each memory mode of the model. A model without a memory has only the mode
     /// live.
@@ -137,57 +142,50 @@ impl Evaluations {
 
     /// The largest number of tokens, up to `limit`, that is a multiple of every length.
     pub fn most(&self, limit: u64) -> u64 {
-        let rows = self.lengths.iter().map(|&length| length as u64);
-        let step = rows.reduce(least_common_multiple).unwrap_or(1).max(1);
-        limit - limit % step
+        let step = self.lengths.iter().fold(1, |common: u64, &length| {
+            let (mut divisor, mut rest) = (common, length as u64);
+            while rest > 0 {
+                (divisor, rest) = (rest, divisor % rest);
+            }
+            (common / divisor.max(1)).saturating_mul(length as u64)
+        });
+        limit - limit % step.max(1)
     }
 
     /// The file in the trial's folder.
     pub fn file(length: usize, memory: &str) -> String {
         miras_run::report_name(length as u64, memory, "")
     }
+}
 
-    /// Takes `[sweep.evaluate]` out of the tree, if it is there.
-    pub(crate) fn take(tree: &mut Tree) -> Result<Option<Self>, ConfigError> {
-        let Some(read) = tree.value::<Self>("sweep.evaluate")? else {
-            return Ok(None);
-        };
-        let Self {
-            lengths,
-            tokens,
-            memory,
-        } = &read;
-        let mut mistakes = Vec::new();
-        let mut refuse = |key: &str, message: String| mistakes.push((key.to_owned(), message));
-        if lengths.is_empty() {
-            refuse("lengths", "lengths is empty".to_owned());
-        }
-        if let Some(at) = lengths.iter().position(|&length| length == 0) {
-            let message = "a length must be 1 or more".to_owned();
-            refuse(&item_path("lengths", at), message);
-        } else if let Some(long) = lengths.iter().find(|&length| length > tokens) {
-            let message = format!("tokens = {tokens} is less than a row of {long}");
-            refuse("tokens", message);
-        } else if let Some(odd) = (lengths.iter()).find(|&&length| !tokens.is_multiple_of(length)) {
-            let message = format!(
-                "tokens = {tokens} is no whole number of rows of {odd}: lengths would read different texts"
-            );
-            refuse("tokens", message);
-        }
-        let known = ["live", "frozen", "reset"];
-        for (at, way) in memory.iter().enumerate() {
-            let here = item_path("memory", at);
-            if !known.contains(&&**way) {
-                let message = format!("memory is one of `live`, `frozen`, `reset`, found `{way}`");
-                refuse(&here, message);
-            } else if memory[..at].contains(way) {
-                refuse(&here, format!("`{way}` is named twice"));
-            }
-        }
-        for (key, message) in mistakes {
-            let mistake = tree.error(&format!("sweep.evaluate.{key}"), message, None);
-            tree.note(mistake)?;
-        }
-        Ok(Some(read))
+/// A value of a configuration in JSON, the same one. JSON has no NaN, no infinities and no dates: they become the text that TOML
+/// writes, so that two of them stay two.
+pub fn json(value: &toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => text.clone().into(),
+        toml::Value::Integer(number) => (*number).into(),
+        toml::Value::Float(number) if number.is_finite() => (*number).into(),
+        toml::Value::Boolean(flag) => (*flag).into(),
+        toml::Value::Float(_) | toml::Value::Datetime(_) => value.to_string().into(),
+        toml::Value::Array(values) => values.iter().map(json).collect(),
+        toml::Value::Table(table) => (table.iter())
+            .map(|(key, value)| (key.clone(), json(value)))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_values_stay_different() {
+        let text = "a = [nan, inf, -inf, 1e3, 1, true, 'nan?', 2026-01-02]\nb = { c = [] }";
+        let table = toml::Value::Table(text.parse().unwrap());
+        let expected = serde_json::json!({
+            "a": ["nan", "inf", "-inf", 1000.0, 1, true, "nan?", "2026-01-02"],
+            "b": { "c": [] },
+        });
+        assert_eq!(json(&table), expected);
     }
 }

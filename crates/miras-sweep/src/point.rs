@@ -7,9 +7,9 @@ use miras_config::{Assigned, ConfigError, Layers, did_you_mean, flat, item_path}
 use toml::{Table, Value};
 
 use crate::{
-    matching::Budgets,
+    matching::{MATCHED, meet},
     names::EXTENDS,
-    settle::{Misfit, Settle, Settled},
+    resolve::{Misfit, ResolveConfig, ResolvedConfig},
     spec::SweepSpec,
 };
 
@@ -18,7 +18,7 @@ pub(crate) type Matched = BTreeMap<String, Value>;
 /// One combination of the axes, for one seed.
 pub(crate) struct Point {
     pub(crate) number: usize,
-    pub(crate) settled: Settled,
+    pub(crate) resolved: ResolvedConfig,
     /// In the order of the file.
     pub(crate) values: Vec<(String, Value)>,
     pub(crate) matched: Matched,
@@ -26,13 +26,13 @@ pub(crate) struct Point {
 
 /// The configurations of one point, one for each seed. The first point sets the targets of
 /// the budgets that have none.
-pub(crate) fn settle_point(
+pub(crate) fn resolve_point(
     base: &Layers,
     spec: &SweepSpec,
     set: &[Assigned],
     targets: &mut Option<Vec<f64>>,
-    settle: &dyn Settle,
-) -> Result<Vec<(Settled, Matched)>, ConfigError> {
+    resolve: &dyn ResolveConfig,
+) -> Result<Vec<(ResolvedConfig, Matched)>, ConfigError> {
     let mut layers = base.clone();
     let mut set: Vec<&Assigned> = set.iter().collect();
     // Files first, and tables before keys inside of them.
@@ -42,24 +42,18 @@ pub(crate) fn settle_point(
     }
     let mut matched = Matched::new();
     if !spec.matches.is_empty() {
-        let here = settle.settle(layers.clone())?;
+        let here = resolve.resolve(layers.clone())?;
         let own = || spec.matches.iter().map(|one| one.target(&here)).collect();
         let wanted = targets.clone().unwrap_or_else(own);
-        let point = in_words(&set);
-        let budgets = Budgets {
-            point: &point,
-            matches: &spec.matches,
-            tree: &spec.tree,
-            settle,
-        };
-        matched = budgets.meet(&mut layers, &wanted)?;
+        let point = (&mut layers, &*in_words(&set));
+        matched = meet(&spec.matches, &wanted, point, resolve, &spec.tree)?;
         // An invalid point sets no targets.
         *targets = Some(wanted);
     }
-    let mut settled = settle.settle(layers.clone())?;
-    check(spec, &settled)?;
-    let measured = measure(spec, &layers, &set, settle)?;
-    if let Some(&last) = steps(&settled, spec)?
+    let mut resolved = resolve.resolve(layers.clone())?;
+    check(spec, &resolved)?;
+    let measured = measure(spec, &layers, &set, resolve)?;
+    if let Some(&last) = steps(&resolved, spec)?
         .last()
         .filter(|_| !spec.rungs.is_empty())
     {
@@ -67,34 +61,27 @@ pub(crate) fn settle_point(
         let here = format!("{}.tokens", item_path("sweep.rungs", spec.rungs.len() - 1));
         let last = Value::Integer(i64::try_from(last).unwrap_or(i64::MAX));
         layers.assign(&spec.tree.assigned(&here, "train.steps", last))?;
-        settled = settle.settle(layers.clone())?;
+        resolved = resolve.resolve(layers.clone())?;
     }
-    if let Some((one, key)) = set.iter().find_map(|one| {
-        let inside = |key: &&String| key.starts_with(&format!("{}.", one.key()));
-        let values = values(&[(*one).clone()], &settled.table);
-        let key = matched
-            .keys()
-            .filter(inside)
-            .find(|key| values.iter().any(|(set, _)| set == *key));
-        key.map(|key| (one, key))
-    }) {
-        return Err(one.error(
-            format!("`{key}` is chosen by [[sweep.match]] already"),
-            None,
-        ));
+    for one in &set {
+        let own = values([*one], &resolved.table);
+        if let Some((key, _)) = own.iter().find(|(key, _)| matched.contains_key(key)) {
+            let message = format!("`{key}` is {MATCHED} already");
+            return Err(one.error(message, None));
+        }
     }
     if spec.keys.seeds.is_empty() {
-        settled.notes.extend(measured);
-        return Ok(vec![(settled, matched)]);
+        resolved.notes.extend(measured);
+        return Ok(vec![(resolved, matched)]);
     }
     let seeds = spec.keys.seeds.iter().enumerate().map(|(number, &seed)| {
         let here = item_path("sweep.seeds", number);
         let mut layers = layers.clone();
         let seed = Value::Integer(seed as i64);
         layers.assign(&spec.tree.assigned(&here, "train.seed", seed))?;
-        let mut settled = settle.settle(layers)?;
-        settled.notes.extend_from_slice(&measured);
-        Ok((settled, matched.clone()))
+        let mut resolved = resolve.resolve(layers)?;
+        resolved.notes.extend_from_slice(&measured);
+        Ok((resolved, matched.clone()))
     });
     seeds.collect()
 }
@@ -104,12 +91,12 @@ fn measure(
     spec: &SweepSpec,
     layers: &Layers,
     set: &[&Assigned],
-    settle: &dyn Settle,
+    resolve: &dyn ResolveConfig,
 ) -> Result<Vec<String>, ConfigError> {
     let Some(evaluations) = &spec.evaluate else {
         return Ok(Vec::new());
     };
-    let measured = settle.measure(layers.clone(), evaluations);
+    let measured = resolve.measure(layers.clone(), evaluations);
     measured.map_err(|Misfit { key, why }| {
         let at = match &*in_words(set) {
             "" => String::new(),
@@ -129,10 +116,10 @@ pub(crate) fn in_words(set: &[&Assigned]) -> String {
 }
 
 /// Refuses a configuration that the sweep cannot rank.
-fn check(spec: &SweepSpec, settled: &Settled) -> Result<(), ConfigError> {
+fn check(spec: &SweepSpec, resolved: &ResolvedConfig) -> Result<(), ConfigError> {
     let metric = &spec.keys.metric;
-    if !settled.metrics.contains(metric) {
-        let names = || settled.metrics.iter().map(String::as_str);
+    if !resolved.metrics.contains(metric) {
+        let names = || resolved.metrics.iter().map(String::as_str);
         let help = match did_you_mean(metric, names()) {
             Some(name) => format!("did you mean `{name}`?"),
             None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
@@ -140,7 +127,7 @@ fn check(spec: &SweepSpec, settled: &Settled) -> Result<(), ConfigError> {
         let message = format!("runs of this configuration have no metric `{metric}`");
         return Err(spec.tree.error("sweep.metric", message, Some(help)));
     }
-    if spec.rungs.len() > 1 && at(&settled.table, "train.max_minutes").is_some() {
+    if spec.rungs.len() > 1 && at(&resolved.table, "train.max_minutes").is_some() {
         let message = "rungs count in tokens, and train.max_minutes would end them elsewhere";
         let help = "leave train.max_minutes out".to_owned();
         return Err(spec.tree.error("sweep.rungs", message, Some(help)));
@@ -149,7 +136,10 @@ fn check(spec: &SweepSpec, settled: &Settled) -> Result<(), ConfigError> {
 }
 
 /// The keys and values that a point sets; the kind of a table has the key `TABLE.kind`.
-pub(crate) fn values(set: &[Assigned], settled: &Table) -> Vec<(String, Value)> {
+pub(crate) fn values<'a>(
+    set: impl IntoIterator<Item = &'a Assigned>,
+    resolved: &Table,
+) -> Vec<(String, Value)> {
     let mut values = Vec::new();
     for one in set {
         let key = one.key();
@@ -158,14 +148,13 @@ pub(crate) fn values(set: &[Assigned], settled: &Table) -> Vec<(String, Value)> 
                 let stem = Path::new(path).file_stem().unwrap_or_default();
                 values.push((key, stem.to_string_lossy().into_owned().into()));
             }
-            Value::String(kind) if at(settled, &key).is_some_and(Value::is_table) => {
+            Value::String(kind) if at(resolved, &key).is_some_and(Value::is_table) => {
                 values.push((format!("{key}.kind"), Value::String(kind.clone())));
             }
-            Value::Table(table) => values.extend(
-                flat(table)
-                    .into_iter()
-                    .map(|(name, value)| (format!("{key}.{name}"), value)),
-            ),
+            Value::Table(table) => {
+                let inner = flat(table).into_iter();
+                values.extend(inner.map(|(name, value)| (format!("{key}.{name}"), value)));
+            }
             value => values.push((key, value.clone())),
         }
     }
@@ -173,34 +162,30 @@ pub(crate) fn values(set: &[Assigned], settled: &Table) -> Vec<(String, Value)> 
 }
 
 fn at<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
-    let (first, rest) = key
-        .split_once('.')
-        .map_or((key, None), |(a, b)| (a, Some(b)));
-    let value = table.get(first)?;
-    match rest {
-        None => Some(value),
-        Some(rest) => at(value.as_table()?, rest),
+    match key.split_once('.') {
+        None => table.get(key),
+        Some((first, rest)) => at(table.get(first)?.as_table()?, rest),
     }
 }
 
 /// The resolved configurations by dotted key.
-pub(crate) fn settled_keys(points: &[Point]) -> Vec<BTreeMap<String, Value>> {
-    let keys = |point: &Point| flat(&point.settled.table).into_iter().collect();
+pub(crate) fn resolved_keys(points: &[Point]) -> Vec<BTreeMap<String, Value>> {
+    let keys = |point: &Point| flat(&point.resolved.table).into_iter().collect();
     points.iter().map(keys).collect()
 }
 
 /// Steps at the end of each rung; `train.steps` if there is only one budget.
-pub(crate) fn steps(settled: &Settled, spec: &SweepSpec) -> Result<Vec<u64>, ConfigError> {
+pub(crate) fn steps(resolved: &ResolvedConfig, spec: &SweepSpec) -> Result<Vec<u64>, ConfigError> {
     if spec.rungs.is_empty() {
-        return Ok(vec![settled.steps]);
+        return Ok(vec![resolved.steps]);
     }
     let steps: Vec<u64> = (spec.rungs.iter())
-        .map(|rung| rung.tokens.div_ceil(settled.step_tokens.max(1)))
+        .map(|rung| rung.tokens.div_ceil(resolved.step_tokens.max(1)))
         .collect();
     if let Some(at) = (1..steps.len()).find(|&at| steps[at] == steps[at - 1]) {
         let message = format!(
             "this rung is no longer than the one before it: a step has {} tokens",
-            settled.step_tokens
+            resolved.step_tokens
         );
         let place = format!("{}.tokens", item_path("sweep.rungs", at));
         return Err(spec.tree.error(&place, message, None));

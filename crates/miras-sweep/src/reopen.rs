@@ -1,16 +1,20 @@
-//! Reopens trials that are done or have failed.
+//! Which trials are lost or not measured, and have to be reopened.
 
-use std::time::SystemTime;
+use std::fs;
 
-use miras_run::rfc3339;
+use miras_run::RunFolder;
+use serde_json::Value;
 
 use crate::{
     error::SweepError,
     folder::SweepFolder,
-    ledger::{Event, What, this_process},
-    plan::Trial,
+    ledger::{Event, EventKind},
+    plan::{Evaluations, Trial},
     schedule::{State, states},
 };
+
+/// How the checksum of all bytes of a text begins.
+const WHOLE: &str = "sha256:";
 
 impl SweepFolder {
     /// Discards failures, and results whose run folder is gone, so that these trials are tried
@@ -68,15 +72,65 @@ impl SweepFolder {
     }
 
     fn reopen(&self, trial: &Trial, rung: usize, steps: u64) -> Result<(), SweepError> {
-        self.ledger().append(&Event {
-            time: rfc3339(SystemTime::now()),
-            trial: trial.id.clone(),
-            event: What::Retry,
-            rung,
-            steps,
-            metric: None,
-            reason: None,
-            worker: this_process(),
-        })
+        (self.ledger()).append(&Event::now(trial, rung, EventKind::Retry, steps))
     }
+
+    /// Whether all evaluations of a trial are done.
+    pub(crate) fn is_all_measured(&self, trial: &Trial) -> Result<bool, SweepError> {
+        let each = (self.plan().evaluate.iter())
+            .flat_map(|evaluations| evaluations.each(trial.has_memory()));
+        for (length, memory) in each {
+            if !self.is_measured(trial, length, memory)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether there is a report at this length and memory mode, on the text of the run, the amount
+    /// of the plan and the present weights, with rows whose state starts anew. A trial that was
+    /// trained further is measured again.
+    pub(crate) fn is_measured(
+        &self,
+        trial: &Trial,
+        length: usize,
+        memory: &str,
+    ) -> Result<bool, SweepError> {
+        let Some(evaluations) = &self.plan().evaluate else {
+            return Ok(true);
+        };
+        let file = self.path().join(&trial.name);
+        let report = fs::read(file.join(Evaluations::file(length, memory))).ok();
+        let report = report.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+        let Some(report) = report else {
+            return Ok(false);
+        };
+        let run = RunFolder::open_to_read(self.path(), &trial.name)?;
+        let is_of_now = match run.newest()? {
+            Some(newest) => {
+                newest.weights.is_some() && report["weights"].as_str() == newest.weights.as_deref()
+            }
+            // Without the run there is nothing to measure.
+            None => report["step"].as_u64() == run.read_summary()?.map(|summary| summary.steps),
+        };
+        let is = |key: &str, value: u64| report[key].as_u64() == Some(value);
+        Ok(is_of_now
+            && is("length", length as u64)
+            && report["memory"].as_str() == Some(memory)
+            && report["state"].is_null()
+            && !is_of_other_text(&run, &report)
+            && is("stretches", evaluations.stretches())
+            && report["size"].as_str() == Some(&evaluations.tokens.to_string()))
+    }
+}
+
+/// Whether a report is about another text than that of the run, if both have a checksum of all
+/// bytes. A damaged `run.json` is ignored here and reported by those who need it.
+fn is_of_other_text(run: &RunFolder, report: &Value) -> bool {
+    let inputs = run.read_record().map(|record| record.inputs());
+    let own = inputs.ok().and_then(|inputs| inputs.valid.or(inputs.data));
+    let read = report["data"]["fingerprint"].as_str();
+    let is_whole = |checksum: &&str| checksum.starts_with(WHOLE);
+    let both = (own.as_deref().filter(is_whole)).zip(read.filter(is_whole));
+    both.is_some_and(|(own, read)| own != read)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use miras_run::Goal;
 
 use crate::{
-    ledger::{Event, What},
+    ledger::{Event, EventKind},
     plan::Plan,
 };
 
@@ -37,33 +37,24 @@ pub struct Task {
     pub rung: usize,
 }
 
-/// The next tasks.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Next {
-    /// These tasks, in this order; another worker may hold some of them.
-    Tasks(Vec<Task>),
-    /// Every trial is done, has failed, or was not selected for the next rung.
-    Complete,
-}
-
 /// The state of every trial, by its id.
 pub fn states(events: &[Event]) -> BTreeMap<String, State> {
     let mut states: BTreeMap<String, State> = BTreeMap::new();
     for event in events {
         let state = states.entry(event.trial.clone()).or_default();
-        state.is_taken = event.event == What::Running;
+        state.is_taken = event.event == EventKind::Running;
         if event.steps > state.steps {
             state.kills = 0;
         }
         state.steps = state.steps.max(event.steps);
         match event.event {
-            What::Running | What::Interrupted => {}
-            What::Done => {
+            EventKind::Running | EventKind::Interrupted => {}
+            EventKind::Done => {
                 state.done.insert(event.rung, event.metric);
             }
-            What::Failed => state.failed = Some(event.reason.clone().unwrap_or_default()),
-            What::Killed => state.kills += 1,
-            What::Retry => {
+            EventKind::Failed => state.failed = Some(event.reason.clone().unwrap_or_default()),
+            EventKind::Killed => state.kills += 1,
+            EventKind::Retry => {
                 state.done.remove(&event.rung);
                 (state.failed, state.kills) = (None, 0);
             }
@@ -72,10 +63,11 @@ pub fn states(events: &[Event]) -> BTreeMap<String, State> {
     states
 }
 
-/// The next tasks, given the states of the trials.
+/// The next tasks in their order, given the states of the trials; another worker may hold some of
+/// them. Without any, every trial is done, has failed, or was not selected for the next rung.
 ///
 /// All points of a rung are finished before the best of them continue on the next one.
-pub fn schedule(plan: &Plan, states: &BTreeMap<String, State>) -> Next {
+pub fn schedule(plan: &Plan, states: &BTreeMap<String, State>) -> Vec<Task> {
     let none = State::default();
     let state = |trial: usize| states.get(&plan.trials[trial].id).unwrap_or(&none);
     let mut here: Vec<usize> = (0..plan.trials.len()).collect();
@@ -91,10 +83,10 @@ pub fn schedule(plan: &Plan, states: &BTreeMap<String, State>) -> Next {
             .map(|&trial| Task { trial, rung })
             .collect();
         if !open.is_empty() {
-            return Next::Tasks(open);
+            return open;
         }
     }
-    Next::Complete
+    Vec::new()
 }
 
 /// The trials of the best points, by the mean over seeds. Points with a failed seed come last.
@@ -138,7 +130,7 @@ fn best_of<'a>(
 /// The common reason of the last `count` trials that ended, if all of them failed for the same one.
 pub fn identical_failures(events: &[Event], count: usize) -> Option<String> {
     let ends: Vec<&Event> = (events.iter().rev())
-        .filter(|event| matches!(event.event, What::Done | What::Failed))
+        .filter(|event| matches!(event.event, EventKind::Done | EventKind::Failed))
         .take(count)
         .collect();
     if count == 0 || ends.len() < count {
@@ -147,7 +139,7 @@ pub fn identical_failures(events: &[Event], count: usize) -> Option<String> {
     let reason = |event: &Event| event.reason.clone().unwrap_or_default();
     let first = reason(ends[0]);
     let is_same = |event: &&Event| {
-        event.event == What::Failed && comparable(&reason(event)) == comparable(&first)
+        event.event == EventKind::Failed && comparable(&reason(event)) == comparable(&first)
     };
     ends.iter().all(is_same).then_some(first)
 }

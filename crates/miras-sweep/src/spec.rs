@@ -146,7 +146,8 @@ impl SweepSpec {
     }
 
     fn goal(&self) -> Goal {
-        let by_name = if self.keys.metric.ends_with("accuracy") {
+        let is_accuracy = self.keys.metric.ends_with("accuracy");
+        let by_name = if is_accuracy {
             Goal::Higher
         } else {
             Goal::Lower
@@ -162,48 +163,50 @@ impl Keys {
         let seeds = &keys.seeds;
         for at in (1..seeds.len()).filter(|&at| seeds[..at].contains(&seeds[at])) {
             let message = format!("sweep.seeds names {} twice", seeds[at]);
-            let mistake = tree.error(&item_path("sweep.seeds", at), message, None);
-            tree.note(mistake)?;
+            tree.note(tree.error(&item_path("sweep.seeds", at), message, None))?;
         }
         Ok(keys)
     }
 
     /// Refuses keys that do not go with the mode.
     fn check_mode(&self, tree: &mut Tree) -> Result<(), ConfigError> {
-        let of_list = match (tree.is_set("sweep.list"), self.mode == Mode::List) {
-            (true, false) => Some((
+        let (has_list, is_list) = (tree.is_set("sweep.list"), self.mode == Mode::List);
+        let (is_random, points) = (self.mode == Mode::Random, self.points.unwrap_or(0));
+        let too_many = format!("points = {points}, and {MAX_POINTS} is the most");
+        let checks = [
+            (
+                has_list && !is_list,
                 "list",
                 "[[sweep.list]] belongs to mode = \"list\"",
                 "set sweep.mode = \"list\"",
-            )),
-            (false, true) => Some((
+            ),
+            (
+                is_list && !has_list,
                 "mode",
                 "mode = \"list\" needs its points",
                 "add one [[sweep.list]] table for each",
-            )),
-            _ => None,
-        };
-        let too_many;
-        let of_points = match (self.mode, self.points) {
-            (Mode::Random, None | Some(0)) => Some((
+            ),
+            (
+                is_random && points == 0,
                 "mode",
                 "mode = \"random\" needs the number of points to draw",
                 "add sweep.points, for example points = 20",
-            )),
-            (Mode::Grid | Mode::List, Some(_)) => Some((
+            ),
+            (
+                !is_random && self.points.is_some(),
                 "points",
                 "points belongs to mode = \"random\"",
                 "leave it out, or set mode = \"random\"",
-            )),
-            (Mode::Random, Some(points)) if points > MAX_POINTS => {
-                too_many = format!("points = {points}, and {MAX_POINTS} is the most");
-                Some(("points", &*too_many, "draw fewer"))
-            }
-            _ => None,
-        };
-        for (key, message, help) in of_list.into_iter().chain(of_points) {
-            let mistake = tree.error(&format!("sweep.{key}"), message, Some(help.to_owned()));
-            tree.note(mistake)?;
+            ),
+            (
+                is_random && points > MAX_POINTS,
+                "points",
+                &too_many,
+                "draw fewer",
+            ),
+        ];
+        for (_, key, message, help) in checks.into_iter().filter(|(is_wrong, ..)| *is_wrong) {
+            tree.note(tree.error(&format!("sweep.{key}"), message, Some(help.to_owned())))?;
         }
         Ok(())
     }
@@ -217,8 +220,7 @@ impl RungKeys {
             let here = item_path("sweep.rungs", at);
             if rung.tokens <= before {
                 let message = format!("a rung has more tokens than the one before it, {before}");
-                let mistake = tree.error(&format!("{here}.tokens"), message, None);
-                tree.note(mistake)?;
+                tree.note(tree.error(&format!("{here}.tokens"), message, None))?;
             }
             before = rung.tokens;
             let best = format!("{here}.best");
@@ -236,9 +238,51 @@ impl RungKeys {
                 (_, Some(0)) => (&best, "best must be 1 or more", None),
                 _ => continue,
             };
-            let mistake = tree.error(place, message, help.map(str::to_owned));
-            tree.note(mistake)?;
+            tree.note(tree.error(place, message, help.map(str::to_owned)))?;
         }
         Ok(rungs)
+    }
+}
+
+impl Evaluations {
+    /// Takes `[sweep.evaluate]` out of the tree, if it is there.
+    pub(crate) fn take(tree: &mut Tree) -> Result<Option<Self>, ConfigError> {
+        let Some(read) = tree.value::<Self>("sweep.evaluate")? else {
+            return Ok(None);
+        };
+        let Self {
+            lengths,
+            tokens,
+            memory,
+        } = &read;
+        let mut refuse = |key: &str, message: String| {
+            tree.note(tree.error(&format!("sweep.evaluate.{key}"), message, None))
+        };
+        if lengths.is_empty() {
+            refuse("lengths", "lengths is empty".to_owned())?;
+        }
+        if let Some(at) = lengths.iter().position(|&length| length == 0) {
+            let message = "a length must be 1 or more".to_owned();
+            refuse(&item_path("lengths", at), message)?;
+        } else if let Some(long) = lengths.iter().find(|&length| length > tokens) {
+            let message = format!("tokens = {tokens} is less than a row of {long}");
+            refuse("tokens", message)?;
+        } else if let Some(odd) = (lengths.iter()).find(|&&length| !tokens.is_multiple_of(length)) {
+            let message = format!(
+                "tokens = {tokens} is no whole number of rows of {odd}: lengths would read different texts"
+            );
+            refuse("tokens", message)?;
+        }
+        let known = ["live", "frozen", "reset"];
+        for (at, way) in memory.iter().enumerate() {
+            let here = item_path("memory", at);
+            if !known.contains(&&**way) {
+                let message = format!("memory is one of `live`, `frozen`, `reset`, found `{way}`");
+                refuse(&here, message)?;
+            } else if memory[..at].contains(way) {
+                refuse(&here, format!("`{way}` is named twice"))?;
+            }
+        }
+        Ok(Some(read))
     }
 }

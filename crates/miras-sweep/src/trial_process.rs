@@ -33,15 +33,15 @@ const INTERRUPTED: i32 = 130;
 /// The commands that train and evaluate. They end with the exit codes of `miras-train`.
 pub trait Launch: Sync {
     /// Trains a new run to `steps`.
-    fn begin(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
+    fn start(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
     /// Continues an existing run.
-    fn go_on(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
+    fn resume(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command;
     /// Evaluates at a length with a memory mode, and writes the report.
     fn evaluate(
         &self,
         folder: &SweepFolder,
         trial: &Trial,
-        asked: (usize, &str, &Evaluations),
+        evaluation: (usize, &str, &Evaluations),
         report: &Path,
     ) -> Command;
 }
@@ -84,9 +84,9 @@ impl Work<'_> {
         };
         if !self.summary()?.is_some_and(|summary| is_trained(&summary)) {
             let command = if self.run_folder().join("config.toml").is_file() {
-                self.launch.go_on(self.folder, self.trial, steps)
+                self.launch.resume(self.folder, self.trial, steps)
             } else {
-                self.launch.begin(self.folder, self.trial, steps)
+                self.launch.start(self.folder, self.trial, steps)
             };
             if let Some(end) = self.run(command)? {
                 let done = self
@@ -127,8 +127,8 @@ impl Work<'_> {
                 continue;
             }
             let file = self.run_folder().join(Evaluations::file(length, memory));
-            let asked = (length, memory, evaluations);
-            let command = (self.launch).evaluate(self.folder, self.trial, asked, &file);
+            let evaluation = (length, memory, evaluations);
+            let command = (self.launch).evaluate(self.folder, self.trial, evaluation, &file);
             if let Some(end) = self.run(command)? {
                 return Ok(Some(end));
             }
@@ -141,17 +141,14 @@ impl Work<'_> {
         let log = self.folder.log(self.trial);
         let file = OpenOptions::new().create(true).append(true).open(&log);
         let file = file.map_err(RunError::io("open", &log))?;
-        let said_before = file.metadata().map_or(0, |file| file.len());
+        let log_start = file.metadata().map_or(0, |file| file.len());
         let share = (self.claim.share()).map_err(RunError::io("share the lock for", &log))?;
         command.stdin(share).stdout(Stdio::null()).stderr(file);
         // In its own process group, so that it gets Ctrl-C only once, from this process.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn().map_err(|cause| SweepError::Start {
-            program: command.get_program().to_string_lossy().into_owned(),
-            cause,
-        })?;
-        let (status, was_told) = self.wait(&mut child).map_err(|cause| SweepError::Start {
+        let ended = command.spawn().and_then(|mut child| self.wait(&mut child));
+        let (status, was_interrupted) = ended.map_err(|cause| SweepError::Start {
             program: command.get_program().to_string_lossy().into_owned(),
             cause,
         })?;
@@ -159,8 +156,8 @@ impl Work<'_> {
             Some(0) => None,
             Some(INTERRUPTED) => Some(End::Interrupted),
             // It was asked to stop before it handled signals.
-            None if was_told => Some(End::Interrupted),
-            Some(code) => Some(self.failed(code, &log, said_before)),
+            None if was_interrupted => Some(End::Interrupted),
+            Some(code) => Some(self.failed(code, &log, log_start)),
             None => Some(End::Killed(killed_by(status))),
         };
         Ok(end)
@@ -169,15 +166,15 @@ impl Work<'_> {
     /// Waits for the end. Returns also whether the process was asked to stop.
     fn wait(&self, child: &mut Child) -> io::Result<(ExitStatus, bool)> {
         let mut pause = MIN_PAUSE;
-        let mut told = false;
+        let mut was_interrupted = false;
         let mut looked = Instant::now();
         loop {
             if let Some(status) = child.try_wait()? {
-                return Ok((status, told));
+                return Ok((status, was_interrupted));
             }
-            if !told && (self.stop)() {
-                tell_to_stop(child)?;
-                told = true;
+            if !was_interrupted && (self.stop)() {
+                interrupt(child)?;
+                was_interrupted = true;
             }
             if looked.elapsed() >= PROGRESS {
                 looked = Instant::now();
@@ -189,31 +186,28 @@ impl Work<'_> {
     }
 
     /// How a failed process ended: by itself, or because the disk cannot be written to.
-    fn failed(&self, code: i32, log: &Path, said_before: u64) -> End {
-        let reason = self.reason(log, said_before);
-        if let Some(reason) = reason {
-            return if names_full_disk(&reason) {
-                End::NoRoom(reason)
-            } else {
-                End::Failed(reason)
-            };
+    fn failed(&self, code: i32, log: &Path, log_start: u64) -> End {
+        match self.reason(log, log_start) {
+            Some(reason) if names_full_disk(&reason) => return End::NoRoom(reason),
+            Some(reason) => return End::Failed(reason),
+            None => {}
         }
         // A full disk may have taken its message too.
-        let said = format!("it ended with exit code {code} and said nothing");
+        let text = format!("it ended with exit code {code} and said nothing");
         let write = || {
             let mut file = OpenOptions::new().append(true).open(log)?;
-            file.write_all(format!("{said}\n").as_bytes())?;
+            file.write_all(format!("{text}\n").as_bytes())?;
             file.sync_data()
         };
         match write() {
-            Ok(()) => End::Failed(said),
+            Ok(()) => End::Failed(text),
             Err(error) => End::NoRoom(format!("cannot write {}: {error}", log.display())),
         }
     }
 
     /// The reason in one line; `None` if it printed nothing.
-    fn reason(&self, log: &Path, said_before: u64) -> Option<String> {
-        let said = tail(log, said_before).unwrap_or_default();
+    fn reason(&self, log: &Path, log_start: u64) -> Option<String> {
+        let text = tail(log, log_start).unwrap_or_default();
         let summary = self.summary().ok().flatten();
         let message = summary
             .filter(|summary| matches!(summary.status, Status::Nonfinite | Status::Failed))
@@ -221,7 +215,7 @@ impl Work<'_> {
         let last_error = || {
             // After a power loss, unwritten blocks read as NUL.
             let is_empty = |c: char| c.is_whitespace() || c.is_control();
-            let lines: Vec<&str> = (said.lines())
+            let lines: Vec<&str> = (text.lines())
                 .filter(|line| !line.chars().all(is_empty))
                 .collect();
             let error = lines.iter().rev().find(|line| line.starts_with("error: "));
@@ -265,10 +259,8 @@ impl Work<'_> {
 /// The end of a file, from `offset` on and at most [`TAIL_BYTES`] long.
 fn tail(path: &Path, offset: u64) -> io::Result<String> {
     let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(
-        offset.max(length.saturating_sub(TAIL_BYTES)),
-    ))?;
+    let last = file.metadata()?.len().saturating_sub(TAIL_BYTES);
+    file.seek(SeekFrom::Start(offset.max(last)))?;
     let mut bytes = Vec::new();
     file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -290,7 +282,7 @@ fn names_full_disk(reason: &str) -> bool {
 
 /// Asks a process to save its state and end.
 #[cfg(unix)]
-fn tell_to_stop(child: &Child) -> io::Result<()> {
+fn interrupt(child: &Child) -> io::Result<()> {
     use nix::{errno::Errno, sys::signal, unistd::Pid};
     match signal::kill(Pid::from_raw(child.id() as i32), signal::Signal::SIGINT) {
         // It has ended already.
@@ -301,7 +293,7 @@ fn tell_to_stop(child: &Child) -> io::Result<()> {
 
 /// Without signals the process is killed, and continues from its newest checkpoint next time.
 #[cfg(not(unix))]
-fn tell_to_stop(child: &mut Child) -> io::Result<()> {
+fn interrupt(child: &mut Child) -> io::Result<()> {
     child.kill()
 }
 

@@ -7,17 +7,15 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
-
-use miras_run::rfc3339;
 
 use crate::{
     error::SweepError,
     folder::SweepFolder,
-    ledger::{Claim, Event, What, this_process},
+    ledger::{Claim, Event, EventKind},
     plan::Trial,
-    schedule::{MAX_KILLS, Next, Task, identical_failures, schedule, states},
+    schedule::{MAX_KILLS, State, Task, identical_failures, schedule, states},
     trial_process::{End, Launch, Work},
 };
 
@@ -84,25 +82,19 @@ pub struct Worker<'a> {
     pub options: Options,
 }
 
+/// How the work ends before all is done: stopped, or without room.
+type Early = fn(Tally, String) -> WorkEnd;
+
 /// What the jobs of one worker share.
 struct Shared {
     /// The number of events before this worker started.
     begun: usize,
-    /// Set when the work ends early; the reason is in `why`.
-    halt: AtomicBool,
     /// Its trials in progress.
     own: Mutex<BTreeSet<usize>>,
     /// Whether it reported that it waits.
     has_waited: AtomicBool,
-    why: Mutex<Option<Why>>,
-}
-
-/// Why the work ends before all is done.
-enum Why {
-    /// Trials failed.
-    Failures(String),
-    /// The disk is full, or read-only.
-    NoRoom(String),
+    /// Set when the work ends before all is done; the other jobs save their trials.
+    why: Mutex<Option<(Early, String)>>,
 }
 
 impl Worker<'_> {
@@ -110,25 +102,18 @@ impl Worker<'_> {
     pub fn work(&self) -> Result<WorkEnd, SweepError> {
         let shared = Shared {
             begun: self.folder.ledger().events()?.len(),
-            halt: AtomicBool::new(false),
             own: Mutex::default(),
             has_waited: AtomicBool::new(false),
             why: Mutex::new(None),
         };
+        let most = self.folder.plan().trials.len().max(1);
         let results: Vec<Result<(), SweepError>> = thread::scope(|scope| {
             let shared = &shared;
-            let jobs: Vec<_> = (0..self
-                .options
-                .jobs
-                .clamp(1, self.folder.plan().trials.len().max(1)))
+            let jobs: Vec<_> = (0..self.options.jobs.clamp(1, most))
                 .map(|job| {
                     scope.spawn(move || {
                         let result = self.run_job(job, shared);
-                        if result.is_err() {
-                            // The other jobs save their trials.
-                            shared.halt.store(true, Ordering::SeqCst);
-                        }
-                        result
+                        result.inspect_err(|error| shared.halt(WorkEnd::Stopped, error.to_string()))
                     })
                 })
                 .collect();
@@ -140,13 +125,8 @@ impl Worker<'_> {
         });
         results.into_iter().collect::<Result<(), _>>()?;
         let tally = self.tally()?;
-        let why = shared
-            .why
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        Ok(match why {
-            Some(Why::Failures(why)) => WorkEnd::Stopped(tally, why),
-            Some(Why::NoRoom(why)) => WorkEnd::NoRoom(tally, why),
+        Ok(match locked(&shared.why).take() {
+            Some((end, why)) => end(tally, why),
             None if self.stop.load(Ordering::SeqCst) => WorkEnd::Interrupted(tally),
             None => WorkEnd::Complete(tally),
         })
@@ -155,27 +135,28 @@ impl Worker<'_> {
     /// Runs one task after the other.
     fn run_job(&self, job: usize, shared: &Shared) -> Result<(), SweepError> {
         let ledger = self.folder.ledger();
-        let should_stop = || self.stop.load(Ordering::SeqCst) || shared.halt.load(Ordering::SeqCst);
+        let should_stop = || self.stop.load(Ordering::SeqCst) || locked(&shared.why).is_some();
         let mut pause = MIN_PAUSE;
         while !should_stop() {
             let events = ledger.events()?;
             if let Some(why) = self.why_stop(events.get(shared.begun..).unwrap_or_default()) {
-                shared.halt(Why::Failures(why));
+                shared.halt(WorkEnd::Stopped, why);
                 break;
             }
-            let Next::Tasks(tasks) = schedule(self.folder.plan(), &states(&events)) else {
+            let tasks = schedule(self.folder.plan(), &states(&events));
+            if tasks.is_empty() {
                 break;
-            };
-            if let Some((task, claim)) = self.take_one(&tasks)? {
+            }
+            if let Some((task, claim)) = self.claim_task(&tasks)? {
                 locked(&shared.own).insert(task.trial);
                 let result = self.run_task(job, task, &claim, &should_stop);
                 locked(&shared.own).remove(&task.trial);
                 if let Some(why) = result? {
-                    shared.halt(Why::NoRoom(why));
+                    shared.halt(WorkEnd::NoRoom, why);
                 }
                 pause = MIN_PAUSE;
             } else {
-                self.say_waiting(&tasks, shared);
+                self.report_waiting(&tasks, shared);
                 thread::sleep(pause);
                 pause = (pause * 2).min(MAX_PAUSE);
             }
@@ -184,7 +165,7 @@ impl Worker<'_> {
     }
 
     /// Reports that others hold the remaining tasks, if this worker has none itself.
-    fn say_waiting(&self, tasks: &[Task], shared: &Shared) {
+    fn report_waiting(&self, tasks: &[Task], shared: &Shared) {
         let is_idle = locked(&shared.own).is_empty();
         if is_idle && !shared.has_waited.swap(true, Ordering::SeqCst) {
             self.watch.waiting(tasks.len());
@@ -192,17 +173,15 @@ impl Worker<'_> {
     }
 
     /// The first task that no other worker holds, with its lock.
-    fn take_one(&self, tasks: &[Task]) -> Result<Option<(Task, Claim)>, SweepError> {
+    fn claim_task(&self, tasks: &[Task]) -> Result<Option<(Task, Claim)>, SweepError> {
         let ledger = self.folder.ledger();
         for &task in tasks {
             let Some(claim) = ledger.claim(&self.folder.plan().trials[task.trial].id)? else {
                 continue;
             };
             // The worker that held it may have finished it.
-            let now = schedule(self.folder.plan(), &states(&ledger.events()?));
-            match now {
-                Next::Tasks(now) if now.contains(&task) => return Ok(Some((task, claim))),
-                _ => {}
+            if schedule(self.folder.plan(), &states(&ledger.events()?)).contains(&task) {
+                return Ok(Some((task, claim)));
             }
         }
         Ok(None)
@@ -217,21 +196,12 @@ impl Worker<'_> {
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<String>, SweepError> {
         let trial = &self.folder.plan().trials[task.trial];
-        let record = |what, steps, metric, reason| Event {
-            time: rfc3339(SystemTime::now()),
-            trial: trial.id.clone(),
-            event: what,
-            rung: task.rung,
-            steps,
-            metric,
-            reason,
-            worker: this_process(),
-        };
+        let record = |what, steps| Event::now(trial, task.rung, what, steps);
         self.folder.verify(trial)?;
         let ledger = self.folder.ledger();
         let known = states(&ledger.events()?);
         let known = known.get(&trial.id).map_or(0, |state| state.steps);
-        ledger.append(&record(What::Running, known, None, None))?;
+        ledger.append(&record(EventKind::Running, known))?;
         self.watch.started(job, trial, task);
         let work = Work {
             folder: self.folder,
@@ -243,19 +213,24 @@ impl Worker<'_> {
             progress: &|steps| self.watch.progressed(job, trial, steps),
         };
         let (steps, end) = work.run_trial()?;
-        let event = match end {
-            End::Done { metric } => record(What::Done, steps, Some(metric), None),
-            End::Failed(reason) => record(What::Failed, steps, None, Some(reason)),
-            End::Interrupted => record(What::Interrupted, steps, None, None),
-            End::NoRoom(reason) => {
-                let event = record(What::Interrupted, steps, None, Some(reason.clone()));
-                // There may be no room for this either; the trial is continued without it too.
-                let _ = ledger.append(&event);
-                self.watch.ended(job, trial, &event, self.tally()?);
-                return Ok(Some(reason));
-            }
-            End::Killed(reason) => record(What::Killed, steps, None, Some(reason)),
+        let (what, metric, reason) = match &end {
+            End::Done { metric } => (EventKind::Done, Some(*metric), None),
+            End::Failed(reason) => (EventKind::Failed, None, Some(reason.clone())),
+            End::Interrupted => (EventKind::Interrupted, None, None),
+            End::NoRoom(reason) => (EventKind::Interrupted, None, Some(reason.clone())),
+            End::Killed(reason) => (EventKind::Killed, None, Some(reason.clone())),
         };
+        let event = Event {
+            metric,
+            reason,
+            ..record(what, steps)
+        };
+        if let End::NoRoom(reason) = end {
+            // There may be no room for this either; the trial is continued without it too.
+            let _ = ledger.append(&event);
+            self.watch.ended(job, trial, &event, self.tally()?);
+            return Ok(Some(reason));
+        }
         ledger.append(&event)?;
         let event = self.give_up(event)?;
         self.watch.ended(job, trial, &event, self.tally()?);
@@ -267,12 +242,12 @@ impl Worker<'_> {
         let ledger = self.folder.ledger();
         let states = states(&ledger.events()?);
         let kills = states.get(&event.trial).map_or(0, |state| state.kills);
-        if event.event != What::Killed || kills < MAX_KILLS {
+        if event.event != EventKind::Killed || kills < MAX_KILLS {
             return Ok(event);
         }
         let reason = event.reason.clone().unwrap_or_default();
         let failed = Event {
-            event: What::Failed,
+            event: EventKind::Failed,
             reason: Some(format!("{reason}, {kills} times")),
             ..event
         };
@@ -282,7 +257,7 @@ impl Worker<'_> {
 
     /// The reason if failures end the work.
     fn why_stop(&self, events: &[Event]) -> Option<String> {
-        let failed = |event: &&Event| event.event == What::Failed;
+        let failed = |event: &&Event| event.event == EventKind::Failed;
         if self.options.fail_fast
             && let Some(event) = events.iter().find(failed)
         {
@@ -298,24 +273,19 @@ impl Worker<'_> {
 
     fn tally(&self) -> Result<Tally, SweepError> {
         let states = states(&self.folder.ledger().events()?);
+        let count = |is: &dyn Fn(&State) -> bool| states.values().filter(|state| is(state)).count();
         Ok(Tally {
-            done: (states.values())
-                .filter(|state| state.failed.is_none() && !state.done.is_empty())
-                .count(),
-            failed: states
-                .values()
-                .filter(|state| state.failed.is_some())
-                .count(),
+            done: count(&|state| state.failed.is_none() && !state.done.is_empty()),
+            failed: count(&|state| state.failed.is_some()),
             all: self.folder.plan().trials.len(),
         })
     }
 }
 
 impl Shared {
-    /// Ends the work; the other jobs save their trials. The first reason is kept.
-    fn halt(&self, why: Why) {
-        locked(&self.why).get_or_insert(why);
-        self.halt.store(true, Ordering::SeqCst);
+    /// Ends the work. The first reason is kept.
+    fn halt(&self, end: Early, why: String) {
+        locked(&self.why).get_or_insert((end, why));
     }
 }
 

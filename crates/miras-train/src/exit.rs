@@ -110,17 +110,11 @@ fn status_of(error: &anyhow::Error) -> ExitStatus {
         || error.downcast_ref().is_some_and(is_spec_usage)
         || error.downcast_ref().is_some_and(is_train_usage)
         || error.downcast_ref().is_some_and(is_use_usage)
-        || (error.downcast_ref()).is_some_and(|error: &CompareError| {
-            matches!(
-                error,
-                CompareError::Neither { .. }
-                    | CompareError::NoMetric { .. }
-                    | CompareError::TwoMetrics { .. }
-            )
-        })
+        || (error.downcast_ref())
+            .is_some_and(|error: &CompareError| matches!(error, CompareError::Usage(_)))
         || (error.downcast_ref()).is_some_and(|error: &SweepError| match error {
             SweepError::Run(error) => is_run_usage(error),
-            error => error.is_usage(),
+            error => matches!(error, SweepError::Usage(_)),
         });
     if is_usage {
         ExitStatus::Usage

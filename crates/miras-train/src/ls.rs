@@ -11,7 +11,7 @@ use miras_core::Axis;
 use miras_registry::Registry;
 use miras_run::{RunFolder, rfc3339};
 use miras_spec::RunConfig;
-use miras_sweep::{Next, SweepError, SweepFolder, schedule, states};
+use miras_sweep::{SweepError, SweepFolder, schedule, states};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -171,10 +171,8 @@ impl Entry {
 fn standing(folder: &SweepFolder) -> Result<(String, u64), SweepError> {
     let plan = folder.plan();
     let states = states(&folder.ledger().events()?);
-    let open: Vec<usize> = match schedule(plan, &states) {
-        Next::Tasks(tasks) => tasks.into_iter().map(|task| task.trial).collect(),
-        Next::Complete => Vec::new(),
-    };
+    let open = schedule(plan, &states).into_iter().map(|task| task.trial);
+    let open: Vec<usize> = open.collect();
     let (mut done, mut failed) = (0, 0);
     for (at, trial) in plan.trials.iter().enumerate() {
         let Some(state) = states.get(&trial.id) else {
@@ -298,7 +296,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use miras_run::{Cost, Goal, RunRecord, Start, provenance};
-    use miras_sweep::{Event, Plan, Rung, Trial, What};
+    use miras_sweep::{Event, EventKind, Plan, Rung, Trial};
 
     use super::*;
 
@@ -394,7 +392,7 @@ mod tests {
         plan.rungs = vec![Rung { best: None }, Rung { best: Some(1) }];
         plan.trials = (0..3).map(trial).collect();
         let folder = SweepFolder::create(&path, plan, &[]).unwrap();
-        let happened = |at: usize, event: What, rung: usize, metric: Option<f64>| {
+        let happened = |at: usize, event: EventKind, rung: usize, metric: Option<f64>| {
             let event = Event {
                 time: rfc3339(SystemTime::now()),
                 trial: format!("t{at}"),
@@ -414,13 +412,13 @@ mod tests {
         let said = |status: &str, done: u64, all: Option<u64>| (status.to_owned(), done, all);
         assert_eq!(stands(), said("unfinished", 0, Some(3)));
         for (at, loss) in [(0, 1.0), (1, 2.0), (2, 3.0)] {
-            happened(at, What::Done, 0, Some(loss));
+            happened(at, EventKind::Done, 0, Some(loss));
         }
         // The best one is to go on.
         assert_eq!(stands(), said("unfinished", 2, Some(3)));
-        happened(0, What::Done, 1, Some(0.5));
+        happened(0, EventKind::Done, 1, Some(0.5));
         assert_eq!(stands(), said("finished", 3, Some(3)));
-        happened(1, What::Failed, 0, None);
+        happened(1, EventKind::Failed, 0, None);
         assert_eq!(stands(), said("1 failed", 2, Some(3)));
         fs::write(path.join("ledger.jsonl"), "nothing\n{}\n").unwrap();
         assert_eq!(stands(), said("unreadable", 0, Some(3)));

@@ -118,8 +118,8 @@ fn trackers(
             TensorBoard::create(folder.path())?,
         ),
         Some(step) => (
-            JsonLines::resume_where(folder.metrics_path(), step, &keeps)?,
-            TensorBoard::resume_where(folder.path(), step, &keeps)?,
+            JsonLines::resume(folder.metrics_path(), step, &keeps)?,
+            TensorBoard::resume(folder.path(), step, &keeps)?,
         ),
     };
     let columns = &config.log.hparams;

@@ -12,4 +12,6 @@ mod look;
 mod notes;
 mod plots;
 mod reports;
+mod statistics;
+mod tables;
 mod verdicts;

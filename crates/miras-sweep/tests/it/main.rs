@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod expanding;
+mod notes;
 mod scheduling;
+mod slurm;
 mod support;
 #[cfg(unix)]
 mod working;

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use miras_config::{ConfigError, Layers, Tree};
 use miras_run::Cost;
-use miras_sweep::{Evaluations, Expanded, Misfit, Plan, Settle, Settled, SweepSpec, expand};
+use miras_sweep::{
+    Evaluations, Expanded, Misfit, Plan, ResolveConfig, ResolvedConfig, SweepSpec, expand,
+};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -46,8 +48,8 @@ impl Default for Train {
     }
 }
 
-impl Settle for Toy {
-    fn settle(&self, layers: Layers) -> Result<Settled, ConfigError> {
+impl ResolveConfig for Toy {
+    fn resolve(&self, layers: Layers) -> Result<ResolvedConfig, ConfigError> {
         let mut tree: Tree = layers.merge()?;
         let kind: Option<String> = tree.value("memory.kind")?;
         let kind = kind.unwrap_or("flat".to_owned());
@@ -65,7 +67,7 @@ impl Settle for Toy {
         table.insert("memory".into(), memory.into());
         table.insert("train".into(), Table::try_from(&train).unwrap().into());
         table.insert("log".into(), Table::new().into());
-        Ok(Settled {
+        Ok(ResolvedConfig {
             stored: table.clone(),
             table,
             cost: Cost {
@@ -90,7 +92,7 @@ impl Settle for Toy {
     }
 
     fn measure(&self, layers: Layers, evaluations: &Evaluations) -> Result<Vec<String>, Misfit> {
-        let width = self.settle(layers).unwrap().memory.unwrap() as usize;
+        let width = self.resolve(layers).unwrap().memory.unwrap() as usize;
         for (at, &length) in evaluations.lengths.iter().enumerate() {
             if length > 2048 * width {
                 return Err(Misfit {

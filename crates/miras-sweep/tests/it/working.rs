@@ -14,8 +14,8 @@ use std::{
 
 use miras_run::{CheckpointInfo, Checkpoints, Policy, RunFolder, RunRecord, Start, provenance};
 use miras_sweep::{
-    Evaluations, Event, Launch, Options, SweepFolder, Tally, Task, Trial, Watch, What, WorkEnd,
-    Worker,
+    Evaluations, Event, EventKind, Launch, Options, SweepError, SweepFolder, Tally, Task, Trial,
+    Watch, WorkEnd, Worker,
 };
 
 use crate::support::{plan, text_of};
@@ -43,11 +43,11 @@ impl Script {
 }
 
 impl Launch for Script {
-    fn begin(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command {
+    fn start(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command {
         self.command(folder, trial, steps)
     }
 
-    fn go_on(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command {
+    fn resume(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command {
         self.command(folder, trial, steps)
     }
 
@@ -138,7 +138,7 @@ impl Bench {
         worker.work().unwrap()
     }
 
-    fn count(&self, what: What) -> usize {
+    fn count(&self, what: EventKind) -> usize {
         let events = self.folder.ledger().events().unwrap();
         events.iter().filter(|event| event.event == what).count()
     }
@@ -163,7 +163,7 @@ fn many_workers_do_each_trial_once() {
             });
         }
     });
-    assert_eq!((bench.begun(), bench.count(What::Done)), (10, 10));
+    assert_eq!((bench.begun(), bench.count(EventKind::Done)), (10, 10));
     // Nothing is left.
     let end = bench.work("exit 9", 1, false);
     assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
@@ -180,7 +180,7 @@ fn a_failure_stops_nothing_unless_it_should() {
         WorkEnd::Complete(tally(9, 1, 10))
     );
     let events = bench.folder.ledger().events().unwrap();
-    let failed = events.iter().find(|event| event.event == What::Failed);
+    let failed = events.iter().find(|event| event.event == EventKind::Failed);
     assert_eq!(failed.unwrap().reason.as_deref(), Some("no luck"));
     assert_eq!(bench.folder.retry().unwrap(), 1);
     assert_eq!(
@@ -220,7 +220,7 @@ fn a_stop_is_passed_on_and_what_is_left_goes_on_later() {
     let patient = "trap 'sleep 0.2; exit 130' INT; while true; do sleep 0.05; done";
     let end = bench.watched(patient, 2, false, &watch);
     assert_eq!(end, WorkEnd::Interrupted(tally(0, 0, 10)));
-    assert_eq!(bench.count(What::Interrupted), 2);
+    assert_eq!(bench.count(EventKind::Interrupted), 2);
     assert_eq!(
         bench.work(GOOD, 2, false),
         WorkEnd::Complete(tally(10, 0, 10))
@@ -279,7 +279,7 @@ fn trained_trials_are_measured_at_every_length() {
     }
     let go_on = |bench: Bench, lengths: &str| {
         let (more, configs) = plan(&text.replace("[8, 16]", lengths));
-        let folder = SweepFolder::again(bench.folder.path(), more, &configs).unwrap();
+        let folder = SweepFolder::resume(bench.folder.path(), more, &configs).unwrap();
         let bench = Bench {
             folder,
             dir: bench.dir,
@@ -354,7 +354,7 @@ fn a_trial_that_is_killed_three_times_has_failed() {
     let WorkEnd::Stopped(tally, why) = end else {
         panic!("{end:?}");
     };
-    assert_eq!((tally.failed, bench.count(What::Killed)), (1, 3));
+    assert_eq!((tally.failed, bench.count(EventKind::Killed)), (1, 3));
     assert!(why.contains("killed by signal 9"), "{why}");
     assert!(why.contains("3 times"), "{why}");
 }
@@ -383,12 +383,12 @@ fn a_torn_last_line_is_dropped_and_the_next_one_is_whole() {
     assert_eq!(bench.folder.ledger().events().unwrap(), []);
     let end = bench.work(GOOD, 1, false);
     assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
-    assert_eq!(bench.count(What::Done), 10);
+    assert_eq!(bench.count(EventKind::Done), 10);
     let text = text_of(&path);
     assert_eq!(text.lines().count(), 20, "nothing of it is left: {text}");
     // A line that lost its end alone is whole.
     fs::write(&path, text.trim_end()).unwrap();
-    assert_eq!(bench.count(What::Done), 10);
+    assert_eq!(bench.count(EventKind::Done), 10);
     assert_eq!(
         bench.work("exit 9", 1, false),
         WorkEnd::Complete(tally(10, 0, 10))
@@ -436,7 +436,7 @@ fn a_full_disk_fails_no_trial_and_is_gone_on_from() {
     };
     assert_eq!(left, tally(0, 0, 10));
     assert_eq!(why, "cannot write x: No space left on device (os error 28)");
-    assert!(bench.count(What::Interrupted) >= 1);
+    assert!(bench.count(EventKind::Interrupted) >= 1);
     fs::write(bench.folder.path().join("room"), "").unwrap();
     let end = bench.work(script, 2, false);
     assert_eq!(end, WorkEnd::Complete(tally(10, 0, 10)));
@@ -519,7 +519,7 @@ fn a_trial_is_not_trained_from_another_configuration_than_was_planned() {
     }
     assert_eq!(bench.folder.ledger().events().unwrap(), []);
     let (same, configs) = plan(TEN);
-    SweepFolder::again(&path, same, &configs).unwrap();
+    SweepFolder::resume(&path, same, &configs).unwrap();
     assert_eq!(text_of(&file), whole);
     // What has begun has a configuration of its own.
     bench.watched(
@@ -536,7 +536,7 @@ fn a_trial_is_not_trained_from_another_configuration_than_was_planned() {
     let grown = format!("{TEN}\n'train.width' = [8, 9]");
     let (more, configs) = plan(&grown);
     let before = text_of(&bench.folder.config(&bench.folder.plan().trials[1]));
-    let folder = SweepFolder::again(&path, more, &configs).unwrap();
+    let folder = SweepFolder::resume(&path, more, &configs).unwrap();
     let after = text_of(&bench.folder.config(&bench.folder.plan().trials[1]));
     assert!(before != after && after.contains("train.width"), "{after}");
     assert_eq!(
@@ -565,7 +565,7 @@ fn a_plan_that_was_changed_is_refused_and_can_be_made_again() {
         let (same, configs) = plan(TEN);
         for result in [
             SweepFolder::open(path),
-            SweepFolder::again(path, same, &configs),
+            SweepFolder::resume(path, same, &configs),
         ] {
             let error = result.unwrap_err().to_string();
             let said = format!("{} is damaged or was changed: ", file.display());
@@ -595,7 +595,7 @@ fn a_plan_that_was_changed_is_refused_and_can_be_made_again() {
     assert!(!folder.is_verified());
     let (same, configs) = plan(TEN);
     assert!(
-        SweepFolder::again(path, same, &configs)
+        SweepFolder::resume(path, same, &configs)
             .unwrap()
             .is_verified()
     );
@@ -606,10 +606,10 @@ fn a_sweep_may_grow_but_not_change() {
     let bench = Bench::new(TEN);
     let path = bench.folder.path().to_owned();
     let (more, configs) = plan(&TEN.replace("[0.1, 0.2]", "[0.1, 0.2, 0.3]"));
-    let grown = SweepFolder::again(&path, more, &configs).unwrap();
+    let grown = SweepFolder::resume(&path, more, &configs).unwrap();
     assert_eq!(grown.plan().trials.len(), 15);
     let (other, configs) = plan(&TEN.replace("0.2", "0.4"));
-    let error = SweepFolder::again(&path, other, &configs).unwrap_err();
+    let error = SweepFolder::resume(&path, other, &configs).unwrap_err();
     let error_text = error.to_string();
     assert!(error_text.contains("has 10 of 15 trials"), "{error}");
     assert!(error_text.contains("It was started by `sweep`"), "{error}");
@@ -618,12 +618,12 @@ fn a_sweep_may_grow_but_not_change() {
         &TEN.replace("[0.1, 0.2]", "[0.1, 0.2, 0.3]")
             .replace("seeds = [1, 2, 3, 4, 5]", metric),
     );
-    let changed = SweepFolder::again(&path, other, &configs).unwrap_err();
+    let changed = SweepFolder::resume(&path, other, &configs).unwrap_err();
     assert!(
         changed.to_string().contains("another `sweep.metric`"),
         "{changed}"
     );
-    assert!(error.is_usage());
+    assert!(matches!(error, SweepError::Usage(_)));
     let error = SweepFolder::open(path.parent().unwrap()).unwrap_err();
     assert!(error.to_string().contains("is no sweep"), "{error}");
 }

@@ -69,13 +69,13 @@ pub(crate) fn words(args: &WorkArgs) -> Vec<String> {
 }
 
 impl Launch for Program {
-    fn begin(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command {
+    fn start(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command {
         let mut command = self.run(folder, trial, steps);
         command.arg(folder.config(trial));
         command
     }
 
-    fn go_on(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command {
+    fn resume(&self, folder: &SweepFolder, trial: &Trial, steps: u64) -> Command {
         let mut command = self.run(folder, trial, steps);
         command.arg("--resume");
         command

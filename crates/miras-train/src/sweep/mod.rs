@@ -2,7 +2,7 @@
 
 mod launch;
 mod listing;
-mod settle;
+mod resolve;
 mod time;
 mod watch;
 
@@ -29,7 +29,7 @@ use crate::{
 };
 use launch::Program;
 pub(crate) use listing::notes;
-use settle::Settler;
+use resolve::Resolver;
 use watch::Display;
 
 const RUNS: &str = "runs";
@@ -89,7 +89,7 @@ pub(crate) fn sweep(
     RunFolder::unused_name(&runs, &name)?;
     let path = runs.join(&name);
     let folder = match (SweepFolder::exists(&path), args.resume || args.retry) {
-        (true, true) => SweepFolder::again(&path, plan, &configs)?,
+        (true, true) => SweepFolder::resume(&path, plan, &configs)?,
         (false, true) => return Err(no_sweep(&runs, &path).into()),
         (_, false) => SweepFolder::create(&path, plan, &configs)?,
     };
@@ -142,7 +142,7 @@ pub(crate) fn expanded(
     device: Option<&str>,
 ) -> Result<(SweepSpec, Expanded), ConfigError> {
     let spec = SweepSpec::take(&mut layers)?;
-    let expanded = expand(&layers, &spec, &Settler::new(registry, device))?;
+    let expanded = expand(&layers, &spec, &Resolver::new(registry, device))?;
     Ok((spec, expanded))
 }
 

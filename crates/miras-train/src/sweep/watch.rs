@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use miras_sweep::{Event, SweepFolder, Tally, Task, Trial, Watch, What};
+use miras_sweep::{Event, EventKind, SweepFolder, Tally, Task, Trial, Watch};
 
 use crate::{args::Progress, out::eprint_line};
 
@@ -100,12 +100,12 @@ impl Watch for Display {
 
     fn ended(&self, job: usize, trial: &Trial, event: &Event, tally: Tally) {
         let said = match (event.event, event.metric) {
-            (What::Done, Some(metric)) => format!("{} {metric:.4}", self.metric),
-            (What::Failed, _) => {
+            (EventKind::Done, Some(metric)) => format!("{} {metric:.4}", self.metric),
+            (EventKind::Failed, _) => {
                 format!("failed: {}", event.reason.as_deref().unwrap_or_default())
             }
-            (What::Killed, _) => event.reason.clone().unwrap_or_default(),
-            (What::Interrupted, _) => match &event.reason {
+            (EventKind::Killed, _) => event.reason.clone().unwrap_or_default(),
+            (EventKind::Interrupted, _) => match &event.reason {
                 Some(why) => format!("interrupted: {why}"),
                 None => "interrupted, saved".to_owned(),
             },

@@ -126,7 +126,7 @@ fn metrics_and_events_hold_the_documented_tags_and_agree() {
     assert_eq!(steps, [2, 4]);
     let counts = &found.histograms["histograms/memory/0/surprise"][0].1;
     assert!(
-        (counts.count - 2.0 * 2.0 * 32.0).abs() < 0.5,
+        (counts.num - 2.0 * 2.0 * 32.0).abs() < 0.5,
         "a value a token, row and head"
     );
 }

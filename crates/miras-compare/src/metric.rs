@@ -1,0 +1,115 @@
+//! What is known of a metric: which values are better, the smallest step in which it can change,
+//! and what guessing gives.
+
+use std::collections::BTreeSet;
+
+use miras_run::Goal;
+use serde_json::Value;
+
+use crate::CompareError;
+use crate::input::Sweep;
+use crate::run::Run;
+use crate::variant::Variant;
+
+/// The tag of the number of questions of an evaluation.
+const QUESTIONS: &str = "eval/questions";
+/// Accuracies nearer to each other than this are the same share of questions, rounded.
+const ROUNDING: f64 = 1e-6;
+/// Recall is hardly better than guessing with up to this many times the accuracy of a guess, or
+/// with at least this share of its loss.
+const GUESS_ACCURACY: f64 = 2.0;
+const GUESS_LOSS: f64 = 0.97;
+
+/// The metric of the sweeps, or `eval/loss`.
+pub(crate) fn default_metric(sweeps: &[Sweep]) -> Result<String, CompareError> {
+    let Some(first) = sweeps.first() else {
+        return Ok("eval/loss".to_owned());
+    };
+    let first = &first.metric;
+    match sweeps.iter().find(|sweep| sweep.metric != *first) {
+        Some(Sweep { path, plan }) => Err(CompareError::Usage(format!(
+            "{} is a sweep for {}, the one before it for {first}: say which metric to compare by, \
+             as in `--metric {first}`",
+            path.display(),
+            plan.metric
+        ))),
+        None => Ok(first.clone()),
+    }
+}
+
+/// The goal of a sweep by this metric, or what its name implies.
+pub(crate) fn default_goal(sweeps: &[Sweep], metric: &str) -> Goal {
+    match sweeps.iter().find(|sweep| sweep.metric == metric) {
+        Some(sweep) => sweep.goal,
+        None if metric.ends_with("accuracy") || metric.ends_with("tokens_per_s") => Goal::Higher,
+        None => Goal::Lower,
+    }
+}
+
+/// The error of a metric that no run has.
+pub(crate) fn unknown(metric: &str, runs: &[Run]) -> CompareError {
+    let points = runs.iter().flat_map(|run| &run.points);
+    let tags = points.flat_map(|point| point.values.keys());
+    let tags: BTreeSet<&str> = tags.map(String::as_str).collect();
+    let near = miras_config::did_you_mean(metric, tags.iter().copied());
+    // Those of each layer are many, and seldom what one compares by.
+    let brief = tags.iter().filter(|tag| !tag.starts_with("memory/"));
+    let brief: Vec<&str> = brief.copied().collect();
+    let hint = match (near, &*brief) {
+        (Some(near), _) => format!("; did you mean `{near}`?"),
+        (None, []) => ": nothing has been logged yet; compare when runs have ended".to_owned(),
+        (None, brief) => format!("; there are {}", brief.join(", ")),
+    };
+    CompareError::Usage(format!("no run has the metric `{metric}`{hint}"))
+}
+
+/// The smallest step in which a metric can change: of an accuracy, one question, the largest of
+/// the runs. Where a run does not say how many questions it was asked, the smallest step between
+/// logged values stands for it. `None` for other metrics, whose values change by any amount.
+pub(crate) fn resolution<'a>(runs: impl Iterator<Item = &'a Run>, metric: &str) -> Option<f64> {
+    if !metric.ends_with("accuracy") {
+        return None;
+    }
+    // Training asks other questions than an evaluation.
+    let is_evaluation = !metric.starts_with("train/");
+    let (mut steps, mut values) = (Vec::new(), Vec::new());
+    for run in runs {
+        match run
+            .last(QUESTIONS)
+            .filter(|&count| is_evaluation && count >= 1.0)
+        {
+            Some(count) => steps.push(1.0 / count),
+            None => values.extend(run.logged(metric).filter(|value| value.is_finite())),
+        }
+    }
+    values.sort_by(f64::total_cmp);
+    let gaps = values.windows(2).map(|pair| pair[1] - pair[0]);
+    steps.extend(gaps.filter(|&gap| gap > ROUNDING).reduce(f64::min));
+    steps.into_iter().reduce(f64::max)
+}
+
+/// A note on a variant whose recall is hardly better than guessing, which a table of equal numbers
+/// does not show.
+pub(crate) fn guessing(variant: &Variant, metric: &str) -> Option<String> {
+    let setting = |key: &str| variant.settings.get(key);
+    if setting("data.kind")?.as_str() != Some("mqar") {
+        return None;
+    }
+    // Values are the upper half of the tokens.
+    let vocab = setting("data.vocab").and_then(Value::as_u64)?;
+    let values = (vocab - vocab / 2) as f64;
+    let mean = variant.sample?.mean;
+    let (guess, is_near) = if metric.ends_with("/accuracy") {
+        (1.0 / values, mean <= GUESS_ACCURACY / values)
+    } else if metric.ends_with("/loss") {
+        (values.ln(), mean >= GUESS_LOSS * values.ln())
+    } else {
+        return None;
+    };
+    is_near.then(|| {
+        format!(
+            "recall is hardly better than guessing one of the {values} values, which gives {metric} {guess:.4}: \
+             differences say nothing of the memories"
+        )
+    })
+}

@@ -1,0 +1,114 @@
+//! Which reports of evaluations are compared: those of all runs are of the same text.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use miras_run::counted;
+
+use crate::evaluation::{Evaluation, ExcludedReport, MemoryMode};
+use crate::run::Run;
+
+/// What must be equal for evaluations of several runs to be of the same text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct EvaluatedOn {
+    data: Option<String>,
+    /// Bytes of the part that is evaluated.
+    bytes: Option<u64>,
+    /// The tokens that were asked for, as text.
+    size: String,
+    stretches: Option<u64>,
+}
+
+impl EvaluatedOn {
+    fn of(one: &Evaluation, run: &Run) -> Self {
+        let scored = || format!("{} scored", one.tokens);
+        Self {
+            data: run.measured_on(one),
+            bytes: one.data.bytes,
+            size: one.size.clone().unwrap_or_else(scored),
+            stretches: one.stretches,
+        }
+    }
+
+    /// The tokens that were asked for, and in how many stretches they are.
+    fn amount(&self) -> String {
+        match self.stretches {
+            None => format!("{} tokens", self.size),
+            Some(count) => {
+                let stretches = counted(count, "stretch", "stretches");
+                format!("{} tokens in {stretches}", self.size)
+            }
+        }
+    }
+}
+
+/// Keeps the evaluations of the step of each run or, with `at`, of the step at which it is
+/// compared; and of these, one for each length and mode, those that are of the text and amount
+/// that most runs have. The others become excluded reports.
+pub(crate) fn keep_comparable<'a>(runs: impl Iterator<Item = &'a mut Run>, at: Option<u64>) {
+    type At = (u64, MemoryMode);
+    let mut runs: Vec<&mut Run> = runs.collect();
+    for run in &mut runs {
+        let (here, what) = match at {
+            Some(_) => (run.compared_steps(), "is compared at"),
+            None => (run.step, "is at"),
+        };
+        keep_reports(run, |_, one| match (one.step, here) {
+            (Some(step), Some(here)) if step != here => {
+                Err(format!("is of step {step}, and the run {what} step {here}"))
+            }
+            _ => Ok(()),
+        });
+    }
+    let mut votes: BTreeMap<At, BTreeMap<EvaluatedOn, BTreeSet<usize>>> = BTreeMap::new();
+    let voters = runs.iter().filter(|run| run.value.is_some());
+    for (voter, run) in voters.enumerate() {
+        for one in &run.evaluations {
+            let texts = votes.entry((one.length, one.mode())).or_default();
+            let own = EvaluatedOn::of(one, run);
+            texts.entry(own).or_default().insert(voter);
+        }
+    }
+    // What most runs have, and how many of those with a report.
+    let chosen = votes.into_iter().filter_map(|(at, texts)| {
+        let all: BTreeSet<usize> = texts.values().flatten().copied().collect();
+        let (most, runs) = texts.into_iter().max_by_key(|(_, runs)| runs.len())?;
+        let all = counted(all.len() as u64, "run", "runs");
+        Some((at, (most, format!("{} of {all}", runs.len()))))
+    });
+    let chosen: BTreeMap<At, (EvaluatedOn, String)> = chosen.collect();
+    for run in runs {
+        let mut seen = BTreeSet::new();
+        keep_reports(run, |run, one| {
+            let at = (one.length, one.mode());
+            let own = EvaluatedOn::of(one, run);
+            match chosen.get(&at) {
+                Some((most, share)) if own.data != most.data || own.bytes != most.bytes => {
+                    Err(format!("is of another text than the reports of {share}"))
+                }
+                Some((most, share)) if own != *most => {
+                    let (own, most) = (own.amount(), most.amount());
+                    Err(format!(
+                        "is of {own}, and the reports of {share} are of {most}"
+                    ))
+                }
+                _ if !seen.insert(at) => {
+                    Err("is of the same text as another one of the run".to_owned())
+                }
+                _ => Ok(()),
+            }
+        });
+    }
+}
+
+/// Excludes the evaluations for which `check` returns a reason.
+fn keep_reports(run: &mut Run, mut check: impl FnMut(&Run, &Evaluation) -> Result<(), String>) {
+    for one in std::mem::take(&mut run.evaluations) {
+        match check(run, &one) {
+            Ok(()) => run.evaluations.push(one),
+            Err(why) => run.excluded_reports.push(ExcludedReport {
+                file: one.file,
+                why,
+            }),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Reads the configurations of trials.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use miras_config::{ConfigError, Layers};
+use miras_registry::Registry;
+use miras_spec::{RunConfig, StateRule, estimate, unfit};
+use miras_sweep::{Evaluations, Misfit, ResolveConfig, ResolvedConfig};
+
+/// Resolves configurations as `run` would, and opens their data, each once.
+pub(crate) struct Resolver<'a> {
+    registry: &'a Registry,
+    /// Takes the place of `train.device`.
+    device: Option<&'a str>,
+    /// By what opening depends on, for it is slow.
+    opened: RefCell<HashMap<String, Opened>>,
+    /// The same for data in rows of another length.
+    measured: RefCell<HashMap<String, Result<Option<u64>, String>>>,
+}
+
+/// What is kept of data that were opened.
+#[derive(Clone)]
+struct Opened {
+    /// The number of token values.
+    vocab: usize,
+    notes: Vec<String>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(crate) fn new(registry: &'a Registry, device: Option<&'a str>) -> Self {
+        Self {
+            registry,
+            device,
+            opened: RefCell::default(),
+            measured: RefCell::default(),
+        }
+    }
+
+    fn open(&self, layers: Layers) -> Result<(RunConfig, Opened), ConfigError> {
+        let (config, _) = RunConfig::load(layers.clone(), self.registry)?;
+        let key = opening(&config);
+        if let Some(opened) = self.opened.borrow().get(&key) {
+            return Ok((config, opened.clone()));
+        }
+        let (config, _, data) = RunConfig::load_and_open(layers, self.registry)?;
+        let opened = Opened {
+            vocab: data.vocab(),
+            notes: data.describe().notes,
+        };
+        self.opened.borrow_mut().insert(key, opened.clone());
+        Ok((config, opened))
+    }
+
+    /// The scored tokens of the held-out data in rows of a length, as `eval` opens them; none if
+    /// they have no end.
+    fn scored(&self, mut layers: Layers, length: usize) -> Result<Option<u64>, String> {
+        let said = |error: ConfigError| error.message().to_owned();
+        let rows = format!("train.state = 'reset'\ndata.seq_len = {length}");
+        layers.text("[sweep.evaluate]", &rows).map_err(said)?;
+        let (config, _) = RunConfig::load(layers, self.registry).map_err(said)?;
+        let key = format!("{:?}", config.data);
+        if let Some(known) = self.measured.borrow().get(&key) {
+            return known.clone();
+        }
+        let opened = miras_data::open(&config.data, config.train.seed);
+        let scored = opened
+            .map(|data| data.eval_tokens())
+            .map_err(|error| error.to_string());
+        self.measured.borrow_mut().insert(key, scored.clone());
+        scored
+    }
+}
+
+/// All that [`RunConfig::load_and_open`] looks at when it opens data and weights.
+fn opening(config: &RunConfig) -> String {
+    let train = &config.train;
+    let rows = (train.state == StateRule::Carry).then_some(train.sequences());
+    let weights = train.init_from.as_ref();
+    let weights = weights.map(|path| (path, config.model.to_table()));
+    format!("{:?} {rows:?} {weights:?}", config.data)
+}
+
+impl ResolveConfig for Resolver<'_> {
+    fn resolve(&self, layers: Layers) -> Result<ResolvedConfig, ConfigError> {
+        let (config, opened) = self.open(layers)?;
+        let mut here = config.clone();
+        if let Some(device) = self.device {
+            device.clone_into(&mut here.train.device);
+        }
+        let takes = estimate(&config, opened.vocab);
+        let train = &config.train;
+        let sequences = train.sequences() as u64;
+        let mut notes = config.notes();
+        notes.extend(opened.notes);
+        Ok(ResolvedConfig {
+            table: config.to_table(),
+            // Without a working directory, which the data were just opened in, nothing runs.
+            stored: config
+                .absolute()
+                .unwrap_or_else(|_| config.clone())
+                .to_table(),
+            cost: takes.cost(),
+            memory: miras_device::is_cpu(&here.train.device).then(|| takes.train.peak()),
+            step_tokens: sequences * config.data.seq_len() as u64,
+            steps: train.steps,
+            seed: train.seed,
+            metrics: config.metrics(),
+            notes,
+            unfit: unfit(&here, opened.vocab).map(|error| error.to_string()),
+        })
+    }
+
+    fn measure(&self, layers: Layers, evaluations: &Evaluations) -> Result<Vec<String>, Misfit> {
+        let misfit = |key: String, why: String| Misfit { key, why };
+        let (config, _) = RunConfig::load(layers.clone(), self.registry)
+            .map_err(|error| misfit("lengths".to_owned(), error.message().to_owned()))?;
+        let (mut notes, mut least) = (Vec::new(), None);
+        for (at, &length) in evaluations.lengths.iter().enumerate() {
+            let scored = self.scored(layers.clone(), length);
+            let scored = scored.map_err(|why| {
+                let why = format!("rows of {length} tokens cannot be measured: {why}");
+                misfit(format!("lengths[{at}]"), why)
+            })?;
+            least = [least, scored].into_iter().flatten().min();
+            // Of training rows it is said already.
+            if length != config.data.seq_len() {
+                let unread = config.unread_at(length);
+                notes.extend(unread.map(|why| format!("sweep.evaluate: {why}, live or frozen")));
+            }
+            let chunk = config.shortest_chunk();
+            let is_reset = evaluations.memory.iter().any(|way| way == "reset");
+            if let Some(chunk) = chunk.filter(|&chunk| is_reset && length <= chunk) {
+                notes.push(format!(
+                    "sweep.evaluate: a row of {length} tokens is one chunk of {chunk}, in which memory = \
+                     \"reset\" resets nothing: it is \"live\" there"
+                ));
+            }
+        }
+        if let Some(scored) = least.filter(|&scored| (evaluations.tokens as u64) > scored) {
+            let (asked, most) = (evaluations.tokens, evaluations.most(scored));
+            let most = match most {
+                0 => String::new(),
+                most => format!("; use {most}, or less in whole rows"),
+            };
+            let why = format!(
+                "tokens = {asked} cannot be measured: the validation part has {scored} tokens after \
+                 its first{most}"
+            );
+            return Err(misfit("tokens".to_owned(), why));
+        }
+        Ok(notes)
+    }
+}
