@@ -7,6 +7,8 @@ mod training;
 
 use std::collections::BTreeSet;
 
+use miras_run::metrics::Metric;
+
 use crate::comparison::{Comparison, Sample, Variant};
 use crate::plot::{Axis, Dash, DataPoint, LegendEntry, LineStyle, Plot, Series, Spread};
 
@@ -52,10 +54,10 @@ impl Comparison {
     /// The axis of the compared metric, with its unit.
     fn metric_axis(&self) -> Axis {
         let metric = &self.metric;
-        Axis::numbers(match metric.rsplit('/').next() {
-            Some("loss") => format!("{metric} (nats)"),
-            Some("bits_per_byte") => format!("{metric} (bits)"),
-            _ => metric.clone(),
+        let unit = Metric::of_tag(metric).and_then(|metric| metric.unit);
+        Axis::numbers(match unit {
+            Some(unit) => format!("{metric} ({unit})"),
+            None => metric.clone(),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use miras_config::{ConfigError, Layers, Tree, fields_of, item_path};
 use miras_run::Goal;
+use miras_run::metrics::{EVAL_LOSS, default_goal};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -73,7 +74,7 @@ impl Default for Keys {
         Self {
             mode: Mode::Grid,
             seeds: Vec::new(),
-            metric: "eval/loss".to_owned(),
+            metric: EVAL_LOSS.to_owned(),
             goal: None,
             points: None,
             draw_seed: 1,
@@ -139,12 +140,8 @@ impl SweepSpec {
     }
 
     fn goal(&self) -> Goal {
-        let by_name = if self.keys.metric.ends_with("accuracy") {
-            Goal::Higher
-        } else {
-            Goal::Lower
-        };
-        self.keys.goal.unwrap_or(by_name)
+        let by_name = || default_goal(&self.keys.metric);
+        self.keys.goal.unwrap_or_else(by_name)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use miras_log::JsonLines;
+use miras_run::metrics::{SECONDS, TOKENS_PER_S};
 use serde_json::Value;
 
 use crate::CompareError;
@@ -60,13 +61,13 @@ fn number(value: &Value) -> Option<f64> {
 
 /// Sets the seconds of each point to those of the newest point at or before it that tells them.
 fn set_seconds(points: &mut [Point]) {
-    let logs_seconds = points.iter().any(|p| p.values.contains_key("perf/seconds"));
+    let logs_seconds = points.iter().any(|p| p.values.contains_key(SECONDS.name));
     let mut now = None;
     let mut tokens = 0;
     for point in points {
         if logs_seconds {
-            now = point.values.get("perf/seconds").copied().or(now);
-        } else if let Some(&speed) = point.values.get("perf/tokens_per_s")
+            now = point.values.get(SECONDS.name).copied().or(now);
+        } else if let Some(&speed) = point.values.get(TOKENS_PER_S.name)
             && speed > 0.0
         {
             let passed = point.tokens.saturating_sub(tokens) as f64 / speed;

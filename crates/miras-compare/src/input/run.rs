@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use miras_run::metrics::{SKIPPED, TOKENS_PER_S};
 use miras_run::{Goal, Inputs, RunFolder, RunRecord, SourceTree, Status, Summary};
 use serde::Serialize;
 use serde_json::Value;
@@ -17,8 +18,6 @@ use crate::comparison::label::value_text;
 const GENERATOR: &str = "sha256-generator:";
 /// How an earlier version marked a hash of generated rows, which depends on the seed.
 const ROWS: &str = "sha256-generated:";
-/// The tag of the number of skipped steps.
-const SKIPPED: &str = "train/skipped";
 /// Retention gates that had no key `anchored` in earlier versions, and no anchor. Every settled
 /// configuration of this version has the key, whose default is another value.
 const UNANCHORED: [&str; 3] = ["lq", "kl", "elastic_net"];
@@ -271,7 +270,7 @@ impl Run {
         let is_missing = |(tag, &end): (&String, &f64)| {
             let is_same = |logged: f64| (logged - end).abs() <= end.abs() * 1e-9;
             let logged = self.logged(tag).next_back();
-            tag != SKIPPED && end.is_finite() && !logged.is_some_and(is_same)
+            tag != SKIPPED.name && end.is_finite() && !logged.is_some_and(is_same)
         };
         let mut ended = self.summary.as_ref()?.metrics.iter();
         let last = self.points.last().map_or(0, |point| point.step);
@@ -280,7 +279,7 @@ impl Run {
 
     /// Steps that were skipped because something in them was not finite.
     pub fn skipped(&self) -> u64 {
-        let count = self.last(SKIPPED).filter(|count| count.is_finite());
+        let count = self.last(SKIPPED.name).filter(|count| count.is_finite());
         count.unwrap_or(0.0) as u64
     }
 
@@ -339,7 +338,7 @@ impl Run {
 
     /// The median of the logged speeds.
     pub fn tokens_per_s(&self) -> Option<f64> {
-        let speeds = self.logged("perf/tokens_per_s");
+        let speeds = self.logged(TOKENS_PER_S.name);
         let speeds: Vec<f64> = speeds.filter(|speed| speed.is_finite()).collect();
         (!speeds.is_empty()).then(|| Data::new(speeds).median())
     }

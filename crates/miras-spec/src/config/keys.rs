@@ -4,7 +4,7 @@ use miras_data::KINDS;
 use miras_model::ModelConfig;
 use miras_registry::{Registry, common_keys};
 
-use super::{CheckpointConfig, EvalConfig, LogConfig, OptimConfig, RunConfig, TrainConfig, data};
+use super::{CheckpointConfig, EvalConfig, LogConfig, OptimConfig, RunConfig, TrainConfig};
 
 /// Names that other programs use for keys of ours.
 pub(super) const OTHER_NAMES: &[(&str, &str)] = &[
@@ -84,8 +84,7 @@ pub(super) fn all(registry: &Registry) -> Vec<String> {
         paths.extend(keys.iter().map(|key| format!("{section}.{key}")));
     }
     for kind in KINDS {
-        let keys = data::keys(&(kind.default)());
-        paths.extend(keys.iter().map(|key| format!("data.{key}")));
+        paths.extend(kind.key_names().map(|key| format!("data.{key}")));
     }
     paths
 }
@@ -102,8 +101,8 @@ pub(super) fn of(config: &RunConfig) -> Vec<String> {
     for (section, keys) in sections() {
         paths.extend(keys.iter().map(|key| format!("{section}.{key}")));
     }
-    let keys = data::keys(&config.data);
-    paths.extend(keys.iter().map(|key| format!("data.{key}")));
+    let data = config.data.entry();
+    paths.extend(data.key_names().map(|key| format!("data.{key}")));
     if let Some(choice) = &config.model.choice {
         for axis in Axis::ALL {
             let part = config.registry.find(axis, choice.kind(axis));
