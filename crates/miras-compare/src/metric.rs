@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use miras_run::Goal;
+use miras_run::metrics::{self, ACCURACY, EVAL_LOSS, Metric, QUESTIONS};
 use serde_json::Value;
 
 use crate::CompareError;
@@ -11,8 +12,6 @@ use crate::input::Sweep;
 use crate::run::Run;
 use crate::variant::Variant;
 
-/// The tag of the number of questions of an evaluation.
-const QUESTIONS: &str = "eval/questions";
 /// Accuracies nearer to each other than this are the same share of questions, rounded.
 const ROUNDING: f64 = 1e-6;
 /// Recall is hardly better than guessing with up to this many times the accuracy of a guess, or
@@ -23,7 +22,7 @@ const GUESS_LOSS: f64 = 0.97;
 /// The metric of the sweeps, or `eval/loss`.
 pub(crate) fn default_metric(sweeps: &[Sweep]) -> Result<String, CompareError> {
     let Some(first) = sweeps.first() else {
-        return Ok("eval/loss".to_owned());
+        return Ok(EVAL_LOSS.to_owned());
     };
     let first = &first.metric;
     match sweeps.iter().find(|sweep| sweep.metric != *first) {
@@ -41,8 +40,7 @@ pub(crate) fn default_metric(sweeps: &[Sweep]) -> Result<String, CompareError> {
 pub(crate) fn default_goal(sweeps: &[Sweep], metric: &str) -> Goal {
     match sweeps.iter().find(|sweep| sweep.metric == metric) {
         Some(sweep) => sweep.goal,
-        None if metric.ends_with("accuracy") || metric.ends_with("tokens_per_s") => Goal::Higher,
-        None => Goal::Lower,
+        None => metrics::default_goal(metric),
     }
 }
 
@@ -67,7 +65,7 @@ pub(crate) fn unknown(metric: &str, runs: &[Run]) -> CompareError {
 /// the runs. Where a run does not say how many questions it was asked, the smallest step between
 /// logged values stands for it. `None` for other metrics, whose values change by any amount.
 pub(crate) fn resolution<'a>(runs: impl Iterator<Item = &'a Run>, metric: &str) -> Option<f64> {
-    if !metric.ends_with("accuracy") {
+    if Metric::of_tag(metric) != Some(&ACCURACY) {
         return None;
     }
     // Training asks other questions than an evaluation.
@@ -75,7 +73,7 @@ pub(crate) fn resolution<'a>(runs: impl Iterator<Item = &'a Run>, metric: &str) 
     let (mut steps, mut values) = (Vec::new(), Vec::new());
     for run in runs {
         match run
-            .last(QUESTIONS)
+            .last(QUESTIONS.name)
             .filter(|&count| is_evaluation && count >= 1.0)
         {
             Some(count) => steps.push(1.0 / count),

@@ -13,6 +13,7 @@ use crate::settings::{label, value_text};
 use crate::statistics::Sample;
 use crate::styles::{self, by_value, distinct, values};
 use crate::variant::Variant;
+use miras_run::metrics::Metric;
 
 impl Comparison {
     /// All plots that there are data for:
@@ -59,10 +60,10 @@ impl Comparison {
     /// The axis of the compared metric, with its unit.
     fn metric_axis(&self) -> Axis {
         let metric = &self.metric;
-        Axis::numbers(match metric.rsplit('/').next() {
-            Some("loss") => format!("{metric} (nats)"),
-            Some("bits_per_byte") => format!("{metric} (bits)"),
-            _ => metric.clone(),
+        let unit = Metric::of_tag(metric).and_then(|metric| metric.unit);
+        Axis::numbers(match unit {
+            Some(unit) => format!("{metric} ({unit})"),
+            None => metric.clone(),
         })
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use miras_config::{Layers, Renamed};
 use miras_log::JsonLines;
+use miras_run::metrics::{SECONDS, SKIPPED, TOKENS_PER_S};
 use miras_run::{Cost, Goal, Inputs, RunFolder, RunRecord, SourceTree, Status, Summary};
 use miras_sweep::Trial;
 use serde::Serialize;
@@ -20,8 +21,6 @@ use crate::settings::{Settings, value_text};
 const GENERATOR: &str = "sha256-generator:";
 /// How an earlier version marked a hash of generated rows, which depends on the seed.
 const ROWS: &str = "sha256-generated:";
-/// The tag of the number of skipped steps.
-const SKIPPED: &str = "train/skipped";
 /// Retention gates that had no key `anchored` in earlier versions, and no anchor. Every settled
 /// configuration of this version has the key, whose default is another value.
 const UNANCHORED: [&str; 3] = ["lq", "kl", "elastic_net"];
@@ -263,7 +262,7 @@ impl Run {
         let is_missing = |(tag, &end): (&String, &f64)| {
             let is_same = |logged: f64| (logged - end).abs() <= end.abs() * 1e-9;
             let logged = self.logged(tag).next_back();
-            tag != SKIPPED && end.is_finite() && !logged.is_some_and(is_same)
+            tag != SKIPPED.name && end.is_finite() && !logged.is_some_and(is_same)
         };
         let mut ended = self.summary.as_ref()?.metrics.iter();
         let last = self.points.last().map_or(0, |point| point.step);
@@ -272,7 +271,7 @@ impl Run {
 
     /// Steps that were skipped because something in them was not finite.
     pub fn skipped(&self) -> u64 {
-        let count = self.last(SKIPPED).filter(|count| count.is_finite());
+        let count = self.last(SKIPPED.name).filter(|count| count.is_finite());
         count.unwrap_or(0.0) as u64
     }
 
@@ -331,7 +330,7 @@ impl Run {
 
     /// The median of the logged speeds.
     pub fn tokens_per_s(&self) -> Option<f64> {
-        let speeds = self.logged("perf/tokens_per_s");
+        let speeds = self.logged(TOKENS_PER_S.name);
         let speeds: Vec<f64> = speeds.filter(|speed| speed.is_finite()).collect();
         (!speeds.is_empty()).then(|| Data::new(speeds).median())
     }
@@ -453,13 +452,13 @@ fn number(value: &Value) -> Option<f64> {
 
 /// Sets the seconds of each point to those of the newest point at or before it that tells them.
 fn set_seconds(points: &mut [Point]) {
-    let logs_seconds = points.iter().any(|p| p.values.contains_key("perf/seconds"));
+    let logs_seconds = points.iter().any(|p| p.values.contains_key(SECONDS.name));
     let mut now = None;
     let mut tokens = 0;
     for point in points {
         if logs_seconds {
-            now = point.values.get("perf/seconds").copied().or(now);
-        } else if let Some(&speed) = point.values.get("perf/tokens_per_s")
+            now = point.values.get(SECONDS.name).copied().or(now);
+        } else if let Some(&speed) = point.values.get(TOKENS_PER_S.name)
             && speed > 0.0
         {
             let passed = point.tokens.saturating_sub(tokens) as f64 / speed;

@@ -1,26 +1,11 @@
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{Batch, DataError, Description};
-
-/// How scored targets are reported, always beside the loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// Tokens are text: the loss of all scored tokens over ln 2 and over the bytes of their text.
-    BitsPerByte,
-    /// Tokens are answers: the share of scored targets that the model ranks first.
-    Accuracy,
-}
 
 /// A source of training and evaluation batches.
 pub trait Dataset: Send + Sync {
     /// Number of token values; every token is below it.
     fn vocab(&self) -> usize;
-
-    /// The metric that is reported beside the loss.
-    fn metric(&self) -> Metric;
 
     /// The rows `rows` of training step `step`, counted from 0.
     ///

@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 
+use miras_run::{hex, sha256_hex};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::Batch;
 
 /// What a run should remember of its data.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Description {
     /// Kind of data, as in [`KINDS`](crate::KINDS).
     pub kind: &'static str,
@@ -62,7 +63,7 @@ pub struct DataFile {
 
 /// The fingerprint of bytes held in memory.
 pub(crate) fn of_bytes(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex(&Sha256::digest(bytes)))
+    format!("sha256:{}", sha256_hex(bytes))
 }
 
 /// The fingerprint of a generator: its settings, and batches that it made with a fixed seed.
@@ -78,14 +79,4 @@ pub(crate) fn of_generator(settings: &str, batches: &[Batch]) -> String {
         }
     }
     format!("sha256-generator:{}", hex(&hash.finalize()))
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -1,4 +1,7 @@
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 
@@ -216,6 +219,12 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// For `map_err`: a file or folder that cannot be read.
+    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Read { path, source }
+    }
+
     /// Whether the cause is a disk or a file, and not the configuration.
     pub fn is_outside(&self) -> bool {
         matches!(

@@ -5,7 +5,35 @@ use serde::{Deserialize, Serialize};
 use miras_random::Stream;
 
 use crate::{
-    Batch, DataError, Dataset, Description, Metric, Problem, describe, problem::check_seq_len,
+    Batch, DataError, DataKind, Dataset, Description, Kind, Problem, describe, kinds::SEQ_LEN,
+    problem::check_seq_len,
+};
+
+pub(crate) const KIND: Kind = Kind {
+    name: "mqar",
+    summary: "multi-query associative recall: key-value pairs first, keys asked after a gap",
+    keys: &[
+        (
+            "vocab",
+            "number of token values; keys come from the lower half, values from the upper",
+        ),
+        SEQ_LEN,
+        ("pairs", "key-value pairs at the start of a sequence"),
+        (
+            "gap",
+            "filler tokens, at least, between the last pair and the first query",
+        ),
+        (
+            "queries",
+            "how often each key is asked in a training sequence; once in an evaluation",
+        ),
+        (
+            "filler",
+            "what stands between the queries: \"blank\" (token 0) or \"random\"",
+        ),
+    ],
+    default: || MqarConfig::default().into(),
+    take: |section| Ok(section.part::<MqarConfig>()?.into()),
 };
 
 /// The filler token of `filler = "blank"`.
@@ -56,9 +84,31 @@ impl Default for MqarConfig {
     }
 }
 
-impl MqarConfig {
-    /// All problems; empty if there are none.
-    pub fn validate(&self) -> Vec<Problem> {
+impl DataKind for MqarConfig {
+    fn seq_len(&self) -> usize {
+        self.seq_len
+    }
+
+    fn vocab(&self) -> Result<usize, DataError> {
+        Ok(self.vocab)
+    }
+
+    fn open(&self, seed: u64) -> Result<Box<dyn Dataset>, DataError> {
+        Ok(Box::new(Mqar::new(self, seed)?))
+    }
+
+    fn generator(&self) -> Option<String> {
+        let filler = match self.filler {
+            Filler::Blank => "blank",
+            Filler::Random => "random",
+        };
+        Some(format!(
+            "mqar: vocab {}, pairs {}, gap {}, filler {filler}",
+            self.vocab, self.pairs, self.gap
+        ))
+    }
+
+    fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::from_iter(check_seq_len(self.seq_len));
         for (field, value) in [("pairs", self.pairs), ("queries", self.queries)] {
             if value == 0 {
@@ -77,7 +127,9 @@ impl MqarConfig {
         }
         problems
     }
+}
 
+impl MqarConfig {
     fn too_few_keys(&self) -> String {
         format!(
             "vocab = {} has {keys} keys, and the keys of a row are all different: the largest value that fits is {keys}, got {}",
@@ -288,10 +340,6 @@ impl Dataset for Mqar {
         self.config.vocab
     }
 
-    fn metric(&self) -> Metric {
-        Metric::Accuracy
-    }
-
     fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
         self.batch(step, rows)
     }
@@ -318,18 +366,8 @@ impl Dataset for Mqar {
                 "recall of {} pairs over a gap of {} tokens, {} tokens a row, vocabulary {}",
                 config.pairs, config.gap, config.seq_len, config.vocab
             ),
-            train_bytes: None,
-            valid_bytes: None,
             fingerprint: self.fingerprint.clone(),
-            valid_fingerprint: None,
-            tokenizer: None,
-            notes: Vec::new(),
-            file_count: 0,
-            files: Vec::new(),
+            ..Description::default()
         }
     }
 }
-
-#[cfg(test)]
-#[path = "mqar_tests.rs"]
-mod tests;

@@ -2,7 +2,7 @@ use std::{ops::Range, sync::Arc};
 
 use miras_random::Stream;
 
-use crate::{Batch, DataError, Dataset, Description, Metric, Tokenizer, source::Tokens};
+use crate::{Batch, DataError, Dataset, Description, Tokenizer, source::Tokens};
 
 /// Language modelling: the target of each token is the next one.
 ///
@@ -90,10 +90,6 @@ impl Windows {
 impl Dataset for Windows {
     fn vocab(&self) -> usize {
         self.tokenizer.vocab()
-    }
-
-    fn metric(&self) -> Metric {
-        Metric::BitsPerByte
     }
 
     fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {

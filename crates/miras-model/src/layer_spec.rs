@@ -46,7 +46,11 @@ impl LayerSpec {
                 return Err(tree.error(&key_path(&entry, "at"), message, None));
             }
             let inherit = |tree: &mut Tree, table: &str| {
-                tree.inherit(&key_path(&entry, table), table, &shared_keys(table, registry))
+                tree.inherit(
+                    &key_path(&entry, table),
+                    table,
+                    &shared_keys(table, registry),
+                )
             };
             inherit(tree, MIXER)?;
             let kind = Tables::new(tree, &entry, registry, None).kind(MixerSpec::NAMES)?;

@@ -11,7 +11,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 /// Lower-case hexadecimal digits.
-pub(crate) fn hex(digest: &[u8]) -> String {
+pub fn hex(digest: &[u8]) -> String {
     let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     nibbles
         .filter_map(|nibble| char::from_digit(nibble.into(), 16))

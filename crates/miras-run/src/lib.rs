@@ -20,6 +20,7 @@
 //! - [`Checkpoints`] saves, finds, verifies and prunes checkpoints.
 //! - [`RunRecord`] is `run.json`, [`Summary`] is `summary.json`, [`Export`] is `export.json` in a
 //!   folder of weights outside of a run; each carries the checksum of its own text.
+//! - [`metrics`] is the list of what is measured: names, units, which values are better.
 //! - [`RunError`] names the place of each failure and what to do.
 //!
 //! The crate does not depend on tensors: the caller writes the files of a checkpoint.
@@ -60,6 +61,7 @@ mod inputs;
 mod layout;
 mod lock;
 mod manifest;
+pub mod metrics;
 mod names;
 mod new_folder;
 mod policy;
@@ -71,7 +73,7 @@ mod summary;
 mod vouched;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Found, Saved};
-pub use checksum::{sha256_hex, short_checksums};
+pub use checksum::{hex, sha256_hex, short_checksums};
 pub use counts::counted;
 pub use error::{Damaged, Fault, Result, RunError};
 pub use export::{Export, Exported};

@@ -5,13 +5,16 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor};
 use miras_data::{Batch, Dataset, Selection};
 use miras_model::{LanguageModel, ModelState, Pass};
+use miras_run::metrics::Means;
 
-use crate::SpecError;
 use crate::read::{Tokens, read};
+use crate::{SpecError, Task};
 
 /// An evaluation: what is read, and how.
 #[derive(Clone, Copy)]
 pub struct Evaluate<'a> {
+    /// What makes losses of the model's outputs.
+    pub task: &'a dyn Task,
     /// A model without gradients.
     pub model: &'a LanguageModel,
     /// Whose held-out rows are read.
@@ -83,6 +86,15 @@ impl Sum {
     /// Share of targets ranked first.
     pub fn accuracy(&self) -> f64 {
         self.hits / self.weight
+    }
+
+    /// Means over the scored targets.
+    pub fn means(&self) -> Means {
+        Means {
+            loss: self.mean_loss(),
+            accuracy: Some(self.accuracy()),
+            bytes: self.bytes / self.weight,
+        }
     }
 
     /// All bits over all bytes; none where targets are no text.
@@ -212,9 +224,7 @@ impl Evaluate<'_> {
         let batch = self.data.eval_rows(rows.starts)?;
         let tokens = Tokens::new(&batch, self.device);
         let earlier = rows.state.clone();
-        let scores = self
-            .model
-            .score(tokens.inputs, tokens.targets, rows.state, self.pass);
+        let scores = (self.task).score(self.model, tokens, rows.state, self.pass);
         let numbers = read(Tensor::cat(vec![scores.losses, scores.hits], 0))?;
         let (losses, hits) = numbers.split_at(batch.targets.len());
         let end = rows.offset + batch.len;

@@ -1,8 +1,8 @@
 //! What a run is, without training it: its configuration, its stored weights, how a model is
 //! measured.
 //!
-//! - [`RunConfig`] is the whole configuration, read from TOML and checked; [`metrics`] names what
-//!   a run logs.
+//! - [`RunConfig`] is the whole configuration, read from TOML and checked; its [`Task`] is what
+//!   the model is trained for.
 //! - [`stored_config`], [`with_stored_tokenizer`] and [`tokenizer_fingerprint`] read what the
 //!   folder of a run holds; [`Weights`] puts the weights of a checkpoint or an export into a model.
 //! - [`Evaluate`] measures a model on held-out rows, in training and afterwards.
@@ -18,11 +18,11 @@ mod evaluate;
 mod fingerprints;
 mod init_from;
 mod machine;
-pub mod metrics;
 mod open;
 pub mod read;
 mod stored_config;
 mod stored_tokenizer;
+mod task;
 mod weights;
 
 pub use config::{
@@ -39,4 +39,5 @@ pub use miras_model::MixerSpec;
 pub use open::Reopened;
 pub use stored_config::{stored_config, stored_layers};
 pub use stored_tokenizer::{stored_tokenizer, tokenizer_files, with_stored_tokenizer};
+pub use task::{Task, TrainingLoss};
 pub use weights::Weights;

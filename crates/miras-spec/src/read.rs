@@ -95,13 +95,6 @@ impl Tokens {
             weights: Tensor::from_data(TensorData::new(batch.weights.clone(), shape), device),
         }
     }
-
-    /// How much of the scored targets the logits rank first, in the sum of weights.
-    pub fn hits(&self, logits: Tensor<3>) -> Tensor<1> {
-        let [rows, len, _] = logits.dims();
-        let first = logits.argmax(2).reshape([rows, len]);
-        sum(first.equal(self.targets.clone()).float() * self.weights.clone())
-    }
 }
 
 /// How much a batch counts.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use miras_config::{ConfigError, Layers, Tree, fields_of, item_path};
 use miras_run::Goal;
+use miras_run::metrics::{EVAL_LOSS, default_goal};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -75,7 +76,7 @@ impl Default for Keys {
         Self {
             mode: Mode::Grid,
             seeds: Vec::new(),
-            metric: "eval/loss".to_owned(),
+            metric: EVAL_LOSS.to_owned(),
             goal: None,
             points: None,
             draw_seed: 1,
@@ -146,13 +147,8 @@ impl SweepSpec {
     }
 
     fn goal(&self) -> Goal {
-        let is_accuracy = self.keys.metric.ends_with("accuracy");
-        let by_name = if is_accuracy {
-            Goal::Higher
-        } else {
-            Goal::Lower
-        };
-        self.keys.goal.unwrap_or(by_name)
+        let by_name = || default_goal(&self.keys.metric);
+        self.keys.goal.unwrap_or_else(by_name)
     }
 }
 

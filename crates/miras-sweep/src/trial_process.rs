@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use miras_run::metrics::SKIPPED;
 use miras_run::{RunError, RunFolder, Status, Summary};
 
 use crate::{
@@ -25,8 +26,6 @@ const MAX_PAUSE: Duration = Duration::from_millis(200);
 const PROGRESS: Duration = Duration::from_millis(500);
 /// Bytes that are read at the end of a file.
 const TAIL_BYTES: u64 = 1 << 14;
-/// The tag of the number of skipped steps.
-const SKIPPED: &str = "train/skipped";
 /// The exit code of a process that was asked to stop and saved its state.
 const INTERRUPTED: i32 = 130;
 
@@ -106,7 +105,7 @@ impl Work<'_> {
         {
             return Ok((summary.steps, end));
         }
-        let skipped = summary.metrics.get(SKIPPED).copied().unwrap_or(0.0);
+        let skipped = summary.metrics.get(SKIPPED.name).copied().unwrap_or(0.0);
         if 2.0 * skipped > summary.steps as f64 {
             let why = format!(
                 "skipped {skipped} of its {} steps, because something in them was not finite",

@@ -9,6 +9,7 @@ use std::{
 use miras_config::Layers;
 use miras_core::Axis;
 use miras_registry::Registry;
+use miras_run::metrics::EVAL_LOSS;
 use miras_run::{RunFolder, rfc3339};
 use miras_spec::RunConfig;
 use miras_sweep::{SweepError, SweepFolder, schedule, states};
@@ -20,7 +21,6 @@ use crate::{
     out::{Out, columns, heading},
 };
 
-const LOSS: &str = "eval/loss";
 /// The fewest columns of the name and the model, the widest cells.
 const LEAST: usize = 12;
 
@@ -87,7 +87,7 @@ impl Entry {
             None if logged.is_torn => ("metrics torn".to_owned(), logged.step, logged.tokens),
             None => ("stopped".to_owned(), logged.step, logged.tokens),
         };
-        let loss = (summary.as_ref()).and_then(|summary| summary.metrics.get(LOSS).copied());
+        let loss = (summary.as_ref()).and_then(|summary| summary.metrics.get(EVAL_LOSS).copied());
         Ok(Self {
             name: name.to_owned(),
             is_sweep: false,
@@ -220,7 +220,7 @@ impl Logged {
             };
             logged.step = line["step"].as_u64().unwrap_or(logged.step);
             logged.tokens = line["tokens"].as_u64().or(logged.tokens);
-            logged.loss = line[LOSS].as_f64().or(logged.loss);
+            logged.loss = line[EVAL_LOSS].as_f64().or(logged.loss);
         }
         logged
     }
@@ -244,7 +244,10 @@ fn age(passed: Duration) -> String {
 
 /// The table in so many columns; names and models are cut short where it is wider.
 fn table(entries: &[Entry], columns: usize) -> String {
-    let head = ["name", "model", "status", "step", LOSS, "tokens", "age"].map(str::to_owned);
+    let head = [
+        "name", "model", "status", "step", EVAL_LOSS, "tokens", "age",
+    ]
+    .map(str::to_owned);
     let mut rows = vec![head];
     rows.extend(entries.iter().map(Entry::cells));
     let mut widths: Vec<usize> = (0..rows[0].len())

@@ -2,11 +2,11 @@
 
 use miras_data::Dataset;
 use miras_model::{Ablation, Pass};
+use miras_run::metrics::{LOSS, Means, Metric};
 use miras_spec::{Evaluate, Nonfinite, RunConfig, StartFrom, StateRule, Sum};
 
 use crate::TrainError;
 use crate::learner::Learner;
-use crate::scored::Scored;
 
 /// What an evaluation found.
 pub(crate) struct Evaluation {
@@ -30,6 +30,7 @@ pub(crate) fn evaluate(
     ablation: Ablation,
 ) -> Result<Evaluation, TrainError> {
     let evaluate = Evaluate {
+        task: config.task(),
         model: &learner.frozen(),
         data,
         selection: &config.eval.selection(data, config.data.seq_len()),
@@ -46,13 +47,17 @@ pub(crate) fn evaluate(
     };
     let found = evaluate.run(&|_| {})?;
     let all = Sum::total(&found.positions);
-    let scored = Scored::of(&all);
-    let mut values = vec![(format!("{prefix}/loss"), scored.loss)];
-    values.extend(scored.secondary_metric(data.metric(), prefix));
+    let means = all.means();
     Ok(Evaluation {
-        loss: scored.loss,
-        values,
+        loss: means.loss,
+        values: values(&[&LOSS, config.metric()], &means, prefix),
         targets: all.weight,
         nonfinite: found.nonfinite,
     })
+}
+
+/// The metrics that were measured, by their tags.
+pub(crate) fn values(metrics: &[&Metric], means: &Means, prefix: &str) -> Vec<(String, f64)> {
+    let measured = |metric: &&Metric| Some((metric.under(prefix), metric.value(means)?));
+    metrics.iter().filter_map(measured).collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use miras_log::Status as Logged;
+use miras_run::metrics::SKIPPED;
 use miras_run::{Status, Summary, shell_word};
 use miras_spec::OnNonfinite;
 
@@ -128,7 +129,7 @@ fn summarize(session: &Session, status: Status, message: Option<String>) -> Resu
 fn last_values(session: &Session) -> BTreeMap<String, f64> {
     let mut values = session.log.last().clone();
     if session.config.train.on_nonfinite == OnNonfinite::Skip {
-        values.insert("train/skipped".to_owned(), session.state.skipped as f64);
+        values.insert(SKIPPED.name.to_owned(), session.state.skipped as f64);
     }
     values
 }

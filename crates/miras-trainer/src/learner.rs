@@ -8,8 +8,8 @@ use miras_model::{
     LanguageModel, ModelState, Parameter, ParameterGroup, ParameterGroups, Pass, Precision,
     parameters, ungrouped,
 };
-use miras_spec::read::{ReadBack, Tokens, sum as sum_of, weight_of};
-use miras_spec::{OptimConfig, RunConfig};
+use miras_spec::read::{ReadBack, Tokens, weight_of};
+use miras_spec::{OptimConfig, RunConfig, Task};
 
 use crate::TrainError;
 use crate::carried::Carried;
@@ -19,6 +19,7 @@ use crate::norm::{Huge, Norm, Squares};
 
 /// A model and its optimiser.
 pub(crate) struct Learner {
+    pub(crate) task: &'static dyn Task,
     pub(crate) model: LanguageModel,
     pub(crate) optimizer: ModuleOptimizer,
     /// What memories keep from step to step, if they do.
@@ -104,6 +105,7 @@ impl Learner {
         let model = LanguageModel::new(&config.model, vocab, config.train.seed, &with_gradients);
         let groups = groups(&model)?;
         Ok(Self {
+            task: config.task(),
             optimizer: optimizer(&config.optim, &model, &groups),
             model,
             carried: Carried::new(&config.train),
@@ -198,16 +200,14 @@ impl Learner {
         for (at, batch) in batches.iter().enumerate() {
             let tokens = Tokens::new(batch, &self.device.clone().autodiff());
             let earlier = (self.carried.as_ref()).and_then(|carried| carried.state(at));
-            let output = self.model.forward(tokens.inputs.clone(), earlier, pass);
+            let found = (self.task).train(&self.model, tokens, earlier, pass, wants_accuracy);
             if self.carried.is_some() {
-                states.push(output.state.detach());
+                states.push(found.state.detach());
             }
-            if wants_accuracy {
-                let right = tokens.hits(output.logits.clone()).inner();
-                hits.push(numbers.add(right.div_scalar(total)));
+            if let Some(found) = found.hits {
+                hits.push(numbers.add(found.inner().div_scalar(total)));
             }
-            let each = LanguageModel::token_losses(output.logits, tokens.targets);
-            let loss = sum_of(each * tokens.weights).div_scalar(total);
+            let loss = found.loss.div_scalar(total);
             losses.push(numbers.add(loss.clone().inner()));
             let gradients = match scale {
                 None => loss.backward(),

@@ -25,7 +25,6 @@ mod request;
 mod run;
 mod samples;
 mod saver;
-mod scored;
 mod session;
 mod snapshot;
 mod start;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use miras_config::{Origins, annotated, flat};
-use miras_data::Metric;
 use miras_log::{HParam, JsonLines, Status, TensorBoard, Tracker, Trackers};
+use miras_run::metrics::{EVAL_LOSS, GRAD_NORM, LOSS, Metric, SECONDS, TOKENS_PER_S, of_memory};
 use miras_run::{RunFolder, sha256_hex};
-use miras_spec::{RunConfig, metrics};
+use miras_spec::RunConfig;
 use toml::{Table, Value};
 
 use crate::TrainError;
@@ -25,10 +25,9 @@ impl MetricsLog {
     pub(crate) fn open(
         folder: &RunFolder,
         config: &RunConfig,
-        metric: Metric,
         resumed_at: Option<u64>,
     ) -> Result<Self, TrainError> {
-        let trackers = trackers(folder, config, metric, resumed_at)?;
+        let trackers = trackers(folder, config, resumed_at)?;
         let (last, earlier) = match resumed_at {
             Some(step) => logged(folder, step)?,
             None => Default::default(),
@@ -105,7 +104,6 @@ impl MetricsLog {
 fn trackers(
     folder: &RunFolder,
     config: &RunConfig,
-    metric: Metric,
     resumed_at: Option<u64>,
 ) -> Result<Trackers, TrainError> {
     let keeps = |step: u64, tag: &str| {
@@ -122,7 +120,7 @@ fn trackers(
             TensorBoard::resume(folder.path(), step, &keeps)?,
         ),
     };
-    let columns = &config.log.hparams;
+    let (columns, metric) = (&config.log.hparams, config.metric());
     let config = &config.to_table();
     let values: BTreeMap<String, Value> = flat(config).into_iter().collect();
     let all: Vec<String> = values.keys().cloned().collect();
@@ -130,12 +128,15 @@ fn trackers(
     let hparams: Vec<(String, HParam)> = (columns.iter())
         .map(|key| (key.clone(), values.get(key).map_or(HParam::Absent, hparam)))
         .collect();
-    let secondary = format!("eval/{}", metrics::secondary(metric));
-    let shown = [metrics::EVAL_LOSS, &secondary];
-    board.hparams(&group(config), &hparams, &shown)?;
+    board.hparams(
+        &group(config),
+        &hparams,
+        &[EVAL_LOSS, &metric.under("eval")],
+    )?;
+    let (learning, memory) = (learning(metric), memory());
     board.layout(&[
-        ("Learning", &learning(metric)),
-        ("Memory, by layer", MEMORY_CHARTS),
+        ("Learning", &charts(&learning)),
+        ("Memory, by layer", &charts(&memory)),
     ])?;
     board.text(0, CONFIG, &block(&plain(config)))?;
     Ok(Trackers(vec![Box::new(lines), Box::new(board)]))
@@ -155,34 +156,49 @@ fn is_due(config: &RunConfig, step: u64, tag: &str) -> bool {
         Some("control") => false,
         // They are never made for an end.
         Some("histograms") => true,
-        _ if tag == "perf/seconds" => is_logged || is_evaluated,
+        _ if tag == SECONDS.name => is_logged || is_evaluated,
         _ => is_logged,
     }
 }
 
+/// A chart: its title, and a pattern of the tags in it.
+type Chart = (String, String);
+
+fn charts(all: &[Chart]) -> Vec<(&str, &str)> {
+    all.iter()
+        .map(|(title, tags)| (&**title, &**tags))
+        .collect()
+}
+
 /// The charts of learning: what is lower or higher when a model is better, and its cost.
-fn learning(metric: Metric) -> [(&'static str, &'static str); 5] {
-    let (title, tag) = match metric {
-        Metric::Accuracy => ("Accuracy, held out", r"^eval/accuracy$"),
-        Metric::BitsPerByte => ("Bits a byte, held out", r"^eval/bits_per_byte$"),
+fn learning(metric: &Metric) -> Vec<Chart> {
+    let chart = |metric: &Metric, prefix: &str, data: &str| {
+        let title = metric.title.unwrap_or(metric.name);
+        Chart::from((
+            format!("{title}{data}"),
+            format!("^{prefix}{}$", metric.name),
+        ))
     };
-    [
-        ("Loss, held out", r"^eval/loss$"),
-        (title, tag),
-        ("Loss, training", r"^train/loss$"),
-        ("Norm of the gradient", r"^optim/grad_norm$"),
-        ("Tokens a second", r"^perf/tokens_per_s$"),
+    vec![
+        chart(&LOSS, "eval/", ", held out"),
+        chart(metric, "eval/", ", held out"),
+        chart(&LOSS, "train/", ", training"),
+        chart(&GRAD_NORM, "", ""),
+        chart(&TOKENS_PER_S, "", ""),
     ]
 }
 
-/// What memories do, a line for each run and layer.
-const MEMORY_CHARTS: &[(&str, &str)] = &[
-    ("Surprise", r"^memory/\d+/surprise$"),
-    ("Surprise that stands out", r"^memory/\d+/surprise_share$"),
-    ("Norm of a write", r"^memory/\d+/write_norm$"),
-    ("Retention", r"^memory/\d+/retention$"),
-    ("Norm of the state", r"^memory/\d+/state_norm$"),
-];
+/// The charts of what memories do, a line for each run and layer.
+fn memory() -> Vec<Chart> {
+    of_memory()
+        .filter_map(|metric| {
+            Some((
+                metric.title?.to_owned(),
+                format!(r"^memory/\d+/{}$", metric.name),
+            ))
+        })
+        .collect()
+}
 
 /// The tags that have a point at one step already.
 #[derive(Debug, Default)]

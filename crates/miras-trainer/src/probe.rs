@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use miras_data::Batch;
 use miras_engine::Probe;
 use miras_model::{ParameterGroup, Pass, parameters};
+use miras_run::metrics::{
+    CAPPED, INNER_LOSS, RETENTION, STATE_NORM, SURPRISE, SURPRISE_SHARE, WRITE_NORM,
+};
+use miras_spec::RunConfig;
 use miras_spec::read::{Tokens, read};
-use miras_spec::{RunConfig, metrics};
 
 use crate::TrainError;
 use crate::learner::Learner;
@@ -95,19 +98,19 @@ fn scalars_of(layer: usize, probe: &Probe, threshold: f64) -> Vec<(String, f64)>
     let mut found = Vec::new();
     // Not every bias has a loss.
     if !probe.loss.is_empty() {
-        found.push(("inner_loss", mean(&probe.loss)));
+        found.push((&INNER_LOSS, mean(&probe.loss)));
     }
     found.extend([
-        ("surprise", mean(&probe.surprise)),
-        ("surprise_share", share),
-        ("write_norm", mean(&probe.write)),
-        ("retention", mean(&probe.retention)),
-        ("state_norm", mean(&probe.state)),
-        ("capped", mean(&probe.capped)),
+        (&SURPRISE, mean(&probe.surprise)),
+        (&SURPRISE_SHARE, share),
+        (&WRITE_NORM, mean(&probe.write)),
+        (&RETENTION, mean(&probe.retention)),
+        (&STATE_NORM, mean(&probe.state)),
+        (&CAPPED, mean(&probe.capped)),
     ]);
     let found = found.into_iter();
     found
-        .map(|(scalar, value)| (metrics::of_memory(layer, scalar), value))
+        .map(|(metric, value)| (metric.of_layer(layer), value))
         .collect()
 }
 

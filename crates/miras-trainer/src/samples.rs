@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use miras_data::{DataConfig, Tokenizer};
+use miras_data::Tokenizer;
 use miras_model::{LanguageModel, Pass, Sampler};
 use miras_spec::read::read;
 use miras_spec::{RunConfig, with_stored_tokenizer};
@@ -30,11 +30,10 @@ impl Samples {
         }
         let stored = config.data.absolute().map_err(TrainError::NoFolder)?;
         let (data, _) = with_stored_tokenizer(run, &stored, &config.data);
-        let tokenizer = match &data {
-            DataConfig::Builtin(_) => Tokenizer::bytes(),
-            DataConfig::Text(text) => Tokenizer::open(&text.tokenizer)?,
+        let tokenizer = match data.tokenizer() {
+            Some(setting) => Tokenizer::open(setting)?,
             // Refused with the configuration.
-            DataConfig::Mqar(_) => return Ok(None),
+            None => return Ok(None),
         };
         let prompts = (config.log.samples.iter())
             .map(|prompt| Ok((prompt.clone(), tokenizer.encode(prompt.as_bytes())?)))

@@ -1,7 +1,7 @@
 //! The checkpoints of a run in progress.
 
+use miras_run::metrics::EVAL_LOSS;
 use miras_run::{CheckpointInfo, Checkpoints};
-use miras_spec::metrics::EVAL_LOSS;
 
 use crate::TrainError;
 use crate::learner::Learner;

@@ -4,23 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use miras_data::{Batch, Dataset, Metric};
+use miras_data::{Batch, Dataset};
 use miras_log::{Progress, Span, Tick};
 use miras_model::{Ablation, parameters};
+use miras_run::metrics::{
+    ACCURACY, EVAL_LOSS, GRAD_NORM, LOSS, LR, Means, QUESTIONS, SECONDS, SKIPPED, TOKENS_PER_S,
+};
 use miras_run::{Best, Goal, RunFolder};
-use miras_spec::metrics::{EVAL_LOSS, QUESTIONS};
 use miras_spec::read::weight_of;
 use miras_spec::{OnNonfinite, RunConfig, StateRule, learning_rate};
 
 use crate::cpu_reference::{CpuReference, VerifiedLearner};
-use crate::evaluation::evaluate;
+use crate::evaluation::{self, evaluate};
 use crate::learner::{Fault, Gradients};
 use crate::metrics_log::MetricsLog;
 use crate::nonfinite::{Cause, cause, first_nonfinite, locate};
 use crate::probe::{Due, probe};
 use crate::samples::Samples;
 use crate::saver::{Occasion, Saver};
-use crate::scored::Scored;
 use crate::snapshot::State;
 use crate::start::PreparedRun;
 use crate::{RunRequest, TrainError, banner};
@@ -74,7 +75,7 @@ impl Session {
         let state = prepared.state;
         let samples = Samples::new(&config, prepared.folder.path())?;
         let resumed_at = prepared.resumed.then_some(state.step);
-        let log = MetricsLog::open(&prepared.folder, &config, data.metric(), resumed_at)?;
+        let log = MetricsLog::open(&prepared.folder, &config, resumed_at)?;
         let evaluated = (prepared.eval)
             .filter(|_| log.had_at_resume(EVAL_LOSS))
             .map(|loss| (state.step, loss));
@@ -151,7 +152,7 @@ impl Session {
     fn step(&mut self) -> Result<Option<String>, TrainError> {
         let step = self.state.step + 1;
         let is_logged = self.is_logged(step);
-        let wants_accuracy = is_logged && self.data.metric() == Metric::Accuracy;
+        let wants_accuracy = is_logged && self.config.metric() == &ACCURACY;
         let lr = learning_rate(&self.config.optim, self.state.step);
         let clip = self.config.optim.clip;
 
@@ -165,8 +166,8 @@ impl Session {
 
         let loss = gradients.loss;
         let mut values = self.training_metrics(&batches, &gradients);
-        values.push(("optim/lr".to_owned(), lr));
-        values.push(("optim/grad_norm".to_owned(), gradients.norm.value));
+        values.push((LR.name.to_owned(), lr));
+        values.push((GRAD_NORM.name.to_owned(), gradients.norm.value));
         if let Some(fault) = gradients.fault(clip) {
             if let Some(place) = self.skip_or_stop(&batches, &gradients, &fault)? {
                 self.log_scalars(step, &values)?;
@@ -184,13 +185,13 @@ impl Session {
             }
             self.state.skipped_in_a_row = 0;
             if is_logged {
-                values.push(("perf/tokens_per_s".to_owned(), self.speed(&batches)));
-                values.push(("perf/seconds".to_owned(), self.seconds()));
+                values.push((TOKENS_PER_S.name.to_owned(), self.speed(&batches)));
+                values.push((SECONDS.name.to_owned(), self.seconds()));
                 values.extend(probed);
             }
         }
         if self.config.train.on_nonfinite == OnNonfinite::Skip {
-            values.push(("train/skipped".to_owned(), self.state.skipped as f64));
+            values.push((SKIPPED.name.to_owned(), self.state.skipped as f64));
         }
 
         self.state.step = step;
@@ -237,14 +238,12 @@ impl Session {
     /// The loss of a step, and the metric beside it.
     fn training_metrics(&self, batches: &[Batch], gradients: &Gradients) -> Vec<(String, f64)> {
         let bytes = batches.iter().map(|batch| batch.bytes).sum::<u64>() as f64;
-        let scored = Scored {
+        let means = Means {
             loss: gradients.loss,
             accuracy: gradients.accuracy,
             bytes: bytes / batches.iter().map(weight_of).sum::<f64>(),
         };
-        let mut values = vec![("train/loss".to_owned(), scored.loss)];
-        values.extend(scored.secondary_metric(self.data.metric(), "train"));
-        values
+        evaluation::values(&[&LOSS, self.config.metric()], &means, "train")
     }
 
     /// Logs the histograms of a step, and gives the scalars of its memories, where they are due.
@@ -301,12 +300,12 @@ impl Session {
         let text: Vec<String> = (values.iter())
             .map(|(tag, value)| format!("{tag} {value:.4}"))
             .collect();
-        if self.data.metric() == Metric::Accuracy {
-            values.push((QUESTIONS.to_owned(), found.targets));
+        if self.config.metric() == &ACCURACY {
+            values.push((QUESTIONS.name.to_owned(), found.targets));
         }
         if !self.is_logged(step) {
             // Curves against time need the time of their points.
-            values.push(("perf/seconds".to_owned(), self.seconds()));
+            values.push((SECONDS.name.to_owned(), self.seconds()));
         }
         self.log_scalars(step, &values)?;
         self.evaluated = Some((step, found.loss));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use miras_data::{Amount, DataConfig, Selection};
+use miras_data::{Amount, DataConfig, DataKind, Selection};
 use miras_model::ModelState;
 use miras_spec::{Evaluate, StartFrom, StateRule, Sum};
 
@@ -81,7 +81,7 @@ pub fn evaluate_watched(
         name: description.name,
         bytes: description.valid_bytes,
         fingerprint: (description.valid_fingerprint).unwrap_or(description.fingerprint),
-        generator: held_out::generator(&held_out.config),
+        generator: held_out.config.generator(),
     };
     let mut notes = description.notes;
     notes.extend(notes::of_size(request, amount));
@@ -267,6 +267,7 @@ impl Measure<'_> {
     /// The sums at each position.
     fn positions(&self, held_out: &HeldOut, watch: &dyn Fn(u64)) -> Result<Vec<Sum>, UseError> {
         let evaluate = Evaluate {
+            task: self.trained.config.task(),
             model: &self.trained.model,
             data: held_out.set.as_ref(),
             selection: &self.selection,

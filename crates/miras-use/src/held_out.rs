@@ -1,7 +1,7 @@
 //! The data of an evaluation: those of the run, changed as asked, or any text.
 
 use miras_config::Layers;
-use miras_data::{DataConfig, DataError, Dataset, Filler, Paths, TextConfig, open_held_out};
+use miras_data::{DataConfig, DataError, Dataset, Paths, TextConfig, open_held_out};
 use miras_spec::RunConfig;
 
 use crate::{EvalRequest, Trained, UseError};
@@ -22,27 +22,12 @@ pub(crate) fn open(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, 
     } else {
         text(trained, request)?
     };
-    if !matches!(held_out.config, DataConfig::Mqar(_)) {
+    if held_out.config.tokenizer().is_some() {
         // Whether it is the one of training.
         trained.tokenizer_of(&held_out.config)?;
     }
     trained.check_vocab(held_out.set.vocab())?;
     Ok(held_out)
-}
-
-/// What generated data are, whatever their seed and the length of their rows; none for text.
-pub(crate) fn generator(data: &DataConfig) -> Option<String> {
-    let DataConfig::Mqar(config) = data else {
-        return None;
-    };
-    let filler = match config.filler {
-        Filler::Blank => "blank",
-        Filler::Random => "random",
-    };
-    Some(format!(
-        "mqar: vocab {}, pairs {}, gap {}, filler {filler}",
-        config.vocab, config.pairs, config.gap
-    ))
 }
 
 /// The data of the run with as many pairs a row; none if so many do not fit.

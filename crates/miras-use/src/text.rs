@@ -45,7 +45,7 @@ impl Trained {
             DataConfig::Text(config) => {
                 Some(&*config.separator).filter(|separator| !separator.is_empty())
             }
-            DataConfig::Builtin(_) | DataConfig::Mqar(_) => None,
+            _ => None,
         }
     }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use glob::Pattern;
+use miras_run::shell_word;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{SeqAccess, Visitor},
@@ -72,9 +73,7 @@ pub(crate) fn listed<'a>(paths: impl Iterator<Item = &'a Path>) -> String {
 
 /// A path or another text as a word of a shell command.
 pub(crate) fn in_shell(word: impl AsRef<OsStr>) -> String {
-    let word = word.as_ref().to_string_lossy();
-    // A word with a NUL byte, which no command can be given, is shown as it is.
-    shlex::try_quote(&word).map_or_else(|_| word.to_string(), Into::into)
+    shell_word(&word.as_ref().to_string_lossy())
 }
 
 /// One path or a list of them; written in a configuration as a string or a list of strings.
@@ -185,17 +184,6 @@ mod tests {
             ("", String::new()),
         ] {
             assert_eq!(absolute(given).unwrap(), expected);
-        }
-    }
-
-    #[test]
-    fn words_of_a_command_are_quoted_where_a_shell_needs_it() {
-        for (path, expected) in [
-            ("my/books.txt", "my/books.txt"),
-            ("my books.txt", "'my books.txt'"),
-            ("it's.txt", "\"it's.txt\""),
-        ] {
-            assert_eq!(in_shell(path), expected);
         }
     }
 

@@ -7,10 +7,10 @@ use std::{
 };
 
 use flate2::read::MultiGzDecoder;
-use miras_run::{AtomicFile, remove_left};
+use miras_run::{AtomicFile, hex, remove_left};
 use sha2::{Digest, Sha256};
 
-use crate::{DataError, describe::hex};
+use crate::DataError;
 
 /// The folders to try for decompressed copies, in order.
 pub(crate) fn folders() -> Vec<PathBuf> {
@@ -29,40 +29,38 @@ fn candidates(cache: Option<OsString>, home: Option<OsString>) -> Vec<PathBuf> {
         .collect()
 }
 
+/// What the first folder gives that can be written and has room; the last one's error if none can.
+pub(super) fn in_first<T>(
+    folders: &[PathBuf],
+    mut make: impl FnMut(&Path) -> Result<T, DataError>,
+) -> Result<T, DataError> {
+    let mut last = None;
+    for folder in folders {
+        match make(folder) {
+            Err(error @ (DataError::Cache { .. } | DataError::TokenCache { .. })) => {
+                last = Some(error);
+            }
+            made => return made,
+        }
+    }
+    Err(last.unwrap_or_else(|| DataError::TokenCache {
+        folder: PathBuf::new(),
+        source: io::ErrorKind::NotFound.into(),
+    }))
+}
+
 /// The decompressed copy of a `.gz` file, made if it does not exist.
 ///
 /// The name of the copy depends on the path, size and date of the file, so a changed file is
 /// decompressed again.
 pub(super) fn decompressed(path: &Path, folders: &[PathBuf]) -> Result<PathBuf, DataError> {
-    let key = key(path).map_err(|source| DataError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let mut last = None;
-    for folder in folders {
+    let key = key(path).map_err(DataError::read(path))?;
+    in_first(folders, |folder| {
         let copy = folder.join(&key);
-        if copy.is_file() {
-            return Ok(copy);
+        if !copy.is_file() {
+            decompress(path, folder, &copy)?;
         }
-        // If a folder cannot be written, the next one is tried.
-        match begin(folder, &copy) {
-            Ok(file) => match decompress(path, folder, file) {
-                Ok(()) => return Ok(copy),
-                // The same if it has no room.
-                Err(DataError::Cache { source, .. }) => last = Some((folder, source)),
-                Err(error) => return Err(error),
-            },
-            Err(error) => last = Some((folder, error)),
-        }
-    }
-    let (folder, source) = last.map_or_else(
-        || (PathBuf::new(), io::ErrorKind::NotFound.into()),
-        |(folder, error)| (folder.clone(), error),
-    );
-    Err(DataError::Cache {
-        path: path.to_owned(),
-        folder,
-        source,
+        Ok(copy)
     })
 }
 
@@ -74,18 +72,15 @@ pub(super) fn begin(folder: &Path, path: &Path) -> io::Result<AtomicFile> {
     Ok(AtomicFile::create_private(path)?)
 }
 
-/// Decompresses into `copy`, a file in `folder`, and gives it its name.
-fn decompress(path: &Path, folder: &Path, mut copy: AtomicFile) -> Result<(), DataError> {
-    let file = File::open(path).map_err(|source| DataError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+/// Decompresses into `copy`, a file of `folder`.
+fn decompress(path: &Path, folder: &Path, copy: &Path) -> Result<(), DataError> {
     let unwritten = |source| DataError::Cache {
         path: path.to_owned(),
         folder: folder.to_owned(),
         source,
     };
-    let mut decoder = MultiGzDecoder::new(file);
+    let mut copy = begin(folder, copy).map_err(unwritten)?;
+    let mut decoder = MultiGzDecoder::new(File::open(path).map_err(DataError::read(path))?);
     let mut buffer = vec![0; 1 << 16];
     loop {
         let count = match decoder.read(&mut buffer) {

@@ -4,6 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use miras_run::hex;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     DataError, Paths,
-    describe::{DataFile, hex},
+    describe::DataFile,
     paths::is_compressed,
     source::{Bytes, read_at, train_bytes},
 };
@@ -186,10 +187,7 @@ impl Corpus {
         }
         let mut hash = Sha256::new();
         for segment in &self.segments {
-            let key = cache::key(&segment.path).map_err(|source| DataError::Read {
-                path: segment.origin.clone(),
-                source,
-            })?;
+            let key = cache::key(&segment.path).map_err(DataError::read(&segment.origin))?;
             hash.update(key);
         }
         Ok(format!("{fingerprint} {}", hex(&hash.finalize())))
@@ -239,12 +237,8 @@ impl Segment {
         } else {
             origin.to_owned()
         };
-        let unreadable = |source| DataError::Read {
-            path: origin.to_owned(),
-            source,
-        };
-        let file = File::open(&path).map_err(unreadable)?;
-        let len = file.metadata().map_err(unreadable)?.len();
+        let file = File::open(&path).map_err(DataError::read(origin))?;
+        let len = file.metadata().map_err(DataError::read(origin))?.len();
         Ok(Self {
             origin: origin.to_owned(),
             path,
@@ -317,10 +311,7 @@ impl Segment {
                 File::open(&self.path).and_then(|file| read_at(&file, &self.path, offset, buffer))
             }
         };
-        result.map_err(|source| DataError::Read {
-            path: self.origin.clone(),
-            source,
-        })
+        result.map_err(DataError::read(&self.origin))
     }
 }
 

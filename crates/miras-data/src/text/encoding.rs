@@ -4,12 +4,11 @@
 //! them has its own tokens.
 
 use std::{
-    io,
     ops::Range,
     path::{Path, PathBuf},
 };
 
-use miras_run::AtomicFile;
+use miras_run::hex;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -19,7 +18,6 @@ use super::{
 };
 use crate::{
     DataError, Tokenizer,
-    describe::hex,
     source::{Span, Tokens},
     tokenizer::blocks::Blocks,
 };
@@ -66,8 +64,7 @@ impl<'a> Encoding<'a> {
     ) -> Result<TokenFile, DataError> {
         let name = self.name()?;
         let vocab = self.tokenizer.vocab();
-        let mut last = None;
-        for folder in folders {
+        cache::in_first(folders, |folder| {
             let path = folder.join(format!("{}.tokens", hex(&name[..16])));
             match TokenFile::open(&path, &name, vocab) {
                 Ok(file) => return Ok(file),
@@ -76,34 +73,17 @@ impl<'a> Encoding<'a> {
                     notes.push(format!("`{}` {why}: made anew", path.display()));
                 }
             }
-            // If a folder cannot be written, the next one is tried.
-            match cache::begin(folder, &path) {
-                Ok(file) => {
-                    match self.write(folder, file, name) {
-                        Ok(()) => {}
-                        // The same if it has no room.
-                        Err(DataError::TokenCache { source, .. }) => {
-                            last = Some((folder.clone(), source));
-                            continue;
-                        }
-                        Err(error) => return Err(error),
-                    }
-                    let written = TokenFile::open(&path, &name, vocab);
-                    let written = written.map_err(|_| DataError::DamagedTokens { path })?;
-                    notes.push(format!(
-                        "encoded {} bytes as {} tokens, kept in `{}`",
-                        self.text.len(),
-                        written.len(),
-                        written.path.display()
-                    ));
-                    return Ok(written);
-                }
-                Err(error) => last = Some((folder.clone(), error)),
-            }
-        }
-        let (folder, source) =
-            last.unwrap_or_else(|| (PathBuf::new(), io::ErrorKind::NotFound.into()));
-        Err(DataError::TokenCache { folder, source })
+            self.write(folder, &path, name)?;
+            let written = TokenFile::open(&path, &name, vocab);
+            let written = written.map_err(|_| DataError::DamagedTokens { path })?;
+            notes.push(format!(
+                "encoded {} bytes as {} tokens, kept in `{}`",
+                self.text.len(),
+                written.len(),
+                written.path.display()
+            ));
+            Ok(written)
+        })
     }
 
     fn within(&self) -> Range<u64> {
@@ -128,12 +108,13 @@ impl<'a> Encoding<'a> {
         Ok(hash.finalize().into())
     }
 
-    /// Encodes into `file`, which is in `folder`, and gives it its name.
-    fn write(&self, folder: &Path, file: AtomicFile, name: [u8; 32]) -> Result<(), DataError> {
+    /// Encodes into the file `path` of `folder`.
+    fn write(&self, folder: &Path, path: &Path, name: [u8; 32]) -> Result<(), DataError> {
         let unwritten = |source| DataError::TokenCache {
             folder: folder.to_owned(),
             source,
         };
+        let file = cache::begin(folder, path).map_err(unwritten)?;
         let mut writer = Writer::new(file, self.tokenizer.vocab()).map_err(unwritten)?;
         let mut waiting = Vec::new();
         let mut bytes = 0;

@@ -123,16 +123,14 @@ fn expand(field: &'static str, given: &str) -> Result<Vec<Found>, DataError> {
 
 /// Adds the files below a folder in the order of their names.
 fn walk(folder: &Path, files: &mut Vec<Found>) -> Result<(), DataError> {
-    let unreadable = |source| DataError::Read {
-        path: folder.to_owned(),
-        source,
-    };
-    let entries = fs::read_dir(folder).map_err(unreadable)?;
-    let mut entries = entries.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    let entries = fs::read_dir(folder).map_err(DataError::read(folder))?;
+    let mut entries = entries
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(DataError::read(folder))?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
-        let kind = entry.file_type().map_err(unreadable)?;
+        let kind = entry.file_type().map_err(DataError::read(folder))?;
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }

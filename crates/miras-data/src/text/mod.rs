@@ -18,7 +18,8 @@ use crate::{
     source::{Bytes, Span, Tokens},
     windows::Windows,
 };
-pub(crate) use cache::folders as cache_folders;
+use cache::folders as cache_folders;
+pub(crate) use config::KIND;
 pub use config::TextConfig;
 use config::VALID_FRACTION;
 use corpus::Corpus;
@@ -48,14 +49,12 @@ pub fn open_held_out(
     let mut description = Description {
         kind: "text",
         name: config.path.to_string(),
-        train_bytes: None,
         valid_bytes: Some(corpus.len()),
         fingerprint: corpus.fingerprint()?,
-        valid_fingerprint: None,
-        tokenizer: None,
         notes: [found.left_out(), notes::of_files(&corpus)?].concat(),
         file_count,
         files,
+        ..Description::default()
     };
     let text = Span::whole(corpus.clone());
     let notes = &mut description.notes;
@@ -91,12 +90,16 @@ fn tokens_of(
     Ok(Arc::new(encoding.tokens(caches, notes)?))
 }
 
-/// Opens the files; `caches` are the folders to try for decompressed copies and tokens.
-pub(crate) fn open(
+/// Opens text whose settings have no problem, as [`open`](crate::open), with other folders than the
+/// user's to try for decompressed copies and tokens.
+///
+/// # Errors
+/// If files cannot be read or do not fit the settings, or no cache folder can be written.
+pub fn open(
     config: &TextConfig,
     seed: u64,
     caches: &[PathBuf],
-) -> Result<Windows, DataError> {
+) -> Result<Box<dyn Dataset>, DataError> {
     let tokenizer = Tokenizer::open(&config.tokenizer)?;
     let mut found = find::Finder::default();
     let mut corpus = |field, paths| -> Result<Arc<Corpus>, DataError> {
@@ -152,26 +155,12 @@ pub(crate) fn open(
         tokens_of(valid, valid_corpus, &tokenizer, caches, notes)?,
     );
     description.tokenizer = tokenized(&tokenizer, parts.0.len(), parts.1.len());
-    Windows::new(
+    let windows = Windows::new(
         parts,
         Arc::new(tokenizer),
         config.seq_len,
         seed,
         description,
-    )
+    )?;
+    Ok(Box::new(windows))
 }
-
-#[cfg(test)]
-mod error_tests;
-#[cfg(test)]
-mod files_tests;
-#[cfg(test)]
-mod format_tests;
-#[cfg(test)]
-mod stream_tests;
-#[cfg(test)]
-mod testkit;
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-mod token_tests;

@@ -181,10 +181,7 @@ impl Tokens for TokenFile {
     fn read(&self, offset: u64, buffer: &mut [i32]) -> Result<(), DataError> {
         let mut bytes = vec![0; buffer.len() * self.width];
         let at = HEAD_BYTES + offset * self.width as u64;
-        read_at(&self.file, &self.path, at, &mut bytes).map_err(|source| DataError::Read {
-            path: self.path.clone(),
-            source,
-        })?;
+        read_at(&self.file, &self.path, at, &mut bytes).map_err(DataError::read(&self.path))?;
         for (token, bytes) in buffer.iter_mut().zip(bytes.chunks_exact(self.width)) {
             let mut whole = [0; 4];
             whole[..self.width].copy_from_slice(bytes);

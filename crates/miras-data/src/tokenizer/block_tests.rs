@@ -1,7 +1,14 @@
 use std::{env, fs, sync::Arc};
 
-use super::{blocks::Blocks, testkit::*, *};
+use super::{blocks::Blocks, *};
 use crate::source::Span;
+
+const TOKENIZER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/stories-512.json");
+const AWKWARD: &str = include_str!("../../fixtures/awkward.txt");
+
+fn tokenizer() -> Tokenizer {
+    Tokenizer::open(TOKENIZER).unwrap()
+}
 
 /// The blocks of a text.
 fn blocks(text: &[u8], tokenizer: &Tokenizer, sizes: (usize, usize)) -> Vec<Vec<u8>> {
@@ -24,7 +31,7 @@ fn tokens(blocks: &[Vec<u8>], tokenizer: &Tokenizer) -> Vec<i32> {
 #[test]
 fn blocks_have_the_tokens_of_the_whole_text() {
     let tokenizer = tokenizer();
-    let text = awkward();
+    let text = AWKWARD;
     let whole = tokenizer.encode(text.as_bytes()).unwrap();
     for size in [300, 301, 512, 700, 1000, 4000] {
         let blocks = blocks(text.as_bytes(), &tokenizer, (size, 1 << 14));
@@ -65,7 +72,7 @@ fn text_without_a_place_to_cut_is_cut_between_characters() {
 #[test]
 fn a_tokenizer_that_joins_lines_is_not_cut_there() {
     // Without a pattern, a line end merges with what follows it.
-    let json = fs::read_to_string(path()).unwrap();
+    let json = fs::read_to_string(TOKENIZER).unwrap();
     let mut json: serde_json::Value = serde_json::from_str(&json).unwrap();
     json["pre_tokenizer"]["use_regex"] = false.into();
     json["added_tokens"][0]["id"] = 512.into();

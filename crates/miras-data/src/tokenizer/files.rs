@@ -7,11 +7,11 @@ use std::{
 };
 
 use flate2::read::MultiGzDecoder;
+use miras_run::hex;
 use sha2::{Digest, Sha256};
 
 use crate::{
     DataError,
-    describe::hex,
     paths::{
         is_compressed,
         missing::{WantedAs, suggestion},
@@ -160,10 +160,7 @@ fn there(folder: &Path, name: &str) -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    let bytes = fs::read(path).map_err(|source| DataError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = fs::read(path).map_err(DataError::read(path))?;
     if !is_compressed(path) {
         return Ok(bytes);
     }

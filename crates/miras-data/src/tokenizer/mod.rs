@@ -161,9 +161,3 @@ impl Tokenizer {
 
 #[cfg(test)]
 mod block_tests;
-#[cfg(test)]
-mod error_tests;
-#[cfg(test)]
-pub(crate) mod testkit;
-#[cfg(test)]
-mod tests;

@@ -117,7 +117,11 @@ impl MemorySpec {
     /// Parameters of projections, convolutions, norms and gates.
     fn around(&self) -> usize {
         let rule = &self.choice.rule;
-        let rates = rule.gates().iter().filter(|gate| gate.map.has_rate()).count();
+        let rates = rule
+            .gates()
+            .iter()
+            .filter(|gate| gate.map.has_rate())
+            .count();
         let gates = self.keys.heads * (self.projected() * (self.dim + 1) + rates);
         let erase = self.keys.of_keys() * self.d_k() * usize::from(rule.bias.has_erase_key());
         self.widths().parameters(&self.keys) + gates + erase

@@ -5,8 +5,7 @@ use miras_model::{MixerKeys, MixerSpec, ModelConfig};
 use miras_registry::Registry;
 
 use super::{
-    CheckpointConfig, EvalConfig, LogConfig, OptimConfig, RunConfig, TrainConfig, data,
-    eval::BATCHES,
+    CheckpointConfig, EvalConfig, LogConfig, OptimConfig, RunConfig, TrainConfig, eval::BATCHES,
 };
 
 /// Keys that had other names in earlier versions, which are read still.
@@ -105,8 +104,7 @@ pub(super) fn all(registry: &Registry) -> Vec<String> {
         paths.extend(keys.iter().map(|key| format!("{section}.{key}")));
     }
     for kind in KINDS {
-        let keys = data::keys(&(kind.default)());
-        paths.extend(keys.iter().map(|key| format!("data.{key}")));
+        paths.extend(kind.key_names().map(|key| format!("data.{key}")));
     }
     paths
 }
@@ -134,8 +132,8 @@ pub(super) fn of(config: &RunConfig) -> Vec<String> {
             paths.extend(keys.iter().map(|key| format!("{section}.{key}")));
         }
     }
-    let keys = data::keys(&config.data);
-    paths.extend(keys.iter().map(|key| format!("data.{key}")));
+    let data = config.data.entry();
+    paths.extend(data.key_names().map(|key| format!("data.{key}")));
     for choice in config.model.mixer.memories() {
         for axis in Axis::ALL {
             let part = config.registry.find(axis, choice.kind(axis));

@@ -57,7 +57,7 @@ impl LogConfig {
             let mistake = tree.error("log.hparams", message, help);
             tree.note(mistake)?;
         }
-        let has_text = !matches!(data, Some(DataConfig::Mqar(_)));
+        let has_text = data.is_none_or(|data| data.tokenizer().is_some());
         let mistake = if config.samples.iter().any(String::is_empty) {
             Some((
                 "log.samples has an empty prompt",

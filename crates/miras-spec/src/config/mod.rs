@@ -1,7 +1,6 @@
 //! The whole configuration of a run, from its layers to one checked value.
 
 mod checkpoint;
-mod data;
 mod eval;
 mod keys;
 mod log;
@@ -13,12 +12,13 @@ mod train;
 use std::io;
 
 use miras_config::{ConfigError, Layers, Origins, Renamed, Tree};
-use miras_data::{DataConfig, Metric};
+use miras_data::DataConfig;
 use miras_model::ModelSpec;
 use miras_registry::Registry;
+use miras_run::metrics::{
+    ACCURACY, GRAD_NORM, LOSS, LR, QUESTIONS, SECONDS, SKIPPED, TOKENS_PER_S, of_memory,
+};
 use toml::{Table, Value};
-
-use crate::metrics;
 
 pub use checkpoint::CheckpointConfig;
 pub use eval::{Control, EvalConfig};
@@ -75,7 +75,7 @@ impl RunConfig {
     /// the same configuration.
     pub fn to_table(&self) -> Table {
         let mut table = self.model.to_table();
-        table.insert("data".into(), Value::Table(data::to_table(&self.data)));
+        table.insert("data".into(), Value::Table(self.data.to_table()));
         for (name, section) in [
             ("train", section(&self.train)),
             ("optim", section(&self.optim)),
@@ -90,32 +90,23 @@ impl RunConfig {
 
     /// The tags of the scalars that a run has logged when it is over, sorted.
     pub fn metrics(&self) -> Vec<String> {
-        let metric = match self.data {
-            DataConfig::Mqar(_) => Metric::Accuracy,
-            DataConfig::Builtin(_) | DataConfig::Text(_) => Metric::BitsPerByte,
-        };
-        let secondary = metrics::secondary(metric);
-        let mut tags: Vec<String> = [
-            "optim/lr",
-            "optim/grad_norm",
-            "perf/tokens_per_s",
-            "perf/seconds",
-        ]
-        .map(str::to_owned)
-        .into();
+        let metric = self.metric();
+        let always = [&LR, &GRAD_NORM, &TOKENS_PER_S, &SECONDS];
+        let mut tags = always.map(|metric| metric.name.to_owned()).to_vec();
         let controls = self.eval.controls.iter();
         let controls = controls.map(|control| format!("control/{}", control.name()));
         let prefixes = ["train".to_owned(), "eval".to_owned()];
         for prefix in prefixes.into_iter().chain(controls) {
-            tags.extend([format!("{prefix}/loss"), format!("{prefix}/{secondary}")]);
+            tags.extend([&LOSS, metric].map(|metric| metric.under(&prefix)));
         }
-        if metric == Metric::Accuracy {
-            tags.push(metrics::QUESTIONS.to_owned());
+        if metric == &ACCURACY {
+            tags.push(QUESTIONS.name.to_owned());
         }
         if self.train.on_nonfinite == OnNonfinite::Skip {
-            tags.push("train/skipped".to_owned());
+            tags.push(SKIPPED.name.to_owned());
         }
-        tags.extend(metrics::of_memories(self.model.memory_layers()));
+        let layers = self.model.memory_layers().into_iter();
+        tags.extend(layers.flat_map(|layer| of_memory().map(move |one| one.of_layer(layer))));
         tags.sort();
         tags
     }
@@ -169,7 +160,7 @@ impl RunConfig {
             "`miras-train sweep FILE`, which trains many trials out of one file",
         );
         let model = tree.attempt(&[], |tree| ModelSpec::take(tree, registry));
-        let data = tree.attempt(&["data"], data::take);
+        let data = tree.attempt(&["data"], |tree| DataConfig::take(&mut tree.at("data")));
         let train = tree.attempt(&["train"], |tree| {
             TrainConfig::take(tree, data.as_ref(), model.as_ref())
         });

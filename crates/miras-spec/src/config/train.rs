@@ -125,7 +125,7 @@ impl TrainConfig {
         model: Option<&ModelSpec>,
     ) -> Result<Self, ConfigError> {
         let mut config: Self = tree.section("train")?;
-        let seq_len = data.map(DataConfig::seq_len);
+        let seq_len = data.map(|data| data.seq_len());
         let most = MOST_TOKENS / seq_len.unwrap_or(1).max(1);
         let of_length = seq_len.map_or_else(String::new, |seq_len| {
             format!(" of data.seq_len = {seq_len}")
@@ -251,9 +251,12 @@ fn can_carry(tree: &Tree, data: &DataConfig, model: &ModelSpec) -> Result<(), Co
         let help = format!("set train.state = \"reset\", or {instead}");
         Err(tree.error("train.state", message, Some(help)))
     };
-    if matches!(data, DataConfig::Mqar(_)) {
+    if data.tokenizer().is_none() {
+        let kind = data.kind();
         return refused(
-            "needs data in order, but the sequences of data.kind = \"mqar\" are independent",
+            &format!(
+                "needs data in order, but the sequences of data.kind = {kind:?} are independent"
+            ),
             "data.kind = \"text\" or \"builtin\"",
         );
     }

@@ -90,9 +90,8 @@ impl OfModel {
 
     fn forward(&self) -> Result<(), TrainError> {
         let tokens = Tokens::new(&self.batch, &self.device);
-        let output = (self.frozen).forward(tokens.inputs, None, Pass::default());
-        let losses = LanguageModel::token_losses(output.logits, tokens.targets);
-        read(losses.mean())?;
+        let found = (self.learner.task).train(&self.frozen, tokens, None, Pass::default(), false);
+        read(found.loss)?;
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use miras_config::Layers;
-use miras_data::{Batch, DataError, Dataset, Description, Metric};
+use miras_data::{Batch, DataError, Dataset, Description};
 use miras_log::{Console, ProgressMode};
 use miras_registry::Registry;
 use miras_spec::RunConfig;
@@ -210,10 +210,6 @@ struct Mischievous {
 impl Dataset for Mischievous {
     fn vocab(&self) -> usize {
         self.inner.vocab()
-    }
-
-    fn metric(&self) -> Metric {
-        self.inner.metric()
     }
 
     fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {

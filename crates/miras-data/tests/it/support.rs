@@ -1,18 +1,31 @@
-//! What the tests of this module share.
+//! What the tests share.
 
-use std::{fs, io::Write};
+use std::{fs, io::Write, path::PathBuf};
 
 use flate2::{Compression, write::GzEncoder};
+use miras_data::{
+    Amount, Batch, DataError, DataKind, Dataset, Paths, Selection, TextConfig, Tokenizer, open_text,
+};
 use tempfile::TempDir;
 
-use super::*;
-use crate::{Amount, Batch, Dataset, Paths, Selection};
+/// Line ends of all kinds, runs of white space, long lines, contractions, characters of two to
+/// four bytes, an added token.
+pub(crate) const AWKWARD: &str = include_str!("../../fixtures/awkward.txt");
+
+/// 512 byte-level tokens, trained on the built-in corpus; `tokenizer.rs` makes the file.
+pub(crate) fn tokenizer_path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/stories-512.json")
+}
+
+pub(crate) fn tokenizer() -> Tokenizer {
+    Tokenizer::open(tokenizer_path().to_str().unwrap()).unwrap()
+}
 
 /// A folder with files, and a cache folder inside it that walks do not see.
-pub(super) struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    pub(super) fn new(files: &[(&str, &[u8])]) -> Self {
+    pub(crate) fn new(files: &[(&str, &[u8])]) -> Self {
         let place = Self(TempDir::new().unwrap());
         for (name, bytes) in files {
             let path = place.0.path().join(name);
@@ -22,15 +35,15 @@ impl Place {
         place
     }
 
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.0.path().join(name).to_str().unwrap().to_owned()
     }
 
-    pub(super) fn caches(&self) -> [PathBuf; 1] {
+    pub(crate) fn caches(&self) -> [PathBuf; 1] {
         [self.0.path().join(".cache")]
     }
 
-    pub(super) fn config(&self, names: &[&str]) -> TextConfig {
+    pub(crate) fn config(&self, names: &[&str]) -> TextConfig {
         TextConfig {
             path: self.paths(names),
             seq_len: 16,
@@ -38,32 +51,35 @@ impl Place {
         }
     }
 
-    pub(super) fn paths(&self, names: &[&str]) -> Paths {
+    pub(crate) fn paths(&self, names: &[&str]) -> Paths {
         let list: Vec<_> = names.iter().map(|name| self.path(name)).collect();
-        let text = toml::Value::try_from(list).unwrap();
-        text.try_into().unwrap()
+        list.into()
     }
 
-    pub(super) fn open(&self, config: &TextConfig, seed: u64) -> Result<Windows, DataError> {
+    pub(crate) fn open(
+        &self,
+        config: &TextConfig,
+        seed: u64,
+    ) -> Result<Box<dyn Dataset>, DataError> {
         assert_eq!(config.validate(), []);
-        open(config, seed, &self.caches())
+        open_text(config, seed, &self.caches())
     }
 }
 
 /// Bytes whose windows of four are all different, without NUL.
-pub(super) fn text(count: usize) -> Vec<u8> {
+pub(crate) fn text(count: usize) -> Vec<u8> {
     let digits = |number: usize| format!("{number:05}\n").into_bytes();
     (0..).flat_map(digits).take(count).collect()
 }
 
-pub(super) fn gz(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 /// All evaluation rows in order, `rows` at once.
-pub(super) fn whole_evaluation(data: &dyn Dataset, rows: usize) -> Vec<Batch> {
+pub(crate) fn whole_evaluation(data: &dyn Dataset, rows: usize) -> Vec<Batch> {
     let len = data.eval_rows(&[0]).unwrap().len;
     let all = Selection::new(Amount::All, None, len, data.eval_tokens()).unwrap();
     let starts: Vec<u64> = all.starts().collect();

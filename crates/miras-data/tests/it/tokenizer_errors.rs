@@ -1,9 +1,10 @@
 use std::fs;
 
+use miras_data::{DataError, Tokenizer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{testkit::path, *};
+use crate::support::tokenizer_path as path;
 
 /// A folder of files, and what is said to the tokenizer in it.
 struct Place(TempDir);
@@ -254,6 +255,6 @@ fn dropout_truncation_and_padding_are_off() {
     place.write("changed.json", &json.to_string());
     let changed = Tokenizer::open(&place.setting("changed.json")).unwrap();
     let text = b"Anna put the red key under the lamp and went away.";
-    let expected = testkit::tokenizer().encode(text).unwrap();
+    let expected = crate::support::tokenizer().encode(text).unwrap();
     assert_eq!(changed.encode(text).unwrap(), expected);
 }

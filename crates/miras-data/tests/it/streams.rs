@@ -1,5 +1,6 @@
-use super::testkit::{Place, text};
-use crate::{DataError, Dataset};
+use miras_data::DataError;
+
+use crate::support::{Place, text};
 
 /// 2706 of the 3007 bytes are for training.
 const TRAIN: usize = 2706;

@@ -1,10 +1,8 @@
-use std::{error::Error, fs};
+use std::{error::Error, fs, path::PathBuf};
 
-use super::{
-    testkit::{Place, gz, text},
-    *,
-};
-use crate::{Dataset, Paths};
+use miras_data::{DataConfig, DataError, Paths, TextConfig, open, open_text};
+
+use crate::support::{Place, gz, text};
 
 /// The error and its causes as one line, with the folder of the test as `DIR`.
 fn error(place: &Place, change: impl FnOnce(&mut TextConfig)) -> String {
@@ -151,7 +149,7 @@ fn a_cache_that_cannot_be_written_is_named() {
     let place = place();
     let config = place.config(&["books/moby_dick.txt.gz"]);
     let folder = PathBuf::from(place.path("good.txt/cache"));
-    let error = open(&config, 0, &[folder]).err().unwrap();
+    let error = open_text(&config, 0, &[folder]).err().unwrap();
     assert!(
         chain(&place, &error).starts_with(
             "cannot write a decompressed copy of `DIR/books/moby_dick.txt.gz` to `DIR/good.txt/cache`; \
@@ -253,9 +251,7 @@ fn impossible_values_are_refused_all_at_once() {
         separator: String::new(),
         allow_binary: false,
     };
-    let error = crate::open(&crate::DataConfig::Text(config), 0)
-        .err()
-        .unwrap();
+    let error = open(&DataConfig::Text(config), 0).err().unwrap();
     assert_eq!(error.field(), Some("path"));
     assert_eq!(
         error.to_string(),

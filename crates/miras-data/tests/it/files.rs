@@ -1,13 +1,8 @@
 //! Several files: what stands between them, how they are split, and what is said about them.
 
-use super::{
-    testkit::{Place, gz, text},
-    *,
-};
-use crate::{
-    Dataset,
-    tokenizer::testkit::{path, tokenizer},
-};
+use miras_data::{Dataset, TextConfig};
+
+use crate::support::{Place, gz, text, tokenizer, tokenizer_path as path};
 
 /// The notes with the folder of the test as `DIR`.
 fn notes(place: &Place, config: &TextConfig) -> Vec<String> {
@@ -53,8 +48,8 @@ fn a_separator_stands_between_files_and_nowhere_else() {
             let expected = place.open(&whole, 3).unwrap();
             assert_eq!(data.describe().fingerprint, expected.describe().fingerprint);
             assert_eq!(data.describe().valid_bytes, expected.describe().valid_bytes);
-            assert_eq!(evaluated(&data), evaluated(&expected));
-            assert_eq!(trained(&data), trained(&expected));
+            assert_eq!(evaluated(&*data), evaluated(&*expected));
+            assert_eq!(trained(&*data), trained(&*expected));
             for index in 0..20 {
                 assert_eq!(
                     data.train_batch(index, 0..8).unwrap(),
@@ -102,13 +97,13 @@ fn no_token_reaches_over_the_border_of_two_files() {
         config.separator = separator.to_owned();
         let expected = [encode(&a), between, encode(&b)].concat();
         let data = place.open(&config, 0).unwrap();
-        assert_eq!(evaluated(&data), expected[1..], "{separator:?}");
+        assert_eq!(evaluated(&*data), expected[1..], "{separator:?}");
         assert_ne!(expected, joined, "the test's own border must matter");
         let bytes = tokenizer().decode(&expected);
         assert_eq!(bytes, format!("{a}{separator}{b}").into_bytes());
         // Once more from the cache.
         let again = place.open(&config, 0).unwrap();
-        assert_eq!(evaluated(&again), expected[1..], "{separator:?}");
+        assert_eq!(evaluated(&*again), expected[1..], "{separator:?}");
     }
 }
 
@@ -129,7 +124,7 @@ fn many_small_files_have_the_tokens_of_each() {
         .flat_map(|text| [vec![511], tokenizer.encode(text.as_bytes()).unwrap()])
         .collect();
     let separated = separated.concat();
-    let found = evaluated(&data);
+    let found = evaluated(&*data);
     assert!(found.len() > 1000 && separated.ends_with(&found));
 }
 

@@ -1,10 +1,8 @@
 //! Files whose bytes are not the text that is in them, and text with flaws.
 
-use super::{
-    testkit::{Place, gz, text},
-    *,
-};
-use crate::Dataset;
+use miras_data::TextConfig;
+
+use crate::support::{Place, gz, text};
 
 /// The error with the folder of the test as `DIR`.
 fn refused(place: &Place, config: &TextConfig) -> String {

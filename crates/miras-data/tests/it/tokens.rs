@@ -1,25 +1,25 @@
-use std::fs;
+use std::{fs, path::PathBuf};
 
-use super::{
-    testkit::{Place, whole_evaluation},
-    *,
-};
-use crate::{
-    Dataset,
-    tokenizer::testkit::{awkward, path, tokenizer},
-};
+use miras_data::{Dataset, TextConfig, Tokenizer, open_held_out, open_text};
+
+use crate::support::{AWKWARD, Place, tokenizer, tokenizer_path, whole_evaluation};
 
 /// The awkward text, of 2 parts: 9 tenths and 1.
 fn place() -> (Place, Vec<u8>, TextConfig) {
-    let text = awkward().into_bytes();
+    let text = AWKWARD.as_bytes().to_vec();
     let place = Place::new(&[("a.txt", &text)]);
     let mut config = place.config(&["a.txt"]);
-    config.tokenizer = path().to_str().unwrap().to_owned();
+    config.tokenizer = tokenizer_path().to_str().unwrap().to_owned();
     (place, text, config)
 }
 
+/// Bytes of the training part.
+fn train_bytes(all: usize) -> usize {
+    (all as f64 * (1.0 - 0.1)) as usize
+}
+
 fn parts(text: &[u8]) -> [Vec<i32>; 2] {
-    let cut = crate::source::train_bytes(text.len() as u64, 0.1) as usize;
+    let cut = train_bytes(text.len());
     [&text[..cut], &text[cut..]].map(|part| tokenizer().encode(part).unwrap())
 }
 
@@ -61,7 +61,7 @@ fn evaluation_counts_the_bytes_of_all_scored_tokens() {
     let data = place.open(&config, 1).unwrap();
     for rows in [1, 3, 50] {
         let (mut targets, mut bytes) = (Vec::new(), 0);
-        for batch in whole_evaluation(&data, rows) {
+        for batch in whole_evaluation(&*data, rows) {
             bytes += batch.bytes;
             let scored = (0..batch.weights.len()).filter(|&at| batch.weights[at] > 0.0);
             targets.extend(scored.map(|at| batch.targets[at]));
@@ -92,7 +92,7 @@ fn streams_follow_the_tokens_in_order() {
 }
 
 /// How many parts were encoded when the data were opened.
-fn encoded(data: &Windows) -> usize {
+fn encoded(data: &dyn Dataset) -> usize {
     let notes = data.describe().notes;
     let encoded = notes.iter().filter(|note| note.starts_with("encoded "));
     encoded.count()
@@ -102,28 +102,28 @@ fn encoded(data: &Windows) -> usize {
 fn a_text_is_encoded_once() {
     let (place, text, config) = place();
     let first = place.open(&config, 1).unwrap();
-    assert_eq!(encoded(&first), 2, "{:?}", first.describe().notes);
+    assert_eq!(encoded(&*first), 2, "{:?}", first.describe().notes);
     let files = caches(&place);
     assert_eq!(files.len(), 2, "{files:?}");
     let again = place.open(&config, 1).unwrap();
-    assert_eq!(encoded(&again), 0);
+    assert_eq!(encoded(&*again), 0);
     assert_eq!(
         again.train_batch(0, 0..4).unwrap(),
         first.train_batch(0, 0..4).unwrap()
     );
     // Another text, split or tokenizer has tokens of its own.
     fs::write(place.path("a.txt"), [&text[1..], b"!"].concat()).unwrap();
-    assert_eq!(encoded(&place.open(&config, 1).unwrap()), 2);
+    assert_eq!(encoded(&*place.open(&config, 1).unwrap()), 2);
     let mut other = config.clone();
     other.valid_fraction = Some(0.2);
-    assert_eq!(encoded(&place.open(&other, 1).unwrap()), 2);
+    assert_eq!(encoded(&*place.open(&other, 1).unwrap()), 2);
     fs::write(
         place.path("own.json"),
-        fs::read_to_string(path()).unwrap() + "\n",
+        fs::read_to_string(tokenizer_path()).unwrap() + "\n",
     )
     .unwrap();
     other.tokenizer = place.path("own.json");
-    assert_eq!(encoded(&place.open(&other, 1).unwrap()), 2);
+    assert_eq!(encoded(&*place.open(&other, 1).unwrap()), 2);
     assert_eq!(caches(&place).len(), 8);
 }
 
@@ -181,8 +181,8 @@ fn a_cache_folder_that_cannot_be_made_leaves_the_next_one() {
     let (place, _, config) = place();
     let bad = PathBuf::from(place.path("a.txt/cache"));
     let [good] = place.caches();
-    open(&config, 0, &[bad.clone(), good]).unwrap();
-    let error = open(&config, 0, &[bad]).err().unwrap().to_string();
+    open_text(&config, 0, &[bad.clone(), good]).unwrap();
+    let error = open_text(&config, 0, &[bad]).err().unwrap().to_string();
     let expected = "cannot write encoded text to `";
     assert!(
         error.starts_with(expected) && error.contains("XDG_CACHE_HOME"),
@@ -194,7 +194,7 @@ fn a_cache_folder_that_cannot_be_made_leaves_the_next_one() {
 fn a_cache_folder_in_which_the_write_fails_leaves_the_next_one() {
     let (place, _, config) = place();
     let [good] = place.caches();
-    open(&config, 0, std::slice::from_ref(&good)).unwrap();
+    open_text(&config, 0, std::slice::from_ref(&good)).unwrap();
     let names: Vec<_> = caches(&place)
         .iter()
         .map(|path| path.file_name().unwrap().to_owned())
@@ -207,9 +207,9 @@ fn a_cache_folder_in_which_the_write_fails_leaves_the_next_one() {
     for name in &names {
         fs::create_dir_all(bad.join(name)).unwrap();
     }
-    open(&config, 0, &[bad.clone(), good]).unwrap();
+    open_text(&config, 0, &[bad.clone(), good]).unwrap();
     assert_eq!(caches(&place).len(), names.len());
-    let error = open(&config, 0, &[bad]).err().unwrap();
+    let error = open_text(&config, 0, &[bad]).err().unwrap();
     assert!(error.is_outside(), "{error}");
 }
 
@@ -239,7 +239,7 @@ fn bytes_that_are_no_text_are_tokens_of_their_own() {
     config.allow_binary = true;
     let data = place.open(&config, 0).unwrap();
     let about = data.describe().tokenizer.unwrap();
-    let cut = crate::source::train_bytes(4000, 0.1) as usize;
+    let cut = train_bytes(4000);
     let train = tokenizer().encode(&bytes[..cut]).unwrap();
     assert_eq!(about.train_tokens, train.len() as u64);
 }

@@ -1,0 +1,18 @@
+//! Data and tokenizers, through the public interface.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod builtin;
+mod files;
+mod formats;
+mod kinds;
+mod mqar;
+mod page;
+mod saved;
+mod streams;
+mod support;
+mod text;
+mod text_errors;
+mod tokenizer;
+mod tokenizer_errors;
+mod tokens;

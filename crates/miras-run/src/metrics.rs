@@ -1,0 +1,182 @@
+//! The list of what a run measures. Whoever logs, plots or compares a metric finds it here.
+
+use Aggregation::{Memory, Step, Targets, Total};
+use Goal::{Higher, Lower};
+
+use crate::Goal;
+
+/// One quantity that runs measure.
+#[derive(Debug)]
+pub struct Metric {
+    /// The end of its tags: `loss` is logged as `train/loss`, `eval/loss` and
+    /// `control/read_zero/loss`; `perf/seconds` has that one tag.
+    pub name: &'static str,
+    /// The title of its chart; none if it has no chart of its own.
+    pub title: Option<&'static str>,
+    /// The unit, for the axes of plots; none where the name says it, or there is none.
+    pub unit: Option<&'static str>,
+    /// Which values are better; none where a value is neither.
+    pub goal: Option<Goal>,
+    /// What one point is made of.
+    pub aggregation: Aggregation,
+}
+
+/// What one point of a metric is made of.
+#[derive(Debug)]
+pub enum Aggregation {
+    /// The scored targets of a step or of an evaluation; none if it was not measured.
+    Targets(fn(&Means) -> Option<f64>),
+    /// The mean over the tokens of a step and the memories of a layer: tags `memory/LAYER/NAME`.
+    Memory,
+    /// The value at a step.
+    Step,
+    /// The sum over all steps so far.
+    Total,
+}
+
+/// Means over scored targets, weighted.
+#[derive(Debug, Clone, Copy)]
+pub struct Means {
+    /// The loss, in nats for a language model.
+    pub loss: f64,
+    /// The share of targets ranked first; none if it was not asked for.
+    pub accuracy: Option<f64>,
+    /// Bytes of text that a target stands for; 0 where targets are not text.
+    pub bytes: f64,
+}
+
+impl Metric {
+    /// Its tag below a prefix, as `eval/loss`.
+    pub fn under(&self, prefix: &str) -> String {
+        format!("{prefix}/{}", self.name)
+    }
+
+    /// Its tag in the memory of one layer.
+    pub fn of_layer(&self, layer: usize) -> String {
+        format!("memory/{layer}/{}", self.name)
+    }
+
+    /// Its value over scored targets; none if it is not made of them, or was not measured.
+    pub fn value(&self, means: &Means) -> Option<f64> {
+        match self.aggregation {
+            Targets(value) => value(means),
+            Memory | Step | Total => None,
+        }
+    }
+
+    /// The metric of a tag; none for the tag of something else.
+    pub fn of_tag(tag: &str) -> Option<&'static Self> {
+        (METRICS.iter().copied()).find(|metric| match tag.strip_suffix(metric.name) {
+            Some(before) => before.is_empty() || before.ends_with('/'),
+            None => false,
+        })
+    }
+}
+
+/// A name stands for one metric.
+impl PartialEq for Metric {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// Whether lower or higher values under a tag are better: lower, if the list does not say.
+pub fn default_goal(tag: &str) -> Goal {
+    let metric = Metric::of_tag(tag);
+    metric.and_then(|metric| metric.goal).unwrap_or_default()
+}
+
+/// The tag that decides which checkpoint is best, and by which runs are compared if nothing else
+/// is asked for.
+pub const EVAL_LOSS: &str = "eval/loss";
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $constant:ident = $name:literal, $title:expr, $unit:expr, $goal:expr, $aggregation:expr;)*) => {
+        $(
+            $(#[$doc])*
+            pub static $constant: Metric = Metric {
+                name: $name,
+                title: $title,
+                unit: $unit,
+                goal: $goal,
+                aggregation: $aggregation,
+            };
+        )*
+
+        /// All metrics.
+        pub static METRICS: &[&Metric] = &[$(&$constant),*];
+    };
+}
+
+metrics! {
+    /// The mean loss over scored targets.
+    LOSS = "loss", Some("Loss"), Some("nats"), Some(Lower), Targets(|means| Some(means.loss));
+    /// The loss over ln 2 and over the bytes of the targets' text: all bits over all bytes.
+    BITS_PER_BYTE = "bits_per_byte", Some("Bits a byte"), Some("bits"), Some(Lower),
+        Targets(|means| Some(means.loss / std::f64::consts::LN_2 / means.bytes));
+    /// The share of scored targets that the model ranks first.
+    ACCURACY = "accuracy", Some("Accuracy"), None, Some(Higher), Targets(|means| means.accuracy);
+    /// The number of questions that an evaluation asks, where it measures an accuracy: one question
+    /// more or less that is answered is the smallest step of the accuracy.
+    QUESTIONS = "eval/questions", None, None, None, Step;
+    /// Steps that were skipped because something was not finite.
+    SKIPPED = "train/skipped", None, None, Some(Lower), Total;
+    /// The learning rate.
+    LR = "optim/lr", None, None, None, Step;
+    /// The norm of the whole gradient, before it is clipped.
+    GRAD_NORM = "optim/grad_norm", Some("Norm of the gradient"), None, None, Step;
+    /// Tokens of training per second since the last point.
+    TOKENS_PER_S = "perf/tokens_per_s", Some("Tokens a second"), None, Some(Higher), Step;
+    /// Seconds of the run, over all of its processes.
+    SECONDS = "perf/seconds", None, None, None, Total;
+    /// The inner loss before a token is written.
+    INNER_LOSS = "inner_loss", None, None, None, Memory;
+    /// The norm of the inner gradient.
+    SURPRISE = "surprise", Some("Surprise"), None, None, Memory;
+    /// The share of tokens whose surprise is above `log.surprise_threshold`.
+    SURPRISE_SHARE = "surprise_share", Some("Surprise that stands out"), None, None, Memory;
+    /// The norm of what a token writes.
+    WRITE_NORM = "write_norm", Some("Norm of a write"), None, None, Memory;
+    /// The share of the state that a token keeps.
+    RETENTION = "retention", Some("Retention"), None, None, Memory;
+    /// The norm of the state at the ends of chunks.
+    STATE_NORM = "state_norm", Some("Norm of the state"), None, None, Memory;
+    /// The step size after the caps over the one before: 1 where nothing is capped.
+    CAPPED = "capped", None, None, None, Memory;
+}
+
+/// The metrics of the memory of a layer, in the order of the list.
+pub fn of_memory() -> impl Iterator<Item = &'static Metric> {
+    let all = METRICS.iter().copied();
+    all.filter(|metric| matches!(metric.aggregation, Memory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tag_leads_to_its_metric() {
+        for metric in METRICS {
+            for tag in [metric.name.to_owned(), metric.under("control/read_zero")] {
+                assert_eq!(Metric::of_tag(&tag), Some(*metric), "{tag}");
+            }
+        }
+        assert_eq!(Metric::of_tag("eval/no_loss"), None);
+        assert_eq!(Metric::of_tag(EVAL_LOSS), Some(&LOSS));
+    }
+
+    #[test]
+    fn more_of_what_is_good_is_better() {
+        for (tag, goal) in [
+            ("eval/loss", Lower),
+            ("eval/bits_per_byte", Lower),
+            ("control/read_zero/accuracy", Higher),
+            ("perf/tokens_per_s", Higher),
+            ("memory/0/surprise", Lower),
+            ("nothing", Lower),
+        ] {
+            assert_eq!(default_goal(tag), goal, "{tag}");
+        }
+    }
+}
