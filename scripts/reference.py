@@ -38,7 +38,7 @@ from pathlib import Path
 
 import numpy as np
 
-DEFAULT_OUT = Path(__file__).resolve().parent.parent / "crates/miras-registry/tests/goldens"
+DEFAULT_OUT = Path(__file__).resolve().parent.parent / "crates/miras-contract/tests/goldens"
 LN_EPS = 1e-5
 
 # Central differences: largest step (the second where the first is too coarse), and how far

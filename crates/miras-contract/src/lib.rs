@@ -18,6 +18,6 @@ pub use check::{AMPLIFIED, Checked, FLOOR, FORMS, MOST, TYPICAL, WIDE, Wrong, ch
 pub use inputs::{D, G, Inputs, Size, noise, placed, tensor};
 pub use operations::{Measured, operations};
 pub use runs::{
-    Gap, Run, difference, largest_gap, made_chunk_start, made_exact, numbers, run_dual,
-    run_recurrence,
+    Gap, Run, assert_same, difference, largest_gap, made_chunk_start, made_exact, numbers,
+    run_dual, run_recurrence,
 };

@@ -161,3 +161,17 @@ pub fn largest_gap(run: &Run, truth: &Run) -> Gap {
     let largest = all.max_by(|a, b| a.size.total_cmp(&b.size));
     largest.expect("two runs have outputs")
 }
+
+/// Panics unless both runs agree in everything that both have.
+///
+/// # Panics
+/// If they differ by the tolerance or more.
+pub fn assert_same(name: &str, run: &Run, truth: &Run, tolerance: f64) {
+    let gap = largest_gap(run, truth);
+    assert!(
+        gap.size < tolerance,
+        "{name}: {} differs by {:e}",
+        gap.what,
+        gap.size
+    );
+}

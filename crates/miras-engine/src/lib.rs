@@ -6,7 +6,7 @@
 //! - [`read`] and [`write`] are its halves, for layers that do something in between.
 //!
 //! They agree in outputs and gradients for every valid combination of parts;
-//! `miras-registry/tests/suite` holds them to it. This crate knows the
+//! `miras-contract/tests/suite` holds them to it. This crate knows the
 //! traits of `miras-core` and no concrete part.
 
 mod chunk_start;

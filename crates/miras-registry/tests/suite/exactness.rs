@@ -1,10 +1,11 @@
 //! The classes of exactness, against what chunks compute.
 
-use miras_contract::{made_chunk_start, made_exact};
+use miras_contract::{
+    Inputs, combinations, difference, made_chunk_start, made_exact, numbers, run_dual,
+    run_recurrence,
+};
 use miras_engine::{Form, Read, Rule};
-use miras_registry::{Exactness, exactness};
-
-use crate::support::{Inputs, combinations, difference, numbers, run_dual, run_recurrence};
+use miras_registry::{Exactness, Registry, exactness};
 
 /// Larger than rounding, smaller than what a chunk's start is off by.
 const OFF: f64 = 1e-7;
@@ -25,9 +26,12 @@ fn gap(rule: &Rule) -> f64 {
 
 #[test]
 fn the_exact_form_exists_where_the_class_is_exact() {
-    let exact = combinations("form = 'exact'");
+    let exact = combinations(&Registry::builtin(), "form = 'exact'");
     let (mut forms, mut refused) = (0, 0);
-    for (with_form, case) in exact.into_iter().zip(combinations("")) {
+    for (with_form, case) in exact
+        .into_iter()
+        .zip(combinations(&Registry::builtin(), ""))
+    {
         let Ok(case) = case else { continue };
         let class = exactness(&case.rule);
         assert_eq!(class.is_exact(), with_form.is_ok(), "{}", case.name);
@@ -48,7 +52,7 @@ fn the_exact_form_exists_where_the_class_is_exact() {
 #[test]
 fn classes_are_as_exact_as_they_say() {
     let mut seen = Vec::new();
-    for case in combinations("").into_iter().flatten() {
+    for case in combinations(&Registry::builtin(), "").into_iter().flatten() {
         let (class, name) = (exactness(&case.rule), case.name);
         seen.push(class);
         let by_default = gap(&case.rule);

@@ -1,10 +1,12 @@
 //! What the links of retention gates are known to be.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 use burn::tensor::{Tensor, activation, s};
+use miras_contract::{G, Inputs, difference, noise, numbers, run_recurrence, tensor};
 use miras_core::{Factor, STEP, Weights};
 use miras_engine::{Rule, State, recurrence};
-
-use crate::support::{G, Inputs, choose, difference, noise, numbers, run_recurrence, tensor};
+use miras_registry::{Choice, Registry};
 
 /// A matrix, gradient descent and every gradient at its own token's memory, under `retention`;
 /// the state is the weights' own unless `retention` says that it is anchored.
@@ -18,7 +20,7 @@ fn rule(retention: &str) -> Rule {
         "[memory]\nkind = 'matrix'\n[bias]\nkind = 'l2'\n[retention]\n{retention}\n{as_printed}\n\
          [algorithm]\nkind = 'gd'\nform = 'chunk_start'\nchunk = 1\nload_cap = 0\nread = 'exact'"
     );
-    choose(&text).unwrap().rule
+    Choice::from_toml(&text, &Registry::builtin()).unwrap().rule
 }
 
 fn weights(name: &str) -> Tensor<4> {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use miras_config::{ConfigError, Layers};
-use miras_contract::{Case, Run, largest_gap};
+use miras_contract::Case;
 use miras_core::Program;
 use miras_engine::Rule;
 use miras_registry::{Choice, Registry};
 
 pub(crate) use miras_contract::{
-    FORMS, G, Inputs, difference, noise, numbers, run_dual, run_recurrence, tensor,
+    FORMS, Inputs, assert_same, difference, noise, numbers, run_dual, run_recurrence, tensor,
 };
 
 pub(crate) fn choose(text: &str) -> Result<Choice, ConfigError> {
@@ -34,15 +34,4 @@ pub(crate) fn program(rule: &Rule, d: usize) -> Arc<Program> {
 
 pub(crate) fn device() -> Device {
     Device::flex().autodiff()
-}
-
-/// Panics unless both runs agree in everything both have.
-pub(crate) fn assert_same(name: &str, run: &Run, truth: &Run, tolerance: f64) {
-    let gap = largest_gap(run, truth);
-    assert!(
-        gap.size < tolerance,
-        "{name}: {} differs by {:e}",
-        gap.what,
-        gap.size
-    );
 }

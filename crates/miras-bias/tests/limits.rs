@@ -1,18 +1,24 @@
 //! What the biases must be in the limits where another formula is known.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 use std::sync::Arc;
 
 use burn::tensor::{DType, Tensor};
+use miras_config::ConfigError;
+use miras_contract::{difference, noise, numbers, tensor};
 use miras_core::{AttentionalBias, Axis, Gates, RETENTION, STEP, THRESHOLD};
 use miras_engine::{Initial, State, Tokens, recurrence};
-use miras_registry::Registry;
-
-use crate::support::{choose, difference, noise, numbers, program, tensor};
+use miras_registry::{Choice, Registry};
 
 /// Tokens and features of the tensors below.
 const T: usize = 16;
 const D: usize = 5;
 const SHAPE: [usize; 4] = [1, 1, T, D];
+
+fn choose(text: &str) -> Result<Choice, ConfigError> {
+    Choice::from_toml(text, &Registry::builtin())
+}
 
 fn bias(text: &str) -> Arc<dyn AttentionalBias> {
     choose(&format!("[bias]\n{text}")).unwrap().rule.bias
@@ -313,7 +319,7 @@ fn recall_error(bias: &str, seed: usize, outlier: usize, factor: f64) -> f64 {
         .with(STEP, step)
         .with(RETENTION, log_keep);
     let initial = Initial {
-        program: program(&rule, d),
+        program: Arc::new(rule.memory.program(d, d).unwrap()),
         maps: vec![tensor(vec![0.0; d * d], [1, 1, d, d])],
         gains: Vec::new(),
     };

@@ -1,0 +1,13 @@
+//! What every valid combination of parts holds, in one test program.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod by_hand;
+mod channels;
+mod contract;
+mod devices;
+mod engine;
+mod goldens;
+mod halves;
+mod support;
+mod widths;
