@@ -13,7 +13,7 @@ use miras_engine::{
 };
 use miras_registry::Choice;
 use serde::{Deserialize, Serialize};
-use toml::Table;
+use toml::{Table, Value};
 
 use super::{
     Listed, MIXER, MixerKeys, NO_TOKEN, OutputGate, OutputNorm, QkNorm, Spec, Tables, TokenMixer,
@@ -145,7 +145,8 @@ impl Listed for AttentionMixer {
 impl AttentionSpec {
     fn take(tables: &mut Tables<'_>) -> Result<Self, ConfigError> {
         let keys = tables.attempt(MIXER, |section| {
-            let keys = MixerKeys::take(section)?;
+            let mut section = section.with_hints(defaults());
+            let keys = MixerKeys::take(&mut section)?;
             if keys.of_keys() != keys.of_values() {
                 let message = format!(
                     "attention has as many heads of values as of keys, and there are {} and {}",
@@ -157,7 +158,7 @@ impl AttentionSpec {
             }
             Ok(keys)
         });
-        let own = tables.attempt(ATTENTION, AttentionKeys::take);
+        let own = tables.attempt(ATTENTION, |mut section| AttentionKeys::take(&mut section));
         let dim = tables.dim()?;
         let (Some(keys), Some(own)) = (keys, own) else {
             return Err(tables.failed());
@@ -191,6 +192,13 @@ impl AttentionSpec {
             inner: self.dim,
         }
     }
+}
+
+/// Keys of `[mixer]` whose defaults are not those of a memory.
+fn defaults() -> Table {
+    let none = ["conv_activation", "qk_norm", "output_norm", "output_gate"];
+    let none = none.map(|key| (key.to_owned(), Value::from("none")));
+    Table::from_iter(none)
 }
 
 impl AttentionKeys {

@@ -120,10 +120,10 @@ impl<'a> Tables<'a> {
     pub(crate) fn attempt<T>(
         &mut self,
         table: &str,
-        read: impl FnOnce(&mut Section<'_>) -> Result<T, ConfigError>,
+        read: impl FnOnce(Section<'_>) -> Result<T, ConfigError>,
     ) -> Option<T> {
         let path = self.path(table);
-        (self.tree).attempt(&[&path], |tree| read(&mut tree.at(&path)))
+        (self.tree).attempt(&[&path], |tree| read(tree.at(&path)))
     }
 
     /// `model.dim`, or the mistakes for which there is none.

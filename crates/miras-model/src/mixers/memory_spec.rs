@@ -50,7 +50,7 @@ impl MemorySpec {
 
     /// Takes `[mixer]` and the tables of the four axes.
     pub(super) fn take(tables: &mut Tables<'_>) -> Result<Self, ConfigError> {
-        let keys = tables.attempt(MIXER, MixerKeys::take);
+        let keys = tables.attempt(MIXER, |mut section| MixerKeys::take(&mut section));
         let choice = tables.choice();
         let (Some(keys), choice, dim) = (keys, choice?, tables.dim()?) else {
             return Err(tables.failed());

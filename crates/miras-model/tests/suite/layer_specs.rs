@@ -180,6 +180,33 @@ fn memories_and_attention_stand_in_one_model() {
     }
 }
 
+#[test]
+fn tables_of_a_mixer_that_is_not_there_are_refused() {
+    for (sets, expected) in [
+        (
+            &["layers.0.mixer.kind=attention", "layers.0.memory.depth=2"][..],
+            "a layer with mixer.kind = \"attention\" has no [memory]",
+        ),
+        (
+            &["layers.0.attention.rope_base=10.0"],
+            "a layer with mixer.kind = \"memory\" has no [attention]",
+        ),
+        (
+            &["attention.rope_base=10.0", "layers.0.memory.depth=2"],
+            "a model with mixer.kind = \"memory\" has no [attention]",
+        ),
+    ] {
+        let mut layers = Layers::new();
+        layers.text("model.toml", MODEL).unwrap();
+        for set in ["layers.0.at=[1]"].iter().chain(sets) {
+            layers.set(set).unwrap();
+        }
+        let error = ModelSpec::take(&mut layers.merge().unwrap(), &Registry::builtin());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(expected), "{sets:?}: {error}");
+    }
+}
+
 /// Of another kind of mixer an entry takes over `heads` and `conv`; of its own kind all keys.
 #[test]
 fn an_entry_takes_over_the_keys_of_the_mixer() {
@@ -258,18 +285,6 @@ fn what_an_entry_cannot_mean_is_refused_where_it_stands() {
         (
             "[[layers]]\nat = [1]\nmixer = 'attention'\n",
             "to choose a kind, write `layers.0.mixer.kind = \"attention\"`",
-        ),
-        (
-            "[[layers]]\nat = [1]\nmixer.kind = 'attention'\nmemory.depth = 2\n",
-            "a layer with mixer.kind = \"attention\" has no [memory]",
-        ),
-        (
-            "[[layers]]\nat = [1]\nattention.rope_base = 10.0\n",
-            "a layer with mixer.kind = \"memory\" has no [attention]",
-        ),
-        (
-            "[attention]\nrope_base = 10.0\n",
-            "a model with mixer.kind = \"memory\" has no [attention]",
         ),
         (
             "[[layers]]\nat = [1]\nmixer = { kind = 'attention', heads = 4 }\n",
