@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DataError, DataKind, Dataset, Description, Kind, Problem, Tokenizer, describe,
-    kinds::{SEQ_LEN, VALID_FRACTION},
-    problem::{check_seq_len, check_valid_fraction},
+    kinds::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
     source::{Span, train_bytes},
     tokenizer,
     windows::Windows,

@@ -12,7 +12,6 @@
 //! A new kind is one file and one line of the list in `kinds.rs`.
 //! The crate does not depend on the tensor library and prints nothing.
 
-mod batch;
 mod builtin;
 mod dataset;
 mod describe;
@@ -20,22 +19,19 @@ mod error;
 mod kinds;
 mod mqar;
 mod paths;
-mod problem;
 mod selection;
 mod source;
 mod text;
 mod tokenizer;
 mod windows;
 
-pub use batch::Batch;
 pub use builtin::BuiltinConfig;
-pub use dataset::Dataset;
+pub use dataset::{Batch, Dataset};
 pub use describe::{DataFile, Description, Tokenized};
 pub use error::DataError;
-pub use kinds::{DataConfig, DataKind, KINDS, Kind, open};
+pub use kinds::{DataConfig, DataKind, KINDS, Kind, Problem, open};
 pub use mqar::{Filler, MqarConfig};
 pub use paths::Paths;
-pub use problem::Problem;
 pub use selection::{Amount, Selection};
 pub use text::{TextConfig, open as open_text, open_held_out};
 pub use tokenizer::{Tokenizer, TokenizerFiles};

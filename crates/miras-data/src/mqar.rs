@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use miras_random::Stream;
 
 use crate::{
-    Batch, DataError, DataKind, Dataset, Description, Kind, Problem, describe, kinds::SEQ_LEN,
-    problem::check_seq_len,
+    Batch, DataError, DataKind, Dataset, Description, Kind, Problem, describe,
+    kinds::{SEQ_LEN, check_seq_len},
 };
 
 pub(crate) const KIND: Kind = Kind {

@@ -55,7 +55,6 @@ mod counts;
 mod error;
 mod export;
 mod files;
-mod floats;
 mod folder;
 mod inputs;
 mod layout;

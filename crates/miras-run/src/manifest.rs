@@ -1,7 +1,7 @@
 //! The manifest of a checkpoint: a list of its files, and the check that they are unchanged.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -244,19 +244,8 @@ fn flush_and_hash_file(path: &Path) -> io::Result<(u64, String)> {
 /// Bytes read and their SHA-256.
 fn hash(file: &mut File) -> io::Result<(u64, String)> {
     let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut size = 0;
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok((size, hex(&hasher.finalize()))),
-            Ok(count) => {
-                hasher.update(&buffer[..count]);
-                size += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let size = io::copy(file, &mut hasher)?;
+    Ok((size, hex(&hasher.finalize())))
 }
 
 fn fault_of(file: &str, error: &io::Error) -> Fault {

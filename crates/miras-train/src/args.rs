@@ -2,13 +2,18 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args as ClapArgs, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use clap_complete::Shell;
 use miras_compare::CompareAt;
+use miras_config::{ConfigError, Layers};
 use miras_log::ProgressMode;
 use miras_run::Goal;
 
 use crate::{
+    layers::{layers, stem},
     status::EXIT_CODES,
     use_args::{EvalArgs, ExportArgs, GenerateArgs, StateArgs},
 };
@@ -98,8 +103,31 @@ pub(crate) struct RunArgs {
     pub(crate) device: Option<String>,
 
     /// How progress is shown on the error stream.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) progress: Progress,
+    #[arg(long, default_value = "auto", value_parser = one_of(PROGRESS))]
+    pub(crate) progress: ProgressMode,
+}
+
+/// A configuration.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConfigArgs {
+    /// The TOML file or the name of a preset; without one `default`.
+    #[arg(value_name = "CONFIG")]
+    pub(crate) file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) set: Set,
+}
+
+impl ConfigArgs {
+    /// Its layers.
+    pub(crate) fn layers(&self) -> Result<Layers, ConfigError> {
+        layers(self.file.as_deref(), &self.set.set)
+    }
+
+    /// What a run of it is called.
+    pub(crate) fn stem(&self) -> String {
+        stem(self.file.as_deref())
+    }
 }
 
 /// Assignments on top of the files.
@@ -122,11 +150,8 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ShowArgs {
-    /// The TOML file or the name of a preset; without one `default`.
-    pub(crate) config: Option<PathBuf>,
-
     #[command(flatten)]
-    pub(crate) set: Set,
+    pub(crate) config: ConfigArgs,
 
     /// Leave the origins out.
     #[arg(long)]
@@ -166,11 +191,8 @@ pub(crate) struct LsArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct EstimateArgs {
-    /// The TOML file or the name of a preset; without one `default`.
-    pub(crate) config: Option<PathBuf>,
-
     #[command(flatten)]
-    pub(crate) set: Set,
+    pub(crate) config: ConfigArgs,
 
     /// Print JSON, for a program.
     #[arg(long)]
@@ -179,11 +201,8 @@ pub(crate) struct EstimateArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct BenchArgs {
-    /// The TOML file or the name of a preset; without one `default`.
-    pub(crate) config: Option<PathBuf>,
-
     #[command(flatten)]
-    pub(crate) set: Set,
+    pub(crate) config: ConfigArgs,
 
     /// Measure one mixer alone rather than the whole model.
     #[arg(long)]
@@ -293,8 +312,8 @@ pub(crate) struct CompareArgs {
     pub(crate) metric: Option<String>,
 
     /// Which values of it are better [default: as the sweep says, or by its name].
-    #[arg(long, value_enum)]
-    pub(crate) goal: Option<GoalArg>,
+    #[arg(long, value_parser = one_of(GOALS))]
+    pub(crate) goal: Option<Goal>,
 
     /// Where in the course of training runs are compared: end, common (the tokens that all have)
     /// or a number of tokens [default: end; common, if a run that is still training or was stopped
@@ -310,24 +329,6 @@ pub(crate) struct CompareArgs {
     /// What is printed.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: TableFormat,
-}
-
-/// `compare --goal`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum GoalArg {
-    /// Less is better.
-    Lower,
-    /// More is better.
-    Higher,
-}
-
-impl From<GoalArg> for Goal {
-    fn from(goal: GoalArg) -> Self {
-        match goal {
-            GoalArg::Lower => Self::Lower,
-            GoalArg::Higher => Self::Higher,
-        }
-    }
 }
 
 /// `compare --format`.
@@ -361,8 +362,8 @@ pub(crate) struct WorkArgs {
     pub(crate) device: Option<String>,
 
     /// How progress is shown on the error stream.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) progress: Progress,
+    #[arg(long, default_value = "auto", value_parser = one_of(PROGRESS))]
+    pub(crate) progress: ProgressMode,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -409,30 +410,37 @@ fn compare_at(text: &str) -> Result<CompareAt, String> {
     }
 }
 
-/// `--progress`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Progress {
-    /// A bar on a terminal, plain lines elsewhere.
-    #[default]
-    Auto,
-    /// A bar, terminal or not.
-    Bar,
-    /// A line now and then.
-    Plain,
-    /// Nothing but errors.
-    Quiet,
+/// A parser of one of some words, each of which means a value.
+///
+/// An entry is a word, its help, and what it means.
+pub(crate) fn one_of<T: Copy + Send + Sync + 'static>(
+    words: &'static [(&'static str, &'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let values = words.iter();
+    let values = values.map(|(word, help, _)| PossibleValue::new(*word).help(*help));
+    PossibleValuesParser::new(values).map(|word| {
+        let meant = words.iter().find(|(known, ..)| *known == word);
+        meant.expect("the parser lets no other word through").2
+    })
 }
 
-impl From<Progress> for ProgressMode {
-    fn from(progress: Progress) -> Self {
-        match progress {
-            Progress::Auto => Self::Auto,
-            Progress::Bar => Self::Bar,
-            Progress::Plain => Self::Plain,
-            Progress::Quiet => Self::Quiet,
-        }
-    }
-}
+/// `compare --goal`.
+const GOALS: &[(&str, &str, Goal)] = &[
+    ("lower", "Less is better", Goal::Lower),
+    ("higher", "More is better", Goal::Higher),
+];
+
+/// `--progress`.
+const PROGRESS: &[(&str, &str, ProgressMode)] = &[
+    (
+        "auto",
+        "A bar on a terminal, plain lines elsewhere",
+        ProgressMode::Auto,
+    ),
+    ("bar", "A bar, terminal or not", ProgressMode::Bar),
+    ("plain", "A line now and then", ProgressMode::Plain),
+    ("quiet", "Nothing but errors", ProgressMode::Quiet),
+];
 
 #[cfg(test)]
 mod tests {

@@ -5,19 +5,13 @@ use miras_spec::RunConfig;
 use miras_trainer::{Bench, BenchRequest, Spread, bench as measure};
 use serde_json::{Value, json};
 
-use crate::{
-    args::BenchArgs,
-    bytes::bytes,
-    layers::{layers, stem},
-    out::Out,
-    usage::Usage,
-};
+use crate::{args::BenchArgs, bytes::bytes, out::Out, usage::Usage};
 
 /// The most tokens of a pass, as of a batch in training.
 const MOST_TOKENS: usize = 1 << 28;
 
 pub(crate) fn bench(args: &BenchArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
-    let mut layers = layers(args.config.as_deref(), &args.set.set)?;
+    let mut layers = args.config.layers()?;
     if let Some(chunk) = args.chunk {
         layers.set(&format!("algorithm.chunk={chunk}"))?;
     }
@@ -66,7 +60,7 @@ fn to_json(
 ) -> Value {
     let spread = |spread: Spread| json!({ "min": spread.min, "max": spread.max });
     json!({
-        "config": stem(args.config.as_deref()),
+        "config": args.config.stem(),
         "device": request.device,
         "layer": request.layer,
         "batch": request.batch,

@@ -30,7 +30,7 @@ pub(crate) fn compare(
     let comparison = read(
         &paths,
         args.metric.as_deref(),
-        args.goal.map(Into::into),
+        args.goal,
         args.at.unwrap_or_default(),
         registry,
     )?;

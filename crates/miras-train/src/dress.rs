@@ -1,6 +1,9 @@
 //! Text for a terminal: lines that are broken at words, and colours.
 
+use std::borrow::Cow;
+
 use console::{measure_text_width as wide, style};
+use textwrap::{WordSeparator, WordSplitter, core::Word};
 
 /// The columns where no terminal says otherwise.
 pub(crate) const WIDTH: usize = 80;
@@ -31,29 +34,24 @@ pub(crate) fn broken(line: &str, width: usize) -> Vec<String> {
     if wide(line) <= width || is_excerpt(line) {
         return vec![line.to_owned()];
     }
-    let indent = indent(line).min(width / 2);
-    let mut lines = Vec::new();
-    let mut now = String::new();
-    let mut columns = 0;
-    for (at, word) in words(line).into_iter().enumerate() {
-        let more = wide(word);
-        if at > 0 && columns + 1 + more > width {
-            lines.push(std::mem::take(&mut now));
-            now = " ".repeat(indent);
-            columns = indent;
-        } else if at > 0 {
-            now.push(' ');
-            columns += 1;
-        }
-        now.push_str(word);
-        columns += more;
-    }
-    lines.push(now);
-    lines
+    let indent = " ".repeat(indent(line).min(width / 2));
+    let options = plain_wrap(width).word_separator(WordSeparator::Custom(|line| {
+        Box::new(words(line).into_iter().map(Word::from))
+    }));
+    let lines = textwrap::wrap(line, options.subsequent_indent(&indent));
+    lines.into_iter().map(Cow::into_owned).collect()
 }
 
-/// The pieces between blanks at which a line may be broken: what stands in backticks and what
-/// follows on [`COMMAND`] is one piece.
+/// Lines are broken at blanks alone, and words never.
+pub(crate) fn plain_wrap(width: usize) -> textwrap::Options<'static> {
+    textwrap::Options::new(width)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .break_words(false)
+}
+
+/// The pieces between which a line may be broken, each with the blanks after it: what stands in
+/// backticks and what follows on [`COMMAND`] is one piece.
 fn words(line: &str) -> Vec<&str> {
     let end = line
         .find(COMMAND)
@@ -67,7 +65,7 @@ fn words(line: &str) -> Vec<&str> {
         match c {
             '`' => is_quoted = !is_quoted,
             ' ' if !is_quoted && at >= first => {
-                words.push(&line[start..at]);
+                words.push(&line[start..=at]);
                 start = at + 1;
             }
             _ => {}

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::{
     args::EstimateArgs,
     bytes::{bytes, short},
-    layers::{layers, stem},
     out::Out,
 };
 
@@ -16,11 +15,10 @@ pub(crate) fn estimate(
     registry: &Registry,
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    let layers = layers(args.config.as_deref(), &args.set.set)?;
-    let (config, vocab) = RunConfig::load_with_vocab(layers, registry)?;
+    let (config, vocab) = RunConfig::load_with_vocab(args.config.layers()?, registry)?;
     let estimate = work_out(&config, vocab);
     if args.json {
-        let name = stem(args.config.as_deref());
+        let name = args.config.stem();
         let json = to_json(&name, &config, vocab, &estimate);
         out.text(&serde_json::to_string_pretty(&json)?)
     } else {

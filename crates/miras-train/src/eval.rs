@@ -22,7 +22,7 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
         batch: args.batch,
         size: args.tokens.or(args.batches),
         stretches: args.stretches.map(|count| count as u64),
-        memory: args.memory.into(),
+        memory: args.memory,
         state: args.state,
         sets: args.set,
         pairs: args.pairs,

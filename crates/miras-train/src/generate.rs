@@ -2,20 +2,20 @@
 
 use std::{
     env, fs,
-    io::{self, IsTerminal, Read},
+    io::{self, BufRead, IsTerminal, Read},
     path::Path,
 };
 
 use anyhow::Context;
 use clap::Args as _;
 use miras_config::did_you_mean;
+use miras_data::Tokenizer;
 use miras_registry::Registry;
-use miras_use::{Generator, Sampler, Stored};
+use miras_use::{Generator, Sampler, Stops, Stored, Utf8Stream};
 
 use crate::{
-    continuation::Continuation,
     out::{Out, eprint_line, faint},
-    repl, trained,
+    trained,
     usage::Usage,
     use_args::GenerateArgs,
 };
@@ -41,8 +41,8 @@ pub(crate) fn generate(
     let trained = trained::open(&args.which, registry)?;
     let tokenizer = trained.tokenizer()?;
     let mut generator = match &args.state {
-        Some(path) => Generator::resume(&trained, args.memory.into(), Stored::read(path)?)?,
-        None => Generator::new(&trained, args.memory.into())?,
+        Some(path) => Generator::resume(&trained, args.memory, Stored::read(path)?)?,
+        None => Generator::new(&trained, args.memory)?,
     };
     if args.save_state.is_some() {
         // What cannot be saved is said before the work.
@@ -60,7 +60,7 @@ pub(crate) fn generate(
 
     let is_asked = args.prompt.is_none() && args.prompt_file.is_none();
     if args.interactive || (is_asked && io::stdin().is_terminal()) {
-        repl::repl(&mut generator, &continuation, &mut io::stdin().lock(), out)?;
+        repl(&mut generator, &continuation, &mut io::stdin().lock(), out)?;
     } else {
         let prompt = prompt(args)?;
         if prompt.is_empty() && generator.position() == 0 {
@@ -141,4 +141,82 @@ fn save(generator: &Generator<'_>, path: &Path) -> anyhow::Result<()> {
         None => eprint_line("nothing was read, so no state was saved"),
     }
     Ok(())
+}
+
+/// How a text is continued.
+struct Continuation<'a> {
+    tokenizer: &'a Tokenizer,
+    sampler: Sampler,
+    /// The most tokens that are written.
+    tokens: usize,
+    /// Texts that end it.
+    stops: Vec<&'a str>,
+}
+
+impl Continuation<'_> {
+    /// Writes what comes next, token by token, up to a stop.
+    fn write(&self, generator: &mut Generator<'_>, out: &mut Out) -> anyhow::Result<()> {
+        let mut text = Utf8Stream::default();
+        let mut stops = Stops::new(self.stops.iter().copied());
+        for _ in 0..self.tokens {
+            let Some(token) = generator.next(&self.sampler)? else {
+                break;
+            };
+            let (bytes, is_end) = stops.push(&self.tokenizer.decode(&[token]));
+            out.piece(&text.push(&bytes))?;
+            if is_end {
+                break;
+            }
+        }
+        out.piece(&text.push(&stops.finish()))?;
+        out.piece(&text.finish())
+    }
+}
+
+const HELP: &str = "a line is read and gone on with; /reset, /state, /help, /quit";
+
+/// Line by line, as without a prompt on a terminal.
+fn repl(
+    generator: &mut Generator<'_>,
+    continuation: &Continuation<'_>,
+    input: &mut dyn BufRead,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    out.text(HELP)?;
+    loop {
+        out.piece("> ")?;
+        let mut line = Vec::new();
+        let count = (input.read_until(b'\n', &mut line)).context("cannot read the input")?;
+        if count == 0 {
+            return out.piece("\n");
+        }
+        match line.trim_ascii() {
+            b"/quit" => return Ok(()),
+            b"/reset" => {
+                generator.reset();
+                out.text("at the beginning of a text")?;
+            }
+            b"/state" => out.text(&state(generator)?)?,
+            b"/help" => out.text(HELP)?,
+            // Anything else may be a text, such as the path of a file.
+            b"" if generator.position() == 0 => {}
+            _ => {
+                generator.read(&continuation.tokenizer.encode(&line)?)?;
+                continuation.write(generator, out)?;
+                out.piece("\n")?;
+            }
+        }
+    }
+}
+
+fn state(generator: &Generator<'_>) -> anyhow::Result<String> {
+    let mut lines = vec![format!(
+        "{} tokens read; the state holds {} numbers",
+        generator.position(),
+        generator.size()
+    )];
+    for one in generator.norms()? {
+        lines.push(format!("layer {}  norm {:.4}", one.layer, one.norm));
+    }
+    Ok(lines.join("\n"))
 }

@@ -13,7 +13,7 @@ use miras_run::metrics::EVAL_LOSS;
 use miras_run::{RunFolder, rfc3339};
 use miras_spec::RunConfig;
 use miras_sweep::{SweepError, SweepFolder, schedule, states};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     args::LsArgs,
@@ -131,23 +131,22 @@ impl Entry {
     }
 
     fn json(&self) -> Value {
-        let mut json = Map::new();
-        let kind = if self.is_sweep { "sweep" } else { "run" };
-        let (done, all) = if self.is_sweep {
-            ("trials_done", "trials")
+        let (kind, done, all) = if self.is_sweep {
+            ("sweep", "trials_done", "trials")
         } else {
-            ("step", "steps")
+            ("run", "step", "steps")
         };
-        json.insert("name".into(), json!(self.name));
-        json.insert("kind".into(), json!(kind));
-        json.insert("model".into(), json!(self.model));
-        json.insert("status".into(), json!(self.status));
-        json.insert(done.into(), json!(self.done));
-        json.insert(all.into(), json!(self.all));
-        json.insert("eval_loss".into(), json!(self.loss));
-        json.insert("tokens".into(), json!(self.tokens));
-        json.insert("changed".into(), json!(rfc3339(self.changed)));
-        Value::Object(json)
+        json!({
+            "name": self.name,
+            "kind": kind,
+            "model": self.model,
+            "status": self.status,
+            (done): self.done,
+            (all): self.all,
+            "eval_loss": self.loss,
+            "tokens": self.tokens,
+            "changed": rfc3339(self.changed),
+        })
     }
 
     fn cells(&self) -> [String; 7] {

@@ -10,7 +10,7 @@ use miras_spec::MixerSpec;
 
 use crate::{
     args::PartsArgs,
-    dress::WIDTH,
+    dress::{WIDTH, plain_wrap},
     keys,
     out::{Out, heading},
     usage::Usage,
@@ -171,22 +171,9 @@ pub(crate) fn table(rows: &[(&str, &str)]) -> String {
 
 /// Breaks a text into lines; those after the first are indented as deep as `start` is long.
 pub(crate) fn wrapped(start: &str, text: &str) -> String {
-    let mut lines = start.to_owned();
-    let mut column = start.len();
-    for word in text.split(' ') {
-        let width = word.chars().count();
-        if column > start.len() && column + 1 + width > WIDTH {
-            let _ = write!(lines, "\n{:indent$}", "", indent = start.len());
-            column = start.len();
-        } else if column > start.len() {
-            lines.push(' ');
-            column += 1;
-        }
-        lines.push_str(word);
-        column += width;
-    }
-    lines.push('\n');
-    lines
+    let indent = " ".repeat(start.len());
+    let options = plain_wrap(WIDTH).initial_indent(start);
+    textwrap::fill(text, options.subsequent_indent(&indent)) + "\n"
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use std::{env, path::Path};
 
-use miras_log::Console;
+use miras_log::{Console, ProgressMode};
 use miras_registry::Registry;
 use miras_run::{RunFolder, SourceTree, Status, shell_word};
 use miras_spec::{RunConfig, stored_config, stored_layers};
 use miras_trainer::{Outcome, Resume, RunRequest};
 
 use crate::{
-    args::{Progress, ResumeArg, RunArgs},
+    args::{ResumeArg, RunArgs},
     dress,
     layers::{self, layers, set_on, stem},
     out::eprint_line,
@@ -25,7 +25,7 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<ExitStat
     let resume_command = resume_command(&args);
     let runs = args.runs.unwrap_or_else(|| RUNS.into());
     let stem = stem(args.config.as_deref());
-    let is_quiet = args.progress == Progress::Quiet;
+    let is_quiet = args.progress == ProgressMode::Quiet;
     let file = args.config;
     let mut name = args.name;
     let (config, data) = if args.resume.is_some() {
@@ -64,7 +64,7 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<ExitStat
             ResumeArg::Step(step) => Resume::Step(step),
         }),
         device: args.device,
-        progress: args.progress.into(),
+        progress: args.progress,
         console: Console::stderr().dressed(dress::for_errors),
         stop: signals::stop_flag()?,
         resume_command,

@@ -4,11 +4,10 @@ use miras_config::{Origins, annotated};
 use miras_registry::Registry;
 use miras_spec::RunConfig;
 
-use crate::{args::ShowArgs, layers::layers, out::Out};
+use crate::{args::ShowArgs, out::Out};
 
 pub(crate) fn show(args: &ShowArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
-    let layers = layers(args.config.as_deref(), &args.set.set)?;
-    let (config, origins) = RunConfig::load(layers, registry)?;
+    let (config, origins) = RunConfig::load(args.config.layers()?, registry)?;
     let origins = if args.plain {
         Origins::default()
     } else {

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Subcommand};
 use miras_use::{At, Memory, Size};
 
-use crate::status::EXIT_CODES;
+use crate::{args::one_of, status::EXIT_CODES};
 
 /// A trained run, and which of its checkpoints.
 #[derive(Debug, ClapArgs)]
@@ -61,8 +61,8 @@ pub(crate) struct EvalArgs {
     pub(crate) batches: Option<Size>,
 
     /// What memories do with what they read.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) memory: MemoryArg,
+    #[arg(long, default_value = "live", value_parser = one_of(MEMORIES))]
+    pub(crate) memory: Memory,
 
     /// Start every row from the state in this file.
     #[arg(long, value_name = "FILE")]
@@ -155,8 +155,8 @@ pub(crate) struct GenerateArgs {
     pub(crate) no_echo: bool,
 
     /// What memories do with what they read.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) memory: ReadMemoryArg,
+    #[arg(long, default_value = "live", value_parser = one_of(without_reset()))]
+    pub(crate) memory: Memory,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -251,42 +251,25 @@ fn counted(text: &str, of: impl Fn(u64) -> Size) -> Result<Size, String> {
 }
 
 /// `--memory`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MemoryArg {
-    /// They learn at test time, as in training.
-    #[default]
-    Live,
-    /// They are read as they stood at the start: no write, no decay.
-    Frozen,
-    /// They start again every `algorithm.chunk` tokens.
-    Reset,
-}
+const MEMORIES: &[(&str, &str, Memory)] = &[
+    (
+        "live",
+        "They learn at test time, as in training",
+        Memory::Live,
+    ),
+    (
+        "frozen",
+        "They are read as they stood at the start: no write, no decay",
+        Memory::Frozen,
+    ),
+    (
+        "reset",
+        "They start again every `algorithm.chunk` tokens",
+        Memory::Reset,
+    ),
+];
 
 /// `generate --memory`: a text that goes on has no start to go back to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReadMemoryArg {
-    /// They learn at test time, as in training.
-    #[default]
-    Live,
-    /// They are read as they stood at the start: no write, no decay.
-    Frozen,
-}
-
-impl From<ReadMemoryArg> for Memory {
-    fn from(memory: ReadMemoryArg) -> Self {
-        match memory {
-            ReadMemoryArg::Live => Self::Live,
-            ReadMemoryArg::Frozen => Self::Frozen,
-        }
-    }
-}
-
-impl From<MemoryArg> for Memory {
-    fn from(memory: MemoryArg) -> Self {
-        match memory {
-            MemoryArg::Live => Self::Live,
-            MemoryArg::Frozen => Self::Frozen,
-            MemoryArg::Reset => Self::Reset,
-        }
-    }
+fn without_reset() -> &'static [(&'static str, &'static str, Memory)] {
+    &MEMORIES[..2]
 }

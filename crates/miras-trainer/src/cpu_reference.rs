@@ -15,8 +15,7 @@ use miras_spec::TrainConfig;
 use miras_spec::read::read;
 
 use crate::TrainError;
-use crate::gradients::gradients;
-use crate::learner::{Gradients, Learner};
+use crate::learner::{Gradients, Learner, gradients};
 
 /// The largest relative gap of a loss or a gradient in float32: sums in another order differ by
 /// less, a wrong kernel by much more.

@@ -31,7 +31,7 @@ pub(crate) fn evaluate(
 ) -> Result<Evaluation, TrainError> {
     let evaluate = Evaluate {
         task: config.task(),
-        model: &learner.frozen(),
+        model: &learner.inference_model(),
         data,
         selection: &config.eval.selection(data, config.data.seq_len()),
         batch: config.train.batch,

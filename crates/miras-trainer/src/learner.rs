@@ -6,14 +6,13 @@ use burn::tensor::{Device, Tensor};
 use miras_data::Batch;
 use miras_model::{
     LanguageModel, ModelState, Parameter, ParameterGroup, ParameterGroups, Pass, Precision,
-    parameters, ungrouped,
+    TensorOf, parameters, tensors_of, ungrouped,
 };
 use miras_spec::read::{ReadBack, Tokens, weight_of};
 use miras_spec::{OptimConfig, RunConfig, Task};
 
 use crate::TrainError;
 use crate::carried::Carried;
-use crate::gradients::gradients;
 use crate::loss_scale::{LossScale, SMALLEST};
 use crate::norm::{Huge, Norm, Squares};
 
@@ -120,12 +119,12 @@ impl Learner {
     }
 
     /// The model without gradients.
-    pub(crate) fn frozen(&self) -> LanguageModel {
+    pub(crate) fn inference_model(&self) -> LanguageModel {
         self.model.valid()
     }
 
-    /// What a micro-batch of the next step goes on from, for [`frozen`](Self::frozen).
-    pub(crate) fn frozen_state(&self, micro_batch: usize) -> Option<ModelState> {
+    /// What a micro-batch of the next step goes on from, for [`inference_model`](Self::inference_model).
+    pub(crate) fn inference_state(&self, micro_batch: usize) -> Option<ModelState> {
         let state = self.carried.as_ref()?.state(micro_batch)?;
         Some(state.inner())
     }
@@ -300,6 +299,19 @@ fn optimizer(
         with_decay(0.0).build(),
         None,
     )
+}
+
+/// The gradients of the parameters that have one, in the order of the parameters.
+pub(crate) fn gradients(model: &LanguageModel, gradients: &GradientsParams) -> Vec<Parameter> {
+    tensors_of(model, &Gradient(gradients))
+}
+
+struct Gradient<'a>(&'a GradientsParams);
+
+impl TensorOf for Gradient<'_> {
+    fn tensor<const D: usize>(&self, parameter: &Param<Tensor<D>>) -> Option<Tensor<D>> {
+        self.0.get::<D>(parameter.id)
+    }
 }
 
 fn scaled(model: &LanguageModel, values: GradientsParams, by: f64) -> GradientsParams {

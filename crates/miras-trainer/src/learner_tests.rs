@@ -240,7 +240,7 @@ fn steps_that_carry_are_one_long_sequence_wherever_chunks_end() {
         let (mut learner, data, _) = small(&[&CARRY[..], changes].concat());
         let steps = stream(data.as_ref());
         let losses = carried_losses(&mut learner, &steps);
-        let model = learner.frozen();
+        let model = learner.inference_model();
         let mut expected = vec![0.0; steps.len()];
         for at in 0..2 {
             let parts: Vec<Tokens> = (steps.iter())

@@ -13,7 +13,6 @@ mod cpu_reference;
 mod error;
 mod evaluation;
 mod finish;
-mod gradients;
 mod init;
 mod learner;
 mod loss_scale;

@@ -67,7 +67,7 @@ pub(crate) fn locate<'a>(
     learner: &Learner,
     passes: impl IntoIterator<Item = (&'a Batch, Option<ModelState>)>,
 ) -> Result<Option<String>, TrainError> {
-    let model = learner.frozen();
+    let model = learner.inference_model();
     for (batch, earlier) in passes {
         let place = first_place(&model, batch, earlier, &learner.device)?;
         if place.is_some() {
@@ -105,7 +105,8 @@ pub(crate) fn cause(
             return Ok(Cause { what, place });
         }
     };
-    let passes = (batches.iter().enumerate()).map(|(at, batch)| (batch, learner.frozen_state(at)));
+    let passes =
+        (batches.iter().enumerate()).map(|(at, batch)| (batch, learner.inference_state(at)));
     let gradient = gradients.norm.nonfinite.as_ref();
     let place = locate(learner, passes)?
         .or_else(|| gradient.map(|name| format!("gradient of parameter `{name}`")))
@@ -196,7 +197,7 @@ mod tests {
             RunConfig::load_and_open(layers, &miras_registry::Registry::builtin()).unwrap();
         let device = Device::flex();
         let learner = Learner::new(&config, data.vocab(), &device).unwrap();
-        let model = learner.frozen();
+        let model = learner.inference_model();
         let number = parameters(&model)
             .into_iter()
             .find(|one| one.name == name)

@@ -60,11 +60,13 @@ fn probes(learner: &Learner, batches: &[Batch]) -> Vec<Probe> {
         probe: true,
         ..Pass::default()
     };
-    let model = learner.frozen();
+    let model = learner.inference_model();
     let mut probes: Vec<Probe> = Vec::new();
     for (at, batch) in batches.iter().enumerate() {
         let inputs = Tokens::new(batch, &learner.device).inputs;
-        let found = model.forward(inputs, learner.frozen_state(at), pass).probes;
+        let found = model
+            .forward(inputs, learner.inference_state(at), pass)
+            .probes;
         if probes.is_empty() {
             probes = found;
         } else {

@@ -350,7 +350,7 @@ impl Session {
             return Ok(());
         };
         let learner = &self.learner.on_device;
-        let texts = samples.write(&learner.frozen(), &learner.device)?;
+        let texts = samples.write(&learner.inference_model(), &learner.device)?;
         for (number, text) in texts.iter().enumerate() {
             let tag = format!("samples/{}", number + 1);
             self.log.text(step, &tag, text)?;

@@ -56,7 +56,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 pub(crate) fn save(folder: &Path, learner: &Learner, state: &State) -> Result<(), Failure> {
     fs::write(
         folder.join(Weights::FILE),
-        Weights::bytes_of(&learner.frozen())?,
+        Weights::bytes_of(&learner.inference_model())?,
     )?;
     fs::write(folder.join(OPTIMIZER), optimizer_bytes(&learner.optimizer)?)?;
     if let Some(carried) = &learner.carried

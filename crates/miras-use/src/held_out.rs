@@ -96,7 +96,7 @@ fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
             let text = text.strip_prefix("seq_len: ").unwrap_or(&text);
             UseError::Usage(format!("--length: {text}"))
         }
-        other => UseError::Usage(said(&other)),
+        other => UseError::Usage(with_option(&other)),
     })?;
     Ok(HeldOut {
         config: trained.config.data.clone(),
@@ -105,7 +105,7 @@ fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
 }
 
 /// The message with the option in the place of the key.
-fn said(error: &DataError) -> String {
+fn with_option(error: &DataError) -> String {
     let text = error.to_string();
     let text = text.strip_prefix("path: ").unwrap_or(&text);
     let text = text.replace(

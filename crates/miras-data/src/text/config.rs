@@ -5,9 +5,9 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DataConfig, DataError, DataKind, Dataset, Kind, Paths, Problem, Tokenizer, kinds, paths,
-    problem::{check_seq_len, check_valid_fraction},
-    tokenizer,
+    DataConfig, DataError, DataKind, Dataset, Kind, Paths, Problem, Tokenizer,
+    kinds::{self, check_seq_len, check_valid_fraction},
+    paths, tokenizer,
 };
 
 pub(crate) const KIND: Kind = Kind {

@@ -14,7 +14,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     DataError, Dataset, Description, Tokenized, Tokenizer,
-    problem::check_seq_len,
+    kinds::check_seq_len,
     source::{Bytes, Span, Tokens},
     windows::Windows,
 };

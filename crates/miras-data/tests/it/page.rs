@@ -1,5 +1,10 @@
 //! The page of the kinds of data, `docs/parts/data.md`, made from their list.
 
+#![allow(
+    clippy::format_push_string,
+    reason = "a page is small, and reads best as one text after the other"
+)]
+
 use std::{env, fs, path::Path};
 
 use miras_data::KINDS;

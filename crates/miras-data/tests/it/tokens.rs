@@ -9,7 +9,10 @@ fn place() -> (Place, Vec<u8>, TextConfig) {
     let text = AWKWARD.as_bytes().to_vec();
     let place = Place::new(&[("a.txt", &text)]);
     let mut config = place.config(&["a.txt"]);
-    config.tokenizer = tokenizer_path().to_str().unwrap().to_owned();
+    tokenizer_path()
+        .to_str()
+        .unwrap()
+        .clone_into(&mut config.tokenizer);
     (place, text, config)
 }
 

@@ -119,15 +119,15 @@ pub(crate) fn sweep(
     }
     let file = shell_word(&args.file.to_string_lossy());
     let (program, words) = (program(), resume_words(&args));
-    let again = Again {
+    let commands = ResumeCommands {
         go_on: format!("{program} sweep {file} --resume{words}"),
         retry: format!("{program} sweep {file} --retry{words}"),
     };
-    work(&folder, &args.work, &again, registry, out)
+    work(&folder, &args.work, &commands, registry, out)
 }
 
 /// Commands that go on with a sweep.
-struct Again {
+struct ResumeCommands {
     /// With what has not been done; failed trials stay failed.
     go_on: String,
     /// With failed trials, too.
@@ -167,17 +167,17 @@ pub(crate) fn worker(
         .collect();
     let path = shell_word(&path.to_string_lossy());
     let program = program();
-    let again = Again {
+    let commands = ResumeCommands {
         go_on: format!("{program} worker {path}{}", words.concat()),
         retry: format!("{program} sweep FILE --retry, with the file of the sweep"),
     };
-    work(&folder, &args.work, &again, registry, out)
+    work(&folder, &args.work, &commands, registry, out)
 }
 
 fn work(
     folder: &SweepFolder,
     args: &WorkArgs,
-    again: &Again,
+    commands: &ResumeCommands,
     registry: &Registry,
     out: &mut Out,
 ) -> anyhow::Result<ExitStatus> {
@@ -196,11 +196,11 @@ fn work(
     };
     let end = worker.work();
     display.finish();
-    let said = |tally: Tally| {
+    let counts = |tally: Tally| {
         let Tally { done, failed, all } = tally;
         format!("{done} of {all} trials done, {failed} failed")
     };
-    let Again { go_on, retry } = again;
+    let ResumeCommands { go_on, retry } = commands;
     let end = match end {
         Ok(end) => end,
         Err(error) => {
@@ -214,7 +214,7 @@ fn work(
     Ok(match end {
         WorkEnd::Complete(tally) => {
             let path = folder.path().display();
-            eprint_line(format_args!("{}, all in {path}", said(tally)));
+            eprint_line(format_args!("{}, all in {path}", counts(tally)));
             if tally.done > 0 {
                 compare::of_sweep(folder.path(), registry, out)?;
                 eprint_line(format_args!(
@@ -232,7 +232,7 @@ fn work(
         WorkEnd::Interrupted(tally) => {
             eprint_line(format_args!(
                 "interrupted: {}; go on with: {go_on}",
-                said(tally)
+                counts(tally)
             ));
             ExitStatus::Interrupted
         }
@@ -241,7 +241,7 @@ fn work(
                 "error: {why}\n  = help: {}, and what was being trained is saved; what they said is in \
                  {}/trials/*.log; try the failed ones again with: {retry}\n  = help: or leave them \
                  as they are, and go on with: {go_on}",
-                said(tally),
+                counts(tally),
                 folder.path().display()
             ));
             ExitStatus::Failed
@@ -250,7 +250,7 @@ fn work(
             eprint_line(format_args!(
                 "error: {why}\n  = help: {}, and no trial counts as failed by this; make room in {}, \
                  then go on with: {go_on}",
-                said(tally),
+                counts(tally),
                 folder.path().display()
             ));
             ExitStatus::Failed

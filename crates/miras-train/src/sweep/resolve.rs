@@ -54,10 +54,10 @@ impl<'a> Resolver<'a> {
     /// The scored tokens of the held-out data in rows of a length, as `eval` opens them; none if
     /// they have no end.
     fn scored(&self, mut layers: Layers, length: usize) -> Result<Option<u64>, String> {
-        let said = |error: ConfigError| error.message().to_owned();
+        let message = |error: ConfigError| error.message().to_owned();
         let rows = format!("train.state = 'reset'\ndata.seq_len = {length}");
-        layers.text("[sweep.evaluate]", &rows).map_err(said)?;
-        let (config, _) = RunConfig::load(layers, self.registry).map_err(said)?;
+        layers.text("[sweep.evaluate]", &rows).map_err(message)?;
+        let (config, _) = RunConfig::load(layers, self.registry).map_err(message)?;
         let key = format!("{:?}", config.data);
         if let Some(known) = self.measured.borrow().get(&key) {
             return known.clone();

@@ -3,9 +3,10 @@
 use std::io::{self, IsTerminal as _};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use miras_log::ProgressMode;
 use miras_sweep::{Event, EventKind, SweepFolder, Tally, Task, Trial, Watch};
 
-use crate::{args::Progress, out::eprint_line};
+use crate::out::eprint_line;
 
 /// Bars on a terminal, a line for each end elsewhere.
 pub(crate) struct Display {
@@ -21,16 +22,16 @@ struct Bars {
 }
 
 impl Display {
-    pub(crate) fn new(progress: Progress, folder: &SweepFolder, jobs: usize) -> Self {
+    pub(crate) fn new(progress: ProgressMode, folder: &SweepFolder, jobs: usize) -> Self {
         let is_bar = match progress {
-            Progress::Auto => io::stderr().is_terminal(),
-            Progress::Bar => true,
-            Progress::Plain | Progress::Quiet => false,
+            ProgressMode::Auto => io::stderr().is_terminal(),
+            ProgressMode::Bar => true,
+            ProgressMode::Plain | ProgressMode::Quiet => false,
         };
         let plan = folder.plan();
         Self {
             bars: is_bar.then(|| Bars::new(plan.trials.len(), jobs)),
-            is_quiet: progress == Progress::Quiet,
+            is_quiet: progress == ProgressMode::Quiet,
             metric: plan.metric.clone(),
         }
     }
@@ -99,7 +100,7 @@ impl Watch for Display {
     }
 
     fn ended(&self, job: usize, trial: &Trial, event: &Event, tally: Tally) {
-        let said = match (event.event, event.metric) {
+        let outcome = match (event.event, event.metric) {
             (EventKind::Done, Some(metric)) => format!("{} {metric:.4}", self.metric),
             (EventKind::Failed, _) => {
                 format!("failed: {}", event.reason.as_deref().unwrap_or_default())
@@ -113,7 +114,7 @@ impl Watch for Display {
         };
         let Tally { done, failed, all } = tally;
         self.line(&format!(
-            "{:>5}/{all}  {}  {said}",
+            "{:>5}/{all}  {}  {outcome}",
             done + failed,
             trial.name
         ));

@@ -20,7 +20,7 @@ pub(super) enum Passes {
 
 pub(super) struct OfModel {
     learner: Learner,
-    frozen: LanguageModel,
+    inference: LanguageModel,
     batch: Batch,
     device: Device,
 }
@@ -47,7 +47,7 @@ impl Passes {
 
     pub(super) fn parameters(&self) -> usize {
         match self {
-            Self::Model(model) => model.frozen.num_params(),
+            Self::Model(model) => model.inference.num_params(),
             Self::Layer(layer) => layer.forward.0.num_params(),
         }
     }
@@ -81,7 +81,7 @@ impl OfModel {
     ) -> Result<Self, TrainError> {
         let learner = Learner::new(config, vocab, device)?;
         Ok(Self {
-            frozen: learner.frozen(),
+            inference: learner.inference_model(),
             learner,
             batch: random_batch(request, vocab),
             device: device.clone(),
@@ -90,7 +90,8 @@ impl OfModel {
 
     fn forward(&self) -> Result<(), TrainError> {
         let tokens = Tokens::new(&self.batch, &self.device);
-        let found = (self.learner.task).train(&self.frozen, tokens, None, Pass::default(), false);
+        let found =
+            (self.learner.task).train(&self.inference, tokens, None, Pass::default(), false);
         read(found.loss)?;
         Ok(())
     }
