@@ -125,7 +125,7 @@ impl MixerKeys {
             ("value_heads", self.value_heads),
         ] {
             let heads = self.heads;
-            if value.is_some_and(|value| value == 0 || heads % value != 0) {
+            if value.is_some_and(|value| value == 0 || !heads.is_multiple_of(value)) {
                 let message = format!("{key} must divide mixer.heads = {heads}");
                 found.push((key, message));
             }

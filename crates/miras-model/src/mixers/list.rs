@@ -241,6 +241,10 @@ macro_rules! mixers {
 
         /// The configuration of a mixer: one of the list.
         #[derive(Debug, Clone)]
+        #[allow(
+            clippy::large_enum_variant,
+            reason = "one for the model and one per entry of `[[layers]]`"
+        )]
         pub enum MixerSpec {
             $($(#[$doc])* $kind($spec),)*
         }

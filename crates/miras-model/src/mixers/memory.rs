@@ -36,9 +36,9 @@ use crate::{
 /// y       = the inner loop of `miras-engine` over k, v, q and gates
 /// out     = (m(y) ⊙ g(x W_o)) W_out
 /// ```
-/// `f` is the SiLU or nothing (`mixer.conv_activation`), `n` the division by the Euclidean length,
+/// `f` is the `SiLU` or nothing (`mixer.conv_activation`), `n` the division by the Euclidean length,
 /// an RMS norm or nothing (`mixer.qk_norm`), `m` an RMS norm or nothing (`mixer.output_norm`), `g`
-/// the SiLU or the sigmoid, or there is no gate (`mixer.output_gate`).
+/// the `SiLU` or the sigmoid, or there is no gate (`mixer.output_gate`).
 /// Heads share keys and queries in groups where `mixer.key_heads` is less than `mixer.heads`, and
 /// values where `mixer.value_heads` is.
 ///

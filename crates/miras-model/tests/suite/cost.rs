@@ -243,10 +243,10 @@ impl MemoryArchitecture for Bottleneck {
 }
 
 fn choice(spec: &mut ModelSpec) -> &mut Choice {
-    match &mut spec.mixer {
-        MixerSpec::Memory(spec) => &mut spec.choice,
-        other => panic!("{} is no memory", other.kind()),
-    }
+    let MixerSpec::Memory(spec) = &mut spec.mixer else {
+        panic!("the model has no memory");
+    };
+    &mut spec.choice
 }
 
 fn with_a_new_memory() -> ModelSpec {

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor};
 use miras_config::Layers;
 use miras_core::Axis;
-use miras_model::{LanguageModel, ModelSpec, OutputGate, Pass, QkNorm, cost};
+use miras_model::{LanguageModel, MixerSpec, ModelSpec, OutputGate, Pass, QkNorm, cost};
 use miras_registry::{Choice, Registry};
 
 const MODEL: &str = "
@@ -135,12 +135,11 @@ algorithm = { kind = 'gd', chunk = 4 }
 
 /// The models of these: the second is one of attention, which has no tables of memories.
 fn hybrid(at: usize) -> ModelSpec {
-    let text = match at {
-        0 => format!("{MODEL}{}", HYBRIDS[0]),
-        _ => {
-            let (model, _) = MODEL.split_once("[memory]").unwrap();
-            format!("{model}kind = 'attention'\nconv = 2\n{}", HYBRIDS[1])
-        }
+    let text = if at == 0 {
+        format!("{MODEL}{}", HYBRIDS[0])
+    } else {
+        let (model, _) = MODEL.split_once("[memory]").unwrap();
+        format!("{model}kind = 'attention'\nconv = 2\n{}", HYBRIDS[1])
     };
     crate::small::spec(&text)
 }
@@ -152,7 +151,7 @@ fn memories_and_attention_stand_in_one_model() {
         let kinds = [0, 1, 2, 3].map(|layer| spec.mixer_of(layer).kind());
         assert_eq!(kinds, ["memory", "attention", "memory", "attention"]);
         assert_eq!(spec.memory_layers(), [0, 2]);
-        assert_eq!(spec.growing().map(|mixer| mixer.kind()), Some("attention"));
+        assert_eq!(spec.growing().map(MixerSpec::kind), Some("attention"));
         assert_eq!(spec.memories().map(|(count, _)| count).sum::<usize>(), 2);
 
         let stored = toml::to_string(&spec.to_table()).unwrap();

@@ -373,7 +373,7 @@ fn a_key_by_its_old_name_is_noted_once_with_its_line() {
         .run("run --name old --resume --set train.steps=2")
         .done();
     assert!(!ran.err.contains(said), "{}", ran.err);
-    let set = "run --name old --resume --set train.steps=3 --set eval.batches=1";
+    let set = "run --name old --resume --set train.steps=3 --set eval.batches=2";
     let ran = dir.run(set).done();
     assert!(
         ran.err.contains(&format!("note: --set: {said}")),

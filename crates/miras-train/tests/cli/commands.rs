@@ -107,7 +107,8 @@ fn show_says_where_each_value_comes_from() {
     );
     let shown = dir.run("show child.toml --set train.steps=7").done().out;
     for line in [
-        "dim = 16                  # tiny.toml:2",
+        "dim = 16         # tiny.toml:3",
+        "heads = 2                 # tiny.toml:1",
         "steps = 7              # --set",
         "lr = 0.01             # child.toml:4",
         "seed = 1               # default",
@@ -173,7 +174,7 @@ fn name(line: &str) -> Option<&str> {
 fn parts_that_do_not_exist_get_a_suggestion() {
     let dir = Dir::new();
     dir.run("parts memry").refused(
-        "error: unknown list `memry`, expected one of memory, bias, retention, algorithm, data, model, train, optim, eval, checkpoint, log
+        "error: unknown list `memry`, expected one of memory, bias, retention, algorithm, data, model, mixer, attention, train, optim, eval, checkpoint, log
   = help: did you mean `memory`?",
     );
     dir.run("parts memory mpl").refused(

@@ -61,6 +61,16 @@ const EXCEPTIONS: &[Exception] = &[
         |all| is(all, "retention", "anchored", true),
         "it is in the initial state too, so that only weights which change their sign tell; in a small model there may be none",
     ),
+    (
+        "mixer.key_heads",
+        |all| is(all, "mixer", "kind", "attention"),
+        "alone it is refused in attention, unless it is the number of heads that there are anyway",
+    ),
+    (
+        "mixer.value_heads",
+        |all| is(all, "mixer", "kind", "attention"),
+        "as for mixer.key_heads",
+    ),
 ];
 
 fn is(all: &Table, section: &str, key: &str, value: impl Into<Value>) -> bool {
