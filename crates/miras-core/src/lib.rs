@@ -23,6 +23,7 @@ mod algorithm;
 mod bias;
 mod channels;
 mod coefficients;
+mod decay;
 mod gate;
 mod layer_norm;
 mod memory;
@@ -30,6 +31,7 @@ mod part;
 mod program;
 mod retention;
 pub mod rows;
+mod side;
 mod step_rule;
 
 pub use activation::Activation;
@@ -37,13 +39,15 @@ pub use algorithm::{
     AlgorithmKind, ChunkEndAlgorithm, ChunkWrite, LinearAlgorithm, MapState, MemoryAlgorithm,
 };
 pub use bias::AttentionalBias;
-pub use channels::{ChannelDecay, Channels, LogDecay, Side};
+pub use channels::ChannelDecay;
 pub use coefficients::{
     ChunkEnd, Coefficients, Rows, SlotEnd, WriteWeights, above, decay_matrix, products,
 };
+pub use decay::{LogDecay, Order};
 pub use gate::{GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD, inverse_softplus};
 pub use memory::{Factor, Maps, MemoryArchitecture, Weights, typical};
 pub use part::{Axis, Part, table_of};
 pub use program::{Builder, GainSpec, MapSpec, Node, Program, ProgramError, Shape, Value, Windows};
-pub use retention::{LinkKind, Order, RetentionGate};
+pub use retention::{LinkKind, RetentionGate};
+pub use side::{Channels, Side};
 pub use step_rule::{ChunkTokens, LocalRules, RuleCost, StepRule, StepRulePart, TokenWrite};

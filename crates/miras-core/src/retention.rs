@@ -3,21 +3,8 @@
 use std::fmt::Debug;
 
 use burn::tensor::{Tensor, s};
-use serde::{Deserialize, Serialize};
 
-use crate::{GateMap, GateSpec, Gates, LogDecay, RETENTION};
-
-/// Whether the decay of a token comes before or after its gradient is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// `W_t = a_t W_{t−1} − θ_t ∇ℓ(W_{t−1})`: the surprise is measured with the
-    /// memory before it forgets (Titans Eq. 13–14).
-    After,
-    /// `W̃ = a_t W_{t−1}; W_t = W̃ − θ_t ∇ℓ(W̃)`: measured with the decayed
-    /// memory (Gated `DeltaNet`).
-    Before,
-}
+use crate::{GateMap, GateSpec, Gates, LogDecay, Order, RETENTION};
 
 /// What a link can be, as far as a chunk is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

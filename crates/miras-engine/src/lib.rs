@@ -12,6 +12,7 @@
 mod chunk_start;
 pub mod cost;
 pub mod dual;
+mod initial;
 mod maps;
 mod named;
 mod probe;
@@ -29,10 +30,11 @@ mod substituted;
 mod walk;
 mod write;
 
+pub use initial::Initial;
 pub use probe::Probe;
 pub use read::read;
 pub use rule::{Form, Read, Rule, Settings};
 pub use solve::unit_lower_inverse;
 pub use split::split;
-pub use state::{Initial, Open, State, Tokens};
+pub use state::{Open, State, Tokens};
 pub use write::write;

@@ -1,12 +1,10 @@
 //! What goes into the inner loop and what it carries along.
 
-use std::sync::Arc;
-
 use burn::tensor::{Tensor, s};
-use miras_core::{Factor, Gates, MapState, Program};
+use miras_core::{Factor, Gates, MapState};
 
 use crate::{
-    Rule,
+    Initial, Rule,
     split::{lengths, split, split_gates},
 };
 
@@ -76,17 +74,6 @@ impl Tokens {
             gates: self.gates.tokens(start, end),
         }
     }
-}
-
-/// What a sequence starts with: the memory at its widths, and what the outer loop learned of it.
-#[derive(Debug, Clone)]
-pub struct Initial {
-    /// The program of the rule's memory.
-    pub program: Arc<Program>,
-    /// One `[1, g, d_in, d_out]` per map.
-    pub maps: Vec<Tensor<4>>,
-    /// One `[1, g, 1, d]` per gain.
-    pub gains: Vec<Tensor<4>>,
 }
 
 /// What a memory carries along a sequence.

@@ -1,15 +1,7 @@
 //! `[model]`: size and shape of the network.
 
-use miras_config::{ConfigError, Tree, key_path};
-use miras_registry::{Choice, Registry};
+use miras_config::{ConfigError, Tree};
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
-
-use crate::{
-    LayerSpec, MixerSpec, Precision,
-    layer_spec::LAYERS,
-    mixers::{MIXER, Tables},
-};
 
 /// `[model]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,135 +42,12 @@ impl Default for ModelConfig {
     }
 }
 
-/// A model's configuration, checked: `[model]`, its mixer and `[[layers]]`.
-#[derive(Debug, Clone)]
-pub struct ModelSpec {
-    /// `[model]` with every default filled in.
-    pub config: ModelConfig,
-    /// The mixer of the layers that `layers` does not name.
-    pub mixer: MixerSpec,
-    /// `[[layers]]`: layers with another mixer.
-    pub layers: Vec<LayerSpec>,
-    /// In which its large products are made; not part of what it is, so set by who trains it.
-    pub precision: Precision,
-}
-
-impl ModelSpec {
-    /// Takes `[model]`, the tables of its mixer and `[[layers]]` out of a config.
-    pub fn take(tree: &mut Tree, registry: &Registry) -> Result<Self, ConfigError> {
-        let config = tree.attempt(&["model"], |tree| {
-            let config: ModelConfig = tree.section("model")?;
-            check_sizes(tree, &config)?;
-            Ok(config)
-        });
-        // Which layers there are is not known after a mistake in [model].
-        let layers = tree.attempt(&[LAYERS], |tree| match &config {
-            None => tree.value::<Value>(LAYERS).map(|_| Vec::new()),
-            Some(config) => LayerSpec::take(tree, config, registry),
-        });
-        let dim = config.as_ref().map(|config| config.dim);
-        let all: Vec<&str> = tables().collect();
-        let mixer = tree.attempt(&all, |tree| {
-            let mut tables = Tables::new(tree, "", registry, dim);
-            let kind = tables.kind(MixerSpec::NAMES)?;
-            let mixer = MixerSpec::take(kind, &mut tables)?;
-            let others = layers.iter().flatten().map(|layer| layer.mixer.kind());
-            let kinds: Vec<&str> = std::iter::once(kind).chain(others).collect();
-            // Without the layers it is not known which tables have a use.
-            if layers.is_some() {
-                refuse_tables(tree, "", &kinds)?;
-            }
-            // What is left is of the built-in default, and of layers that have taken it over.
-            for table in &all {
-                tree.section::<Table>(table)?;
-            }
-            Ok(mixer)
-        });
-        let (Some(mut config), Some(mixer), Some(layers)) = (config, mixer, layers) else {
-            return Err(tree.failed());
-        };
-        config
-            .ffn_dim
-            .get_or_insert((config.dim * 8).div_ceil(3).next_multiple_of(8));
-        let spec = Self {
-            config,
-            mixer,
-            layers,
-            precision: Precision::F32,
-        };
-        check_parameters(tree, &spec)?;
-        Ok(spec)
-    }
-
-    /// The mixer of a layer.
-    pub fn mixer_of(&self, layer: usize) -> &MixerSpec {
-        let own = self.layers.iter().find(|spec| spec.at.contains(&layer));
-        own.map_or(&self.mixer, |spec| &spec.mixer)
-    }
-
-    /// The mixers of the model, each with the number of layers that have it.
-    pub fn mixers(&self) -> impl Iterator<Item = (usize, &MixerSpec)> {
-        let own = self.layers.iter().map(|spec| (spec.at.len(), &spec.mixer));
-        let named: usize = self.layers.iter().map(|spec| spec.at.len()).sum();
-        let rest = (self.config.layers - named, &self.mixer);
-        std::iter::once(rest)
-            .chain(own)
-            .filter(|(count, _)| *count > 0)
-    }
-
-    /// The memories of the model, each with the number of layers that have it; none where all
-    /// layers are attention.
-    pub fn memories(&self) -> impl Iterator<Item = (usize, &Choice)> {
-        self.mixers()
-            .flat_map(|(count, mixer)| mixer.memories().iter().map(move |one| (count, one)))
-    }
-
-    /// Whether some layer has a memory.
-    pub fn has_memory(&self) -> bool {
-        self.memories().next().is_some()
-    }
-
-    /// The layers that have a memory, in order: those of which a pass gives a probe.
-    pub fn memory_layers(&self) -> Vec<usize> {
-        (0..self.config.layers)
-            .filter(|layer| !self.mixer_of(*layer).memories().is_empty())
-            .collect()
-    }
-
-    /// The mixer, if there is one, whose state grows with every token.
-    pub fn growing(&self) -> Option<&MixerSpec> {
-        let mut mixers = self.mixers();
-        let grows = |mixer: &MixerSpec| mixer.state().per_token > 0;
-        mixers.find_map(|(_, mixer)| grows(mixer).then_some(mixer))
-    }
-
-    /// What a reader is told of the layers: the parts of their memories in `words`, or the kind of
-    /// a mixer without one; those of the model, and of layers that have others.
-    pub fn parts(&self, words: impl Fn(&Choice) -> String) -> String {
-        let words = |mixer: &MixerSpec| match mixer.memories() {
-            [] => mixer.kind().to_owned(),
-            memories => memories.iter().map(&words).collect::<Vec<_>>().join(" + "),
-        };
-        let own = self.layers.iter().map(|spec| {
-            let at: Vec<String> = spec.at.iter().map(usize::to_string).collect();
-            format!("layers {}: {}", at.join(", "), words(&spec.mixer))
-        });
-        let parts = std::iter::once(words(&self.mixer)).chain(own);
-        parts.collect::<Vec<_>>().join("; ")
-    }
-
-    /// The tables as they would be written, complete.
-    pub fn to_table(&self) -> Table {
-        let model = Table::try_from(&self.config).expect("settings are a TOML table");
-        let mut table = Table::from_iter([("model".to_owned(), Value::Table(model))]);
-        for (name, section) in self.mixer.tables() {
-            table.insert(name.to_owned(), Value::Table(section));
-        }
-        if !self.layers.is_empty() {
-            let entries = self.layers.iter().map(|spec| Value::Table(spec.to_table()));
-            table.insert(LAYERS.to_owned(), Value::Array(entries.collect()));
-        }
-        table
+impl ModelConfig {
+    /// Takes `[model]` out of a config.
+    pub(crate) fn take(tree: &mut Tree) -> Result<Self, ConfigError> {
+        let config: Self = tree.section("model")?;
+        check_sizes(tree, &config)?;
+        Ok(config)
     }
 }
 
@@ -200,50 +69,6 @@ fn check_sizes(tree: &mut Tree, config: &ModelConfig) -> Result<(), ConfigError>
         };
         let mistake = tree.error(&format!("model.{key}"), message, None);
         tree.note(mistake)?;
-    }
-    Ok(())
-}
-
-/// The most parameters that a model may have here.
-const MOST_PARAMETERS: f64 = 1e11;
-
-/// Refuses what no machine holds, before anything is built.
-fn check_parameters(tree: &Tree, spec: &ModelSpec) -> Result<(), ConfigError> {
-    let ModelConfig { dim, ffn_dim, .. } = spec.config;
-    let feed_forward = 3.0 * dim as f64 * ffn_dim.unwrap_or(0) as f64;
-    let layers = spec.mixers();
-    let total: f64 = layers
-        .map(|(count, mixer)| count as f64 * (mixer.size() + feed_forward))
-        .sum();
-    if total <= MOST_PARAMETERS {
-        return Ok(());
-    }
-    let message = format!("this model has about {total:.1e} parameters");
-    let help = "use a smaller model.dim, model.layers, memory.depth or memory.expansion";
-    Err(tree.error("model.dim", message, Some(help.to_string())))
-}
-
-/// Every table of a mixer.
-pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
-    let own = MixerSpec::TABLES.iter().flat_map(|(_, tables)| *tables);
-    std::iter::once(MIXER).chain(own.copied())
-}
-
-/// Refuses tables of a user in the table `at` that belong to none of these kinds of mixers.
-pub(crate) fn refuse_tables(tree: &mut Tree, at: &str, kinds: &[&str]) -> Result<(), ConfigError> {
-    for (owner, tables) in MixerSpec::TABLES {
-        for table in *tables {
-            let path = key_path(at, table);
-            if !kinds.contains(owner) && tree.is_set(&path) {
-                let what = if at.is_empty() { "model" } else { "layer" };
-                let mut kinds: Vec<String> = kinds.iter().map(|kind| format!("{kind:?}")).collect();
-                kinds.dedup();
-                let kinds = kinds.join(" and ");
-                let message = format!("a {what} with mixer.kind = {kinds} has no [{table}]");
-                let help = format!("leave the table out, or use mixer.kind = {owner:?}");
-                return Err(tree.error(&path, message, Some(help)));
-            }
-        }
     }
     Ok(())
 }

@@ -6,8 +6,7 @@ use toml::{Table, Value};
 
 use crate::{
     MixerSpec, ModelConfig,
-    config::refuse_tables,
-    mixers::{MIXER, Tables, shared_keys},
+    mixers::{MIXER, Tables, refuse_tables, shared_keys},
 };
 
 /// The name of the list.

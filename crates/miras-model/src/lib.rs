@@ -17,6 +17,7 @@ mod layer_spec;
 mod memories;
 mod mixer_config;
 mod mixers;
+mod model_spec;
 mod named_state;
 mod parameters;
 mod pass;
@@ -26,10 +27,11 @@ mod sample;
 mod state;
 mod state_error;
 mod state_file;
+mod state_origin;
 mod state_tree;
 
 pub use block::Block;
-pub use config::{InitKind, ModelConfig, ModelSpec};
+pub use config::{InitKind, ModelConfig};
 pub use conv::ShortConv;
 pub use feed_forward::SwiGlu;
 pub use groups::{ParameterGroup, ParameterGroups};
@@ -41,11 +43,13 @@ pub use mixers::{
     AttentionKeys, AttentionMixer, AttentionSpec, Chunks, ConvActivation, MemoryMixer, MemorySpec,
     Mixer, MixerError, MixerKeys, MixerSpec, OutputGate, OutputNorm, QkNorm, TokenMixer,
 };
-pub use named_state::{NamedState, StateOrigin};
+pub use model_spec::ModelSpec;
+pub use named_state::NamedState;
 pub use parameters::{Parameter, TensorOf, parameters, tensors_of, ungrouped};
 pub use pass::{Ablation, Pass};
 pub use precision::Precision;
 pub use sample::Sampler;
 pub use state::ModelState;
 pub use state_error::StateError;
+pub use state_origin::StateOrigin;
 pub use state_tree::{StateLayout, StateShape, StateTensor, StateTree};

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::TensorData;
-use serde::{Deserialize, Serialize};
 
-use crate::{LanguageModel, ModelState, StateError, TokenMixer};
+use crate::{LanguageModel, ModelState, StateError, StateOrigin, TokenMixer};
 
 /// What a [`ModelState`] holds, as plain values: 32-bit floats under names.
 ///
@@ -28,18 +27,6 @@ pub struct NamedState {
     pub origin: Option<StateOrigin>,
     /// The values.
     pub tensors: BTreeMap<String, TensorData>,
-}
-
-/// The weights that a state was made with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StateOrigin {
-    /// The run that they are from.
-    pub run: String,
-    /// Its optimiser steps.
-    pub step: u64,
-    /// SHA-256 of the file of the weights.
-    pub weights: String,
 }
 
 impl ModelState {

@@ -7,6 +7,7 @@
 mod choice;
 mod consistency;
 mod exactness;
+mod info;
 mod listing;
 mod other_names;
 mod registry;
@@ -16,6 +17,6 @@ mod widths;
 
 pub use choice::{Choice, StartKind};
 pub use exactness::{Exactness, exactness};
-pub use listing::PartInfo;
+pub use info::PartInfo;
 pub use registry::{KindTaken, Registry};
 pub use settings::AlgorithmSettings;

@@ -1,40 +1,10 @@
-//! Parts as facts without types.
+//! The keys of all parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use miras_core::{Axis, Part};
+use miras_core::Axis;
 
 use crate::Registry;
-
-/// What is known of a part, for listings and documentation.
-#[derive(Debug, Clone, Copy)]
-pub struct PartInfo {
-    /// Its name in TOML.
-    pub kind: &'static str,
-    /// One sentence.
-    pub summary: &'static str,
-    /// Formula in plain text.
-    pub formula: &'static str,
-    /// Paper and equation.
-    pub reference: &'static str,
-    /// Key and meaning.
-    pub keys: &'static [(&'static str, &'static str)],
-    /// Settings the contract tests run it under.
-    pub variants: &'static [&'static str],
-}
-
-impl<T: ?Sized> From<&Part<T>> for PartInfo {
-    fn from(part: &Part<T>) -> Self {
-        Self {
-            kind: part.kind,
-            summary: part.summary,
-            formula: part.formula,
-            reference: part.reference,
-            keys: part.keys,
-            variants: part.variants,
-        }
-    }
-}
 
 impl Registry {
     /// The keys that `kind` lacks and other parts of its axis have, each with the choices that

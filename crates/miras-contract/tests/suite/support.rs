@@ -10,7 +10,7 @@ use miras_engine::Rule;
 use miras_registry::{Choice, Registry};
 
 pub(crate) use miras_contract::{
-    FORMS, Inputs, assert_same, difference, noise, numbers, run_dual, run_recurrence, tensor,
+    FORMS, G, Inputs, assert_same, difference, noise, numbers, run_dual, run_recurrence, tensor,
 };
 
 pub(crate) fn choose(text: &str) -> Result<Choice, ConfigError> {

@@ -2,10 +2,8 @@
 //!
 //! Counted by the rule of [`miras_engine::cost::kept`], operation by operation.
 
+use super::NORM;
 use crate::ModelSpec;
-
-/// A root mean square norm, a feature: input, scaled input, output.
-pub(crate) const NORM: usize = 3;
 
 /// Numbers kept by a forward pass over one sequence of `tokens` tokens, loss included.
 pub fn kept(spec: &ModelSpec, vocab: usize, tokens: usize) -> usize {

@@ -5,11 +5,13 @@
 
 mod flops;
 mod kept;
+mod numbers;
 mod parameters;
 mod state;
 
 pub use flops::flops;
-pub(crate) use kept::NORM;
 pub use kept::kept;
-pub use parameters::{Parameters, parameters};
-pub use state::{StateNumbers, state};
+pub(crate) use numbers::NORM;
+pub use numbers::{Parameters, StateNumbers};
+pub use parameters::parameters;
+pub use state::state;

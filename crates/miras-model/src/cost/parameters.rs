@@ -1,17 +1,7 @@
 //! Parameters, and the weights that learn at test time.
 
+use super::Parameters;
 use crate::ModelSpec;
-
-/// How many numbers the outer and the inner loop learn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Parameters {
-    /// All that the outer loop learns: the parameters of the model.
-    pub all: usize,
-    /// Those of them that are the memories' own: initial weights and gains.
-    pub memory: usize,
-    /// Weights that the inner loop learns at test time, a set for each sequence.
-    pub fast: usize,
-}
 
 /// The parameters of the model that would be built.
 pub fn parameters(spec: &ModelSpec, vocab: usize) -> Parameters {

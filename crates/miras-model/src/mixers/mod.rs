@@ -10,10 +10,11 @@ mod attention;
 mod keys;
 mod memory;
 mod memory_spec;
+mod token_mixer;
 mod widths;
 
 use burn::{module::Module, tensor::Tensor};
-use miras_config::ConfigError;
+use miras_config::{ConfigError, Tree, key_path};
 use miras_engine::{Probe, cost::Flops};
 use miras_registry::Choice;
 use toml::{Table, Value};
@@ -24,7 +25,9 @@ pub use self::{
     keys::{ConvActivation, MixerKeys, OutputGate, OutputNorm, QkNorm},
     memory::MemoryMixer,
     memory_spec::{MemorySpec, MixerError},
+    token_mixer::{Chunks, TokenMixer},
 };
+pub(crate) use token_mixer::NO_TOKEN;
 
 use crate::{
     ParameterGroups, Pass, StateLayout, StateTree,
@@ -83,52 +86,27 @@ impl MixerSpec {
     }
 }
 
-/// Mixes the tokens of a sequence.
-///
-/// An output depends on its own and on earlier tokens alone, and a sequence in pieces, with the
-/// state carried from each to the next, gives the outputs of the sequence in one pass.
-pub trait TokenMixer: Module {
-    /// Mixes tokens, from `state` on (none at the beginning of a sequence); gives the outputs, the
-    /// state after the last token and, where the pass asks for it, what a memory did.
-    ///
-    /// # Shapes
-    /// `x`, result: `[b, t, d]`.
-    ///
-    /// # Panics
-    /// If `x` has no token, or `state` is that of another mixer or of another number of rows.
-    fn forward(
-        &self,
-        x: Tensor<3>,
-        state: Option<StateTree>,
-        pass: Pass,
-    ) -> (Tensor<3>, StateTree, Option<Probe>);
+/// Every table of a mixer.
+pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
+    let own = MixerSpec::TABLES.iter().flat_map(|(_, tables)| *tables);
+    std::iter::once(MIXER).chain(own.copied())
+}
 
-    /// The tensors of the state of `rows` batch rows after `position` tokens.
-    fn state_layout(&self, rows: usize, position: usize) -> StateLayout;
-
-    /// The names of the tensors of the state that hold what was read, in the order of
-    /// computation.
-    fn memory(&self) -> Vec<String>;
-
-    /// Where the tokens after `state` are in chunks; none for a mixer without chunks.
-    fn chunks(&self, _state: Option<&StateTree>) -> Option<Chunks> {
-        None
+/// Refuses tables of a user in the table `at` that belong to none of these kinds of mixers.
+pub(crate) fn refuse_tables(tree: &mut Tree, at: &str, kinds: &[&str]) -> Result<(), ConfigError> {
+    for (owner, tables) in MixerSpec::TABLES {
+        for table in *tables {
+            let path = key_path(at, table);
+            if !kinds.contains(owner) && tree.is_set(&path) {
+                let what = if at.is_empty() { "model" } else { "layer" };
+                let mut kinds: Vec<String> = kinds.iter().map(|kind| format!("{kind:?}")).collect();
+                kinds.dedup();
+                let kinds = kinds.join(" and ");
+                let message = format!("a {what} with mixer.kind = {kinds} has no [{table}]");
+                let help = format!("leave the table out, or use mixer.kind = {owner:?}");
+                return Err(tree.error(&path, message, Some(help)));
+            }
+        }
     }
-
-    /// Puts every parameter into its group.
-    fn groups(&self, groups: &mut ParameterGroups);
+    Ok(())
 }
-
-/// Where the tokens of a pass are in chunks; a [`Probe`] lists its values in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chunks {
-    /// Memories per batch row.
-    pub memories: usize,
-    /// Tokens per chunk.
-    pub len: usize,
-    /// Tokens of the first chunk that earlier passes brought.
-    pub open: usize,
-}
-
-/// The panic message for an input without rows or tokens.
-pub(crate) const NO_TOKEN: &str = "a layer needs at least one row and one token";
