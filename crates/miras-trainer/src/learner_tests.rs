@@ -5,8 +5,8 @@ use miras_spec::read::read;
 
 use super::*;
 
-const SMALL: &str = "[model]\nlayers = 1\ndim = 8\nffn_dim = 8\n[mixer]\nheads = 2\n\
-    tie_head = false\n[memory]\nnorm = true\n[algorithm]\nchunk = 4\n\
+const SMALL: &str = "[model]\nlayers = 1\ndim = 8\nffn_dim = 8\n\
+    tie_head = false\n[mixer]\nheads = 2\n[memory]\nnorm = true\n[algorithm]\nchunk = 4\n\
     [retention]\ngate = 'rate'\n[data]\nseq_len = 16";
 
 fn small(sets: &[&str]) -> (Learner, Box<dyn Dataset>, RunConfig) {
