@@ -12,11 +12,11 @@ const START: f64 = -2.0;
 pub(crate) const STEP_KEYS: [(&str, &str); 2] = [
     (
         "step_max",
-        "largest inner step size, 0 (never writes) or above; default 1, less for memories of depth 3 and more",
+        "largest inner step size (its scale with step = \"rate\"), 0 (never writes) or above; default 1, less for memories of depth 3 and more",
     ),
     (
         "step",
-        "\"input\": theta = step_max sigma(z); \"fixed\": theta = step_max; \"rate\": theta = step_max softplus(z), with the projection z of the retention gate (Mamba-2, whose step and decay share one)",
+        "\"input\": theta = step_max sigma(z); \"fixed\": theta = step_max; \"rate\": theta = step_max softplus(z), with the projection z of retention.gate = \"rate\" (Mamba-2, whose step and decay share one)",
     ),
 ];
 

@@ -46,7 +46,7 @@ fn both_forms(part: &StepRulePart, value: f64, memory: &str) -> [Vec<f64>; 2] {
     let (inputs, factors) = chunk(&rule);
     let program = &inputs.initial.program;
     let step = inputs.tokens.gates.get(STEP);
-    let log_decay = (rule.retention.log_decay(&inputs.tokens.gates, &step)).log;
+    let log_decay = rule.retention.log_decay(&inputs.tokens.gates, &step);
     let damping = step.ones_like().mul_scalar(0.5);
     let capped = (part.build)(value);
 

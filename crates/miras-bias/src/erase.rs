@@ -30,6 +30,8 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
 ///   normalises both (RWKV-7's removal key multiplier).
 /// - RWKV-7 erases with a rate per channel, which `algorithm.channels = "key"` is, and writes with
 ///   one that it learns to mix with it; here both are the same.
+/// - The load cap adds the products of both keys, so that with `e = k` a token's load is twice that
+///   under `l2`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Erase {}

@@ -18,7 +18,8 @@ pub struct ChannelDecay {
     pub side: Side,
     /// `log a_t`, `[n, g, c, d]`.
     log: Tensor<4>,
-    /// Of the state before each token's own write, with its decay or without it; else after it.
+    /// `None` for the state after each token's own write; else the state before it, with the
+    /// token's decay ([`Order::Before`]) or without it ([`Order::After`]).
     before: Option<Order>,
     /// The first token whose state is asked for.
     first: usize,
@@ -43,6 +44,25 @@ impl ChannelDecay {
         let [n, g, c, d] = self.log.dims();
         let log = self.log.clone().reshape([n * g, c, d]);
         sums_after(log).exp().reshape([n, g, c, d])
+    }
+
+    /// The weight of each write in the state of the last token, `[n, g, c, d]`: all that a single
+    /// new token asks for.
+    fn of_last(&self) -> Tensor<4> {
+        let [n, g, c, d] = self.log.dims();
+        let earlier = || self.log.clone().slice(s![.., .., ..c - 1, ..]);
+        let zero = || Tensor::zeros([n, g, 1, d], (&self.log.device(), self.log.dtype()));
+        let log = match self.before {
+            Some(Order::After) => Tensor::cat(vec![earlier(), zero()], 2),
+            Some(Order::Before) | None => self.log.clone(),
+        };
+        let weights = sums_after(log.reshape([n * g, c, d])).exp();
+        let weights = weights.reshape([n, g, c, d]);
+        match self.before {
+            None => weights,
+            // It does not have its own write.
+            Some(_) => Tensor::cat(vec![weights.slice(s![.., .., ..c - 1, ..]), zero()], 2),
+        }
     }
 
     pub(crate) fn exclusive(&self, order: Order) -> Self {
@@ -112,9 +132,13 @@ impl ChannelDecay {
     /// The same with one row a token.
     fn overlap_of_tokens(&self, z: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
         let [n, g, c, d] = x.dims();
+        let x = self.factored(x);
+        if self.first + 1 == c {
+            return z.matmul((x * self.of_last()).transpose());
+        }
         let size = c.next_power_of_two();
         let flat = |x| padded(x, size).reshape([n * g, size, d]);
-        let (z, x) = (padded_before(z, self.first), self.factored(x));
+        let z = padded_before(z, self.first);
         let all = self.overlap_of(flat(z), flat(x), flat(self.log.clone()));
         all.reshape([n, g, size, size])
             .slice(s![.., .., self.first..c, ..c])
@@ -143,9 +167,12 @@ impl ChannelDecay {
     /// The same with one row a token.
     fn sum_of_tokens(&self, overlap: Tensor<4>, u: Tensor<4>) -> Tensor<4> {
         let [n, g, c, d] = u.dims();
+        let u = self.factored(u);
+        if self.first + 1 == c {
+            return overlap.matmul(u * self.of_last());
+        }
         let size = c.next_power_of_two();
         let flat = |x| padded(x, size).reshape([n * g, size, d]);
-        let u = self.factored(u);
         let overlap = padded_before(overlap, self.first);
         // Columns as rows: writes behind the last one.
         let overlap = padded(padded(overlap, size).swap_dims(2, 3), size).swap_dims(2, 3);
@@ -204,8 +231,8 @@ impl ChannelDecay {
         inside.reshape([m, c, d]) + Tensor::cat(vec![second.zeros_like(), second], 1)
     }
 
-    /// From the border between the halves to each token of the second, `[m, c/2, d]`: its own
-    /// decay is among them but in the state before it.
+    /// From the border between the halves to each token of the second, `[m, c/2, d]`. The token's
+    /// own decay is among them, except for the state before its write without its decay.
     fn from_border(&self, log: &Tensor<3>) -> Tensor<3> {
         let half = log.dims()[1] / 2;
         let second = log.clone().slice(s![.., half.., ..]);

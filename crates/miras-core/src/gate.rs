@@ -55,7 +55,7 @@ impl GateSpec {
         Self { channels, ..self }
     }
 
-    /// Of the projection of another gate.
+    /// Of the projection of another gate, which is a [`GateMap::DecayRate`].
     #[must_use]
     pub fn from_projection_of(self, source: &'static str) -> Self {
         let source = Some(source);

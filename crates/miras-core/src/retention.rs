@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use burn::tensor::{Tensor, s};
 
-use crate::{GateMap, GateSpec, Gates, LogDecay, Order, RETENTION};
+use crate::{GateMap, GateSpec, Gates, Order, RETENTION, Side};
 
 /// What a link can be, as far as a chunk is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,16 +28,23 @@ pub trait RetentionGate: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// `log a_t`: the gate [`RETENTION`], or 0 for a part that declares none; `like`,
-    /// `[n, g, t, ·]`, gives shape and device then.
-    fn log_decay(&self, gates: &Gates, like: &Tensor<4>) -> LogDecay {
-        match self.gates().iter().find(|gate| gate.name == RETENTION) {
-            Some(gate) => LogDecay {
-                log: gates.get(RETENTION),
-                channels: gate.channels,
-            },
-            None => LogDecay::of_heads(like.clone().slice(s![.., .., .., ..1]).zeros_like()),
+    /// `log a_t`, `[n, g, t, 1]` or, for [channels](Self::decay_channels), `[n, g, t, d]`: the gate
+    /// [`RETENTION`], or 0 for a part that declares none; `like`, `[n, g, t, ·]`, gives shape and
+    /// device then.
+    fn log_decay(&self, gates: &Gates, like: &Tensor<4>) -> Tensor<4> {
+        if self.gates().iter().any(|gate| gate.name == RETENTION) {
+            gates.get(RETENTION)
+        } else {
+            like.clone().slice(s![.., .., .., ..1]).zeros_like()
         }
+    }
+
+    /// The channels that have decays of their own in [`log_decay`](Self::log_decay): those of the
+    /// gate [`RETENTION`].
+    fn decay_channels(&self) -> Option<Side> {
+        let gates = self.gates();
+        let gate = gates.iter().find(|gate| gate.name == RETENTION);
+        gate.and_then(|gate| gate.channels)
     }
 
     /// Whether anything is ever forgotten: not without a gate, nor with one fixed at `log 1`.

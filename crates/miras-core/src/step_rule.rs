@@ -12,12 +12,13 @@ use crate::{AttentionalBias, Factor, Program};
 /// [`of_chunk`](Self::of_chunk), all tokens of a chunk at once. The rules of a memory act one after
 /// the other, each on the step that the one before it left.
 pub trait StepRule: Debug + Send + Sync {
-    /// The step of a token, the last of those that the chunk has written so far, `[1, g, 1, 1]`.
+    /// The step of a token, the last of those that the chunk has written so far, `[1, g, 1, 1]`, or
+    /// per channel `[1, g, 1, d]`.
     fn of_token(&self, step: Tensor<4>, _written: &[TokenWrite], _program: &Program) -> Tensor<4> {
         step
     }
 
-    /// The steps of the tokens of a chunk, `[1, g, c, 1]`.
+    /// The steps of the tokens of a chunk, `[1, g, c, 1]`, or per channel `[1, g, c, d]`.
     fn of_chunk(&self, step: Tensor<4>, _chunk: &ChunkTokens<'_>) -> Tensor<4> {
         step
     }
@@ -33,6 +34,11 @@ pub trait StepRule: Debug + Send + Sync {
         false
     }
 
+    /// Whether no state is beyond a bound after [`of_state`](Self::of_state).
+    fn bounds_state(&self) -> bool {
+        false
+    }
+
     /// What it computes, which decides its cost.
     fn computes(&self) -> RuleCost;
 
@@ -43,6 +49,8 @@ pub trait StepRule: Debug + Send + Sync {
 /// What a step rule computes beside elementwise work on the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleCost {
+    /// Nothing else.
+    Nothing,
     /// The products of the features of all tokens of a chunk with each other.
     Overlaps,
     /// The norm of each token's gradient.
@@ -55,7 +63,7 @@ pub enum RuleCost {
 pub struct TokenWrite {
     /// Its gradient, one factor per map.
     pub factors: Vec<Factor>,
-    /// Its step size before all rules, `[1, g, 1, 1]`.
+    /// Its step size before all rules, the largest of its channels: `[1, g, 1, 1]`.
     pub step: Tensor<4>,
     /// What its load is divided by, [`LinearAlgorithm::damping`](crate::LinearAlgorithm::damping).
     pub damping: Tensor<4>,
@@ -69,7 +77,7 @@ pub struct ChunkTokens<'a> {
     pub program: &'a Program,
     /// Their gradients, one factor per map.
     pub factors: &'a [Factor],
-    /// Their step sizes before all rules, `[1, g, c, 1]`.
+    /// Their step sizes before all rules, the largest of each one's channels: `[1, g, c, 1]`.
     pub step: &'a Tensor<4>,
     /// What their loads are divided by, `[1, g, c, 1]`.
     pub damping: &'a Tensor<4>,

@@ -133,7 +133,7 @@ impl ReadHalf<'_> {
     ) -> Option<Tensor<4>> {
         let before = before(self.rule, decay, rows);
         // Weights behind a linear link cost nothing to know better.
-        let read = if self.rule.has_identity_link() {
+        let read = if self.rule.has_identity_link() && !self.rule.acts_at_chunk_end() {
             Read::Exact
         } else {
             self.rule.settings.read()

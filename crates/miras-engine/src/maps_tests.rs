@@ -24,7 +24,7 @@ fn the_transposed_map_is_the_transpose_and_written_out_it_is_the_same() {
     let rows = Rows {
         carry: tensor(0.6, [n, g, c, 1]),
         slots: vec![tensor(0.7, [n, g, c, 1])],
-        writes: tensor(0.8, [n, g, c, c]),
+        writes: WriteWeights::Numbers(tensor(0.8, [n, g, c, c])),
     };
     let gap = |a: Tensor<4>, b: Tensor<4>| (a - b).abs().max().into_scalar::<f32>();
     for (anchored, scaled) in [(false, false), (true, false), (false, true), (true, true)] {

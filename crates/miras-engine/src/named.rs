@@ -125,7 +125,8 @@ impl State {
 const OPEN_KEYS: &str = "open.tokens.k";
 const OPEN_VALUES: &str = "open.tokens.v";
 
-/// Of Picard iteration `s` and map `at`. Part of the format of stored states.
+/// Of Picard iteration `s` and map `at`; "sweeps" is the old name of these iterations, which stays
+/// in the format of stored states.
 fn factor_name(s: usize, at: usize) -> String {
     format!("open.sweeps.{s}.maps.{at}")
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use miras_core::{
     AlgorithmKind, AttentionalBias, Coefficients, Factor, GateSpec, Gates, LinkKind, LocalRules,
-    LogDecay, MapState, Maps, MemoryAlgorithm, MemoryArchitecture, Program, RETENTION,
-    RetentionGate, STEP, Side, StepRule,
+    LogDecay, MapState, Maps, MemoryAlgorithm, MemoryArchitecture, Program, RetentionGate, STEP,
+    Side, StepRule,
 };
 use serde::{Deserialize, Serialize};
 
@@ -109,17 +109,22 @@ impl Rule {
 
     /// The channels that have decays of their own.
     pub fn decay_channels(&self) -> Option<Side> {
-        channels_of(&self.retention.gates(), RETENTION)
+        self.retention.decay_channels()
     }
 
     /// The channels that have step sizes of their own.
     pub fn step_channels(&self) -> Option<Side> {
-        channels_of(&self.algorithm.gates(), STEP)
+        let gates = self.algorithm.gates();
+        let step = gates.iter().find(|gate| gate.name == STEP);
+        step.and_then(|gate| gate.channels)
     }
 
     /// The decays of tokens.
     pub(crate) fn log_decay(&self, gates: &Gates) -> LogDecay {
-        self.retention.log_decay(gates, &gates.get(STEP))
+        LogDecay {
+            log: self.retention.log_decay(gates, &gates.get(STEP)),
+            channels: self.decay_channels(),
+        }
     }
 
     /// Whether the weights are the state (and the initial weights).
@@ -181,11 +186,6 @@ impl Rule {
             .map(|state| self.retention.scale(state))
             .collect()
     }
-}
-
-fn channels_of(gates: &[GateSpec], name: &str) -> Option<Side> {
-    let gate = gates.iter().find(|gate| gate.name == name);
-    gate.and_then(|gate| gate.channels)
 }
 
 /// The largest of each token's channels, `[n, g, c, d] → [n, g, c, 1]`.

@@ -3,7 +3,9 @@
 //! the projection or a memory that forgets its momentum, and nothing else would tell.
 
 use burn::tensor::{Device, Tensor};
-use miras_core::{AlgorithmKind, Axis, ChunkWrite, GateSpec, Gates, MapState, STEP, typical};
+use miras_core::{
+    AlgorithmKind, Axis, ChunkWrite, GateMap, GateSpec, Gates, LogDecay, MapState, STEP, typical,
+};
 use miras_engine::Rule;
 
 use crate::validity::{self, Refusal};
@@ -58,6 +60,8 @@ pub(crate) fn check(rule: &Rule, kinds: [&str; 4]) -> Result<(), Refusal> {
         let fault = match owner {
             Some((_, owner)) if !owner.has_projection() => "has none",
             Some((_, owner)) if owner.channels != gate.channels => "is of other channels",
+            // Both are a softplus of it, so that a larger step forgets more.
+            Some((_, owner)) if !owner.map.has_rate() => "is that of no rate",
             Some(_) => continue,
             None => "is not there",
         };
@@ -118,8 +122,8 @@ fn slot_fault<'a>(rule: &Rule, gates: impl Iterator<Item = &'a GateSpec>) -> Opt
             return (found != slots).then(|| format!("its `step` gives back {found}"));
         }
     };
-    let log_decay = rule.retention.log_decay(&chunk, &chunk.get(STEP));
-    let coefficients = algorithm.coefficients(log_decay, &chunk);
+    let log = rule.retention.log_decay(&chunk, &chunk.get(STEP));
+    let coefficients = algorithm.coefficients(LogDecay::of_heads(log), &chunk);
     let step = algorithm.step(map, zeros(1), zeros(1), &chunk.tokens(0, 1));
     [
         (

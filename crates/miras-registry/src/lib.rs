@@ -18,5 +18,5 @@ mod widths;
 pub use choice::{Choice, StartKind};
 pub use exactness::{Exactness, exactness};
 pub use info::PartInfo;
-pub use registry::{KindTaken, Registry};
+pub use registry::{KeyTaken, KindTaken, Registry};
 pub use settings::AlgorithmSettings;

@@ -82,11 +82,11 @@ impl Registry {
     }
 
     /// With one more rule of the step size, which acts after the others.
-    pub fn with_step_rule(mut self, part: &'static StepRulePart) -> Result<Self, KindTaken> {
-        let kind = part.key;
-        if self.step_rules.iter().any(|rule| rule.key == kind) {
-            let axis = Axis::Algorithm;
-            return Err(KindTaken { axis, kind });
+    pub fn with_step_rule(mut self, part: &'static StepRulePart) -> Result<Self, KeyTaken> {
+        let own = self.algorithm.iter().flat_map(|part| part.keys);
+        let mut keys = own.chain(&self.algorithm_keys).map(|(key, _)| *key);
+        if part.key == "kind" || keys.any(|key| key == part.key) {
+            return Err(KeyTaken(part.key));
         }
         self.algorithm_keys.push((part.key, part.meaning));
         self.step_rules.push(part);
@@ -182,3 +182,19 @@ impl fmt::Display for KindTaken {
 }
 
 impl std::error::Error for KindTaken {}
+
+/// A rule of the step size cannot have the name of another key of `[algorithm]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyTaken(pub &'static str);
+
+impl fmt::Display for KeyTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(key) = self;
+        write!(
+            f,
+            "[algorithm] has a key `{key}` already: give the rule of the step size another `key`"
+        )
+    }
+}
+
+impl std::error::Error for KeyTaken {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use miras_config::{ConfigError, Tree};
 use miras_core::{
-    GateMap, GateSpec, LinkKind, MOMENTUM, Order, Program, RETENTION, RuleCost, STEP, StepRule,
+    GateMap, GateSpec, LinkKind, MOMENTUM, Order, Program, RETENTION, STEP, StepRule,
 };
 use miras_engine::{Read, Rule};
 
@@ -43,7 +43,7 @@ fn refuse(key: &str, reason: &str, instead: &str) -> Result<(), Refusal> {
     })
 }
 
-/// The step size up to which the exact rule is bounded on a key of length 1 that comes again
+/// The step size, one of each head, up to which the exact rule is bounded on a key of length 1 that comes again
 /// and again: `θ ≤ (1 + a)(1 + η)`, `2(1 + η)` if the decay comes first, with the least decay and
 /// momentum that the gates can give.
 fn stable_step(rule: &Rule) -> f64 {
@@ -95,10 +95,11 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
             "use algorithm.form = \"chunk_start\"",
         );
     }
-    if rule.memory.is_linear() && rule.has_identity_link() && !rule.has_exact_form() {
+    let has_channels = rule.decay_channels().is_some() || rule.step_channels().is_some();
+    if has_channels && rule.has_identity_link() && !rule.has_exact_form() {
         return refuse(
             "algorithm.form",
-            "there is no exact chunk form for these channels under this bias: each channel of the values would need a solve of its own, and steps per channel of the keys one that this bias does not have",
+            "the exact chunk form is not there for decays or steps per channel of the values under a bias that compares what is recalled, nor for steps per channel of the keys under one whose gradient is not linear",
             "use algorithm.form = \"chunk_start\" (algorithm.picard takes it towards the exact one), channels = \"key\" with bias.kind = \"l2\", or bias.kind = \"dot\"",
         );
     }
@@ -238,15 +239,16 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
         );
     }
 
-    let unbounded = rule.bias.slope() == Some(0.0) && !rule.memory.is_linear();
-    let bounds_state = |rule: &Arc<dyn StepRule>| rule.computes() == RuleCost::StateNorms;
+    let has_no_minimum = rule.bias.slope() == Some(0.0) || rule.bias.has_erase_key();
+    let unbounded = has_no_minimum && !rule.memory.is_linear();
+    let bounds_state = |rule: &Arc<dyn StepRule>| rule.bounds_state();
     let held = rule.retention.forgets()
         || rule.memory.is_bounded()
         || settings.rules().iter().any(bounds_state);
     if unbounded && !held {
         return refuse(
             "bias.kind",
-            "the dot-product bias on a deep memory has no minimum: without decay, norm or state cap it grows for ever",
+            "the product with the value has no minimum on a deep memory: without decay, norm or state cap it grows for ever",
             "use retention.kind = \"l2\", memory.norm = true, or bias.kind = \"l2\"",
         );
     }

@@ -147,7 +147,7 @@ fn recurrence_of_weights(anchored: bool) {
         let Factor { x, d } = &factors[0];
         let gradient = x.clone().transpose().matmul(d.clone());
         let decay = (rule.retention).log_decay(&token.gates, &token.gates.get(STEP));
-        let decay = decay.log.exp();
+        let decay = decay.exp();
         let mut inside = w.div_scalar(1.7).log() * decay.clone() - gradient * token.gates.get(STEP);
         if anchored {
             let pull = decay.neg().add_scalar(1.0);

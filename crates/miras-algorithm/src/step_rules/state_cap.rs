@@ -25,6 +25,10 @@ impl StepRule for StateCap {
         state * norm.recip().mul_scalar(self.0).clamp_max(1.0)
     }
 
+    fn bounds_state(&self) -> bool {
+        true
+    }
+
     fn computes(&self) -> RuleCost {
         RuleCost::StateNorms
     }

@@ -1,6 +1,7 @@
 //! Channels, shared projections and erase keys against their formulas in plain loops.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
+use miras_contract::placed;
 use miras_core::{GateMap, Gates, RETENTION, STEP};
 use miras_engine::Rule;
 
@@ -20,7 +21,16 @@ fn rows(x: &Tensor<4>) -> Vec<Vec<Vec<f64>>> {
 
 /// `W ← a ⊙ W − θ ⊙ (eᵀ (e W) − kᵀ v)`, `y = q W`, with every product written out; a gate has one
 /// value, or one for each row (`key`) or column (`value`) of `W`.
-fn in_loops(rule: &Rule, inputs: &Inputs, [decay, step]: [&str; 2]) -> Vec<f64> {
+fn in_loops(rule: &Rule, inputs: &Inputs, channels: [&str; 2]) -> Vec<f64> {
+    in_loops_of(rule, inputs, channels, T)
+}
+
+fn in_loops_of(
+    rule: &Rule,
+    inputs: &Inputs,
+    [decay, step]: [&str; 2],
+    tokens_of_all: usize,
+) -> Vec<f64> {
     let tokens = &inputs.tokens;
     let [q, k, v] = [&tokens.q, &tokens.k, &tokens.v].map(rows);
     let [a, theta] = [RETENTION, STEP].map(|name| rows(&tokens.gates.get(name)));
@@ -31,7 +41,7 @@ fn in_loops(rule: &Rule, inputs: &Inputs, [decay, step]: [&str; 2]) -> Vec<f64> 
         let anchored = rule.retention.is_anchored();
         let (d_k, d_v) = (initial.len(), initial[0].len());
         let mut w = initial.clone();
-        for t in 0..T {
+        for t in 0..tokens_of_all {
             let key = &k[g][t];
             let (e, write) = key.split_at(key.len() - d_k);
             let e = if e.is_empty() { write } else { e };
@@ -98,9 +108,11 @@ fn decays_of_any_range_stay_finite_and_right() {
     let floor = log.clone().lower_elem((0.4_f64).ln());
     let log = log.mask_fill(floor, -30.0);
     inputs.tokens.gates = inputs.tokens.gates.with(RETENTION, log);
-    let run = run_dual(&rule, &inputs, &[]);
-    let values = numbers(run.y);
-    assert!(values.iter().all(|y| y.is_finite()));
+    let truth = in_loops_of(&rule, &inputs, ["key", "head"], 64);
+    let single = inputs.map(|x| placed(&x, (&x.device(), DType::F32)));
+    let run = run_dual(&rule, &single, &[]);
+    let gap = difference(&numbers(run.y), &truth);
+    assert!(gap < 1e-5, "{gap:e}");
     for (name, gradient) in run.gradients {
         let finite = gradient.is_none_or(|values| values.iter().all(|x| x.is_finite()));
         assert!(finite, "{name}");
@@ -145,8 +157,12 @@ fn a_shared_projection_belongs_to_a_gate_that_has_one() {
         ("kind = 'none'", "the gate `retention`, which is not there"),
         ("gate = 'fixed'", "the gate `retention`, which has none"),
         (
-            "channels = 'key'",
+            "gate = 'rate'\nchannels = 'key'",
             "the gate `retention`, which is of other channels",
+        ),
+        (
+            "gate = 'sigmoid'",
+            "the gate `retention`, which is that of no rate",
         ),
     ] {
         let error = choose(&text(retention)).unwrap_err().to_string();

@@ -373,7 +373,7 @@ fn a_zero_step_size_leaves_only_decay() {
                 &inputs.tokens.gates,
                 &inputs.tokens.gates.get(miras_core::STEP),
             );
-            let kept = Side::on_state(log_decay.channels, log_decay.log.sum_dim(2)).exp();
+            let kept = Side::on_state(case.rule.decay_channels(), log_decay.sum_dim(2)).exp();
             for (l, map) in inputs.initial.maps.iter().enumerate() {
                 let start = if case.rule.retention.is_anchored() {
                     map.zeros_like()

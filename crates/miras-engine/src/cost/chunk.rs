@@ -1,6 +1,6 @@
 //! The sizes of a chunk, from which all its costs follow.
 
-use miras_core::{MapSpec, Program, RuleCost};
+use miras_core::{AlgorithmKind, MapSpec, Program, RuleCost};
 
 use crate::Rule;
 
@@ -41,6 +41,14 @@ impl<'a> Chunk<'a> {
             .filter(|(c, times)| *c > 0 && *times > 0)
             .map(|(c, times)| (Self::new(rule, program, c), times))
             .collect()
+    }
+
+    /// Steps at the chunk's end after the first, each of which takes all gradients anew.
+    pub(super) fn further_steps(&self) -> usize {
+        match self.rule.algorithm.kind() {
+            AlgorithmKind::Linear(_) => 0,
+            AlgorithmKind::ChunkEnd(algorithm) => algorithm.steps().saturating_sub(1),
+        }
     }
 
     /// How many of the step rules compute this.

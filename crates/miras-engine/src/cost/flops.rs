@@ -23,7 +23,12 @@ pub fn flops(rule: &Rule, program: &Program, tokens: usize) -> Flops {
 
 impl Chunk<'_> {
     fn flops(&self) -> Flops {
-        self.coefficients() + self.source() + self.end() + self.read()
+        let further = self.source() + self.end();
+        self.coefficients()
+            + self.source()
+            + self.end()
+            + further * self.further_steps() as f64
+            + self.read()
     }
 
     /// Each slot's way into the state; decays are sums.

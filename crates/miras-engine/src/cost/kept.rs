@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use miras_core::{Activation, LinkKind, MapSpec, Node, Order, Program, RuleCost};
+use miras_core::{Activation, LinkKind, MapSpec, Node, Order, Program, RuleCost, Side};
 
 use super::chunk::Chunk;
 use crate::{Form, Read, Rule, maps::is_written, substituted::BLOCK};
@@ -56,7 +56,8 @@ impl Chunk<'_> {
             (Form::Exact { .. }, Some(slope)) => self.kept_by_solves(slope),
             (Form::Exact { .. }, None) => self.kept_by_substitution(),
         };
-        coefficients + source + self.kept_at_the_end() + self.kept_by_read()
+        let steps = 1 + self.further_steps();
+        coefficients + (source + self.kept_at_the_end()) * steps + self.kept_by_read()
     }
 
     /// Numbers in the inputs of all maps, all rows of all keys.
@@ -134,7 +135,8 @@ impl Chunk<'_> {
         let pass = |map: &MapSpec, width: usize| {
             let rows = if backward { self.keys() } else { self.c } * map.rows;
             let products = 2 * rows * self.keys() * map.rows;
-            (1 + self.slots) * rows * width + products + self.kept_by_channels(width)
+            let pairs = rows / self.c * self.rule.keys();
+            (1 + self.slots) * rows * width + products + self.kept_by_channels(pairs)
         };
         let dual = |map: &&MapSpec| !is_written(map);
         let written = self.maps().iter().filter(|map| is_written(map));
@@ -148,12 +150,15 @@ impl Chunk<'_> {
 
     /// What halving the chunk keeps where channels have decays of their own: of each half, at each
     /// size, its rows before and after their decays and those decays, and the products between.
-    fn kept_by_channels(&self, width: usize) -> usize {
-        if self.rule.decay_channels().is_none() {
-            return 0;
-        }
+    /// `pairs` says how many rows of a token meet how many of a write.
+    fn kept_by_channels(&self, pairs: usize) -> usize {
+        let width = match self.rule.decay_channels() {
+            None => return 0,
+            Some(Side::Key) => self.program.d_k(),
+            Some(Side::Value) => self.program.d_v(),
+        };
         let size = self.c.next_power_of_two();
-        3 * size * width * size.ilog2() as usize + 2 * size * size
+        pairs * (3 * size * width * size.ilog2() as usize + 2 * size * size)
     }
 
     /// What the link keeps of each number of a state.
@@ -215,7 +220,7 @@ impl Chunk<'_> {
             + (5 + decayed) * squares
             + (2 * (1 + self.slots) + 1) * key
             + 2 * value
-            + self.kept_by_channels(self.program.d_k())
+            + self.kept_by_channels(self.rule.keys().pow(2))
     }
 
     fn kept_by_substitution(&self) -> usize {

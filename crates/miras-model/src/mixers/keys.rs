@@ -173,10 +173,10 @@ impl ConvActivation {
 impl QkNorm {
     /// Rows `[…, d]`, normalised; `norm` is there for the root mean square.
     pub(crate) fn apply(self, x: Tensor<4>, norm: Option<&RmsNorm>) -> Tensor<4> {
-        match (self, norm) {
-            (Self::L2, _) => unit_rows(x),
-            (Self::Rms, Some(norm)) => norm.forward(x),
-            (Self::Rms | Self::None, _) => x,
+        match self {
+            Self::L2 => unit_rows(x),
+            Self::Rms => norm.expect("made with the layer").forward(x),
+            Self::None => x,
         }
     }
 }

@@ -103,7 +103,7 @@ impl Listed for MemoryMixer {
         "[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\ngate = 'rate'\n[algorithm]\nkind = 'gd'\nstep = 'rate'\nchunk = 4",
         "[mixer]\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4\npicard = 1",
         "[mixer]\nconv = 1\nconv_activation = 'none'\n[retention]\ngate = 'rate'\n[algorithm]\nchunk = 4",
-        "[mixer]\nqk_norm = 'rms'\noutput_norm = 'none'\noutput_gate = 'sigmoid'\nkey_heads = 1\n[memory]\nkind = 'matrix'\ndim = 3\nvalue_dim = 5\n[algorithm]\nchunk = 4",
+        "[mixer]\nqk_norm = 'rms'\noutput_norm = 'none'\noutput_gate = 'sigmoid'\nkey_heads = 1\n[memory]\nkind = 'matrix'\ndim = 3\nvalue_dim = 5\n[bias]\nkind = 'dot'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'none'\noutput_gate = 'none'\nvalue_heads = 1\n[memory]\nkind = 'mlp'\nresidual = false\nvalue_dim = 4\n[algorithm]\nchunk = 4",
     ];
 
@@ -248,9 +248,11 @@ impl MemoryMixer {
         let mut rates = self.rates.iter();
         let mut gates = Gates::new();
         for spec in &self.specs {
-            let z = match projections.get(spec.source.unwrap_or(spec.name)) {
-                Some(z) => z.clone(),
-                None => Tensor::zeros([1, g, t, spec.width(widths.0, widths.1)], &x.device()),
+            let z: Tensor<4> = if spec.map.is_projected() {
+                let source = spec.source.unwrap_or(spec.name);
+                projections[source].clone()
+            } else {
+                Tensor::zeros([1, g, t, spec.width(widths.0, widths.1)], &x.device())
             };
             let rate = if spec.map.has_rate() {
                 rates.next()

@@ -9,7 +9,7 @@ use miras_registry::{Choice, StartKind};
 use toml::Table;
 
 use super::{
-    keys::MixerKeys,
+    keys::{MixerKeys, QkNorm},
     list::{MIXER, Spec, Tables},
     widths::Widths,
 };
@@ -59,6 +59,15 @@ impl MemorySpec {
             && let Some((message, help)) = keys.unequal_heads(dim)
         {
             return Err(tables.section(MIXER).error("heads", message, Some(help)));
+        }
+        let rule = &choice.rule;
+        let writes_back = rule.bias.slope() != Some(0.0);
+        if keys.qk_norm != QkNorm::L2 && rule.settings.is_exact() && writes_back {
+            let message = "the exact rule compares what it recalls, which is stable for keys of length 1 only";
+            let help =
+                "use mixer.qk_norm = \"l2\", or algorithm.form = \"chunk_start\" with its load cap";
+            let help = Some(help.to_owned());
+            return Err(tables.section(MIXER).error("qk_norm", message, help));
         }
         let spec = Self { keys, choice, dim };
         tables.check_program(&spec.choice, spec.d_k(), spec.d_v())?;
@@ -173,7 +182,10 @@ impl Spec for MemorySpec {
     fn kept(&self, tokens: usize) -> usize {
         let gates = GATE * self.keys.heads * self.gate_widths(|_| true);
         let memory = cost::kept(&self.choice.rule, &self.program(), tokens);
-        tokens * (self.widths().kept(&self.keys) + gates) + self.keys.heads * memory
+        // An erase key before and after its norm.
+        let has_erase_key = usize::from(self.choice.rule.bias.has_erase_key());
+        let erase = 2 * self.keys.of_keys() * self.d_k() * has_erase_key;
+        tokens * (self.widths().kept(&self.keys) + gates + erase) + self.keys.heads * memory
     }
 
     fn state(&self) -> StateNumbers {
