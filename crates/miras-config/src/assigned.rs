@@ -19,12 +19,12 @@ use crate::{
 /// A value for a key, and the line of a file that gives it: mistakes are shown there.
 #[derive(Debug, Clone)]
 pub struct Assigned {
-    pub(crate) keys: Vec<String>,
+    keys: Vec<String>,
     /// Where the key is written by an old name.
-    pub(crate) renamed: Option<Renamed>,
+    renamed: Option<Renamed>,
     value: Value,
-    pub(crate) source: Option<Source>,
-    pub(crate) span: Range<usize>,
+    source: Option<Source>,
+    span: Range<usize>,
     /// The spans of everything inside the value, by the rest of the path.
     inner: BTreeMap<String, Spans>,
 }
@@ -65,6 +65,25 @@ impl Assigned {
             Some(source) => error.at(source.excerpt(&self.span), &self.key()),
             None => error.at_default(&self.key()),
         }
+    }
+
+    /// The same by the present name of its key.
+    fn renamed(mut self, list: &[Renamed]) -> Self {
+        let key = self.key();
+        for &one in list {
+            if let Some(new) = one.present(&key) {
+                self.keys = new.split('.').map(str::to_owned).collect();
+                self.renamed = Some(one);
+            }
+        }
+        self
+    }
+
+    /// A note if the key is written by an old name.
+    pub fn note_of_name(&self) -> Option<String> {
+        let (one, source) = (self.renamed?, self.source.as_ref()?);
+        let line = source.line(self.span.start);
+        Some(one.note(format_args!("{}:{line}", source.name)))
     }
 
     fn layer(&self, value: Value) -> Layer {

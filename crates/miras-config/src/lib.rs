@@ -52,6 +52,7 @@ mod layers;
 mod library;
 mod list;
 mod marks;
+mod old_names;
 mod origin;
 mod path;
 mod problem;

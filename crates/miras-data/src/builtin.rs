@@ -10,18 +10,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DataError, DataKind, Dataset, Description, Kind, Problem, Tokenizer, describe,
-    kinds::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
+    shared_keys::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
     source::{Span, train_bytes},
     tokenizer,
     windows::Windows,
 };
 
-pub(crate) const KIND: Kind = Kind {
+pub(crate) const KIND: Kind<BuiltinConfig> = Kind {
     name: "builtin",
     summary: "fixed 1 MiB corpus of short stories that recall their own facts; needs no files",
     keys: &[SEQ_LEN, VALID_FRACTION],
-    default: || BuiltinConfig::default().into(),
-    take: |section| Ok(section.part::<BuiltinConfig>()?.into()),
+    default: BuiltinConfig::default,
+    take: |section| section.part(),
 };
 
 /// Size of the text in bytes.

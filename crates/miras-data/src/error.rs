@@ -5,7 +5,8 @@ use std::{
 
 use thiserror::Error;
 
-use crate::Problem;
+/// A field and what is wrong with its value.
+pub type Problem = (&'static str, String);
 
 /// Why data cannot be opened or read.
 ///

@@ -12,24 +12,29 @@
 //! A new kind is one file and one line of the list in `kinds.rs`.
 //! The crate does not depend on the tensor library and prints nothing.
 
+mod batch;
 mod builtin;
 mod dataset;
 mod describe;
 mod error;
+mod kind;
 mod kinds;
 mod mqar;
 mod paths;
 mod selection;
+mod shared_keys;
 mod source;
 mod text;
 mod tokenizer;
 mod windows;
 
+pub use batch::Batch;
 pub use builtin::BuiltinConfig;
-pub use dataset::{Batch, Dataset};
+pub use dataset::Dataset;
 pub use describe::{DataFile, Description, Tokenized};
-pub use error::DataError;
-pub use kinds::{DataConfig, DataKind, KINDS, Kind, Problem, open};
+pub use error::{DataError, Problem};
+pub use kind::{DataKind, Kind};
+pub use kinds::{DataConfig, KINDS, open};
 pub use mqar::{Filler, MqarConfig};
 pub use paths::Paths;
 pub use selection::{Amount, Selection};

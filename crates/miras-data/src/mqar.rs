@@ -6,10 +6,10 @@ use miras_random::Stream;
 
 use crate::{
     Batch, DataError, DataKind, Dataset, Description, Kind, Problem, describe,
-    kinds::{SEQ_LEN, check_seq_len},
+    shared_keys::{SEQ_LEN, check_seq_len},
 };
 
-pub(crate) const KIND: Kind = Kind {
+pub(crate) const KIND: Kind<MqarConfig> = Kind {
     name: "mqar",
     summary: "multi-query associative recall: key-value pairs first, keys asked after a gap",
     keys: &[
@@ -32,8 +32,8 @@ pub(crate) const KIND: Kind = Kind {
             "what stands between the queries: \"blank\" (token 0) or \"random\"",
         ),
     ],
-    default: || MqarConfig::default().into(),
-    take: |section| Ok(section.part::<MqarConfig>()?.into()),
+    default: MqarConfig::default,
+    take: |section| section.part(),
 };
 
 /// The filler token of `filler = "blank"`.

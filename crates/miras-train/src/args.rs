@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{
-    Args as ClapArgs, Parser, Subcommand, ValueEnum,
-    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
-};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use miras_compare::CompareAt;
 use miras_config::{ConfigError, Layers};
@@ -14,6 +11,7 @@ use miras_run::Goal;
 
 use crate::{
     layers::{layers, stem},
+    one_of::one_of,
     status::EXIT_CODES,
     use_args::{EvalArgs, ExportArgs, GenerateArgs, StateArgs},
 };
@@ -408,20 +406,6 @@ fn compare_at(text: &str) -> Result<CompareAt, String> {
         _ => (number.parse().map(CompareAt::Tokens))
             .map_err(|_| "give end, common or a number of tokens, as in --at 100000".to_owned()),
     }
-}
-
-/// A parser of one of some words, each of which means a value.
-///
-/// An entry is a word, its help, and what it means.
-pub(crate) fn one_of<T: Copy + Send + Sync + 'static>(
-    words: &'static [(&'static str, &'static str, T)],
-) -> impl TypedValueParser<Value = T> {
-    let values = words.iter();
-    let values = values.map(|(word, help, _)| PossibleValue::new(*word).help(*help));
-    PossibleValuesParser::new(values).map(|word| {
-        let meant = words.iter().find(|(known, ..)| *known == word);
-        meant.expect("the parser lets no other word through").2
-    })
 }
 
 /// `compare --goal`.

@@ -19,6 +19,7 @@ mod generate;
 mod keys;
 mod layers;
 mod ls;
+mod one_of;
 mod out;
 mod parts;
 mod presets;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand};
 use miras_use::{At, Memory, Size};
 
-use crate::{args::one_of, status::EXIT_CODES};
+use crate::{one_of::one_of, status::EXIT_CODES};
 
 /// A trained run, and which of its checkpoints.
 #[derive(Debug, ClapArgs)]

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+#[path = "tidy/circles.rs"]
+mod circles;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -228,6 +231,28 @@ fn part_files_reach_no_other_axis_and_fit_in_a_head() {
             }
         }
     }
+}
+
+#[test]
+fn no_circle_between_files() {
+    let mut found = String::new();
+    let mut files = 0;
+    for name in ORDER {
+        let uses = circles::uses_in(&root().join("crates").join(name).join("src"));
+        files += uses.len();
+        for circle in circles::circles(&uses) {
+            found.push_str(&format!("\nin the files of {name}:"));
+            for (file, used) in circle {
+                let used: Vec<String> = used.into_iter().collect();
+                found.push_str(&format!("\n  {file} uses {}", used.join(", ")));
+            }
+        }
+    }
+    assert!(files > 200, "only {files} files");
+    assert!(
+        found.is_empty(),
+        "circles (move what both need to the file it belongs to):{found}"
+    );
 }
 
 /// The table of docs/architecture.md.

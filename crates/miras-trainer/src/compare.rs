@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use miras_config::flat;
 use toml::{Table, Value};
 
-use crate::ChangedKey;
-
 /// What may change when a run is continued.
 pub(crate) const FREE: [&str; 7] = [
     "train.steps",
@@ -22,6 +20,17 @@ pub(crate) const FREE: [&str; 7] = [
 pub(crate) const DATA_PATHS: [&str; 3] = ["data.path", "data.valid_path", "data.tokenizer"];
 /// The same, to weights.
 pub(crate) const INIT_FROM: &str = "train.init_from";
+
+/// A key whose value differs from the stored one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedKey {
+    /// Dotted path.
+    pub key: String,
+    /// The stored value as TOML; none if it was not there.
+    pub stored: Option<String>,
+    /// The value now as TOML; none if it is not there.
+    pub now: Option<String>,
+}
 
 /// The keys that differ and may not, sorted; `paths` may lead elsewhere.
 pub(crate) fn changed_keys(stored: &Table, now: &Table, paths: &[&str]) -> Vec<ChangedKey> {

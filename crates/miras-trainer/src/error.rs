@@ -6,7 +6,7 @@ use miras_log::LogError;
 use miras_run::RunError;
 use miras_spec::SpecError;
 
-use crate::compare::FREE;
+use crate::compare::{ChangedKey, FREE};
 
 /// Why a run cannot be carried out. Messages are complete on their own.
 #[derive(Debug, thiserror::Error)]
@@ -85,17 +85,6 @@ pub enum TrainError {
     /// Relative paths start nowhere.
     #[error("cannot tell the working directory, from which paths start: {0}")]
     NoFolder(std::io::Error),
-}
-
-/// A key whose value differs from the stored one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangedKey {
-    /// Dotted path.
-    pub key: String,
-    /// The stored value as TOML; none if it was not there.
-    pub stored: Option<String>,
-    /// The value now as TOML; none if it is not there.
-    pub now: Option<String>,
 }
 
 impl From<DataError> for TrainError {

@@ -29,6 +29,7 @@ mod snapshot;
 mod start;
 
 pub use bench::{Bench, BenchRequest, Spread, bench};
-pub use error::{ChangedKey, TrainError};
+pub use compare::ChangedKey;
+pub use error::TrainError;
 pub use request::{Outcome, Resume, RunRequest};
 pub use run::{run, run_on};

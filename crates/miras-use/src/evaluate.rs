@@ -1,7 +1,5 @@
 //! Evaluation: losses in all, by position and by load.
 
-use std::path::PathBuf;
-
 use miras_data::{Amount, DataConfig, DataKind, Selection};
 use miras_model::ModelState;
 use miras_spec::{Evaluate, StartFrom, StateRule, Sum};
@@ -9,44 +7,9 @@ use miras_spec::{Evaluate, StartFrom, StateRule, Sum};
 use crate::held_out::{self, HeldOut};
 use crate::notes;
 use crate::report::{ByPairs, Report, SCHEMA, StateUsed, VERSION, Weighed};
+use crate::request::{EvalRequest, Size};
 use crate::sums::{by_position, measured};
 use crate::{At, Generator, Memory, Stored, Trained, UseError};
-
-/// What is asked of an evaluation.
-#[derive(Debug, Clone, Default)]
-pub struct EvalRequest {
-    /// Files, folders and patterns of text; empty for the run's own validation data.
-    pub data: Vec<String>,
-    /// Tokens of a row; those of training by default. Every row then starts with the initial
-    /// memory, also of a run that carries memories from row to row.
-    pub length: Option<usize>,
-    /// Rows that are computed at once, a matter of speed and memory alone; by default as many as
-    /// make up the tokens of a batch of training.
-    pub batch: Option<usize>,
-    /// How much is read; `eval.tokens` by default.
-    pub size: Option<Size>,
-    /// In how many stretches the rows lie; as follows from the amount by default.
-    pub stretches: Option<u64>,
-    /// What memories do.
-    pub memory: Memory,
-    /// The file of a state that every row starts from.
-    pub state: Option<PathBuf>,
-    /// Assignments to keys of `[data]`.
-    pub sets: Vec<String>,
-    /// Numbers of pairs a row; a quarter, half, all and twice those of training by default.
-    pub pairs: Vec<usize>,
-}
-
-/// How much is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Size {
-    /// All of the text.
-    All,
-    /// So many tokens, in whole rows, or all if there are fewer.
-    Tokens(u64),
-    /// So many times the tokens of the rows that are computed at once.
-    Batches(u64),
-}
 
 /// Evaluates a run.
 pub fn evaluate(trained: &Trained, request: &EvalRequest) -> Result<Report, UseError> {

@@ -1,0 +1,83 @@
+//! A kind of data: what is known of it by name, and what its settings answer.
+
+use std::io;
+
+use miras_config::{ConfigError, Section};
+
+use crate::{DataError, Dataset, Problem};
+
+/// What is known of a kind of data by name; `C` are settings.
+#[derive(Debug)]
+pub struct Kind<C> {
+    /// The name in TOML (`data.kind = "…"`).
+    pub name: &'static str,
+    /// One line for lists.
+    pub summary: &'static str,
+    /// Its keys and their meanings.
+    pub keys: &'static [(&'static str, &'static str)],
+    /// The kind with all fields at their defaults.
+    pub default: fn() -> C,
+    /// Reads the fields from the table of a configuration, wherever that stands.
+    pub take: fn(&mut Section<'_>) -> Result<C, ConfigError>,
+}
+
+impl<C> Kind<C> {
+    /// The names of its keys.
+    pub fn key_names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().map(|(key, _)| *key)
+    }
+}
+
+/// The settings of a kind of data.
+pub trait DataKind {
+    /// Tokens in a row.
+    fn seq_len(&self) -> usize;
+
+    /// All problems that can be found without opening a file; empty if there are none.
+    fn validate(&self) -> Vec<Problem>;
+
+    /// Number of token values, as [`Dataset::vocab`] of the opened data.
+    ///
+    /// Only the tokenizer is opened, not the text.
+    ///
+    /// # Errors
+    /// If the tokenizer cannot be opened.
+    fn vocab(&self) -> Result<usize, DataError>;
+
+    /// Opens data whose settings have no problem; [`open`](crate::open) asks for them first.
+    ///
+    /// # Errors
+    /// If files cannot be read, or do not fit the settings.
+    fn open(&self, seed: u64) -> Result<Box<dyn Dataset>, DataError>;
+
+    /// The setting of [`Tokenizer::open`](crate::Tokenizer::open); `None` for data that are not
+    /// text.
+    fn tokenizer(&self) -> Option<&str> {
+        None
+    }
+
+    /// The same data with another tokenizer; unchanged where there is no choice of one.
+    #[must_use]
+    fn with_tokenizer(&self, _setting: &str) -> Self
+    where
+        Self: Sized + Clone,
+    {
+        self.clone()
+    }
+
+    /// The same data with absolute paths; unchanged where no path is named.
+    ///
+    /// # Errors
+    /// If there is no working directory.
+    fn absolute(&self) -> io::Result<Self>
+    where
+        Self: Sized + Clone,
+    {
+        Ok(self.clone())
+    }
+
+    /// What generated data are, whatever their seed and the length of their rows; `None` for text.
+    fn generator(&self) -> Option<String> {
+        None
+    }
+}

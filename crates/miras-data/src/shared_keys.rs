@@ -1,0 +1,34 @@
+//! Keys that several kinds of data have, and their checks.
+
+use crate::Problem;
+
+/// A key and its meaning.
+pub(crate) const SEQ_LEN: (&str, &str) = ("seq_len", "tokens in a sequence, from 1 to 16777216");
+/// A key and its meaning.
+pub(crate) const VALID_FRACTION: (&str, &str) = (
+    "valid_fraction",
+    "share of the corpus kept for validation, at its end, between 0 and 1",
+);
+
+/// The most tokens in a row.
+const MAX_SEQ_LEN: usize = 1 << 24;
+
+/// The problem with a row length, if it has one.
+pub(crate) fn check_seq_len(seq_len: usize) -> Option<Problem> {
+    (!(1..=MAX_SEQ_LEN).contains(&seq_len)).then(|| {
+        (
+            "seq_len",
+            format!("must be from 1 to {MAX_SEQ_LEN} tokens, got {seq_len}"),
+        )
+    })
+}
+
+/// The problem with a validation share, if it has one.
+pub(crate) fn check_valid_fraction(fraction: f64) -> Option<Problem> {
+    (!(fraction > 0.0 && fraction < 1.0)).then(|| {
+        (
+            "valid_fraction",
+            format!("must lie between 0 and 1, both excluded, got {fraction}"),
+        )
+    })
+}

@@ -1,0 +1,101 @@
+//! Text from files as a kind of data.
+
+use std::io;
+
+use super::{cache, config::TextConfig, open::open};
+use crate::{
+    DataError, DataKind, Dataset, Kind, Paths, Problem, Tokenizer, paths,
+    shared_keys::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
+    tokenizer,
+};
+
+pub(crate) const KIND: Kind<TextConfig> = Kind {
+    name: "text",
+    summary: "text files, folders, patterns and .gz files, as bytes or as tokens of a byte-level BPE",
+    keys: &[
+        (
+            "path",
+            "files, folders, patterns and .gz files, one string or a list; relative to the working directory, `~/` to the home directory",
+        ),
+        (
+            "tokenizer",
+            "what a token is: \"bytes\", or the path of a byte-level BPE: tokenizer.json, vocab.json with merges.txt beside it, or a folder with either",
+        ),
+        SEQ_LEN,
+        VALID_FRACTION,
+        (
+            "valid_path",
+            "files for validation, in place of valid_fraction; all of path is then for training",
+        ),
+        (
+            "separator",
+            "text between two files, such as \"<|endoftext|>\"; `generate` ends there; none by default",
+        ),
+        (
+            "allow_binary",
+            "true: take the bytes of all files as they are, also of those that are not UTF-8 text, JSON and Parquet included",
+        ),
+    ],
+    default: || TextConfig::default().settled(),
+    take: |section| Ok(section.part::<TextConfig>()?.settled()),
+};
+
+impl DataKind for TextConfig {
+    fn seq_len(&self) -> usize {
+        self.seq_len
+    }
+
+    fn tokenizer(&self) -> Option<&str> {
+        Some(&self.tokenizer)
+    }
+
+    fn with_tokenizer(&self, setting: &str) -> Self {
+        Self {
+            tokenizer: setting.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    fn vocab(&self) -> Result<usize, DataError> {
+        Ok(Tokenizer::open(&self.tokenizer)?.vocab())
+    }
+
+    fn open(&self, seed: u64) -> Result<Box<dyn Dataset>, DataError> {
+        open(self, seed, &cache::folders())
+    }
+
+    fn absolute(&self) -> io::Result<Self> {
+        Ok(Self {
+            path: self.path.absolute()?,
+            tokenizer: match self.tokenizer.as_str() {
+                tokenizer::BYTES => tokenizer::BYTES.to_owned(),
+                path => paths::absolute(path)?,
+            },
+            valid_path: self.valid_path.as_ref().map(Paths::absolute).transpose()?,
+            ..self.clone()
+        })
+    }
+
+    fn validate(&self) -> Vec<Problem> {
+        let missing = "must name a file, a folder or a pattern such as `books/*.txt`";
+        let mut problems = Vec::new();
+        if self.path.is_blank() {
+            problems.push(("path", missing.to_owned()));
+        }
+        if self.valid_path.as_ref().is_some_and(Paths::is_blank) {
+            problems.push(("valid_path", missing.to_owned()));
+        }
+        if self.tokenizer.trim().is_empty() {
+            let message = "must be \"bytes\" or the path of a tokenizer";
+            problems.push((tokenizer::FIELD, message.to_owned()));
+        }
+        problems.extend(check_seq_len(self.seq_len));
+        if self.valid_path.is_some() && self.valid_fraction.is_some() {
+            let message = "has no effect beside valid_path, which is the whole validation part: \
+                           leave one of them out";
+            problems.push(("valid_fraction", message.to_owned()));
+        }
+        problems.extend(self.valid_fraction.and_then(check_valid_fraction));
+        problems
+    }
+}
