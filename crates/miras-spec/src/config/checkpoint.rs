@@ -2,7 +2,7 @@ use miras_config::{ConfigError, Tree};
 use miras_run::Policy;
 use serde::{Deserialize, Serialize};
 
-use super::require;
+use super::require::require;
 
 /// `[checkpoint]`. A checkpoint stays if any of the rules keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

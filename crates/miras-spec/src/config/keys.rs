@@ -1,12 +1,10 @@
 use miras_config::{Renamed, fields_of};
 use miras_core::Axis;
-use miras_data::KINDS;
+use miras_data::{DataConfig, KINDS};
 use miras_model::{MixerKeys, MixerSpec, ModelConfig};
 use miras_registry::Registry;
 
-use super::{
-    CheckpointConfig, EvalConfig, LogConfig, OptimConfig, RunConfig, TrainConfig, eval::BATCHES,
-};
+use super::{CheckpointConfig, EvalConfig, LogConfig, OptimConfig, TrainConfig, eval::BATCHES};
 
 /// Keys that had other names in earlier versions, which are read still.
 pub(super) const RENAMED: &[Renamed] = &[
@@ -115,10 +113,10 @@ pub(super) fn kinds() -> impl Iterator<Item = String> {
     tables.map(|table| format!("{table}.kind"))
 }
 
-/// The keys that this configuration can have with its kinds.
-pub(super) fn of(config: &RunConfig) -> Vec<String> {
+/// The keys that a configuration can have with these kinds.
+pub(super) fn of(mixer: &MixerSpec, data: &DataConfig, registry: &Registry) -> Vec<String> {
     let mut paths = Vec::new();
-    let own = config.model.mixer.tables();
+    let own = mixer.tables();
     let is_others = |section: &str| {
         let of_mixers = MixerSpec::own_keys().into_iter();
         let is_own = own.iter().any(|(table, _)| *table == section);
@@ -132,15 +130,13 @@ pub(super) fn of(config: &RunConfig) -> Vec<String> {
             paths.extend(keys.iter().map(|key| format!("{section}.{key}")));
         }
     }
-    let data = config.data.entry();
-    paths.extend(data.key_names().map(|key| format!("data.{key}")));
-    for choice in config.model.mixer.memories() {
+    let data = data.entry().key_names();
+    paths.extend(data.map(|key| format!("data.{key}")));
+    for choice in mixer.memories() {
         for axis in Axis::ALL {
-            let part = config.registry.find(axis, choice.kind(axis));
+            let part = registry.find(axis, choice.kind(axis));
             let own = part.iter().flat_map(|part| part.keys);
-            let keys = own
-                .chain(config.registry.common_keys(axis))
-                .map(|(key, _)| key);
+            let keys = own.chain(registry.common_keys(axis)).map(|(key, _)| key);
             paths.extend(keys.map(|key| format!("{}.{key}", axis.table())));
         }
     }

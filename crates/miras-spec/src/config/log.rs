@@ -3,7 +3,7 @@ use miras_data::DataConfig;
 use miras_model::ModelSpec;
 use serde::{Deserialize, Serialize};
 
-use super::require;
+use super::require::require;
 
 /// `[log]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ mod keys;
 mod log;
 mod notes;
 mod optim;
+mod require;
 mod schedule;
 mod train;
 
@@ -136,7 +137,7 @@ impl RunConfig {
     /// Notes the keys that this configuration could have and that have no value.
     fn list_unset(&self, origins: &mut Origins) {
         let table = self.to_table();
-        for path in keys::of(self) {
+        for path in keys::of(&self.model.mixer, &self.data, &self.registry) {
             let (section, key) = path.split_once('.').unwrap_or(("", &path));
             let there = table.get(section).and_then(Value::as_table);
             if there.is_some_and(|section| !section.contains_key(key)) {
@@ -201,25 +202,4 @@ impl RunConfig {
 /// Plain settings of this crate as a table.
 fn section(settings: &impl serde::Serialize) -> Table {
     Table::try_from(settings).expect("settings are a TOML table")
-}
-
-/// Refuses a value at `section.key` unless it is `fine`.
-fn require(
-    tree: &mut Tree,
-    path: &str,
-    fine: bool,
-    must: &str,
-    found: impl std::fmt::Display,
-) -> Result<(), ConfigError> {
-    if fine {
-        return Ok(());
-    }
-    let found = found.to_string();
-    let finite = match found.as_str() {
-        "inf" | "-inf" | "NaN" => "a finite number, ",
-        _ => "",
-    };
-    let message = format!("{path} must be {finite}{must}, got {found}");
-    let mistake = tree.error(path, message, None);
-    tree.note(mistake)
 }

@@ -1,7 +1,7 @@
 use miras_config::{ConfigError, Tree};
 use serde::{Deserialize, Serialize};
 
-use super::require;
+use super::require::require;
 
 /// `[optim]`: `AdamW`, its schedule and clipping.
 ///

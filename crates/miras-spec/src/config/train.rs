@@ -5,7 +5,7 @@ use miras_data::DataConfig;
 use miras_model::{ModelSpec, Precision};
 use serde::{Deserialize, Serialize};
 
-use super::require;
+use super::require::require;
 
 /// The most tokens that one batch of `miras-data` may hold.
 const MOST_TOKENS: usize = 1 << 28;

@@ -4,10 +4,15 @@ use std::collections::BTreeSet;
 
 use miras_compare::Table;
 use miras_device::{SystemMemory, gib};
+use miras_run::counted;
 use miras_sweep::Expanded;
 
-use super::trials;
 use crate::bytes::{bytes, short};
+
+/// `1 trial`, `2 trials`.
+pub(crate) fn trials(count: usize) -> String {
+    counted(count as u64, "trial", "trials")
+}
 
 /// The trials with what they take, for `--dry-run`.
 pub(crate) fn table(expanded: &Expanded) -> String {

@@ -11,7 +11,7 @@ use std::{env, fs, path::Path};
 use anyhow::Context as _;
 use miras_config::{ConfigError, Layers, present_name};
 use miras_registry::Registry;
-use miras_run::{RunFolder, counted, shell_word, write_atomic};
+use miras_run::{RunFolder, shell_word, write_atomic};
 use miras_spec::RunConfig;
 use miras_sweep::{
     Expanded, Options, Plan, Slurm, SweepFolder, SweepSpec, Tally, WorkEnd, Worker, expand,
@@ -28,7 +28,7 @@ use crate::{
     usage::Usage,
 };
 use launch::Program;
-pub(crate) use listing::notes;
+pub(crate) use listing::{notes, trials};
 use resolve::Resolver;
 use watch::Display;
 
@@ -338,11 +338,6 @@ fn no_sweep(runs: &Path, path: &Path) -> Usage {
         )
     };
     Usage::new(format!("there is no sweep {}", path.display())).help(help)
-}
-
-/// `1 trial`, `2 trials`.
-pub(crate) fn trials(count: usize) -> String {
-    counted(count as u64, "trial", "trials")
 }
 
 fn env_words() -> Vec<String> {

@@ -6,6 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use miras_log::ProgressMode;
 use miras_sweep::{Event, EventKind, SweepFolder, Tally, Task, Trial, Watch};
 
+use super::listing::trials;
 use crate::out::eprint_line;
 
 /// Bars on a terminal, a line for each end elsewhere.
@@ -94,8 +95,8 @@ impl Watch for Display {
         }
     }
 
-    fn waiting(&self, trials: usize) {
-        let what = super::trials(trials);
+    fn waiting(&self, count: usize) {
+        let what = trials(count);
         self.line(&format!("waiting for {what} that other processes are at"));
     }
 

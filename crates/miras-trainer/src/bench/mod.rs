@@ -2,6 +2,7 @@
 
 mod passes;
 mod peak;
+mod request;
 mod spread;
 
 use miras_spec::{RunConfig, TrainConfig, estimate, open_device, require_memory};
@@ -9,25 +10,11 @@ use miras_spec::{RunConfig, TrainConfig, estimate, open_device, require_memory};
 use crate::TrainError;
 use passes::Passes;
 use peak::Peak;
+pub use request::BenchRequest;
 pub use spread::Spread;
 
 /// Passes that are made and not counted: the first ones start threads and ask for memory.
 const WARM_UP: usize = 1;
-
-/// What to measure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BenchRequest {
-    /// One mixer alone rather than the whole model.
-    pub layer: bool,
-    /// Sequences a pass, 1 or more.
-    pub batch: usize,
-    /// Tokens a sequence, 1 or more.
-    pub seq: usize,
-    /// How often each pass is timed, 1 or more.
-    pub repeats: usize,
-    /// The device's name.
-    pub device: String,
-}
 
 /// What was measured.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,7 +8,7 @@ use miras_random::Stream;
 use miras_spec::RunConfig;
 use miras_spec::read::{Tokens, read};
 
-use super::BenchRequest;
+use super::request::BenchRequest;
 use crate::TrainError;
 use crate::learner::Learner;
 
