@@ -89,12 +89,12 @@ impl Modules {
         let code = without_tests(&fs::read_to_string(file).unwrap());
         let (imports, body) = imports(&code);
         for line in body.lines() {
-            let line = line.trim_end_matches(';');
-            let Some(("", name) | ("pub " | "pub(crate) " | "pub(super) ", name)) =
-                line.split_once("mod ")
-            else {
+            let Some((before, name)) = line.trim_end_matches(';').split_once("mod ") else {
                 continue;
             };
+            if !["", "pub ", "pub(crate) ", "pub(super) "].contains(&before) {
+                continue;
+            }
             let path = [&path[..], &[name.to_owned()]].concat();
             let folder = src.join(path.join("/"));
             let files = [folder.with_extension("rs"), folder.join("mod.rs")];
@@ -126,7 +126,7 @@ impl Modules {
             (rest, is_ours) = (after, true);
         }
         while let Some((step, after)) = rest.split_first() {
-            let inner = [&at[..], &[step.clone()]].concat();
+            let inner = [&at[..], std::slice::from_ref(step)].concat();
             if self.0.contains_key(&inner) {
                 (at, rest, is_ours) = (inner, after, true);
                 continue;
