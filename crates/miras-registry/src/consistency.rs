@@ -4,7 +4,7 @@
 
 use burn::tensor::{Device, Tensor};
 use miras_core::{
-    AlgorithmKind, Axis, ChunkWrite, GateMap, GateSpec, Gates, LogDecay, MapState, STEP, typical,
+    AlgorithmKind, Axis, ChunkWrite, GateSpec, Gates, LogDecay, MapState, STEP, typical,
 };
 use miras_engine::Rule;
 

@@ -210,7 +210,8 @@ fn tables_of_a_mixer_that_is_not_there_are_refused() {
 #[test]
 fn an_entry_takes_over_the_keys_of_the_mixer() {
     let text = |entry: &str| {
-        let text = format!("{MODEL}[[layers]]\nat = [1]\n{entry}\n");
+        let bias = "[bias]\nkind = 'dot'\n";
+        let text = format!("{MODEL}{bias}[[layers]]\nat = [1]\n{entry}\n");
         text.replace(
             "heads = 2\n",
             "heads = 2\nconv = 2\noutput_gate = 'none'\nqk_norm = 'rms'\n",

@@ -12,7 +12,9 @@ pub(crate) fn doc_comment(axis: Axis, kind: &str) -> String {
     let folder = root().join(format!("crates/miras-{}/src", axis.table()));
     let mark = format!("kind: \"{kind}\"");
     let mut found = (fs::read_dir(folder).unwrap())
-        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| fs::read_to_string(path).unwrap())
         .filter_map(|text| Some(text.split_once(&mark)?.1.to_string()));
     let after = found.next().unwrap_or_else(|| panic!("no file has {mark}"));
     assert!(found.next().is_none(), "two files have {mark}");
