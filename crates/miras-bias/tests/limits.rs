@@ -266,9 +266,10 @@ fn are_finite(name: &str, bias: &dyn AttentionalBias, size: f64, dtype: DType) {
     e[0] = 0.0;
     let v = leaf(tensor(noise("value", T * D), SHAPE).mul_scalar(1e-3));
     let y = v.clone() + tensor(e, SHAPE).mul_scalar(size).cast(dtype);
-    let y = leaf(match bias.has_erase_key() {
-        true => Tensor::cat(vec![y.clone(), y], 3),
-        false => y,
+    let y = leaf(if bias.has_erase_key() {
+        Tensor::cat(vec![y.clone(), y], 3)
+    } else {
+        y
     });
     let gates = gates(bias, &y).map(leaf);
 

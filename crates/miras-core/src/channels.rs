@@ -72,7 +72,7 @@ impl ChannelDecay {
         }
     }
 
-    pub(crate) fn from_token(&self, start: usize) -> Self {
+    pub(crate) fn starting_at(&self, start: usize) -> Self {
         Self {
             first: self.first + start,
             ..self.clone()
@@ -193,7 +193,7 @@ impl ChannelDecay {
             };
         }
         let half = c / 2;
-        let second = z.clone().slice(s![.., half.., ..]) * self.from_border(&log);
+        let second = z.clone().slice(s![.., half.., ..]) * self.since_border(&log);
         let first = x.clone().slice(s![.., ..half, ..]) * to_border(&log);
         let between = second.matmul(first.transpose());
 
@@ -219,7 +219,7 @@ impl ChannelDecay {
         let half = c / 2;
         let between = overlap.clone().slice(s![.., half.., ..half]);
         let first = u.clone().slice(s![.., ..half, ..]) * to_border(&log);
-        let second = between.matmul(first) * self.from_border(&log);
+        let second = between.matmul(first) * self.since_border(&log);
 
         let blocks = vec![
             overlap.clone().slice(s![.., ..half, ..half]),
@@ -233,7 +233,7 @@ impl ChannelDecay {
 
     /// From the border between the halves to each token of the second, `[m, c/2, d]`. The token's
     /// own decay is among them, except for the state before its write without its decay.
-    fn from_border(&self, log: &Tensor<3>) -> Tensor<3> {
+    fn since_border(&self, log: &Tensor<3>) -> Tensor<3> {
         let half = log.dims()[1] / 2;
         let second = log.clone().slice(s![.., half.., ..]);
         match self.before {

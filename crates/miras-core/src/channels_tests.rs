@@ -60,9 +60,9 @@ fn overlaps_and_sums_are_those_of_the_definition() {
                 let rows = |values: &[f64], width: usize| {
                     tensor(&values[first * width..], [c - first, width])
                 };
-                let decay = all(Side::Key).from_token(first);
+                let decay = all(Side::Key).starting_at(first);
                 let overlap = numbers(decay.overlap(rows(&z, D), tensor(&x, [c, D])));
-                let decay = all(Side::Value).from_token(first);
+                let decay = all(Side::Value).starting_at(first);
                 let sum = numbers(decay.sum(rows(&pairs, c), tensor(&u, [c, D])));
                 for t in first..c {
                     for i in 0..c {

@@ -30,6 +30,10 @@ pub struct Rows {
 
 /// The weight of every write of a chunk in the states of its tokens.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one a chunk; the variants hold handles"
+)]
 pub enum WriteWeights {
     /// A number each: `[n, g, c, c]`, that of write `i` at token `t`, lower triangular.
     Numbers(Tensor<4>),
@@ -199,7 +203,7 @@ impl Rows {
             slots: self.slots.iter().map(cut).collect(),
             writes: match &self.writes {
                 WriteWeights::Numbers(x) => WriteWeights::Numbers(cut(x)),
-                WriteWeights::Channels(decay) => WriteWeights::Channels(decay.from_token(start)),
+                WriteWeights::Channels(decay) => WriteWeights::Channels(decay.starting_at(start)),
             },
         }
     }

@@ -3,7 +3,7 @@
 //! - [`recurrence`] is the truth: one token after the other, weights written out.
 //! - [`dual`] computes the same in parallel over chunks, without per-token weights.
 //! - [`cost`] counts what that takes, without computing anything.
-//! - [`read`] and [`write`] are its halves, for layers that do something in between.
+//! - [`read()`] and [`write()`] are its halves, for layers that do something in between.
 //!
 //! They agree in outputs and gradients for every valid combination of parts;
 //! `miras-contract/tests/suite` holds them to it. This crate knows the

@@ -167,22 +167,4 @@ impl Init<'_> {
             InitKind::Standard => [query, format!("{layer}.k")],
         }
     }
-
-    /// Convolutions on queries, keys and values of these widths; none for 0 taps.
-    pub(crate) fn convs(
-        &mut self,
-        layer: &str,
-        taps: usize,
-        widths: [usize; 3],
-    ) -> Vec<crate::ShortConv> {
-        if taps == 0 {
-            return Vec::new();
-        }
-        let on = ["q", "k", "v"].into_iter().zip(widths);
-        on.map(|(on, d)| {
-            let name = format!("{layer}.conv.{on}");
-            crate::ShortConv::new(self, &name, taps, d, on == "k")
-        })
-        .collect()
-    }
 }

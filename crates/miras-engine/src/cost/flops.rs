@@ -49,7 +49,7 @@ impl Chunk<'_> {
 
     fn chunk_start(&self) -> Flops {
         let rows = self.keys();
-        let anchored: Flops = self.passes().map(|map| self.plain(map, rows)).sum();
+        let anchored: Flops = self.passes().map(|map| plain(map, rows)).sum();
         let refined = if self.rule.has_identity_link() {
             self.each_token(self.passes(), rows)
         } else {
@@ -57,11 +57,6 @@ impl Chunk<'_> {
         };
         let picard = self.rule.settings.picard() as f64;
         anchored + refined * picard + self.rules() * (1.0 + picard)
-    }
-
-    /// Rows through one matrix, forward or transposed; `rows` of each is what the memory gets.
-    fn plain(&self, map: &MapSpec, rows: usize) -> Flops {
-        Flops::product(rows * map.rows, map.d_in, map.d_out, Both)
     }
 
     /// The rows of every pass through the weights of their tokens, and writing those out where
@@ -78,9 +73,9 @@ impl Chunk<'_> {
     /// and anchor, and against the chunk's writes.
     fn through(&self, map: &MapSpec, rows: usize) -> Flops {
         if is_written(map) {
-            return self.plain(map, rows);
+            return plain(map, rows);
         }
-        self.plain(map, rows) * self.matrices() as f64
+        plain(map, rows) * self.matrices() as f64
             + self.against_writes(map, rows, Side::Key)
             + self.against_writes(map, rows, Side::Value)
     }
@@ -176,13 +171,18 @@ impl Chunk<'_> {
     }
 
     fn read(&self) -> Flops {
-        let plain = self.maps().iter().map(|map| self.plain(map, self.c)).sum();
+        let plain = self.maps().iter().map(|map| plain(map, self.c)).sum();
         match self.rule.settings.read() {
             Read::Stale => plain,
             Read::Exact if !self.rule.has_identity_link() => self.all_written_out() + plain,
             Read::Exact | Read::Frozen => self.each_token(self.maps().iter(), self.c),
         }
     }
+}
+
+/// Rows through one matrix, forward or transposed; `rows` of each is what the memory gets.
+fn plain(map: &MapSpec, rows: usize) -> Flops {
+    Flops::product(rows * map.rows, map.d_in, map.d_out, Both)
 }
 
 /// The triangular inverse outside the graph: its two diagonal blocks, and what is between them.
