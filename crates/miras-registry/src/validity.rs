@@ -248,7 +248,7 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
     if unbounded && !held {
         return refuse(
             "bias.kind",
-            "the product with the value has no minimum on a deep memory: without decay, norm or state cap it grows for ever",
+            "this bias has no minimum on a deep memory: without decay, norm or state cap it grows for ever",
             "use retention.kind = \"l2\", memory.norm = true, or bias.kind = \"l2\"",
         );
     }

@@ -191,7 +191,7 @@ fn channels_that_have_no_form_are_refused_with_the_reason() {
         (
             "[memory]\nkind = 'matrix'\n[retention]\nchannels = 'value'\n[algorithm]\nkind = 'gd'\nform = 'exact'",
             "algorithm.form",
-            "a solve of its own",
+            "decays or steps per channel of the values",
         ),
         (
             "[memory]\nkind = 'matrix'\n[retention]\ngate = 'fixed'\nchannels = 'key'",

@@ -183,7 +183,7 @@ fn exact_form_equals_the_recurrence_at_any_chunk_size() {
 #[test]
 fn chunk_start_form_at_chunk_one_is_the_exact_recurrence() {
     let mut compared = 0;
-    for case in cases("form = 'chunk_start'\nchunk = 1\nload_cap = 0") {
+    for case in cases("form = 'chunk_start'\nchunk = 1\nload_cap = 0\nread = 'exact'") {
         let exact = made_exact(&case.rule);
         let inputs = Inputs::new(&exact, 6);
         let truth = run_recurrence(&exact, &inputs);

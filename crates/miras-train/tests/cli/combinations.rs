@@ -68,7 +68,7 @@ fn the_load_cap_does_not_act_on_exact_gradients() {
 #[test]
 fn a_deep_hebbian_memory_has_to_forget() {
     Dir::tiny().run("check tiny.toml --set bias=dot --set retention=none").refused(
-        r#"error: the dot-product bias on a deep memory has no minimum: without decay, norm or state cap it grows for ever
+        r#"error: this bias has no minimum on a deep memory: without decay, norm or state cap it grows for ever
  --> --set:1:6  (bias.kind)
   |
 1 | bias=dot
