@@ -286,7 +286,7 @@ pub(crate) fn footnote(comparison: &Comparison) -> String {
         "{}: {place}, mean ± sample standard deviation over seeds; {better} is better.{floor} To \
          the best: the difference of the means, ± half of its 95 % confidence interval. Verdicts \
          are two-sided t-tests of it at 95 %, paired by seed where both sides have the same \
-         seeds, else Welch's; with fewer than three seeds on a side there is none. {correction} \
+         seeds, else Welch's; with fewer than three seeds on a side no test is made. {correction} \
          Within noise means that these seeds cannot tell, not that there is no difference. The \
          best was picked by the same values, so that it is best is not tested.",
         comparison.metric

@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use burn::tensor::{Tensor, s};
+use burn::tensor::Tensor;
 
-use crate::{ChunkEnd, Coefficients, GateSpec, Gates, LogDecay, STEP};
+use crate::{ChunkEnd, Coefficients, GateSpec, Gates, LogDecay, STEP, rows};
 
 /// A memory algorithm: how gradients become a new state.
 ///
@@ -52,7 +52,7 @@ pub trait LinearAlgorithm {
     /// What the load of a token is divided by: the sum of the weights that one
     /// write goes on adding (1 for gradient descent, `1 − η` with momentum), `[n, g, c, 1]`.
     fn damping(&self, gates: &Gates) -> Tensor<4> {
-        gates.get(STEP).slice(s![.., .., .., ..1]).ones_like()
+        rows::largest_channel(gates.get(STEP)).ones_like()
     }
 }
 
@@ -98,11 +98,7 @@ impl MapState {
     /// If the algorithm gave coefficients for another number of slots: a bug of that part.
     #[must_use]
     pub fn after_chunk(&self, end: &ChunkEnd, x: &Tensor<4>, u: &Tensor<4>) -> Self {
-        let written = |by: &Tensor<4>| {
-            x.clone()
-                .transpose()
-                .matmul(crate::rows::scale(u.clone(), by))
-        };
+        let written = |by: &Tensor<4>| x.clone().transpose().matmul(rows::scale(u.clone(), by));
         let mut weights = self.weights.clone() * end.carry.clone() - end.sum(x, u);
         assert_eq!(self.slots.len(), end.slots.len(), "slots, and their ends");
         let mut slots = Vec::with_capacity(self.slots.len());

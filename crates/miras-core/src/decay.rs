@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::Side;
+use crate::{Side, rows};
 
 /// Whether the decay of a token comes before or after its gradient is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +36,6 @@ impl LogDecay {
     /// The largest of the channels' decays, which bounds what is left of a write:
     /// `[n, g, c, 1]`.
     pub fn largest(&self) -> Tensor<4> {
-        match self.channels {
-            None => self.log.clone(),
-            Some(_) => self.log.clone().max_dim(3),
-        }
+        rows::largest_channel(self.log.clone())
     }
 }

@@ -24,6 +24,14 @@ pub fn scale(rows: Tensor<4>, by: &Tensor<4>) -> Tensor<4> {
     rows * repeat(by.clone(), 2, r)
 }
 
+/// The largest of each token's channels, `[n, g, c, d] → [n, g, c, 1]`.
+pub fn largest_channel(gate: Tensor<4>) -> Tensor<4> {
+    match gate.dims()[3] {
+        1 => gate,
+        _ => gate.max_dim(3),
+    }
+}
+
 /// The squared Frobenius norm of the gradient `Σ_r x_rᵀ d_r` of each of `c` tokens,
 /// without writing the gradient out: `[n, g, c, 1]`.
 ///

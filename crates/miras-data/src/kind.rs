@@ -33,7 +33,7 @@ pub trait DataKind {
     /// Tokens in a row.
     fn seq_len(&self) -> usize;
 
-    /// All problems that can be found without opening a file; empty if there are none.
+    /// All problems that can be found without opening a file.
     fn validate(&self) -> Vec<Problem>;
 
     /// Number of token values, as [`Dataset::vocab`] of the opened data.

@@ -89,7 +89,7 @@ kinds! {
 /// The entry of a name.
 ///
 /// # Errors
-/// If there is none: what to write instead.
+/// If no kind has this name; the help says which ones there are.
 fn find(name: &str, section: &Section<'_>) -> Result<&'static Kind<DataConfig>, ConfigError> {
     if let Some(kind) = KINDS.iter().find(|kind| kind.name == name) {
         return Ok(kind);

@@ -63,7 +63,7 @@ impl ChunkStart {
         .map(|(k, v)| {
             let steps = steps.next().expect("one per chunk");
             let whole = all_gates.as_mut().map(|gates| {
-                let (k, v) = open_tokens(open.take(), &k, &v);
+                let (k, v) = after_open(open.take(), &k, &v);
                 WholeChunk {
                     k,
                     v,
@@ -165,7 +165,7 @@ pub(crate) fn several_steps(rule: &Rule) -> bool {
 }
 
 /// Keys and values of the open chunk, with new ones behind them.
-pub(crate) fn open_tokens(
+pub(crate) fn after_open(
     open: Option<(Tensor<4>, Tensor<4>)>,
     k: &Tensor<4>,
     v: &Tensor<4>,

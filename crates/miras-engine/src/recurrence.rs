@@ -15,10 +15,10 @@
 use burn::tensor::{Tensor, s};
 use miras_core::{
     AlgorithmKind, ChunkWrite, Factor, Gates, MapState, Order, Program, STEP, Side, TokenWrite,
-    Weights,
+    Weights, rows,
 };
 
-use crate::{Initial, Read, Rule, State, Tokens, rule::largest_channel};
+use crate::{Initial, Read, Rule, State, Tokens};
 
 /// Runs a whole sequence from `state` (which has no open chunk).
 ///
@@ -176,7 +176,7 @@ impl Copy {
         }
         self.written.push(TokenWrite {
             factors,
-            step: largest_channel(gates.get(STEP)),
+            step: rows::largest_channel(gates.get(STEP)),
             damping: rule.damping(gates),
             left: decay.largest.ones_like(),
         });

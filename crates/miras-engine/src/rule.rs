@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use miras_core::{
     AlgorithmKind, AttentionalBias, Coefficients, Factor, GateSpec, Gates, LinkKind, LocalRules,
     LogDecay, MapState, Maps, MemoryAlgorithm, MemoryArchitecture, Program, RetentionGate, STEP,
-    Side, StepRule,
+    Side, StepRule, rows,
 };
 use serde::{Deserialize, Serialize};
 
@@ -151,7 +151,7 @@ impl Rule {
     pub(crate) fn damping(&self, gates: &Gates) -> Tensor<4> {
         match self.algorithm.kind() {
             AlgorithmKind::Linear(algorithm) => algorithm.damping(gates),
-            AlgorithmKind::ChunkEnd(_) => largest_channel(gates.get(STEP)).ones_like(),
+            AlgorithmKind::ChunkEnd(_) => rows::largest_channel(gates.get(STEP)).ones_like(),
         }
     }
 
@@ -185,14 +185,6 @@ impl Rule {
         (self.linked(maps, initial).iter())
             .map(|state| self.retention.scale(state))
             .collect()
-    }
-}
-
-/// The largest of each token's channels, `[n, g, c, d] → [n, g, c, 1]`.
-pub(crate) fn largest_channel(gate: Tensor<4>) -> Tensor<4> {
-    match gate.dims()[3] {
-        1 => gate,
-        _ => gate.max_dim(3),
     }
 }
 

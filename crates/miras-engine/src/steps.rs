@@ -1,9 +1,9 @@
 //! Step sizes after the rules, and the rules of the state (chunk form).
 
 use burn::tensor::Tensor;
-use miras_core::{ChunkTokens, Factor, Gates, MapState, Program, STEP};
+use miras_core::{ChunkTokens, Factor, Gates, MapState, Program, STEP, rows};
 
-use crate::{Rule, rule::largest_channel, split::split_chunks};
+use crate::{Rule, split::split_chunks};
 
 /// What the step rules need of chunks beside their factors.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ impl Steps {
         let chunk = ChunkTokens {
             program,
             factors,
-            step: &largest_channel(self.step.clone()),
+            step: &rows::largest_channel(self.step.clone()),
             damping: &self.damping,
             decay: &self.decay,
         };
@@ -65,7 +65,7 @@ pub(crate) fn of_one(
     if rule.settings.rules().is_empty() {
         return step;
     }
-    let one = largest_channel(step.clone()).ones_like();
+    let one = rows::largest_channel(step.clone()).ones_like();
     let steps = Steps {
         step,
         damping: one.clone(),

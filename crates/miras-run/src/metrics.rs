@@ -13,7 +13,7 @@ pub struct Metric {
     pub name: &'static str,
     /// The title of its chart; none if it has no chart of its own.
     pub title: Option<&'static str>,
-    /// The unit, for the axes of plots; none where the name says it, or there is none.
+    /// The unit, for the axes of plots; `None` for a number without unit, or where the name has it.
     pub unit: Option<&'static str>,
     /// Which values are better; none where a value is neither.
     pub goal: Option<Goal>,

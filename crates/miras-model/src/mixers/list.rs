@@ -126,7 +126,7 @@ impl<'a> Tables<'a> {
         (self.tree).attempt(&[&path], |tree| read(tree.at(&path)))
     }
 
-    /// `model.dim`, or the mistakes for which there is none.
+    /// `model.dim`; if reading `[model]` failed, the mistakes in it.
     pub(crate) fn dim(&self) -> Result<usize, ConfigError> {
         self.dim.ok_or_else(|| self.failed())
     }
@@ -136,7 +136,7 @@ impl<'a> Tables<'a> {
         self.tree.failed()
     }
 
-    /// Takes the name of the mixer: that of its kind, a memory where there is none.
+    /// Takes `mixer.kind`; where it is not set, the first name of the list.
     pub(crate) fn kind(&mut self, names: &[&'static str]) -> Result<&'static str, ConfigError> {
         let mut section = self.section(MIXER);
         let kind = section.value::<String>("kind")?;

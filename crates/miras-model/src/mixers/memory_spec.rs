@@ -40,6 +40,10 @@ impl MemorySpec {
         if let Some((key, message)) = keys.mistakes().into_iter().next() {
             return Err(MixerError::Key { key, message });
         }
+        if needs_unit_keys(&keys, &choice) {
+            let (key, message) = ("qk_norm", UNIT_KEYS.to_owned());
+            return Err(MixerError::Key { key, message });
+        }
         let spec = Self { keys, choice, dim };
         let (d_k, d_v) = (spec.d_k(), spec.d_v());
         match spec.choice.rule.memory.program(d_k, d_v) {
@@ -60,14 +64,11 @@ impl MemorySpec {
         {
             return Err(tables.section(MIXER).error("heads", message, Some(help)));
         }
-        let rule = &choice.rule;
-        let writes_back = rule.bias.slope() != Some(0.0);
-        if keys.qk_norm != QkNorm::L2 && rule.settings.is_exact() && writes_back {
-            let message = "the exact rule compares what it recalls, which is stable for keys of length 1 only";
+        if needs_unit_keys(&keys, &choice) {
             let help =
                 "use mixer.qk_norm = \"l2\", or algorithm.form = \"chunk_start\" with its load cap";
             let help = Some(help.to_owned());
-            return Err(tables.section(MIXER).error("qk_norm", message, help));
+            return Err(tables.section(MIXER).error("qk_norm", UNIT_KEYS, help));
         }
         let spec = Self { keys, choice, dim };
         tables.check_program(&spec.choice, spec.d_k(), spec.d_v())?;
@@ -135,6 +136,16 @@ impl MemorySpec {
         let erase = self.keys.of_keys() * self.d_k() * usize::from(rule.bias.has_erase_key());
         self.widths().parameters(&self.keys) + gates + erase
     }
+}
+
+/// Why keys of any length are refused.
+const UNIT_KEYS: &str =
+    "the exact rule compares what it recalls, which is stable for keys of length 1 only";
+
+fn needs_unit_keys(keys: &MixerKeys, choice: &Choice) -> bool {
+    let rule = &choice.rule;
+    let compares = rule.bias.slope() != Some(0.0);
+    keys.qk_norm != QkNorm::L2 && rule.settings.is_exact() && compares
 }
 
 impl Spec for MemorySpec {

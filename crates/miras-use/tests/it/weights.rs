@@ -111,18 +111,7 @@ fn flat(json: &str) -> Vec<f64> {
 
 /// The tables that say what a model is.
 fn tables_of_model(config: &RunConfig) -> String {
-    let mut table = config.to_table();
-    let names = [
-        "model",
-        "mixer",
-        "attention",
-        "memory",
-        "bias",
-        "retention",
-        "algorithm",
-    ];
-    table.retain(|name, _| names.contains(&name));
-    table.to_string()
+    config.model.to_table().to_string()
 }
 
 #[test]
