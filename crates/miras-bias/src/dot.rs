@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use miras_core::{AttentionalBias, Gates, Part, table_of};
+use miras_core::{AttentionalBias, Extent, Part, Term, table_of};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const PART: Part<dyn AttentionalBias> = Part {
@@ -30,12 +29,12 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
 pub struct Dot {}
 
 impl AttentionalBias for Dot {
-    fn gradient(&self, _y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Tensor<4> {
-        v.neg()
+    fn gradient(&self) -> Term {
+        -Term::value()
     }
 
-    fn loss(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Option<Tensor<4>> {
-        Some((y * v).sum_dim(3).neg())
+    fn loss(&self) -> Option<Term> {
+        Some(-(Term::recalled() * Term::value()).sum(Extent::Row))
     }
 
     fn slope(&self) -> Option<f64> {

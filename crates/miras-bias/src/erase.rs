@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, s};
-use miras_core::{AttentionalBias, Gates, Part, table_of};
+use miras_core::{AttentionalBias, Extent, Part, Term, table_of};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const PART: Part<dyn AttentionalBias> = Part {
@@ -36,27 +35,18 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
 #[serde(default, deny_unknown_fields)]
 pub struct Erase {}
 
-/// What is recalled at the erase key, and at the write key.
-fn halves(y: &Tensor<4>) -> [Tensor<4>; 2] {
-    let d = y.dims()[3] / 2;
-    let [e, k] = [0..d, d..2 * d].map(|features| y.clone().slice(s![.., .., .., features]));
-    [e, k]
-}
-
 impl AttentionalBias for Erase {
-    fn has_erase_key(&self) -> bool {
-        true
+    fn gradient(&self) -> Term {
+        -Term::value()
     }
 
-    fn gradient(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Tensor<4> {
-        let [erased, _] = halves(&y);
-        Tensor::cat(vec![erased, v.neg()], 3)
+    fn erase_gradient(&self) -> Option<Term> {
+        Some(Term::erased())
     }
 
-    fn loss(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Option<Tensor<4>> {
-        let [erased, written] = halves(&y);
-        let recalled = erased.powi_scalar(2).sum_dim(3).mul_scalar(0.5);
-        Some(recalled - (written * v).sum_dim(3))
+    fn loss(&self) -> Option<Term> {
+        let erased = Term::erased().square().sum(Extent::Row) * 0.5;
+        Some(erased - (Term::recalled() * Term::value()).sum(Extent::Row))
     }
 
     fn slope(&self) -> Option<f64> {

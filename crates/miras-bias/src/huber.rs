@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
 use miras_core::{
-    AttentionalBias, GateMap, GateSpec, Gates, Part, THRESHOLD, inverse_softplus, table_of,
+    AttentionalBias, Extent, GateMap, GateSpec, Part, THRESHOLD, Term, inverse_softplus, table_of,
 };
 use serde::{Deserialize, Serialize};
 
@@ -121,14 +120,14 @@ const LARGEST: f64 = 1e6;
 /// Below this a norm counts as 0, so that its derivative exists.
 const TINY: f64 = 1e-12;
 
-fn norm(e: Tensor<4>) -> Tensor<4> {
-    e.powi_scalar(2).sum_dim(3).add_scalar(TINY).sqrt()
+fn norm(e: &Term) -> Term {
+    (e.square().sum(Extent::Row) + TINY).sqrt()
 }
 
 /// `H_δ(r)` for `r ≥ 0`.
-fn huber(r: Tensor<4>, delta: Tensor<4>) -> Tensor<4> {
-    let inside = r.clone().min_pair(delta.clone());
-    inside.clone().powi_scalar(2).mul_scalar(0.5) + delta * (r - inside)
+fn huber(r: &Term, delta: &Term) -> Term {
+    let inside = r.min(delta);
+    inside.square() * 0.5 + delta * (r - inside)
 }
 
 impl AttentionalBias for Huber {
@@ -145,32 +144,25 @@ impl AttentionalBias for Huber {
         vec![GateSpec::new(name, map, bias)]
     }
 
-    fn gradient(&self, y: Tensor<4>, v: Tensor<4>, gates: &Gates) -> Tensor<4> {
-        let delta = gates.get(THRESHOLD);
-        let e = y - v;
+    fn gradient(&self) -> Term {
+        let delta = Term::gate(THRESHOLD);
+        let e = Term::error();
         match self.scope {
-            Scope::Norm => e.clone() * (delta / norm(e)).clamp_max(1.0),
-            Scope::Coordinate => {
-                let delta = delta.expand(e.dims());
-                e.min_pair(delta.clone()).max_pair(delta.neg())
-            }
+            Scope::Norm => &e * (delta / norm(&e)).at_most(1.0),
+            Scope::Coordinate => e.min(&delta).max(&-delta),
             Scope::Mix => {
-                let inside = norm(e.clone()).lower_equal(delta.clone()).expand(e.dims());
-                let sign = smooth_sign(e.clone(), self.sharpness.unwrap_or(SHARPNESS));
-                (delta * sign).mask_where(inside, e)
+                let sign = smooth_sign(&e, self.sharpness.unwrap_or(SHARPNESS));
+                norm(&e).where_at_most(&delta, &e, &(&delta * sign))
             }
         }
     }
 
-    fn loss(&self, y: Tensor<4>, v: Tensor<4>, gates: &Gates) -> Option<Tensor<4>> {
-        let delta = gates.get(THRESHOLD);
-        let e = y - v;
+    fn loss(&self) -> Option<Term> {
+        let delta = Term::gate(THRESHOLD);
+        let e = Term::error();
         match self.scope {
-            Scope::Norm => Some(huber(norm(e), delta)),
-            Scope::Coordinate => {
-                let delta = delta.expand(e.dims());
-                Some(huber(e.abs(), delta).sum_dim(3))
-            }
+            Scope::Norm => Some(huber(&norm(&e), &delta)),
+            Scope::Coordinate => Some(huber(&e.abs(), &delta).sum(Extent::Row)),
             Scope::Mix => None,
         }
     }

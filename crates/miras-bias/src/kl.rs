@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{
-    Tensor,
-    activation::{log_softmax, softmax},
-};
-use miras_core::{AttentionalBias, Gates, Part, table_of};
+use miras_core::{AttentionalBias, Extent, Part, Term, table_of};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const PART: Part<dyn AttentionalBias> = Part {
@@ -41,13 +37,13 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
 pub struct Kl {}
 
 impl AttentionalBias for Kl {
-    fn gradient(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Tensor<4> {
-        softmax(y, 3) - softmax(v, 3)
+    fn gradient(&self) -> Term {
+        Term::recalled().softmax() - Term::value().softmax()
     }
 
-    fn loss(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Option<Tensor<4>> {
-        let (y, v) = (log_softmax(y, 3), log_softmax(v, 3));
-        Some((v.clone().exp() * (v - y)).sum_dim(3))
+    fn loss(&self) -> Option<Term> {
+        let (y, v) = (Term::recalled().log_softmax(), Term::value().log_softmax());
+        Some((v.exp() * (v - y)).sum(Extent::Row))
     }
 
     fn config(&self) -> toml::Table {

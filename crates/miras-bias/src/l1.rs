@@ -2,8 +2,7 @@
 
 use std::{f64::consts::LN_2, sync::Arc};
 
-use burn::tensor::{Tensor, activation::softplus};
-use miras_core::{AttentionalBias, Gates, Part, table_of};
+use miras_core::{AttentionalBias, Extent, Part, Term, table_of};
 use serde::{Deserialize, Serialize};
 
 use crate::sign::{SHARPNESS, check, smooth_sign};
@@ -58,15 +57,15 @@ impl Default for L1 {
 }
 
 impl AttentionalBias for L1 {
-    fn gradient(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Tensor<4> {
-        smooth_sign(y - v, self.sharpness)
+    fn gradient(&self) -> Term {
+        smooth_sign(&Term::error(), self.sharpness)
     }
 
-    fn loss(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Option<Tensor<4>> {
+    fn loss(&self) -> Option<Term> {
         // log cosh x = |x| + log(1 + exp(−2|x|)) − log 2, where nothing overflows.
-        let x = (y - v).mul_scalar(self.sharpness).abs();
-        let log_cosh = x.clone() + softplus(x.mul_scalar(-2.0), 1.0) - LN_2;
-        Some(log_cosh.sum_dim(3).div_scalar(self.sharpness))
+        let x = (Term::error() * self.sharpness).abs();
+        let log_cosh = &x + (&x * -2.0).softplus() + -LN_2;
+        Some(log_cosh.sum(Extent::Row) * self.sharpness.recip())
     }
 
     fn config(&self) -> toml::Table {

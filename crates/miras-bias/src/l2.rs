@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use miras_core::{AttentionalBias, Gates, Part, table_of};
+use miras_core::{AttentionalBias, Extent, Part, Term, table_of};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const PART: Part<dyn AttentionalBias> = Part {
@@ -32,12 +31,12 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
 pub struct L2 {}
 
 impl AttentionalBias for L2 {
-    fn gradient(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Tensor<4> {
-        y - v
+    fn gradient(&self) -> Term {
+        Term::error()
     }
 
-    fn loss(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Option<Tensor<4>> {
-        Some((y - v).powi_scalar(2).sum_dim(3).mul_scalar(0.5))
+    fn loss(&self) -> Option<Term> {
+        Some(Term::error().square().sum(Extent::Row) * 0.5)
     }
 
     fn slope(&self) -> Option<f64> {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use miras_core::{AttentionalBias, Gates, Part, table_of};
+use miras_core::{AttentionalBias, Extent, Part, Term, table_of};
 use serde::{Deserialize, Serialize};
 
 use crate::sign::{SHARPNESS, only_with, smooth_sign};
@@ -114,21 +113,21 @@ const LARGEST: f64 = 8.0;
 const SMALLEST_EPSILON: f64 = 1e-12;
 
 impl AttentionalBias for Lp {
-    fn gradient(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Tensor<4> {
-        let e = y - v;
-        let square = e.clone().powi_scalar(2).add_scalar(self.epsilon);
+    fn gradient(&self) -> Term {
+        let e = Term::error();
+        let square = e.square() + self.epsilon;
         match self.form {
-            LpForm::Smooth => e.mul_scalar(self.p) * square.powf_scalar(0.5 * self.p - 1.0),
+            LpForm::Smooth => e * self.p * square.power(0.5 * self.p - 1.0),
             LpForm::Paper => {
-                let sign = smooth_sign(e, self.sharpness.unwrap_or(SHARPNESS));
-                sign.mul_scalar(self.p) * square.powf_scalar(0.5 * (self.p - 1.0))
+                let sign = smooth_sign(&e, self.sharpness.unwrap_or(SHARPNESS));
+                sign * self.p * square.power(0.5 * (self.p - 1.0))
             }
         }
     }
 
-    fn loss(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Option<Tensor<4>> {
-        let square = (y - v).powi_scalar(2).add_scalar(self.epsilon);
-        (self.form == LpForm::Smooth).then(|| square.powf_scalar(0.5 * self.p).sum_dim(3))
+    fn loss(&self) -> Option<Term> {
+        let square = Term::error().square() + self.epsilon;
+        (self.form == LpForm::Smooth).then(|| square.power(0.5 * self.p).sum(Extent::Row))
     }
 
     fn is_superlinear(&self) -> bool {

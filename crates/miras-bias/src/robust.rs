@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use miras_core::{AttentionalBias, Gates, Part, table_of};
+use miras_core::{AttentionalBias, Extent, Part, Term, table_of};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const PART: Part<dyn AttentionalBias> = Part {
@@ -61,22 +60,17 @@ const LARGEST: f64 = 1e6;
 /// Added to `‖e‖²`, so that the norm has a derivative at 0.
 const GUARD: f64 = 1e-6;
 
-fn square(e: Tensor<4>) -> Tensor<4> {
-    e.powi_scalar(2).sum_dim(3)
-}
-
 impl AttentionalBias for Robust {
-    fn gradient(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Tensor<4> {
-        let e = y - v;
-        let norm = square(e.clone()).add_scalar(GUARD).sqrt();
-        e * norm.recip().mul_scalar(self.radius).add_scalar(1.0)
+    fn gradient(&self) -> Term {
+        let e = Term::error();
+        let norm = (e.square().sum(Extent::Row) + GUARD).sqrt();
+        e * (norm.recip() * self.radius + 1.0)
     }
 
-    fn loss(&self, y: Tensor<4>, v: Tensor<4>, _gates: &Gates) -> Option<Tensor<4>> {
-        let square = square(y - v);
-        let norm = square.clone().add_scalar(GUARD).sqrt();
-        let shift = norm.mul_scalar(self.radius) + 0.5 * self.radius * self.radius;
-        Some(square.mul_scalar(0.5) + shift)
+    fn loss(&self) -> Option<Term> {
+        let square = Term::error().square().sum(Extent::Row);
+        let norm = (&square + GUARD).sqrt();
+        Some(square * 0.5 + (norm * self.radius + 0.5 * self.radius * self.radius))
     }
 
     fn slope(&self) -> Option<f64> {

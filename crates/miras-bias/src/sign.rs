@@ -1,7 +1,7 @@
 //! The smooth sign `tanh(ν e)` and its sharpness ν, which several biases have.
 
-use burn::tensor::Tensor;
 use miras_config::{ConfigError, Section};
+use miras_core::Term;
 
 /// The default sharpness: MIRAS says "large" and gives no number.
 pub(crate) const SHARPNESS: f64 = 10.0;
@@ -10,8 +10,8 @@ const SMALLEST: f64 = 1e-3;
 const LARGEST: f64 = 1e3;
 
 /// `tanh(ν e)`: a sign that has a derivative, so that the outer loss trains through it.
-pub(crate) fn smooth_sign(e: Tensor<4>, sharpness: f64) -> Tensor<4> {
-    e.mul_scalar(sharpness).tanh()
+pub(crate) fn smooth_sign(e: &Term, sharpness: f64) -> Term {
+    (e * sharpness).tanh()
 }
 
 /// An error unless a sign of this sharpness is one.

@@ -43,13 +43,13 @@ fn gates(bias: &dyn AttentionalBias, like: &Tensor<4>) -> Gates {
 fn gradient(text: &str, [y, v]: &[Tensor<4>; 2]) -> Vec<f64> {
     let bias = bias(text);
     let gates = gates(&*bias, y);
-    numbers(bias.gradient(y.clone(), v.clone(), &gates))
+    numbers(bias.gradient_at(y.clone(), v.clone(), &gates))
 }
 
 fn loss(text: &str, [y, v]: &[Tensor<4>; 2]) -> Option<Vec<f64>> {
     let bias = bias(text);
     let gates = gates(&*bias, y);
-    bias.loss(y.clone(), v.clone(), &gates).map(numbers)
+    bias.loss_at(y.clone(), v.clone(), &gates).map(numbers)
 }
 
 fn norms(rows: &[f64]) -> Vec<f64> {
@@ -129,7 +129,7 @@ fn the_threshold_of_the_mix_is_learned_through_the_tokens_beyond_it() {
     let gates = Gates::new().with(THRESHOLD, delta.clone());
     let bias = bias("kind = 'huber'\nscope = 'mix'");
     let e = y.clone() - v.clone();
-    let gradients = bias.gradient(y, v, &gates).sum().backward();
+    let gradients = bias.gradient_at(y, v, &gates).sum().backward();
     let ours = numbers(delta.grad(&gradients).unwrap());
     let signs = numbers(e.clone().mul_scalar(10.0).tanh().sum_dim(3));
     let sizes = norms(&numbers(e));
@@ -273,8 +273,8 @@ fn are_finite(name: &str, bias: &dyn AttentionalBias, size: f64, dtype: DType) {
     });
     let gates = gates(bias, &y).map(leaf);
 
-    let gradient = bias.gradient(y.clone(), v.clone(), &gates);
-    let loss = bias.loss(y.clone(), v.clone(), &gates);
+    let gradient = bias.gradient_at(y.clone(), v.clone(), &gates);
+    let loss = bias.loss_at(y.clone(), v.clone(), &gates);
     let finite = |what: &str, x: Tensor<4>| {
         let values = numbers(x);
         assert!(

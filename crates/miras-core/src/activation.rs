@@ -1,7 +1,9 @@
 //! Activations between a memory's maps, with their derivatives.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+
+use crate::{Formula, Term};
 
 /// An elementwise function whose derivative is known in closed form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,46 +30,44 @@ impl Activation {
         }
     }
 
-    /// `f(x)`.
-    pub fn value(self, x: Tensor<4>) -> Tensor<4> {
-        match self {
-            Activation::Gelu => x.clone() * normal_cdf(x),
-            Activation::Silu => x.clone() * activation::sigmoid(x),
-            Activation::ReluSquared => {
-                let positive = activation::relu(x);
-                positive.clone() * positive
-            }
-        }
-    }
-
-    /// `f(x)` and `f'(x)`, sharing what they have in common.
-    pub fn value_and_slope(self, x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+    /// `f(x)` and `f'(x)`, as terms of `x` that share what they have in common.
+    fn terms(self) -> [Term; 2] {
+        let x = Term::argument();
         match self {
             Activation::Gelu => {
-                let cdf = normal_cdf(x.clone());
-                let density = x.clone().powi_scalar(2).mul_scalar(-0.5).exp();
-                let density = density.mul_scalar(NORMAL_DENSITY);
-                (x.clone() * cdf.clone(), cdf + x * density)
+                let cdf = ((&x * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0) * 0.5;
+                let density = (x.square() * -0.5).exp() * NORMAL_DENSITY;
+                [&x * &cdf, cdf + x * density]
             }
             Activation::Silu => {
-                let s = activation::sigmoid(x.clone());
-                let value = x * s.clone();
+                let s = x.sigmoid();
+                let value = x * &s;
                 // s(1 + x(1 − s)) = s + x s − (x s) s
-                let slope = s.clone() + value.clone() - value.clone() * s;
-                (value, slope)
+                let slope = &s + &value - &value * s;
+                [value, slope]
             }
             Activation::ReluSquared => {
-                let positive = activation::relu(x);
-                (
-                    positive.clone() * positive.clone(),
-                    positive.mul_scalar(2.0),
-                )
+                let positive = x.at_least(0.0);
+                [positive.square(), positive * 2.0]
             }
         }
     }
-}
 
-fn normal_cdf(x: Tensor<4>) -> Tensor<4> {
-    let root_half = std::f64::consts::FRAC_1_SQRT_2;
-    (x.mul_scalar(root_half).erf() + 1.0).mul_scalar(0.5)
+    /// The formula of `f(x)` or, with the `slope`, of `f(x)` and `f'(x)`.
+    pub fn formula(self, slope: bool) -> Formula {
+        let terms = self.terms();
+        Formula::of(if slope { &terms } else { &terms[..1] })
+    }
+
+    /// `f(x)`.
+    pub fn value(self, x: Tensor<4>) -> Tensor<4> {
+        self.formula(false).of_argument(x).remove(0)
+    }
+
+    /// `f(x)` and `f'(x)`.
+    pub fn value_and_slope(self, x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        let mut both = self.formula(true).of_argument(x).into_iter();
+        let mut next = || both.next().expect("a value and a slope");
+        (next(), next())
+    }
 }

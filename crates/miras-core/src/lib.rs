@@ -24,6 +24,7 @@ mod bias;
 mod channels;
 mod coefficients;
 mod decay;
+mod formula;
 mod gate;
 mod layer_norm;
 mod memory;
@@ -44,10 +45,11 @@ pub use coefficients::{
     ChunkEnd, Coefficients, Rows, SlotEnd, WriteWeights, above, decay_matrix, products,
 };
 pub use decay::{LogDecay, Order};
+pub use formula::{ByHand, Extent, Formula, Function, Operation, Pair, Symbol, Term};
 pub use gate::{GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD, inverse_softplus};
 pub use memory::{Factor, Maps, MemoryArchitecture, Weights, typical};
 pub use part::{Axis, Part, table_of};
 pub use program::{Builder, GainSpec, MapSpec, Node, Program, ProgramError, Shape, Value, Windows};
-pub use retention::{LinkKind, RetentionGate};
+pub use retention::{Link, RetentionGate};
 pub use side::{Channels, Side};
 pub use step_rule::{ChunkTokens, LocalRules, RuleCost, StepRule, StepRulePart, TokenWrite};

@@ -27,6 +27,12 @@ pub trait MemoryArchitecture: Debug + Send + Sync {
         typical(self).is_ok_and(|program| program.is_linear())
     }
 
+    /// Whether the output is linear in the weights: then a gradient depends on them by what is
+    /// recalled alone.
+    fn is_linear_in_weights(&self) -> bool {
+        typical(self).is_ok_and(|program| program.is_linear_in_weights())
+    }
+
     /// Whether the output stays bounded whatever the weights, as behind a norm.
     fn is_bounded(&self) -> bool {
         typical(self).is_ok_and(|program| program.is_bounded())

@@ -36,6 +36,11 @@ pub enum Node {
         /// What goes through it.
         x: Value,
     },
+    /// 1 for each row: what a map without an input goes through, which gives its weights.
+    Ones {
+        /// What has the rows.
+        x: Value,
+    },
     /// `f(x)` of each number.
     Activation {
         /// f.
@@ -184,12 +189,30 @@ impl Program {
         matches!(self.nodes[..], [Node::Linear { .. }])
     }
 
+    /// Whether the output is linear in the weights of all maps together, so that its slope in them
+    /// depends on no weight.
+    pub fn is_linear_in_weights(&self) -> bool {
+        self.nodes.iter().all(|node| {
+            let learned = |x: &Value| self.is_learned(*x);
+            match node {
+                Node::Sum { .. } | Node::Unfold { .. } | Node::Fold { .. } | Node::Ones { .. } => {
+                    true
+                }
+                Node::Product { a, b } => !(learned(a) && learned(b)),
+                Node::Linear { x, .. } | Node::Activation { x, .. } | Node::LayerNorm { x, .. } => {
+                    !learned(x)
+                }
+                Node::ByHand => false,
+            }
+        })
+    }
+
     /// Whether the output stays bounded whatever the weights, as behind a norm.
     pub fn is_bounded(&self) -> bool {
         let mut bounded = vec![true];
         for node in &self.nodes {
             bounded.push(match node {
-                Node::LayerNorm { .. } => true,
+                Node::LayerNorm { .. } | Node::Ones { .. } => true,
                 Node::Linear { .. } | Node::ByHand => false,
                 other => other.operands().iter().all(|value| bounded[value.0]),
             });
@@ -216,6 +239,7 @@ impl Program {
         for (value, node) in self.nodes().rev() {
             match node {
                 _ if !is_behind[value.0] => {}
+                Node::Ones { .. } => {}
                 Node::Linear { map, .. } => found.push(*map),
                 Node::ByHand => found.extend(self.maps.len().checked_sub(1)),
                 other => {
@@ -239,6 +263,7 @@ impl Node {
         match *self {
             Self::Product { a, b } | Self::Sum { a, b } => vec![a, b],
             Self::Linear { x, .. }
+            | Self::Ones { x }
             | Self::Activation { x, .. }
             | Self::LayerNorm { x, .. }
             | Self::Unfold { x, .. }

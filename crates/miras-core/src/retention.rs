@@ -4,18 +4,56 @@ use std::fmt::Debug;
 
 use burn::tensor::{Tensor, s};
 
-use crate::{GateMap, GateSpec, Gates, Order, RETENTION, Side};
+use crate::{Formula, GateMap, GateSpec, Gates, Order, RETENTION, Side, Term};
 
-/// What a link can be, as far as a chunk is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkKind {
+/// The link `Λ` from the state of a map to its weights, as a term of [`Term::argument`]; the rows
+/// of a state are those of its map.
+#[derive(Debug, Clone)]
+pub enum Link {
     /// `Λ(A) = A`. Only then are the weights of every token known without writing them out,
     /// and only then do exact chunk forms exist for gradients that depend on the weights.
     Identity,
-    /// `Λ(A) = s(A) A` with a number `s`, which can be frozen for a chunk.
-    Scale,
-    /// Anything else.
-    General,
+    /// `Λ(A) = s(A) A` with this number `s` for each map, which can be frozen for a chunk.
+    Scale(Term),
+    /// Any other.
+    General(Term),
+}
+
+impl Link {
+    /// `Λ`.
+    pub fn formula(&self) -> Formula {
+        Formula::of(&[match self {
+            Self::Identity => Term::argument(),
+            Self::Scale(scale) => scale * Term::argument(),
+            Self::General(weights) => weights.clone(),
+        }])
+    }
+
+    /// The weights of a state, `Λ(A)`; where the gate is [anchored](RetentionGate::is_anchored) the
+    /// caller gives `A_init + A`. Works on any number of chunks or tokens at once.
+    ///
+    /// # Shapes
+    /// `[n, g, d_in, d_out]`, in and out.
+    pub fn weights(&self, state: Tensor<4>) -> Tensor<4> {
+        self.formula().of_argument(state).remove(0)
+    }
+
+    /// `s(A)` of a link that is a number times the state, `[n, g, 1, 1]`.
+    pub fn scale(&self, state: Tensor<4>) -> Option<Tensor<4>> {
+        match self {
+            Self::Scale(scale) => Some(
+                Formula::of(std::slice::from_ref(scale))
+                    .of_argument(state)
+                    .remove(0),
+            ),
+            Self::Identity | Self::General(_) => None,
+        }
+    }
+
+    /// Whether the weights are the state.
+    pub fn is_identity(&self) -> bool {
+        matches!(self, Self::Identity)
+    }
 }
 
 /// A retention gate: the decay of the dual state, and the link from that state to weights.
@@ -64,31 +102,17 @@ pub trait RetentionGate: Debug + Send + Sync {
         false
     }
 
-    /// What kind of function the link `Λ` is.
-    fn link_kind(&self) -> LinkKind {
-        LinkKind::Identity
-    }
-
-    /// The weights of a state, `Λ(A)`; where the gate is [anchored](Self::is_anchored) the caller
-    /// gives `A_init + A`. Works on any number of chunks or tokens at once.
-    ///
-    /// # Shapes
-    /// `[n, g, d_in, d_out]`, in and out.
-    fn link(&self, state: Tensor<4>) -> Tensor<4> {
-        state
-    }
-
-    /// `s(A)` of a link that is a [number times the state](LinkKind::Scale), `[n, g, 1, 1]`.
-    fn scale(&self, state: &Tensor<4>) -> Tensor<4> {
-        state.clone().sum_dim(3).sum_dim(2).ones_like()
+    /// The link `Λ` from the state to the weights.
+    fn link(&self) -> Link {
+        Link::Identity
     }
 
     /// The state `A_init` of what the outer loop learned: `Λ(A_init) = W_init` where every
     /// `W_init` has such a state; else the learned tensor is read as the state itself, and the
-    /// part says so. A sequence starts with it, or, where the gate is
-    /// [anchored](Self::is_anchored), with 0.
-    fn initial(&self, weights: Tensor<4>) -> Tensor<4> {
-        weights
+    /// part says so. A term of [`Term::argument`], the weights of a map `[d_in, d_out]`. A sequence
+    /// starts with it, or, where the gate is [anchored](Self::is_anchored), with 0.
+    fn initial(&self, _map: [usize; 2]) -> Term {
+        Term::argument()
     }
 
     /// The fewest features that a map may give: 2 where the link fixes the sum of each row of
@@ -104,4 +128,13 @@ pub trait RetentionGate: Debug + Send + Sync {
 
     /// The part's settings, complete, as they are written in TOML.
     fn config(&self) -> toml::Table;
+}
+
+impl dyn RetentionGate + '_ {
+    /// The state of the initial weights, [`initial`](RetentionGate::initial) on tensors.
+    pub fn initial_state(&self, weights: Tensor<4>) -> Tensor<4> {
+        let [_, _, d_in, d_out] = weights.dims();
+        let state = Formula::of(&[self.initial([d_in, d_out])]);
+        state.of_argument(weights).remove(0)
+    }
 }

@@ -43,14 +43,14 @@ impl<'a> TokenMaps<'a> {
         writes: &'a [Factor],
         rows: &'a Rows,
     ) -> Self {
-        let is_linear = rule.has_identity_link();
+        let link = rule.retention.link();
         let maps = dual_maps(rule, initial, starts, writes, rows)
             .zip(initial.program.maps())
             .map(|(dual, map)| {
-                if is_linear && !is_written(map) {
+                if link.is_identity() && !is_written(map) {
                     TokenMap::Dual(dual)
                 } else {
-                    TokenMap::Written(rule.retention.link(dual.states()))
+                    TokenMap::Written(link.weights(dual.states()))
                 }
             })
             .collect();

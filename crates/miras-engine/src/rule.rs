@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, AttentionalBias, Coefficients, Factor, GateSpec, Gates, LinkKind, LocalRules,
-    LogDecay, MapState, Maps, MemoryAlgorithm, MemoryArchitecture, Program, RetentionGate, STEP,
-    Side, StepRule, rows,
+    AlgorithmKind, AttentionalBias, Coefficients, Factor, GateSpec, Gates, LocalRules, LogDecay,
+    MapState, Maps, MemoryAlgorithm, MemoryArchitecture, Program, RetentionGate, STEP, Side,
+    StepRule, rows,
 };
 use serde::{Deserialize, Serialize};
 
@@ -86,7 +86,7 @@ impl Rule {
         gates: &Gates,
     ) -> Vec<Factor> {
         let gradient = &mut |y: Tensor<4>| {
-            let at_keys = self.bias.gradient(self.side_by_side(y), v.clone(), gates);
+            let at_keys = (self.bias).gradient_at(self.side_by_side(y), v.clone(), gates);
             self.key_rows(at_keys)
         };
         (self.memory).factors(program, maps, self.key_rows(k), gradient)
@@ -95,7 +95,7 @@ impl Rule {
     /// The inner loss of each token whose [keys](Self::key_rows) recall `y [n, g, c·keys, d_v]`,
     /// where there is one: `[n, g, c, 1]`.
     pub fn loss(&self, y: Tensor<4>, v: Tensor<4>, gates: &Gates) -> Option<Tensor<4>> {
-        self.bias.loss(self.side_by_side(y), v, gates)
+        self.bias.loss_at(self.side_by_side(y), v, gates)
     }
 
     /// The rows of a token's keys as features.
@@ -129,7 +129,7 @@ impl Rule {
 
     /// Whether the weights are the state (and the initial weights).
     pub fn has_identity_link(&self) -> bool {
-        self.retention.link_kind() == LinkKind::Identity
+        self.retention.link().is_identity()
     }
 
     /// Whether the memory moves at chunk ends only; the tokens of a chunk then read the weights that
@@ -158,7 +158,7 @@ impl Rule {
     /// The states of the initial weights, which the maps' states are distances from; nothing
     /// where the retention gate is not anchored.
     pub fn anchors(&self, initial: &Initial) -> Option<Vec<Tensor<4>>> {
-        let state = |w: &Tensor<4>| self.retention.initial(w.clone());
+        let state = |w: &Tensor<4>| self.retention.initial_state(w.clone());
         (self.retention.is_anchored()).then(|| initial.maps.iter().map(state).collect())
     }
 
@@ -175,15 +175,20 @@ impl Rule {
 
     /// The weights of every map's state: `W = Λ([A_init +] A)`.
     pub fn weights(&self, maps: &[MapState], initial: &Initial) -> Vec<Tensor<4>> {
+        let link = self.retention.link();
         (self.linked(maps, initial).into_iter())
-            .map(|state| self.retention.link(state))
+            .map(|state| link.weights(state))
             .collect()
     }
 
-    /// The link's scale at every map's state.
+    /// The link's scale at every map's state, for frozen reads.
+    ///
+    /// # Panics
+    /// If the link has none; the registry refuses such reads.
     pub fn scales(&self, maps: &[MapState], initial: &Initial) -> Vec<Tensor<4>> {
-        (self.linked(maps, initial).iter())
-            .map(|state| self.retention.scale(state))
+        let link = self.retention.link();
+        (self.linked(maps, initial).into_iter())
+            .map(|state| link.scale(state).expect("frozen reads are of a scale"))
             .collect()
     }
 }

@@ -123,7 +123,7 @@ impl State {
                 let weights = if rule.retention.is_anchored() {
                     w.zeros_like()
                 } else {
-                    rule.retention.initial(w.clone())
+                    rule.retention.initial_state(w.clone())
                 };
                 let slots = vec![weights.zeros_like(); rule.algorithm.slots()];
                 MapState { weights, slots }

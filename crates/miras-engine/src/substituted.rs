@@ -82,7 +82,7 @@ impl Substituted {
                     let inside = inside.slice(s![.., .., .., ..t]);
                     y = y - inside.matmul(Tensor::cat(u[start..].to_vec(), 2));
                 }
-                let gradient = rule.bias.gradient(y, v, &gates);
+                let gradient = rule.bias.gradient_at(y, v, &gates);
                 let factors = [Factor {
                     x: k,
                     d: gradient.clone(),

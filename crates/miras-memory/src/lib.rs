@@ -6,13 +6,20 @@ mod conv;
 mod gated_mlp;
 mod matrix;
 mod mlp;
+mod vector;
 
 pub use conv::Conv;
 pub use gated_mlp::GatedMlp;
 pub use matrix::Matrix;
 use miras_core::{MemoryArchitecture, Part};
 pub use mlp::Mlp;
+pub use vector::Vector;
 
 /// Every memory architecture, in the order of the documentation.
-pub const PARTS: &[Part<dyn MemoryArchitecture>] =
-    &[matrix::PART, mlp::PART, gated_mlp::PART, conv::PART];
+pub const PARTS: &[Part<dyn MemoryArchitecture>] = &[
+    matrix::PART,
+    vector::PART,
+    mlp::PART,
+    gated_mlp::PART,
+    conv::PART,
+];

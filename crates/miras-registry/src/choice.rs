@@ -212,7 +212,7 @@ impl MemoryPart {
         let find = Registry::memory;
         let part = part(&mut section, registry, Axis::Memory, "mlp", find)?;
         let memory = (part.build)(&mut section)?;
-        if start == StartKind::Zero && !memory.is_linear() {
+        if start == StartKind::Zero && !memory.is_linear_in_weights() {
             let message =
                 "a deep memory that starts at zero never learns: its gradients are zero too";
             let help = "use memory.start = \"learned\", or memory.kind = \"matrix\"".to_string();

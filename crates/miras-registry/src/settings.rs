@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use miras_config::{ConfigError, Section};
-use miras_core::{LinkKind, LocalRules, StepRule, StepRulePart};
+use miras_core::{Link, LocalRules, StepRule, StepRulePart};
 use miras_engine::{Form, Read, Rule, Settings};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -170,10 +170,10 @@ fn default_read(rule: &Rule) -> Read {
     if rule.acts_at_chunk_end() {
         Read::Stale
     } else {
-        match rule.retention.link_kind() {
-            LinkKind::Identity => Read::Exact,
-            LinkKind::Scale => Read::Frozen,
-            LinkKind::General => Read::Stale,
+        match rule.retention.link() {
+            Link::Identity => Read::Exact,
+            Link::Scale(_) => Read::Frozen,
+            Link::General(_) => Read::Stale,
         }
     }
 }

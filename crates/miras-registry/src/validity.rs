@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use miras_config::{ConfigError, Tree};
-use miras_core::{
-    GateMap, GateSpec, LinkKind, MOMENTUM, Order, Program, RETENTION, STEP, StepRule,
-};
+use miras_core::{GateMap, GateSpec, Link, MOMENTUM, Order, Program, RETENTION, STEP, StepRule};
 use miras_engine::{Read, Rule};
 
 use crate::AlgorithmSettings;
@@ -207,7 +205,7 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
         );
     }
 
-    if settings.read() == Read::Frozen && rule.retention.link_kind() != LinkKind::Scale {
+    if settings.read() == Read::Frozen && !matches!(rule.retention.link(), Link::Scale(_)) {
         return refuse(
             "algorithm.read",
             "this retention's link is not a number times the state, so there is no scale to freeze",
@@ -215,10 +213,11 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
         );
     }
 
-    if settings.picard() > 0 && rule.memory.is_linear() && rule.bias.slope() == Some(0.0) {
+    if settings.picard() > 0 && rule.memory.is_linear_in_weights() && rule.bias.slope() == Some(0.0)
+    {
         return refuse(
             "algorithm.picard",
-            "the gradients of this bias on a matrix do not depend on its weights: they are exact already",
+            "the gradients of this bias on this memory do not depend on its weights: they are exact already",
             "leave algorithm.picard out",
         );
     }
@@ -240,7 +239,7 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
     }
 
     let has_no_minimum = rule.bias.slope() == Some(0.0) || rule.bias.has_erase_key();
-    let unbounded = has_no_minimum && !rule.memory.is_linear();
+    let unbounded = has_no_minimum && !rule.memory.is_linear_in_weights();
     let bounds_state = |rule: &Arc<dyn StepRule>| rule.bounds_state();
     let held = rule.retention.forgets()
         || rule.memory.is_bounded()

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use miras_core::{GateSpec, LinkKind, Part, RetentionGate, table_of};
+use miras_core::{GateSpec, Link, Part, RetentionGate, Term, table_of};
 use serde::{Deserialize, Serialize};
 
 use crate::decay::{ANCHORED_KEY, DECAY, DECAY_KEY, GATE_KEY, Gate};
@@ -96,30 +95,25 @@ impl RetentionGate for ElasticNet {
         self.anchored
     }
 
-    fn link_kind(&self) -> LinkKind {
-        match self.threshold {
-            0.0 => LinkKind::Identity,
-            _ => LinkKind::General,
-        }
-    }
-
-    fn link(&self, state: Tensor<4>) -> Tensor<4> {
+    fn link(&self) -> Link {
+        let state = Term::argument();
         let gamma = self.threshold;
-        if self.threshold == 0.0 {
-            state
+        if gamma == 0.0 {
+            Link::Identity
         } else if self.smooth {
-            let turn = state.clone().div_scalar(gamma).atan();
-            state.abs() * turn.mul_scalar(std::f64::consts::FRAC_2_PI)
+            let turn = (&state * gamma.recip()).atan();
+            Link::General(state.abs() * (turn * std::f64::consts::FRAC_2_PI))
         } else {
-            state.clone() - state.clamp(-gamma, gamma)
+            Link::General(&state - state.at_least(-gamma).at_most(gamma))
         }
     }
 
-    fn initial(&self, weights: Tensor<4>) -> Tensor<4> {
+    fn initial(&self, _: [usize; 2]) -> Term {
+        let weights = Term::argument();
         if self.smooth {
             weights
         } else {
-            weights.clone() + weights.sign().mul_scalar(self.threshold)
+            &weights + weights.sign() * self.threshold
         }
     }
 

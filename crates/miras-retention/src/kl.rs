@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, activation};
-use miras_core::{GateSpec, LinkKind, Part, RetentionGate, table_of};
+use miras_core::{GateSpec, Link, Part, RetentionGate, Term, table_of};
 use serde::{Deserialize, Serialize};
 
 use crate::decay::{ANCHORED_KEY, DECAY, DECAY_KEY, GATE_KEY, Gate};
@@ -105,19 +104,18 @@ impl RetentionGate for Kl {
         self.anchored
     }
 
-    fn link_kind(&self) -> LinkKind {
-        LinkKind::General
-    }
-
-    fn link(&self, state: Tensor<4>) -> Tensor<4> {
-        let scale = self.scale.unwrap_or((state.dims()[3] as f64).sqrt());
-        let positive = activation::softmax(state.clone(), 3);
+    fn link(&self) -> Link {
+        let logits = Term::argument();
+        let positive = logits.softmax();
         let rows = if self.signed {
-            positive - activation::softmax(state.neg(), 3)
+            positive - (-logits).softmax()
         } else {
             positive
         };
-        rows.mul_scalar(scale)
+        Link::General(match self.scale {
+            Some(scale) => rows * scale,
+            None => rows.times_row_length(0.5),
+        })
     }
 
     fn least_columns(&self) -> usize {
@@ -125,9 +123,8 @@ impl RetentionGate for Kl {
     }
 
     /// Logits of deviation 1 from weights uniform in `±√(6/(d_in + d_out))`.
-    fn initial(&self, weights: Tensor<4>) -> Tensor<4> {
-        let [_, _, d_in, d_out] = weights.dims();
-        weights.mul_scalar(((d_in + d_out) as f64 / 2.0).sqrt())
+    fn initial(&self, [d_in, d_out]: [usize; 2]) -> Term {
+        Term::argument() * ((d_in + d_out) as f64 / 2.0).sqrt()
     }
 
     fn config(&self) -> toml::Table {

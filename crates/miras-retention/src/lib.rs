@@ -13,7 +13,7 @@ pub use decay::Gate;
 pub use elastic_net::ElasticNet;
 pub use kl::Kl;
 pub use l2::L2;
-pub use lq::{Link, Lq};
+pub use lq::{Lq, LqLink};
 use miras_core::{Part, RetentionGate};
 pub use none::Keep;
 

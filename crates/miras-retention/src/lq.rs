@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use miras_core::{GateSpec, LinkKind, Part, RetentionGate, rows::TINY, table_of};
+use miras_core::{Extent, GateSpec, Link, Part, RetentionGate, Term, rows::TINY, table_of};
 use serde::{Deserialize, Serialize};
 
 use crate::decay::{ANCHORED_KEY, DECAY, DECAY_KEY, GATE_KEY, Gate};
@@ -44,13 +43,13 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
             return Err(section.error("q", message, None));
         }
         match (lq.link, lq.floor) {
-            (Link::PNorm, Some(_)) => {
+            (LqLink::PNorm, Some(_)) => {
                 let message = "floor belongs to retention.link = \"paper\"";
                 let help = "leave it out: the p-norm link needs none".to_owned();
                 return Err(section.error("floor", message, Some(help)));
             }
-            (Link::PNorm, None) => {}
-            (Link::Paper, floor) => {
+            (LqLink::PNorm, None) => {}
+            (LqLink::Paper, floor) => {
                 if (lq.q - 3.0).abs() < AROUND_THREE {
                     let message = "near q = 3 the paper's link all but fixes the norm of the weights, and the state of the initial ones is out of range";
                     let help = "use q = 4 (MONETA), q up to 2.5 or from 3.5 on, or retention.link = \"p_norm\"";
@@ -127,15 +126,15 @@ pub struct Lq {
     /// The norm.
     pub q: f64,
     /// From the state to the weights.
-    pub link: Link,
-    /// The least `‖A‖_q` that counts, with [`Link::Paper`].
+    pub link: LqLink,
+    /// The least `‖A‖_q` that counts, with [`LqLink::Paper`].
     pub floor: Option<f64>,
 }
 
 /// From the state to the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Link {
+pub enum LqLink {
     /// `A/‖A‖_q^{q−2}`.
     Paper,
     /// `sign(A) ⊙ |A|^{p−1}/‖A‖_p^{p−2}`.
@@ -149,36 +148,38 @@ impl Default for Lq {
             decay: DECAY,
             anchored: false,
             q: 4.0,
-            link: Link::Paper,
+            link: LqLink::Paper,
             floor: None,
         }
     }
 }
 
-/// `Σ |x|^p` of every map, `[n, g, 1, 1]`.
-fn power_sum(x: Tensor<4>, p: f64, epsilon: f64) -> Tensor<4> {
-    (x.powi_scalar(2).add_scalar(epsilon))
-        .powf_scalar(p / 2.0)
-        .sum_dim(3)
-        .sum_dim(2)
+/// `Σ |x|^p` of every map.
+fn power_sum(x: &Term, p: f64, epsilon: f64) -> Term {
+    (x.square() + epsilon).power(p / 2.0).sum(Extent::All)
 }
 
 /// `∇½‖x‖_p²`, on entries relative to their root mean square: the map is of degree 1.
-fn mirror(x: Tensor<4>, p: f64) -> Tensor<4> {
-    let square = x.clone().powi_scalar(2).mean_dim(3).mean_dim(2);
-    let size = square.add_scalar(TINY).sqrt();
-    let x = x / size.clone();
-    let norm = power_sum(x.clone(), p, EPSILON).powf_scalar((p - 2.0) / p);
-    let power = (x.clone().powi_scalar(2).add_scalar(EPSILON)).powf_scalar((p - 2.0) / 2.0);
+fn mirror(x: &Term, p: f64) -> Term {
+    let size = (x.square().mean(Extent::All) + TINY).sqrt();
+    let x = x / &size;
+    let norm = power_sum(&x, p, EPSILON).power((p - 2.0) / p);
+    let power = (x.square() + EPSILON).power((p - 2.0) / 2.0);
     x * power * (size / norm)
 }
 
 impl Lq {
     /// `‖x‖_q`, with a derivative at 0 as well.
-    fn norm(&self, x: Tensor<4>) -> Tensor<4> {
+    fn norm(&self, x: &Term) -> Term {
         let epsilon = if self.q < 2.0 { TINY } else { 0.0 };
-        let sum = power_sum(x, self.q, epsilon).add_scalar(TINIEST);
-        sum.powf_scalar(1.0 / self.q)
+        (power_sum(x, self.q, epsilon) + TINIEST).power(1.0 / self.q)
+    }
+
+    /// `‖A‖_q^{2−q}`.
+    fn scale(&self) -> Term {
+        let norm = self.norm(&Term::argument());
+        norm.at_least(self.floor.unwrap_or(FLOOR))
+            .power(2.0 - self.q)
     }
 }
 
@@ -191,44 +192,32 @@ impl RetentionGate for Lq {
         self.anchored
     }
 
-    fn link_kind(&self) -> LinkKind {
+    fn link(&self) -> Link {
         // Exactly 2: so close to it that the formula no longer tells them apart.
         if (self.q - 2.0).abs() < f64::EPSILON {
-            return LinkKind::Identity;
+            return Link::Identity;
         }
         match self.link {
-            Link::Paper => LinkKind::Scale,
-            Link::PNorm => LinkKind::General,
+            LqLink::Paper => Link::Scale(self.scale()),
+            LqLink::PNorm => Link::General(mirror(&Term::argument(), self.q / (self.q - 1.0))),
         }
     }
 
-    fn link(&self, state: Tensor<4>) -> Tensor<4> {
-        match self.link_kind() {
-            LinkKind::Identity => state,
-            LinkKind::Scale => self.scale(&state) * state,
-            LinkKind::General => mirror(state, self.q / (self.q - 1.0)),
-        }
-    }
-
-    /// `‖A‖_q^{2−q}`.
-    fn scale(&self, state: &Tensor<4>) -> Tensor<4> {
-        let norm = (self.norm(state.clone())).clamp_min(self.floor.unwrap_or(FLOOR));
-        norm.powf_scalar(2.0 - self.q)
-    }
-
-    fn initial(&self, weights: Tensor<4>) -> Tensor<4> {
-        match self.link_kind() {
-            LinkKind::Identity => weights,
-            LinkKind::Scale => {
+    fn initial(&self, _: [usize; 2]) -> Term {
+        let weights = Term::argument();
+        match self.link() {
+            Link::Identity => weights,
+            Link::Scale(_) => {
                 let power = (self.q - 2.0) / (3.0 - self.q);
-                weights.clone() * self.norm(weights).powf_scalar(power)
+                let norm = self.norm(&weights);
+                weights * norm.power(power)
             }
-            LinkKind::General => mirror(weights, self.q),
+            Link::General(_) => mirror(&weights, self.q),
         }
     }
 
     fn refuses_zero(&self) -> Option<&'static str> {
-        (self.link_kind() == LinkKind::Scale)
+        matches!(self.link(), Link::Scale(_))
             .then_some("an empty state is below the floor of the link's norm: it stands for no weights, and the first writes would be scaled by the floor")
     }
 

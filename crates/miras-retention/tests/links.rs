@@ -58,7 +58,7 @@ fn initial_states_stand_for_the_initial_weights() {
         // Small maps, and the width and Xavier's range of the presets.
         let wide = tensor(noise("wide", G * 32 * 128), [1, G, 32, 128]).mul_scalar(0.19);
         for w in [weights("w"), wide] {
-            let linked = gate.link(gate.initial(w.clone()));
+            let linked = gate.link().weights(gate.initial_state(w.clone()));
             assert_close(retention, linked, w, tolerance);
         }
     }
@@ -69,9 +69,14 @@ fn a_norm_of_two_is_the_identity() {
     for link in ["paper", "p_norm"] {
         let with_q = |q: f64| rule(&format!("kind = 'lq'\nlink = '{link}'\nq = {q:?}")).retention;
         let a = weights("a");
-        assert_close(link, with_q(2.0).link(a.clone()), a.clone(), 1e-12);
+        assert_close(
+            link,
+            with_q(2.0).link().weights(a.clone()),
+            a.clone(),
+            1e-12,
+        );
         // Nor does the formula jump there.
-        assert_close(link, with_q(2.000_01).link(a.clone()), a, 1e-4);
+        assert_close(link, with_q(2.000_01).link().weights(a.clone()), a, 1e-4);
     }
 }
 
@@ -81,7 +86,7 @@ fn the_papers_link_shrinks_weights_as_states_grow() {
         let gate = rule(&format!("kind = 'lq'\nq = {q:?}\nfloor = 1e-6")).retention;
         let a = weights("a").mul_scalar(3.0);
         let expected = norm(a.clone(), q).powf_scalar(3.0 - q);
-        assert_close("norm", norm(gate.link(a), q), expected, 1e-8);
+        assert_close("norm", norm(gate.link().weights(a), q), expected, 1e-8);
     }
 }
 
@@ -91,7 +96,7 @@ fn the_floor_keeps_weights_finite_as_a_state_fades() {
     let faded = weights("a").mul_scalar(1e-9);
     assert_close(
         "faded",
-        gate.link(faded.clone()),
+        gate.link().weights(faded.clone()),
         faded.mul_scalar(100.0),
         1e-12,
     );
@@ -103,7 +108,7 @@ fn kl_weights_stay_on_the_simplex() {
     let inputs = Inputs::new(&rule, 40);
     let state = State::new(&rule, &inputs.initial);
     let (_, maps) = recurrence::forward(&rule, &inputs.initial, &state, &inputs.tokens);
-    let weights = rule.retention.link(maps[0].weights.clone());
+    let weights = rule.retention.link().weights(maps[0].weights.clone());
     assert!(numbers(weights.clone()).iter().all(|w| *w >= 0.0));
     let sums = weights.sum_dim(3);
     let expected = sums.ones_like().mul_scalar(1.7);
@@ -132,7 +137,8 @@ fn recurrence_of_weights(anchored: bool) {
 
     let first = rule
         .retention
-        .link(rule.retention.initial(initial.maps[0].clone()));
+        .link()
+        .weights(rule.retention.initial_state(initial.maps[0].clone()));
     let mut w = first.clone();
     let mut outputs = Vec::new();
     for t in 0..tokens.len() {
@@ -142,7 +148,7 @@ fn recurrence_of_weights(anchored: bool) {
             gains: &[],
         };
         let factors = (rule.memory).factors(&initial.program, &at, token.k, &mut |y| {
-            rule.bias.gradient(y, token.v.clone(), &token.gates)
+            rule.bias.gradient_at(y, token.v.clone(), &token.gates)
         });
         let Factor { x, d } = &factors[0];
         let gradient = x.clone().transpose().matmul(d.clone());
@@ -167,7 +173,12 @@ fn a_number_added_to_a_row_of_logits_changes_nothing() {
     let gate = rule("kind = 'kl'\nsigned = false").retention;
     let z = weights("z");
     let shift = z.clone().slice(s![.., .., .., 0..1]);
-    assert_close("shifted", gate.link(z.clone() + shift), gate.link(z), 1e-12);
+    assert_close(
+        "shifted",
+        gate.link().weights(z.clone() + shift),
+        gate.link().weights(z),
+        1e-12,
+    );
 }
 
 #[test]
@@ -201,7 +212,7 @@ fn an_elastic_net_without_threshold_is_decay() {
 fn an_elastic_net_makes_small_weights_exactly_zero() {
     let gate = rule("kind = 'elastic_net'\nthreshold = 0.3").retention;
     let a = weights("a");
-    let linked = numbers(gate.link(a.clone()));
+    let linked = numbers(gate.link().weights(a.clone()));
     let mut zeros = 0;
     for (a, w) in numbers(a).into_iter().zip(linked) {
         let expected = if a.abs() < 0.3 {
@@ -218,7 +229,7 @@ fn an_elastic_net_makes_small_weights_exactly_zero() {
 #[test]
 fn a_signed_pair_has_both_signs_and_no_mean() {
     let gate = rule("kind = 'kl'\nsigned = true\nscale = 2").retention;
-    let w = gate.link(weights("z").mul_scalar(2.0));
+    let w = gate.link().weights(weights("z").mul_scalar(2.0));
     let values = numbers(w.clone());
     assert!(values.iter().any(|w| *w > 0.1) && values.iter().any(|w| *w < -0.1));
     let sums = w.sum_dim(3);

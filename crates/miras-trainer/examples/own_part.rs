@@ -11,10 +11,9 @@
 
 use std::{error::Error, path::Path, sync::Arc};
 
-use burn::tensor::{Tensor, activation};
 use miras_config::Layers;
 use miras_core::{
-    AttentionalBias, Axis, Gates, MemoryArchitecture, Part, Program, ProgramError, table_of,
+    AttentionalBias, Axis, Extent, MemoryArchitecture, Part, Program, ProgramError, Term, table_of,
 };
 use miras_registry::Registry;
 use miras_spec::RunConfig;
@@ -50,18 +49,15 @@ impl Default for LogCosh {
 }
 
 impl AttentionalBias for LogCosh {
-    fn gradient(&self, y: Tensor<4>, v: Tensor<4>, _: &Gates) -> Tensor<4> {
-        let turn = (y - v).div_scalar(self.scale).tanh();
-        turn.mul_scalar(self.scale)
+    fn gradient(&self) -> Term {
+        (Term::error() * self.scale.recip()).tanh() * self.scale
     }
 
     /// `log cosh x = |x| + log(1 + exp(−2|x|)) − log 2`, which does not overflow.
-    fn loss(&self, y: Tensor<4>, v: Tensor<4>, _: &Gates) -> Option<Tensor<4>> {
-        let x = (y - v).div_scalar(self.scale).abs();
-        let tail = activation::softplus(x.clone().mul_scalar(-2.0), 1.0);
-        let log_cosh = (x + tail).sub_scalar(std::f64::consts::LN_2);
-        let square = self.scale.powi(2);
-        Some(log_cosh.sum_dim(3).mul_scalar(square))
+    fn loss(&self) -> Option<Term> {
+        let x = (Term::error() * self.scale.recip()).abs();
+        let log_cosh = &x + (&x * -2.0).softplus() + -std::f64::consts::LN_2;
+        Some(log_cosh.sum(Extent::Row) * self.scale.powi(2))
     }
 
     fn config(&self) -> toml::Table {

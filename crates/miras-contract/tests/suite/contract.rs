@@ -378,7 +378,7 @@ fn a_zero_step_size_leaves_only_decay() {
                 let start = if case.rule.retention.is_anchored() {
                     map.zeros_like()
                 } else {
-                    case.rule.retention.initial(map.clone())
+                    case.rule.retention.initial_state(map.clone())
                 };
                 let expected = numbers(start * kept.clone());
                 let state = run

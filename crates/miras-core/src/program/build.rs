@@ -81,6 +81,15 @@ impl Builder {
         self.push(Node::Linear { map, x }, Shape { width, rows })
     }
 
+    /// `x ⊙ w`, with a weight for each feature: a diagonal map. In the program it is the product of
+    /// x and a map of 1.
+    pub fn diagonal(&mut self, name: &str, x: Value) -> Value {
+        let Shape { width, rows } = self.program.shape(x);
+        let ones = self.push(Node::Ones { x }, Shape { width: 1, rows });
+        let weights = self.linear(name, ones, width);
+        self.product(x, weights)
+    }
+
     /// `f(x)`, number by number.
     pub fn activation(&mut self, kind: Activation, x: Value) -> Value {
         self.push(Node::Activation { kind, x }, self.program.shape(x))
@@ -153,8 +162,11 @@ impl Builder {
 
     fn push(&mut self, node: Node, shape: Shape) -> Value {
         let program = &mut self.program;
-        let is_map = matches!(node, Node::Linear { .. });
-        let learned = is_map || node.operands().iter().any(|x| program.is_learned(*x));
+        let learned = match node {
+            Node::Linear { .. } => true,
+            Node::Ones { .. } => false,
+            _ => node.operands().iter().any(|x| program.is_learned(*x)),
+        };
         program.nodes.push(node);
         program.shapes.push(shape);
         program.learned.push(learned);

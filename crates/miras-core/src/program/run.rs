@@ -1,6 +1,6 @@
 //! Running a program: forward through any maps, and back to the gradient of every map.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, s};
 
 use super::{Node, Program, Value, windows::with_rows};
 use crate::{Factor, Maps, layer_norm::Normalised};
@@ -101,6 +101,10 @@ impl Program {
                 let x = values.take(x);
                 let kept = kept(&|| Kept::Input(x.clone()));
                 (maps.apply(map, x), kept)
+            }
+            Node::Ones { x } => {
+                let ones = values.take(x).slice(s![.., .., .., ..1]).ones_like();
+                (ones, Kept::Nothing)
             }
             Node::Activation { kind, x } if keep && self.is_learned(x) => {
                 let (value, slope) = kind.value_and_slope(values.take(x));

@@ -68,6 +68,19 @@ fn programs() -> Vec<Program> {
             let deep = p.linear("deep", hidden, 3);
             p.sum(deep, skip)
         }),
+        // A weight for each feature, of the input and of what is behind a map; of several rows.
+        Program::build(4, 4, |p, x| {
+            let scaled = p.diagonal("w1", x);
+            let hidden = p.activation(Activation::Gelu, scaled);
+            let hidden = p.linear("w2", hidden, 4);
+            p.diagonal("w3", hidden)
+        }),
+        Program::build(4, 4, |p, x| {
+            let windows = p.unfold(x, 4, 2, 0);
+            let scaled = p.diagonal("w1", windows);
+            let rows = p.linear("w2", scaled, 2);
+            p.fold(rows)
+        }),
     ];
     built.map(|program| program.unwrap()).into()
 }
@@ -141,8 +154,11 @@ fn facts_follow_from_the_operations() {
     let all = programs();
     let of = |fact: fn(&Program) -> bool| all.iter().map(fact).collect::<Vec<_>>();
     let [t, f] = [true, false];
-    assert_eq!(of(Program::is_linear), [t, f, f, f, f, f]);
-    assert_eq!(of(Program::is_bounded), [f, t, f, f, f, f]);
+    assert_eq!(of(Program::is_linear), [t, f, f, f, f, f, f, f]);
+    assert_eq!(of(Program::is_linear_in_weights), [t, f, f, f, f, f, f, f]);
+    let vector = Program::build(3, 3, |p, x| p.diagonal("w", x)).unwrap();
+    assert!(vector.is_linear_in_weights() && !vector.is_linear());
+    assert_eq!(of(Program::is_bounded), [f, t, f, f, f, f, f, f]);
     let flows = |at: usize| {
         let program = &all[at];
         (0..program.maps().len())
@@ -151,8 +167,9 @@ fn facts_follow_from_the_operations() {
     };
     assert_eq!(flows(1), [f, t, t]);
     assert_eq!(flows(2), [f, f, t]);
+    assert_eq!(flows(6), [f, t, f]);
     let outputs: Vec<_> = all.iter().map(Program::output_maps).collect();
-    let expected: [&[usize]; 6] = [&[0], &[2], &[2], &[1], &[1], &[0, 1]];
+    let expected: [&[usize]; 8] = [&[0], &[2], &[2], &[1], &[1], &[0, 1], &[1, 2], &[1]];
     assert_eq!(outputs, expected);
     let rows = |at: usize| {
         all[at]
@@ -179,6 +196,11 @@ fn a_program_reads_as_text() {
          h4 [6 x 6] = unfold(h3, 6, 2, 1)\nh5 [6 x 1] = h4 w2\nh6 [6] = fold(h5)"
     );
     assert!(text[2].contains("h4 [4] = h3 ⊙ h2"), "{}", text[2]);
+    assert!(
+        text[7].contains("h2 [2 x 1] = 1\nh3 [2 x 4] = h2 w1\nh4 [2 x 4] = h1 ⊙ h3"),
+        "{}",
+        text[7]
+    );
     let by_hand = Program::by_hand(2, 3, programs()[1].maps().to_vec(), Vec::new());
     assert_eq!(
         by_hand.to_string(),

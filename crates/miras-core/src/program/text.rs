@@ -27,6 +27,7 @@ impl fmt::Display for Program {
             write!(f, "\n{value} {} = ", size(value))?;
             match node {
                 Node::Linear { map, x } => write!(f, "{x} {}", self.maps[*map].name),
+                Node::Ones { .. } => write!(f, "1"),
                 Node::Activation { kind, x } => write!(f, "{}({x})", kind.name()),
                 Node::Product { a, b } => write!(f, "{a} ⊙ {b}"),
                 Node::Sum { a, b } => write!(f, "{a} + {b}"),

@@ -2,22 +2,18 @@
 //!
 //! An operation keeps the factors of a product and the inputs of a function; sums, shifts and
 //! changes of shape keep nothing, and a tensor that two operations want is kept once. What a
-//! memory keeps follows from its program; what a bias or a link computes elementwise is not known
-//! from outside, so it is taken as for the parts that exist: see the constants.
+//! memory keeps follows from its program, what a bias, a link or an activation keeps from its
+//! formula.
 
 use std::collections::BTreeSet;
 
-use miras_core::{Activation, LinkKind, MapSpec, Node, Order, Program, RuleCost, Side};
+use miras_core::{Activation, MapSpec, Node, Order, Program, RuleCost, Side, Symbol};
 
 use super::chunk::Chunk;
 use crate::{Form, Read, Rule, maps::is_written, substituted::BLOCK};
 
 /// Of each weight of a token that is written out: the products of its rows, and the weight itself.
 const WRITTEN: usize = 2;
-/// The steps of a nonlinear link in between.
-const LINK_STEPS: usize = 2;
-/// Of each output: what a gradient that is not affine keeps, as Huber's.
-const BIAS: usize = 3;
 
 /// Numbers kept by one memory over a sequence of `tokens` tokens; `program` is that of the rule's
 /// memory at its widths. Keys, values and queries before their chunks are left to the layer.
@@ -25,19 +21,6 @@ pub fn kept(rule: &Rule, program: &Program, tokens: usize) -> usize {
     (Chunk::of_sequence(rule, program, tokens).iter())
         .map(|(chunk, times)| chunk.kept() * times)
         .sum()
-}
-
-/// What an activation keeps of each number beside its argument and its value.
-///
-/// In terms of `burn`'s operations: GELU keeps `x/√2` and `Φ`, and for its slope an exponential,
-/// the density and the slope; `SiLU` a sigmoid and the slope; a squared `ReLU` the positive part
-/// and the slope.
-fn kept_by_activation(kind: Activation, with_slope: bool) -> usize {
-    let (value, slope) = match kind {
-        Activation::Gelu => (2, 3),
-        Activation::Silu | Activation::ReluSquared => (1, 1),
-    };
-    value + if with_slope { slope } else { 0 }
 }
 
 /// What a layer norm keeps of each number: the centred and the normalised one; with its gradient
@@ -95,24 +78,29 @@ impl Chunk<'_> {
             match node {
                 Node::Linear { .. } | Node::Product { .. } => values.extend(node.operands()),
                 Node::Activation { kind, x } => {
-                    others += numbers * kept_by_activation(*kind, flows);
-                    if *kind != Activation::ReluSquared {
+                    // The slope is the factor of a gradient.
+                    let formula = kind.formula(flows);
+                    others += numbers * (formula.kept_between() + usize::from(flows));
+                    if formula.keeps(Symbol::Argument) {
                         values.insert(*x);
                     }
-                    if *kind == Activation::Silu && flows {
+                    if formula.keeps_value(0) {
                         values.insert(value);
                     }
                 }
                 Node::LayerNorm { .. } => others += numbers * kept_by_norm(flows),
-                Node::Sum { .. } | Node::Unfold { .. } | Node::Fold { .. } => continue,
+                Node::Sum { .. } | Node::Ones { .. } | Node::Unfold { .. } | Node::Fold { .. } => {
+                    continue;
+                }
                 // As a chain of maps with GELU in between.
                 Node::ByHand => {
-                    let kind = Activation::Gelu;
+                    let slope = usize::from(gradient);
+                    let activation = Activation::Gelu.formula(gradient).kept_between() + slope;
                     let inner: usize = (self.inner_maps())
                         .map(|map| rows * map.rows * map.d_in)
                         .sum();
                     // Argument, value and, on the way back, the gradient at the value.
-                    let each = 2 + usize::from(gradient) + kept_by_activation(kind, gradient);
+                    let each = 2 + slope + activation;
                     let gains: usize = program.gains().iter().map(|gain| gain.d).sum();
                     let norm = kept_by_norm(gradient) + usize::from(gradient);
                     others += each * inner + norm * rows * gains;
@@ -161,25 +149,29 @@ impl Chunk<'_> {
         pairs * (3 * size * width * size.ilog2() as usize + 2 * size * size)
     }
 
-    /// What the link keeps of each number of a state.
+    /// What the link keeps of each number of a state, with the weights that it gives: those are
+    /// new unless they are the state itself.
     fn link(&self) -> usize {
-        match self.rule.retention.link_kind() {
-            LinkKind::Identity => usize::from(self.rule.retention.is_anchored()),
-            LinkKind::Scale => 2,
-            LinkKind::General => 3,
+        let is_sum = usize::from(self.rule.retention.is_anchored());
+        if self.rule.has_identity_link() {
+            return is_sum;
         }
+        let formula = self.rule.retention.link().formula();
+        let argument = usize::from(formula.keeps(Symbol::Argument)) * is_sum;
+        argument + formula.kept_between() + 1
     }
 
     fn bias(&self) -> usize {
-        match self.rule.bias.slope() {
-            Some(_) => 0,
-            None => BIAS * self.c * self.program.d_v(),
-        }
+        let gradients = self.rule.bias.gradients();
+        let recalled = usize::from(gradients.keeps(Symbol::Recalled));
+        (gradients.kept_between() + recalled) * self.c * self.program.d_v()
     }
 
     /// The weights of every token behind a nonlinear link.
     fn kept_by_written_weights(&self) -> usize {
-        (WRITTEN + LINK_STEPS) * self.c * self.weights()
+        let link = self.rule.retention.link().formula();
+        let steps = usize::from(link.keeps(Symbol::Argument)) + link.kept_between();
+        (WRITTEN + steps) * self.c * self.weights()
     }
 
     fn kept_by_chunk_start(&self) -> usize {

@@ -312,10 +312,10 @@ fn try_all(base: &str, seen: &Mutex<Seen>) {
 }
 
 /// Whether a memory may start at zero.
-fn is_linear(kind: &str, variant: &str) -> bool {
+fn may_start_at_zero(kind: &str, variant: &str) -> bool {
     let text = format!("[memory]\nkind = '{kind}'\n{variant}");
     let choice = Choice::from_toml(&text, &Registry::builtin()).unwrap();
-    choice.rule.memory.is_linear()
+    choice.rule.memory.is_linear_in_weights()
 }
 
 /// Whether keys and values may have widths of their own.
@@ -348,7 +348,12 @@ fn every_key_of_every_part_has_an_effect() {
     for axis in Axis::ALL {
         for part in registry.parts(axis) {
             for (key, _) in part.keys.iter().chain(registry.common_keys(axis)) {
-                if *key == "start" && !part.variants.iter().any(|own| is_linear(part.kind, own)) {
+                if *key == "start"
+                    && !part
+                        .variants
+                        .iter()
+                        .any(|own| may_start_at_zero(part.kind, own))
+                {
                     continue;
                 }
                 if *key == "value_dim" && !part.variants.iter().any(|own| has_two(part.kind, own)) {
