@@ -1,0 +1,5 @@
+#![doc = "x"]
+#![allow(dead_code, reason="draft")]
+mod buffer;
+mod math;
+mod product;
