@@ -1,5 +1,7 @@
 //! Memory for rows of vectors.
 
+use std::ops::{Deref, DerefMut};
+
 use bytemuck::{Pod, Zeroable, cast_slice, cast_slice_mut};
 
 /// Rows and columns of every buffer are multiples of this, the floats of the widest vector.
@@ -11,12 +13,12 @@ pub(crate) fn padded(n: usize) -> usize {
 }
 
 /// A vector of the widest kind, in one line of the cache.
-#[derive(Clone, Copy, Pod, Zeroable)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Line([f32; LANES]);
 
 /// Floats that start at the start of a cache line, 0 at first.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Buffer(Vec<Line>);
 
 impl Buffer {
@@ -26,12 +28,17 @@ impl Buffer {
         Self(vec![Line([0.0; LANES]); lines])
     }
 
+    /// Room for one row.
+    pub(crate) fn row(columns: usize) -> Self {
+        Self(vec![Line([0.0; LANES]); padded(columns) / LANES])
+    }
+
     pub(crate) fn clear(&mut self) {
         self.fill(0.0);
     }
 }
 
-impl std::ops::Deref for Buffer {
+impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
@@ -39,7 +46,7 @@ impl std::ops::Deref for Buffer {
     }
 }
 
-impl std::ops::DerefMut for Buffer {
+impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
         cast_slice_mut(&mut self.0)
     }
