@@ -9,7 +9,7 @@ use crate::{
     cap::Steps,
     coefficients::Coefficients,
     nodes::{Keep, Nodes, values},
-    product::{Add, Band, Set, SetMasked, SetWith, Term, product, times, transposed},
+    product::{Add, Band, Set, SetMasked, SetWith, product, times, transposed},
     rows,
     state::{State, load, store},
 };

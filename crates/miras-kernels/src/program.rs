@@ -197,6 +197,11 @@ impl Program {
         self.widths[self.output()]
     }
 
+    /// Features of each gain.
+    pub fn gains(&self) -> &[usize] {
+        &self.gains
+    }
+
     /// The last value.
     pub(crate) fn output(&self) -> usize {
         self.nodes.len()
