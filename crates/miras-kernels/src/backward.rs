@@ -1,0 +1,425 @@
+//! The adjoint of a chunk, and of a sequence: from its end to its start.
+
+use pulp::Simd;
+
+use crate::{
+    Gradients, Inputs, OutputGradients, Scan,
+    bias::Targets,
+    buffer::{Buffer, padded},
+    cap::Bent,
+    chunk::{Chunk, minus, minus_product, of_tokens},
+    coefficients::CoefficientGradients,
+    nodes::{Keep, values},
+    product::{Add, AddScaled, Band, Set, Unmask, product, times, transposed},
+    rows,
+    state::{State, load, store},
+};
+
+/// Gradients on the way back. A thread has one and uses it again and again.
+pub(crate) struct Adjoint {
+    /// The states of a stretch: those at the starts of its chunks.
+    states: Vec<State>,
+    /// At the state after the chunk, then at that before it.
+    state: State,
+    anchors: Vec<Buffer>,
+    /// At the values of the queries and of the keys.
+    of_queries: Vec<Buffer>,
+    of_keys: Vec<Buffer>,
+    /// At the gradients at the values of the keys.
+    of_d: Vec<Buffer>,
+    of_targets: Targets,
+    coefficients: CoefficientGradients,
+    of_mask: Buffer,
+    theta: Buffer,
+    bent: Bent,
+    room: Room,
+}
+
+/// Room for what is used at once.
+struct Room {
+    /// Each for one value of a chunk.
+    values: [Buffer; 2],
+    /// Each for a number for each pair of tokens.
+    squares: [Buffer; 2],
+    /// Each a number for each token.
+    rows: [Buffer; 4],
+    /// For the gradient of a map.
+    map: Buffer,
+}
+
+impl Adjoint {
+    pub(crate) fn new(scan: &Scan) -> Self {
+        let (program, width) = (&scan.program, padded(scan.chunk));
+        let state = State::new(program, scan.momentum);
+        let maps = || program.maps.iter().map(|map| map.buffer());
+        let widest = program.widths.iter().copied().max().expect("the input");
+        let largest = maps().max_by_key(|map| map.len()).expect("a map");
+        let row = || Buffer::row(width);
+        let square = || Buffer::new(width, width);
+        Self {
+            states: vec![state.clone(); scan.keep_every],
+            state,
+            anchors: maps().take(if scan.anchored { usize::MAX } else { 0 }).collect(),
+            of_queries: values(program, width),
+            of_keys: values(program, width),
+            of_d: values(program, width),
+            of_targets: Targets::new(program.d_v(), width),
+            coefficients: CoefficientGradients::new(width),
+            of_mask: square(),
+            theta: row(),
+            bent: Bent::new(width),
+            room: Room {
+                values: [(); 2].map(|()| Buffer::new(widest, width)),
+                squares: [(); 2].map(|()| square()),
+                rows: [(); 4].map(|()| row()),
+                map: largest,
+            },
+        }
+    }
+
+    /// All gradients of one memory.
+    pub(crate) fn scan<S: Simd>(
+        &mut self,
+        simd: S,
+        scan: &Scan,
+        inputs: &Inputs<'_>,
+        kept: &[State],
+        of: &OutputGradients<'_>,
+        chunk: &mut Chunk<'_>,
+    ) -> Gradients {
+        let program = &scan.program;
+        let zeros = |like: &[f32]| vec![0.0; like.len()];
+        let mut out = Gradients {
+            q: zeros(inputs.q),
+            k: zeros(inputs.k),
+            v: zeros(inputs.v),
+            log_decay: zeros(inputs.log_decay),
+            step: zeros(inputs.step),
+            log_momentum: zeros(inputs.log_momentum),
+            gains: inputs.gains.iter().map(|gain| zeros(gain)).collect(),
+            ..Gradients::default()
+        };
+        let clear = |maps: &mut [Buffer]| maps.iter_mut().for_each(Buffer::clear);
+        clear(&mut self.state.weights);
+        clear(&mut self.state.slots);
+        clear(&mut self.anchors);
+        load(&mut self.state.weights, program, &of.weights);
+        load(&mut self.state.slots, program, &of.slots);
+        chunk.start(inputs);
+
+        let chunks = inputs.step.len() / scan.chunk;
+        assert_eq!(kept.len(), chunks.div_ceil(scan.keep_every), "states of the tape");
+        for (stretch, start) in kept.iter().enumerate().rev() {
+            let first = stretch * scan.keep_every;
+            let last = chunks.min(first + scan.keep_every) - 1;
+            self.states[0].copy_from(start);
+            for n in first..last {
+                let (before, after) = self.states.split_at_mut(n - first + 1);
+                let state = &before[n - first];
+                chunk.write(simd, n, inputs, state, Keep::Slope);
+                chunk.end(simd, state, &mut after[0]);
+            }
+            for n in (first..=last).rev() {
+                let states = std::mem::take(&mut self.states);
+                let state = &states[n - first];
+                chunk.write(simd, n, inputs, state, Keep::Curvature);
+                chunk.read(simd, n, inputs, state, Keep::Slope);
+                self.chunk(simd, n, inputs, of, chunk, state, &mut out);
+                self.states = states;
+            }
+        }
+        Gradients {
+            weights: store(&self.state.weights, program),
+            slots: store(&self.state.slots, program),
+            anchors: store(&self.anchors, program),
+            ..out
+        }
+    }
+
+    /// One chunk, which began in `state`.
+    fn chunk<S: Simd>(
+        &mut self,
+        simd: S,
+        n: usize,
+        inputs: &Inputs<'_>,
+        of: &OutputGradients<'_>,
+        chunk: &Chunk<'_>,
+        state: &State,
+        out: &mut Gradients,
+    ) {
+        let scan = chunk.scan;
+        let program = &scan.program;
+        let [d_k, d_v] = [program.d_k(), program.d_v()];
+        for buffers in [&mut self.of_queries, &mut self.of_keys, &mut self.of_d] {
+            buffers.iter_mut().for_each(Buffer::clear);
+        }
+        self.coefficients.clear();
+        self.of_mask.clear();
+        self.theta.clear();
+
+        self.end(simd, chunk, state);
+        let dy = of_tokens(of.y, n, scan, d_v);
+        let room = &mut self.room.values[0];
+        rows::load_columns(simd, &mut self.of_queries[program.output()], room, dy, d_v);
+        self.read(simd, inputs, chunk, state);
+
+        let tokens = n * scan.chunk..(n + 1) * scan.chunk;
+        self.mask(simd, chunk);
+        chunk.steps.backward(
+            simd,
+            &self.theta,
+            &mut out.step[tokens.clone()],
+            &chunk.coefficients,
+            &mut self.coefficients,
+            &mut self.bent,
+        );
+        if chunk.steps.is_capped() {
+            for x in &program.features {
+                self.bent.pull(simd, &mut self.of_keys[*x], &chunk.keys.values[*x]);
+            }
+        }
+        let mut of_gains: Vec<_> = out.gains.iter_mut().map(|gain| &mut gain[..]).collect();
+        chunk.queries.pull_gains(simd, &self.of_queries, &mut of_gains);
+        self.keys(simd, inputs, chunk, state, &mut of_gains);
+        let of_log_momentum = match scan.momentum {
+            true => &mut out.log_momentum[tokens.clone()],
+            false => &mut [],
+        };
+        let of_log_decay = &mut out.log_decay[tokens];
+        let of = &mut self.coefficients;
+        (chunk.coefficients).backward(simd, of, of_log_decay, of_log_momentum);
+
+        for (to, from, d) in [
+            (&mut out.q, &self.of_queries[0], d_k),
+            (&mut out.k, &self.of_keys[0], d_k),
+            (&mut out.v, &self.of_targets.v, d_v),
+        ] {
+            let len = scan.chunk * d;
+            let to = &mut to[n * len..(n + 1) * len];
+            rows::store_columns(simd, to, &mut self.room.values[0], from, d);
+        }
+    }
+
+    /// From the state after the chunk to that before it, factors, steps and coefficients.
+    fn end<S: Simd>(&mut self, simd: S, chunk: &Chunk<'_>, state: &State) {
+        let (scan, width) = (chunk.scan, chunk.width);
+        let end = chunk.coefficients.end();
+        let last = scan.chunk - 1;
+        let Room { values, rows, .. } = &mut self.room;
+        let [by_writes, by_persists, dots, persist_dots] = rows;
+        minus_product(by_writes, &chunk.steps.theta, end.writes);
+        minus_product(by_persists, &chunk.steps.theta, end.persists);
+        dots.clear();
+        persist_dots.clear();
+        for (l, map) in scan.program.maps.iter().enumerate() {
+            let (x, d) = (&*chunk.keys.values[map.x], &*chunk.d[map.out]);
+            let (of_x, of_d) = (&mut self.of_keys[map.x], &mut self.of_d[map.out]);
+            let [written, persisted] = values.each_mut().map(|room| &mut room[..x.len()]);
+            let [size_in, size_out] = [x, d].map(|columns| [columns.len() / width, width]);
+
+            let of_weights = &mut *self.state.weights[l];
+            let mut sink = AddScaled {
+                out: of_x,
+                scale: by_writes,
+                with: x,
+                dots,
+            };
+            let term = map.backward(of_weights, d);
+            product(simd, size_in, Band::Full, &[term], &mut sink);
+            rows::scale_columns(simd, written, x, by_writes);
+            let through_weights = map.forward(of_weights, written);
+            rows::add_dot(simd, &mut self.coefficients.carry[last], of_weights, &state.weights[l]);
+            if !scan.momentum {
+                product(simd, size_out, Band::Full, &[through_weights], &mut Add(of_d));
+                rows::scale(simd, of_weights, end.carry);
+                continue;
+            }
+
+            let of_slots = &mut *self.state.slots[l];
+            let mut sink = AddScaled {
+                out: of_x,
+                scale: by_persists,
+                with: x,
+                dots: persist_dots,
+            };
+            let term = map.backward(of_slots, d);
+            product(simd, size_in, Band::Full, &[term], &mut sink);
+            rows::scale_columns(simd, persisted, x, by_persists);
+            let terms = [through_weights, map.forward(of_slots, persisted)];
+            product(simd, size_out, Band::Full, &terms, &mut Add(of_d));
+            let slots = &state.slots[l];
+            rows::add_dot(simd, &mut self.coefficients.share[last], of_weights, slots);
+            rows::add_dot(simd, &mut self.coefficients.persisted, of_slots, slots);
+            rows::combine(simd, of_slots, end.persisted, of_weights, end.share);
+            rows::scale(simd, of_weights, end.carry);
+        }
+        let of_writes = &mut self.coefficients.writes[last * width..(last + 1) * width];
+        for t in 0..scan.chunk {
+            let theta = chunk.steps.theta[t];
+            of_writes[t] -= dots[t] * theta;
+            self.coefficients.persists[t] -= persist_dots[t] * theta;
+            self.theta[t] -= dots[t] * end.writes[t] + persist_dots[t] * end.persists[t];
+        }
+    }
+
+    /// From the outputs to queries, states, factors, the mask and coefficients.
+    fn read<S: Simd>(&mut self, simd: S, inputs: &Inputs<'_>, chunk: &Chunk<'_>, state: &State) {
+        let (scan, width) = (chunk.scan, chunk.width);
+        let Self {
+            state: of_state,
+            anchors: of_anchors,
+            of_queries,
+            of_keys,
+            of_d,
+            coefficients: of,
+            of_mask,
+            room,
+            ..
+        } = self;
+        chunk.queries.pull(simd, &inputs.gains, of_queries, true, |at| {
+            let (l, map) = (at.map, scan.program.maps[at.map]);
+            let (z, of_out) = (&*chunk.queries.values[at.x], at.gradient);
+            let (x, d) = (&*chunk.keys.values[map.x], &*chunk.d[map.out]);
+            let [size_in, size_out] = [x, d].map(|columns| [columns.len() / width, width]);
+
+            let mut sink = AddScaled {
+                out: at.into,
+                scale: &chunk.coefficients.carry,
+                with: z,
+                dots: &mut of.carry,
+            };
+            let term = map.backward(&state.weights[l], of_out);
+            product(simd, size_in, Band::Full, &[term], &mut sink);
+            if scan.momentum {
+                let mut sink = AddScaled {
+                    out: at.into,
+                    scale: &chunk.coefficients.share,
+                    with: z,
+                    dots: &mut of.share,
+                };
+                let term = map.backward(&state.slots[l], of_out);
+                product(simd, size_in, Band::Full, &[term], &mut sink);
+            }
+
+            let [of_overlap, turned] = &mut room.squares;
+            let mut sink = Unmask {
+                sums: &chunk.overlaps[l],
+                by: &chunk.mask,
+                masked: of_overlap,
+                by_gradient: of_mask,
+            };
+            let term = transposed((d, width), of_out);
+            product(simd, [width; 2], Band::Upper, &[term], &mut sink);
+            let mut terms = [times((x, width), of_overlap).within(Band::Upper); 2];
+            if scan.anchored {
+                terms[1] = map.backward(&chunk.anchors[l], of_out);
+            }
+            let terms = &terms[..1 + usize::from(scan.anchored)];
+            product(simd, size_in, Band::Full, terms, &mut Add(at.into));
+
+            rows::transpose(simd, turned, of_overlap, width);
+            let term = times((z, width), turned).within(Band::Lower);
+            product(simd, size_in, Band::Full, &[term], &mut Add(&mut of_keys[map.x]));
+            rows::transpose(simd, turned, &chunk.couplings[l], width);
+            let term = times((of_out, width), turned).within(Band::Lower);
+            product(simd, size_out, Band::Full, &[term], &mut Add(&mut of_d[map.out]));
+
+            let [left, right] = map.sides(z, of_out);
+            let [turned, scaled] = room.values.each_mut().map(|room| &mut room[..right.len()]);
+            rows::transpose(simd, turned, right, width);
+            let mut write = |into: &mut Buffer, by: Option<&Buffer>| {
+                let right = match by {
+                    Some(by) => {
+                        rows::scale_rows(simd, scaled, turned, by);
+                        &*scaled
+                    }
+                    None => &*turned,
+                };
+                let term = times((left, width), right);
+                product(simd, map.size(), Band::Full, &[term], &mut Add(into));
+            };
+            write(&mut of_state.weights[l], Some(&chunk.coefficients.carry));
+            if scan.momentum {
+                write(&mut of_state.slots[l], Some(&chunk.coefficients.share));
+            }
+            if scan.anchored {
+                write(&mut of_anchors[l], None);
+            }
+        });
+    }
+
+    /// From the mask to steps and coefficients.
+    fn mask<S: Simd>(&mut self, simd: S, chunk: &Chunk<'_>) {
+        let [of_writes, turned] = &mut self.room.squares;
+        let [row, sums, ..] = &mut self.room.rows;
+        minus(row, &chunk.steps.theta);
+        rows::scale_rows(simd, of_writes, &self.of_mask, row);
+        rows::transpose(simd, turned, of_writes, chunk.width);
+        rows::add(simd, &mut self.coefficients.writes, turned);
+        sums.clear();
+        rows::add_row_dots(simd, sums, &self.of_mask, &chunk.coefficients.turned_writes);
+        for (theta, sum) in self.theta.iter_mut().zip(&**sums) {
+            *theta -= sum;
+        }
+    }
+
+    /// From factors to keys, values and the weights at the chunk's start.
+    fn keys<S: Simd>(
+        &mut self,
+        simd: S,
+        inputs: &Inputs<'_>,
+        chunk: &Chunk<'_>,
+        state: &State,
+        of_gains: &mut [&mut [f32]],
+    ) {
+        let (scan, width) = (chunk.scan, chunk.width);
+        let program = &scan.program;
+        let weights = chunk.weights(state);
+        let Self {
+            state: of_state,
+            anchors: of_anchors,
+            of_keys,
+            of_d,
+            of_targets,
+            room,
+            ..
+        } = self;
+        let gains = &inputs.gains;
+        chunk.keys.push(simd, gains, &chunk.d, of_d, of_keys, of_gains, |l, t, out| {
+            let term = program.maps[l].forward(&weights[l], t);
+            let size = [out.len() / width, width];
+            product(simd, size, Band::Full, &[term], &mut Add(out));
+        });
+        let output = program.output();
+        (scan.bias).backward(simd, &mut of_keys[output], of_targets, &of_d[output]);
+        chunk.keys.pull(simd, gains, of_keys, true, |at| {
+            let (l, map) = (at.map, program.maps[at.map]);
+            let term = map.backward(&weights[l], at.gradient);
+            let size = [at.into.len() / width, width];
+            product(simd, size, Band::Full, &[term], &mut Add(at.into));
+
+            // Of W in xᵀ W, and of W in d Wᵀ where the walk went on through it.
+            let [left, right] = map.sides(&chunk.keys.values[at.x], at.gradient);
+            let [turned, turned_back] = room.values.each_mut().map(|room| &mut room[..right.len()]);
+            rows::transpose(simd, turned, right, width);
+            let mut terms = [times((left, width), turned); 2];
+            let goes_back = program.learned[at.x];
+            if goes_back {
+                let [left, right] = map.sides(&of_d[at.x], &chunk.d[at.out]);
+                rows::transpose(simd, turned_back, right, width);
+                terms[1] = times((left, width), turned_back);
+            }
+            let terms = &terms[..1 + usize::from(goes_back)];
+            let into = &mut *of_state.weights[l];
+            if scan.anchored {
+                let gradient = &mut room.map[..into.len()];
+                product(simd, map.size(), Band::Full, terms, &mut Set(gradient));
+                rows::add(simd, into, gradient);
+                rows::add(simd, &mut of_anchors[l], gradient);
+            } else {
+                product(simd, map.size(), Band::Full, terms, &mut Add(into));
+            }
+        });
+        chunk.keys.pull_gains(simd, of_keys, of_gains);
+    }
+}

@@ -1,0 +1,283 @@
+//! One chunk after the other: gradients at its start, its outputs, the state it leaves.
+
+use pulp::Simd;
+
+use crate::{
+    Inputs, Output, Scan,
+    bias::Targets,
+    buffer::{Buffer, padded},
+    cap::Steps,
+    coefficients::Coefficients,
+    nodes::{Keep, Nodes, values},
+    product::{Add, Band, Set, SetMasked, SetWith, product, times, transposed},
+    rows,
+    state::{State, load, store},
+};
+
+/// All that is known of a chunk on the way forward. A thread has one and uses it again and again.
+pub(crate) struct Chunk<'a> {
+    pub(crate) scan: &'a Scan,
+    /// Tokens, padded.
+    pub(crate) width: usize,
+    pub(crate) coefficients: Coefficients,
+    pub(crate) steps: Steps,
+    pub(crate) targets: Targets,
+    /// `W_init` of each map, and the weights at the chunk's start; none if not anchored.
+    pub(crate) anchors: Vec<Buffer>,
+    anchored: Vec<Buffer>,
+    /// The memory over the keys, and the gradients at its values.
+    pub(crate) keys: Nodes<'a>,
+    pub(crate) d: Vec<Buffer>,
+    /// The memory over the queries.
+    pub(crate) queries: Nodes<'a>,
+    /// `−θ_i writes_ti`, a row for each `i`.
+    pub(crate) mask: Buffer,
+    /// Of each map, `⟨x_i, z_t⟩` and that times the mask.
+    pub(crate) overlaps: Vec<Buffer>,
+    pub(crate) couplings: Vec<Buffer>,
+    pub(crate) room: Room,
+}
+
+/// Room for what is used at once.
+pub(crate) struct Room {
+    /// Each for one value of a chunk.
+    pub(crate) values: [Buffer; 2],
+    /// Each a number for each token.
+    pub(crate) row: Buffer,
+}
+
+impl<'a> Chunk<'a> {
+    pub(crate) fn new(scan: &'a Scan) -> Self {
+        let (program, width) = (&scan.program, padded(scan.chunk));
+        let square = || Buffer::new(width, width);
+        let maps = || program.maps.iter().map(|map| map.buffer());
+        let anchors: Vec<_> = maps().take(if scan.anchored { usize::MAX } else { 0 }).collect();
+        let widest = program.widths.iter().copied().max().expect("the input");
+        let wide = || Buffer::new(widest, width);
+        Self {
+            scan,
+            width,
+            coefficients: Coefficients::new(scan.chunk),
+            steps: Steps::new(scan.load_cap, scan.chunk),
+            targets: Targets::new(program.d_v(), width),
+            anchored: anchors.clone(),
+            anchors,
+            keys: Nodes::new(program, width, Keep::Curvature),
+            d: values(program, width),
+            queries: Nodes::new(program, width, Keep::Slope),
+            mask: square(),
+            overlaps: program.maps.iter().map(|_| square()).collect(),
+            couplings: program.maps.iter().map(|_| square()).collect(),
+            room: Room {
+                values: [wide(), wide()],
+                row: Buffer::row(width),
+            },
+        }
+    }
+
+    /// A whole sequence, and the states that were kept.
+    pub(crate) fn scan<S: Simd>(
+        &mut self,
+        simd: S,
+        scan: &Scan,
+        inputs: &Inputs<'_>,
+        keep: bool,
+    ) -> (Output, Vec<State>) {
+        let program = &scan.program;
+        let mut states = [0; 2].map(|_| State::new(program, scan.momentum));
+        states[0].load(program, inputs);
+        self.start(inputs);
+        let mut y = vec![0.0; inputs.step.len() * program.d_v()];
+        let mut kept = Vec::new();
+        let chunks = y.chunks_exact_mut(scan.chunk * program.d_v());
+        for (n, y) in chunks.enumerate() {
+            let [state, next] = &mut states;
+            if keep && n.is_multiple_of(scan.keep_every) {
+                kept.push(state.clone());
+            }
+            self.write(simd, n, inputs, state, Keep::Slope);
+            self.read(simd, n, inputs, state, Keep::Value);
+            let columns = &self.queries.values[program.output()];
+            let room = &mut self.room.values[0];
+            rows::store_columns(simd, y, room, columns, program.d_v());
+            self.end(simd, state, next);
+            states.swap(0, 1);
+        }
+        let output = Output {
+            y,
+            weights: store(&states[0].weights, program),
+            slots: store(&states[0].slots, program),
+            ..Output::default()
+        };
+        (output, kept)
+    }
+
+    /// Before the first chunk of a sequence.
+    pub(crate) fn start(&mut self, inputs: &Inputs<'_>) {
+        load(&mut self.anchors, &self.scan.program, &inputs.anchors);
+    }
+
+    /// The gradients and step sizes of chunk `n`, which begins in `state`.
+    pub(crate) fn write<S: Simd>(
+        &mut self,
+        simd: S,
+        n: usize,
+        inputs: &Inputs<'_>,
+        state: &State,
+        keep: Keep,
+    ) {
+        let (scan, width) = (self.scan, self.width);
+        let program = &scan.program;
+        let tokens = n * scan.chunk..(n + 1) * scan.chunk;
+        let momentum = (scan.momentum).then(|| &inputs.log_momentum[tokens.clone()]);
+        let log_decay = &inputs.log_decay[tokens.clone()];
+        self.coefficients.compute(simd, log_decay, momentum);
+
+        let room = &mut self.room.values[0];
+        let (k, v) = (of_tokens(inputs.k, n, scan, program.d_k()), of_tokens(inputs.v, n, scan, program.d_v()));
+        rows::load_columns(simd, &mut self.keys.values[0], room, k, program.d_k());
+        rows::load_columns(simd, &mut self.targets.v, room, v, program.d_v());
+
+        let anchors = self.anchored.iter_mut().zip(&self.anchors);
+        for ((weights, anchor), state) in anchors.zip(&state.weights) {
+            rows::sum(simd, weights, anchor, state);
+        }
+        let weights = if scan.anchored { &self.anchored } else { &state.weights };
+        self.keys.forward(simd, keep, &inputs.gains, |l, x, out| {
+            let term = program.maps[l].forward(&weights[l], x);
+            let size = [out.len() / width, width];
+            product(simd, size, Band::Full, &[term], &mut Set(out));
+        });
+
+        for d in &mut self.d {
+            d.clear();
+        }
+        let output = program.output();
+        let y = &self.keys.values[output];
+        scan.bias.gradient(simd, &mut self.d[output], y, &self.targets);
+        self.keys.pull(simd, &inputs.gains, &mut self.d, false, |at| {
+            let term = program.maps[at.map].backward(&weights[at.map], at.gradient);
+            let size = [at.into.len() / width, width];
+            product(simd, size, Band::Full, &[term], &mut Add(at.into));
+        });
+
+        let features = program.features.iter().map(|x| &self.keys.values[*x]);
+        self.steps.compute(simd, &inputs.step[tokens], &self.coefficients, features);
+    }
+
+    /// The weights at the start of the chunk.
+    pub(crate) fn weights<'b>(&'b self, state: &'b State) -> &'b [Buffer] {
+        if self.scan.anchored { &self.anchored } else { &state.weights }
+    }
+
+    /// The outputs of the chunk, from the state it begins in.
+    pub(crate) fn read<S: Simd>(
+        &mut self,
+        simd: S,
+        n: usize,
+        inputs: &Inputs<'_>,
+        state: &State,
+        keep: Keep,
+    ) {
+        let (scan, width) = (self.scan, self.width);
+        let program = &scan.program;
+        let Self {
+            coefficients,
+            anchors,
+            keys,
+            d,
+            queries,
+            mask,
+            overlaps,
+            couplings,
+            room,
+            ..
+        } = self;
+        minus(&mut room.row, &self.steps.theta);
+        rows::scale_rows(simd, mask, &coefficients.turned_writes, &room.row);
+
+        let q = of_tokens(inputs.q, n, scan, program.d_k());
+        rows::load_columns(simd, &mut queries.values[0], &mut room.values[0], q, program.d_k());
+        queries.forward(simd, keep, &inputs.gains, |l, z, out| {
+            let map = program.maps[l];
+            let overlap = transposed((&keys.values[map.x], width), z);
+            let mut sink = SetMasked {
+                sums: &mut overlaps[l],
+                out: &mut couplings[l],
+                by: mask,
+            };
+            product(simd, [width; 2], Band::Upper, &[overlap], &mut sink);
+
+            let [carried, shared] = (room.values).each_mut().map(|room| &mut room[..z.len()]);
+            rows::scale_columns(simd, carried, z, &coefficients.carry);
+            let written = times((&d[map.out], width), &couplings[l]).within(Band::Upper);
+            let carried = map.forward(&state.weights[l], carried);
+            let mut terms = [written, carried, written, written];
+            let mut count = 2;
+            if scan.momentum {
+                rows::scale_columns(simd, shared, z, &coefficients.share);
+                terms[count] = map.forward(&state.slots[l], shared);
+                count += 1;
+            }
+            if scan.anchored {
+                terms[count] = map.forward(&anchors[l], z);
+                count += 1;
+            }
+            let size = [out.len() / width, width];
+            product(simd, size, Band::Full, &terms[..count], &mut Set(out));
+        });
+    }
+
+    /// The state after the chunk that begins in `state`.
+    pub(crate) fn end<S: Simd>(&mut self, simd: S, state: &State, next: &mut State) {
+        let (scan, width) = (self.scan, self.width);
+        let Room { values, row } = &mut self.room;
+        let end = self.coefficients.end();
+        for (l, map) in scan.program.maps.iter().enumerate() {
+            let [left, right] = map.sides(&self.keys.values[map.x], &self.d[map.out]);
+            let [turned, scaled] = values.each_mut().map(|room| &mut room[..right.len()]);
+            rows::transpose(simd, turned, right, width);
+            let size = map.size();
+
+            minus_product(row, &self.steps.theta, end.writes);
+            rows::scale_rows(simd, scaled, turned, row);
+            let term = [times((left, width), scaled)];
+            let before = (end.carry, &*state.weights[l]);
+            let out = &mut *next.weights[l];
+            if !scan.momentum {
+                let others = [before];
+                product(simd, size, Band::Full, &term, &mut SetWith { out, others });
+                continue;
+            }
+            let others = [before, (end.share, &*state.slots[l])];
+            product(simd, size, Band::Full, &term, &mut SetWith { out, others });
+
+            minus_product(row, &self.steps.theta, end.persists);
+            rows::scale_rows(simd, scaled, turned, row);
+            let term = [times((left, width), scaled)];
+            let out = &mut *next.slots[l];
+            let others = [(end.persisted, &*state.slots[l])];
+            product(simd, size, Band::Full, &term, &mut SetWith { out, others });
+        }
+    }
+}
+
+/// The numbers of chunk `n`, of which a token has `d`.
+pub(crate) fn of_tokens<'a>(x: &'a [f32], n: usize, scan: &Scan, d: usize) -> &'a [f32] {
+    let len = scan.chunk * d;
+    &x[n * len..(n + 1) * len]
+}
+
+/// `out = −x`.
+pub(crate) fn minus(out: &mut [f32], x: &[f32]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = -x;
+    }
+}
+
+/// `out = −a ⊙ b`.
+pub(crate) fn minus_product(out: &mut [f32], a: &[f32], b: &[f32]) {
+    for (out, (a, b)) in out.iter_mut().zip(a.iter().zip(b)) {
+        *out = -a * b;
+    }
+}

@@ -1,0 +1,21 @@
+//! The inner loop of a memory as one CPU operation in float32, forward and backward.
+
+mod backward;
+mod bias;
+mod buffer;
+mod cap;
+mod chunk;
+mod coefficients;
+mod map;
+mod math;
+mod nodes;
+mod norm;
+mod product;
+mod program;
+mod rows;
+mod scan;
+mod state;
+
+pub use bias::Bias;
+pub use program::{Activation, Node, Program, ProgramError};
+pub use scan::{Gradients, Inputs, Output, OutputGradients, Scan, Tape};

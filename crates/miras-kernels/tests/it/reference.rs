@@ -1,0 +1,285 @@
+//! The recurrence, token by token and number by number in float64.
+
+use miras_kernels::{Activation, Node, Scan};
+
+/// Inputs of `g` memories, in the layouts of `miras_kernels::Inputs`.
+#[derive(Debug, Clone, Default)]
+pub struct Numbers {
+    pub q: Vec<f64>,
+    pub k: Vec<f64>,
+    pub v: Vec<f64>,
+    pub log_decay: Vec<f64>,
+    pub step: Vec<f64>,
+    pub log_momentum: Vec<f64>,
+    pub weights: Vec<Vec<f64>>,
+    pub slots: Vec<Vec<f64>>,
+    pub anchors: Vec<Vec<f64>>,
+    pub gains: Vec<Vec<f64>>,
+}
+
+/// What comes out, and how many tokens were capped.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub y: Vec<f64>,
+    pub weights: Vec<Vec<f64>>,
+    pub slots: Vec<Vec<f64>>,
+    pub capped: usize,
+}
+
+/// `x W` with `W [d_in, d_out]`.
+fn through(x: &[f64], weights: &[f64]) -> Vec<f64> {
+    let d_out = weights.len() / x.len();
+    let column = |o: usize| {
+        let products = x.iter().enumerate().map(|(i, x)| x * weights[i * d_out + o]);
+        products.sum()
+    };
+    (0..d_out).map(column).collect()
+}
+
+/// `d Wᵀ`.
+fn back(d: &[f64], weights: &[f64]) -> Vec<f64> {
+    let rows = weights.chunks_exact(d.len());
+    rows.map(|row| dot(row, d)).collect()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn error_function(x: f64) -> f64 {
+    // Abramowitz and Stegun 7.1.5 near 0, the continued fraction 7.1.14 away from it.
+    let z = x.abs();
+    let value = if z < 2.0 {
+        let (mut term, mut sum) = (z, z);
+        for n in 1..60 {
+            term *= -z * z / f64::from(n);
+            sum += term / f64::from(2 * n + 1);
+        }
+        sum * 2.0 / std::f64::consts::PI.sqrt()
+    } else {
+        let mut fraction = 0.0;
+        for n in (1..80).rev() {
+            fraction = f64::from(n) / 2.0 / (z + fraction);
+        }
+        1.0 - (-z * z).exp() / std::f64::consts::PI.sqrt() / (z + fraction)
+    };
+    value * x.signum()
+}
+
+/// Value and slope.
+fn activation(kind: Activation, x: f64) -> [f64; 2] {
+    match kind {
+        Activation::Gelu => {
+            let cdf = 0.5 * (1.0 + error_function(x / 2f64.sqrt()));
+            let density = (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
+            [x * cdf, cdf + x * density]
+        }
+        Activation::Silu => {
+            let s = 1.0 / (1.0 + (-x).exp());
+            [x * s, s * (1.0 + x * (1.0 - s))]
+        }
+        Activation::ReluSquared => [x.max(0.0).powi(2), 2.0 * x.max(0.0)],
+    }
+}
+
+/// A normalised row, and `1 / √(var + ε)`.
+fn normalised(x: &[f64]) -> (Vec<f64>, f64) {
+    let n = x.len() as f64;
+    let mean = x.iter().sum::<f64>() / n;
+    let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+    let scale = 1.0 / (variance + 1e-5).sqrt();
+    (x.iter().map(|x| (x - mean) * scale).collect(), scale)
+}
+
+fn both(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| f(*a, *b)).collect()
+}
+
+/// All values of a program for one token.
+fn values(nodes: &[Node], weights: &[Vec<f64>], gains: &[&[f64]], x: &[f64]) -> Vec<Vec<f64>> {
+    let mut values = vec![x.to_vec()];
+    for node in nodes {
+        let value = match *node {
+            Node::Linear { map, x } => through(&values[x], &weights[map]),
+            Node::Activation { kind, x } => {
+                values[x].iter().map(|x| activation(kind, *x)[0]).collect()
+            }
+            Node::Product { a, b } => both(&values[a], &values[b], |a, b| a * b),
+            Node::Sum { a, b } => both(&values[a], &values[b], |a, b| a + b),
+            Node::LayerNorm { gain, x } => {
+                both(&normalised(&values[x]).0, gains[gain], |x, gain| x * gain)
+            }
+        };
+        values.push(value);
+    }
+    values
+}
+
+/// `(x, d)` of every map, from the gradient at the output.
+fn factors(
+    nodes: &[Node],
+    weights: &[Vec<f64>],
+    gains: &[&[f64]],
+    values: &[Vec<f64>],
+    output: Vec<f64>,
+) -> Vec<(Vec<f64>, Vec<f64>)> {
+    let mut gradients: Vec<Vec<f64>> = values.iter().map(|x| vec![0.0; x.len()]).collect();
+    gradients[nodes.len()] = output;
+    let mut factors = vec![(Vec::new(), Vec::new()); weights.len()];
+    for (at, node) in nodes.iter().enumerate().rev() {
+        let d = gradients[at + 1].clone();
+        let mut add = |to: usize, more: Vec<f64>| {
+            gradients[to] = both(&gradients[to], &more, |a, b| a + b);
+        };
+        match *node {
+            Node::Linear { map, x } => {
+                add(x, back(&d, &weights[map]));
+                factors[map] = (values[x].clone(), d);
+            }
+            Node::Activation { kind, x } => {
+                add(x, both(&values[x], &d, |x, d| activation(kind, x)[1] * d));
+            }
+            Node::Product { a, b } => {
+                add(a, both(&values[b], &d, |b, d| b * d));
+                add(b, both(&values[a], &d, |a, d| a * d));
+            }
+            Node::Sum { a, b } => {
+                add(a, d.clone());
+                add(b, d);
+            }
+            Node::LayerNorm { gain, x } => {
+                let (normal, scale) = normalised(&values[x]);
+                let u = both(&d, gains[gain], |d, gain| d * gain);
+                let n = u.len() as f64;
+                let mean = u.iter().sum::<f64>() / n;
+                let along = dot(&u, &normal) / n;
+                add(x, both(&u, &normal, |u, o| (u - mean - o * along) * scale));
+            }
+        }
+    }
+    factors
+}
+
+/// A token of the chunk that was written.
+struct Written {
+    features: Vec<f64>,
+    share: f64,
+    left: f64,
+}
+
+/// What a memory does, as the recurrence states it. `gradient` is that of the bias at `y` and `v`
+/// of a token, by its number.
+pub fn run(
+    scan: &Scan,
+    nodes: &[Node],
+    memories: usize,
+    numbers: &Numbers,
+    gradient: &dyn Fn(&[f64], &[f64], usize) -> Vec<f64>,
+) -> Outcome {
+    let mut outcome = Outcome::default();
+    let tokens = numbers.step.len() / memories;
+    let [d_k, d_v] = [scan.program.d_k(), scan.program.d_v()];
+    for g in 0..memories {
+        let part = |all: &Vec<f64>| {
+            let len = all.len() / memories;
+            all[g * len..(g + 1) * len].to_vec()
+        };
+        let mut state: Vec<Vec<f64>> = numbers.weights.iter().map(part).collect();
+        let mut slots: Vec<Vec<f64>> = match scan.momentum {
+            true => numbers.slots.iter().map(part).collect(),
+            false => state.iter().map(|map| vec![0.0; map.len()]).collect(),
+        };
+        let anchors: Vec<Vec<f64>> = numbers.anchors.iter().map(part).collect();
+        let gains: Vec<Vec<f64>> = numbers.gains.iter().map(part).collect();
+        let gains: Vec<&[f64]> = gains.iter().map(|gain| &gain[..]).collect();
+        let weights_of = |state: &[Vec<f64>]| -> Vec<Vec<f64>> {
+            match scan.anchored {
+                true => (state.iter().zip(&anchors))
+                    .map(|(a, b)| both(a, b, |a, b| a + b))
+                    .collect(),
+                false => state.to_vec(),
+            }
+        };
+        let mut start = Vec::new();
+        let mut written: Vec<Written> = Vec::new();
+        for t in 0..tokens {
+            if t % scan.chunk == 0 {
+                start = weights_of(&state);
+                written.clear();
+            }
+            let at = g * tokens + t;
+            let k = &numbers.k[at * d_k..(at + 1) * d_k];
+            let v = &numbers.v[at * d_v..(at + 1) * d_v];
+            let decay = numbers.log_decay[at].exp();
+            let momentum = numbers.log_momentum.get(at).map_or(0.0, |log| log.exp());
+
+            let at_start = values(nodes, &start, &gains, k);
+            let d = gradient(&at_start[nodes.len()], v, at);
+            let factors = factors(nodes, &start, &gains, &at_start, d);
+            let mut step = numbers.step[at];
+            if let Some(cap) = scan.load_cap {
+                for token in &mut written {
+                    token.left *= decay;
+                }
+                written.push(Written {
+                    features: features(nodes, &at_start),
+                    share: step / (1.0 - momentum).max(1e-3),
+                    left: 1.0,
+                });
+                let own = &written[written.len() - 1].features;
+                let load: f64 = (written.iter())
+                    .map(|token| dot(&token.features, own).abs() * token.share * token.left)
+                    .sum();
+                let excess = (load / f64::from(cap)).max(1.0);
+                outcome.capped += usize::from(excess > 1.0);
+                step /= excess * excess;
+            }
+            for (l, (x, d)) in factors.iter().enumerate() {
+                for (i, x) in x.iter().enumerate() {
+                    for (o, d) in d.iter().enumerate() {
+                        let at = i * factors[l].1.len() + o;
+                        slots[l][at] = momentum * slots[l][at] - step * x * d;
+                        state[l][at] = decay * state[l][at] + slots[l][at];
+                    }
+                }
+            }
+            let q = &numbers.q[at * d_k..(at + 1) * d_k];
+            let mut all = values(nodes, &weights_of(&state), &gains, q);
+            outcome.y.append(&mut all[nodes.len()]);
+        }
+        let mut join = |all: fn(&mut Outcome) -> &mut Vec<Vec<f64>>, maps: Vec<Vec<f64>>| {
+            let all = all(&mut outcome);
+            all.resize(maps.len(), Vec::new());
+            for (all, map) in all.iter_mut().zip(maps) {
+                all.extend(map);
+            }
+        };
+        join(|outcome| &mut outcome.weights, state);
+        if scan.momentum {
+            join(|outcome| &mut outcome.slots, slots);
+        }
+    }
+    outcome
+}
+
+/// What enters the maps that make the output, side by side.
+fn features(nodes: &[Node], values: &[Vec<f64>]) -> Vec<f64> {
+    fn collect(at: usize, nodes: &[Node], values: &[Vec<f64>], found: &mut Vec<f64>) {
+        let Some(node) = at.checked_sub(1).map(|at| nodes[at]) else {
+            return;
+        };
+        match node {
+            Node::Linear { x, .. } => found.extend(&values[x]),
+            Node::Activation { x, .. } | Node::LayerNorm { x, .. } => {
+                collect(x, nodes, values, found);
+            }
+            Node::Product { a, b } | Node::Sum { a, b } => {
+                collect(a, nodes, values, found);
+                collect(b, nodes, values, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(nodes.len(), nodes, values, &mut found);
+    found
+}

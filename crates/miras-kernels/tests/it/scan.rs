@@ -1,0 +1,204 @@
+//! The chunk-start scan under the affine bias.
+
+use miras_kernels::{Activation, Bias, Scan};
+
+use crate::case::{Case, D, HIDDEN, Parts, memory, named};
+
+/// Widths of the maps of [`memory`].
+fn maps(parts: Parts) -> Vec<[usize; 2]> {
+    let d_v = if parts.residual { D } else { 20 };
+    if parts.gated {
+        return vec![[D, HIDDEN], [D, HIDDEN], [HIDDEN, d_v]];
+    }
+    let width = |at: usize| match at {
+        0 => D,
+        at if at == parts.depth => d_v,
+        _ => HIDDEN,
+    };
+    (0..parts.depth).map(|map| [width(map), width(map + 1)]).collect()
+}
+
+struct Settings {
+    parts: Parts,
+    kind: Activation,
+    slope: f32,
+    chunk: usize,
+    tokens: usize,
+    keep_every: usize,
+    anchored: bool,
+    momentum: bool,
+    load_cap: Option<f32>,
+    step: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            parts: Parts {
+                depth: 2,
+                ..Parts::default()
+            },
+            kind: Activation::Gelu,
+            slope: 1.0,
+            chunk: 16,
+            tokens: 48,
+            keep_every: 4,
+            anchored: false,
+            momentum: true,
+            load_cap: None,
+            step: 0.1,
+        }
+    }
+}
+
+impl Settings {
+    fn case(&self) -> Case {
+        let (program, nodes) = memory(self.parts, self.kind);
+        let scan = Scan {
+            program,
+            bias: Bias::Affine { slope: self.slope },
+            chunk: self.chunk,
+            keep_every: self.keep_every,
+            anchored: self.anchored,
+            momentum: self.momentum,
+            load_cap: self.load_cap,
+        };
+        Case::new(scan, nodes, &maps(self.parts), self.tokens, self.step)
+    }
+
+    /// How many tokens were capped.
+    fn check(&self, name: &str) -> usize {
+        let slope = f64::from(self.slope);
+        let gradient = |y: &[f64], v: &[f64], _| {
+            y.iter().zip(v).map(|(y, v)| slope * y - v).collect()
+        };
+        self.case().check(name, &gradient).capped
+    }
+}
+
+fn depth(depth: usize) -> Parts {
+    Parts {
+        depth,
+        ..Parts::default()
+    }
+}
+
+#[test]
+fn any_depth_is_the_recurrence() {
+    for parts in [depth(1), depth(2), depth(3), depth(4)] {
+        let deep = parts.depth;
+        Settings {
+            parts,
+            ..Settings::default()
+        }
+        .check(&format!("depth {deep}"));
+    }
+}
+
+#[test]
+fn every_operation_is_the_recurrence() {
+    for (norm, residual, gated) in [
+        (true, false, false),
+        (false, true, false),
+        (true, true, false),
+        (false, false, true),
+        (true, true, true),
+    ] {
+        let parts = Parts {
+            depth: 2,
+            norm,
+            residual,
+            gated,
+        };
+        for kind in [Activation::Gelu, Activation::Silu, Activation::ReluSquared] {
+            Settings {
+                parts,
+                kind,
+                ..Settings::default()
+            }
+            .check(&format!("{parts:?} {kind:?}"));
+        }
+    }
+}
+
+#[test]
+fn without_momentum_and_with_an_anchor_it_is_the_recurrence() {
+    for momentum in [false, true] {
+        for anchored in [false, true] {
+            for deep in [1, 2] {
+                Settings {
+                    parts: depth(deep),
+                    momentum,
+                    anchored,
+                    ..Settings::default()
+                }
+                .check(&format!("depth {deep}, {momentum}, {anchored}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_dot_product_is_the_recurrence() {
+    Settings {
+        slope: 0.0,
+        ..Settings::default()
+    }
+    .check("dot");
+}
+
+#[test]
+fn capped_steps_are_those_of_the_recurrence() {
+    for (deep, momentum, cap) in [(1, true, 0.6), (1, false, 0.6), (2, false, 0.15), (2, true, 0.15)] {
+        let parts = depth(deep);
+        let capped = Settings {
+            parts,
+            momentum,
+            load_cap: Some(cap),
+            step: 0.5,
+            ..Settings::default()
+        }
+        .check(&format!("cap, depth {deep}, {momentum}"));
+        assert!((20..96).contains(&capped), "{capped} of 96 tokens capped");
+    }
+}
+
+#[test]
+fn any_length_of_chunks_and_stretches_is_the_recurrence() {
+    for (chunk, tokens, keep_every) in [(16, 48, 1), (16, 48, 3), (12, 60, 2), (1, 3, 1), (37, 74, 4), (64, 64, 1), (80, 80, 1)] {
+        Settings {
+            chunk,
+            tokens,
+            keep_every,
+            load_cap: Some(0.5),
+            ..Settings::default()
+        }
+        .check(&format!("chunk {chunk}, {tokens} tokens, {keep_every}"));
+    }
+}
+
+#[test]
+fn threads_and_stretches_do_not_change_a_bit() {
+    let bits = |settings: &Settings, threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let case = settings.case();
+        pool.build().unwrap().install(|| {
+            let output = case.forward();
+            let gradients = case.backward();
+            let mut all: Vec<u32> = output.y.iter().map(|x| x.to_bits()).collect();
+            for (_, gradient) in named(&gradients) {
+                all.extend(gradient.iter().map(|x| x.to_bits()));
+            }
+            all
+        })
+    };
+    let settings = |keep_every| Settings {
+        keep_every,
+        load_cap: Some(0.5),
+        ..Settings::default()
+    };
+    let one = bits(&settings(1), 1);
+    assert!(one == bits(&settings(1), 2));
+    assert!(one == bits(&settings(1), 5));
+    assert!(one == bits(&settings(3), 2));
+}
