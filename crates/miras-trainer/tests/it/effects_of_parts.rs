@@ -37,11 +37,6 @@ type Exception = (&'static str, fn(&Table) -> bool, &'static str);
 
 const EXCEPTIONS: &[Exception] = &[
     (
-        "memory.kind",
-        |all| is(all, "memory", "depth", 1),
-        "a single map without residual and norm is the matrix",
-    ),
-    (
         "memory.expansion",
         |all| is(all, "memory", "depth", 1),
         "a single map has no hidden width; a sweep over depths needs it accepted",
