@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use miras_core::{
     AlgorithmKind, Channels, Coefficients, GateSpec, Gates, LinearAlgorithm, LogDecay, MapState,
-    MemoryAlgorithm, Part, table_of,
+    MemoryAlgorithm, Part, Recurrence, table_of,
 };
 use serde::{Deserialize, Serialize};
 
@@ -96,5 +96,9 @@ impl LinearAlgorithm for Gd {
 
     fn coefficients(&self, decay: LogDecay, _gates: &Gates) -> Coefficients {
         Coefficients::decayed_sum(decay)
+    }
+
+    fn recurrence(&self) -> Option<Recurrence> {
+        Some(Recurrence::DecayedSum)
     }
 }

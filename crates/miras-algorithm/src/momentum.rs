@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use miras_core::{
     AlgorithmKind, Coefficients, GateMap, GateSpec, Gates, LinearAlgorithm, LogDecay, MOMENTUM,
-    MapState, MemoryAlgorithm, Part, table_of,
+    MapState, MemoryAlgorithm, Part, Recurrence, table_of,
 };
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +104,10 @@ impl LinearAlgorithm for Momentum {
 
     fn coefficients(&self, decay: LogDecay, gates: &Gates) -> Coefficients {
         Coefficients::momentum(decay, gates.get(MOMENTUM))
+    }
+
+    fn recurrence(&self) -> Option<Recurrence> {
+        Some(Recurrence::Momentum)
     }
 
     fn damping(&self, gates: &Gates) -> Tensor<4> {

@@ -49,11 +49,27 @@ pub trait LinearAlgorithm {
     /// given to algorithms without slots alone.
     fn coefficients(&self, decay: LogDecay, gates: &Gates) -> Coefficients;
 
+    /// The recurrence as data, for forms that are written for one; `None` where
+    /// [`step`](Self::step) is another.
+    fn recurrence(&self) -> Option<Recurrence> {
+        None
+    }
+
     /// What the load of a token is divided by: the sum of the weights that one
     /// write goes on adding (1 for gradient descent, `1 − η` with momentum), `[n, g, c, 1]`.
     fn damping(&self, gates: &Gates) -> Tensor<4> {
         rows::largest_channel(gates.get(STEP)).ones_like()
     }
+}
+
+/// A linear recurrence of the state of a map, with the writes `θ_t G_t`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recurrence {
+    /// `A_t = a_t A_{t−1} − θ_t G_t`.
+    DecayedSum,
+    /// `S_t = η_t S_{t−1} − θ_t G_t`, `A_t = a_t A_{t−1} + S_t`, with `log η` the gate
+    /// [`MOMENTUM`](crate::MOMENTUM), and loads divided by `max(1 − η, 10⁻³)`.
+    Momentum,
 }
 
 /// An algorithm that moves the memory at chunk ends.

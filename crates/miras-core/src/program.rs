@@ -90,6 +90,13 @@ pub enum Node {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Value(usize);
 
+impl Value {
+    /// Its place: 0 for the input, else one more than that of its operation.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// The size of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {

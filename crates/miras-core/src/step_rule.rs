@@ -34,6 +34,12 @@ pub trait StepRule: Debug + Send + Sync {
         false
     }
 
+    /// κ of a rule that is `θ_t ← θ_t max(1, load_t/κ)^−2` with the loads of
+    /// `load_t = Σ_{i≤t} (∏_{i<s≤t} a_s) |⟨x_i, x_t⟩| θ_i / damping_i`, for forms that are written for it.
+    fn load_bound(&self) -> Option<f64> {
+        None
+    }
+
     /// Whether no state is beyond a bound after [`of_state`](Self::of_state).
     fn bounds_state(&self) -> bool {
         false

@@ -10,7 +10,7 @@ use burn::tensor::{Tensor, s};
 use miras_core::{Factor, Gates, LogDecay, MapState, Rows, STEP, Weights};
 
 use crate::{
-    Initial, Probe, Read, Rule, State, Tokens,
+    Initial, Probe, Read, Rule, State, Tokens, fused,
     maps::TokenMaps,
     span::before,
     write::{WriteHalf, chunks, spans},
@@ -52,7 +52,11 @@ pub fn forward(
     let mut outputs = Vec::new();
     let mut seen = probe.then(Probe::default);
     for part in tokens.split(&spans(rule, &state, tokens.len())) {
-        let (y, next) = span(rule, initial, state, &part, seen.as_mut());
+        let fused = (seen.is_none()).then(|| fused::forward(rule, initial, &state, &part));
+        let (y, next) = match fused.flatten() {
+            Some(fused) => fused,
+            None => span(rule, initial, state, &part, seen.as_mut()),
+        };
         outputs.push(y);
         state = next;
     }

@@ -12,6 +12,7 @@
 mod chunk_start;
 pub mod cost;
 pub mod dual;
+mod fused;
 mod initial;
 mod maps;
 mod named;

@@ -61,6 +61,10 @@ impl StepRule for LoadCap {
         self.bound(step, load)
     }
 
+    fn load_bound(&self) -> Option<f64> {
+        Some(self.0)
+    }
+
     fn computes(&self) -> RuleCost {
         RuleCost::Overlaps
     }
