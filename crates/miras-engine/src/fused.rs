@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor};
 use miras_core::{
-    Activation, AlgorithmKind, MOMENTUM, MapState, Node, Order, Program, Recurrence, STEP, Value,
+    Activation, AlgorithmKind, AttentionalBias, Extent, Function, MOMENTUM, MapState, Node,
+    Operation, Order, Pair, Program, Recurrence, STEP, Symbol, Value,
 };
-use miras_kernels::{Bias, Scan};
+use miras_kernels::{Bias, Binary, Op, Scan, Unary};
 
 use crate::{Form, Initial, Read, Rule, State, Tokens, split::split};
 
@@ -43,6 +44,8 @@ pub(crate) fn forward(
     if scan.momentum {
         gates.push(of_sequence(tokens.gates.get(MOMENTUM)));
     }
+    let of_bias = rule.bias.gates().into_iter().take(scan.bias.gates());
+    gates.extend(of_bias.map(|gate| of_sequence(tokens.gates.get(gate.name))));
     let maps = &state.maps;
     let anchors = if scan.anchored {
         rule.anchors(initial)?
@@ -106,42 +109,119 @@ fn flat(tensors: impl IntoIterator<Item = Tensor<4>>) -> Tensor<1> {
 }
 
 /// The operation for a rule, if there is one.
-pub(crate) fn scan_of(rule: &Rule, program: &Program) -> Option<Scan> {
-    let Form::ChunkStart {
-        picard: 0,
-        read: Read::Exact,
-        rules,
-    } = &rule.settings.form
-    else {
-        return None;
-    };
-    let load_cap = match &rules[..] {
-        [] => None,
-        [rule] => Some(rule.load_bound()? as f32),
-        _ => return None,
-    };
+fn scan_of(rule: &Rule, program: &Program) -> Option<Scan> {
     let AlgorithmKind::Linear(algorithm) = rule.algorithm.kind() else {
         return None;
     };
+    let order = rule.retention.order();
+    let form = match &rule.settings.form {
+        Form::Exact { rules } if rules.as_slice().is_empty() && program.is_linear() => {
+            rule.bias.slope()?;
+            miras_kernels::Form::Exact {
+                order: match order {
+                    Order::After => miras_kernels::Order::After,
+                    Order::Before => miras_kernels::Order::Before,
+                },
+            }
+        }
+        Form::ChunkStart {
+            picard: 0,
+            read: Read::Exact,
+            rules,
+        } if order == Order::After => miras_kernels::Form::ChunkStart {
+            load_cap: match &rules[..] {
+                [] => None,
+                [rule] => Some(rule.load_bound()? as f32),
+                _ => return None,
+            },
+        },
+        _ => return None,
+    };
     let has_channels = rule.decay_channels().is_some() || rule.step_channels().is_some();
-    let is_covered = rule.has_identity_link()
-        && rule.retention.order() == Order::After
-        && !rule.bias.has_erase_key()
-        && !has_channels;
-    if !is_covered {
+    if !rule.has_identity_link() || rule.bias.has_erase_key() || has_channels {
         return None;
     }
     Some(Scan {
         program: program_of(program)?,
-        bias: Bias::Affine {
-            slope: rule.bias.slope()? as f32,
-        },
+        bias: bias_of(&*rule.bias)?,
         chunk: rule.settings.chunk,
         keep_every: KEEP_EVERY,
         anchored: rule.retention.is_anchored(),
         momentum: algorithm.recurrence()? == Recurrence::Momentum,
-        load_cap,
+        form,
     })
+}
+
+/// A gradient whose formula has operations that the kernels have; its gates in their own order.
+fn bias_of(bias: &dyn AttentionalBias) -> Option<Bias> {
+    if let Some(slope) = bias.slope() {
+        return Some(Bias::Affine {
+            slope: slope as f32,
+        });
+    }
+    let gates = bias.gates();
+    let gate = |name: &str| gates.iter().position(|gate| gate.name == name);
+    let formula = bias.gradients();
+    let operations: Option<Vec<Op>> = (formula.operations().iter())
+        .map(|operation| op_of(operation, &gate))
+        .collect();
+    miras_kernels::Formula::new(&operations?).ok().map(Bias::Formula)
+}
+
+fn op_of(operation: &Operation, gate: &dyn Fn(&str) -> Option<usize>) -> Option<Op> {
+    Some(match *operation {
+        Operation::Symbol(Symbol::Recalled) => Op::Output,
+        Operation::Symbol(Symbol::Value) => Op::Value,
+        Operation::Symbol(Symbol::Gate(name)) => Op::Gate(gate(name)?),
+        Operation::Function(function, x) => Op::Unary(unary_of(function)?, x),
+        Operation::Pair(pair, a, b) => Op::Binary(binary_of(pair), a, b),
+        Operation::Where {
+            left: a,
+            right: b,
+            x: yes,
+            otherwise: no,
+        } => Op::Select { a, b, yes, no },
+        Operation::Sum(x, Extent::Row) => Op::Sum(x),
+        Operation::Softmax(x) => Op::Softmax(x),
+        Operation::LogSoftmax(x) => Op::LogSoftmax(x),
+        Operation::Symbol(_)
+        | Operation::Sum(..)
+        | Operation::Mean(..)
+        | Operation::ByHand(..) => return None,
+    })
+}
+
+fn unary_of(function: Function) -> Option<Unary> {
+    Some(match function {
+        Function::Scale(s) => Unary::Scale(s as f32),
+        Function::Shift(s) => Unary::Shift(s as f32),
+        Function::Square => Unary::Square,
+        Function::Power(p) => Unary::Power(p as f32),
+        Function::Sqrt => Unary::Sqrt,
+        Function::Recip => Unary::Recip,
+        Function::Exp => Unary::Exp,
+        Function::Tanh => Unary::Tanh,
+        Function::Softplus => Unary::Softplus,
+        Function::Abs => Unary::Abs,
+        Function::AtLeast(s) => Unary::AtLeast(s as f32),
+        Function::AtMost(s) => Unary::AtMost(s as f32),
+        Function::Atan
+        | Function::Erf
+        | Function::Sigmoid
+        | Function::Sign
+        | Function::TimesRowLength(_) => return None,
+    })
+}
+
+fn binary_of(pair: Pair) -> Binary {
+    match pair {
+        Pair::Sum => Binary::Add,
+        Pair::Difference => Binary::Sub,
+        Pair::Product => Binary::Mul,
+        Pair::Quotient => Binary::Div,
+        Pair::Min => Binary::Min,
+        Pair::Max => Binary::Max,
+    }
 }
 
 /// A memory whose maps see one row a token.

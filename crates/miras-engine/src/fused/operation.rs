@@ -20,7 +20,7 @@ use burn::{
 };
 use miras_kernels::{Inputs, OutputGradients, Scan, Tape};
 
-/// Runs the operation: `q`, `k`, `v` `[1, g, t, d]`; decays, steps and momenta behind each other;
+/// Runs the operation: `q`, `k`, `v` `[1, g, t, d]`; decays, steps, momenta and the bias' gates behind each other;
 /// weights, slots, initial weights and gains behind each other. Outputs, weights and slots come out
 /// behind each other.
 pub(super) fn scan(
@@ -166,6 +166,9 @@ fn inputs<'a>(scan: &Scan, [q, k, v, mut gates, mut memory]: [&'a [f32]; 5]) -> 
     let tokens = q.len() / program.d_k();
     let log_decay = take(&mut gates, tokens);
     let step = take(&mut gates, tokens);
+    let log_momentum = take(&mut gates, if scan.momentum { tokens } else { 0 });
+    let of_bias = 0..scan.bias.gates();
+    let bias_gates = of_bias.map(|_| take(&mut gates, tokens)).collect();
     let of_one: usize = program.maps().map(|[d_in, d_out]| d_in * d_out).sum();
     let maps = 1 + usize::from(scan.momentum) + usize::from(scan.anchored);
     let gains: usize = program.gains().iter().sum();
@@ -189,7 +192,8 @@ fn inputs<'a>(scan: &Scan, [q, k, v, mut gates, mut memory]: [&'a [f32]; 5]) -> 
         v,
         log_decay,
         step,
-        log_momentum: gates,
+        log_momentum,
+        bias_gates,
         weights,
         slots,
         anchors,
