@@ -63,7 +63,7 @@ impl Adjoint {
             of_queries: values(program, width),
             of_keys: values(program, width),
             of_d: values(program, width),
-            of_targets: Targets::new(program.d_v(), width),
+            of_targets: scan.bias.targets(program.d_v(), width),
             coefficients: CoefficientGradients::new(width),
             of_mask: square(),
             theta: row(),
@@ -96,6 +96,7 @@ impl Adjoint {
             log_decay: zeros(inputs.log_decay),
             step: zeros(inputs.step),
             log_momentum: zeros(inputs.log_momentum),
+            bias_gates: inputs.bias_gates.iter().map(|gate| zeros(gate)).collect(),
             gains: inputs.gains.iter().map(|gain| zeros(gain)).collect(),
             ..Gradients::default()
         };
@@ -185,6 +186,9 @@ impl Adjoint {
             true => &mut out.log_momentum[tokens.clone()],
             false => &mut [],
         };
+        for (to, from) in out.bias_gates.iter_mut().zip(&self.of_targets.gates) {
+            to[tokens.clone()].copy_from_slice(&from[..scan.chunk]);
+        }
         let of_log_decay = &mut out.log_decay[tokens];
         let of = &mut self.coefficients;
         (chunk.coefficients).backward(simd, of, of_log_decay, of_log_momentum);
@@ -391,7 +395,8 @@ impl Adjoint {
             product(simd, size, Band::Full, &[term], &mut Add(out));
         });
         let output = program.output();
-        (scan.bias).backward(simd, &mut of_keys[output], of_targets, &of_d[output]);
+        let (of_y, t) = (&mut of_keys[output], &of_d[output]);
+        (scan.bias).backward(simd, of_y, of_targets, t, &chunk.targets, scan.chunk);
         chunk.keys.pull(simd, gains, of_keys, true, |at| {
             let (l, map) = (at.map, program.maps[at.map]);
             let term = map.backward(&weights[l], at.gradient);

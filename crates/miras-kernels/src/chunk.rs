@@ -59,7 +59,7 @@ impl<'a> Chunk<'a> {
             width,
             coefficients: Coefficients::new(scan.chunk),
             steps: Steps::new(scan.load_cap, scan.chunk),
-            targets: Targets::new(program.d_v(), width),
+            targets: scan.bias.targets(program.d_v(), width),
             anchored: anchors.clone(),
             anchors,
             keys: Nodes::new(program, width, Keep::Curvature),
@@ -138,6 +138,10 @@ impl<'a> Chunk<'a> {
         rows::load_columns(simd, &mut self.keys.values[0], room, k, program.d_k());
         rows::load_columns(simd, &mut self.targets.v, room, v, program.d_v());
 
+        for (row, gate) in self.targets.gates.iter_mut().zip(&inputs.bias_gates) {
+            row[..scan.chunk].copy_from_slice(&gate[tokens.clone()]);
+        }
+
         let anchors = self.anchored.iter_mut().zip(&self.anchors);
         for ((weights, anchor), state) in anchors.zip(&state.weights) {
             rows::sum(simd, weights, anchor, state);
@@ -154,7 +158,8 @@ impl<'a> Chunk<'a> {
         }
         let output = program.output();
         let y = &self.keys.values[output];
-        scan.bias.gradient(simd, &mut self.d[output], y, &self.targets);
+        let targets = &mut self.targets;
+        (scan.bias).gradient(simd, &mut self.d[output], y, targets, scan.chunk);
         self.keys.pull(simd, &inputs.gains, &mut self.d, false, |at| {
             let term = program.maps[at.map].backward(&weights[at.map], at.gradient);
             let size = [at.into.len() / width, width];

@@ -6,6 +6,7 @@ mod buffer;
 mod cap;
 mod chunk;
 mod coefficients;
+mod formula;
 mod map;
 mod math;
 mod nodes;
@@ -17,5 +18,6 @@ mod scan;
 mod state;
 
 pub use bias::Bias;
+pub use formula::{Binary, Formula, FormulaError, Op, Unary};
 pub use program::{Activation, Node, Program, ProgramError};
 pub use scan::{Gradients, Inputs, Output, OutputGradients, Scan, Tape};

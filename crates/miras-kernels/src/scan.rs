@@ -58,6 +58,8 @@ pub struct Inputs<'a> {
     pub step: &'a [f32],
     /// `log η`, `[g, t]`; empty without momentum.
     pub log_momentum: &'a [f32],
+    /// Of each gate of the bias, `[g, t]`.
+    pub bias_gates: Vec<&'a [f32]>,
     /// `A_0` of each map, `[g, d_in, d_out]`.
     pub weights: Vec<&'a [f32]>,
     /// `S_0` of each map, `[g, d_in, d_out]`; none without momentum.
@@ -103,6 +105,8 @@ pub struct Gradients {
     pub step: Vec<f32>,
     /// Of [`Inputs::log_momentum`].
     pub log_momentum: Vec<f32>,
+    /// Of [`Inputs::bias_gates`].
+    pub bias_gates: Vec<Vec<f32>>,
     /// Of [`Inputs::weights`].
     pub weights: Vec<Vec<f32>>,
     /// Of [`Inputs::slots`].
@@ -192,6 +196,7 @@ impl Scan {
             joined.log_decay.extend(one.log_decay);
             joined.step.extend(one.step);
             joined.log_momentum.extend(one.log_momentum);
+            join(&mut joined.bias_gates, one.bias_gates);
             join(&mut joined.weights, one.weights);
             join(&mut joined.slots, one.slots);
             join(&mut joined.anchors, one.anchors);
@@ -231,6 +236,10 @@ impl Scan {
             for (map, numbers) in program.maps.iter().zip(maps) {
                 assert_eq!(numbers.len(), memories * map.d_in * map.d_out, "{name}");
             }
+        }
+        assert_eq!(inputs.bias_gates.len(), self.bias.gates(), "gates of the bias");
+        for gate in &inputs.bias_gates {
+            assert_eq!(gate.len(), tokens, "gates of the bias");
         }
         assert_eq!(inputs.gains.len(), program.gains.len(), "gains");
         for (gain, d) in inputs.gains.iter().zip(&program.gains) {
@@ -303,6 +312,7 @@ impl<'a> Inputs<'a> {
             log_decay: one(self.log_decay),
             step: one(self.step),
             log_momentum: one(self.log_momentum),
+            bias_gates: parts(&self.bias_gates, g, of),
             weights: parts(&self.weights, g, of),
             slots: parts(&self.slots, g, of),
             anchors: parts(&self.anchors, g, of),

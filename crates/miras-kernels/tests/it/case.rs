@@ -3,7 +3,7 @@
 use miras_kernels::{Activation, Gradients, Inputs, Node, Output, OutputGradients, Program, Scan};
 use miras_random::Stream;
 
-use crate::reference::{Numbers, Outcome, run};
+use crate::reference::{Gradient, Numbers, Outcome, run};
 
 /// A scan, its inputs, and the weights of a sum over all that comes out.
 pub struct Case {
@@ -23,36 +23,49 @@ pub struct Parts {
     pub gated: bool,
 }
 
-pub const D: usize = 24;
-pub const HIDDEN: usize = 40;
+const D: usize = 24;
+const HIDDEN: usize = 40;
+
+impl Parts {
+    fn d_v(self) -> usize {
+        if self.residual { D } else { 20 }
+    }
+
+    /// The widths of its maps.
+    fn maps(self) -> Vec<[usize; 2]> {
+        let d_v = self.d_v();
+        if self.gated {
+            return vec![[D, HIDDEN], [D, HIDDEN], [HIDDEN, d_v]];
+        }
+        let width = |at: usize| match at {
+            0 => D,
+            at if at == self.depth => d_v,
+            _ => HIDDEN,
+        };
+        (0..self.depth).map(|map| [width(map), width(map + 1)]).collect()
+    }
+}
 
 /// A memory from `D` features to `D`, or to 20 where there is no residual.
 pub fn memory(parts: Parts, kind: Activation) -> (Program, Vec<Node>) {
-    let d_v = if parts.residual { D } else { 20 };
     let mut nodes = Vec::new();
-    let mut maps = Vec::new();
     let mut push = |node| {
         nodes.push(node);
         nodes.len()
     };
     let mut at = 0;
     if parts.gated {
-        maps = vec![[D, HIDDEN], [D, HIDDEN], [HIDDEN, d_v]];
         let gate = push(Node::Linear { map: 0, x: 0 });
         let gate = push(Node::Activation { kind, x: gate });
         let up = push(Node::Linear { map: 1, x: 0 });
         let both = push(Node::Product { a: gate, b: up });
         at = push(Node::Linear { map: 2, x: both });
     } else {
-        let mut width = D;
         for map in 0..parts.depth {
             if map > 0 {
                 at = push(Node::Activation { kind, x: at });
             }
-            let out = if map + 1 == parts.depth { d_v } else { HIDDEN };
-            maps.push([width, out]);
             at = push(Node::Linear { map, x: at });
-            width = out;
         }
     }
     if parts.norm {
@@ -61,7 +74,8 @@ pub fn memory(parts: Parts, kind: Activation) -> (Program, Vec<Node>) {
     if parts.residual {
         push(Node::Sum { a: 0, b: at });
     }
-    (Program::new(D, &maps, &nodes).unwrap(), nodes)
+    let program = Program::new(D, &parts.maps(), &nodes);
+    (program.unwrap(), nodes)
 }
 
 /// Normal numbers that float32 can hold.
@@ -83,7 +97,8 @@ impl Draw {
 
 impl Case {
     /// Unit keys and queries, decays down to 0.9, momenta up to 0.8, steps up to `step`.
-    pub fn new(scan: Scan, nodes: Vec<Node>, maps: &[[usize; 2]], tokens: usize, step: f64) -> Self {
+    pub fn new(scan: Scan, nodes: Vec<Node>, parts: Parts, tokens: usize, step: f64) -> Self {
+        let maps = parts.maps();
         let memories = 2;
         let n = memories * tokens;
         let mut draw = Draw(Stream::new(7, "kernels", &[]));
@@ -113,6 +128,7 @@ impl Case {
             log_decay: draw.between(n, -0.1, 0.0),
             step: draw.between(n, 0.1 * step, step),
             log_momentum: if scan.momentum { draw.between(n, -1.5, -0.2) } else { Vec::new() },
+            bias_gates: (0..scan.bias.gates()).map(|_| draw.between(n, 0.3, 1.2)).collect(),
             gains: (scan.program.gains().iter())
                 .map(|d| draw.between(memories * d, 0.1, 0.4))
                 .collect(),
@@ -161,7 +177,7 @@ impl Case {
 
     /// Compares outputs, states and all gradients with those of the reference under `gradient`, and
     /// gives back what the reference gave.
-    pub fn check(&self, name: &str, gradient: &dyn Fn(&[f64], &[f64], usize) -> Vec<f64>) -> Outcome {
+    pub fn check(&self, name: &str, gradient: Gradient<'_>) -> Outcome {
         let reference = |numbers: &Numbers| {
             run(&self.scan, &self.nodes, self.memories, numbers, gradient)
         };
@@ -245,6 +261,7 @@ fn arrays(numbers: &mut Numbers) -> Vec<(&'static str, &mut Vec<f64>)> {
         all.push(("log_momentum", &mut numbers.log_momentum));
     }
     for (name, arrays) in [
+        ("bias_gates", &mut numbers.bias_gates),
         ("weights", &mut numbers.weights),
         ("slots", &mut numbers.slots),
         ("anchors", &mut numbers.anchors),
@@ -268,6 +285,7 @@ pub fn named(gradients: &Gradients) -> Vec<(&'static str, &Vec<f32>)> {
         all.push(("log_momentum", &gradients.log_momentum));
     }
     for (name, arrays) in [
+        ("bias_gates", &gradients.bias_gates),
         ("weights", &gradients.weights),
         ("slots", &gradients.slots),
         ("anchors", &gradients.anchors),
@@ -281,7 +299,7 @@ pub fn named(gradients: &Gradients) -> Vec<(&'static str, &Vec<f32>)> {
 /// The numbers in float32.
 struct Single {
     one: [Vec<f32>; 6],
-    maps: [Vec<Vec<f32>>; 4],
+    maps: [Vec<Vec<f32>>; 5],
 }
 
 impl Single {
@@ -293,6 +311,7 @@ impl Single {
             log_decay,
             step,
             log_momentum,
+            bias_gates,
             weights,
             slots,
             anchors,
@@ -300,14 +319,14 @@ impl Single {
         } = numbers;
         Self {
             one: [q, k, v, log_decay, step, log_momentum].map(|x| single(x)),
-            maps: [weights, slots, anchors, gains]
+            maps: [bias_gates, weights, slots, anchors, gains]
                 .map(|all| all.iter().map(|x| single(x)).collect()),
         }
     }
 
     fn inputs(&self) -> Inputs<'_> {
         let [q, k, v, log_decay, step, log_momentum] = self.one.each_ref().map(|x| &x[..]);
-        let [weights, slots, anchors, gains] = (self.maps.each_ref())
+        let [bias_gates, weights, slots, anchors, gains] = (self.maps.each_ref())
             .map(|all| all.iter().map(|x| &x[..]).collect());
         Inputs {
             q,
@@ -316,6 +335,7 @@ impl Single {
             log_decay,
             step,
             log_momentum,
+            bias_gates,
             weights,
             slots,
             anchors,

@@ -11,6 +11,7 @@ pub struct Numbers {
     pub log_decay: Vec<f64>,
     pub step: Vec<f64>,
     pub log_momentum: Vec<f64>,
+    pub bias_gates: Vec<Vec<f64>>,
     pub weights: Vec<Vec<f64>>,
     pub slots: Vec<Vec<f64>>,
     pub anchors: Vec<Vec<f64>>,
@@ -167,14 +168,16 @@ struct Written {
     left: f64,
 }
 
-/// What a memory does, as the recurrence states it. `gradient` is that of the bias at `y` and `v`
-/// of a token, by its number.
+/// The gradient of a bias from `y`, `v` and the gates of a token.
+pub type Gradient<'a> = &'a dyn Fn(&[f64], &[f64], &[f64]) -> Vec<f64>;
+
+/// What a memory does, as the recurrence states it.
 pub fn run(
     scan: &Scan,
     nodes: &[Node],
     memories: usize,
     numbers: &Numbers,
-    gradient: &dyn Fn(&[f64], &[f64], usize) -> Vec<f64>,
+    gradient: Gradient<'_>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let tokens = numbers.step.len() / memories;
@@ -214,7 +217,8 @@ pub fn run(
             let momentum = numbers.log_momentum.get(at).map_or(0.0, |log| log.exp());
 
             let at_start = values(nodes, &start, &gains, k);
-            let d = gradient(&at_start[nodes.len()], v, at);
+            let gates: Vec<f64> = numbers.bias_gates.iter().map(|gate| gate[at]).collect();
+            let d = gradient(&at_start[nodes.len()], v, &gates);
             let factors = factors(nodes, &start, &gains, &at_start, d);
             let mut step = numbers.step[at];
             if let Some(cap) = scan.load_cap {

@@ -2,21 +2,7 @@
 
 use miras_kernels::{Activation, Bias, Scan};
 
-use crate::case::{Case, D, HIDDEN, Parts, memory, named};
-
-/// Widths of the maps of [`memory`].
-fn maps(parts: Parts) -> Vec<[usize; 2]> {
-    let d_v = if parts.residual { D } else { 20 };
-    if parts.gated {
-        return vec![[D, HIDDEN], [D, HIDDEN], [HIDDEN, d_v]];
-    }
-    let width = |at: usize| match at {
-        0 => D,
-        at if at == parts.depth => d_v,
-        _ => HIDDEN,
-    };
-    (0..parts.depth).map(|map| [width(map), width(map + 1)]).collect()
-}
+use crate::case::{Case, Parts, memory, named};
 
 struct Settings {
     parts: Parts,
@@ -63,13 +49,13 @@ impl Settings {
             momentum: self.momentum,
             load_cap: self.load_cap,
         };
-        Case::new(scan, nodes, &maps(self.parts), self.tokens, self.step)
+        Case::new(scan, nodes, self.parts, self.tokens, self.step)
     }
 
     /// How many tokens were capped.
     fn check(&self, name: &str) -> usize {
         let slope = f64::from(self.slope);
-        let gradient = |y: &[f64], v: &[f64], _| {
+        let gradient = |y: &[f64], v: &[f64], _: &[f64]| {
             y.iter().zip(v).map(|(y, v)| slope * y - v).collect()
         };
         self.case().check(name, &gradient).capped
