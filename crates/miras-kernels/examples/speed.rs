@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use miras_kernels::{Activation, Bias, Inputs, Node, OutputGradients, Program, Scan};
+use miras_kernels::{Activation, Bias, Form, Inputs, Node, OutputGradients, Program, Scan};
 
 const MEMORIES: usize = 4;
 const D: usize = 64;
@@ -68,7 +68,9 @@ fn measure(depth: usize, momentum: bool, keep_every: usize) {
         keep_every,
         anchored: false,
         momentum,
-        load_cap: Some(0.5),
+        form: Form::ChunkStart {
+            load_cap: Some(0.5),
+        },
     };
     let n = MEMORIES * TOKENS;
     let rows = numbers(n * D, 0.17);

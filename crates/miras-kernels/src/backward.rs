@@ -12,6 +12,8 @@ use crate::{
     nodes::{Keep, values},
     product::{Add, AddScaled, Band, Set, Unmask, product, times, transposed},
     rows,
+    solved::SolvedGradients,
+    start::{Start, StartGradients},
     state::{State, load, store},
 };
 
@@ -28,6 +30,8 @@ pub(crate) struct Adjoint {
     /// At the gradients at the values of the keys.
     of_d: Vec<Buffer>,
     of_targets: Targets,
+    /// In the exact form.
+    solved: Option<SolvedGradients>,
     coefficients: CoefficientGradients,
     of_mask: Buffer,
     theta: Buffer,
@@ -64,6 +68,7 @@ impl Adjoint {
             of_keys: values(program, width),
             of_d: values(program, width),
             of_targets: scan.bias.targets(program.d_v(), width),
+            solved: (scan.exact()).map(|_| SolvedGradients::new(scan.chunk, program.d_v())),
             coefficients: CoefficientGradients::new(width),
             of_mask: square(),
             theta: row(),
@@ -166,6 +171,9 @@ impl Adjoint {
 
         let tokens = n * scan.chunk..(n + 1) * scan.chunk;
         self.mask(simd, chunk);
+        if let Some((_, slope)) = scan.exact() {
+            self.solved(simd, chunk, state, slope);
+        }
         chunk.steps.backward(
             simd,
             &self.theta,
@@ -181,7 +189,9 @@ impl Adjoint {
         }
         let mut of_gains: Vec<_> = out.gains.iter_mut().map(|gain| &mut gain[..]).collect();
         chunk.queries.pull_gains(simd, &self.of_queries, &mut of_gains);
-        self.keys(simd, inputs, chunk, state, &mut of_gains);
+        if scan.exact().is_none() {
+            self.at_start(simd, inputs, chunk, state, &mut of_gains);
+        }
         let of_log_momentum = match scan.momentum {
             true => &mut out.log_momentum[tokens.clone()],
             false => &mut [],
@@ -286,24 +296,16 @@ impl Adjoint {
             let (x, d) = (&*chunk.keys.values[map.x], &*chunk.d[map.out]);
             let [size_in, size_out] = [x, d].map(|columns| [columns.len() / width, width]);
 
-            let mut sink = AddScaled {
-                out: at.into,
-                scale: &chunk.coefficients.carry,
-                with: z,
-                dots: &mut of.carry,
+            let coefficients = [&*chunk.coefficients.carry, &*chunk.coefficients.share];
+            let start = Start::new(scan, l, state, &chunk.anchors, coefficients);
+            let of_start = StartGradients {
+                carry: &mut of.carry,
+                share: &mut of.share,
+                weights: &mut of_state.weights[l],
+                slots: of_state.slots.get_mut(l),
+                anchor: of_anchors.get_mut(l),
             };
-            let term = map.backward(&state.weights[l], of_out);
-            product(simd, size_in, Band::Full, &[term], &mut sink);
-            if scan.momentum {
-                let mut sink = AddScaled {
-                    out: at.into,
-                    scale: &chunk.coefficients.share,
-                    with: z,
-                    dots: &mut of.share,
-                };
-                let term = map.backward(&state.slots[l], of_out);
-                product(simd, size_in, Band::Full, &[term], &mut sink);
-            }
+            start.backward(simd, of_out, z, at.into, of_start, &mut room.values);
 
             let [of_overlap, turned] = &mut room.squares;
             let mut sink = Unmask {
@@ -314,41 +316,14 @@ impl Adjoint {
             };
             let term = transposed((d, width), of_out);
             product(simd, [width; 2], Band::Upper, &[term], &mut sink);
-            let mut terms = [times((x, width), of_overlap).within(Band::Upper); 2];
-            if scan.anchored {
-                terms[1] = map.backward(&chunk.anchors[l], of_out);
-            }
-            let terms = &terms[..1 + usize::from(scan.anchored)];
-            product(simd, size_in, Band::Full, terms, &mut Add(at.into));
-
+            let term = times((x, width), of_overlap).within(Band::Upper);
+            product(simd, size_in, Band::Full, &[term], &mut Add(at.into));
             rows::transpose(simd, turned, of_overlap, width);
             let term = times((z, width), turned).within(Band::Lower);
             product(simd, size_in, Band::Full, &[term], &mut Add(&mut of_keys[map.x]));
             rows::transpose(simd, turned, &chunk.couplings[l], width);
             let term = times((of_out, width), turned).within(Band::Lower);
             product(simd, size_out, Band::Full, &[term], &mut Add(&mut of_d[map.out]));
-
-            let [left, right] = map.sides(z, of_out);
-            let [turned, scaled] = room.values.each_mut().map(|room| &mut room[..right.len()]);
-            rows::transpose(simd, turned, right, width);
-            let mut write = |into: &mut Buffer, by: Option<&Buffer>| {
-                let right = match by {
-                    Some(by) => {
-                        rows::scale_rows(simd, scaled, turned, by);
-                        &*scaled
-                    }
-                    None => &*turned,
-                };
-                let term = times((left, width), right);
-                product(simd, map.size(), Band::Full, &[term], &mut Add(into));
-            };
-            write(&mut of_state.weights[l], Some(&chunk.coefficients.carry));
-            if scan.momentum {
-                write(&mut of_state.slots[l], Some(&chunk.coefficients.share));
-            }
-            if scan.anchored {
-                write(&mut of_anchors[l], None);
-            }
         });
     }
 
@@ -367,8 +342,33 @@ impl Adjoint {
         }
     }
 
-    /// From factors to keys, values and the weights at the chunk's start.
-    fn keys<S: Simd>(
+    /// From gradients that were solved for to keys, values, states, steps and coefficients.
+    fn solved<S: Simd>(&mut self, simd: S, chunk: &Chunk<'_>, state: &State, slope: f32) {
+        let scan = chunk.scan;
+        let (Some(solved), Some(of)) = (&chunk.solved, &mut self.solved) else {
+            panic!("the form is exact");
+        };
+        of.clear();
+        let [of_k, of_recalled] = self.of_keys.get_disjoint_mut([0, 1]).expect("a map has both");
+        let (k, of_d) = (&chunk.keys.values[0], &mut self.of_d[1]);
+        solved.backward(simd, of_d, &chunk.d[1], k, of, of_k);
+        let of_targets = &mut self.of_targets;
+        (scan.bias).backward(simd, of_recalled, of_targets, of_d, &chunk.targets, scan.chunk);
+        let start = Start::new(scan, 0, state, &chunk.anchors, [&solved.carry, &solved.share]);
+        let of_start = StartGradients {
+            carry: &mut of.carry,
+            share: &mut of.share,
+            weights: &mut self.state.weights[0],
+            slots: self.state.slots.first_mut(),
+            anchor: self.anchors.first_mut(),
+        };
+        start.backward(simd, of_recalled, k, of_k, of_start, &mut self.room.values);
+        let (theta, coefficients) = (&mut self.theta, &mut self.coefficients);
+        solved.prepare_backward(simd, of, theta, slope, &chunk.coefficients, coefficients);
+    }
+
+    /// From gradients at the chunk's start to keys, values and the weights there.
+    fn at_start<S: Simd>(
         &mut self,
         simd: S,
         inputs: &Inputs<'_>,

@@ -11,6 +11,8 @@ use crate::{
     nodes::{Keep, Nodes, values},
     product::{Add, Band, Set, SetMasked, SetWith, product, times, transposed},
     rows,
+    solved::Solved,
+    start::Start,
     state::{State, load, store},
 };
 
@@ -28,6 +30,8 @@ pub(crate) struct Chunk<'a> {
     /// The memory over the keys, and the gradients at its values.
     pub(crate) keys: Nodes<'a>,
     pub(crate) d: Vec<Buffer>,
+    /// In the exact form.
+    pub(crate) solved: Option<Solved>,
     /// The memory over the queries.
     pub(crate) queries: Nodes<'a>,
     /// `−θ_i writes_ti`, a row for each `i`.
@@ -58,12 +62,14 @@ impl<'a> Chunk<'a> {
             scan,
             width,
             coefficients: Coefficients::new(scan.chunk),
-            steps: Steps::new(scan.load_cap, scan.chunk),
+            steps: Steps::new(scan.load_cap(), scan.chunk),
             targets: scan.bias.targets(program.d_v(), width),
             anchored: anchors.clone(),
             anchors,
             keys: Nodes::new(program, width, Keep::Curvature),
             d: values(program, width),
+            solved: (scan.exact())
+                .map(|(order, _)| Solved::new(order, scan.chunk, program.d_v())),
             queries: Nodes::new(program, width, Keep::Slope),
             mask: square(),
             overlaps: program.maps.iter().map(|_| square()).collect(),
@@ -142,6 +148,24 @@ impl<'a> Chunk<'a> {
             row[..scan.chunk].copy_from_slice(&gate[tokens.clone()]);
         }
 
+        let step = &inputs.step[tokens];
+        match scan.exact() {
+            Some((_, slope)) => self.solve(simd, step, state, slope),
+            None => self.at_start(simd, inputs, step, state, keep),
+        }
+    }
+
+    /// All gradients at the weights the chunk begins with, and the steps under the cap.
+    fn at_start<S: Simd>(
+        &mut self,
+        simd: S,
+        inputs: &Inputs<'_>,
+        step: &[f32],
+        state: &State,
+        keep: Keep,
+    ) {
+        let (scan, width) = (self.scan, self.width);
+        let program = &scan.program;
         let anchors = self.anchored.iter_mut().zip(&self.anchors);
         for ((weights, anchor), state) in anchors.zip(&state.weights) {
             rows::sum(simd, weights, anchor, state);
@@ -167,7 +191,24 @@ impl<'a> Chunk<'a> {
         });
 
         let features = program.features.iter().map(|x| &self.keys.values[*x]);
-        self.steps.compute(simd, &inputs.step[tokens], &self.coefficients, features);
+        self.steps.compute(simd, step, &self.coefficients, features);
+    }
+
+    /// The gradients that are solved for.
+    fn solve<S: Simd>(&mut self, simd: S, step: &[f32], state: &State, slope: f32) {
+        let scan = self.scan;
+        let k = &self.keys.values[0];
+        self.steps.compute(simd, step, &self.coefficients, std::iter::empty());
+        let solved = self.solved.as_mut().expect("the form is exact");
+        solved.prepare(simd, k, &self.steps.theta, slope, &self.coefficients);
+
+        let coefficients = [&*solved.carry, &*solved.share];
+        let start = Start::new(scan, 0, state, &self.anchors, coefficients);
+        let [k, recalled] = self.keys.values.get_disjoint_mut([0, 1]).expect("a map has both");
+        start.forward(simd, recalled, k, None, &mut self.room.values);
+        let (d, targets) = (&mut self.d[1], &mut self.targets);
+        scan.bias.gradient(simd, d, recalled, targets, scan.chunk);
+        solved.solve(simd, d);
     }
 
     /// The weights at the start of the chunk.
@@ -213,23 +254,10 @@ impl<'a> Chunk<'a> {
             };
             product(simd, [width; 2], Band::Upper, &[overlap], &mut sink);
 
-            let [carried, shared] = (room.values).each_mut().map(|room| &mut room[..z.len()]);
-            rows::scale_columns(simd, carried, z, &coefficients.carry);
             let written = times((&d[map.out], width), &couplings[l]).within(Band::Upper);
-            let carried = map.forward(&state.weights[l], carried);
-            let mut terms = [written, carried, written, written];
-            let mut count = 2;
-            if scan.momentum {
-                rows::scale_columns(simd, shared, z, &coefficients.share);
-                terms[count] = map.forward(&state.slots[l], shared);
-                count += 1;
-            }
-            if scan.anchored {
-                terms[count] = map.forward(&anchors[l], z);
-                count += 1;
-            }
-            let size = [out.len() / width, width];
-            product(simd, size, Band::Full, &terms[..count], &mut Set(out));
+            let coefficients = [&*coefficients.carry, &*coefficients.share];
+            let start = Start::new(scan, l, state, anchors, coefficients);
+            start.forward(simd, out, z, Some(written), &mut room.values);
         });
     }
 

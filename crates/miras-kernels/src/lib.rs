@@ -15,9 +15,11 @@ mod product;
 mod program;
 mod rows;
 mod scan;
+mod solved;
+mod start;
 mod state;
 
 pub use bias::Bias;
 pub use formula::{Binary, Formula, FormulaError, Op, Unary};
 pub use program::{Activation, Node, Program, ProgramError};
-pub use scan::{Gradients, Inputs, Output, OutputGradients, Scan, Tape};
+pub use scan::{Form, Gradients, Inputs, Order, Output, OutputGradients, Scan, Tape};

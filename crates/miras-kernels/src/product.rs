@@ -59,6 +59,11 @@ pub(crate) fn transposed<'a>((a, rows): Left<'a>, b: &'a [f32]) -> Term<'a> {
 }
 
 impl Term<'_> {
+    /// Of so many columns of `A` and rows of `B` alone.
+    pub(crate) fn to_depth(self, depth: usize) -> Self {
+        Self { depth, ..self }
+    }
+
     /// Where only this part of `B` is to be looked at.
     pub(crate) fn within(self, band: Band) -> Self {
         Self { band, ..self }

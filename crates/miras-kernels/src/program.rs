@@ -202,6 +202,11 @@ impl Program {
         &self.gains
     }
 
+    /// Whether it is one map and nothing else.
+    pub fn is_linear(&self) -> bool {
+        matches!(self.nodes[..], [Node::Linear { .. }])
+    }
+
     /// The last value.
     pub(crate) fn output(&self) -> usize {
         self.nodes.len()

@@ -5,25 +5,24 @@ use rayon::prelude::*;
 
 use crate::{Bias, Program, backward::Adjoint, chunk::Chunk, state::State};
 
-/// The inner loop of `g` memories over whole chunks, in the chunk-start form.
+/// The inner loop of `g` memories over whole chunks.
 ///
 /// # Formula
-/// With the gradients `x_iᵀ d_i` of a chunk's tokens taken at the weights it began with,
-/// `W = [W_init +] A_0`:
+/// With the gradients `x_tᵀ d_t` of tokens, taken where the [form](Self::form) says:
 ///
 /// ```text
 /// S_t = η_t S_{t−1} − θ_t x_tᵀ d_t        A_t = a_t A_{t−1} + S_t        y_t = M([W_init +] A_t; q_t)
 /// ```
 ///
-/// and θ under the load cap, if there is one. What `miras_engine::dual::forward` computes for the
-/// exact read, no Picard iteration, gates per head and the identity link.
+/// What `miras_engine::dual::forward` computes for the exact read, no Picard iteration, gates per
+/// head and the identity link.
 ///
 /// # Shapes
 /// Those of [`Inputs`]; `t` is a multiple of [`chunk`](Self::chunk). Tokens of an open chunk are
 /// not taken.
 ///
 /// # Reference
-/// Titans (arXiv 2501.00663), §3.2.
+/// Titans (arXiv 2501.00663), §3.2; for the exact form `docs/architecture.md`, The state machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scan {
     /// The memory.
@@ -39,8 +38,32 @@ pub struct Scan {
     pub anchored: bool,
     /// Whether there is a slot, `S`, and its gate.
     pub momentum: bool,
-    /// κ of the load cap.
-    pub load_cap: Option<f32>,
+    /// Where gradients are taken.
+    pub form: Form,
+}
+
+/// Where the gradients of tokens are taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Form {
+    /// All of a chunk at the weights it began with, `[W_init +] A_0`.
+    ChunkStart {
+        /// κ of the load cap.
+        load_cap: Option<f32>,
+    },
+    /// Each at the memory that its own token meets; for a matrix under an affine bias.
+    Exact {
+        /// Whether that memory has decayed for the token.
+        order: Order,
+    },
+}
+
+/// Whether the decay of a token comes before or after its gradient is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// At `[W_init +] A_{t−1}`.
+    After,
+    /// At `[W_init +] a_t A_{t−1}`, as in Gated `DeltaNet`.
+    Before,
 }
 
 /// What goes in: `g` memories, `t` tokens each, row-major.
@@ -205,10 +228,33 @@ impl Scan {
         joined
     }
 
+    /// κ of the load cap, if there is one.
+    pub(crate) fn load_cap(&self) -> Option<f32> {
+        match self.form {
+            Form::ChunkStart { load_cap } => load_cap,
+            Form::Exact { .. } => None,
+        }
+    }
+
+    /// The order and the slope of the bias, in the exact form.
+    pub(crate) fn exact(&self) -> Option<(Order, f32)> {
+        match (self.form, &self.bias) {
+            (Form::ChunkStart { .. }, _) => None,
+            (Form::Exact { order }, Bias::Affine { slope }) => Some((order, *slope)),
+            (Form::Exact { .. }, Bias::Formula(_)) => {
+                panic!("exact gradients are solved for under an affine bias alone")
+            }
+        }
+    }
+
     /// How many memories there are.
     fn check(&self, inputs: &Inputs<'_>) -> usize {
         let program = &self.program;
         let first = program.maps[0];
+        assert!(
+            self.exact().is_none() || program.is_linear(),
+            "exact gradients are solved for in a matrix alone"
+        );
         let memories = inputs.weights[0].len() / (first.d_in * first.d_out);
         let tokens = inputs.step.len();
         assert!(memories > 0, "there is no memory");

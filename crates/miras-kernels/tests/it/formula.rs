@@ -1,6 +1,6 @@
 //! The scan under biases that are not affine.
 
-use miras_kernels::{Activation, Bias, Binary, Formula, Op, Scan, Unary};
+use miras_kernels::{Activation, Bias, Binary, Form, Formula, Op, Scan, Unary};
 
 use crate::{
     case::{Case, Parts, memory},
@@ -21,7 +21,7 @@ fn check(name: &str, ops: &[Op], gradient: Gradient<'_>) {
         keep_every: 2,
         anchored: false,
         momentum: true,
-        load_cap: None,
+        form: Form::ChunkStart { load_cap: None },
     };
     Case::new(scan, nodes, parts, 36, 0.2).check(name, gradient);
 }

@@ -1,6 +1,6 @@
 //! The recurrence, token by token and number by number in float64.
 
-use miras_kernels::{Activation, Node, Scan};
+use miras_kernels::{Activation, Form, Node, Order, Scan};
 
 /// Inputs of `g` memories, in the layouts of `miras_kernels::Inputs`.
 #[derive(Debug, Clone, Default)]
@@ -206,11 +206,24 @@ pub fn run(
         let mut start = Vec::new();
         let mut written: Vec<Written> = Vec::new();
         for t in 0..tokens {
-            if t % scan.chunk == 0 {
-                start = weights_of(&state);
-                written.clear();
-            }
             let at = g * tokens + t;
+            match scan.form {
+                Form::ChunkStart { .. } if t % scan.chunk == 0 => {
+                    start = weights_of(&state);
+                    written.clear();
+                }
+                Form::ChunkStart { .. } => {}
+                Form::Exact { order } => {
+                    let by = match order {
+                        Order::After => 1.0,
+                        Order::Before => numbers.log_decay[at].exp(),
+                    };
+                    let decayed: Vec<Vec<f64>> = (state.iter())
+                        .map(|map| map.iter().map(|x| by * x).collect())
+                        .collect();
+                    start = weights_of(&decayed);
+                }
+            }
             let k = &numbers.k[at * d_k..(at + 1) * d_k];
             let v = &numbers.v[at * d_v..(at + 1) * d_v];
             let decay = numbers.log_decay[at].exp();
@@ -221,7 +234,10 @@ pub fn run(
             let d = gradient(&at_start[nodes.len()], v, &gates);
             let factors = factors(nodes, &start, &gains, &at_start, d);
             let mut step = numbers.step[at];
-            if let Some(cap) = scan.load_cap {
+            if let Form::ChunkStart {
+                load_cap: Some(cap),
+            } = scan.form
+            {
                 for token in &mut written {
                     token.left *= decay;
                 }

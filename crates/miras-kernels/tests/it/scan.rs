@@ -1,6 +1,6 @@
 //! The chunk-start scan under the affine bias.
 
-use miras_kernels::{Activation, Bias, Scan};
+use miras_kernels::{Activation, Bias, Form, Scan};
 
 use crate::case::{Case, Parts, memory, named};
 
@@ -47,7 +47,9 @@ impl Settings {
             keep_every: self.keep_every,
             anchored: self.anchored,
             momentum: self.momentum,
-            load_cap: self.load_cap,
+            form: Form::ChunkStart {
+                load_cap: self.load_cap,
+            },
         };
         Case::new(scan, nodes, self.parts, self.tokens, self.step)
     }
