@@ -33,7 +33,9 @@ fn mlp(depth: usize) -> (Program, Vec<[usize; 2]>) {
 }
 
 fn numbers(n: usize, size: f32) -> Vec<f32> {
-    (0..n).map(|at| (at as f32 * 12.9898).sin() * size).collect()
+    (0..n)
+        .map(|at| (at as f32 * 12.9898).sin() * size)
+        .collect()
 }
 
 /// The best of a few runs, in tokens a second.
@@ -87,7 +89,11 @@ fn measure(depth: usize, momentum: bool, keep_every: usize) {
         step: &step,
         log_momentum: if momentum { &log_momentum } else { &[] },
         weights: weights.iter().map(|map| &map[..]).collect(),
-        slots: slots.iter().take(if momentum { depth } else { 0 }).map(|map| &map[..]).collect(),
+        slots: slots
+            .iter()
+            .take(if momentum { depth } else { 0 })
+            .map(|map| &map[..])
+            .collect(),
         ..Inputs::default()
     };
     let of = OutputGradients {

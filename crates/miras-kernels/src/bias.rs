@@ -4,9 +4,10 @@ use pulp::{Simd, WithSimd};
 
 use crate::{
     Formula,
-    buffer::{Buffer, padded},
+    buffer::Buffer,
     math::V,
     rows::{self, vectorized, vectors, vectors_mut},
+    targets::Targets,
 };
 
 /// `∂ℓ/∂y` as a function of the output `y` and the value `v` of a token.
@@ -21,17 +22,6 @@ pub enum Bias {
     Formula(Formula),
 }
 
-/// What a bias looks at, a column for each token, and the values of its operations; or the
-/// gradients at these.
-pub(crate) struct Targets {
-    /// Tokens, padded.
-    pub(crate) width: usize,
-    pub(crate) v: Buffer,
-    pub(crate) gates: Vec<Buffer>,
-    /// Of a formula.
-    pub(crate) values: Vec<Buffer>,
-}
-
 impl Bias {
     /// How many gates it reads.
     pub fn gates(&self) -> usize {
@@ -43,21 +33,13 @@ impl Bias {
 
     /// Room for a chunk of so many tokens.
     pub(crate) fn targets(&self, d_v: usize, tokens: usize) -> Targets {
-        let v = Buffer::new(d_v, tokens);
-        let gates = vec![Buffer::row(tokens); self.gates()];
-        let width = padded(tokens);
-        let values = match self {
-            Self::Affine { .. } => Vec::new(),
-            Self::Formula(formula) => {
-                formula.widths(d_v).map(|rows| Buffer::rows(rows, tokens)).collect()
-            }
-        };
-        Targets {
-            width,
-            v,
-            gates,
-            values,
+        let mut targets = Targets::new(d_v, tokens);
+        if let Self::Formula(formula) = self {
+            targets.gates = vec![Buffer::row(tokens); formula.gates()];
+            let rows = formula.widths(d_v);
+            targets.values = rows.map(|rows| Buffer::rows(rows, tokens)).collect();
         }
+        targets
     }
 
     /// `d = ∂ℓ/∂y` of the first `tokens` columns.
@@ -93,8 +75,7 @@ impl Bias {
         match self {
             Self::Affine { slope } => affine_backward(simd, of_y, &mut of.v, *slope, t),
             Self::Formula(formula) => {
-                let all = [&mut of.v].into_iter().chain(&mut of.gates).chain(&mut of.values);
-                all.for_each(Buffer::clear);
+                of.clear();
                 let last = of.values.last_mut().expect("a formula has a value");
                 let len = last.len();
                 last.copy_from_slice(&t[..len]);

@@ -4,7 +4,6 @@ use pulp::Simd;
 
 use crate::{
     Inputs, Output, Scan,
-    bias::Targets,
     buffer::{Buffer, padded},
     cap::Steps,
     coefficients::Coefficients,
@@ -14,6 +13,7 @@ use crate::{
     solved::Solved,
     start::Start,
     state::{State, load, store},
+    targets::Targets,
 };
 
 /// All that is known of a chunk on the way forward. A thread has one and uses it again and again.
@@ -55,7 +55,9 @@ impl<'a> Chunk<'a> {
         let (program, width) = (&scan.program, padded(scan.chunk));
         let square = || Buffer::new(width, width);
         let maps = || program.maps.iter().map(|map| map.buffer());
-        let anchors: Vec<_> = maps().take(if scan.anchored { usize::MAX } else { 0 }).collect();
+        let anchors: Vec<_> = maps()
+            .take(if scan.anchored { usize::MAX } else { 0 })
+            .collect();
         let widest = program.widths.iter().copied().max().expect("the input");
         let wide = || Buffer::new(widest, width);
         Self {
@@ -68,8 +70,7 @@ impl<'a> Chunk<'a> {
             anchors,
             keys: Nodes::new(program, width, Keep::Curvature),
             d: values(program, width),
-            solved: (scan.exact())
-                .map(|(order, _)| Solved::new(order, scan.chunk, program.d_v())),
+            solved: (scan.exact()).map(|(order, _)| Solved::new(order, scan.chunk, program.d_v())),
             queries: Nodes::new(program, width, Keep::Slope),
             mask: square(),
             overlaps: program.maps.iter().map(|_| square()).collect(),
@@ -91,7 +92,7 @@ impl<'a> Chunk<'a> {
     ) -> (Output, Vec<State>) {
         let program = &scan.program;
         let mut states = [0; 2].map(|_| State::new(program, scan.momentum));
-        states[0].load(program, inputs);
+        states[0].load(program, &inputs.weights, &inputs.slots);
         self.start(inputs);
         let mut y = vec![0.0; inputs.step.len() * program.d_v()];
         let mut kept = Vec::new();
@@ -132,7 +133,7 @@ impl<'a> Chunk<'a> {
         state: &State,
         keep: Keep,
     ) {
-        let (scan, width) = (self.scan, self.width);
+        let scan = self.scan;
         let program = &scan.program;
         let tokens = n * scan.chunk..(n + 1) * scan.chunk;
         let momentum = (scan.momentum).then(|| &inputs.log_momentum[tokens.clone()]);
@@ -140,7 +141,10 @@ impl<'a> Chunk<'a> {
         self.coefficients.compute(simd, log_decay, momentum);
 
         let room = &mut self.room.values[0];
-        let (k, v) = (of_tokens(inputs.k, n, scan, program.d_k()), of_tokens(inputs.v, n, scan, program.d_v()));
+        let (k, v) = (
+            of_tokens(inputs.k, n, scan, program.d_k()),
+            of_tokens(inputs.v, n, scan, program.d_v()),
+        );
         rows::load_columns(simd, &mut self.keys.values[0], room, k, program.d_k());
         rows::load_columns(simd, &mut self.targets.v, room, v, program.d_v());
 
@@ -170,7 +174,11 @@ impl<'a> Chunk<'a> {
         for ((weights, anchor), state) in anchors.zip(&state.weights) {
             rows::sum(simd, weights, anchor, state);
         }
-        let weights = if scan.anchored { &self.anchored } else { &state.weights };
+        let weights = if scan.anchored {
+            &self.anchored
+        } else {
+            &state.weights
+        };
         self.keys.forward(simd, keep, &inputs.gains, |l, x, out| {
             let term = program.maps[l].forward(&weights[l], x);
             let size = [out.len() / width, width];
@@ -184,11 +192,12 @@ impl<'a> Chunk<'a> {
         let y = &self.keys.values[output];
         let targets = &mut self.targets;
         (scan.bias).gradient(simd, &mut self.d[output], y, targets, scan.chunk);
-        self.keys.pull(simd, &inputs.gains, &mut self.d, false, |at| {
-            let term = program.maps[at.map].backward(&weights[at.map], at.gradient);
-            let size = [at.into.len() / width, width];
-            product(simd, size, Band::Full, &[term], &mut Add(at.into));
-        });
+        self.keys
+            .pull(simd, &inputs.gains, &mut self.d, false, |at| {
+                let term = program.maps[at.map].backward(&weights[at.map], at.gradient);
+                let size = [at.into.len() / width, width];
+                product(simd, size, Band::Full, &[term], &mut Add(at.into));
+            });
 
         let features = program.features.iter().map(|x| &self.keys.values[*x]);
         self.steps.compute(simd, step, &self.coefficients, features);
@@ -198,13 +207,18 @@ impl<'a> Chunk<'a> {
     fn solve<S: Simd>(&mut self, simd: S, step: &[f32], state: &State, slope: f32) {
         let scan = self.scan;
         let k = &self.keys.values[0];
-        self.steps.compute(simd, step, &self.coefficients, std::iter::empty());
+        self.steps
+            .compute(simd, step, &self.coefficients, std::iter::empty());
         let solved = self.solved.as_mut().expect("the form is exact");
         solved.prepare(simd, k, &self.steps.theta, slope, &self.coefficients);
 
         let coefficients = [&*solved.carry, &*solved.share];
         let start = Start::new(scan, 0, state, &self.anchors, coefficients);
-        let [k, recalled] = self.keys.values.get_disjoint_mut([0, 1]).expect("a map has both");
+        let [k, recalled] = self
+            .keys
+            .values
+            .get_disjoint_mut([0, 1])
+            .expect("a map has both");
         start.forward(simd, recalled, k, None, &mut self.room.values);
         let (d, targets) = (&mut self.d[1], &mut self.targets);
         scan.bias.gradient(simd, d, recalled, targets, scan.chunk);
@@ -213,7 +227,11 @@ impl<'a> Chunk<'a> {
 
     /// The weights at the start of the chunk.
     pub(crate) fn weights<'b>(&'b self, state: &'b State) -> &'b [Buffer] {
-        if self.scan.anchored { &self.anchored } else { &state.weights }
+        if self.scan.anchored {
+            &self.anchored
+        } else {
+            &state.weights
+        }
     }
 
     /// The outputs of the chunk, from the state it begins in.
@@ -243,7 +261,13 @@ impl<'a> Chunk<'a> {
         rows::scale_rows(simd, mask, &coefficients.turned_writes, &room.row);
 
         let q = of_tokens(inputs.q, n, scan, program.d_k());
-        rows::load_columns(simd, &mut queries.values[0], &mut room.values[0], q, program.d_k());
+        rows::load_columns(
+            simd,
+            &mut queries.values[0],
+            &mut room.values[0],
+            q,
+            program.d_k(),
+        );
         queries.forward(simd, keep, &inputs.gains, |l, z, out| {
             let map = program.maps[l];
             let overlap = transposed((&keys.values[map.x], width), z);

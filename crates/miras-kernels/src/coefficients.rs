@@ -150,8 +150,8 @@ impl Coefficients {
             share += of.share[t];
             persisted += share;
             let before = |x: &[f32], first: f32| if t == 0 { first } else { x[t - 1] };
-            let mut of_decay = of.decay[t]
-                + carry * before(&self.carry, 1.0) + share * before(&self.share, 0.0);
+            let mut of_decay =
+                of.decay[t] + carry * before(&self.carry, 1.0) + share * before(&self.share, 0.0);
             let mut of_persist = of.persist[t] + persisted * before(&self.persisted, 1.0);
             carry *= decay;
             share *= decay;

@@ -5,9 +5,9 @@ use std::fmt;
 use pulp::{Simd, WithSimd};
 
 use crate::{
-    bias::Targets,
     math::V,
     rows::{self, vectorized, vectors, vectors_mut},
+    targets::Targets,
 };
 
 /// The gradient of an inner loss, `∂ℓ/∂y`, as operations in order; the last one gives it.
@@ -248,9 +248,8 @@ impl Unary {
             Self::Scale(c) => x * c,
             Self::Shift(c) => x + c,
             Self::Square => x * x,
-            Self::Power(p) if p == 0.5 => x.sqrt(),
+            Self::Sqrt | Self::Power(0.5) => x.sqrt(),
             Self::Power(p) => (x.ln() * p).exp(),
-            Self::Sqrt => x.sqrt(),
             Self::Recip => x.recip(),
             Self::Tanh => x.tanh(),
             Self::Exp => x.exp(),

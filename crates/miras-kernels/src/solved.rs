@@ -12,12 +12,12 @@
 use pulp::{Simd, WithSimd};
 
 use crate::{
+    Order,
     buffer::{Buffer, padded},
     coefficients::{CoefficientGradients, Coefficients},
     math::V,
     product::{Add, Band, SetMasked, Unmask, product, times, transposed},
     rows::{self, vectorized, vectors, vectors_mut},
-    scan::Order,
 };
 
 /// The system of a chunk.
@@ -109,7 +109,13 @@ impl Solved {
             out: &mut self.coupling,
             by: &self.mask,
         };
-        product(simd, [width; 2], Band::Full, &[transposed((k, width), k)], &mut sink);
+        product(
+            simd,
+            [width; 2],
+            Band::Full,
+            &[transposed((k, width), k)],
+            &mut sink,
+        );
     }
 
     /// Solves: `d` holds what does not depend on other gradients, then the gradients, a column for
@@ -171,7 +177,13 @@ impl Solved {
             masked: overlap,
             by_gradient: mask,
         };
-        product(simd, [width; 2], Band::Full, &[transposed((of, width), d)], &mut sink);
+        product(
+            simd,
+            [width; 2],
+            Band::Full,
+            &[transposed((of, width), d)],
+            &mut sink,
+        );
         rows::transpose(simd, turned, overlap, width);
         let terms = [
             times((k, width), overlap).within(Band::Lower),

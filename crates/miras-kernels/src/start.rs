@@ -105,13 +105,25 @@ impl<'a> Start<'a> {
                 with: z,
                 dots: of_by,
             };
-            product(simd, size, Band::Full, &[map.backward(matrix, of_out)], &mut sink);
+            product(
+                simd,
+                size,
+                Band::Full,
+                &[map.backward(matrix, of_out)],
+                &mut sink,
+            );
             rows::scale_rows(simd, scaled, turned, by);
             let term = times((left, width), scaled);
             product(simd, map.size(), Band::Full, &[term], &mut Add(of_matrix));
         }
         if let (Some(anchor), Some(of_anchor)) = (self.anchor, of.anchor) {
-            product(simd, size, Band::Full, &[map.backward(anchor, of_out)], &mut Add(of_z));
+            product(
+                simd,
+                size,
+                Band::Full,
+                &[map.backward(anchor, of_out)],
+                &mut Add(of_z),
+            );
             let term = times((left, width), turned);
             product(simd, map.size(), Band::Full, &[term], &mut Add(of_anchor));
         }

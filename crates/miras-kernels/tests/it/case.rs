@@ -6,21 +6,21 @@ use miras_random::Stream;
 use crate::reference::{Gradient, Numbers, Outcome, run};
 
 /// A scan, its inputs, and the weights of a sum over all that comes out.
-pub struct Case {
-    pub scan: Scan,
-    pub nodes: Vec<Node>,
-    pub memories: usize,
-    pub numbers: Numbers,
-    pub loss: Outcome,
+pub(crate) struct Case {
+    pub(crate) scan: Scan,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) memories: usize,
+    pub(crate) numbers: Numbers,
+    pub(crate) loss: Outcome,
 }
 
 /// What a memory is made of.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Parts {
-    pub depth: usize,
-    pub norm: bool,
-    pub residual: bool,
-    pub gated: bool,
+pub(crate) struct Parts {
+    pub(crate) depth: usize,
+    pub(crate) norm: bool,
+    pub(crate) residual: bool,
+    pub(crate) gated: bool,
 }
 
 const D: usize = 24;
@@ -42,12 +42,14 @@ impl Parts {
             at if at == self.depth => d_v,
             _ => HIDDEN,
         };
-        (0..self.depth).map(|map| [width(map), width(map + 1)]).collect()
+        (0..self.depth)
+            .map(|map| [width(map), width(map + 1)])
+            .collect()
     }
 }
 
 /// A memory from `D` features to `D`, or to 20 where there is no residual.
-pub fn memory(parts: Parts, kind: Activation) -> (Program, Vec<Node>) {
+pub(crate) fn memory(parts: Parts, kind: Activation) -> (Program, Vec<Node>) {
     let mut nodes = Vec::new();
     let mut push = |node| {
         nodes.push(node);
@@ -97,7 +99,13 @@ impl Draw {
 
 impl Case {
     /// Unit keys and queries, decays down to 0.9, momenta up to 0.8, steps up to `step`.
-    pub fn new(scan: Scan, nodes: Vec<Node>, parts: Parts, tokens: usize, step: f64) -> Self {
+    pub(crate) fn new(
+        scan: Scan,
+        nodes: Vec<Node>,
+        parts: Parts,
+        tokens: usize,
+        step: f64,
+    ) -> Self {
         let maps = parts.maps();
         let memories = 2;
         let n = memories * tokens;
@@ -107,7 +115,9 @@ impl Case {
             let mut x = x;
             for row in x.chunks_exact_mut(d_k) {
                 let norm = row.iter().map(|x| x * x).sum::<f64>().sqrt();
-                row.iter_mut().for_each(|x| *x = f64::from((*x / norm) as f32));
+                for x in row {
+                    *x = f64::from((*x / norm) as f32);
+                }
             }
             x
         };
@@ -127,8 +137,14 @@ impl Case {
             v: draw.normal(n * d_v, 0.5),
             log_decay: draw.between(n, -0.1, 0.0),
             step: draw.between(n, 0.1 * step, step),
-            log_momentum: if scan.momentum { draw.between(n, -1.5, -0.2) } else { Vec::new() },
-            bias_gates: (0..scan.bias.gates()).map(|_| draw.between(n, 0.3, 1.2)).collect(),
+            log_momentum: if scan.momentum {
+                draw.between(n, -1.5, -0.2)
+            } else {
+                Vec::new()
+            },
+            bias_gates: (0..scan.bias.gates())
+                .map(|_| draw.between(n, 0.3, 1.2))
+                .collect(),
             gains: (scan.program.gains().iter())
                 .map(|d| draw.between(memories * d, 0.1, 0.4))
                 .collect(),
@@ -155,13 +171,13 @@ impl Case {
     }
 
     /// What the operation gives.
-    pub fn forward(&self) -> Output {
+    pub(crate) fn forward(&self) -> Output {
         let numbers = Single::of(&self.numbers);
         self.scan.forward(&numbers.inputs(), true)
     }
 
     /// Its gradients of the loss.
-    pub fn backward(&self) -> Gradients {
+    pub(crate) fn backward(&self) -> Gradients {
         let numbers = Single::of(&self.numbers);
         let output = self.scan.forward(&numbers.inputs(), true);
         let y = single(&self.loss.y);
@@ -177,10 +193,9 @@ impl Case {
 
     /// Compares outputs, states and all gradients with those of the reference under `gradient`, and
     /// gives back what the reference gave.
-    pub fn check(&self, name: &str, gradient: Gradient<'_>) -> Outcome {
-        let reference = |numbers: &Numbers| {
-            run(&self.scan, &self.nodes, self.memories, numbers, gradient)
-        };
+    pub(crate) fn check(&self, name: &str, gradient: Gradient<'_>) -> Outcome {
+        let reference =
+            |numbers: &Numbers| run(&self.scan, &self.nodes, self.memories, numbers, gradient);
         let expected = reference(&self.numbers);
         let output = self.forward();
         near(&format!("{name}: y"), &output.y, &expected.y);
@@ -201,7 +216,11 @@ impl Case {
         };
         let mut draw = Draw(Stream::new(8, name, &[]));
         for (at, (what, gradient)) in named(&gradients).into_iter().enumerate() {
-            let size = gradient.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+            let size = gradient
+                .iter()
+                .map(|x| f64::from(*x).powi(2))
+                .sum::<f64>()
+                .sqrt();
             assert!(size > 0.0, "{name}: no gradient of {what}");
             for _ in 0..2 {
                 let direction = draw.normal(gradient.len(), 1.0);
@@ -219,7 +238,10 @@ impl Case {
                     .map(|(a, b)| f64::from(*a) * b)
                     .sum();
                 let error = (ours - theirs).abs() / size;
-                assert!(error < GRADIENT_ERROR, "{name}: gradient of {what} off by {error:e}");
+                assert!(
+                    error < GRADIENT_ERROR,
+                    "{name}: gradient of {what} off by {error:e}"
+                );
             }
         }
         expected
@@ -273,7 +295,7 @@ fn arrays(numbers: &mut Numbers) -> Vec<(&'static str, &mut Vec<f64>)> {
 }
 
 /// All gradients by name.
-pub fn named(gradients: &Gradients) -> Vec<(&'static str, &Vec<f32>)> {
+pub(crate) fn named(gradients: &Gradients) -> Vec<(&'static str, &Vec<f32>)> {
     let mut all = vec![
         ("q", &gradients.q),
         ("k", &gradients.k),
@@ -326,8 +348,8 @@ impl Single {
 
     fn inputs(&self) -> Inputs<'_> {
         let [q, k, v, log_decay, step, log_momentum] = self.one.each_ref().map(|x| &x[..]);
-        let [bias_gates, weights, slots, anchors, gains] = (self.maps.each_ref())
-            .map(|all| all.iter().map(|x| &x[..]).collect());
+        let [bias_gates, weights, slots, anchors, gains] =
+            (self.maps.each_ref()).map(|all| all.iter().map(|x| &x[..]).collect());
         Inputs {
             q,
             k,

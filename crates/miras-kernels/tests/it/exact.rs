@@ -65,11 +65,13 @@ fn both_orders_are_the_recurrence() {
         for (momentum, anchored) in [(false, false), (false, true), (true, false), (true, true)] {
             Settings {
                 order,
-                momentum,
                 anchored,
+                momentum,
                 ..Settings::default()
             }
-            .check(&format!("{order:?}, momentum {momentum}, anchored {anchored}"));
+            .check(&format!(
+                "{order:?}, momentum {momentum}, anchored {anchored}"
+            ));
         }
     }
 }

@@ -200,8 +200,14 @@ fn the_others() {
 #[test]
 fn what_is_no_formula_is_refused() {
     for (ops, message) in [
-        (&[Op::Unary(Unary::Tanh, 0)][..], "operation 0 needs value 0 before it is made"),
-        (&[Op::Gate(0)], "the last operation has no number for each feature"),
+        (
+            &[Op::Unary(Unary::Tanh, 0)][..],
+            "operation 0 needs value 0 before it is made",
+        ),
+        (
+            &[Op::Gate(0)],
+            "the last operation has no number for each feature",
+        ),
         (&[], "the last operation has no number for each feature"),
     ] {
         assert_eq!(Formula::new(ops).unwrap_err().to_string(), message);

@@ -4,34 +4,37 @@ use miras_kernels::{Activation, Form, Node, Order, Scan};
 
 /// Inputs of `g` memories, in the layouts of `miras_kernels::Inputs`.
 #[derive(Debug, Clone, Default)]
-pub struct Numbers {
-    pub q: Vec<f64>,
-    pub k: Vec<f64>,
-    pub v: Vec<f64>,
-    pub log_decay: Vec<f64>,
-    pub step: Vec<f64>,
-    pub log_momentum: Vec<f64>,
-    pub bias_gates: Vec<Vec<f64>>,
-    pub weights: Vec<Vec<f64>>,
-    pub slots: Vec<Vec<f64>>,
-    pub anchors: Vec<Vec<f64>>,
-    pub gains: Vec<Vec<f64>>,
+pub(crate) struct Numbers {
+    pub(crate) q: Vec<f64>,
+    pub(crate) k: Vec<f64>,
+    pub(crate) v: Vec<f64>,
+    pub(crate) log_decay: Vec<f64>,
+    pub(crate) step: Vec<f64>,
+    pub(crate) log_momentum: Vec<f64>,
+    pub(crate) bias_gates: Vec<Vec<f64>>,
+    pub(crate) weights: Vec<Vec<f64>>,
+    pub(crate) slots: Vec<Vec<f64>>,
+    pub(crate) anchors: Vec<Vec<f64>>,
+    pub(crate) gains: Vec<Vec<f64>>,
 }
 
 /// What comes out, and how many tokens were capped.
 #[derive(Debug, Default)]
-pub struct Outcome {
-    pub y: Vec<f64>,
-    pub weights: Vec<Vec<f64>>,
-    pub slots: Vec<Vec<f64>>,
-    pub capped: usize,
+pub(crate) struct Outcome {
+    pub(crate) y: Vec<f64>,
+    pub(crate) weights: Vec<Vec<f64>>,
+    pub(crate) slots: Vec<Vec<f64>>,
+    pub(crate) capped: usize,
 }
 
 /// `x W` with `W [d_in, d_out]`.
 fn through(x: &[f64], weights: &[f64]) -> Vec<f64> {
     let d_out = weights.len() / x.len();
     let column = |o: usize| {
-        let products = x.iter().enumerate().map(|(i, x)| x * weights[i * d_out + o]);
+        let products = x
+            .iter()
+            .enumerate()
+            .map(|(i, x)| x * weights[i * d_out + o]);
         products.sum()
     };
     (0..d_out).map(column).collect()
@@ -168,11 +171,19 @@ struct Written {
     left: f64,
 }
 
+/// The load of the last token.
+fn load(written: &[Written]) -> f64 {
+    let own = &written[written.len() - 1].features;
+    (written.iter())
+        .map(|token| dot(&token.features, own).abs() * token.share * token.left)
+        .sum()
+}
+
 /// The gradient of a bias from `y`, `v` and the gates of a token.
-pub type Gradient<'a> = &'a dyn Fn(&[f64], &[f64], &[f64]) -> Vec<f64>;
+pub(crate) type Gradient<'a> = &'a dyn Fn(&[f64], &[f64], &[f64]) -> Vec<f64>;
 
 /// What a memory does, as the recurrence states it.
-pub fn run(
+pub(crate) fn run(
     scan: &Scan,
     nodes: &[Node],
     memories: usize,
@@ -188,19 +199,20 @@ pub fn run(
             all[g * len..(g + 1) * len].to_vec()
         };
         let mut state: Vec<Vec<f64>> = numbers.weights.iter().map(part).collect();
-        let mut slots: Vec<Vec<f64>> = match scan.momentum {
-            true => numbers.slots.iter().map(part).collect(),
-            false => state.iter().map(|map| vec![0.0; map.len()]).collect(),
+        let mut slots: Vec<Vec<f64>> = if scan.momentum {
+            numbers.slots.iter().map(part).collect()
+        } else {
+            state.iter().map(|map| vec![0.0; map.len()]).collect()
         };
         let anchors: Vec<Vec<f64>> = numbers.anchors.iter().map(part).collect();
         let gains: Vec<Vec<f64>> = numbers.gains.iter().map(part).collect();
         let gains: Vec<&[f64]> = gains.iter().map(|gain| &gain[..]).collect();
         let weights_of = |state: &[Vec<f64>]| -> Vec<Vec<f64>> {
-            match scan.anchored {
-                true => (state.iter().zip(&anchors))
-                    .map(|(a, b)| both(a, b, |a, b| a + b))
-                    .collect(),
-                false => state.to_vec(),
+            if scan.anchored {
+                let both = |(a, b): (&Vec<f64>, &Vec<f64>)| both(a, b, |a, b| a + b);
+                state.iter().zip(&anchors).map(both).collect()
+            } else {
+                state.to_vec()
             }
         };
         let mut start = Vec::new();
@@ -246,11 +258,7 @@ pub fn run(
                     share: step / (1.0 - momentum).max(1e-3),
                     left: 1.0,
                 });
-                let own = &written[written.len() - 1].features;
-                let load: f64 = (written.iter())
-                    .map(|token| dot(&token.features, own).abs() * token.share * token.left)
-                    .sum();
-                let excess = (load / f64::from(cap)).max(1.0);
+                let excess = (load(&written) / f64::from(cap)).max(1.0);
                 outcome.capped += usize::from(excess > 1.0);
                 step /= excess * excess;
             }

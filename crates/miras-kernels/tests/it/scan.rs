@@ -57,9 +57,8 @@ impl Settings {
     /// How many tokens were capped.
     fn check(&self, name: &str) -> usize {
         let slope = f64::from(self.slope);
-        let gradient = |y: &[f64], v: &[f64], _: &[f64]| {
-            y.iter().zip(v).map(|(y, v)| slope * y - v).collect()
-        };
+        let gradient =
+            |y: &[f64], v: &[f64], _: &[f64]| y.iter().zip(v).map(|(y, v)| slope * y - v).collect();
         self.case().check(name, &gradient).capped
     }
 }
@@ -137,7 +136,12 @@ fn the_dot_product_is_the_recurrence() {
 
 #[test]
 fn capped_steps_are_those_of_the_recurrence() {
-    for (deep, momentum, cap) in [(1, true, 0.6), (1, false, 0.6), (2, false, 0.15), (2, true, 0.15)] {
+    for (deep, momentum, cap) in [
+        (1, true, 0.6),
+        (1, false, 0.6),
+        (2, false, 0.15),
+        (2, true, 0.15),
+    ] {
         let parts = depth(deep);
         let capped = Settings {
             parts,
@@ -153,7 +157,15 @@ fn capped_steps_are_those_of_the_recurrence() {
 
 #[test]
 fn any_length_of_chunks_and_stretches_is_the_recurrence() {
-    for (chunk, tokens, keep_every) in [(16, 48, 1), (16, 48, 3), (12, 60, 2), (1, 3, 1), (37, 74, 4), (64, 64, 1), (80, 80, 1)] {
+    for (chunk, tokens, keep_every) in [
+        (16, 48, 1),
+        (16, 48, 3),
+        (12, 60, 2),
+        (1, 3, 1),
+        (37, 74, 4),
+        (64, 64, 1),
+        (80, 80, 1),
+    ] {
         Settings {
             chunk,
             tokens,

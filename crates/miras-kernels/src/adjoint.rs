@@ -4,7 +4,6 @@ use pulp::Simd;
 
 use crate::{
     Gradients, Inputs, OutputGradients, Scan,
-    bias::Targets,
     buffer::{Buffer, padded},
     cap::Bent,
     chunk::{Chunk, minus, minus_product, of_tokens},
@@ -14,7 +13,8 @@ use crate::{
     rows,
     solved::SolvedGradients,
     start::{Start, StartGradients},
-    state::{State, load, store},
+    state::{State, store},
+    targets::Targets,
 };
 
 /// Gradients on the way back. A thread has one and uses it again and again.
@@ -63,7 +63,9 @@ impl Adjoint {
         Self {
             states: vec![state.clone(); scan.keep_every],
             state,
-            anchors: maps().take(if scan.anchored { usize::MAX } else { 0 }).collect(),
+            anchors: maps()
+                .take(if scan.anchored { usize::MAX } else { 0 })
+                .collect(),
             of_queries: values(program, width),
             of_keys: values(program, width),
             of_d: values(program, width),
@@ -105,16 +107,17 @@ impl Adjoint {
             gains: inputs.gains.iter().map(|gain| zeros(gain)).collect(),
             ..Gradients::default()
         };
-        let clear = |maps: &mut [Buffer]| maps.iter_mut().for_each(Buffer::clear);
-        clear(&mut self.state.weights);
-        clear(&mut self.state.slots);
-        clear(&mut self.anchors);
-        load(&mut self.state.weights, program, &of.weights);
-        load(&mut self.state.slots, program, &of.slots);
+        self.anchors.iter_mut().for_each(Buffer::clear);
+        self.state.clear();
+        self.state.load(program, &of.weights, &of.slots);
         chunk.start(inputs);
 
         let chunks = inputs.step.len() / scan.chunk;
-        assert_eq!(kept.len(), chunks.div_ceil(scan.keep_every), "states of the tape");
+        assert_eq!(
+            kept.len(),
+            chunks.div_ceil(scan.keep_every),
+            "states of the tape"
+        );
         for (stretch, start) in kept.iter().enumerate().rev() {
             let first = stretch * scan.keep_every;
             let last = chunks.min(first + scan.keep_every) - 1;
@@ -184,17 +187,21 @@ impl Adjoint {
         );
         if chunk.steps.is_capped() {
             for x in &program.features {
-                self.bent.pull(simd, &mut self.of_keys[*x], &chunk.keys.values[*x]);
+                self.bent
+                    .pull(simd, &mut self.of_keys[*x], &chunk.keys.values[*x]);
             }
         }
         let mut of_gains: Vec<_> = out.gains.iter_mut().map(|gain| &mut gain[..]).collect();
-        chunk.queries.pull_gains(simd, &self.of_queries, &mut of_gains);
+        chunk
+            .queries
+            .pull_gains(simd, &self.of_queries, &mut of_gains);
         if scan.exact().is_none() {
             self.at_start(simd, inputs, chunk, state, &mut of_gains);
         }
-        let of_log_momentum = match scan.momentum {
-            true => &mut out.log_momentum[tokens.clone()],
-            false => &mut [],
+        let of_log_momentum = if scan.momentum {
+            &mut out.log_momentum[tokens.clone()]
+        } else {
+            &mut []
         };
         for (to, from) in out.bias_gates.iter_mut().zip(&self.of_targets.gates) {
             to[tokens.clone()].copy_from_slice(&from[..scan.chunk]);
@@ -242,9 +249,20 @@ impl Adjoint {
             product(simd, size_in, Band::Full, &[term], &mut sink);
             rows::scale_columns(simd, written, x, by_writes);
             let through_weights = map.forward(of_weights, written);
-            rows::add_dot(simd, &mut self.coefficients.carry[last], of_weights, &state.weights[l]);
+            rows::add_dot(
+                simd,
+                &mut self.coefficients.carry[last],
+                of_weights,
+                &state.weights[l],
+            );
             if !scan.momentum {
-                product(simd, size_out, Band::Full, &[through_weights], &mut Add(of_d));
+                product(
+                    simd,
+                    size_out,
+                    Band::Full,
+                    &[through_weights],
+                    &mut Add(of_d),
+                );
                 rows::scale(simd, of_weights, end.carry);
                 continue;
             }
@@ -290,41 +308,55 @@ impl Adjoint {
             room,
             ..
         } = self;
-        chunk.queries.pull(simd, &inputs.gains, of_queries, true, |at| {
-            let (l, map) = (at.map, scan.program.maps[at.map]);
-            let (z, of_out) = (&*chunk.queries.values[at.x], at.gradient);
-            let (x, d) = (&*chunk.keys.values[map.x], &*chunk.d[map.out]);
-            let [size_in, size_out] = [x, d].map(|columns| [columns.len() / width, width]);
+        chunk
+            .queries
+            .pull(simd, &inputs.gains, of_queries, true, |at| {
+                let (l, map) = (at.map, scan.program.maps[at.map]);
+                let (z, of_out) = (&*chunk.queries.values[at.x], at.gradient);
+                let (x, d) = (&*chunk.keys.values[map.x], &*chunk.d[map.out]);
+                let [size_in, size_out] = [x, d].map(|columns| [columns.len() / width, width]);
 
-            let coefficients = [&*chunk.coefficients.carry, &*chunk.coefficients.share];
-            let start = Start::new(scan, l, state, &chunk.anchors, coefficients);
-            let of_start = StartGradients {
-                carry: &mut of.carry,
-                share: &mut of.share,
-                weights: &mut of_state.weights[l],
-                slots: of_state.slots.get_mut(l),
-                anchor: of_anchors.get_mut(l),
-            };
-            start.backward(simd, of_out, z, at.into, of_start, &mut room.values);
+                let coefficients = [&*chunk.coefficients.carry, &*chunk.coefficients.share];
+                let start = Start::new(scan, l, state, &chunk.anchors, coefficients);
+                let of_start = StartGradients {
+                    carry: &mut of.carry,
+                    share: &mut of.share,
+                    weights: &mut of_state.weights[l],
+                    slots: of_state.slots.get_mut(l),
+                    anchor: of_anchors.get_mut(l),
+                };
+                start.backward(simd, of_out, z, at.into, of_start, &mut room.values);
 
-            let [of_overlap, turned] = &mut room.squares;
-            let mut sink = Unmask {
-                sums: &chunk.overlaps[l],
-                by: &chunk.mask,
-                masked: of_overlap,
-                by_gradient: of_mask,
-            };
-            let term = transposed((d, width), of_out);
-            product(simd, [width; 2], Band::Upper, &[term], &mut sink);
-            let term = times((x, width), of_overlap).within(Band::Upper);
-            product(simd, size_in, Band::Full, &[term], &mut Add(at.into));
-            rows::transpose(simd, turned, of_overlap, width);
-            let term = times((z, width), turned).within(Band::Lower);
-            product(simd, size_in, Band::Full, &[term], &mut Add(&mut of_keys[map.x]));
-            rows::transpose(simd, turned, &chunk.couplings[l], width);
-            let term = times((of_out, width), turned).within(Band::Lower);
-            product(simd, size_out, Band::Full, &[term], &mut Add(&mut of_d[map.out]));
-        });
+                let [of_overlap, turned] = &mut room.squares;
+                let mut sink = Unmask {
+                    sums: &chunk.overlaps[l],
+                    by: &chunk.mask,
+                    masked: of_overlap,
+                    by_gradient: of_mask,
+                };
+                let term = transposed((d, width), of_out);
+                product(simd, [width; 2], Band::Upper, &[term], &mut sink);
+                let term = times((x, width), of_overlap).within(Band::Upper);
+                product(simd, size_in, Band::Full, &[term], &mut Add(at.into));
+                rows::transpose(simd, turned, of_overlap, width);
+                let term = times((z, width), turned).within(Band::Lower);
+                product(
+                    simd,
+                    size_in,
+                    Band::Full,
+                    &[term],
+                    &mut Add(&mut of_keys[map.x]),
+                );
+                rows::transpose(simd, turned, &chunk.couplings[l], width);
+                let term = times((of_out, width), turned).within(Band::Lower);
+                product(
+                    simd,
+                    size_out,
+                    Band::Full,
+                    &[term],
+                    &mut Add(&mut of_d[map.out]),
+                );
+            });
     }
 
     /// From the mask to steps and coefficients.
@@ -349,12 +381,28 @@ impl Adjoint {
             panic!("the form is exact");
         };
         of.clear();
-        let [of_k, of_recalled] = self.of_keys.get_disjoint_mut([0, 1]).expect("a map has both");
+        let [of_k, of_recalled] = self
+            .of_keys
+            .get_disjoint_mut([0, 1])
+            .expect("a map has both");
         let (k, of_d) = (&chunk.keys.values[0], &mut self.of_d[1]);
         solved.backward(simd, of_d, &chunk.d[1], k, of, of_k);
         let of_targets = &mut self.of_targets;
-        (scan.bias).backward(simd, of_recalled, of_targets, of_d, &chunk.targets, scan.chunk);
-        let start = Start::new(scan, 0, state, &chunk.anchors, [&solved.carry, &solved.share]);
+        (scan.bias).backward(
+            simd,
+            of_recalled,
+            of_targets,
+            of_d,
+            &chunk.targets,
+            scan.chunk,
+        );
+        let start = Start::new(
+            scan,
+            0,
+            state,
+            &chunk.anchors,
+            [&solved.carry, &solved.share],
+        );
         let of_start = StartGradients {
             carry: &mut of.carry,
             share: &mut of.share,
@@ -389,11 +437,19 @@ impl Adjoint {
             ..
         } = self;
         let gains = &inputs.gains;
-        chunk.keys.push(simd, gains, &chunk.d, of_d, of_keys, of_gains, |l, t, out| {
-            let term = program.maps[l].forward(&weights[l], t);
-            let size = [out.len() / width, width];
-            product(simd, size, Band::Full, &[term], &mut Add(out));
-        });
+        chunk.keys.push(
+            simd,
+            gains,
+            &chunk.d,
+            of_d,
+            of_keys,
+            of_gains,
+            |l, t, out| {
+                let term = program.maps[l].forward(&weights[l], t);
+                let size = [out.len() / width, width];
+                product(simd, size, Band::Full, &[term], &mut Add(out));
+            },
+        );
         let output = program.output();
         let (of_y, t) = (&mut of_keys[output], &of_d[output]);
         (scan.bias).backward(simd, of_y, of_targets, t, &chunk.targets, scan.chunk);
@@ -414,7 +470,7 @@ impl Adjoint {
                 rows::transpose(simd, turned_back, right, width);
                 terms[1] = times((left, width), turned_back);
             }
-            let terms = &terms[..1 + usize::from(goes_back)];
+            let terms = &terms[..=usize::from(goes_back)];
             let into = &mut *of_state.weights[l];
             if scan.anchored {
                 let gradient = &mut room.map[..into.len()];
