@@ -53,6 +53,7 @@ impl Scan {
         of: &OutputGradients<'_>,
     ) -> Gradients {
         let memories = self.check(inputs);
+        self.check_output(of, memories, inputs.step.len());
         assert_eq!(tape.memories.len(), memories, "memories of the tape");
         let all = (0..memories).into_par_iter().map_init(
             || (Chunk::new(self), Adjoint::new(self)),
@@ -135,3 +136,7 @@ fn join(all: &mut Vec<Vec<f32>>, more: Vec<Vec<f32>>) {
         all.extend(more);
     }
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! The description of the operation.
 
-use crate::{Bias, Inputs, Program};
+use crate::{Bias, Inputs, OutputGradients, Program};
 
 /// The inner loop of `g` memories over whole chunks.
 ///
@@ -83,58 +83,72 @@ impl Scan {
         }
     }
 
-    /// How many memories there are.
+    /// How many memories there are, if all sizes fit.
     pub(crate) fn check(&self, inputs: &Inputs<'_>) -> usize {
         let program = &self.program;
-        let first = program.maps[0];
+        assert!(self.chunk > 0, "a chunk has a token");
+        assert!(self.keep_every > 0, "the first state is kept");
         assert!(
             self.exact().is_none() || program.is_linear(),
             "exact gradients are solved for in a matrix alone"
         );
-        let memories = inputs.weights[0].len() / (first.d_in * first.d_out);
         let tokens = inputs.step.len();
+        let momenta = if self.momentum { tokens } else { 0 };
+        for (name, len, expected) in [
+            ("queries", inputs.q.len(), tokens * program.d_k()),
+            ("keys", inputs.k.len(), tokens * program.d_k()),
+            ("values", inputs.v.len(), tokens * program.d_v()),
+            ("decays", inputs.log_decay.len(), tokens),
+            ("momenta", inputs.log_momentum.len(), momenta),
+            (
+                "gates of the bias",
+                inputs.bias_gates.len(),
+                self.bias.gates(),
+            ),
+            ("gains", inputs.gains.len(), program.gains.len()),
+        ] {
+            assert_eq!(len, expected, "{name}");
+        }
+
+        let first = program.maps[0];
+        let memories = inputs.weights[0].len() / (first.d_in * first.d_out);
         assert!(memories > 0, "there is no memory");
         assert!(
             tokens.is_multiple_of(memories * self.chunk),
             "{tokens} tokens of {memories} memories are no whole chunks of {}",
             self.chunk
         );
-        let optional = |is_there: bool, n: usize| if is_there { n } else { 0 };
-        for (name, len, expected) in [
-            ("queries", inputs.q.len(), tokens * program.d_k()),
-            ("keys", inputs.k.len(), tokens * program.d_k()),
-            ("values", inputs.v.len(), tokens * program.d_v()),
-            ("decays", inputs.log_decay.len(), tokens),
-            (
-                "momenta",
-                inputs.log_momentum.len(),
-                optional(self.momentum, tokens),
-            ),
-        ] {
-            assert_eq!(len, expected, "{name}");
-        }
-        for (name, is_there, maps) in [
-            ("weights", true, &inputs.weights),
-            ("slots", self.momentum, &inputs.slots),
-            ("anchors", self.anchored, &inputs.anchors),
-        ] {
-            assert_eq!(maps.len(), optional(is_there, program.maps.len()), "{name}");
-            for (map, numbers) in program.maps.iter().zip(maps) {
-                assert_eq!(numbers.len(), memories * map.d_in * map.d_out, "{name}");
-            }
-        }
-        assert_eq!(
-            inputs.bias_gates.len(),
-            self.bias.gates(),
-            "gates of the bias"
-        );
+        self.check_maps("weights", true, &inputs.weights, memories);
+        self.check_maps("slots", self.momentum, &inputs.slots, memories);
+        self.check_maps("anchors", self.anchored, &inputs.anchors, memories);
         for gate in &inputs.bias_gates {
-            assert_eq!(gate.len(), tokens, "gates of the bias");
+            assert_eq!(gate.len(), tokens, "a gate of the bias");
         }
-        assert_eq!(inputs.gains.len(), program.gains.len(), "gains");
         for (gain, d) in inputs.gains.iter().zip(&program.gains) {
-            assert_eq!(gain.len(), memories * d, "gains");
+            assert_eq!(gain.len(), memories * d, "a gain");
         }
         memories
+    }
+
+    /// Panics unless gradients at the outputs of so many memories and tokens fit.
+    pub(crate) fn check_output(&self, of: &OutputGradients<'_>, memories: usize, tokens: usize) {
+        assert_eq!(
+            of.y.len(),
+            tokens * self.program.d_v(),
+            "gradients at outputs"
+        );
+        for (name, maps) in [("weights", &of.weights), ("slots", &of.slots)] {
+            let is_there = !maps.is_empty();
+            self.check_maps(&format!("gradients at {name}"), is_there, maps, memories);
+        }
+    }
+
+    fn check_maps(&self, name: &str, is_there: bool, maps: &[&[f32]], memories: usize) {
+        let program = &self.program;
+        let count = if is_there { program.maps.len() } else { 0 };
+        assert_eq!(maps.len(), count, "{name}");
+        for (map, numbers) in program.maps.iter().zip(maps) {
+            assert_eq!(numbers.len(), memories * map.d_in * map.d_out, "{name}");
+        }
     }
 }

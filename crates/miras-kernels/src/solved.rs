@@ -128,8 +128,10 @@ impl Solved {
             let (before, after) = self.rows.split_at_mut(first * columns);
             let here = &mut after[..BLOCK * columns];
             let coupling = &self.coupling[first * width..];
-            let term = times((coupling, width), before).to_depth(first);
-            product(simd, [BLOCK, columns], Band::Full, &[term], &mut Add(here));
+            if first > 0 {
+                let term = times((coupling, width), before).to_depth(first);
+                product(simd, [BLOCK, columns], Band::Full, &[term], &mut Add(here));
+            }
             finish(simd, here, &coupling[first..], width);
         }
         rows::transpose(simd, d, &self.rows, columns);

@@ -15,32 +15,46 @@ pub(crate) struct Case {
 }
 
 /// What a memory is made of.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Parts {
+    /// Features of keys; hidden layers have 5/3 of them, values 5/6 or, with a residual, as many.
+    pub(crate) d: usize,
     pub(crate) depth: usize,
     pub(crate) norm: bool,
     pub(crate) residual: bool,
     pub(crate) gated: bool,
 }
 
-const D: usize = 24;
-const HIDDEN: usize = 40;
-
 impl Parts {
+    /// So many maps and activations between them.
+    pub(crate) fn mlp(depth: usize) -> Self {
+        Self {
+            d: 24,
+            depth,
+            norm: false,
+            residual: false,
+            gated: false,
+        }
+    }
+
     fn d_v(self) -> usize {
-        if self.residual { D } else { 20 }
+        if self.residual {
+            self.d
+        } else {
+            self.d * 5 / 6
+        }
     }
 
     /// The widths of its maps.
     fn maps(self) -> Vec<[usize; 2]> {
-        let d_v = self.d_v();
+        let (d, hidden, d_v) = (self.d, self.d * 5 / 3, self.d_v());
         if self.gated {
-            return vec![[D, HIDDEN], [D, HIDDEN], [HIDDEN, d_v]];
+            return vec![[d, hidden], [d, hidden], [hidden, d_v]];
         }
         let width = |at: usize| match at {
-            0 => D,
+            0 => d,
             at if at == self.depth => d_v,
-            _ => HIDDEN,
+            _ => hidden,
         };
         (0..self.depth)
             .map(|map| [width(map), width(map + 1)])
@@ -48,7 +62,7 @@ impl Parts {
     }
 }
 
-/// A memory from `D` features to `D`, or to 20 where there is no residual.
+/// The memory of these parts.
 pub(crate) fn memory(parts: Parts, kind: Activation) -> (Program, Vec<Node>) {
     let mut nodes = Vec::new();
     let mut push = |node| {
@@ -76,7 +90,7 @@ pub(crate) fn memory(parts: Parts, kind: Activation) -> (Program, Vec<Node>) {
     if parts.residual {
         push(Node::Sum { a: 0, b: at });
     }
-    let program = Program::new(D, &parts.maps(), &nodes);
+    let program = Program::new(parts.d, &parts.maps(), &nodes);
     (program.unwrap(), nodes)
 }
 

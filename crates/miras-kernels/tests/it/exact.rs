@@ -5,6 +5,7 @@ use miras_kernels::{Activation, Bias, Form, Order, Scan};
 use crate::case::{Case, Parts, memory};
 
 struct Settings {
+    d: usize,
     order: Order,
     slope: f32,
     chunk: usize,
@@ -17,6 +18,7 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            d: 24,
             order: Order::Before,
             slope: 1.0,
             chunk: 16,
@@ -31,8 +33,8 @@ impl Default for Settings {
 impl Settings {
     fn case(&self) -> Case {
         let parts = Parts {
-            depth: 1,
-            ..Parts::default()
+            d: self.d,
+            ..Parts::mlp(1)
         };
         let (program, nodes) = memory(parts, Activation::Gelu);
         let scan = Scan {
@@ -94,6 +96,15 @@ fn any_slope_and_chunk_is_the_recurrence() {
         }
         .check(&format!("slope {slope}, chunk {chunk}"));
     }
+}
+
+#[test]
+fn a_wide_matrix_is_the_recurrence() {
+    Settings {
+        d: 132,
+        ..Settings::default()
+    }
+    .check("132 features");
 }
 
 #[test]

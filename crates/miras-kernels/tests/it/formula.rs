@@ -9,10 +9,7 @@ use crate::{
 
 /// Checks a bias under a memory of depth 2, in chunks that fill no vector.
 fn check(name: &str, ops: &[Op], gradient: Gradient<'_>) {
-    let parts = Parts {
-        depth: 2,
-        ..Parts::default()
-    };
+    let parts = Parts::mlp(2);
     let (program, nodes) = memory(parts, Activation::Gelu);
     let scan = Scan {
         program,

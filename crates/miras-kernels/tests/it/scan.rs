@@ -20,10 +20,7 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            parts: Parts {
-                depth: 2,
-                ..Parts::default()
-            },
+            parts: Parts::mlp(2),
             kind: Activation::Gelu,
             slope: 1.0,
             chunk: 16,
@@ -63,22 +60,40 @@ impl Settings {
     }
 }
 
-fn depth(depth: usize) -> Parts {
-    Parts {
-        depth,
-        ..Parts::default()
-    }
-}
-
 #[test]
 fn any_depth_is_the_recurrence() {
-    for parts in [depth(1), depth(2), depth(3), depth(4)] {
+    for parts in [Parts::mlp(1), Parts::mlp(2), Parts::mlp(3), Parts::mlp(4)] {
         let deep = parts.depth;
         Settings {
             parts,
             ..Settings::default()
         }
         .check(&format!("depth {deep}"));
+    }
+}
+
+#[test]
+fn wide_memories_are_the_recurrence() {
+    let norm = Parts {
+        d: 72,
+        norm: true,
+        ..Parts::mlp(2)
+    };
+    for parts in [
+        Parts {
+            d: 132,
+            ..Parts::mlp(1)
+        },
+        norm,
+    ] {
+        Settings {
+            parts,
+            chunk: 8,
+            tokens: 16,
+            load_cap: Some(0.5),
+            ..Settings::default()
+        }
+        .check(&format!("{} features", parts.d));
     }
 }
 
@@ -92,10 +107,10 @@ fn every_operation_is_the_recurrence() {
         (true, true, true),
     ] {
         let parts = Parts {
-            depth: 2,
             norm,
             residual,
             gated,
+            ..Parts::mlp(2)
         };
         for kind in [Activation::Gelu, Activation::Silu, Activation::ReluSquared] {
             Settings {
@@ -114,7 +129,7 @@ fn without_momentum_and_with_an_anchor_it_is_the_recurrence() {
         for anchored in [false, true] {
             for deep in [1, 2] {
                 Settings {
-                    parts: depth(deep),
+                    parts: Parts::mlp(deep),
                     momentum,
                     anchored,
                     ..Settings::default()
@@ -142,7 +157,7 @@ fn capped_steps_are_those_of_the_recurrence() {
         (2, false, 0.15),
         (2, true, 0.15),
     ] {
-        let parts = depth(deep);
+        let parts = Parts::mlp(deep);
         let capped = Settings {
             parts,
             momentum,
