@@ -55,17 +55,15 @@ impl Adjoint {
     pub(crate) fn new(scan: &Scan) -> Self {
         let (program, width) = (&scan.program, padded(scan.chunk));
         let state = State::new(program, scan.momentum);
-        let maps = || program.maps.iter().map(|map| map.buffer());
         let widest = program.widths.iter().copied().max().expect("the input");
-        let largest = maps().max_by_key(|map| map.len()).expect("a map");
+        let maps = program.maps.iter().map(|map| map.buffer());
+        let largest = maps.max_by_key(|map| map.len()).expect("a map");
         let row = || Buffer::row(width);
         let square = || Buffer::new(width, width);
         Self {
             states: vec![state.clone(); scan.keep_every],
             state,
-            anchors: maps()
-                .take(if scan.anchored { usize::MAX } else { 0 })
-                .collect(),
+            anchors: scan.anchors(),
             of_queries: values(program, width),
             of_keys: values(program, width),
             of_d: values(program, width),
@@ -88,12 +86,12 @@ impl Adjoint {
     pub(crate) fn scan<S: Simd>(
         &mut self,
         simd: S,
-        scan: &Scan,
         inputs: &Inputs<'_>,
         kept: &[State],
         of: &OutputGradients<'_>,
         chunk: &mut Chunk<'_>,
     ) -> Gradients {
+        let scan = chunk.scan;
         let program = &scan.program;
         let zeros = |like: &[f32]| vec![0.0; like.len()];
         let mut out = Gradients {

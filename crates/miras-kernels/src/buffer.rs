@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use bytemuck::{Pod, Zeroable, cast_slice, cast_slice_mut};
+use bytemuck::{Pod, Zeroable, cast_slice, cast_slice_mut, zeroed_vec};
 
 /// Rows and columns of every buffer are multiples of this, the floats of the widest vector.
 pub(crate) const LANES: usize = 16;
@@ -29,7 +29,7 @@ impl Buffer {
 
     /// Room for exactly `rows` of `columns`, of which the columns are padded.
     pub(crate) fn rows(rows: usize, columns: usize) -> Self {
-        Self(vec![Line([0.0; LANES]); rows * padded(columns) / LANES])
+        Self(zeroed_vec(rows * padded(columns) / LANES))
     }
 
     /// Room for one row.

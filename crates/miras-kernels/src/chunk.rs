@@ -54,10 +54,7 @@ impl<'a> Chunk<'a> {
     pub(crate) fn new(scan: &'a Scan) -> Self {
         let (program, width) = (&scan.program, padded(scan.chunk));
         let square = || Buffer::new(width, width);
-        let maps = || program.maps.iter().map(|map| map.buffer());
-        let anchors: Vec<_> = maps()
-            .take(if scan.anchored { usize::MAX } else { 0 })
-            .collect();
+        let anchors = scan.anchors();
         let widest = program.widths.iter().copied().max().expect("the input");
         let wide = || Buffer::new(widest, width);
         Self {
@@ -86,10 +83,10 @@ impl<'a> Chunk<'a> {
     pub(crate) fn scan<S: Simd>(
         &mut self,
         simd: S,
-        scan: &Scan,
         inputs: &Inputs<'_>,
         keep: bool,
     ) -> (Output, Vec<State>) {
+        let scan = self.scan;
         let program = &scan.program;
         let mut states = [0; 2].map(|_| State::new(program, scan.momentum));
         states[0].load(program, &inputs.weights, &inputs.slots);

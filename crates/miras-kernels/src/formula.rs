@@ -191,10 +191,10 @@ impl Formula {
                 Op::Value => out.copy_from_slice(&at.v[..len]),
                 Op::Gate(gate) => out.copy_from_slice(&at.gates[gate]),
                 Op::Unary(f, x) => unary(simd, out, f, &before[x]),
-                Op::Binary(f, a, b) => binary(simd, out, f, &before[a], &before[b]),
+                Op::Binary(f, a, b) => binary(simd, out, f, &before[a], &before[b], at.width),
                 Op::Select { a, b, yes, no } => {
-                    let [a, b, yes, no] = [a, b, yes, no].map(|x| &before[x][..]);
-                    select(simd, out, a, b, yes, no);
+                    let all = [a, b, yes, no].map(|x| &before[x][..]);
+                    select(simd, out, all, at.width);
                 }
                 Op::Sum(x) => {
                     out.fill(0.0);
@@ -225,13 +225,13 @@ impl Formula {
                 Op::Unary(f, x) => unary_back(simd, &mut before[x], f, &at.values[x], out, d),
                 Op::Binary(f, a, b) => {
                     let [left, right] = [a, b].map(|x| &at.values[x][..]);
-                    binary_back(simd, &mut before[a], f, false, left, right, d);
-                    binary_back(simd, &mut before[b], f, true, left, right, d);
+                    binary_back(simd, &mut before[a], f, false, left, right, d, at.width);
+                    binary_back(simd, &mut before[b], f, true, left, right, d, at.width);
                 }
                 Op::Select { a, b, yes, no } => {
                     let [a, b] = [a, b].map(|x| &at.values[x][..]);
-                    select_back(simd, &mut before[yes], true, a, b, d);
-                    select_back(simd, &mut before[no], false, a, b, d);
+                    select_back(simd, &mut before[yes], true, a, b, d, at.width);
+                    select_back(simd, &mut before[no], false, a, b, d, at.width);
                 }
                 Op::Sum(x) => spread_features(simd, &mut before[x], d),
                 Op::Softmax(x) => softmax_back(simd, &mut before[x], out, d, at.width, false),
@@ -309,10 +309,14 @@ impl Binary {
     }
 }
 
-/// Where the vector of a value lies that meets vector `at` of a wider one.
+/// Where vector `column` of row `row` lies in a value, which may have one row for all.
 #[inline(always)]
-fn place<T>(x: &[T], at: usize) -> usize {
-    at % x.len()
+fn place<T>(x: &[T], row: usize, column: usize, width: usize) -> usize {
+    if x.len() == width {
+        column
+    } else {
+        row * width + column
+    }
 }
 
 vectorized! {
@@ -336,12 +340,15 @@ vectorized! {
 }
 
 vectorized! {
-    /// `out = f(a, b)`.
-    fn binary(simd, out: &mut [f32], f: Binary, a: &[f32], b: &[f32]) {
+    /// `out = f(a, b)` of `width` tokens.
+    fn binary(simd, out: &mut [f32], f: Binary, a: &[f32], b: &[f32], width: usize) {
         let [a, b] = [a, b].map(|x| vectors(simd, x));
-        for (at, out) in vectors_mut(simd, out).iter_mut().enumerate() {
-            let [a, b] = [a[place(a, at)], b[place(b, at)]].map(|x| V::new(simd, x));
-            *out = f.value(a, b).raw;
+        let width = width / S::F32_LANES;
+        for (row, out) in vectors_mut(simd, out).chunks_exact_mut(width).enumerate() {
+            for (column, out) in out.iter_mut().enumerate() {
+                let [a, b] = [a, b].map(|x| V::new(simd, x[place(x, row, column, width)]));
+                *out = f.value(a, b).raw;
+            }
         }
     }
 }
@@ -356,41 +363,60 @@ vectorized! {
         a: &[f32],
         b: &[f32],
         d: &[f32],
+        width: usize,
     ) {
         let [a, b] = [a, b].map(|x| vectors(simd, x));
         let of = vectors_mut(simd, of);
-        for (at, d) in vectors(simd, d).iter().enumerate() {
-            let [a, b] = [a[place(a, at)], b[place(b, at)]].map(|x| V::new(simd, x));
-            let slope = f.slopes(a, b)[usize::from(second)];
-            let of = &mut of[place(of, at)];
-            *of = slope.fma(V::new(simd, *d), V::new(simd, *of)).raw;
+        let width = width / S::F32_LANES;
+        for (row, d) in vectors(simd, d).chunks_exact(width).enumerate() {
+            for (column, d) in d.iter().enumerate() {
+                let [a, b] = [a, b].map(|x| V::new(simd, x[place(x, row, column, width)]));
+                let slope = f.slopes(a, b)[usize::from(second)];
+                let of = &mut of[place(of, row, column, width)];
+                *of = slope.fma(V::new(simd, *d), V::new(simd, *of)).raw;
+            }
         }
     }
 }
 
 vectorized! {
-    /// `out = yes` where `a ≤ b`, else `no`.
-    fn select(simd, out: &mut [f32], a: &[f32], b: &[f32], yes: &[f32], no: &[f32]) {
-        let all = [a, b, yes, no].map(|x| vectors(simd, x));
-        for (at, out) in vectors_mut(simd, out).iter_mut().enumerate() {
-            let [a, b, yes, no] = all.map(|x| V::new(simd, x[place(x, at)]));
-            *out = a.where_at_most(b, yes, no).raw;
+    /// `out = yes` where `a ≤ b`, else `no`; all of `[a, b, yes, no]` of `width` tokens.
+    fn select(simd, out: &mut [f32], all: [&[f32]; 4], width: usize) {
+        let all = all.map(|x| vectors(simd, x));
+        let width = width / S::F32_LANES;
+        for (row, out) in vectors_mut(simd, out).chunks_exact_mut(width).enumerate() {
+            for (column, out) in out.iter_mut().enumerate() {
+                let all = all.map(|x| V::new(simd, x[place(x, row, column, width)]));
+                let [a, b, yes, no] = all;
+                *out = a.where_at_most(b, yes, no).raw;
+            }
         }
     }
 }
 
 vectorized! {
     /// `of += d` where `a ≤ b` is as `holds` says.
-    fn select_back(simd, of: &mut [f32], holds: bool, a: &[f32], b: &[f32], d: &[f32]) {
+    fn select_back(
+        simd,
+        of: &mut [f32],
+        holds: bool,
+        a: &[f32],
+        b: &[f32],
+        d: &[f32],
+        width: usize,
+    ) {
         let [a, b] = [a, b].map(|x| vectors(simd, x));
         let of = vectors_mut(simd, of);
-        for (at, d) in vectors(simd, d).iter().enumerate() {
-            let [a, b] = [a[place(a, at)], b[place(b, at)]].map(|x| V::new(simd, x));
-            let d = V::new(simd, *d);
-            let zero = d.like(0.0);
-            let [yes, no] = if holds { [d, zero] } else { [zero, d] };
-            let of = &mut of[place(of, at)];
-            *of = (V::new(simd, *of) + a.where_at_most(b, yes, no)).raw;
+        let width = width / S::F32_LANES;
+        for (row, d) in vectors(simd, d).chunks_exact(width).enumerate() {
+            for (column, d) in d.iter().enumerate() {
+                let [a, b] = [a, b].map(|x| V::new(simd, x[place(x, row, column, width)]));
+                let d = V::new(simd, *d);
+                let zero = d.like(0.0);
+                let [yes, no] = if holds { [d, zero] } else { [zero, d] };
+                let of = &mut of[place(of, row, column, width)];
+                *of = (V::new(simd, *of) + a.where_at_most(b, yes, no)).raw;
+            }
         }
     }
 }

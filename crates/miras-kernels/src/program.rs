@@ -222,3 +222,7 @@ impl Program {
 fn refuse<T>(message: String) -> Result<T, ProgramError> {
     Err(ProgramError(message))
 }
+
+#[cfg(test)]
+#[path = "program_tests.rs"]
+mod tests;

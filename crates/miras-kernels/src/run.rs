@@ -22,7 +22,6 @@ impl Scan {
             || Chunk::new(self),
             |chunk, g| {
                 Arch::new().dispatch(Forward {
-                    scan: self,
                     inputs: &inputs.memory(g, memories),
                     keep,
                     chunk,
@@ -59,7 +58,6 @@ impl Scan {
             || (Chunk::new(self), Adjoint::new(self)),
             |(chunk, adjoint), g| {
                 Arch::new().dispatch(Backward {
-                    scan: self,
                     inputs: &inputs.memory(g, memories),
                     kept: &tape.memories[g],
                     of: &of.memory(g, memories),
@@ -88,7 +86,6 @@ impl Scan {
 }
 
 struct Forward<'a, 'b> {
-    scan: &'a Scan,
     inputs: &'a Inputs<'a>,
     keep: bool,
     chunk: &'a mut Chunk<'b>,
@@ -99,12 +96,11 @@ impl WithSimd for Forward<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        self.chunk.scan(simd, self.scan, self.inputs, self.keep)
+        self.chunk.scan(simd, self.inputs, self.keep)
     }
 }
 
 struct Backward<'a, 'b> {
-    scan: &'a Scan,
     inputs: &'a Inputs<'a>,
     kept: &'a [State],
     of: &'a OutputGradients<'a>,
@@ -118,14 +114,13 @@ impl WithSimd for Backward<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Gradients {
         let Self {
-            scan,
             inputs,
             kept,
             of,
             chunk,
             adjoint,
         } = self;
-        adjoint.scan(simd, scan, inputs, kept, of, chunk)
+        adjoint.scan(simd, inputs, kept, of, chunk)
     }
 }
 

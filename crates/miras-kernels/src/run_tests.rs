@@ -34,8 +34,8 @@ fn all<S: Simd>(simd: S, scan: &Scan) -> Vec<f32> {
         ..OutputGradients::default()
     };
     let mut chunk = Chunk::new(scan);
-    let (output, kept) = chunk.scan(simd, scan, &inputs, true);
-    let gradients = Adjoint::new(scan).scan(simd, scan, &inputs, &kept, &of, &mut chunk);
+    let (output, kept) = chunk.scan(simd, &inputs, true);
+    let gradients = Adjoint::new(scan).scan(simd, &inputs, &kept, &of, &mut chunk);
     let Gradients {
         q,
         k,

@@ -1,6 +1,6 @@
 //! The description of the operation.
 
-use crate::{Bias, Inputs, OutputGradients, Program};
+use crate::{Bias, Inputs, OutputGradients, Program, buffer::Buffer};
 
 /// The inner loop of `g` memories over whole chunks.
 ///
@@ -81,6 +81,16 @@ impl Scan {
                 panic!("exact gradients are solved for under an affine bias alone")
             }
         }
+    }
+
+    /// Room for the initial weights of each map, where they are anchors.
+    pub(crate) fn anchors(&self) -> Vec<Buffer> {
+        let maps = if self.anchored {
+            &*self.program.maps
+        } else {
+            &[]
+        };
+        maps.iter().map(|map| map.buffer()).collect()
     }
 
     /// How many memories there are, if all sizes fit.
