@@ -104,8 +104,8 @@ fn measure(depth: usize, momentum: bool, keep_every: usize) {
         scan.forward(&inputs, false);
     });
     let both = best(|| {
-        let output = scan.forward(&inputs, true);
-        scan.backward(&inputs, &output.tape, &of);
+        let (_, tape) = scan.forward(&inputs, true);
+        scan.backward(&inputs, &tape, &of);
     });
     println!(
         "depth {depth}, momentum {momentum}, a state every {keep_every}: {forward:.0} forward, {both:.0} both"

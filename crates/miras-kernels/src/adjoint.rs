@@ -90,21 +90,10 @@ impl Adjoint {
         kept: &[State],
         of: &OutputGradients<'_>,
         chunk: &mut Chunk<'_>,
-    ) -> Gradients {
+        mut out: Gradients<&mut [f32]>,
+    ) {
         let scan = chunk.scan;
         let program = &scan.program;
-        let zeros = |like: &[f32]| vec![0.0; like.len()];
-        let mut out = Gradients {
-            q: zeros(inputs.q),
-            k: zeros(inputs.k),
-            v: zeros(inputs.v),
-            log_decay: zeros(inputs.log_decay),
-            step: zeros(inputs.step),
-            log_momentum: zeros(inputs.log_momentum),
-            bias_gates: inputs.bias_gates.iter().map(|gate| zeros(gate)).collect(),
-            gains: inputs.gains.iter().map(|gain| zeros(gain)).collect(),
-            ..Gradients::default()
-        };
         self.anchors.iter_mut().for_each(Buffer::clear);
         self.state.clear();
         self.state.load(program, &of.weights, &of.slots);
@@ -135,12 +124,9 @@ impl Adjoint {
                 self.states = states;
             }
         }
-        Gradients {
-            weights: store(&self.state.weights, program),
-            slots: store(&self.state.slots, program),
-            anchors: store(&self.anchors, program),
-            ..out
-        }
+        store(&self.state.weights, program, out.weights);
+        store(&self.state.slots, program, out.slots);
+        store(&self.anchors, program, out.anchors);
     }
 
     /// One chunk, which began in `state`.
@@ -152,7 +138,7 @@ impl Adjoint {
         of: &OutputGradients<'_>,
         chunk: &Chunk<'_>,
         state: &State,
-        out: &mut Gradients,
+        out: &mut Gradients<&mut [f32]>,
     ) {
         let scan = chunk.scan;
         let program = &scan.program;
@@ -189,12 +175,11 @@ impl Adjoint {
                     .pull(simd, &mut self.of_keys[*x], &chunk.keys.values[*x]);
             }
         }
-        let mut of_gains: Vec<_> = out.gains.iter_mut().map(|gain| &mut gain[..]).collect();
         chunk
             .queries
-            .pull_gains(simd, &self.of_queries, &mut of_gains);
+            .pull_gains(simd, &self.of_queries, &mut out.gains);
         if scan.exact().is_none() {
-            self.at_start(simd, inputs, chunk, state, &mut of_gains);
+            self.at_start(simd, inputs, chunk, state, &mut out.gains);
         }
         let of_log_momentum = if scan.momentum {
             &mut out.log_momentum[tokens.clone()]

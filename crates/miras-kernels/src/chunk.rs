@@ -79,19 +79,20 @@ impl<'a> Chunk<'a> {
         }
     }
 
-    /// A whole sequence, and the states that were kept.
+    /// A whole sequence; gives back the states that were kept.
     pub(crate) fn scan<S: Simd>(
         &mut self,
         simd: S,
         inputs: &Inputs<'_>,
         keep: bool,
-    ) -> (Output, Vec<State>) {
+        output: Output<&mut [f32]>,
+    ) -> Vec<State> {
         let scan = self.scan;
         let program = &scan.program;
         let mut states = [0; 2].map(|_| State::new(program, scan.momentum));
         states[0].load(program, &inputs.weights, &inputs.slots);
         self.start(inputs);
-        let mut y = vec![0.0; inputs.step.len() * program.d_v()];
+        let Output { y, weights, slots } = output;
         let mut kept = Vec::new();
         let chunks = y.chunks_exact_mut(scan.chunk * program.d_v());
         for (n, y) in chunks.enumerate() {
@@ -107,13 +108,9 @@ impl<'a> Chunk<'a> {
             self.end(simd, state, next);
             states.swap(0, 1);
         }
-        let output = Output {
-            y,
-            weights: store(&states[0].weights, program),
-            slots: store(&states[0].slots, program),
-            ..Output::default()
-        };
-        (output, kept)
+        store(&states[0].weights, program, weights);
+        store(&states[0].slots, program, slots);
+        kept
     }
 
     /// Before the first chunk of a sequence.

@@ -31,15 +31,13 @@ pub struct Inputs<'a> {
 
 /// What comes out.
 #[derive(Debug, Clone, Default)]
-pub struct Output {
+pub struct Output<T = Vec<f32>> {
     /// `[g, t, d_v]`.
-    pub y: Vec<f32>,
+    pub y: T,
     /// `A_t` after the last token, of each map `[g, d_in, d_out]`.
-    pub weights: Vec<Vec<f32>>,
+    pub weights: Vec<T>,
     /// `S_t` after the last token, in the same shapes.
-    pub slots: Vec<Vec<f32>>,
-    /// What the backward pass needs; empty if it was not asked for.
-    pub tape: Tape,
+    pub slots: Vec<T>,
 }
 
 /// The states that a forward pass kept.
@@ -51,29 +49,29 @@ pub struct Tape {
 
 /// Gradients, each in the shape of what it belongs to.
 #[derive(Debug, Clone, Default)]
-pub struct Gradients {
+pub struct Gradients<T = Vec<f32>> {
     /// Of [`Inputs::q`].
-    pub q: Vec<f32>,
+    pub q: T,
     /// Of [`Inputs::k`].
-    pub k: Vec<f32>,
+    pub k: T,
     /// Of [`Inputs::v`].
-    pub v: Vec<f32>,
+    pub v: T,
     /// Of [`Inputs::log_decay`].
-    pub log_decay: Vec<f32>,
+    pub log_decay: T,
     /// Of [`Inputs::step`].
-    pub step: Vec<f32>,
+    pub step: T,
     /// Of [`Inputs::log_momentum`].
-    pub log_momentum: Vec<f32>,
+    pub log_momentum: T,
     /// Of [`Inputs::bias_gates`].
-    pub bias_gates: Vec<Vec<f32>>,
+    pub bias_gates: Vec<T>,
     /// Of [`Inputs::weights`].
-    pub weights: Vec<Vec<f32>>,
+    pub weights: Vec<T>,
     /// Of [`Inputs::slots`].
-    pub slots: Vec<Vec<f32>>,
+    pub slots: Vec<T>,
     /// Of [`Inputs::anchors`].
-    pub anchors: Vec<Vec<f32>>,
+    pub anchors: Vec<T>,
     /// Of [`Inputs::gains`].
-    pub gains: Vec<Vec<f32>>,
+    pub gains: Vec<T>,
 }
 
 /// Gradients at what came out.
@@ -115,6 +113,115 @@ impl<'a> Inputs<'a> {
             gains: parts(&self.gains, g, of),
         }
     }
+}
+
+impl Output {
+    /// Room for what these inputs give, where a token has `d_v` outputs.
+    pub(crate) fn of(inputs: &Inputs<'_>, d_v: usize) -> Self {
+        Self {
+            y: vec![0.0; inputs.step.len() * d_v],
+            weights: zeros(&inputs.weights),
+            slots: zeros(&inputs.slots),
+        }
+    }
+
+    /// That of each of so many memories.
+    pub(crate) fn memories(&mut self, of: usize) -> Vec<Output<&mut [f32]>> {
+        let several = [&mut self.weights, &mut self.slots].map(|x| cut_all(x, of));
+        let mut several = several.map(Vec::into_iter);
+        let one = |y| {
+            let [weights, slots] = several.each_mut().map(next);
+            Output { y, weights, slots }
+        };
+        cut(&mut self.y, of).into_iter().map(one).collect()
+    }
+}
+
+impl Gradients {
+    /// Room for those of these inputs.
+    pub(crate) fn of(inputs: &Inputs<'_>) -> Self {
+        let zero = |x: &[f32]| vec![0.0; x.len()];
+        Self {
+            q: zero(inputs.q),
+            k: zero(inputs.k),
+            v: zero(inputs.v),
+            log_decay: zero(inputs.log_decay),
+            step: zero(inputs.step),
+            log_momentum: zero(inputs.log_momentum),
+            bias_gates: zeros(&inputs.bias_gates),
+            weights: zeros(&inputs.weights),
+            slots: zeros(&inputs.slots),
+            anchors: zeros(&inputs.anchors),
+            gains: zeros(&inputs.gains),
+        }
+    }
+
+    /// Those of each of so many memories.
+    pub(crate) fn memories(&mut self, of: usize) -> Vec<Gradients<&mut [f32]>> {
+        let mut one = [
+            &mut self.q,
+            &mut self.k,
+            &mut self.v,
+            &mut self.log_decay,
+            &mut self.step,
+            &mut self.log_momentum,
+        ]
+        .map(|x| cut(x, of).into_iter());
+        let mut several = [
+            &mut self.bias_gates,
+            &mut self.weights,
+            &mut self.slots,
+            &mut self.anchors,
+            &mut self.gains,
+        ]
+        .map(|x| cut_all(x, of).into_iter());
+        let memory = |_| {
+            let [q, k, v, log_decay, step, log_momentum] = one.each_mut().map(next);
+            let [bias_gates, weights, slots, anchors, gains] = several.each_mut().map(next);
+            Gradients {
+                q,
+                k,
+                v,
+                log_decay,
+                step,
+                log_momentum,
+                bias_gates,
+                weights,
+                slots,
+                anchors,
+                gains,
+            }
+        };
+        (0..of).map(memory).collect()
+    }
+}
+
+fn zeros(like: &[&[f32]]) -> Vec<Vec<f32>> {
+    like.iter().map(|x| vec![0.0; x.len()]).collect()
+}
+
+/// The part of the next memory.
+fn next<T>(parts: &mut std::vec::IntoIter<T>) -> T {
+    parts.next().expect("a part for each memory")
+}
+
+/// So many equal parts.
+fn cut(x: &mut [f32], parts: usize) -> Vec<&mut [f32]> {
+    let len = x.len() / parts;
+    let mut rest = x;
+    let part = |_| rest.split_off_mut(..len).expect("parts are equal");
+    (0..parts).map(part).collect()
+}
+
+/// So many equal parts of each.
+fn cut_all(all: &mut [Vec<f32>], parts: usize) -> Vec<Vec<&mut [f32]>> {
+    let mut found: Vec<_> = (0..parts).map(|_| Vec::new()).collect();
+    for x in all {
+        for (found, part) in found.iter_mut().zip(cut(x, parts)) {
+            found.push(part);
+        }
+    }
+    found
 }
 
 impl<'a> OutputGradients<'a> {

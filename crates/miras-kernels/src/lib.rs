@@ -41,12 +41,12 @@
 //!     weights: vec![&[0.0; 6]],
 //!     ..Inputs::default()
 //! };
-//! let output = scan.forward(&inputs, true);
+//! let (output, tape) = scan.forward(&inputs, true);
 //! let of = OutputGradients {
 //!     y: &[1.0; 12],
 //!     ..OutputGradients::default()
 //! };
-//! let gradients = scan.backward(&inputs, &output.tape, &of);
+//! let gradients = scan.backward(&inputs, &tape, &of);
 //! assert_eq!((output.y.len(), gradients.step.len()), (12, 4));
 //! # Ok::<(), miras_kernels::ProgramError>(())
 //! ```

@@ -9,36 +9,33 @@ use crate::{
 };
 
 impl Scan {
-    /// Runs the tokens through the memories; `keep` says whether a backward pass follows.
+    /// Runs the tokens through the memories. The tape is for the backward pass, and empty unless
+    /// `keep` asks for it.
     ///
     /// Memories are computed in parallel, each by one thread, so that results do not depend on how
     /// many threads there are.
     ///
     /// # Panics
     /// If a size does not fit.
-    pub fn forward(&self, inputs: &Inputs<'_>, keep: bool) -> Output {
+    pub fn forward(&self, inputs: &Inputs<'_>, keep: bool) -> (Output, Tape) {
         let memories = self.check(inputs);
-        let all = (0..memories).into_par_iter().map_init(
+        let mut output = Output::of(inputs, self.program.d_v());
+        let all = output.memories(memories).into_par_iter().enumerate();
+        let kept = all.map_init(
             || Chunk::new(self),
-            |chunk, g| {
+            |chunk, (g, output)| {
                 Arch::new().dispatch(Forward {
                     inputs: &inputs.memory(g, memories),
                     keep,
                     chunk,
+                    output,
                 })
             },
         );
-        let all: Vec<(Output, Vec<State>)> = all.collect();
-        let mut joined = Output::default();
-        for (output, kept) in all {
-            joined.y.extend(output.y);
-            join(&mut joined.weights, output.weights);
-            join(&mut joined.slots, output.slots);
-            if keep {
-                joined.tape.memories.push(kept);
-            }
-        }
-        joined
+        let tape = Tape {
+            memories: kept.collect(),
+        };
+        (output, tape)
     }
 
     /// The gradients of what went in, from those at what came out.
@@ -54,34 +51,22 @@ impl Scan {
         let memories = self.check(inputs);
         self.check_output(of, memories, inputs.step.len());
         assert_eq!(tape.memories.len(), memories, "memories of the tape");
-        let all = (0..memories).into_par_iter().map_init(
+        let mut gradients = Gradients::of(inputs);
+        let all = gradients.memories(memories).into_par_iter().enumerate();
+        all.for_each_init(
             || (Chunk::new(self), Adjoint::new(self)),
-            |(chunk, adjoint), g| {
+            |(chunk, adjoint), (g, out)| {
                 Arch::new().dispatch(Backward {
                     inputs: &inputs.memory(g, memories),
                     kept: &tape.memories[g],
                     of: &of.memory(g, memories),
                     chunk,
                     adjoint,
-                })
+                    out,
+                });
             },
         );
-        let all: Vec<Gradients> = all.collect();
-        let mut joined = Gradients::default();
-        for one in all {
-            joined.q.extend(one.q);
-            joined.k.extend(one.k);
-            joined.v.extend(one.v);
-            joined.log_decay.extend(one.log_decay);
-            joined.step.extend(one.step);
-            joined.log_momentum.extend(one.log_momentum);
-            join(&mut joined.bias_gates, one.bias_gates);
-            join(&mut joined.weights, one.weights);
-            join(&mut joined.slots, one.slots);
-            join(&mut joined.anchors, one.anchors);
-            join(&mut joined.gains, one.gains);
-        }
-        joined
+        gradients
     }
 }
 
@@ -89,14 +74,15 @@ struct Forward<'a, 'b> {
     inputs: &'a Inputs<'a>,
     keep: bool,
     chunk: &'a mut Chunk<'b>,
+    output: Output<&'a mut [f32]>,
 }
 
 impl WithSimd for Forward<'_, '_> {
-    type Output = (Output, Vec<State>);
+    type Output = Vec<State>;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        self.chunk.scan(simd, self.inputs, self.keep)
+        self.chunk.scan(simd, self.inputs, self.keep, self.output)
     }
 }
 
@@ -106,29 +92,23 @@ struct Backward<'a, 'b> {
     of: &'a OutputGradients<'a>,
     chunk: &'a mut Chunk<'b>,
     adjoint: &'a mut Adjoint,
+    out: Gradients<&'a mut [f32]>,
 }
 
 impl WithSimd for Backward<'_, '_> {
-    type Output = Gradients;
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Gradients {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self {
             inputs,
             kept,
             of,
             chunk,
             adjoint,
+            out,
         } = self;
-        adjoint.scan(simd, inputs, kept, of, chunk)
-    }
-}
-
-/// Puts the parts of a further memory behind those before it.
-fn join(all: &mut Vec<Vec<f32>>, more: Vec<Vec<f32>>) {
-    all.resize(more.len(), Vec::new());
-    for (all, more) in all.iter_mut().zip(more) {
-        all.extend(more);
+        adjoint.scan(simd, inputs, kept, of, chunk, out);
     }
 }
 

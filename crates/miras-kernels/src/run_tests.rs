@@ -34,8 +34,11 @@ fn all<S: Simd>(simd: S, scan: &Scan) -> Vec<f32> {
         ..OutputGradients::default()
     };
     let mut chunk = Chunk::new(scan);
-    let (output, kept) = chunk.scan(simd, &inputs, true);
-    let gradients = Adjoint::new(scan).scan(simd, &inputs, &kept, &of, &mut chunk);
+    let mut output = Output::of(&inputs, D);
+    let kept = chunk.scan(simd, &inputs, true, output.memories(1).remove(0));
+    let mut gradients = Gradients::of(&inputs);
+    let out = gradients.memories(1).remove(0);
+    Adjoint::new(scan).scan(simd, &inputs, &kept, &of, &mut chunk, out);
     let Gradients {
         q,
         k,

@@ -53,12 +53,8 @@ pub(crate) fn load(maps: &mut [Buffer], program: &Program, weights: &[&[f32]]) {
 }
 
 /// To `[d_in, d_out]` of each map.
-pub(crate) fn store(maps: &[Buffer], program: &Program) -> Vec<Vec<f32>> {
-    (maps.iter().zip(&program.maps))
-        .map(|(from, map)| {
-            let mut weights = vec![0.0; map.d_in * map.d_out];
-            map.store(&mut weights, from);
-            weights
-        })
-        .collect()
+pub(crate) fn store(maps: &[Buffer], program: &Program, weights: Vec<&mut [f32]>) {
+    for ((from, map), weights) in maps.iter().zip(&program.maps).zip(weights) {
+        map.store(weights, from);
+    }
 }

@@ -187,13 +187,13 @@ impl Case {
     /// What the operation gives.
     pub(crate) fn forward(&self) -> Output {
         let numbers = Single::of(&self.numbers);
-        self.scan.forward(&numbers.inputs(), true)
+        self.scan.forward(&numbers.inputs(), false).0
     }
 
     /// Its gradients of the loss.
     pub(crate) fn backward(&self) -> Gradients {
         let numbers = Single::of(&self.numbers);
-        let output = self.scan.forward(&numbers.inputs(), true);
+        let (_, tape) = self.scan.forward(&numbers.inputs(), true);
         let y = single(&self.loss.y);
         let [weights, slots] = [&self.loss.weights, &self.loss.slots]
             .map(|all| all.iter().map(|x| single(x)).collect::<Vec<_>>());
@@ -202,7 +202,7 @@ impl Case {
             weights: weights.iter().map(|x| &x[..]).collect(),
             slots: slots.iter().map(|x| &x[..]).collect(),
         };
-        self.scan.backward(&numbers.inputs(), &output.tape, &of)
+        self.scan.backward(&numbers.inputs(), &tape, &of)
     }
 
     /// Compares outputs, states and all gradients with those of the reference under `gradient`, and
