@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use miras_kernels::{Activation, Bias, Inputs, Node, OutputGradients, Program, Scan};
+use miras_kernels::{Activation, Bias, Form, Inputs, Node, OutputGradients, Program, Scan};
 
 const MEMORIES: usize = 4;
 const D: usize = 64;
@@ -33,7 +33,9 @@ fn mlp(depth: usize) -> (Program, Vec<[usize; 2]>) {
 }
 
 fn numbers(n: usize, size: f32) -> Vec<f32> {
-    (0..n).map(|at| (at as f32 * 12.9898).sin() * size).collect()
+    (0..n)
+        .map(|at| (at as f32 * 12.9898).sin() * size)
+        .collect()
 }
 
 /// The best of a few runs, in tokens a second.
@@ -68,7 +70,9 @@ fn measure(depth: usize, momentum: bool, keep_every: usize) {
         keep_every,
         anchored: false,
         momentum,
-        load_cap: Some(0.5),
+        form: Form::ChunkStart {
+            load_cap: Some(0.5),
+        },
     };
     let n = MEMORIES * TOKENS;
     let rows = numbers(n * D, 0.17);
@@ -85,7 +89,11 @@ fn measure(depth: usize, momentum: bool, keep_every: usize) {
         step: &step,
         log_momentum: if momentum { &log_momentum } else { &[] },
         weights: weights.iter().map(|map| &map[..]).collect(),
-        slots: slots.iter().take(if momentum { depth } else { 0 }).map(|map| &map[..]).collect(),
+        slots: slots
+            .iter()
+            .take(if momentum { depth } else { 0 })
+            .map(|map| &map[..])
+            .collect(),
         ..Inputs::default()
     };
     let of = OutputGradients {
@@ -96,8 +104,8 @@ fn measure(depth: usize, momentum: bool, keep_every: usize) {
         scan.forward(&inputs, false);
     });
     let both = best(|| {
-        let output = scan.forward(&inputs, true);
-        scan.backward(&inputs, &output.tape, &of);
+        let (_, tape) = scan.forward(&inputs, true);
+        scan.backward(&inputs, &tape, &of);
     });
     println!(
         "depth {depth}, momentum {momentum}, a state every {keep_every}: {forward:.0} forward, {both:.0} both"

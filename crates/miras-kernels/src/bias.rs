@@ -3,9 +3,11 @@
 use pulp::{Simd, WithSimd};
 
 use crate::{
+    Formula,
     buffer::Buffer,
     math::V,
-    rows::{vectorized, vectors, vectors_mut},
+    rows::{self, vectorized, vectors, vectors_mut},
+    targets::Targets,
 };
 
 /// `∂ℓ/∂y` as a function of the output `y` and the value `v` of a token.
@@ -16,26 +18,47 @@ pub enum Bias {
         /// σ.
         slope: f32,
     },
-}
-
-/// What a bias looks at: a column for each token.
-pub(crate) struct Targets {
-    pub(crate) v: Buffer,
-}
-
-impl Targets {
-    pub(crate) fn new(d_v: usize, tokens: usize) -> Self {
-        Self {
-            v: Buffer::new(d_v, tokens),
-        }
-    }
+    /// Anything else.
+    Formula(Formula),
 }
 
 impl Bias {
-    /// `d = ∂ℓ/∂y`.
-    pub(crate) fn gradient<S: Simd>(&self, simd: S, d: &mut [f32], y: &[f32], at: &Targets) {
-        match *self {
-            Self::Affine { slope } => affine(simd, d, slope, y, &at.v),
+    /// How many gates it reads.
+    pub fn gates(&self) -> usize {
+        match self {
+            Self::Affine { .. } => 0,
+            Self::Formula(formula) => formula.gates(),
+        }
+    }
+
+    /// Room for a chunk of so many tokens.
+    pub(crate) fn targets(&self, d_v: usize, tokens: usize) -> Targets {
+        let mut targets = Targets::new(d_v, tokens);
+        if let Self::Formula(formula) = self {
+            targets.gates = vec![Buffer::row(tokens); formula.gates()];
+            let rows = formula.widths(d_v);
+            targets.values = rows.map(|rows| Buffer::rows(rows, tokens)).collect();
+        }
+        targets
+    }
+
+    /// `d = ∂ℓ/∂y` of the first `tokens` columns.
+    pub(crate) fn gradient<S: Simd>(
+        &self,
+        simd: S,
+        d: &mut [f32],
+        y: &[f32],
+        at: &mut Targets,
+        tokens: usize,
+    ) {
+        match self {
+            Self::Affine { slope } => affine(simd, d, *slope, y, &at.v),
+            Self::Formula(formula) => {
+                formula.evaluate(simd, y, at);
+                let values = at.values.last().expect("a formula has a value");
+                d[..values.len()].copy_from_slice(values);
+                rows::clear_columns(d, tokens, at.width);
+            }
         }
     }
 
@@ -46,9 +69,19 @@ impl Bias {
         of_y: &mut [f32],
         of: &mut Targets,
         t: &[f32],
+        at: &Targets,
+        tokens: usize,
     ) {
-        match *self {
-            Self::Affine { slope } => affine_backward(simd, of_y, &mut of.v, slope, t),
+        match self {
+            Self::Affine { slope } => affine_backward(simd, of_y, &mut of.v, *slope, t),
+            Self::Formula(formula) => {
+                of.clear();
+                let last = of.values.last_mut().expect("a formula has a value");
+                let len = last.len();
+                last.copy_from_slice(&t[..len]);
+                formula.backward(simd, of_y, of, at);
+                rows::clear_columns(of_y, tokens, at.width);
+            }
         }
     }
 }
@@ -56,7 +89,8 @@ impl Bias {
 vectorized! {
     /// `d = slope · y − v`.
     fn affine(simd, d: &mut [f32], slope: f32, y: &[f32], v: &[f32]) {
-        for (d, (y, v)) in vectors_mut(simd, d).iter_mut().zip(vectors(simd, y).iter().zip(vectors(simd, v))) {
+        let at = vectors(simd, y).iter().zip(vectors(simd, v));
+        for (d, (y, v)) in vectors_mut(simd, d).iter_mut().zip(at) {
             *d = (V::new(simd, *y) * slope - V::new(simd, *v)).raw;
         }
     }

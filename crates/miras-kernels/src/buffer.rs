@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use bytemuck::{Pod, Zeroable, cast_slice, cast_slice_mut};
+use bytemuck::{Pod, Zeroable, cast_slice, cast_slice_mut, zeroed_vec};
 
 /// Rows and columns of every buffer are multiples of this, the floats of the widest vector.
 pub(crate) const LANES: usize = 16;
@@ -24,13 +24,17 @@ pub(crate) struct Buffer(Vec<Line>);
 impl Buffer {
     /// Room for `rows` of `columns`, both padded.
     pub(crate) fn new(rows: usize, columns: usize) -> Self {
-        let lines = padded(rows) * padded(columns) / LANES;
-        Self(vec![Line([0.0; LANES]); lines])
+        Self::rows(padded(rows), columns)
+    }
+
+    /// Room for exactly `rows` of `columns`, of which the columns are padded.
+    pub(crate) fn rows(rows: usize, columns: usize) -> Self {
+        Self(zeroed_vec(rows * padded(columns) / LANES))
     }
 
     /// Room for one row.
     pub(crate) fn row(columns: usize) -> Self {
-        Self(vec![Line([0.0; LANES]); padded(columns) / LANES])
+        Self::rows(1, columns)
     }
 
     pub(crate) fn clear(&mut self) {

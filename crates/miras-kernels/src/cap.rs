@@ -64,7 +64,7 @@ impl Steps {
         self.theta[..step.len()].copy_from_slice(step);
         let Some(cap) = self.cap else { return };
         for (t, step) in step.iter().enumerate() {
-            self.damping[t] = (1.0 - coefficients.persist()[t]).max(LEAST_DAMPING);
+            self.damping[t] = (1.0 - coefficients.persist[t]).max(LEAST_DAMPING);
             self.share[t] = step / self.damping[t];
         }
         let width = self.theta.len();

@@ -4,14 +4,16 @@ use pulp::Simd;
 
 use crate::{
     Inputs, Output, Scan,
-    bias::Targets,
     buffer::{Buffer, padded},
     cap::Steps,
     coefficients::Coefficients,
     nodes::{Keep, Nodes, values},
     product::{Add, Band, Set, SetMasked, SetWith, product, times, transposed},
     rows,
+    solved::Solved,
+    start::Start,
     state::{State, load, store},
+    targets::Targets,
 };
 
 /// All that is known of a chunk on the way forward. A thread has one and uses it again and again.
@@ -28,6 +30,8 @@ pub(crate) struct Chunk<'a> {
     /// The memory over the keys, and the gradients at its values.
     pub(crate) keys: Nodes<'a>,
     pub(crate) d: Vec<Buffer>,
+    /// In the exact form.
+    pub(crate) solved: Option<Solved>,
     /// The memory over the queries.
     pub(crate) queries: Nodes<'a>,
     /// `−θ_i writes_ti`, a row for each `i`.
@@ -50,20 +54,20 @@ impl<'a> Chunk<'a> {
     pub(crate) fn new(scan: &'a Scan) -> Self {
         let (program, width) = (&scan.program, padded(scan.chunk));
         let square = || Buffer::new(width, width);
-        let maps = || program.maps.iter().map(|map| map.buffer());
-        let anchors: Vec<_> = maps().take(if scan.anchored { usize::MAX } else { 0 }).collect();
+        let anchors = scan.anchors();
         let widest = program.widths.iter().copied().max().expect("the input");
         let wide = || Buffer::new(widest, width);
         Self {
             scan,
             width,
             coefficients: Coefficients::new(scan.chunk),
-            steps: Steps::new(scan.load_cap, scan.chunk),
-            targets: Targets::new(program.d_v(), width),
+            steps: Steps::new(scan.load_cap(), scan.chunk),
+            targets: scan.bias.targets(program.d_v(), width),
             anchored: anchors.clone(),
             anchors,
             keys: Nodes::new(program, width, Keep::Curvature),
             d: values(program, width),
+            solved: (scan.exact()).map(|(order, _)| Solved::new(order, scan.chunk, program.d_v())),
             queries: Nodes::new(program, width, Keep::Slope),
             mask: square(),
             overlaps: program.maps.iter().map(|_| square()).collect(),
@@ -75,19 +79,20 @@ impl<'a> Chunk<'a> {
         }
     }
 
-    /// A whole sequence, and the states that were kept.
+    /// A whole sequence; gives back the states that were kept.
     pub(crate) fn scan<S: Simd>(
         &mut self,
         simd: S,
-        scan: &Scan,
         inputs: &Inputs<'_>,
         keep: bool,
-    ) -> (Output, Vec<State>) {
+        output: Output<&mut [f32]>,
+    ) -> Vec<State> {
+        let scan = self.scan;
         let program = &scan.program;
         let mut states = [0; 2].map(|_| State::new(program, scan.momentum));
-        states[0].load(program, inputs);
+        states[0].load(program, &inputs.weights, &inputs.slots);
         self.start(inputs);
-        let mut y = vec![0.0; inputs.step.len() * program.d_v()];
+        let Output { y, weights, slots } = output;
         let mut kept = Vec::new();
         let chunks = y.chunks_exact_mut(scan.chunk * program.d_v());
         for (n, y) in chunks.enumerate() {
@@ -103,13 +108,9 @@ impl<'a> Chunk<'a> {
             self.end(simd, state, next);
             states.swap(0, 1);
         }
-        let output = Output {
-            y,
-            weights: store(&states[0].weights, program),
-            slots: store(&states[0].slots, program),
-            ..Output::default()
-        };
-        (output, kept)
+        store(&states[0].weights, program, weights);
+        store(&states[0].slots, program, slots);
+        kept
     }
 
     /// Before the first chunk of a sequence.
@@ -126,7 +127,7 @@ impl<'a> Chunk<'a> {
         state: &State,
         keep: Keep,
     ) {
-        let (scan, width) = (self.scan, self.width);
+        let scan = self.scan;
         let program = &scan.program;
         let tokens = n * scan.chunk..(n + 1) * scan.chunk;
         let momentum = (scan.momentum).then(|| &inputs.log_momentum[tokens.clone()]);
@@ -134,15 +135,44 @@ impl<'a> Chunk<'a> {
         self.coefficients.compute(simd, log_decay, momentum);
 
         let room = &mut self.room.values[0];
-        let (k, v) = (of_tokens(inputs.k, n, scan, program.d_k()), of_tokens(inputs.v, n, scan, program.d_v()));
+        let (k, v) = (
+            of_tokens(inputs.k, n, scan, program.d_k()),
+            of_tokens(inputs.v, n, scan, program.d_v()),
+        );
         rows::load_columns(simd, &mut self.keys.values[0], room, k, program.d_k());
         rows::load_columns(simd, &mut self.targets.v, room, v, program.d_v());
 
+        for (row, gate) in self.targets.gates.iter_mut().zip(&inputs.bias_gates) {
+            row[..scan.chunk].copy_from_slice(&gate[tokens.clone()]);
+        }
+
+        let step = &inputs.step[tokens];
+        match scan.exact() {
+            Some((_, slope)) => self.solve(simd, step, state, slope),
+            None => self.at_start(simd, inputs, step, state, keep),
+        }
+    }
+
+    /// All gradients at the weights the chunk begins with, and the steps under the cap.
+    fn at_start<S: Simd>(
+        &mut self,
+        simd: S,
+        inputs: &Inputs<'_>,
+        step: &[f32],
+        state: &State,
+        keep: Keep,
+    ) {
+        let (scan, width) = (self.scan, self.width);
+        let program = &scan.program;
         let anchors = self.anchored.iter_mut().zip(&self.anchors);
         for ((weights, anchor), state) in anchors.zip(&state.weights) {
             rows::sum(simd, weights, anchor, state);
         }
-        let weights = if scan.anchored { &self.anchored } else { &state.weights };
+        let weights = if scan.anchored {
+            &self.anchored
+        } else {
+            &state.weights
+        };
         self.keys.forward(simd, keep, &inputs.gains, |l, x, out| {
             let term = program.maps[l].forward(&weights[l], x);
             let size = [out.len() / width, width];
@@ -154,20 +184,48 @@ impl<'a> Chunk<'a> {
         }
         let output = program.output();
         let y = &self.keys.values[output];
-        scan.bias.gradient(simd, &mut self.d[output], y, &self.targets);
-        self.keys.pull(simd, &inputs.gains, &mut self.d, false, |at| {
-            let term = program.maps[at.map].backward(&weights[at.map], at.gradient);
-            let size = [at.into.len() / width, width];
-            product(simd, size, Band::Full, &[term], &mut Add(at.into));
-        });
+        let targets = &mut self.targets;
+        (scan.bias).gradient(simd, &mut self.d[output], y, targets, scan.chunk);
+        self.keys
+            .pull(simd, &inputs.gains, &mut self.d, false, |at| {
+                let term = program.maps[at.map].backward(&weights[at.map], at.gradient);
+                let size = [at.into.len() / width, width];
+                product(simd, size, Band::Full, &[term], &mut Add(at.into));
+            });
 
         let features = program.features.iter().map(|x| &self.keys.values[*x]);
-        self.steps.compute(simd, &inputs.step[tokens], &self.coefficients, features);
+        self.steps.compute(simd, step, &self.coefficients, features);
+    }
+
+    /// The gradients that are solved for.
+    fn solve<S: Simd>(&mut self, simd: S, step: &[f32], state: &State, slope: f32) {
+        let scan = self.scan;
+        let k = &self.keys.values[0];
+        self.steps
+            .compute(simd, step, &self.coefficients, std::iter::empty());
+        let solved = self.solved.as_mut().expect("the form is exact");
+        solved.prepare(simd, k, &self.steps.theta, slope, &self.coefficients);
+
+        let coefficients = [&*solved.carry, &*solved.share];
+        let start = Start::new(scan, 0, state, &self.anchors, coefficients);
+        let [k, recalled] = self
+            .keys
+            .values
+            .get_disjoint_mut([0, 1])
+            .expect("a map has both");
+        start.forward(simd, recalled, k, None, &mut self.room.values);
+        let (d, targets) = (&mut self.d[1], &mut self.targets);
+        scan.bias.gradient(simd, d, recalled, targets, scan.chunk);
+        solved.solve(simd, d);
     }
 
     /// The weights at the start of the chunk.
     pub(crate) fn weights<'b>(&'b self, state: &'b State) -> &'b [Buffer] {
-        if self.scan.anchored { &self.anchored } else { &state.weights }
+        if self.scan.anchored {
+            &self.anchored
+        } else {
+            &state.weights
+        }
     }
 
     /// The outputs of the chunk, from the state it begins in.
@@ -197,7 +255,13 @@ impl<'a> Chunk<'a> {
         rows::scale_rows(simd, mask, &coefficients.turned_writes, &room.row);
 
         let q = of_tokens(inputs.q, n, scan, program.d_k());
-        rows::load_columns(simd, &mut queries.values[0], &mut room.values[0], q, program.d_k());
+        rows::load_columns(
+            simd,
+            &mut queries.values[0],
+            &mut room.values[0],
+            q,
+            program.d_k(),
+        );
         queries.forward(simd, keep, &inputs.gains, |l, z, out| {
             let map = program.maps[l];
             let overlap = transposed((&keys.values[map.x], width), z);
@@ -208,23 +272,10 @@ impl<'a> Chunk<'a> {
             };
             product(simd, [width; 2], Band::Upper, &[overlap], &mut sink);
 
-            let [carried, shared] = (room.values).each_mut().map(|room| &mut room[..z.len()]);
-            rows::scale_columns(simd, carried, z, &coefficients.carry);
             let written = times((&d[map.out], width), &couplings[l]).within(Band::Upper);
-            let carried = map.forward(&state.weights[l], carried);
-            let mut terms = [written, carried, written, written];
-            let mut count = 2;
-            if scan.momentum {
-                rows::scale_columns(simd, shared, z, &coefficients.share);
-                terms[count] = map.forward(&state.slots[l], shared);
-                count += 1;
-            }
-            if scan.anchored {
-                terms[count] = map.forward(&anchors[l], z);
-                count += 1;
-            }
-            let size = [out.len() / width, width];
-            product(simd, size, Band::Full, &terms[..count], &mut Set(out));
+            let coefficients = [&*coefficients.carry, &*coefficients.share];
+            let start = Start::new(scan, l, state, anchors, coefficients);
+            start.forward(simd, out, z, Some(written), &mut room.values);
         });
     }
 

@@ -24,15 +24,15 @@ use crate::{
 pub(crate) struct Coefficients {
     tokens: usize,
     /// `a_t` and `η_t`.
-    decay: Buffer,
-    persist: Buffer,
+    pub(crate) decay: Buffer,
+    pub(crate) persist: Buffer,
     pub(crate) carry: Buffer,
     pub(crate) share: Buffer,
     persisted: Buffer,
     /// A row for each `t`, a column for each `i`.
     decays: Buffer,
     persists: Buffer,
-    writes: Buffer,
+    pub(crate) writes: Buffer,
     /// The same with a row for each write.
     pub(crate) turned_decays: Buffer,
     pub(crate) turned_writes: Buffer,
@@ -48,7 +48,8 @@ pub(crate) struct CoefficientGradients {
     pub(crate) writes: Buffer,
     /// That of the last token, and of all after it as the recurrence goes back.
     pub(crate) persists: Buffer,
-    /// At `η_t` by other ways.
+    /// At `a_t` and `η_t` by other ways.
+    pub(crate) decay: Buffer,
     pub(crate) persist: Buffer,
 }
 
@@ -132,11 +133,6 @@ impl Coefficients {
         }
     }
 
-    /// `η_t`.
-    pub(crate) fn persist(&self) -> &[f32] {
-        &self.persist
-    }
-
     /// The gradients of the gates' logarithms, of which that of the momentum is only looked at where
     /// there is one. Uses up `of`.
     pub(crate) fn backward<S: Simd>(
@@ -154,7 +150,8 @@ impl Coefficients {
             share += of.share[t];
             persisted += share;
             let before = |x: &[f32], first: f32| if t == 0 { first } else { x[t - 1] };
-            let mut of_decay = carry * before(&self.carry, 1.0) + share * before(&self.share, 0.0);
+            let mut of_decay =
+                of.decay[t] + carry * before(&self.carry, 1.0) + share * before(&self.share, 0.0);
             let mut of_persist = of.persist[t] + persisted * before(&self.persisted, 1.0);
             carry *= decay;
             share *= decay;
@@ -195,6 +192,7 @@ impl CoefficientGradients {
             decays: square(),
             writes: square(),
             persists: row(),
+            decay: row(),
             persist: row(),
         }
     }
@@ -207,6 +205,7 @@ impl CoefficientGradients {
             &mut self.decays,
             &mut self.writes,
             &mut self.persists,
+            &mut self.decay,
             &mut self.persist,
         ] {
             all.clear();

@@ -1,11 +1,73 @@
-//! The inner loop of a memory as one CPU operation in float32, forward and backward.
+//! The inner loop of a memory as one CPU operation in float32, forward and backward, without
+//! tensors.
+//!
+//! [`Scan`] describes a memory ([`Program`]), its bias ([`Bias`], of which [`Formula`] is the general
+//! one) and where gradients are taken ([`Form`]). [`Scan::forward`] runs whole chunks of tokens
+//! through many memories at once, [`Scan::backward`] gives the gradients of all that went in.
+//! `miras_engine::dual` is the same over tensors and for all parts, and decides what is right.
+//!
+//! # Design
+//! - A chunk's values are *columns*: a row for each feature, a column for each token, so that a sum
+//!   over features is one of rows, a number of a token is a lane, and weights are read as they lie
+//!   and broadcast against columns (`product.rs`). Nothing is packed, and one side of an outer
+//!   product is turned, the smaller one.
+//! - Step sizes are not multiplied into gradients but into the couplings of tokens.
+//! - States are kept every few chunks ([`Scan::keep_every`]); the backward pass computes the rest
+//!   again, chunk by chunk from the last to the first.
+//! - A memory is computed by one thread, in an order that does not depend on others: results are
+//!   the same bit for bit however many threads there are.
+//! - Vectors are those of the machine it runs on: AVX-512, AVX2 or others that `pulp` knows.
+//!
+//! ```
+//! use miras_kernels::{Bias, Form, Inputs, Node, OutputGradients, Program, Scan};
+//!
+//! // A matrix from 2 features to 3, four tokens in two chunks.
+//! let scan = Scan {
+//!     program: Program::new(2, &[[2, 3]], &[Node::Linear { map: 0, x: 0 }])?,
+//!     bias: Bias::Affine { slope: 1.0 },
+//!     chunk: 2,
+//!     keep_every: 1,
+//!     anchored: false,
+//!     momentum: false,
+//!     form: Form::ChunkStart { load_cap: None },
+//! };
+//! let (rows, values) = ([0.5; 8], [1.0; 12]);
+//! let inputs = Inputs {
+//!     q: &rows,
+//!     k: &rows,
+//!     v: &values,
+//!     log_decay: &[-0.1; 4],
+//!     step: &[0.2; 4],
+//!     weights: vec![&[0.0; 6]],
+//!     ..Inputs::default()
+//! };
+//! let (output, tape) = scan.forward(&inputs, true);
+//! let of = OutputGradients {
+//!     y: &[1.0; 12],
+//!     ..OutputGradients::default()
+//! };
+//! let gradients = scan.backward(&inputs, &tape, &of);
+//! assert_eq!((output.y.len(), gradients.step.len()), (12, 4));
+//! # Ok::<(), miras_kernels::ProgramError>(())
+//! ```
 
-mod backward;
+#![allow(
+    clippy::inline_always,
+    reason = "what works on vectors and is not inlined is compiled for a machine without them"
+)]
+#![allow(
+    clippy::too_many_arguments,
+    reason = "a pass has each of its operands as an argument"
+)]
+
+mod adjoint;
 mod bias;
 mod buffer;
 mod cap;
 mod chunk;
 mod coefficients;
+mod formula;
+mod inputs;
 mod map;
 mod math;
 mod nodes;
@@ -13,9 +75,15 @@ mod norm;
 mod product;
 mod program;
 mod rows;
+mod run;
 mod scan;
+mod solved;
+mod start;
 mod state;
+mod targets;
 
 pub use bias::Bias;
+pub use formula::{Binary, Formula, FormulaError, Op, Unary};
+pub use inputs::{Gradients, Inputs, Output, OutputGradients, Tape};
 pub use program::{Activation, Node, Program, ProgramError};
-pub use scan::{Gradients, Inputs, Output, OutputGradients, Scan, Tape};
+pub use scan::{Form, Order, Scan};

@@ -8,8 +8,7 @@ fn error<const N: usize>(x: &[f32], ours: Function<N>, theirs: impl Fn(f64) -> [
     let ours = Arch::new().dispatch(ours.over(x));
     let errors = x.iter().zip(ours).flat_map(|(x, ours)| {
         let theirs = theirs(f64::from(*x));
-        (0..N)
-            .map(move |at| (f64::from(ours[at]) - theirs[at]).abs() / theirs[at].abs().max(1.0))
+        (0..N).map(move |at| (f64::from(ours[at]) - theirs[at]).abs() / theirs[at].abs().max(1.0))
     });
     errors.fold(0.0, f64::max)
 }
@@ -65,7 +64,9 @@ impl<const N: usize> WithSimd for Over<'_, N> {
 }
 
 fn around_zero(reach: f32) -> Vec<f32> {
-    (-4000..=4000).map(|at| at as f32 / 4000.0 * reach).collect()
+    (-4000..=4000)
+        .map(|at| at as f32 / 4000.0 * reach)
+        .collect()
 }
 
 /// `erfc` for `x ≥ 0` by its continued fraction and its series, in float64.
@@ -119,7 +120,11 @@ fn activations_have_the_slopes_and_curvatures_of_float64() {
     assert!(error(&x, Function(Name::Silu), silu) < 6e-7);
     let relu_squared = |x: f64| {
         let positive = x.max(0.0);
-        [positive * positive, 2.0 * positive, if x > 0.0 { 2.0 } else { 0.0 }]
+        [
+            positive * positive,
+            2.0 * positive,
+            if x > 0.0 { 2.0 } else { 0.0 },
+        ]
     };
     assert!(error(&x, Function(Name::ReluSquared), relu_squared) < 1e-7);
 }

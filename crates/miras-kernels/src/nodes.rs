@@ -7,11 +7,7 @@
 
 use pulp::Simd;
 
-use crate::{
-    Activation, Node, Program,
-    buffer::Buffer,
-    norm, rows,
-};
+use crate::{Activation, Node, Program, buffer::Buffer, norm, rows};
 
 /// What of a value's operation is kept for the passes after the forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,9 +52,12 @@ pub(crate) struct Pulled<'a> {
 impl<'a> Nodes<'a> {
     /// Room for a chunk of `tokens`, padded.
     pub(crate) fn new(program: &'a Program, tokens: usize, keep: Keep) -> Self {
-        let room = |is_used: bool, at: usize| match is_used {
-            true => Buffer::new(program.widths[at], tokens),
-            false => Buffer::row(0),
+        let room = |is_used: bool, at: usize| {
+            if is_used {
+                Buffer::new(program.widths[at], tokens)
+            } else {
+                Buffer::row(0)
+            }
         };
         let kept = (program.nodes.iter().enumerate()).map(|(at, node)| {
             let is_norm = matches!(node, Node::LayerNorm { .. });

@@ -59,6 +59,11 @@ pub(crate) fn transposed<'a>((a, rows): Left<'a>, b: &'a [f32]) -> Term<'a> {
 }
 
 impl Term<'_> {
+    /// Of so many columns of `A` and rows of `B` alone.
+    pub(crate) fn to_depth(self, depth: usize) -> Self {
+        Self { depth, ..self }
+    }
+
     /// Where only this part of `B` is to be looked at.
     pub(crate) fn within(self, band: Band) -> Self {
         Self { band, ..self }
@@ -133,9 +138,9 @@ impl Tile<'_> {
             self.add::<S, N, FROM>(simd, row, term, &mut sums);
         }
         for (r, sums) in sums.into_iter().enumerate() {
-            for at in FROM..N {
+            for (at, sum) in sums.into_iter().enumerate().skip(FROM) {
                 let column = self.first + at;
-                sink.put((row + r) * self.vectors + column, column, sums[at]);
+                sink.put((row + r) * self.vectors + column, column, sum);
             }
         }
     }
@@ -292,7 +297,9 @@ impl<const N: usize> Sink for SetWith<'_, N> {
     fn put<S: Simd>(&mut self, at: usize, _column: usize, sum: V<S>) {
         let mut sum = sum;
         for (scale, other) in self.others {
-            sum = sum.beside(S::as_simd_f32s(other).0[at]).fma(sum.like(scale), sum);
+            sum = sum
+                .beside(S::as_simd_f32s(other).0[at])
+                .fma(sum.like(scale), sum);
         }
         S::as_mut_simd_f32s(self.out).0[at] = sum.raw;
     }

@@ -96,23 +96,3 @@ fn the_upper_part_is_complete() {
     // The last rows of the first columns are left out.
     assert!(upper[(n - 1) * n] == 0.0);
 }
-
-#[test]
-#[ignore]
-fn speed() {
-    for (m, k, n, t) in [(64,64,64,false),(256,64,64,false),(64,256,64,false),(256,64,64,true),(64,256,64,true),(64,64,256,false)] {
-        let a = numbers(m, k, 0.1);
-        let b = numbers(k, n, 0.2);
-        let mut out = Buffer::new(m, n);
-        let mut best = f64::MAX;
-        for _ in 0..50 {
-            let s = std::time::Instant::now();
-            for _ in 0..20 {
-                let term = if t { transposed((&a, m), &b) } else { times((&a, k), &b) };
-                Arch::new().dispatch(Products { size: [m, n], part: Band::Full, terms: &[term], out: &mut out });
-            }
-            best = best.min(s.elapsed().as_secs_f64() / 20.0);
-        }
-        eprintln!("{m} {k} {n} {t}: {:.1} GFLOP/s", 2.0 * (m * k * n) as f64 / best / 1e9);
-    }
-}

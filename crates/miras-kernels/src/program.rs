@@ -127,18 +127,24 @@ impl Program {
         let mut uses = vec![0; maps.len()];
         for (at, node) in nodes.iter().enumerate() {
             if let Some(late) = node.operands().find(|x| *x > at) {
-                return refuse(format!("operation {at} needs value {late} before it is made"));
+                return refuse(format!(
+                    "operation {at} needs value {late} before it is made"
+                ));
             }
             let width = |x: usize| program.widths[x];
             let made = match *node {
                 Node::Linear { map, x } => {
                     let Some(&[d_in, d_out]) = maps.get(map) else {
-                        return refuse(format!("operation {at} needs map {map}, which is not there"));
+                        return refuse(format!(
+                            "operation {at} needs map {map}, which is not there"
+                        ));
                     };
                     uses[map] += 1;
                     if width(x) != d_in || d_out == 0 {
                         let x = width(x);
-                        return refuse(format!("map {map} from {d_in} to {d_out} is given {x} features"));
+                        return refuse(format!(
+                            "map {map} from {d_in} to {d_out} is given {x} features"
+                        ));
                     }
                     (program.maps[map].x, program.maps[map].out) = (x, at + 1);
                     d_out
@@ -158,8 +164,8 @@ impl Program {
                     width(a)
                 }
             };
-            let learned = matches!(node, Node::Linear { .. })
-                || node.operands().any(|x| program.learned[x]);
+            let learned =
+                matches!(node, Node::Linear { .. }) || node.operands().any(|x| program.learned[x]);
             program.widths.push(made);
             program.learned.push(learned);
         }
@@ -207,6 +213,11 @@ impl Program {
         &self.gains
     }
 
+    /// Whether it is one map and nothing else.
+    pub fn is_linear(&self) -> bool {
+        matches!(self.nodes[..], [Node::Linear { .. }])
+    }
+
     /// The last value.
     pub(crate) fn output(&self) -> usize {
         self.nodes.len()
@@ -216,3 +227,7 @@ impl Program {
 fn refuse<T>(message: String) -> Result<T, ProgramError> {
     Err(ProgramError(message))
 }
+
+#[cfg(test)]
+#[path = "program_tests.rs"]
+mod tests;

@@ -289,3 +289,12 @@ pub(crate) fn store_columns<S: Simd>(
         token.copy_from_slice(&row[..d]);
     }
 }
+
+/// Columns from `first` on become 0; rows have `width`.
+pub(crate) fn clear_columns(x: &mut [f32], first: usize, width: usize) {
+    if first < width {
+        for row in x.chunks_exact_mut(width) {
+            row[first..].fill(0.0);
+        }
+    }
+}

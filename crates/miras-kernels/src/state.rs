@@ -1,6 +1,6 @@
 //! The state of one memory, as it lies in memory.
 
-use crate::{Inputs, Program, buffer::Buffer};
+use crate::{Program, buffer::Buffer};
 
 /// `A` and `S` of every map; no `S` without momentum.
 #[derive(Debug, Clone)]
@@ -12,18 +12,32 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(program: &Program, momentum: bool) -> Self {
         let weights: Vec<_> = program.maps.iter().map(|map| map.buffer()).collect();
-        let slots = if momentum { weights.clone() } else { Vec::new() };
+        let slots = if momentum {
+            weights.clone()
+        } else {
+            Vec::new()
+        };
         Self { weights, slots }
     }
 
-    /// What a sequence starts with.
-    pub(crate) fn load(&mut self, program: &Program, inputs: &Inputs<'_>) {
-        load(&mut self.weights, program, &inputs.weights);
-        load(&mut self.slots, program, &inputs.slots);
+    /// From `[d_in, d_out]` of each map.
+    pub(crate) fn load(&mut self, program: &Program, weights: &[&[f32]], slots: &[&[f32]]) {
+        load(&mut self.weights, program, weights);
+        load(&mut self.slots, program, slots);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.weights
+            .iter_mut()
+            .chain(&mut self.slots)
+            .for_each(Buffer::clear);
     }
 
     pub(crate) fn copy_from(&mut self, other: &Self) {
-        for (to, from) in [(&mut self.weights, &other.weights), (&mut self.slots, &other.slots)] {
+        for (to, from) in [
+            (&mut self.weights, &other.weights),
+            (&mut self.slots, &other.slots),
+        ] {
             for (to, from) in to.iter_mut().zip(from) {
                 to.copy_from_slice(from);
             }
@@ -39,12 +53,8 @@ pub(crate) fn load(maps: &mut [Buffer], program: &Program, weights: &[&[f32]]) {
 }
 
 /// To `[d_in, d_out]` of each map.
-pub(crate) fn store(maps: &[Buffer], program: &Program) -> Vec<Vec<f32>> {
-    (maps.iter().zip(&program.maps))
-        .map(|(from, map)| {
-            let mut weights = vec![0.0; map.d_in * map.d_out];
-            map.store(&mut weights, from);
-            weights
-        })
-        .collect()
+pub(crate) fn store(maps: &[Buffer], program: &Program, weights: Vec<&mut [f32]>) {
+    for ((from, map), weights) in maps.iter().zip(&program.maps).zip(weights) {
+        map.store(weights, from);
+    }
 }

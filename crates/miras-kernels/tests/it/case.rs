@@ -3,56 +3,85 @@
 use miras_kernels::{Activation, Gradients, Inputs, Node, Output, OutputGradients, Program, Scan};
 use miras_random::Stream;
 
-use crate::reference::{Numbers, Outcome, run};
+use crate::reference::{Gradient, Numbers, Outcome, run};
 
 /// A scan, its inputs, and the weights of a sum over all that comes out.
-pub struct Case {
-    pub scan: Scan,
-    pub nodes: Vec<Node>,
-    pub memories: usize,
-    pub numbers: Numbers,
-    pub loss: Outcome,
+pub(crate) struct Case {
+    pub(crate) scan: Scan,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) memories: usize,
+    pub(crate) numbers: Numbers,
+    pub(crate) loss: Outcome,
 }
 
 /// What a memory is made of.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Parts {
-    pub depth: usize,
-    pub norm: bool,
-    pub residual: bool,
-    pub gated: bool,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts {
+    /// Features of keys; hidden layers have 5/3 of them, values 5/6 or, with a residual, as many.
+    pub(crate) d: usize,
+    pub(crate) depth: usize,
+    pub(crate) norm: bool,
+    pub(crate) residual: bool,
+    pub(crate) gated: bool,
 }
 
-pub const D: usize = 24;
-pub const HIDDEN: usize = 40;
+impl Parts {
+    /// So many maps and activations between them.
+    pub(crate) fn mlp(depth: usize) -> Self {
+        Self {
+            d: 24,
+            depth,
+            norm: false,
+            residual: false,
+            gated: false,
+        }
+    }
 
-/// A memory from `D` features to `D`, or to 20 where there is no residual.
-pub fn memory(parts: Parts, kind: Activation) -> (Program, Vec<Node>) {
-    let d_v = if parts.residual { D } else { 20 };
+    fn d_v(self) -> usize {
+        if self.residual {
+            self.d
+        } else {
+            self.d * 5 / 6
+        }
+    }
+
+    /// The widths of its maps.
+    fn maps(self) -> Vec<[usize; 2]> {
+        let (d, hidden, d_v) = (self.d, self.d * 5 / 3, self.d_v());
+        if self.gated {
+            return vec![[d, hidden], [d, hidden], [hidden, d_v]];
+        }
+        let width = |at: usize| match at {
+            0 => d,
+            at if at == self.depth => d_v,
+            _ => hidden,
+        };
+        (0..self.depth)
+            .map(|map| [width(map), width(map + 1)])
+            .collect()
+    }
+}
+
+/// The memory of these parts.
+pub(crate) fn memory(parts: Parts, kind: Activation) -> (Program, Vec<Node>) {
     let mut nodes = Vec::new();
-    let mut maps = Vec::new();
     let mut push = |node| {
         nodes.push(node);
         nodes.len()
     };
     let mut at = 0;
     if parts.gated {
-        maps = vec![[D, HIDDEN], [D, HIDDEN], [HIDDEN, d_v]];
         let gate = push(Node::Linear { map: 0, x: 0 });
         let gate = push(Node::Activation { kind, x: gate });
         let up = push(Node::Linear { map: 1, x: 0 });
         let both = push(Node::Product { a: gate, b: up });
         at = push(Node::Linear { map: 2, x: both });
     } else {
-        let mut width = D;
         for map in 0..parts.depth {
             if map > 0 {
                 at = push(Node::Activation { kind, x: at });
             }
-            let out = if map + 1 == parts.depth { d_v } else { HIDDEN };
-            maps.push([width, out]);
             at = push(Node::Linear { map, x: at });
-            width = out;
         }
     }
     if parts.norm {
@@ -61,7 +90,8 @@ pub fn memory(parts: Parts, kind: Activation) -> (Program, Vec<Node>) {
     if parts.residual {
         push(Node::Sum { a: 0, b: at });
     }
-    (Program::new(D, &maps, &nodes).unwrap(), nodes)
+    let program = Program::new(parts.d, &parts.maps(), &nodes);
+    (program.unwrap(), nodes)
 }
 
 /// Normal numbers that float32 can hold.
@@ -83,7 +113,14 @@ impl Draw {
 
 impl Case {
     /// Unit keys and queries, decays down to 0.9, momenta up to 0.8, steps up to `step`.
-    pub fn new(scan: Scan, nodes: Vec<Node>, maps: &[[usize; 2]], tokens: usize, step: f64) -> Self {
+    pub(crate) fn new(
+        scan: Scan,
+        nodes: Vec<Node>,
+        parts: Parts,
+        tokens: usize,
+        step: f64,
+    ) -> Self {
+        let maps = parts.maps();
         let memories = 2;
         let n = memories * tokens;
         let mut draw = Draw(Stream::new(7, "kernels", &[]));
@@ -92,7 +129,9 @@ impl Case {
             let mut x = x;
             for row in x.chunks_exact_mut(d_k) {
                 let norm = row.iter().map(|x| x * x).sum::<f64>().sqrt();
-                row.iter_mut().for_each(|x| *x = f64::from((*x / norm) as f32));
+                for x in row {
+                    *x = f64::from((*x / norm) as f32);
+                }
             }
             x
         };
@@ -112,7 +151,14 @@ impl Case {
             v: draw.normal(n * d_v, 0.5),
             log_decay: draw.between(n, -0.1, 0.0),
             step: draw.between(n, 0.1 * step, step),
-            log_momentum: if scan.momentum { draw.between(n, -1.5, -0.2) } else { Vec::new() },
+            log_momentum: if scan.momentum {
+                draw.between(n, -1.5, -0.2)
+            } else {
+                Vec::new()
+            },
+            bias_gates: (0..scan.bias.gates())
+                .map(|_| draw.between(n, 0.3, 1.2))
+                .collect(),
             gains: (scan.program.gains().iter())
                 .map(|d| draw.between(memories * d, 0.1, 0.4))
                 .collect(),
@@ -139,15 +185,15 @@ impl Case {
     }
 
     /// What the operation gives.
-    pub fn forward(&self) -> Output {
+    pub(crate) fn forward(&self) -> Output {
         let numbers = Single::of(&self.numbers);
-        self.scan.forward(&numbers.inputs(), true)
+        self.scan.forward(&numbers.inputs(), false).0
     }
 
     /// Its gradients of the loss.
-    pub fn backward(&self) -> Gradients {
+    pub(crate) fn backward(&self) -> Gradients {
         let numbers = Single::of(&self.numbers);
-        let output = self.scan.forward(&numbers.inputs(), true);
+        let (_, tape) = self.scan.forward(&numbers.inputs(), true);
         let y = single(&self.loss.y);
         let [weights, slots] = [&self.loss.weights, &self.loss.slots]
             .map(|all| all.iter().map(|x| single(x)).collect::<Vec<_>>());
@@ -156,15 +202,14 @@ impl Case {
             weights: weights.iter().map(|x| &x[..]).collect(),
             slots: slots.iter().map(|x| &x[..]).collect(),
         };
-        self.scan.backward(&numbers.inputs(), &output.tape, &of)
+        self.scan.backward(&numbers.inputs(), &tape, &of)
     }
 
     /// Compares outputs, states and all gradients with those of the reference under `gradient`, and
     /// gives back what the reference gave.
-    pub fn check(&self, name: &str, gradient: &dyn Fn(&[f64], &[f64], usize) -> Vec<f64>) -> Outcome {
-        let reference = |numbers: &Numbers| {
-            run(&self.scan, &self.nodes, self.memories, numbers, gradient)
-        };
+    pub(crate) fn check(&self, name: &str, gradient: Gradient<'_>) -> Outcome {
+        let reference =
+            |numbers: &Numbers| run(&self.scan, &self.nodes, self.memories, numbers, gradient);
         let expected = reference(&self.numbers);
         let output = self.forward();
         near(&format!("{name}: y"), &output.y, &expected.y);
@@ -185,7 +230,11 @@ impl Case {
         };
         let mut draw = Draw(Stream::new(8, name, &[]));
         for (at, (what, gradient)) in named(&gradients).into_iter().enumerate() {
-            let size = gradient.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+            let size = gradient
+                .iter()
+                .map(|x| f64::from(*x).powi(2))
+                .sum::<f64>()
+                .sqrt();
             assert!(size > 0.0, "{name}: no gradient of {what}");
             for _ in 0..2 {
                 let direction = draw.normal(gradient.len(), 1.0);
@@ -203,7 +252,10 @@ impl Case {
                     .map(|(a, b)| f64::from(*a) * b)
                     .sum();
                 let error = (ours - theirs).abs() / size;
-                assert!(error < GRADIENT_ERROR, "{name}: gradient of {what} off by {error:e}");
+                assert!(
+                    error < GRADIENT_ERROR,
+                    "{name}: gradient of {what} off by {error:e}"
+                );
             }
         }
         expected
@@ -245,6 +297,7 @@ fn arrays(numbers: &mut Numbers) -> Vec<(&'static str, &mut Vec<f64>)> {
         all.push(("log_momentum", &mut numbers.log_momentum));
     }
     for (name, arrays) in [
+        ("bias_gates", &mut numbers.bias_gates),
         ("weights", &mut numbers.weights),
         ("slots", &mut numbers.slots),
         ("anchors", &mut numbers.anchors),
@@ -256,7 +309,7 @@ fn arrays(numbers: &mut Numbers) -> Vec<(&'static str, &mut Vec<f64>)> {
 }
 
 /// All gradients by name.
-pub fn named(gradients: &Gradients) -> Vec<(&'static str, &Vec<f32>)> {
+pub(crate) fn named(gradients: &Gradients) -> Vec<(&'static str, &Vec<f32>)> {
     let mut all = vec![
         ("q", &gradients.q),
         ("k", &gradients.k),
@@ -268,6 +321,7 @@ pub fn named(gradients: &Gradients) -> Vec<(&'static str, &Vec<f32>)> {
         all.push(("log_momentum", &gradients.log_momentum));
     }
     for (name, arrays) in [
+        ("bias_gates", &gradients.bias_gates),
         ("weights", &gradients.weights),
         ("slots", &gradients.slots),
         ("anchors", &gradients.anchors),
@@ -281,7 +335,7 @@ pub fn named(gradients: &Gradients) -> Vec<(&'static str, &Vec<f32>)> {
 /// The numbers in float32.
 struct Single {
     one: [Vec<f32>; 6],
-    maps: [Vec<Vec<f32>>; 4],
+    maps: [Vec<Vec<f32>>; 5],
 }
 
 impl Single {
@@ -293,6 +347,7 @@ impl Single {
             log_decay,
             step,
             log_momentum,
+            bias_gates,
             weights,
             slots,
             anchors,
@@ -300,15 +355,15 @@ impl Single {
         } = numbers;
         Self {
             one: [q, k, v, log_decay, step, log_momentum].map(|x| single(x)),
-            maps: [weights, slots, anchors, gains]
+            maps: [bias_gates, weights, slots, anchors, gains]
                 .map(|all| all.iter().map(|x| single(x)).collect()),
         }
     }
 
     fn inputs(&self) -> Inputs<'_> {
         let [q, k, v, log_decay, step, log_momentum] = self.one.each_ref().map(|x| &x[..]);
-        let [weights, slots, anchors, gains] = (self.maps.each_ref())
-            .map(|all| all.iter().map(|x| &x[..]).collect());
+        let [bias_gates, weights, slots, anchors, gains] =
+            (self.maps.each_ref()).map(|all| all.iter().map(|x| &x[..]).collect());
         Inputs {
             q,
             k,
@@ -316,6 +371,7 @@ impl Single {
             log_decay,
             step,
             log_momentum,
+            bias_gates,
             weights,
             slots,
             anchors,

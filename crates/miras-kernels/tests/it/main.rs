@@ -1,5 +1,9 @@
 //! The operation against a slow recurrence in float64.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 mod case;
+mod exact;
+mod formula;
 mod reference;
 mod scan;

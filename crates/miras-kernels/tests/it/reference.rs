@@ -1,36 +1,40 @@
 //! The recurrence, token by token and number by number in float64.
 
-use miras_kernels::{Activation, Node, Scan};
+use miras_kernels::{Activation, Form, Node, Order, Scan};
 
 /// Inputs of `g` memories, in the layouts of `miras_kernels::Inputs`.
 #[derive(Debug, Clone, Default)]
-pub struct Numbers {
-    pub q: Vec<f64>,
-    pub k: Vec<f64>,
-    pub v: Vec<f64>,
-    pub log_decay: Vec<f64>,
-    pub step: Vec<f64>,
-    pub log_momentum: Vec<f64>,
-    pub weights: Vec<Vec<f64>>,
-    pub slots: Vec<Vec<f64>>,
-    pub anchors: Vec<Vec<f64>>,
-    pub gains: Vec<Vec<f64>>,
+pub(crate) struct Numbers {
+    pub(crate) q: Vec<f64>,
+    pub(crate) k: Vec<f64>,
+    pub(crate) v: Vec<f64>,
+    pub(crate) log_decay: Vec<f64>,
+    pub(crate) step: Vec<f64>,
+    pub(crate) log_momentum: Vec<f64>,
+    pub(crate) bias_gates: Vec<Vec<f64>>,
+    pub(crate) weights: Vec<Vec<f64>>,
+    pub(crate) slots: Vec<Vec<f64>>,
+    pub(crate) anchors: Vec<Vec<f64>>,
+    pub(crate) gains: Vec<Vec<f64>>,
 }
 
 /// What comes out, and how many tokens were capped.
 #[derive(Debug, Default)]
-pub struct Outcome {
-    pub y: Vec<f64>,
-    pub weights: Vec<Vec<f64>>,
-    pub slots: Vec<Vec<f64>>,
-    pub capped: usize,
+pub(crate) struct Outcome {
+    pub(crate) y: Vec<f64>,
+    pub(crate) weights: Vec<Vec<f64>>,
+    pub(crate) slots: Vec<Vec<f64>>,
+    pub(crate) capped: usize,
 }
 
 /// `x W` with `W [d_in, d_out]`.
 fn through(x: &[f64], weights: &[f64]) -> Vec<f64> {
     let d_out = weights.len() / x.len();
     let column = |o: usize| {
-        let products = x.iter().enumerate().map(|(i, x)| x * weights[i * d_out + o]);
+        let products = x
+            .iter()
+            .enumerate()
+            .map(|(i, x)| x * weights[i * d_out + o]);
         products.sum()
     };
     (0..d_out).map(column).collect()
@@ -167,14 +171,24 @@ struct Written {
     left: f64,
 }
 
-/// What a memory does, as the recurrence states it. `gradient` is that of the bias at `y` and `v`
-/// of a token, by its number.
-pub fn run(
+/// The load of the last token.
+fn load(written: &[Written]) -> f64 {
+    let own = &written[written.len() - 1].features;
+    (written.iter())
+        .map(|token| dot(&token.features, own).abs() * token.share * token.left)
+        .sum()
+}
+
+/// The gradient of a bias from `y`, `v` and the gates of a token.
+pub(crate) type Gradient<'a> = &'a dyn Fn(&[f64], &[f64], &[f64]) -> Vec<f64>;
+
+/// What a memory does, as the recurrence states it.
+pub(crate) fn run(
     scan: &Scan,
     nodes: &[Node],
     memories: usize,
     numbers: &Numbers,
-    gradient: &dyn Fn(&[f64], &[f64], usize) -> Vec<f64>,
+    gradient: Gradient<'_>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let tokens = numbers.step.len() / memories;
@@ -185,39 +199,57 @@ pub fn run(
             all[g * len..(g + 1) * len].to_vec()
         };
         let mut state: Vec<Vec<f64>> = numbers.weights.iter().map(part).collect();
-        let mut slots: Vec<Vec<f64>> = match scan.momentum {
-            true => numbers.slots.iter().map(part).collect(),
-            false => state.iter().map(|map| vec![0.0; map.len()]).collect(),
+        let mut slots: Vec<Vec<f64>> = if scan.momentum {
+            numbers.slots.iter().map(part).collect()
+        } else {
+            state.iter().map(|map| vec![0.0; map.len()]).collect()
         };
         let anchors: Vec<Vec<f64>> = numbers.anchors.iter().map(part).collect();
         let gains: Vec<Vec<f64>> = numbers.gains.iter().map(part).collect();
         let gains: Vec<&[f64]> = gains.iter().map(|gain| &gain[..]).collect();
         let weights_of = |state: &[Vec<f64>]| -> Vec<Vec<f64>> {
-            match scan.anchored {
-                true => (state.iter().zip(&anchors))
-                    .map(|(a, b)| both(a, b, |a, b| a + b))
-                    .collect(),
-                false => state.to_vec(),
+            if scan.anchored {
+                let both = |(a, b): (&Vec<f64>, &Vec<f64>)| both(a, b, |a, b| a + b);
+                state.iter().zip(&anchors).map(both).collect()
+            } else {
+                state.to_vec()
             }
         };
         let mut start = Vec::new();
         let mut written: Vec<Written> = Vec::new();
         for t in 0..tokens {
-            if t % scan.chunk == 0 {
-                start = weights_of(&state);
-                written.clear();
-            }
             let at = g * tokens + t;
+            match scan.form {
+                Form::ChunkStart { .. } if t % scan.chunk == 0 => {
+                    start = weights_of(&state);
+                    written.clear();
+                }
+                Form::ChunkStart { .. } => {}
+                Form::Exact { order } => {
+                    let by = match order {
+                        Order::After => 1.0,
+                        Order::Before => numbers.log_decay[at].exp(),
+                    };
+                    let decayed: Vec<Vec<f64>> = (state.iter())
+                        .map(|map| map.iter().map(|x| by * x).collect())
+                        .collect();
+                    start = weights_of(&decayed);
+                }
+            }
             let k = &numbers.k[at * d_k..(at + 1) * d_k];
             let v = &numbers.v[at * d_v..(at + 1) * d_v];
             let decay = numbers.log_decay[at].exp();
             let momentum = numbers.log_momentum.get(at).map_or(0.0, |log| log.exp());
 
             let at_start = values(nodes, &start, &gains, k);
-            let d = gradient(&at_start[nodes.len()], v, at);
+            let gates: Vec<f64> = numbers.bias_gates.iter().map(|gate| gate[at]).collect();
+            let d = gradient(&at_start[nodes.len()], v, &gates);
             let factors = factors(nodes, &start, &gains, &at_start, d);
             let mut step = numbers.step[at];
-            if let Some(cap) = scan.load_cap {
+            if let Form::ChunkStart {
+                load_cap: Some(cap),
+            } = scan.form
+            {
                 for token in &mut written {
                     token.left *= decay;
                 }
@@ -226,11 +258,7 @@ pub fn run(
                     share: step / (1.0 - momentum).max(1e-3),
                     left: 1.0,
                 });
-                let own = &written[written.len() - 1].features;
-                let load: f64 = (written.iter())
-                    .map(|token| dot(&token.features, own).abs() * token.share * token.left)
-                    .sum();
-                let excess = (load / f64::from(cap)).max(1.0);
+                let excess = (load(&written) / f64::from(cap)).max(1.0);
                 outcome.capped += usize::from(excess > 1.0);
                 step /= excess * excess;
             }

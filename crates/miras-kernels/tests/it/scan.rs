@@ -1,22 +1,8 @@
 //! The chunk-start scan under the affine bias.
 
-use miras_kernels::{Activation, Bias, Scan};
+use miras_kernels::{Activation, Bias, Form, Scan};
 
-use crate::case::{Case, D, HIDDEN, Parts, memory, named};
-
-/// Widths of the maps of [`memory`].
-fn maps(parts: Parts) -> Vec<[usize; 2]> {
-    let d_v = if parts.residual { D } else { 20 };
-    if parts.gated {
-        return vec![[D, HIDDEN], [D, HIDDEN], [HIDDEN, d_v]];
-    }
-    let width = |at: usize| match at {
-        0 => D,
-        at if at == parts.depth => d_v,
-        _ => HIDDEN,
-    };
-    (0..parts.depth).map(|map| [width(map), width(map + 1)]).collect()
-}
+use crate::case::{Case, Parts, memory, named};
 
 struct Settings {
     parts: Parts,
@@ -34,10 +20,7 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            parts: Parts {
-                depth: 2,
-                ..Parts::default()
-            },
+            parts: Parts::mlp(2),
             kind: Activation::Gelu,
             slope: 1.0,
             chunk: 16,
@@ -61,37 +44,56 @@ impl Settings {
             keep_every: self.keep_every,
             anchored: self.anchored,
             momentum: self.momentum,
-            load_cap: self.load_cap,
+            form: Form::ChunkStart {
+                load_cap: self.load_cap,
+            },
         };
-        Case::new(scan, nodes, &maps(self.parts), self.tokens, self.step)
+        Case::new(scan, nodes, self.parts, self.tokens, self.step)
     }
 
     /// How many tokens were capped.
     fn check(&self, name: &str) -> usize {
         let slope = f64::from(self.slope);
-        let gradient = |y: &[f64], v: &[f64], _| {
-            y.iter().zip(v).map(|(y, v)| slope * y - v).collect()
-        };
+        let gradient =
+            |y: &[f64], v: &[f64], _: &[f64]| y.iter().zip(v).map(|(y, v)| slope * y - v).collect();
         self.case().check(name, &gradient).capped
-    }
-}
-
-fn depth(depth: usize) -> Parts {
-    Parts {
-        depth,
-        ..Parts::default()
     }
 }
 
 #[test]
 fn any_depth_is_the_recurrence() {
-    for parts in [depth(1), depth(2), depth(3), depth(4)] {
+    for parts in [Parts::mlp(1), Parts::mlp(2), Parts::mlp(3), Parts::mlp(4)] {
         let deep = parts.depth;
         Settings {
             parts,
             ..Settings::default()
         }
         .check(&format!("depth {deep}"));
+    }
+}
+
+#[test]
+fn wide_memories_are_the_recurrence() {
+    let norm = Parts {
+        d: 72,
+        norm: true,
+        ..Parts::mlp(2)
+    };
+    for parts in [
+        Parts {
+            d: 132,
+            ..Parts::mlp(1)
+        },
+        norm,
+    ] {
+        Settings {
+            parts,
+            chunk: 8,
+            tokens: 16,
+            load_cap: Some(0.5),
+            ..Settings::default()
+        }
+        .check(&format!("{} features", parts.d));
     }
 }
 
@@ -105,10 +107,10 @@ fn every_operation_is_the_recurrence() {
         (true, true, true),
     ] {
         let parts = Parts {
-            depth: 2,
             norm,
             residual,
             gated,
+            ..Parts::mlp(2)
         };
         for kind in [Activation::Gelu, Activation::Silu, Activation::ReluSquared] {
             Settings {
@@ -127,7 +129,7 @@ fn without_momentum_and_with_an_anchor_it_is_the_recurrence() {
         for anchored in [false, true] {
             for deep in [1, 2] {
                 Settings {
-                    parts: depth(deep),
+                    parts: Parts::mlp(deep),
                     momentum,
                     anchored,
                     ..Settings::default()
@@ -149,8 +151,13 @@ fn the_dot_product_is_the_recurrence() {
 
 #[test]
 fn capped_steps_are_those_of_the_recurrence() {
-    for (deep, momentum, cap) in [(1, true, 0.6), (1, false, 0.6), (2, false, 0.15), (2, true, 0.15)] {
-        let parts = depth(deep);
+    for (deep, momentum, cap) in [
+        (1, true, 0.6),
+        (1, false, 0.6),
+        (2, false, 0.15),
+        (2, true, 0.15),
+    ] {
+        let parts = Parts::mlp(deep);
         let capped = Settings {
             parts,
             momentum,
@@ -165,7 +172,15 @@ fn capped_steps_are_those_of_the_recurrence() {
 
 #[test]
 fn any_length_of_chunks_and_stretches_is_the_recurrence() {
-    for (chunk, tokens, keep_every) in [(16, 48, 1), (16, 48, 3), (12, 60, 2), (1, 3, 1), (37, 74, 4), (64, 64, 1), (80, 80, 1)] {
+    for (chunk, tokens, keep_every) in [
+        (16, 48, 1),
+        (16, 48, 3),
+        (12, 60, 2),
+        (1, 3, 1),
+        (37, 74, 4),
+        (64, 64, 1),
+        (80, 80, 1),
+    ] {
         Settings {
             chunk,
             tokens,

@@ -4,7 +4,6 @@ use pulp::Simd;
 
 use crate::{
     Gradients, Inputs, OutputGradients, Scan,
-    bias::Targets,
     buffer::{Buffer, padded},
     cap::Bent,
     chunk::{Chunk, minus, minus_product, of_tokens},
@@ -12,7 +11,10 @@ use crate::{
     nodes::{Keep, values},
     product::{Add, AddScaled, Band, Set, Unmask, product, times, transposed},
     rows,
-    state::{State, load, store},
+    solved::SolvedGradients,
+    start::{Start, StartGradients},
+    state::{State, store},
+    targets::Targets,
 };
 
 /// Gradients on the way back. A thread has one and uses it again and again.
@@ -28,6 +30,8 @@ pub(crate) struct Adjoint {
     /// At the gradients at the values of the keys.
     of_d: Vec<Buffer>,
     of_targets: Targets,
+    /// In the exact form.
+    solved: Option<SolvedGradients>,
     coefficients: CoefficientGradients,
     of_mask: Buffer,
     theta: Buffer,
@@ -51,19 +55,20 @@ impl Adjoint {
     pub(crate) fn new(scan: &Scan) -> Self {
         let (program, width) = (&scan.program, padded(scan.chunk));
         let state = State::new(program, scan.momentum);
-        let maps = || program.maps.iter().map(|map| map.buffer());
         let widest = program.widths.iter().copied().max().expect("the input");
-        let largest = maps().max_by_key(|map| map.len()).expect("a map");
+        let maps = program.maps.iter().map(|map| map.buffer());
+        let largest = maps.max_by_key(|map| map.len()).expect("a map");
         let row = || Buffer::row(width);
         let square = || Buffer::new(width, width);
         Self {
             states: vec![state.clone(); scan.keep_every],
             state,
-            anchors: maps().take(if scan.anchored { usize::MAX } else { 0 }).collect(),
+            anchors: scan.anchors(),
             of_queries: values(program, width),
             of_keys: values(program, width),
             of_d: values(program, width),
-            of_targets: Targets::new(program.d_v(), width),
+            of_targets: scan.bias.targets(program.d_v(), width),
+            solved: (scan.exact()).map(|_| SolvedGradients::new(scan.chunk, program.d_v())),
             coefficients: CoefficientGradients::new(width),
             of_mask: square(),
             theta: row(),
@@ -81,34 +86,25 @@ impl Adjoint {
     pub(crate) fn scan<S: Simd>(
         &mut self,
         simd: S,
-        scan: &Scan,
         inputs: &Inputs<'_>,
         kept: &[State],
         of: &OutputGradients<'_>,
         chunk: &mut Chunk<'_>,
-    ) -> Gradients {
+        mut out: Gradients<&mut [f32]>,
+    ) {
+        let scan = chunk.scan;
         let program = &scan.program;
-        let zeros = |like: &[f32]| vec![0.0; like.len()];
-        let mut out = Gradients {
-            q: zeros(inputs.q),
-            k: zeros(inputs.k),
-            v: zeros(inputs.v),
-            log_decay: zeros(inputs.log_decay),
-            step: zeros(inputs.step),
-            log_momentum: zeros(inputs.log_momentum),
-            gains: inputs.gains.iter().map(|gain| zeros(gain)).collect(),
-            ..Gradients::default()
-        };
-        let clear = |maps: &mut [Buffer]| maps.iter_mut().for_each(Buffer::clear);
-        clear(&mut self.state.weights);
-        clear(&mut self.state.slots);
-        clear(&mut self.anchors);
-        load(&mut self.state.weights, program, &of.weights);
-        load(&mut self.state.slots, program, &of.slots);
+        self.anchors.iter_mut().for_each(Buffer::clear);
+        self.state.clear();
+        self.state.load(program, &of.weights, &of.slots);
         chunk.start(inputs);
 
         let chunks = inputs.step.len() / scan.chunk;
-        assert_eq!(kept.len(), chunks.div_ceil(scan.keep_every), "states of the tape");
+        assert_eq!(
+            kept.len(),
+            chunks.div_ceil(scan.keep_every),
+            "states of the tape"
+        );
         for (stretch, start) in kept.iter().enumerate().rev() {
             let first = stretch * scan.keep_every;
             let last = chunks.min(first + scan.keep_every) - 1;
@@ -128,12 +124,9 @@ impl Adjoint {
                 self.states = states;
             }
         }
-        Gradients {
-            weights: store(&self.state.weights, program),
-            slots: store(&self.state.slots, program),
-            anchors: store(&self.anchors, program),
-            ..out
-        }
+        store(&self.state.weights, program, out.weights);
+        store(&self.state.slots, program, out.slots);
+        store(&self.anchors, program, out.anchors);
     }
 
     /// One chunk, which began in `state`.
@@ -145,7 +138,7 @@ impl Adjoint {
         of: &OutputGradients<'_>,
         chunk: &Chunk<'_>,
         state: &State,
-        out: &mut Gradients,
+        out: &mut Gradients<&mut [f32]>,
     ) {
         let scan = chunk.scan;
         let program = &scan.program;
@@ -165,6 +158,9 @@ impl Adjoint {
 
         let tokens = n * scan.chunk..(n + 1) * scan.chunk;
         self.mask(simd, chunk);
+        if let Some((_, slope)) = scan.exact() {
+            self.solved(simd, chunk, state, slope);
+        }
         chunk.steps.backward(
             simd,
             &self.theta,
@@ -175,16 +171,24 @@ impl Adjoint {
         );
         if chunk.steps.is_capped() {
             for x in &program.features {
-                self.bent.pull(simd, &mut self.of_keys[*x], &chunk.keys.values[*x]);
+                self.bent
+                    .pull(simd, &mut self.of_keys[*x], &chunk.keys.values[*x]);
             }
         }
-        let mut of_gains: Vec<_> = out.gains.iter_mut().map(|gain| &mut gain[..]).collect();
-        chunk.queries.pull_gains(simd, &self.of_queries, &mut of_gains);
-        self.keys(simd, inputs, chunk, state, &mut of_gains);
-        let of_log_momentum = match scan.momentum {
-            true => &mut out.log_momentum[tokens.clone()],
-            false => &mut [],
+        chunk
+            .queries
+            .pull_gains(simd, &self.of_queries, &mut out.gains);
+        if scan.exact().is_none() {
+            self.at_start(simd, inputs, chunk, state, &mut out.gains);
+        }
+        let of_log_momentum = if scan.momentum {
+            &mut out.log_momentum[tokens.clone()]
+        } else {
+            &mut []
         };
+        for (to, from) in out.bias_gates.iter_mut().zip(&self.of_targets.gates) {
+            to[tokens.clone()].copy_from_slice(&from[..scan.chunk]);
+        }
         let of_log_decay = &mut out.log_decay[tokens];
         let of = &mut self.coefficients;
         (chunk.coefficients).backward(simd, of, of_log_decay, of_log_momentum);
@@ -228,9 +232,20 @@ impl Adjoint {
             product(simd, size_in, Band::Full, &[term], &mut sink);
             rows::scale_columns(simd, written, x, by_writes);
             let through_weights = map.forward(of_weights, written);
-            rows::add_dot(simd, &mut self.coefficients.carry[last], of_weights, &state.weights[l]);
+            rows::add_dot(
+                simd,
+                &mut self.coefficients.carry[last],
+                of_weights,
+                &state.weights[l],
+            );
             if !scan.momentum {
-                product(simd, size_out, Band::Full, &[through_weights], &mut Add(of_d));
+                product(
+                    simd,
+                    size_out,
+                    Band::Full,
+                    &[through_weights],
+                    &mut Add(of_d),
+                );
                 rows::scale(simd, of_weights, end.carry);
                 continue;
             }
@@ -276,76 +291,55 @@ impl Adjoint {
             room,
             ..
         } = self;
-        chunk.queries.pull(simd, &inputs.gains, of_queries, true, |at| {
-            let (l, map) = (at.map, scan.program.maps[at.map]);
-            let (z, of_out) = (&*chunk.queries.values[at.x], at.gradient);
-            let (x, d) = (&*chunk.keys.values[map.x], &*chunk.d[map.out]);
-            let [size_in, size_out] = [x, d].map(|columns| [columns.len() / width, width]);
+        chunk
+            .queries
+            .pull(simd, &inputs.gains, of_queries, true, |at| {
+                let (l, map) = (at.map, scan.program.maps[at.map]);
+                let (z, of_out) = (&*chunk.queries.values[at.x], at.gradient);
+                let (x, d) = (&*chunk.keys.values[map.x], &*chunk.d[map.out]);
+                let [size_in, size_out] = [x, d].map(|columns| [columns.len() / width, width]);
 
-            let mut sink = AddScaled {
-                out: at.into,
-                scale: &chunk.coefficients.carry,
-                with: z,
-                dots: &mut of.carry,
-            };
-            let term = map.backward(&state.weights[l], of_out);
-            product(simd, size_in, Band::Full, &[term], &mut sink);
-            if scan.momentum {
-                let mut sink = AddScaled {
-                    out: at.into,
-                    scale: &chunk.coefficients.share,
-                    with: z,
-                    dots: &mut of.share,
+                let coefficients = [&*chunk.coefficients.carry, &*chunk.coefficients.share];
+                let start = Start::new(scan, l, state, &chunk.anchors, coefficients);
+                let of_start = StartGradients {
+                    carry: &mut of.carry,
+                    share: &mut of.share,
+                    weights: &mut of_state.weights[l],
+                    slots: of_state.slots.get_mut(l),
+                    anchor: of_anchors.get_mut(l),
                 };
-                let term = map.backward(&state.slots[l], of_out);
-                product(simd, size_in, Band::Full, &[term], &mut sink);
-            }
+                start.backward(simd, of_out, z, at.into, of_start, &mut room.values);
 
-            let [of_overlap, turned] = &mut room.squares;
-            let mut sink = Unmask {
-                sums: &chunk.overlaps[l],
-                by: &chunk.mask,
-                masked: of_overlap,
-                by_gradient: of_mask,
-            };
-            let term = transposed((d, width), of_out);
-            product(simd, [width; 2], Band::Upper, &[term], &mut sink);
-            let mut terms = [times((x, width), of_overlap).within(Band::Upper); 2];
-            if scan.anchored {
-                terms[1] = map.backward(&chunk.anchors[l], of_out);
-            }
-            let terms = &terms[..1 + usize::from(scan.anchored)];
-            product(simd, size_in, Band::Full, terms, &mut Add(at.into));
-
-            rows::transpose(simd, turned, of_overlap, width);
-            let term = times((z, width), turned).within(Band::Lower);
-            product(simd, size_in, Band::Full, &[term], &mut Add(&mut of_keys[map.x]));
-            rows::transpose(simd, turned, &chunk.couplings[l], width);
-            let term = times((of_out, width), turned).within(Band::Lower);
-            product(simd, size_out, Band::Full, &[term], &mut Add(&mut of_d[map.out]));
-
-            let [left, right] = map.sides(z, of_out);
-            let [turned, scaled] = room.values.each_mut().map(|room| &mut room[..right.len()]);
-            rows::transpose(simd, turned, right, width);
-            let mut write = |into: &mut Buffer, by: Option<&Buffer>| {
-                let right = match by {
-                    Some(by) => {
-                        rows::scale_rows(simd, scaled, turned, by);
-                        &*scaled
-                    }
-                    None => &*turned,
+                let [of_overlap, turned] = &mut room.squares;
+                let mut sink = Unmask {
+                    sums: &chunk.overlaps[l],
+                    by: &chunk.mask,
+                    masked: of_overlap,
+                    by_gradient: of_mask,
                 };
-                let term = times((left, width), right);
-                product(simd, map.size(), Band::Full, &[term], &mut Add(into));
-            };
-            write(&mut of_state.weights[l], Some(&chunk.coefficients.carry));
-            if scan.momentum {
-                write(&mut of_state.slots[l], Some(&chunk.coefficients.share));
-            }
-            if scan.anchored {
-                write(&mut of_anchors[l], None);
-            }
-        });
+                let term = transposed((d, width), of_out);
+                product(simd, [width; 2], Band::Upper, &[term], &mut sink);
+                let term = times((x, width), of_overlap).within(Band::Upper);
+                product(simd, size_in, Band::Full, &[term], &mut Add(at.into));
+                rows::transpose(simd, turned, of_overlap, width);
+                let term = times((z, width), turned).within(Band::Lower);
+                product(
+                    simd,
+                    size_in,
+                    Band::Full,
+                    &[term],
+                    &mut Add(&mut of_keys[map.x]),
+                );
+                rows::transpose(simd, turned, &chunk.couplings[l], width);
+                let term = times((of_out, width), turned).within(Band::Lower);
+                product(
+                    simd,
+                    size_out,
+                    Band::Full,
+                    &[term],
+                    &mut Add(&mut of_d[map.out]),
+                );
+            });
     }
 
     /// From the mask to steps and coefficients.
@@ -363,8 +357,49 @@ impl Adjoint {
         }
     }
 
-    /// From factors to keys, values and the weights at the chunk's start.
-    fn keys<S: Simd>(
+    /// From gradients that were solved for to keys, values, states, steps and coefficients.
+    fn solved<S: Simd>(&mut self, simd: S, chunk: &Chunk<'_>, state: &State, slope: f32) {
+        let scan = chunk.scan;
+        let (Some(solved), Some(of)) = (&chunk.solved, &mut self.solved) else {
+            panic!("the form is exact");
+        };
+        of.clear();
+        let [of_k, of_recalled] = self
+            .of_keys
+            .get_disjoint_mut([0, 1])
+            .expect("a map has both");
+        let (k, of_d) = (&chunk.keys.values[0], &mut self.of_d[1]);
+        solved.backward(simd, of_d, &chunk.d[1], k, of, of_k);
+        let of_targets = &mut self.of_targets;
+        (scan.bias).backward(
+            simd,
+            of_recalled,
+            of_targets,
+            of_d,
+            &chunk.targets,
+            scan.chunk,
+        );
+        let start = Start::new(
+            scan,
+            0,
+            state,
+            &chunk.anchors,
+            [&solved.carry, &solved.share],
+        );
+        let of_start = StartGradients {
+            carry: &mut of.carry,
+            share: &mut of.share,
+            weights: &mut self.state.weights[0],
+            slots: self.state.slots.first_mut(),
+            anchor: self.anchors.first_mut(),
+        };
+        start.backward(simd, of_recalled, k, of_k, of_start, &mut self.room.values);
+        let (theta, coefficients) = (&mut self.theta, &mut self.coefficients);
+        solved.prepare_backward(simd, of, theta, slope, &chunk.coefficients, coefficients);
+    }
+
+    /// From gradients at the chunk's start to keys, values and the weights there.
+    fn at_start<S: Simd>(
         &mut self,
         simd: S,
         inputs: &Inputs<'_>,
@@ -385,13 +420,22 @@ impl Adjoint {
             ..
         } = self;
         let gains = &inputs.gains;
-        chunk.keys.push(simd, gains, &chunk.d, of_d, of_keys, of_gains, |l, t, out| {
-            let term = program.maps[l].forward(&weights[l], t);
-            let size = [out.len() / width, width];
-            product(simd, size, Band::Full, &[term], &mut Add(out));
-        });
+        chunk.keys.push(
+            simd,
+            gains,
+            &chunk.d,
+            of_d,
+            of_keys,
+            of_gains,
+            |l, t, out| {
+                let term = program.maps[l].forward(&weights[l], t);
+                let size = [out.len() / width, width];
+                product(simd, size, Band::Full, &[term], &mut Add(out));
+            },
+        );
         let output = program.output();
-        (scan.bias).backward(simd, &mut of_keys[output], of_targets, &of_d[output]);
+        let (of_y, t) = (&mut of_keys[output], &of_d[output]);
+        (scan.bias).backward(simd, of_y, of_targets, t, &chunk.targets, scan.chunk);
         chunk.keys.pull(simd, gains, of_keys, true, |at| {
             let (l, map) = (at.map, program.maps[at.map]);
             let term = map.backward(&weights[l], at.gradient);
@@ -409,7 +453,7 @@ impl Adjoint {
                 rows::transpose(simd, turned_back, right, width);
                 terms[1] = times((left, width), turned_back);
             }
-            let terms = &terms[..1 + usize::from(goes_back)];
+            let terms = &terms[..=usize::from(goes_back)];
             let into = &mut *of_state.weights[l];
             if scan.anchored {
                 let gradient = &mut room.map[..into.len()];
