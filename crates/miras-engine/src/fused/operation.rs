@@ -104,10 +104,9 @@ impl Scans for Flex {
     ) -> FloatTensor<Self> {
         let all = [q, k, v, gates, memory].map(|x| x.to_contiguous());
         let all = all.each_ref().map(|x| x.storage::<f32>());
-        let mut out = scan.forward(&inputs(&scan, all), kept.is_some());
+        let (out, tape) = scan.forward(&inputs(&scan, all), kept.is_some());
         if let Some(kept) = kept {
-            let was_empty = kept.set(std::mem::take(&mut out.tape)).is_ok();
-            assert!(was_empty, "a forward pass keeps once");
+            kept.set(tape).expect("a forward pass keeps once");
         }
         let parts = [out.y].into_iter().chain(out.weights).chain(out.slots);
         tensor(parts)
@@ -152,6 +151,7 @@ impl Scans for Flex {
         ]
         .into_iter()
         .chain([gradients.log_momentum])
+        .chain(gradients.bias_gates)
         .chain(gradients.weights)
         .chain(gradients.slots)
         .chain(gradients.anchors)
@@ -209,7 +209,8 @@ fn take<'a>(from: &mut &'a [f32], len: usize) -> &'a [f32] {
 
 /// Numbers behind each other.
 fn tensor(parts: impl IntoIterator<Item = Vec<f32>>) -> FloatTensor<Flex> {
-    let numbers: Vec<f32> = parts.into_iter().flatten().collect();
+    let parts: Vec<Vec<f32>> = parts.into_iter().collect();
+    let numbers = parts.concat();
     let len = numbers.len();
     FloatTensor::<Flex>::from_data(TensorData::new(numbers, [len]))
 }
