@@ -12,7 +12,8 @@ mod system_memory;
 pub use describe::{Described, describe};
 pub use fusion::set_fusion;
 pub use names::{
-    DeviceError, DeviceInfo, KNOWN, check, compiled, for_tests, is_cpu, name_for_tests, open,
+    DeviceError, DeviceInfo, KNOWN, check, compiled, for_tests, has_kernels, is_cpu,
+    name_for_tests, open,
 };
 pub use system_memory::{SystemMemory, gib};
 

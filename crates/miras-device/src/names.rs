@@ -159,6 +159,11 @@ pub fn is_cpu(name: &str) -> bool {
     name == "cpu" || name == "tch" || name == AUTO && !has_gpu()
 }
 
+/// Whether the device of this name is burn's own CPU backend, on which the inner loop has kernels.
+pub fn has_kernels(name: &str) -> bool {
+    name != "tch" && is_cpu(name)
+}
+
 /// None for `auto`.
 fn find(name: &str) -> Result<Option<&'static DeviceInfo>, DeviceError> {
     if name == AUTO {
@@ -231,6 +236,7 @@ mod tests {
 
     #[test]
     fn what_is_called_the_cpu_is_one() {
+        assert!(has_kernels("cpu") && !has_kernels("tch") && !has_kernels("cuda"));
         assert!(is_cpu("cpu") && !is_cpu("cuda") && !is_cpu("tch:cuda"));
         if is_cpu("auto") {
             assert_eq!(open("auto"), open("cpu"));

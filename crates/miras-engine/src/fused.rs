@@ -15,7 +15,22 @@ use miras_kernels::{Bias, Binary, Op, Scan, Unary};
 use crate::{Form, Initial, Read, Rule, State, Tokens, split::split};
 
 /// A state is kept for the backward pass every so many chunks; those between are computed again.
-const KEEP_EVERY: usize = 4;
+pub(crate) const KEEP_EVERY: usize = 4;
+
+/// Whether whole chunks of a rule are one operation where there are kernels, on burn's own CPU
+/// backend in float32; `program` is that of the rule's memory at its widths.
+pub fn is_fused(rule: &Rule, program: &Program) -> bool {
+    scan_of(rule, program).is_some()
+}
+
+/// Of so many tokens, those in whole chunks; in the exact form any number of tokens is a chunk.
+pub(crate) fn whole(rule: &Rule, tokens: usize) -> usize {
+    if rule.settings.is_exact() {
+        tokens
+    } else {
+        tokens - tokens % rule.settings.chunk
+    }
+}
 
 /// Whole chunks through the operation, if it is written for this rule and the tensors are float32
 /// on the CPU.
@@ -28,14 +43,15 @@ pub(crate) fn forward(
     state: &State,
     tokens: &Tokens,
 ) -> Option<(Tensor<4>, State)> {
-    if !is_here(&tokens.q)
-        || state.open.is_some()
-        || !tokens.len().is_multiple_of(rule.settings.chunk)
-    {
+    let [_, g, t, d_v] = tokens.v.dims();
+    if !is_here(&tokens.q) || state.open.is_some() || whole(rule, t) < t {
         return None;
     }
-    let scan = Arc::new(scan_of(rule, &initial.program)?);
-    let [_, g, t, d_v] = tokens.v.dims();
+    let scan = scan_of(rule, &initial.program)?;
+    let scan = Arc::new(Scan {
+        chunk: scan.chunk.min(t),
+        ..scan
+    });
     let of_sequence = |x: Tensor<4>| x.expand([1, g, t, 1]);
     let mut gates = vec![
         of_sequence(rule.retention.log_decay(&tokens.gates, &tokens.q)),
@@ -165,7 +181,9 @@ fn bias_of(bias: &dyn AttentionalBias) -> Option<Bias> {
     let operations: Option<Vec<Op>> = (formula.operations().iter())
         .map(|operation| op_of(operation, &gate))
         .collect();
-    miras_kernels::Formula::new(&operations?).ok().map(Bias::Formula)
+    miras_kernels::Formula::new(&operations?)
+        .ok()
+        .map(Bias::Formula)
 }
 
 fn op_of(operation: &Operation, gate: &dyn Fn(&str) -> Option<usize>) -> Option<Op> {
@@ -184,10 +202,9 @@ fn op_of(operation: &Operation, gate: &dyn Fn(&str) -> Option<usize>) -> Option<
         Operation::Sum(x, Extent::Row) => Op::Sum(x),
         Operation::Softmax(x) => Op::Softmax(x),
         Operation::LogSoftmax(x) => Op::LogSoftmax(x),
-        Operation::Symbol(_)
-        | Operation::Sum(..)
-        | Operation::Mean(..)
-        | Operation::ByHand(..) => return None,
+        Operation::Symbol(_) | Operation::Sum(..) | Operation::Mean(..) | Operation::ByHand(..) => {
+            return None;
+        }
     })
 }
 

@@ -31,6 +31,7 @@ mod substituted;
 mod walk;
 mod write;
 
+pub use fused::is_fused;
 pub use initial::Initial;
 pub use probe::Probe;
 pub use read::read;

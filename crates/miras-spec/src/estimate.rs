@@ -111,7 +111,8 @@ pub fn estimate(config: &RunConfig, vocab: usize) -> Estimate {
     let bytes = |numbers: f64| (numbers * BYTES) as u64;
 
     let weights = parameters.all as f64;
-    let activations = cost::kept(model, vocab, tokens) as f64 * config.train.batch as f64;
+    let kernels = miras_device::has_kernels(&config.train.device);
+    let activations = cost::kept(model, vocab, tokens, kernels) as f64 * config.train.batch as f64;
     let sums = if config.train.accumulate > 1 {
         2.0
     } else {

@@ -66,6 +66,7 @@ fn to_json(
         "batch": request.batch,
         "seq": request.seq,
         "chunk": config.shortest_chunk(),
+        "chunk_loop": config.chunk_loop(&request.device),
         "repeats": request.repeats,
         "parameters": measured.parameters,
         "fwd_tokens_per_s": measured.forward.median,
@@ -81,13 +82,14 @@ fn to_text(config: &RunConfig, request: &BenchRequest, measured: &Bench) -> Stri
     let chunk = config
         .shortest_chunk()
         .map_or(String::new(), |chunk| format!(", chunks of {chunk}"));
+    let by = (config.chunk_loop(&request.device)).map_or(String::new(), |by| format!(" by {by}"));
     let speed = |spread: Spread| {
         let Spread { median, min, max } = spread;
         format!("{median:.0} tokens/s  ({min:.0} to {max:.0})")
     };
     format!(
         "measured          {what} of {} parameters on {}\n\
-         batch             {} x {} tokens{chunk}; median of {}\n\
+         batch             {} x {} tokens{chunk}{by}; median of {}\n\
          forward           {}\n\
          forward+backward  {}\n\
          peak memory       {}",

@@ -10,14 +10,25 @@ use std::collections::BTreeSet;
 use miras_core::{Activation, MapSpec, Node, Order, Program, RuleCost, Side, Symbol};
 
 use super::chunk::Chunk;
-use crate::{Form, Read, Rule, maps::is_written, substituted::BLOCK};
+use crate::{Form, Read, Rule, fused, maps::is_written, substituted::BLOCK};
 
 /// Of each weight of a token that is written out: the products of its rows, and the weight itself.
 const WRITTEN: usize = 2;
 
 /// Numbers kept by one memory over a sequence of `tokens` tokens; `program` is that of the rule's
-/// memory at its widths. Keys, values and queries before their chunks are left to the layer.
-pub fn kept(rule: &Rule, program: &Program, tokens: usize) -> usize {
+/// memory at its widths, and `kernels` says whether [kernels](fused::is_fused) run where they are
+/// there. Keys, values and queries before their chunks are left to the layer.
+pub fn kept(rule: &Rule, program: &Program, tokens: usize, kernels: bool) -> usize {
+    let whole = fused::whole(rule, tokens);
+    if kernels && whole > 0 && fused::is_fused(rule, program) {
+        let rest = tokens - whole;
+        let open = if rest > 0 {
+            kept(rule, program, rest, false)
+        } else {
+            0
+        };
+        return kept_by_kernels(rule, program, whole) + open;
+    }
     (Chunk::of_sequence(rule, program, tokens).iter())
         .map(|(chunk, times)| chunk.kept() * times)
         .sum()
@@ -27,6 +38,19 @@ pub fn kept(rule: &Rule, program: &Program, tokens: usize) -> usize {
 /// two steps of that.
 fn kept_by_norm(with_gradient: bool) -> usize {
     if with_gradient { 4 } else { 2 }
+}
+
+/// What the fused chunk loop keeps beside keys, values and queries: gates, all that the memory
+/// starts with, and the states that its backward pass starts from.
+fn kept_by_kernels(rule: &Rule, program: &Program, tokens: usize) -> usize {
+    let weights: usize = program.maps().iter().map(MapSpec::weights).sum();
+    let gains: usize = program.gains().iter().map(|gain| gain.d).sum();
+    let state = (1 + rule.algorithm.slots()) * weights;
+    let anchors = usize::from(rule.retention.is_anchored()) * weights;
+    let decay = 1;
+    let gates = decay + rule.algorithm.gates().len() + rule.bias.gates().len();
+    let states = tokens.div_ceil(rule.settings.chunk * fused::KEEP_EVERY);
+    tokens * gates + state + anchors + gains + states * state
 }
 
 impl Chunk<'_> {

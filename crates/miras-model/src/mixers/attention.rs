@@ -244,7 +244,7 @@ impl Spec for AttentionSpec {
         self.widths().flops(&self.keys, tokens) + products * (2 * self.keys.heads) as f64
     }
 
-    fn kept(&self, tokens: usize) -> usize {
+    fn kept(&self, tokens: usize, _: bool) -> usize {
         let widths = self.widths();
         // Keys and values again for every head that shares them.
         let repeated = match self.keys.heads - self.keys.of_keys() {

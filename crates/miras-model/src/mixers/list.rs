@@ -61,7 +61,12 @@ pub(crate) trait Spec {
 
     /// Numbers that a forward pass over `tokens` tokens keeps for its backward pass, by the rule of
     /// [`miras_engine::cost::kept`].
-    fn kept(&self, tokens: usize) -> usize;
+    fn kept(&self, tokens: usize, kernels: bool) -> usize;
+
+    /// Whether its memories run as one operation over whole chunks where there are kernels.
+    fn is_fused(&self) -> bool {
+        false
+    }
 
     /// Numbers in the state of one sequence.
     fn state(&self) -> StateNumbers;

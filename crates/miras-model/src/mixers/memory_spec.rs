@@ -190,13 +190,17 @@ impl Spec for MemorySpec {
         self.widths().flops(&self.keys, tokens) + gates + memory * self.keys.heads as f64
     }
 
-    fn kept(&self, tokens: usize) -> usize {
+    fn kept(&self, tokens: usize, kernels: bool) -> usize {
         let gates = GATE * self.keys.heads * self.gate_widths(|_| true);
-        let memory = cost::kept(&self.choice.rule, &self.program(), tokens);
+        let memory = cost::kept(&self.choice.rule, &self.program(), tokens, kernels);
         // An erase key before and after its norm.
         let has_erase_key = usize::from(self.choice.rule.bias.has_erase_key());
         let erase = 2 * self.keys.of_keys() * self.d_k() * has_erase_key;
         tokens * (self.widths().kept(&self.keys) + gates + erase) + self.keys.heads * memory
+    }
+
+    fn is_fused(&self) -> bool {
+        miras_engine::is_fused(&self.choice.rule, &self.program())
     }
 
     fn state(&self) -> StateNumbers {

@@ -58,6 +58,12 @@ impl MixerSpec {
         self.spec().state()
     }
 
+    /// Whether its memories run as one operation over whole chunks where there are kernels
+    /// ([`miras_engine::is_fused`]).
+    pub fn is_fused(&self) -> bool {
+        self.spec().is_fused()
+    }
+
     /// Its parameters.
     pub fn parameters(&self) -> Parameters {
         self.spec().parameters()
@@ -67,8 +73,8 @@ impl MixerSpec {
         self.spec().flops(tokens)
     }
 
-    pub(crate) fn kept(&self, tokens: usize) -> usize {
-        self.spec().kept(tokens)
+    pub(crate) fn kept(&self, tokens: usize, kernels: bool) -> usize {
+        self.spec().kept(tokens, kernels)
     }
 
     /// About how many parameters it has, if that may be more than can be counted.

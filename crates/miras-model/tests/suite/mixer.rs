@@ -171,7 +171,12 @@ fn the_steps_of_a_layer_compose() {
             written.write(&tokens);
             let last = written.read(tokens.q.slice(s![.., .., 9.., ..]));
             let (written, joint) = (written.into_state(), joint.into_state());
-            assert!(values(&written) == values(&joint), "{pass:?}");
+            // On the CPU the joint pass is one operation, and writing alone is on tensors.
+            for ((name, ours), (_, theirs)) in values(&written).iter().zip(values(&joint)) {
+                let gap = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
+                let gap = gap.fold(0.0, f32::max);
+                assert!(gap < 1e-5, "{pass:?}: {name} by {gap}");
+            }
             match pass.ablation {
                 Ablation::ReadZero => assert!(last.abs().max().into_scalar::<f64>() == 0.0),
                 Ablation::Frozen => assert!(values(&written) == values(&start)),

@@ -32,6 +32,26 @@ impl RunConfig {
             .min()
     }
 
+    /// What computes the chunks of the memories on the device of this name: `"kernels"`, one operation
+    /// over all chunks of a sequence; `"tensors"`, which any device and any part has; or both, in
+    /// different layers. Nothing for attention.
+    pub fn chunk_loop(&self, device: &str) -> Option<&'static str> {
+        let has_kernels = miras_device::has_kernels(device);
+        let memories = || {
+            self.model
+                .mixers()
+                .filter(|(_, mixer)| !mixer.memories().is_empty())
+        };
+        let of =
+            |is_fused| memories().any(|(_, mixer)| (has_kernels && mixer.is_fused()) == is_fused);
+        match (of(true), of(false)) {
+            (true, true) => Some("kernels and tensors"),
+            (true, false) => Some("kernels"),
+            (false, true) => Some("tensors"),
+            (false, false) => None,
+        }
+    }
+
     /// Tokens of the shortest chunk, if in all memories tokens read what was there at the start of
     /// their chunk.
     fn stale_chunk(&self) -> Option<usize> {
