@@ -96,7 +96,7 @@ pub(crate) fn product<S: Simd>(
             terms,
         };
         first += match vectors - first {
-            4.. => tile.compute::<S, 4>(simd, sink),
+            4.. if S::REGISTER_COUNT >= REGISTERS => tile.compute::<S, 4>(simd, sink),
             2.. => tile.compute::<S, 2>(simd, sink),
             _ => tile.compute::<S, 1>(simd, sink),
         };
@@ -114,8 +114,11 @@ struct Tile<'a> {
     terms: &'a [Term<'a>],
 }
 
-/// Rows that are computed at once: with four vectors, 16 sums in registers.
+/// Rows that are computed at once.
 const ROWS: usize = 4;
+
+/// From so many registers on, they hold the sums of four vectors of each row, else of two.
+const REGISTERS: usize = 32;
 
 type Sums<S, const N: usize> = [[V<S>; N]; ROWS];
 

@@ -203,6 +203,11 @@ impl Program {
         self.widths[self.output()]
     }
 
+    /// `[d_in, d_out]` of each map.
+    pub fn maps(&self) -> impl Iterator<Item = [usize; 2]> {
+        self.maps.iter().map(|map| [map.d_in, map.d_out])
+    }
+
     /// Features of each gain.
     pub fn gains(&self) -> &[usize] {
         &self.gains
