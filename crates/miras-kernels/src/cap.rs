@@ -14,7 +14,7 @@ use crate::{
     buffer::Buffer,
     coefficients::{CoefficientGradients, Coefficients},
     math::V,
-    product::{Add, Band, product, times, transposed},
+    product::{Add, Band, product, product_above, times, transposed},
     rows::{self, vectorized, vectors, vectors_mut},
 };
 
@@ -72,7 +72,7 @@ impl Steps {
         for x in features {
             let term = transposed((x, width), x);
             let sink = &mut Add(&mut self.overlap);
-            product(simd, [width, width], Band::Upper, &[term], sink);
+            product_above(simd, width, &[term], sink);
         }
         self.load.clear();
         let decays = &coefficients.turned_decays;
@@ -176,7 +176,7 @@ impl Bent {
             times((x, width), &self.turned).within(Band::Lower),
         ];
         let size = [x.len() / width, width];
-        product(simd, size, Band::Full, &terms, &mut Add(into));
+        product(simd, size, &terms, &mut Add(into));
     }
 }
 

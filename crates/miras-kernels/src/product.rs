@@ -76,9 +76,27 @@ pub(crate) trait Sink {
     fn put<S: Simd>(&mut self, at: usize, column: usize, sum: V<S>);
 }
 
-/// Computes `rows × columns` sums of all terms. With [`Band::Upper`] in `part`, only those on and
-/// above the diagonal (and some below it).
+/// Computes `rows × columns` sums of all terms.
 pub(crate) fn product<S: Simd>(
+    simd: S,
+    size: [usize; 2],
+    terms: &[Term<'_>],
+    sink: &mut impl Sink,
+) {
+    part(simd, size, Band::Full, terms, sink);
+}
+
+/// Computes the sums on and above the diagonal of a square, and some below it.
+pub(crate) fn product_above<S: Simd>(
+    simd: S,
+    side: usize,
+    terms: &[Term<'_>],
+    sink: &mut impl Sink,
+) {
+    part(simd, [side; 2], Band::Upper, terms, sink);
+}
+
+fn part<S: Simd>(
     simd: S,
     [rows, columns]: [usize; 2],
     part: Band,
