@@ -89,7 +89,7 @@ impl Steps {
     }
 
     /// From the gradient at θ to that of the gate. `bent` becomes the gradient at the overlaps, for
-    /// [`pull`](Self::pull).
+    /// [`Bent::pull`].
     pub(crate) fn backward<S: Simd>(
         &self,
         simd: S,
