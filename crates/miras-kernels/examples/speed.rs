@@ -4,16 +4,55 @@
 
 use std::time::Instant;
 
-use miras_kernels::{Activation, Bias, Form, Inputs, Node, OutputGradients, Program, Scan};
+use miras_kernels::{
+    Activation, Bias, Binary, Form, Formula, Inputs, Node, Op, Order, OutputGradients, Program,
+    Scan, Unary,
+};
 
 const MEMORIES: usize = 4;
 const D: usize = 64;
 const EXPANSION: usize = 4;
 const TOKENS: usize = 1024;
 
-fn mlp(depth: usize) -> (Program, Vec<[usize; 2]>) {
-    let hidden = EXPANSION * D;
-    let width = |at: usize| if at == 0 || at == depth { D } else { hidden };
+fn main() {
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    threads.expect("a thread").install(measure_all);
+}
+
+fn measure_all() {
+    let capped = Form::ChunkStart {
+        load_cap: Some(0.5),
+    };
+    for depth in [1, 2, 4] {
+        for momentum in [true, false] {
+            for keep_every in [1, 4] {
+                let scan = scan(depth, capped, momentum, keep_every);
+                let name =
+                    format!("depth {depth}, momentum {momentum}, a state every {keep_every}");
+                measure(&name, &scan);
+            }
+        }
+    }
+    let huber = Scan {
+        bias: Bias::Formula(huber()),
+        ..scan(2, capped, true, 4)
+    };
+    measure("depth 2, Huber loss of the norm", &huber);
+    let exact = Form::Exact {
+        order: Order::Before,
+    };
+    measure("gated delta rule", &scan(1, exact, false, 4));
+}
+
+/// A memory of so many maps under the squared error.
+fn scan(depth: usize, form: Form, momentum: bool, keep_every: usize) -> Scan {
+    let width = |at: usize| {
+        if at == 0 || at == depth {
+            D
+        } else {
+            EXPANSION * D
+        }
+    };
     let maps: Vec<_> = (0..depth).map(|map| [width(map), width(map + 1)]).collect();
     let mut nodes = Vec::new();
     for map in 0..depth {
@@ -29,13 +68,43 @@ fn mlp(depth: usize) -> (Program, Vec<[usize; 2]>) {
             x: nodes.len(),
         });
     }
-    (Program::new(D, &maps, &nodes).expect("a program"), maps)
+    Scan {
+        program: Program::new(D, &maps, &nodes).expect("a program"),
+        bias: Bias::Affine { slope: 1.0 },
+        chunk: 64,
+        keep_every,
+        anchored: false,
+        momentum,
+        form,
+    }
+}
+
+/// `e min(1, δ/|e|)` with `e = y − v`.
+fn huber() -> Formula {
+    let formula = Formula::new(&[
+        Op::Output,
+        Op::Value,
+        Op::Binary(Binary::Sub, 0, 1),
+        Op::Unary(Unary::Square, 2),
+        Op::Sum(3),
+        Op::Unary(Unary::Shift(1e-12), 4),
+        Op::Unary(Unary::Sqrt, 5),
+        Op::Gate(0),
+        Op::Binary(Binary::Div, 7, 6),
+        Op::Unary(Unary::AtMost(1.0), 8),
+        Op::Binary(Binary::Mul, 2, 9),
+    ]);
+    formula.expect("a formula")
 }
 
 fn numbers(n: usize, size: f32) -> Vec<f32> {
     (0..n)
         .map(|at| (at as f32 * 12.9898).sin() * size)
         .collect()
+}
+
+fn slices(all: &[Vec<f32>]) -> Vec<&[f32]> {
+    all.iter().map(|x| &x[..]).collect()
 }
 
 /// The best of a few runs, in tokens a second.
@@ -48,52 +117,28 @@ fn best(mut run: impl FnMut()) -> f64 {
     TOKENS as f64 / times.fold(f64::MAX, f64::min)
 }
 
-fn main() {
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    threads.expect("a thread").install(|| {
-        for depth in [1, 2, 4] {
-            for momentum in [true, false] {
-                for keep_every in [1, 4] {
-                    measure(depth, momentum, keep_every);
-                }
-            }
-        }
-    });
-}
-
-fn measure(depth: usize, momentum: bool, keep_every: usize) {
-    let (program, maps) = mlp(depth);
-    let scan = Scan {
-        program,
-        bias: Bias::Affine { slope: 1.0 },
-        chunk: 64,
-        keep_every,
-        anchored: false,
-        momentum,
-        form: Form::ChunkStart {
-            load_cap: Some(0.5),
-        },
-    };
+fn measure(name: &str, scan: &Scan) {
     let n = MEMORIES * TOKENS;
     let rows = numbers(n * D, 0.17);
-    let weights: Vec<_> = (maps.iter())
-        .map(|[d_in, d_out]| numbers(MEMORIES * d_in * d_out, 1.0 / (*d_in as f32).sqrt()))
+    let weights: Vec<_> = (scan.program.maps())
+        .map(|[d_in, d_out]| numbers(MEMORIES * d_in * d_out, 1.0 / (d_in as f32).sqrt()))
         .collect();
-    let slots: Vec<_> = weights.iter().map(|map| vec![0.0; map.len()]).collect();
-    let (log_decay, step, log_momentum) = (vec![-0.01; n], vec![0.02; n], vec![-0.5; n]);
+    let (slots, log_momentum) = if scan.momentum {
+        (slices(&weights), vec![-0.5; n])
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    let (log_decay, step) = (vec![-0.01; n], vec![0.02; n]);
     let inputs = Inputs {
         q: &rows,
         k: &rows,
         v: &rows,
         log_decay: &log_decay,
         step: &step,
-        log_momentum: if momentum { &log_momentum } else { &[] },
-        weights: weights.iter().map(|map| &map[..]).collect(),
-        slots: slots
-            .iter()
-            .take(if momentum { depth } else { 0 })
-            .map(|map| &map[..])
-            .collect(),
+        log_momentum: &log_momentum,
+        bias_gates: vec![&step; scan.bias.gates()],
+        weights: slices(&weights),
+        slots,
         ..Inputs::default()
     };
     let of = OutputGradients {
@@ -107,7 +152,5 @@ fn measure(depth: usize, momentum: bool, keep_every: usize) {
         let (_, tape) = scan.forward(&inputs, true);
         scan.backward(&inputs, &tape, &of);
     });
-    println!(
-        "depth {depth}, momentum {momentum}, a state every {keep_every}: {forward:.0} forward, {both:.0} both"
-    );
+    println!("{name}: {forward:.0} forward, {both:.0} both");
 }

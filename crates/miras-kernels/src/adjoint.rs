@@ -9,7 +9,7 @@ use crate::{
     chunk::{Chunk, minus, minus_product, of_tokens},
     coefficients::CoefficientGradients,
     nodes::{Keep, values},
-    product::{Add, AddScaled, Band, Set, Unmask, product, times, transposed},
+    product::{Add, AddScaled, Band, Set, Unmask, product, product_above, times, transposed},
     rows,
     solved::SolvedGradients,
     start::{Start, StartGradients},
@@ -229,7 +229,7 @@ impl Adjoint {
                 dots,
             };
             let term = map.backward(of_weights, d);
-            product(simd, size_in, Band::Full, &[term], &mut sink);
+            product(simd, size_in, &[term], &mut sink);
             rows::scale_columns(simd, written, x, by_writes);
             let through_weights = map.forward(of_weights, written);
             rows::add_dot(
@@ -239,13 +239,7 @@ impl Adjoint {
                 &state.weights[l],
             );
             if !scan.momentum {
-                product(
-                    simd,
-                    size_out,
-                    Band::Full,
-                    &[through_weights],
-                    &mut Add(of_d),
-                );
+                product(simd, size_out, &[through_weights], &mut Add(of_d));
                 rows::scale(simd, of_weights, end.carry);
                 continue;
             }
@@ -258,10 +252,10 @@ impl Adjoint {
                 dots: persist_dots,
             };
             let term = map.backward(of_slots, d);
-            product(simd, size_in, Band::Full, &[term], &mut sink);
+            product(simd, size_in, &[term], &mut sink);
             rows::scale_columns(simd, persisted, x, by_persists);
             let terms = [through_weights, map.forward(of_slots, persisted)];
-            product(simd, size_out, Band::Full, &terms, &mut Add(of_d));
+            product(simd, size_out, &terms, &mut Add(of_d));
             let slots = &state.slots[l];
             rows::add_dot(simd, &mut self.coefficients.share[last], of_weights, slots);
             rows::add_dot(simd, &mut self.coefficients.persisted, of_slots, slots);
@@ -318,27 +312,15 @@ impl Adjoint {
                     by_gradient: of_mask,
                 };
                 let term = transposed((d, width), of_out);
-                product(simd, [width; 2], Band::Upper, &[term], &mut sink);
+                product_above(simd, width, &[term], &mut sink);
                 let term = times((x, width), of_overlap).within(Band::Upper);
-                product(simd, size_in, Band::Full, &[term], &mut Add(at.into));
+                product(simd, size_in, &[term], &mut Add(at.into));
                 rows::transpose(simd, turned, of_overlap, width);
                 let term = times((z, width), turned).within(Band::Lower);
-                product(
-                    simd,
-                    size_in,
-                    Band::Full,
-                    &[term],
-                    &mut Add(&mut of_keys[map.x]),
-                );
+                product(simd, size_in, &[term], &mut Add(&mut of_keys[map.x]));
                 rows::transpose(simd, turned, &chunk.couplings[l], width);
                 let term = times((of_out, width), turned).within(Band::Lower);
-                product(
-                    simd,
-                    size_out,
-                    Band::Full,
-                    &[term],
-                    &mut Add(&mut of_d[map.out]),
-                );
+                product(simd, size_out, &[term], &mut Add(&mut of_d[map.out]));
             });
     }
 
@@ -430,7 +412,7 @@ impl Adjoint {
             |l, t, out| {
                 let term = program.maps[l].forward(&weights[l], t);
                 let size = [out.len() / width, width];
-                product(simd, size, Band::Full, &[term], &mut Add(out));
+                product(simd, size, &[term], &mut Add(out));
             },
         );
         let output = program.output();
@@ -440,7 +422,7 @@ impl Adjoint {
             let (l, map) = (at.map, program.maps[at.map]);
             let term = map.backward(&weights[l], at.gradient);
             let size = [at.into.len() / width, width];
-            product(simd, size, Band::Full, &[term], &mut Add(at.into));
+            product(simd, size, &[term], &mut Add(at.into));
 
             // Of W in xᵀ W, and of W in d Wᵀ where the walk went on through it.
             let [left, right] = map.sides(&chunk.keys.values[at.x], at.gradient);
@@ -457,11 +439,11 @@ impl Adjoint {
             let into = &mut *of_state.weights[l];
             if scan.anchored {
                 let gradient = &mut room.map[..into.len()];
-                product(simd, map.size(), Band::Full, terms, &mut Set(gradient));
+                product(simd, map.size(), terms, &mut Set(gradient));
                 rows::add(simd, into, gradient);
                 rows::add(simd, &mut of_anchors[l], gradient);
             } else {
-                product(simd, map.size(), Band::Full, terms, &mut Add(into));
+                product(simd, map.size(), terms, &mut Add(into));
             }
         });
         chunk.keys.pull_gains(simd, of_keys, of_gains);

@@ -14,7 +14,7 @@ use crate::{
     buffer::Buffer,
     coefficients::{CoefficientGradients, Coefficients},
     math::V,
-    product::{Add, Band, product, times, transposed},
+    product::{Add, Band, product, product_above, times, transposed},
     rows::{self, vectorized, vectors, vectors_mut},
 };
 
@@ -72,7 +72,7 @@ impl Steps {
         for x in features {
             let term = transposed((x, width), x);
             let sink = &mut Add(&mut self.overlap);
-            product(simd, [width, width], Band::Upper, &[term], sink);
+            product_above(simd, width, &[term], sink);
         }
         self.load.clear();
         let decays = &coefficients.turned_decays;
@@ -89,7 +89,7 @@ impl Steps {
     }
 
     /// From the gradient at θ to that of the gate. `bent` becomes the gradient at the overlaps, for
-    /// [`pull`](Self::pull).
+    /// [`Bent::pull`].
     pub(crate) fn backward<S: Simd>(
         &self,
         simd: S,
@@ -176,7 +176,7 @@ impl Bent {
             times((x, width), &self.turned).within(Band::Lower),
         ];
         let size = [x.len() / width, width];
-        product(simd, size, Band::Full, &terms, &mut Add(into));
+        product(simd, size, &terms, &mut Add(into));
     }
 }
 

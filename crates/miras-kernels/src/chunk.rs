@@ -8,7 +8,7 @@ use crate::{
     cap::Steps,
     coefficients::Coefficients,
     nodes::{Keep, Nodes, values},
-    product::{Add, Band, Set, SetMasked, SetWith, product, times, transposed},
+    product::{Add, Band, Set, SetMasked, SetWith, product, product_above, times, transposed},
     rows,
     solved::Solved,
     start::Start,
@@ -176,7 +176,7 @@ impl<'a> Chunk<'a> {
         self.keys.forward(simd, keep, &inputs.gains, |l, x, out| {
             let term = program.maps[l].forward(&weights[l], x);
             let size = [out.len() / width, width];
-            product(simd, size, Band::Full, &[term], &mut Set(out));
+            product(simd, size, &[term], &mut Set(out));
         });
 
         for d in &mut self.d {
@@ -190,7 +190,7 @@ impl<'a> Chunk<'a> {
             .pull(simd, &inputs.gains, &mut self.d, false, |at| {
                 let term = program.maps[at.map].backward(&weights[at.map], at.gradient);
                 let size = [at.into.len() / width, width];
-                product(simd, size, Band::Full, &[term], &mut Add(at.into));
+                product(simd, size, &[term], &mut Add(at.into));
             });
 
         let features = program.features.iter().map(|x| &self.keys.values[*x]);
@@ -270,7 +270,7 @@ impl<'a> Chunk<'a> {
                 out: &mut couplings[l],
                 by: mask,
             };
-            product(simd, [width; 2], Band::Upper, &[overlap], &mut sink);
+            product_above(simd, width, &[overlap], &mut sink);
 
             let written = times((&d[map.out], width), &couplings[l]).within(Band::Upper);
             let coefficients = [&*coefficients.carry, &*coefficients.share];
@@ -297,18 +297,18 @@ impl<'a> Chunk<'a> {
             let out = &mut *next.weights[l];
             if !scan.momentum {
                 let others = [before];
-                product(simd, size, Band::Full, &term, &mut SetWith { out, others });
+                product(simd, size, &term, &mut SetWith { out, others });
                 continue;
             }
             let others = [before, (end.share, &*state.slots[l])];
-            product(simd, size, Band::Full, &term, &mut SetWith { out, others });
+            product(simd, size, &term, &mut SetWith { out, others });
 
             minus_product(row, &self.steps.theta, end.persists);
             rows::scale_rows(simd, scaled, turned, row);
             let term = [times((left, width), scaled)];
             let out = &mut *next.slots[l];
             let others = [(end.persisted, &*state.slots[l])];
-            product(simd, size, Band::Full, &term, &mut SetWith { out, others });
+            product(simd, size, &term, &mut SetWith { out, others });
         }
     }
 }

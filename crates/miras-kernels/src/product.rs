@@ -76,9 +76,27 @@ pub(crate) trait Sink {
     fn put<S: Simd>(&mut self, at: usize, column: usize, sum: V<S>);
 }
 
-/// Computes `rows × columns` sums of all terms. With [`Band::Upper`] in `part`, only those on and
-/// above the diagonal (and some below it).
+/// Computes `rows × columns` sums of all terms.
 pub(crate) fn product<S: Simd>(
+    simd: S,
+    size: [usize; 2],
+    terms: &[Term<'_>],
+    sink: &mut impl Sink,
+) {
+    part(simd, size, Band::Full, terms, sink);
+}
+
+/// Computes the sums on and above the diagonal of a square, and some below it.
+pub(crate) fn product_above<S: Simd>(
+    simd: S,
+    side: usize,
+    terms: &[Term<'_>],
+    sink: &mut impl Sink,
+) {
+    part(simd, [side; 2], Band::Upper, terms, sink);
+}
+
+fn part<S: Simd>(
     simd: S,
     [rows, columns]: [usize; 2],
     part: Band,
@@ -96,7 +114,7 @@ pub(crate) fn product<S: Simd>(
             terms,
         };
         first += match vectors - first {
-            4.. => tile.compute::<S, 4>(simd, sink),
+            4.. if S::REGISTER_COUNT >= REGISTERS => tile.compute::<S, 4>(simd, sink),
             2.. => tile.compute::<S, 2>(simd, sink),
             _ => tile.compute::<S, 1>(simd, sink),
         };
@@ -114,8 +132,11 @@ struct Tile<'a> {
     terms: &'a [Term<'a>],
 }
 
-/// Rows that are computed at once: with four vectors, 16 sums in registers.
+/// Rows that are computed at once.
 const ROWS: usize = 4;
+
+/// From so many registers on, they hold the sums of four vectors of each row, else of two.
+const REGISTERS: usize = 32;
 
 type Sums<S, const N: usize> = [[V<S>; N]; ROWS];
 

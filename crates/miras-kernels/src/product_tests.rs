@@ -22,7 +22,7 @@ impl WithSimd for Products<'_> {
     type Output = ();
 
     fn with_simd<S: Simd>(self, simd: S) {
-        product(simd, self.size, self.part, self.terms, &mut Set(self.out));
+        part(simd, self.size, self.part, self.terms, &mut Set(self.out));
     }
 }
 

@@ -15,8 +15,12 @@ use crate::{Bias, Inputs, OutputGradients, Program, buffer::Buffer};
 /// head and the identity link.
 ///
 /// # Shapes
-/// Those of [`Inputs`]; `t` is a multiple of [`chunk`](Self::chunk). Tokens of an open chunk are
-/// not taken.
+/// Those of [`Inputs`]; `t` is a multiple of [`chunk`](Self::chunk).
+///
+/// # Notes
+/// Tokens of an open chunk are not taken. A scan of as many tokens a chunk gives their outputs and
+/// gradients; in the chunk-start form the state stays the one before them until their chunk is
+/// full, and is then that of all of its tokens at once.
 ///
 /// # Reference
 /// Titans (arXiv 2501.00663), §3.2; for the exact form `docs/architecture.md`, The state machine.

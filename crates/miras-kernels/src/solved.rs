@@ -109,13 +109,7 @@ impl Solved {
             out: &mut self.coupling,
             by: &self.mask,
         };
-        product(
-            simd,
-            [width; 2],
-            Band::Full,
-            &[transposed((k, width), k)],
-            &mut sink,
-        );
+        product(simd, [width; 2], &[transposed((k, width), k)], &mut sink);
     }
 
     /// Solves: `d` holds what does not depend on other gradients, then the gradients, a column for
@@ -130,7 +124,7 @@ impl Solved {
             let coupling = &self.coupling[first * width..];
             if first > 0 {
                 let term = times((coupling, width), before).to_depth(first);
-                product(simd, [BLOCK, columns], Band::Full, &[term], &mut Add(here));
+                product(simd, [BLOCK, columns], &[term], &mut Add(here));
             }
             finish(simd, here, &coupling[first..], width);
         }
@@ -166,7 +160,7 @@ impl Solved {
             if done < width {
                 let coupling = &turned[first * width + done..];
                 let term = times((coupling, width), after).to_depth(width - done);
-                product(simd, [BLOCK, columns], Band::Full, &[term], &mut Add(here));
+                product(simd, [BLOCK, columns], &[term], &mut Add(here));
             }
             finish_back(simd, here, &turned[first * width + first..], width);
         }
@@ -179,20 +173,14 @@ impl Solved {
             masked: overlap,
             by_gradient: mask,
         };
-        product(
-            simd,
-            [width; 2],
-            Band::Full,
-            &[transposed((of, width), d)],
-            &mut sink,
-        );
+        product(simd, [width; 2], &[transposed((of, width), d)], &mut sink);
         rows::transpose(simd, turned, overlap, width);
         let terms = [
             times((k, width), overlap).within(Band::Lower),
             times((k, width), turned).within(Band::Upper),
         ];
         let size = [k.len() / width, width];
-        product(simd, size, Band::Full, &terms, &mut Add(of_k));
+        product(simd, size, &terms, &mut Add(of_k));
     }
 
     /// The adjoint of [`prepare`](Self::prepare), as far as the keys have not got theirs.

@@ -5,7 +5,7 @@ use pulp::Simd;
 use crate::{
     Scan,
     buffer::Buffer,
-    product::{Add, AddScaled, Band, Set, Term, product, times},
+    product::{Add, AddScaled, Set, Term, product, times},
     program::Map,
     rows,
     state::State,
@@ -73,7 +73,7 @@ impl<'a> Start<'a> {
             terms[count] = term;
             count += 1;
         }
-        product(simd, size, Band::Full, &terms[..count], &mut Set(out));
+        product(simd, size, &terms[..count], &mut Set(out));
     }
 
     /// From the gradient at what [`forward`](Self::forward) gave: adds those at `z`, to `of_z`, and
@@ -105,27 +105,15 @@ impl<'a> Start<'a> {
                 with: z,
                 dots: of_by,
             };
-            product(
-                simd,
-                size,
-                Band::Full,
-                &[map.backward(matrix, of_out)],
-                &mut sink,
-            );
+            product(simd, size, &[map.backward(matrix, of_out)], &mut sink);
             rows::scale_rows(simd, scaled, turned, by);
             let term = times((left, width), scaled);
-            product(simd, map.size(), Band::Full, &[term], &mut Add(of_matrix));
+            product(simd, map.size(), &[term], &mut Add(of_matrix));
         }
         if let (Some(anchor), Some(of_anchor)) = (self.anchor, of.anchor) {
-            product(
-                simd,
-                size,
-                Band::Full,
-                &[map.backward(anchor, of_out)],
-                &mut Add(of_z),
-            );
+            product(simd, size, &[map.backward(anchor, of_out)], &mut Add(of_z));
             let term = times((left, width), turned);
-            product(simd, map.size(), Band::Full, &[term], &mut Add(of_anchor));
+            product(simd, map.size(), &[term], &mut Add(of_anchor));
         }
     }
 }

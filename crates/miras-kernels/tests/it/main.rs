@@ -5,5 +5,6 @@
 mod case;
 mod exact;
 mod formula;
+mod goldens;
 mod reference;
 mod scan;
