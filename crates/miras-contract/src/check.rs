@@ -119,7 +119,8 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    fn is_rounding(&self) -> bool {
+    /// Whether it is off by no more than rounding.
+    pub fn is_rounding(&self) -> bool {
         self.gap < self.tolerance
     }
 
@@ -145,7 +146,7 @@ pub fn check(registry: &Registry, device: &Device, watch: &mut dyn FnMut(usize, 
     let all = small.len() + wide.len();
     let mut done = 0;
     let mut one = |case: &Case, size: Size, truth: fn(&Rule, &Inputs) -> Run| {
-        let found = check_one(case, size, truth, device);
+        let found = check_case(case, size, truth, device);
         done += 1;
         watch(done, all);
         found
@@ -201,7 +202,13 @@ pub fn wide_cases(registry: &Registry) -> Vec<Case> {
     chosen
 }
 
-fn check_one(case: &Case, size: Size, truth: fn(&Rule, &Inputs) -> Run, device: &Device) -> Wrong {
+/// One case in float32 on `device` against `truth` in float64 on the CPU.
+pub fn check_case(
+    case: &Case,
+    size: Size,
+    truth: fn(&Rule, &Inputs) -> Run,
+    device: &Device,
+) -> Wrong {
     let device = device.clone().autodiff();
     let inputs = Inputs::sized(&case.rule, size);
     let truth = truth(&case.rule, &inputs);

@@ -7,6 +7,7 @@ mod channels;
 mod contract;
 mod devices;
 mod engine;
+mod fused;
 mod goldens;
 mod halves;
 mod support;
