@@ -44,7 +44,8 @@ pub(crate) fn forward(
     tokens: &Tokens,
 ) -> Option<(Tensor<4>, State)> {
     let [_, g, t, d_v] = tokens.v.dims();
-    if !is_here(&tokens.q) || state.open.is_some() || whole(rule, t) < t {
+    // A single token costs less on tensors.
+    if t == 1 || !is_here(&tokens.q) || state.open.is_some() || whole(rule, t) < t {
         return None;
     }
     let scan = scan_of(rule, &initial.program)?;
