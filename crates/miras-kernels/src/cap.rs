@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! load_t = Σ_{i≤t} decays_ti |⟨x_i, x_t⟩| share_i      share_i = θ_i / damping_i
-//! θ_t ← θ_t / excess_t²                                excess_t = max(load_t / κ, 1)
+//! θ_t ← θ_t / excess_t²                                excess_t = max(load_t / κ, 1), of which the gradient at 1 is that of load_t / κ
 //! ```
 //!
 //! over the features `x` that enter the maps of the output, all side by side; `damping` is
@@ -78,14 +78,18 @@ impl Steps {
         let decays = &coefficients.turned_decays;
         add_loads(simd, &mut self.load, &self.overlap, decays, &self.share);
         for t in 0..step.len() {
-            self.excess[t] = (self.load[t] / cap).max(1.0);
-            self.theta[t] /= self.excess[t] * self.excess[t];
+            let excess = self.load[t] / cap;
+            self.excess[t] = excess;
+            if excess < 1.0 {
+                continue;
+            }
+            self.theta[t] /= excess * excess;
         }
     }
 
     /// Whether the cap shrinks any step.
     pub(crate) fn is_capped(&self) -> bool {
-        self.cap.is_some() && self.excess.iter().any(|excess| *excess > 1.0)
+        self.cap.is_some() && self.excess.iter().any(|excess| *excess >= 1.0)
     }
 
     /// From the gradient at θ to that of the gate. `bent` becomes the gradient at the overlaps, for
@@ -109,7 +113,7 @@ impl Steps {
         bent.of_share.clear();
         for t in 0..tokens {
             let excess = self.excess[t];
-            if excess > 1.0 {
+            if excess >= 1.0 {
                 of_step[t] = of_theta[t] / (excess * excess);
                 bent.of_load[t] = -2.0 * of_step[t] * self.given[t] / (excess * cap);
             }

@@ -289,8 +289,8 @@ impl Binary {
             Self::Sub => a - b,
             Self::Mul => a * b,
             Self::Div => a / b,
-            Self::Min => a.min(b),
-            Self::Max => a.max(b),
+            Self::Min => a.min(b).nan_where(b),
+            Self::Max => a.max(b).nan_where(b),
         }
     }
 

@@ -43,14 +43,22 @@ impl<S: Simd> V<S> {
         Self::new(self.simd, self.simd.mul_add_e_f32s(self.raw, b.raw, c.raw))
     }
 
+    /// The smaller one; NaN where `self` is.
     #[inline(always)]
     pub(crate) fn min(self, b: Self) -> Self {
-        Self::new(self.simd, self.simd.min_f32s(self.raw, b.raw))
+        b.where_at_most(self, b, self)
     }
 
+    /// The larger one; NaN where `self` is.
     #[inline(always)]
     pub(crate) fn max(self, b: Self) -> Self {
-        Self::new(self.simd, self.simd.max_f32s(self.raw, b.raw))
+        self.where_at_most(b, b, self)
+    }
+
+    /// NaN where `x` is.
+    #[inline(always)]
+    pub(crate) fn nan_where(self, x: Self) -> Self {
+        x.where_at_most(x, self, x)
     }
 
     #[inline(always)]
@@ -75,7 +83,7 @@ impl<S: Simd> V<S> {
         Self::new(self.simd, self.simd.select_f32s(mask, yes.raw, no.raw))
     }
 
-    /// −1, 0 or 1.
+    /// −1, 0 or 1; −1 for NaN.
     #[inline(always)]
     pub(crate) fn sign(self) -> Self {
         let zero = self.like(0.0);
@@ -118,7 +126,7 @@ impl<S: Simd> V<S> {
         value * Self::new(simd, simd.transmute_f32s_u32s(power))
     }
 
-    /// The natural logarithm of a normal number above 0, relative error 1e-7.
+    /// The natural logarithm of a normal number above 0 or of NaN, relative error 1e-7.
     #[inline(always)]
     pub(crate) fn ln(self) -> Self {
         let simd = self.simd;
@@ -145,7 +153,7 @@ impl<S: Simd> V<S> {
         ]);
         let value = tail.fma(square * r, n * LN_2_LOW);
         let value = square.fma(self.like(-0.5), value);
-        n.fma(self.like(LN_2_HIGH), value + r)
+        n.fma(self.like(LN_2_HIGH), value + r).nan_where(self)
     }
 
     /// `1 / (1 + e⁻ˣ)`, error 1e-7.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod case;
+mod edges;
 mod exact;
 mod formula;
 mod goldens;
