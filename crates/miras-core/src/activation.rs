@@ -47,7 +47,7 @@ impl Activation {
                 [value, slope]
             }
             Activation::ReluSquared => {
-                let positive = x.at_least(0.0);
+                let positive = x.relu();
                 [positive.square(), positive * 2.0]
             }
         }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use burn::tensor::{Tensor, s};
 
-use crate::{Formula, GateSpec, Gates, Symbol, Term};
+use crate::{Extent, Formula, GateSpec, Gates, Symbol, Term};
 
 /// An attentional bias: the loss `ℓ(y, v)` of recalling `v` as `y`, token by token.
 ///
@@ -52,11 +52,17 @@ impl dyn AttentionalBias + '_ {
     }
 
     /// The gradients at what is recalled, under the erase key first where there is one.
+    ///
+    /// # Panics
+    /// If a term is over all tokens.
     pub fn gradients(&self) -> Formula {
         let gradients: Vec<Term> = (self.erase_gradient().into_iter())
             .chain([self.gradient()])
             .collect();
-        Formula::of(&gradients)
+        let formula = Formula::of(&gradients);
+        let of_tokens = formula.extents().iter().all(|extent| *extent > Extent::All);
+        assert!(of_tokens, "the gradient of a token is none of other tokens");
+        formula
     }
 
     /// [`gradients`](Self::gradients) on tensors.

@@ -106,6 +106,8 @@ pub enum Function {
     Sigmoid,
     /// `log(1 + eˣ)`.
     Softplus,
+    /// `max(x, 0)`, of slope 0 at 0.
+    Relu,
     /// `|x|`.
     Abs,
     /// The sign of x; 0 at 0.
@@ -183,7 +185,7 @@ impl Formula {
         let mut needed = vec![false; self.operations.len()];
         for (at, operation) in self.operations.iter().enumerate() {
             match operation {
-                Operation::Function(Function::Sigmoid, _) => needed[at] = true,
+                Operation::Function(Function::Sigmoid | Function::Relu, _) => needed[at] = true,
                 Operation::Function(function, x) => needed[*x] |= function.keeps_argument(),
                 Operation::Pair(Pair::Product | Pair::Quotient, ..)
                 | Operation::Softmax(_)
@@ -249,6 +251,7 @@ impl Function {
                 | Self::TimesRowLength(_)
                 | Self::Softplus
                 | Self::Sigmoid
+                | Self::Relu
         )
     }
 }

@@ -33,6 +33,12 @@ pub trait MemoryArchitecture: Debug + Send + Sync {
         typical(self).is_ok_and(|program| program.is_linear_in_weights())
     }
 
+    /// Whether features of a token enter the maps that make the output, so that writes of different
+    /// tokens are told apart by them.
+    fn has_features(&self) -> bool {
+        typical(self).is_ok_and(|program| program.has_features())
+    }
+
     /// Whether the output stays bounded whatever the weights, as behind a norm.
     fn is_bounded(&self) -> bool {
         typical(self).is_ok_and(|program| program.is_bounded())

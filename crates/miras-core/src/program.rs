@@ -259,6 +259,19 @@ impl Program {
         found.reverse();
         found
     }
+
+    /// Whether something of the input enters one of those maps.
+    pub fn has_features(&self) -> bool {
+        let outputs = self.output_maps();
+        self.nodes.iter().any(|node| match *node {
+            Node::Linear { map, x } => {
+                let made_by = |at: usize| matches!(self.nodes[at - 1], Node::Ones { .. });
+                outputs.contains(&map) && !(x != INPUT && made_by(x.0))
+            }
+            Node::ByHand => true,
+            _ => false,
+        })
+    }
 }
 
 /// The value that a program starts with.

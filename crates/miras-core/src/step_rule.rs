@@ -4,7 +4,7 @@ use std::{fmt::Debug, sync::Arc};
 
 use burn::tensor::Tensor;
 
-use crate::{AttentionalBias, Factor, Program};
+use crate::{AttentionalBias, Factor, MemoryArchitecture, Program};
 
 /// A rule of the step size, or of the state at a chunk's end: what keeps the inner loop bounded.
 ///
@@ -98,7 +98,7 @@ pub struct StepRulePart {
     /// What it means, with unit, range and default.
     pub meaning: &'static str,
     /// The value where the configuration does not say.
-    pub default: fn(&dyn AttentionalBias) -> f64,
+    pub default: fn(&dyn MemoryArchitecture, &dyn AttentionalBias) -> f64,
     /// The rule at a value above 0.
     pub build: fn(f64) -> Arc<dyn StepRule>,
 }

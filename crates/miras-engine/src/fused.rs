@@ -17,10 +17,10 @@ use crate::{Form, Initial, Read, Rule, State, Tokens, split::split};
 /// A state is kept for the backward pass every so many chunks; those between are computed again.
 pub(crate) const KEEP_EVERY: usize = 4;
 
-/// Whether whole chunks of a rule are one operation where there are kernels, on burn's own CPU
-/// backend in float32; `program` is that of the rule's memory at its widths.
-pub fn is_fused(rule: &Rule, program: &Program) -> bool {
-    scan_of(rule, program).is_some()
+/// Whether the whole chunks of `tokens` tokens are one operation where there are kernels, on burn's
+/// own CPU backend in float32; `program` is that of the rule's memory at its widths.
+pub fn is_fused(rule: &Rule, program: &Program, tokens: usize) -> bool {
+    whole(rule, tokens) > 0 && scan_of(rule, program).is_some()
 }
 
 /// Of so many tokens, those in whole chunks; in the exact form any number of tokens is a chunk.
@@ -45,7 +45,7 @@ pub(crate) fn forward(
 ) -> Option<(Tensor<4>, State)> {
     let [_, g, t, d_v] = tokens.v.dims();
     // A single token costs less on tensors.
-    if t == 1 || !is_here(&tokens.q) || state.open.is_some() || whole(rule, t) < t {
+    if t == 1 || !are_here(tokens) || state.open.is_some() || whole(rule, t) < t {
         return None;
     }
     let scan = scan_of(rule, &initial.program)?;
@@ -72,11 +72,7 @@ pub(crate) fn forward(
     let memory = (maps.iter().map(|map| map.weights.clone()))
         .chain(maps.iter().flat_map(|map| map.slots.clone()))
         .chain(anchors)
-        .chain(initial.gains.iter().cloned())
-        .map(|x| {
-            let [_, _, rows, d] = x.dims();
-            x.expand([1, g, rows, d])
-        });
+        .chain(initial.gains.iter().cloned());
     let out = operation::scan(
         &scan,
         [tokens.q.clone(), tokens.k.clone(), tokens.v.clone()],
@@ -109,11 +105,10 @@ pub(crate) fn forward(
     Some((y, State { maps, open: None }))
 }
 
-/// Whether the operation runs on the device of this tensor, in its precision.
-fn is_here(x: &Tensor<4>) -> bool {
-    let device = x.device();
-    let cpu = Device::flex();
-    x.dtype() == DType::F32 && (device == cpu || device == cpu.autodiff())
+/// Whether the operation runs on the device of these tensors, in their precision.
+fn are_here(Tokens { q, k, v, .. }: &Tokens) -> bool {
+    let is_float = |x: &Tensor<4>| x.dtype() == DType::F32;
+    q.device() == Device::flex() && [q, k, v].into_iter().all(is_float)
 }
 
 /// The numbers of tensors behind each other.
@@ -154,7 +149,7 @@ fn scan_of(rule: &Rule, program: &Program) -> Option<Scan> {
         },
         _ => return None,
     };
-    let has_channels = rule.decay_channels().is_some() || rule.step_channels().is_some();
+    let has_channels = rule.gates().iter().any(|gate| gate.channels.is_some());
     if !rule.has_identity_link() || rule.bias.has_erase_key() || has_channels {
         return None;
     }
@@ -212,6 +207,8 @@ fn op_of(operation: &Operation, gate: &dyn Fn(&str) -> Option<usize>) -> Option<
 fn unary_of(function: Function) -> Option<Unary> {
     Some(match function {
         Function::Scale(s) => Unary::Scale(s as f32),
+        // The kernels' power is of numbers above 0.
+        Function::Power(2.0) => Unary::Square,
         Function::Shift(s) => Unary::Shift(s as f32),
         Function::Square => Unary::Square,
         Function::Power(p) => Unary::Power(p as f32),
@@ -226,6 +223,7 @@ fn unary_of(function: Function) -> Option<Unary> {
         Function::Atan
         | Function::Erf
         | Function::Sigmoid
+        | Function::Relu
         | Function::Sign
         | Function::TimesRowLength(_) => return None,
     })

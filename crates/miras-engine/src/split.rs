@@ -116,12 +116,28 @@ pub(crate) trait Pieces: Backend {
     #[fusion(default)]
     fn piece(x: FloatTensor<Self>, place: Place, buffer: Buffer) -> FloatTensor<Self> {
         drop(buffer);
-        let slices = place.slices(&burn::backend::TensorMetadata::shape(&x));
-        Self::float_slice(x, &slices)
+        let shape = burn::backend::TensorMetadata::shape(&x);
+        let piece = Self::float_slice(x, &place.slices(&shape));
+        if 2 * (place.to - place.from) < shape[place.dim] {
+            Self::owned(piece)
+        } else {
+            piece
+        }
+    }
+
+    /// The same tensor, without a larger one behind it.
+    #[fusion(default)]
+    fn owned(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        x
     }
 }
 
-impl Pieces for Flex {}
+impl Pieces for Flex {
+    /// Its slices are views, which keep all of their parent in memory.
+    fn owned(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        FloatTensor::<Self>::from_data(x.into_data())
+    }
+}
 
 #[cfg(feature = "cube")]
 impl Pieces for burn_cubecl::CubeBackend {}
@@ -134,7 +150,7 @@ impl<B: Pieces, C: CheckpointStrategy> Pieces for Autodiff<B, C> {
         let (x, node) = x.into_parts();
         let prepared = Piece.prepare::<C>([node]).compute_bound().stateful();
         let shape = burn::backend::TensorMetadata::shape(&x);
-        let out = B::float_slice(x, &place.slices(&shape));
+        let out = B::piece(x, place, buffer.clone());
         let state = PieceState {
             place,
             shape,

@@ -134,7 +134,7 @@ impl AlgorithmSettings {
     pub(crate) fn resolve(&self, rule: &Rule, parts: &[&'static StepRulePart]) -> Settings {
         let built = |part: &&'static StepRulePart| {
             let asked = self.rules.get(part.key).copied();
-            let value = asked.unwrap_or_else(|| (part.default)(&*rule.bias));
+            let value = asked.unwrap_or_else(|| (part.default)(&*rule.memory, &*rule.bias));
             (value > 0.0).then(|| (part.build)(value))
         };
         let rules: Vec<_> = parts.iter().filter_map(built).collect();

@@ -66,7 +66,7 @@ fn to_json(
         "batch": request.batch,
         "seq": request.seq,
         "chunk": config.shortest_chunk(),
-        "chunk_loop": config.chunk_loop(&request.device),
+        "chunk_loop": config.chunk_loop(&request.device, request.seq),
         "repeats": request.repeats,
         "parameters": measured.parameters,
         "fwd_tokens_per_s": measured.forward.median,
@@ -82,7 +82,8 @@ fn to_text(config: &RunConfig, request: &BenchRequest, measured: &Bench) -> Stri
     let chunk = config
         .shortest_chunk()
         .map_or(String::new(), |chunk| format!(", chunks of {chunk}"));
-    let by = (config.chunk_loop(&request.device)).map_or(String::new(), |by| format!(" by {by}"));
+    let by = (config.chunk_loop(&request.device, request.seq))
+        .map_or(String::new(), |by| format!(" by {by}"));
     let speed = |spread: Spread| {
         let Spread { median, min, max } = spread;
         format!("{median:.0} tokens/s  ({min:.0} to {max:.0})")

@@ -14,7 +14,9 @@ pub(crate) fn show(args: &ShowArgs, registry: &Registry, out: &mut Out) -> anyho
         origins
     };
     let mut text = annotated(&config.to_table(), &origins);
-    if let Some(by) = (config.chunk_loop(&config.train.device)).filter(|_| !args.plain) {
+    if let Some(by) =
+        (config.chunk_loop(&config.train.device, config.data.seq_len())).filter(|_| !args.plain)
+    {
         text.push_str(&format!("\n# chunks are computed by {by}\n"));
     }
     out.text(&text)

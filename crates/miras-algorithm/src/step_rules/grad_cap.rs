@@ -11,7 +11,7 @@ pub(super) const PART: StepRulePart = StepRulePart {
     key: "grad_cap",
     meaning: "largest norm of one token's inner gradient; 0 (default, but for biases whose gradient grows faster than the error: 3) turns it off; not with exact solves, that is form = \"exact\" with bias \"dot\" or \"l2\"",
     // 3: docs/architecture.md, Measured defaults.
-    default: |bias| if bias.is_superlinear() { 3.0 } else { 0.0 },
+    default: |_, bias| if bias.is_superlinear() { 3.0 } else { 0.0 },
     build: |cap| Arc::new(GradCap(cap)),
 };
 

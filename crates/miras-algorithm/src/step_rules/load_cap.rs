@@ -7,8 +7,8 @@ use miras_core::{ChunkTokens, Program, RuleCost, StepRule, StepRulePart, TokenWr
 
 pub(super) const PART: StepRulePart = StepRulePart {
     key: "load_cap",
-    meaning: "kappa of the load cap, which shrinks steps that pile up in a chunk; 0 turns it off; chunk_start only (default 0.5)",
-    default: |_| 0.5,
+    meaning: "kappa of the load cap, which shrinks steps that pile up in a chunk; 0 turns it off; chunk_start only (default 0.5; 0 for a memory that writes under no features, as `vector`)",
+    default: |memory, _| if memory.has_features() { 0.5 } else { 0.0 },
     build: |cap| Arc::new(LoadCap(cap)),
 };
 
@@ -20,7 +20,9 @@ pub(super) const PART: StepRulePart = StepRulePart {
 ///
 /// # Reference
 /// This project (`docs/architecture.md`, Measured defaults). Gradients of a chunk that are all
-/// taken at its start add up; on the same feature, more than one of them overshoots.
+/// taken at its start add up; on the same feature, more than one of them overshoots. A map that nothing
+/// enters ([`MemoryArchitecture::has_features`](miras_core::MemoryArchitecture::has_features)) has
+/// the same feature for all tokens.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LoadCap(pub f64);
 

@@ -24,7 +24,7 @@ fn over_many_chunks_and_in_pieces_it_is_the_loop_on_tensors() {
     let all = FORMS.iter().flat_map(|form| cases(&registry, form));
     for case in all {
         let inputs = Inputs::sized(&case.rule, SIZE);
-        if !is_fused(&case.rule, &inputs.initial.program) {
+        if !is_fused(&case.rule, &inputs.initial.program, SIZE.tokens) {
             continue;
         }
         fused += 1;

@@ -75,6 +75,7 @@ impl Function {
             Self::Erf => x.erf(),
             Self::Sigmoid => activation::sigmoid(x),
             Self::Softplus => activation::softplus(x, 1.0),
+            Self::Relu => activation::relu(x),
             Self::Abs => x.abs(),
             Self::Sign => x.sign(),
             Self::AtLeast(s) => x.clamp_min(s),

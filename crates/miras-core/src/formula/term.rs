@@ -143,6 +143,11 @@ impl Term {
         self.function(Function::Softplus)
     }
 
+    /// `max(x, 0)`, of slope 0 at 0.
+    pub fn relu(&self) -> Self {
+        self.function(Function::Relu)
+    }
+
     /// `|x|`.
     pub fn abs(&self) -> Self {
         self.function(Function::Abs)
@@ -194,22 +199,44 @@ impl Term {
     }
 
     /// The sum over each row, or over all of them.
+    ///
+    /// # Panics
+    /// Over each number.
     pub fn sum(&self, over: Extent) -> Self {
+        assert!(
+            over < Extent::Each,
+            "a sum over each row, or over all of them"
+        );
         Self::new(What::Sum(self.clone(), over), over)
     }
 
     /// The mean over each row, or over all of them.
+    ///
+    /// # Panics
+    /// Over each number.
     pub fn mean(&self, over: Extent) -> Self {
+        assert!(
+            over < Extent::Each,
+            "a mean over each row, or over all of them"
+        );
         Self::new(What::Mean(self.clone(), over), over)
     }
 
     /// `exp(x) / Σ exp(x)` over each row.
+    ///
+    /// # Panics
+    /// If it is not a number for each feature.
     pub fn softmax(&self) -> Self {
+        assert_eq!(self.extent(), Extent::Each, "what a softmax is over");
         Self::new(What::Softmax(self.clone()), Extent::Each)
     }
 
     /// The logarithm of the softmax.
+    ///
+    /// # Panics
+    /// If it is not a number for each feature.
     pub fn log_softmax(&self) -> Self {
+        assert_eq!(self.extent(), Extent::Each, "what a softmax is over");
         Self::new(What::LogSoftmax(self.clone()), Extent::Each)
     }
 

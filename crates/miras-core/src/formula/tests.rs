@@ -43,7 +43,7 @@ fn each(f: impl Fn(f64) -> f64) -> Vec<f64> {
 #[test]
 fn functions_are_those_of_their_names() {
     let y = &Term::recalled();
-    let cases: [(Term, fn(f64) -> f64); 14] = [
+    let cases: [(Term, fn(f64) -> f64); 15] = [
         (y * 3.0, |y| y * 3.0),
         (y + -0.5, |y| y - 0.5),
         (-y, |y| -y),
@@ -54,6 +54,7 @@ fn functions_are_those_of_their_names() {
         (y.exp(), f64::exp),
         (y.tanh(), f64::tanh),
         (y.atan(), f64::atan),
+        (y.relu(), |y| y.max(0.0)),
         (y.sigmoid(), |y| 1.0 / (1.0 + (-y).exp())),
         (y.softplus(), |y| (1.0 + y.exp()).ln()),
         (y.sign() * 2.0, |y| 2.0 * y.signum()),

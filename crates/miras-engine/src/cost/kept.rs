@@ -20,7 +20,7 @@ const WRITTEN: usize = 2;
 /// there. Keys, values and queries before their chunks are left to the layer.
 pub fn kept(rule: &Rule, program: &Program, tokens: usize, kernels: bool) -> usize {
     let whole = fused::whole(rule, tokens);
-    if kernels && whole > 0 && fused::is_fused(rule, program) {
+    if kernels && fused::is_fused(rule, program, tokens) {
         let rest = tokens - whole;
         let open = if rest > 0 {
             kept(rule, program, rest, false)

@@ -63,8 +63,9 @@ pub(crate) trait Spec {
     /// [`miras_engine::cost::kept`].
     fn kept(&self, tokens: usize, kernels: bool) -> usize;
 
-    /// Whether its memories run as one operation over whole chunks where there are kernels.
-    fn is_fused(&self) -> bool {
+    /// Whether its memories run as one operation over the whole chunks of `tokens` tokens where there
+    /// are kernels.
+    fn is_fused(&self, _tokens: usize) -> bool {
         false
     }
 

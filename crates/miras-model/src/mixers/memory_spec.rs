@@ -199,8 +199,8 @@ impl Spec for MemorySpec {
         tokens * (self.widths().kept(&self.keys) + gates + erase) + self.keys.heads * memory
     }
 
-    fn is_fused(&self) -> bool {
-        miras_engine::is_fused(&self.choice.rule, &self.program())
+    fn is_fused(&self, tokens: usize) -> bool {
+        miras_engine::is_fused(&self.choice.rule, &self.program(), tokens)
     }
 
     fn state(&self) -> StateNumbers {

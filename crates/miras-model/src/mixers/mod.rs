@@ -58,10 +58,10 @@ impl MixerSpec {
         self.spec().state()
     }
 
-    /// Whether its memories run as one operation over whole chunks where there are kernels
-    /// ([`miras_engine::is_fused`]).
-    pub fn is_fused(&self) -> bool {
-        self.spec().is_fused()
+    /// Whether its memories run as one operation over the whole chunks of `tokens` tokens where there
+    /// are kernels ([`miras_engine::is_fused`]).
+    pub fn is_fused(&self, tokens: usize) -> bool {
+        self.spec().is_fused(tokens)
     }
 
     /// Its parameters.

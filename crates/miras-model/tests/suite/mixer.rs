@@ -6,7 +6,7 @@ use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::{Device, Tensor, TensorData, s},
 };
-use miras_engine::{Read, State};
+use miras_engine::{Read, State, is_fused};
 use miras_model::{Ablation, MemoryMixer, MixerConfig, MixerKeys, Pass, TokenMixer};
 use miras_random::Stream;
 use miras_registry::{Choice, Registry};
@@ -171,11 +171,20 @@ fn the_steps_of_a_layer_compose() {
             written.write(&tokens);
             let last = written.read(tokens.q.slice(s![.., .., 9.., ..]));
             let (written, joint) = (written.into_state(), joint.into_state());
-            // On the CPU the joint pass is one operation, and writing alone is on tensors.
+            // Where the joint pass is one operation, writing alone is on tensors all the same.
+            let rule = mixer.rule();
+            let program = rule
+                .memory
+                .program(tokens.k.dims()[3] / rule.keys(), tokens.v.dims()[3]);
+            let bound = if is_fused(rule, &program.unwrap(), 10) {
+                1e-5
+            } else {
+                0.0
+            };
             for ((name, ours), (_, theirs)) in values(&written).iter().zip(values(&joint)) {
                 let gap = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
                 let gap = gap.fold(0.0, f32::max);
-                assert!(gap < 1e-5, "{pass:?}: {name} by {gap}");
+                assert!(gap <= bound, "{pass:?}: {name} by {gap}");
             }
             match pass.ablation {
                 Ablation::ReadZero => assert!(last.abs().max().into_scalar::<f64>() == 0.0),

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use miras_data::DataConfig;
 use miras_engine::Read;
 
@@ -32,19 +34,16 @@ impl RunConfig {
             .min()
     }
 
-    /// What computes the chunks of the memories on the device of this name: `"kernels"`, one operation
-    /// over all chunks of a sequence; `"tensors"`, which any device and any part has; or both, in
-    /// different layers. Nothing for attention.
-    pub fn chunk_loop(&self, device: &str) -> Option<&'static str> {
+    /// What computes the chunks of the memories over sequences of `tokens` tokens on the device of
+    /// this name: `"kernels"`, one operation over all chunks of a sequence; `"tensors"`, which any
+    /// device and any part has; or both, in different layers. Nothing for attention.
+    pub fn chunk_loop(&self, device: &str, tokens: usize) -> Option<&'static str> {
         let has_kernels = miras_device::has_kernels(device);
-        let memories = || {
-            self.model
-                .mixers()
-                .filter(|(_, mixer)| !mixer.memories().is_empty())
-        };
-        let of =
-            |is_fused| memories().any(|(_, mixer)| (has_kernels && mixer.is_fused()) == is_fused);
-        match (of(true), of(false)) {
+        let fused: BTreeSet<bool> = (self.model.mixers())
+            .filter(|(_, mixer)| !mixer.memories().is_empty())
+            .map(|(_, mixer)| has_kernels && mixer.is_fused(tokens))
+            .collect();
+        match (fused.contains(&true), fused.contains(&false)) {
             (true, true) => Some("kernels and tensors"),
             (true, false) => Some("kernels"),
             (false, true) => Some("tensors"),
