@@ -33,7 +33,7 @@ fn a_memory_without_a_program_of_these_widths_is_refused_with_the_operation() {
             "memory `mlp` cannot have keys of 8 features and values of 4",
             "there is no sum of x of 8 features and h3 of 4 features",
             "case:2:",
-            "= help: use other widths",
+            "= help: use values as wide as keys (memory.value_dim = 8)",
         ],
     );
     assert_refused(

@@ -33,7 +33,7 @@ pub enum StartKind {
     /// Weights learned by the outer loop.
     #[default]
     Learned,
-    /// Zeros, as in linear attention and `DeltaNet`; a matrix only, for nothing reaches a deeper memory then.
+    /// Zeros, as in linear attention and `DeltaNet`; a matrix or a vector only, for nothing reaches a deeper memory then.
     Zero,
 }
 
@@ -215,7 +215,8 @@ impl MemoryPart {
         if start == StartKind::Zero && !memory.is_linear_in_weights() {
             let message =
                 "a deep memory that starts at zero never learns: its gradients are zero too";
-            let help = "use memory.start = \"learned\", or memory.kind = \"matrix\"".to_string();
+            let help = "use memory.start = \"learned\", or memory.kind = \"matrix\" or \"vector\""
+                .to_string();
             return Err(section.error("start", message, Some(help)));
         }
         Ok(Self {

@@ -54,7 +54,7 @@ impl Registry {
                 ("value_dim", "width of each head's values; default dim"),
                 (
                     "start",
-                    "\"learned\" initial weights (default), or \"zero\" (a matrix only)",
+                    "\"learned\" initial weights (default), or \"zero\" (a matrix or a vector only)",
                 ),
             ],
             Axis::Algorithm => &self.algorithm_keys,

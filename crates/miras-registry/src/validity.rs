@@ -79,6 +79,14 @@ fn exceeded_step(rule: &Rule) -> Option<f64> {
 
 /// What the exact form asks of a rule.
 fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
+    let is_fixed = rule.memory.is_linear_in_weights() && rule.bias.slope() == Some(0.0);
+    if !rule.memory.is_linear() && is_fixed {
+        return refuse(
+            "algorithm.form",
+            "there is no exact chunk form for this memory, and none is needed: its gradients under this bias do not depend on its weights",
+            "leave algorithm.form out: algorithm.form = \"chunk_start\" is exact here",
+        );
+    }
     if !rule.memory.is_linear() {
         return refuse(
             "algorithm.form",
@@ -170,7 +178,7 @@ fn check_channels(rule: &Rule) -> Result<(), Refusal> {
     if !rule.memory.is_linear() {
         return refuse(
             key,
-            "channels are those of one map from keys to values, and this memory has others in between",
+            "channels are those of a matrix from keys to values, and this memory is none",
             "leave channels out, or use memory.kind = \"matrix\"",
         );
     }

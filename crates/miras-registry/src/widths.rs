@@ -24,8 +24,16 @@ impl Choice {
             let message = format!(
                 "memory `{kind}` cannot have keys of {d_k} features and values of {d_v}: {error}"
             );
-            let help = "use other widths (memory.dim, memory.value_dim), or another memory";
-            tree.error(&path_in(at, "memory.kind"), message, Some(help.to_owned()))
+            let help = match self.rule.memory.program(d_k, d_k) {
+                Ok(_) => {
+                    format!("values as wide as keys (memory.value_dim = {d_k}), or another memory")
+                }
+                Err(_) => {
+                    "other widths (memory.dim, memory.value_dim), or another memory".to_owned()
+                }
+            };
+            let help = format!("use {help}");
+            tree.error(&path_in(at, "memory.kind"), message, Some(help))
         })?;
         match validity::check_columns(&self.rule, &program) {
             Ok(()) => Ok(program),
