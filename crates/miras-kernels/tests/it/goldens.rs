@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use miras_kernels::{
-    Activation, Bias, Binary, Form, Formula, Gradients, Inputs, Node, Op, Order, OutputGradients,
-    Program, Scan, Unary,
+    Activation, Bias, Binary, Caps, Form, Formula, Gradients, Inputs, Link, Node, Op, Order,
+    OutputGradients, Over, Program, Read, Scan, Unary,
 };
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ fn bias(golden: &Value) -> Bias {
         Op::Value,
         Op::Binary(Binary::Sub, 0, 1),
         Op::Unary(Unary::Square, 2),
-        Op::Sum(3),
+        Op::Sum(3, Over::Row),
         Op::Unary(Unary::Shift(1e-12), 4),
         Op::Unary(Unary::Sqrt, 5),
         Op::Gate(0),
@@ -148,14 +148,21 @@ fn scan(golden: &Value, d: usize) -> Scan {
         };
         Form::Exact { order }
     } else {
-        let load_cap = algorithm["load_cap"].as_f64().map(|cap| cap as f32);
-        Form::ChunkStart { load_cap }
+        let cap = |key: &str| algorithm[key].as_f64().map(|cap| cap as f32);
+        Form::ChunkStart {
+            read: Read::Exact,
+            caps: Caps {
+                load: cap("load_cap"),
+                ..Caps::default()
+            },
+        }
     };
     Scan {
         program: program(golden, d),
         bias: bias(golden),
         chunk: algorithm["chunk"].as_u64().unwrap() as usize,
         keep_every: 2,
+        link: Link::Identity,
         anchored: retention["anchored"] == true,
         momentum: algorithm["kind"] == "momentum",
         form,

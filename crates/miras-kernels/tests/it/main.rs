@@ -6,5 +6,6 @@ mod case;
 mod exact;
 mod formula;
 mod goldens;
+mod link;
 mod reference;
 mod scan;
