@@ -257,7 +257,7 @@ impl Case {
                     x.iter_mut().zip(&direction).for_each(|(x, d)| *x += by * d);
                     loss(&numbers)
                 };
-                let step = 1e-6;
+                let step = 1e-7;
                 let theirs = (moved(step) - moved(-step)) / (2.0 * step);
                 let ours: f64 = (gradient.iter().zip(&direction))
                     .map(|(a, b)| f64::from(*a) * b)

@@ -11,6 +11,8 @@ use crate::{
 
 /// Both readings of a link.
 struct Both<'a> {
+    /// The size of states, relative to that of weights.
+    size: f64,
     ours: Link,
     theirs: reference::Link<'a>,
 }
@@ -36,7 +38,17 @@ fn check(name: &str, read: Read, parts: Parts, link: &Both<'_>) {
                 },
             },
         };
-        let case = Case::new(scan, nodes, parts, 36, 0.2);
+        let mut case = Case::new(scan, nodes, parts, 36, 0.2);
+        let numbers = &mut case.numbers;
+        for states in [
+            &mut numbers.weights,
+            &mut numbers.slots,
+            &mut numbers.anchors,
+        ] {
+            for x in states.iter_mut().flatten() {
+                *x = f64::from((*x * link.size) as f32);
+            }
+        }
         let name = format!("{name}, {read:?}, anchored {anchored}");
         let gradient =
             |y: &[f64], v: &[f64], _: &[f64]| y.iter().zip(v).map(|(y, v)| y - v).collect();
@@ -85,7 +97,16 @@ fn a_norm_as_a_scale() {
             sum.powf(1.0 / q).max(0.1).powf(2.0 - q)
         };
         let theirs = reference::Link::Scale(&scale);
-        check(&format!("norm {q}"), read, parts(), &Both { ours, theirs });
+        check(
+            &format!("norm {q}"),
+            read,
+            parts(),
+            &Both {
+                size: 1.0,
+                ours,
+                theirs,
+            },
+        );
     }
 }
 
@@ -111,7 +132,16 @@ fn a_scale_that_looks_at_rows() {
         1.0 / (1.0 + mean(squares.iter().copied()) + squares.iter().sum::<f64>())
     };
     let theirs = reference::Link::Scale(&scale);
-    check("rows", Read::Frozen, Parts::mlp(1), &Both { ours, theirs });
+    check(
+        "rows",
+        Read::Frozen,
+        Parts::mlp(1),
+        &Both {
+            size: 1.0,
+            ours,
+            theirs,
+        },
+    );
 }
 
 #[test]
@@ -125,7 +155,7 @@ fn the_gradient_of_a_norm() {
         Op::Unary(Unary::Sqrt, 3),
         Op::Binary(Binary::Div, 0, 4),
         Op::Unary(Unary::Square, 5),
-        Op::Unary(Unary::Shift(1e-6), 6),
+        Op::Unary(Unary::Shift(0.01), 6),
         Op::Unary(Unary::Power(p / 2.0), 7),
         Op::Sum(8, Over::All),
         Op::Unary(Unary::Power((p - 2.0) / p), 9),
@@ -133,19 +163,32 @@ fn the_gradient_of_a_norm() {
         Op::Binary(Binary::Mul, 5, 11),
         Op::Binary(Binary::Div, 4, 10),
         Op::Binary(Binary::Mul, 12, 13),
+        Op::Unary(Unary::Scale(0.03), 14),
     ]));
     let p = f64::from(p);
     let map = |a: &[f64], _: usize| {
         let size = (mean(a.iter().map(|a| a * a)) + 1e-12).sqrt();
-        let squares: Vec<f64> = a.iter().map(|a| (a / size).powi(2) + 1e-6).collect();
+        let squares: Vec<f64> = a
+            .iter()
+            .map(|a| (a / size).powi(2) + f64::from(0.01f32))
+            .collect();
         let sum: f64 = squares.iter().map(|x| x.powf(p / 2.0)).sum();
-        let by = size / sum.powf((p - 2.0) / p);
+        let by = f64::from(0.03f32) * size / sum.powf((p - 2.0) / p);
         (a.iter().zip(squares))
             .map(|(a, square)| a / size * square.powf((p - 2.0) / 2.0) * by)
             .collect()
     };
     let theirs = reference::Link::General(&map);
-    check("p-norm", Read::Stale, parts(), &Both { ours, theirs });
+    check(
+        "p-norm",
+        Read::Stale,
+        parts(),
+        &Both {
+            size: 1.0,
+            ours,
+            theirs,
+        },
+    );
 }
 
 fn softmax(x: &[f64], sign: f64) -> Vec<f64> {
@@ -162,7 +205,7 @@ fn rows_on_a_simplex() {
         Op::Unary(Unary::Exp, 1),
         Op::TimesRowLength(2, 0.5),
     ];
-    let signed = [
+    let both_signs = [
         Op::Argument,
         Op::Softmax(0),
         Op::Unary(Unary::Scale(-1.0), 0),
@@ -170,11 +213,16 @@ fn rows_on_a_simplex() {
         Op::Binary(Binary::Sub, 1, 3),
         Op::TimesRowLength(4, 0.5),
     ];
-    for (name, ops, other) in [
-        ("softmax", &unsigned[..], 0.0),
-        ("log softmax", &by_logarithm, 0.0),
-        ("two softmaxes", &signed, 1.0),
+    let wide = Parts {
+        d: 132,
+        ..Parts::mlp(1)
+    };
+    for (name, ops, signed) in [
+        ("softmax", &unsigned[..], false),
+        ("log softmax", &by_logarithm, false),
+        ("two softmaxes", &both_signs, true),
     ] {
+        let other = f64::from(u8::from(signed));
         let map = |a: &[f64], d_out: usize| {
             let row = |row: &[f64]| -> Vec<f64> {
                 let [up, down] = [1.0, -1.0].map(|sign| softmax(row, sign));
@@ -185,17 +233,13 @@ fn rows_on_a_simplex() {
             a.chunks_exact(d_out).flat_map(row).collect()
         };
         let both = Both {
+            size: 4.0,
             ours: Link::General(formula(ops)),
             theirs: reference::Link::General(&map),
         };
-        for parts in [
-            parts(),
-            Parts::mlp(1),
-            Parts {
-                d: 132,
-                ..Parts::mlp(1)
-            },
-        ] {
+        // Unsigned weights have outputs of one sign, of which a norm would leave little.
+        let deep = if signed { parts() } else { Parts::mlp(2) };
+        for parts in [deep, Parts::mlp(1), wide] {
             check(name, Read::Stale, parts, &both);
         }
     }
@@ -205,8 +249,8 @@ fn rows_on_a_simplex() {
 fn thresholds() {
     let hard = [
         Op::Argument,
-        Op::Unary(Unary::AtLeast(-0.1), 0),
-        Op::Unary(Unary::AtMost(0.1), 1),
+        Op::Unary(Unary::AtLeast(-0.13), 0),
+        Op::Unary(Unary::AtMost(0.13), 1),
         Op::Binary(Binary::Sub, 0, 2),
     ];
     let smooth = [
@@ -221,7 +265,7 @@ fn thresholds() {
         Op::Argument,
         Op::Unary(Unary::Abs, 0),
         Op::Unary(Unary::Sign, 0),
-        Op::Unary(Unary::Shift(-0.1), 1),
+        Op::Unary(Unary::Shift(-0.13), 1),
         Op::Unary(Unary::Scale(0.0), 1),
         Op::Select {
             a: 3,
@@ -231,7 +275,7 @@ fn thresholds() {
         },
         Op::Binary(Binary::Mul, 2, 5),
     ];
-    let gamma = f64::from(0.1f32);
+    let gamma = f64::from(0.13f32);
     let soft = |a: &[f64], _: usize| -> Vec<f64> {
         a.iter().map(|a| a - a.clamp(-gamma, gamma)).collect()
     };
@@ -246,6 +290,15 @@ fn thresholds() {
         ("smooth", &smooth, reference::Link::General(&turned)),
     ] {
         let ours = Link::General(formula(ops));
-        check(name, Read::Stale, parts(), &Both { ours, theirs });
+        check(
+            name,
+            Read::Stale,
+            parts(),
+            &Both {
+                size: 1.0,
+                ours,
+                theirs,
+            },
+        );
     }
 }
