@@ -53,4 +53,4 @@ pub use part::{Axis, Part, table_of};
 pub use program::{Builder, GainSpec, MapSpec, Node, Program, ProgramError, Shape, Value, Windows};
 pub use retention::{Link, RetentionGate};
 pub use side::{Channels, Side};
-pub use step_rule::{ChunkTokens, LocalRules, RuleCost, StepRule, StepRulePart, TokenWrite};
+pub use step_rule::{Bound, ChunkTokens, LocalRules, RuleCost, StepRule, StepRulePart, TokenWrite};

@@ -34,15 +34,15 @@ pub trait StepRule: Debug + Send + Sync {
         false
     }
 
-    /// κ of a rule that is `θ_t ← θ_t max(1, load_t/κ)^−2` with the loads of
-    /// `load_t = Σ_{i≤t} (∏_{i<s≤t} a_s) |⟨x_i, x_t⟩| θ_i / damping_i`, for forms that are written for it.
-    fn load_bound(&self) -> Option<f64> {
+    /// The rule as data, for forms that are written for such rules: what it bounds, and nothing
+    /// else that it does.
+    fn bound(&self) -> Option<Bound> {
         None
     }
 
     /// Whether no state is beyond a bound after [`of_state`](Self::of_state).
     fn bounds_state(&self) -> bool {
-        false
+        matches!(self.bound(), Some(Bound::State(_)))
     }
 
     /// What it computes, which decides its cost.
@@ -50,6 +50,21 @@ pub trait StepRule: Debug + Send + Sync {
 
     /// Its key and value in `[algorithm]`.
     fn config(&self) -> (&'static str, f64);
+}
+
+/// What a step rule bounds, and by which κ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    /// `θ_t ← θ_t max(1, load_t/κ)^−2` with the loads of
+    /// `load_t = Σ_{i≤t} (∏_{i<s≤t} a_s) |⟨x_i, x_t⟩| θ_i / damping_i`, where θ on the right is the
+    /// step before all rules, over the features `x` that enter the maps of the output.
+    Load(f64),
+    /// `θ_t ← θ_t min(1, κ/‖g_t‖)`, the Frobenius norm of the gradient of a token over all maps,
+    /// with [`TINY`](crate::rows::TINY) added to its square.
+    Gradient(f64),
+    /// `A ← A min(1, κ/‖A‖)`, the Frobenius norm of the state of each map at the end of a full chunk,
+    /// with [`TINY`](crate::rows::TINY) added to its square.
+    State(f64),
 }
 
 /// What a step rule computes beside elementwise work on the steps.

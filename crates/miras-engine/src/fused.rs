@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor};
 use miras_core::{
-    Activation, AlgorithmKind, AttentionalBias, Extent, Function, MOMENTUM, MapState, Node,
-    Operation, Order, Pair, Program, Recurrence, STEP, Symbol, Value,
+    Activation, AlgorithmKind, AttentionalBias, Bound, Extent, Formula, Function, Link, MOMENTUM,
+    MapState, Node, Operation, Order, Pair, Program, Recurrence, STEP, StepRule, Symbol, Term,
+    Value,
 };
-use miras_kernels::{Bias, Binary, Op, Scan, Unary};
+use miras_kernels::{Bias, Binary, Caps, MapFormula, Op, Over, Scan, Unary};
 
 use crate::{Form, Initial, Read, Rule, State, Tokens, split::split};
 
@@ -126,8 +127,13 @@ fn scan_of(rule: &Rule, program: &Program) -> Option<Scan> {
         return None;
     };
     let order = rule.retention.order();
+    let link = link_of(&rule.retention.link())?;
     let form = match &rule.settings.form {
-        Form::Exact { rules } if rules.as_slice().is_empty() && program.is_linear() => {
+        Form::Exact { rules }
+            if rules.as_slice().is_empty()
+                && program.is_linear()
+                && link == miras_kernels::Link::Identity =>
+        {
             rule.bias.slope()?;
             miras_kernels::Form::Exact {
                 order: match order {
@@ -138,19 +144,16 @@ fn scan_of(rule: &Rule, program: &Program) -> Option<Scan> {
         }
         Form::ChunkStart {
             picard: 0,
-            read: Read::Exact,
+            read,
             rules,
         } if order == Order::After => miras_kernels::Form::ChunkStart {
-            load_cap: match &rules[..] {
-                [] => None,
-                [rule] => Some(rule.load_bound()? as f32),
-                _ => return None,
-            },
+            read: read_of(*read, &link)?,
+            caps: caps_of(rules)?,
         },
         _ => return None,
     };
     let has_channels = rule.gates().iter().any(|gate| gate.channels.is_some());
-    if !rule.has_identity_link() || rule.bias.has_erase_key() || has_channels {
+    if rule.bias.has_erase_key() || has_channels {
         return None;
     }
     Some(Scan {
@@ -158,10 +161,56 @@ fn scan_of(rule: &Rule, program: &Program) -> Option<Scan> {
         bias: bias_of(&*rule.bias)?,
         chunk: rule.settings.chunk,
         keep_every: KEEP_EVERY,
+        link,
         anchored: rule.retention.is_anchored(),
         momentum: algorithm.recurrence()? == Recurrence::Momentum,
         form,
     })
+}
+
+/// A link whose formula has operations that the kernels have.
+fn link_of(link: &Link) -> Option<miras_kernels::Link> {
+    let formula = |term: &Term| {
+        let formula = Formula::of(std::slice::from_ref(term));
+        MapFormula::new(&ops_of(&formula, &|_| None)?).ok()
+    };
+    Some(match link {
+        Link::Identity => miras_kernels::Link::Identity,
+        Link::Scale(scale) => {
+            miras_kernels::Link::Scale(formula(scale).filter(MapFormula::is_number)?)
+        }
+        Link::General(weights) => {
+            let formula = formula(weights).filter(|formula| !formula.is_number());
+            miras_kernels::Link::General(formula?)
+        }
+    })
+}
+
+/// How queries are read, where no token's weights are written out.
+fn read_of(read: Read, link: &miras_kernels::Link) -> Option<miras_kernels::Read> {
+    match (read, link) {
+        (Read::Exact, miras_kernels::Link::Identity) => Some(miras_kernels::Read::Exact),
+        (Read::Frozen, miras_kernels::Link::Scale(_)) => Some(miras_kernels::Read::Frozen),
+        (Read::Stale, _) => Some(miras_kernels::Read::Stale),
+        (Read::Exact | Read::Frozen, _) => None,
+    }
+}
+
+/// Rules that say what they bound, none of them twice. Each makes a step, or a state, smaller by a
+/// factor that no other rule changes, so that their order is none of the result.
+fn caps_of(rules: &[Arc<dyn StepRule>]) -> Option<Caps> {
+    let mut caps = Caps::default();
+    for rule in rules {
+        let (cap, bound) = match rule.bound()? {
+            Bound::Load(bound) => (&mut caps.load, bound),
+            Bound::Gradient(bound) => (&mut caps.gradient, bound),
+            Bound::State(bound) => (&mut caps.state, bound),
+        };
+        if cap.replace(bound as f32).is_some() {
+            return None;
+        }
+    }
+    Some(caps)
 }
 
 /// A gradient whose formula has operations that the kernels have; its gates in their own order.
@@ -173,13 +222,16 @@ fn bias_of(bias: &dyn AttentionalBias) -> Option<Bias> {
     }
     let gates = bias.gates();
     let gate = |name: &str| gates.iter().position(|gate| gate.name == name);
-    let formula = bias.gradients();
-    let operations: Option<Vec<Op>> = (formula.operations().iter())
-        .map(|operation| op_of(operation, &gate))
-        .collect();
-    miras_kernels::Formula::new(&operations?)
+    let operations = ops_of(&bias.gradients(), &gate)?;
+    miras_kernels::Formula::new(&operations)
         .ok()
         .map(Bias::Formula)
+}
+
+/// The operations of a formula, if the kernels have them all; its last one gives its value.
+fn ops_of(formula: &Formula, gate: &dyn Fn(&str) -> Option<usize>) -> Option<Vec<Op>> {
+    let operations = formula.operations().iter();
+    operations.map(|operation| op_of(operation, gate)).collect()
 }
 
 fn op_of(operation: &Operation, gate: &dyn Fn(&str) -> Option<usize>) -> Option<Op> {
@@ -187,6 +239,8 @@ fn op_of(operation: &Operation, gate: &dyn Fn(&str) -> Option<usize>) -> Option<
         Operation::Symbol(Symbol::Recalled) => Op::Output,
         Operation::Symbol(Symbol::Value) => Op::Value,
         Operation::Symbol(Symbol::Gate(name)) => Op::Gate(gate(name)?),
+        Operation::Symbol(Symbol::Argument) => Op::Argument,
+        Operation::Function(Function::TimesRowLength(p), x) => Op::TimesRowLength(x, p as f32),
         Operation::Function(function, x) => Op::Unary(unary_of(function)?, x),
         Operation::Pair(pair, a, b) => Op::Binary(binary_of(pair), a, b),
         Operation::Where {
@@ -195,13 +249,20 @@ fn op_of(operation: &Operation, gate: &dyn Fn(&str) -> Option<usize>) -> Option<
             x: yes,
             otherwise: no,
         } => Op::Select { a, b, yes, no },
-        Operation::Sum(x, Extent::Row) => Op::Sum(x),
+        Operation::Sum(x, over) => Op::Sum(x, over_of(over)?),
+        Operation::Mean(x, over) => Op::Mean(x, over_of(over)?),
         Operation::Softmax(x) => Op::Softmax(x),
         Operation::LogSoftmax(x) => Op::LogSoftmax(x),
-        Operation::Symbol(_) | Operation::Sum(..) | Operation::Mean(..) | Operation::ByHand(..) => {
-            return None;
-        }
+        Operation::Symbol(Symbol::Erased) | Operation::ByHand(..) => return None,
     })
+}
+
+fn over_of(extent: Extent) -> Option<Over> {
+    match extent {
+        Extent::All => Some(Over::All),
+        Extent::Row => Some(Over::Row),
+        Extent::Each => None,
+    }
 }
 
 fn unary_of(function: Function) -> Option<Unary> {
@@ -216,16 +277,15 @@ fn unary_of(function: Function) -> Option<Unary> {
         Function::Recip => Unary::Recip,
         Function::Exp => Unary::Exp,
         Function::Tanh => Unary::Tanh,
+        Function::Atan => Unary::Atan,
         Function::Softplus => Unary::Softplus,
         Function::Abs => Unary::Abs,
+        Function::Sign => Unary::Sign,
         Function::AtLeast(s) => Unary::AtLeast(s as f32),
         Function::AtMost(s) => Unary::AtMost(s as f32),
-        Function::Atan
-        | Function::Erf
-        | Function::Sigmoid
-        | Function::Relu
-        | Function::Sign
-        | Function::TimesRowLength(_) => return None,
+        Function::Erf | Function::Sigmoid | Function::Relu | Function::TimesRowLength(_) => {
+            return None;
+        }
     })
 }
 

@@ -5,8 +5,8 @@
 use std::time::Instant;
 
 use miras_kernels::{
-    Activation, Bias, Binary, Form, Formula, Inputs, Node, Op, Order, OutputGradients, Program,
-    Scan, Unary,
+    Activation, Bias, Binary, Caps, Form, Formula, Inputs, Link, Node, Op, Order, OutputGradients,
+    Over, Program, Read, Scan, Unary,
 };
 
 const MEMORIES: usize = 4;
@@ -21,7 +21,11 @@ fn main() {
 
 fn measure_all() {
     let capped = Form::ChunkStart {
-        load_cap: Some(0.5),
+        read: Read::Exact,
+        caps: Caps {
+            load: Some(0.5),
+            ..Caps::default()
+        },
     };
     for depth in [1, 2, 4] {
         for momentum in [true, false] {
@@ -73,6 +77,7 @@ fn scan(depth: usize, form: Form, momentum: bool, keep_every: usize) -> Scan {
         bias: Bias::Affine { slope: 1.0 },
         chunk: 64,
         keep_every,
+        link: Link::Identity,
         anchored: false,
         momentum,
         form,
@@ -86,7 +91,7 @@ fn huber() -> Formula {
         Op::Value,
         Op::Binary(Binary::Sub, 0, 1),
         Op::Unary(Unary::Square, 2),
-        Op::Sum(3),
+        Op::Sum(3, Over::Row),
         Op::Unary(Unary::Shift(1e-12), 4),
         Op::Unary(Unary::Sqrt, 5),
         Op::Gate(0),

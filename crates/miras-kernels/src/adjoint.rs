@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use crate::{
-    Gradients, Inputs, OutputGradients, Scan,
+    Gradients, Inputs, Link, OutputGradients, Read, Scan,
     buffer::{Buffer, padded},
     cap::Bent,
     chunk::{Chunk, minus, minus_product, of_tokens},
@@ -14,7 +14,9 @@ use crate::{
     solved::SolvedGradients,
     start::{Start, StartGradients},
     state::{State, store},
+    state_cap,
     targets::Targets,
+    weights::{self, MapValues},
 };
 
 /// Gradients on the way back. A thread has one and uses it again and again.
@@ -23,6 +25,8 @@ pub(crate) struct Adjoint {
     states: Vec<State>,
     /// At the state after the chunk, then at that before it.
     state: State,
+    /// The state after the chunk before its cap.
+    uncapped: Option<State>,
     anchors: Vec<Buffer>,
     /// At the values of the queries and of the keys.
     of_queries: Vec<Buffer>,
@@ -30,6 +34,9 @@ pub(crate) struct Adjoint {
     /// At the gradients at the values of the keys.
     of_d: Vec<Buffer>,
     of_targets: Targets,
+    /// At the values of the link's formula, and at the scales by frozen reads.
+    links: Vec<MapValues>,
+    of_scales: Vec<f32>,
     /// In the exact form.
     solved: Option<SolvedGradients>,
     coefficients: CoefficientGradients,
@@ -43,6 +50,8 @@ pub(crate) struct Adjoint {
 struct Room {
     /// Each for one value of a chunk.
     values: [Buffer; 2],
+    /// Each for what a query enters a map with.
+    queries: [Buffer; 2],
     /// Each for a number for each pair of tokens.
     squares: [Buffer; 2],
     /// Each a number for each token.
@@ -62,12 +71,15 @@ impl Adjoint {
         let square = || Buffer::new(width, width);
         Self {
             states: vec![state.clone(); scan.keep_every],
+            uncapped: scan.caps().state.map(|_| state.clone()),
             state,
             anchors: scan.anchors(),
             of_queries: values(program, width),
             of_keys: values(program, width),
             of_d: values(program, width),
             of_targets: scan.bias.targets(program.d_v(), width),
+            links: weights::values(scan),
+            of_scales: vec![0.0; program.maps.len()],
             solved: (scan.exact()).map(|_| SolvedGradients::new(scan.chunk, program.d_v())),
             coefficients: CoefficientGradients::new(width),
             of_mask: square(),
@@ -76,6 +88,7 @@ impl Adjoint {
             room: Room {
                 values: [(); 2].map(|()| Buffer::new(widest, width)),
                 squares: [(); 2].map(|()| square()),
+                queries: [(); 2].map(|()| Buffer::new(widest, width)),
                 rows: [(); 4].map(|()| row()),
                 map: largest,
             },
@@ -120,6 +133,10 @@ impl Adjoint {
                 let state = &states[n - first];
                 chunk.write(simd, n, inputs, state, Keep::Curvature);
                 chunk.read(simd, n, inputs, state, Keep::Slope);
+                if let (Some(cap), Some(uncapped)) = (scan.caps().state, &mut self.uncapped) {
+                    chunk.uncapped_end(simd, state, uncapped);
+                    state_cap::backward(simd, cap, &mut self.state.weights, &uncapped.weights);
+                }
                 self.chunk(simd, n, inputs, of, chunk, state, &mut out);
                 self.states = states;
             }
@@ -149,6 +166,7 @@ impl Adjoint {
         self.coefficients.clear();
         self.of_mask.clear();
         self.theta.clear();
+        self.of_scales.fill(0.0);
 
         self.end(simd, chunk, state);
         let dy = of_tokens(of.y, n, scan, d_v);
@@ -157,9 +175,23 @@ impl Adjoint {
         self.read(simd, inputs, chunk, state);
 
         let tokens = n * scan.chunk..(n + 1) * scan.chunk;
-        self.mask(simd, chunk);
+        if scan.read() != Read::Stale {
+            self.mask(simd, chunk);
+        }
         if let Some((_, slope)) = scan.exact() {
             self.solved(simd, chunk, state, slope);
+        }
+        if let Some(cap) = &chunk.gradient_cap {
+            let [of_square, by, ..] = &mut self.room.rows;
+            cap.backward(
+                simd,
+                program,
+                &mut self.theta,
+                scan.chunk,
+                [&chunk.keys.values, &chunk.d],
+                [&mut self.of_keys, &mut self.of_d],
+                [of_square, by],
+            );
         }
         chunk.steps.backward(
             simd,
@@ -282,14 +314,30 @@ impl Adjoint {
             of_d,
             coefficients: of,
             of_mask,
+            of_scales,
             room,
             ..
         } = self;
+        let read = scan.read();
         chunk
             .queries
             .pull(simd, &inputs.gains, of_queries, true, |at| {
                 let (l, map) = (at.map, scan.program.maps[at.map]);
-                let (z, of_out) = (&*chunk.queries.values[at.x], at.gradient);
+                let (given, of_out) = (&*chunk.queries.values[at.x], at.gradient);
+                if read == Read::Stale {
+                    let term = map.backward(&chunk.weights.of(state)[l], of_out);
+                    let size = [at.into.len() / width, width];
+                    product(simd, size, &[term], &mut Add(at.into));
+                    return;
+                }
+                let [query, of_query] = (room.queries.each_mut()).map(|x| &mut x[..given.len()]);
+                let (z, of_z) = if read == Read::Frozen {
+                    rows::scaled(simd, query, given, chunk.weights.scale(l));
+                    of_query.fill(0.0);
+                    (&*query, &mut *of_query)
+                } else {
+                    (given, &mut *at.into)
+                };
                 let (x, d) = (&*chunk.keys.values[map.x], &*chunk.d[map.out]);
                 let [size_in, size_out] = [x, d].map(|columns| [columns.len() / width, width]);
 
@@ -302,7 +350,7 @@ impl Adjoint {
                     slots: of_state.slots.get_mut(l),
                     anchor: of_anchors.get_mut(l),
                 };
-                start.backward(simd, of_out, z, at.into, of_start, &mut room.values);
+                start.backward(simd, of_out, z, of_z, of_start, &mut room.values);
 
                 let [of_overlap, turned] = &mut room.squares;
                 let mut sink = Unmask {
@@ -314,13 +362,17 @@ impl Adjoint {
                 let term = transposed((d, width), of_out);
                 product_above(simd, width, &[term], &mut sink);
                 let term = times((x, width), of_overlap).within(Band::Upper);
-                product(simd, size_in, &[term], &mut Add(at.into));
+                product(simd, size_in, &[term], &mut Add(of_z));
                 rows::transpose(simd, turned, of_overlap, width);
                 let term = times((z, width), turned).within(Band::Lower);
                 product(simd, size_in, &[term], &mut Add(&mut of_keys[map.x]));
                 rows::transpose(simd, turned, &chunk.couplings[l], width);
                 let term = times((of_out, width), turned).within(Band::Lower);
                 product(simd, size_out, &[term], &mut Add(&mut of_d[map.out]));
+                if read == Read::Frozen {
+                    rows::add_dot(simd, &mut of_scales[l], of_query, given);
+                    rows::add_multiple(simd, at.into, of_query, chunk.weights.scale(l));
+                }
             });
     }
 
@@ -391,13 +443,16 @@ impl Adjoint {
     ) {
         let (scan, width) = (chunk.scan, chunk.width);
         let program = &scan.program;
-        let weights = chunk.weights(state);
+        let weights = chunk.weights.of(state);
         let Self {
             state: of_state,
             anchors: of_anchors,
             of_keys,
             of_d,
             of_targets,
+            of_queries,
+            of_scales,
+            links,
             room,
             ..
         } = self;
@@ -424,26 +479,37 @@ impl Adjoint {
             let size = [at.into.len() / width, width];
             product(simd, size, &[term], &mut Add(at.into));
 
-            // Of W in xᵀ W, and of W in d Wᵀ where the walk went on through it.
+            // Of W in xᵀ W, in d Wᵀ where the walk went on through it, and in stale reads.
             let [left, right] = map.sides(&chunk.keys.values[at.x], at.gradient);
             let [turned, turned_back] = room.values.each_mut().map(|room| &mut room[..right.len()]);
             rows::transpose(simd, turned, right, width);
-            let mut terms = [times((left, width), turned); 2];
-            let goes_back = program.learned[at.x];
-            if goes_back {
+            let mut terms = [times((left, width), turned); 3];
+            let mut count = 1;
+            if program.learned[at.x] {
                 let [left, right] = map.sides(&of_d[at.x], &chunk.d[at.out]);
                 rows::transpose(simd, turned_back, right, width);
-                terms[1] = times((left, width), turned_back);
+                terms[count] = times((left, width), turned_back);
+                count += 1;
             }
-            let terms = &terms[..=usize::from(goes_back)];
+            if scan.read() == Read::Stale {
+                let turned = &mut room.queries[0][..right.len()];
+                let [left, right] = map.sides(&chunk.queries.values[at.x], &of_queries[at.out]);
+                rows::transpose(simd, turned, right, width);
+                terms[count] = times((left, width), turned);
+                count += 1;
+            }
+            let terms = &terms[..count];
             let into = &mut *of_state.weights[l];
-            if scan.anchored {
-                let gradient = &mut room.map[..into.len()];
-                product(simd, map.size(), terms, &mut Set(gradient));
-                rows::add(simd, into, gradient);
-                rows::add(simd, &mut of_anchors[l], gradient);
-            } else {
+            if !scan.anchored && scan.link == Link::Identity {
                 product(simd, map.size(), terms, &mut Add(into));
+                return;
+            }
+            let gradient = &mut room.map[..into.len()];
+            product(simd, map.size(), terms, &mut Set(gradient));
+            (chunk.weights).backward(simd, l, state, gradient, of_scales[l], links);
+            rows::add(simd, into, gradient);
+            if scan.anchored {
+                rows::add(simd, &mut of_anchors[l], gradient);
             }
         });
         chunk.keys.pull_gains(simd, of_keys, of_gains);

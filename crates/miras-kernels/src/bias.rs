@@ -3,8 +3,9 @@
 use pulp::{Simd, WithSimd};
 
 use crate::{
-    Formula,
+    Formula, Op,
     buffer::Buffer,
+    interpreter::Table,
     math::V,
     rows::{self, vectorized, vectors, vectors_mut},
     targets::Targets,
@@ -36,8 +37,7 @@ impl Bias {
         let mut targets = Targets::new(d_v, tokens);
         if let Self::Formula(formula) = self {
             targets.gates = vec![Buffer::row(tokens); formula.gates()];
-            let rows = formula.widths(d_v);
-            targets.values = rows.map(|rows| Buffer::rows(rows, tokens)).collect();
+            targets.values = formula.operations.values(d_v, tokens);
         }
         targets
     }
@@ -54,7 +54,15 @@ impl Bias {
         match self {
             Self::Affine { slope } => affine(simd, d, *slope, y, &at.v),
             Self::Formula(formula) => {
-                formula.evaluate(simd, y, at);
+                let table = table(at, tokens);
+                let Targets {
+                    v, gates, values, ..
+                } = at;
+                (formula.operations).evaluate(simd, values, table, |op| match op {
+                    Op::Value => v,
+                    Op::Gate(gate) => &gates[gate],
+                    _ => y,
+                });
                 let values = at.values.last().expect("a formula has a value");
                 d[..values.len()].copy_from_slice(values);
                 rows::clear_columns(d, tokens, at.width);
@@ -79,10 +87,30 @@ impl Bias {
                 let last = of.values.last_mut().expect("a formula has a value");
                 let len = last.len();
                 last.copy_from_slice(&t[..len]);
-                formula.backward(simd, of_y, of, at);
+                let Targets {
+                    v, gates, values, ..
+                } = of;
+                let table = table(at, tokens);
+                let operations = &formula.operations;
+                operations.backward(simd, values, &at.values, table, |op, d| match op {
+                    Op::Value => rows::add(simd, v, d),
+                    Op::Gate(gate) => rows::add(simd, &mut gates[gate], d),
+                    _ => rows::add(simd, of_y, d),
+                });
                 rows::clear_columns(of_y, tokens, at.width);
             }
         }
+    }
+}
+
+/// The table of a formula's values, of which the last one has all rows.
+fn table(at: &Targets, tokens: usize) -> Table {
+    let rows = at.values.last().map_or(0, |last| last.len() / at.width);
+    Table {
+        rows,
+        columns: tokens,
+        width: at.width,
+        row_length: rows,
     }
 }
 

@@ -3,17 +3,20 @@
 use pulp::Simd;
 
 use crate::{
-    Inputs, Output, Scan,
+    Inputs, Output, Read, Scan,
     buffer::{Buffer, padded},
     cap::Steps,
     coefficients::Coefficients,
+    gradient_cap::GradientCap,
     nodes::{Keep, Nodes, values},
     product::{Add, Band, Set, SetMasked, SetWith, product, product_above, times, transposed},
     rows,
     solved::Solved,
     start::Start,
     state::{State, load, store},
+    state_cap,
     targets::Targets,
+    weights::Weights,
 };
 
 /// All that is known of a chunk on the way forward. A thread has one and uses it again and again.
@@ -24,9 +27,11 @@ pub(crate) struct Chunk<'a> {
     pub(crate) coefficients: Coefficients,
     pub(crate) steps: Steps,
     pub(crate) targets: Targets,
-    /// `W_init` of each map, and the weights at the chunk's start; none if not anchored.
+    pub(crate) gradient_cap: Option<GradientCap>,
+    /// `A_init` of each map; none if not anchored.
     pub(crate) anchors: Vec<Buffer>,
-    anchored: Vec<Buffer>,
+    /// At the chunk's start.
+    pub(crate) weights: Weights<'a>,
     /// The memory over the keys, and the gradients at its values.
     pub(crate) keys: Nodes<'a>,
     pub(crate) d: Vec<Buffer>,
@@ -46,6 +51,8 @@ pub(crate) struct Chunk<'a> {
 pub(crate) struct Room {
     /// Each for one value of a chunk.
     pub(crate) values: [Buffer; 2],
+    /// For what a query enters a map with.
+    query: Buffer,
     /// Each a number for each token.
     pub(crate) row: Buffer,
 }
@@ -54,17 +61,18 @@ impl<'a> Chunk<'a> {
     pub(crate) fn new(scan: &'a Scan) -> Self {
         let (program, width) = (&scan.program, padded(scan.chunk));
         let square = || Buffer::new(width, width);
-        let anchors = scan.anchors();
+        let caps = scan.caps();
         let widest = program.widths.iter().copied().max().expect("the input");
         let wide = || Buffer::new(widest, width);
         Self {
             scan,
             width,
             coefficients: Coefficients::new(scan.chunk),
-            steps: Steps::new(scan.load_cap(), scan.chunk),
+            steps: Steps::new(caps.load, scan.chunk),
+            gradient_cap: (caps.gradient).map(|cap| GradientCap::new(cap, program, scan.chunk)),
             targets: scan.bias.targets(program.d_v(), width),
-            anchored: anchors.clone(),
-            anchors,
+            anchors: scan.anchors(),
+            weights: Weights::new(scan),
             keys: Nodes::new(program, width, Keep::Curvature),
             d: values(program, width),
             solved: (scan.exact()).map(|(order, _)| Solved::new(order, scan.chunk, program.d_v())),
@@ -74,6 +82,7 @@ impl<'a> Chunk<'a> {
             couplings: program.maps.iter().map(|_| square()).collect(),
             room: Room {
                 values: [wide(), wide()],
+                query: wide(),
                 row: Buffer::row(width),
             },
         }
@@ -164,15 +173,8 @@ impl<'a> Chunk<'a> {
     ) {
         let (scan, width) = (self.scan, self.width);
         let program = &scan.program;
-        let anchors = self.anchored.iter_mut().zip(&self.anchors);
-        for ((weights, anchor), state) in anchors.zip(&state.weights) {
-            rows::sum(simd, weights, anchor, state);
-        }
-        let weights = if scan.anchored {
-            &self.anchored
-        } else {
-            &state.weights
-        };
+        self.weights.compute(simd, state, &self.anchors);
+        let weights = self.weights.of(state);
         self.keys.forward(simd, keep, &inputs.gains, |l, x, out| {
             let term = program.maps[l].forward(&weights[l], x);
             let size = [out.len() / width, width];
@@ -195,6 +197,10 @@ impl<'a> Chunk<'a> {
 
         let features = program.features.iter().map(|x| &self.keys.values[*x]);
         self.steps.compute(simd, step, &self.coefficients, features);
+        if let Some(cap) = &mut self.gradient_cap {
+            let (theta, x) = (&mut self.steps.theta, &self.keys.values);
+            cap.apply(simd, program, theta, scan.chunk, x, &self.d);
+        }
     }
 
     /// The gradients that are solved for.
@@ -219,15 +225,6 @@ impl<'a> Chunk<'a> {
         solved.solve(simd, d);
     }
 
-    /// The weights at the start of the chunk.
-    pub(crate) fn weights<'b>(&'b self, state: &'b State) -> &'b [Buffer] {
-        if self.scan.anchored {
-            &self.anchored
-        } else {
-            &state.weights
-        }
-    }
-
     /// The outputs of the chunk, from the state it begins in.
     pub(crate) fn read<S: Simd>(
         &mut self,
@@ -242,6 +239,7 @@ impl<'a> Chunk<'a> {
         let Self {
             coefficients,
             anchors,
+            weights,
             keys,
             d,
             queries,
@@ -251,8 +249,11 @@ impl<'a> Chunk<'a> {
             room,
             ..
         } = self;
-        minus(&mut room.row, &self.steps.theta);
-        rows::scale_rows(simd, mask, &coefficients.turned_writes, &room.row);
+        let read = scan.read();
+        if read != Read::Stale {
+            minus(&mut room.row, &self.steps.theta);
+            rows::scale_rows(simd, mask, &coefficients.turned_writes, &room.row);
+        }
 
         let q = of_tokens(inputs.q, n, scan, program.d_k());
         rows::load_columns(
@@ -264,6 +265,19 @@ impl<'a> Chunk<'a> {
         );
         queries.forward(simd, keep, &inputs.gains, |l, z, out| {
             let map = program.maps[l];
+            let z = match read {
+                Read::Exact => z,
+                Read::Frozen => {
+                    let query = &mut room.query[..z.len()];
+                    rows::scaled(simd, query, z, weights.scale(l));
+                    query
+                }
+                Read::Stale => {
+                    let term = map.forward(&weights.of(state)[l], z);
+                    product(simd, [out.len() / width, width], &[term], &mut Set(out));
+                    return;
+                }
+            };
             let overlap = transposed((&keys.values[map.x], width), z);
             let mut sink = SetMasked {
                 sums: &mut overlaps[l],
@@ -281,8 +295,16 @@ impl<'a> Chunk<'a> {
 
     /// The state after the chunk that begins in `state`.
     pub(crate) fn end<S: Simd>(&mut self, simd: S, state: &State, next: &mut State) {
+        self.uncapped_end(simd, state, next);
+        if let Some(cap) = self.scan.caps().state {
+            state_cap::cap(simd, cap, &mut next.weights);
+        }
+    }
+
+    /// The same before the cap.
+    pub(crate) fn uncapped_end<S: Simd>(&mut self, simd: S, state: &State, next: &mut State) {
         let (scan, width) = (self.scan, self.width);
-        let Room { values, row } = &mut self.room;
+        let Room { values, row, .. } = &mut self.room;
         let end = self.coefficients.end();
         for (l, map) in scan.program.maps.iter().enumerate() {
             let [left, right] = map.sides(&self.keys.values[map.x], &self.d[map.out]);

@@ -23,7 +23,7 @@ pub struct Inputs<'a> {
     pub weights: Vec<&'a [f32]>,
     /// `S_0` of each map, `[g, d_in, d_out]`; none without momentum.
     pub slots: Vec<&'a [f32]>,
-    /// `W_init` of each map, `[g, d_in, d_out]`; none if not anchored.
+    /// `A_init` of each map, `[g, d_in, d_out]`; none if not anchored.
     pub anchors: Vec<&'a [f32]>,
     /// Of each norm, `[g, d]`.
     pub gains: Vec<&'a [f32]>,

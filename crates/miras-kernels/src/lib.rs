@@ -2,7 +2,7 @@
 //! tensors.
 //!
 //! [`Scan`] describes a memory ([`Program`]), its bias ([`Bias`], of which [`Formula`] is the general
-//! one) and where gradients are taken ([`Form`]). [`Scan::forward`] runs whole chunks of tokens
+//! one), the link from states to weights ([`Link`]) and where gradients are taken ([`Form`]). [`Scan::forward`] runs whole chunks of tokens
 //! through many memories at once, [`Scan::backward`] gives the gradients of all that went in.
 //! `miras_engine::dual` is the same over tensors and for all parts, and decides what is right.
 //!
@@ -19,7 +19,9 @@
 //! - Vectors are those of the machine it runs on: AVX-512, AVX2 or others that `pulp` knows.
 //!
 //! ```
-//! use miras_kernels::{Bias, Form, Inputs, Node, OutputGradients, Program, Scan};
+//! use miras_kernels::{
+//!     Bias, Caps, Form, Inputs, Link, Node, OutputGradients, Program, Read, Scan,
+//! };
 //!
 //! // A matrix from 2 features to 3, four tokens in two chunks.
 //! let scan = Scan {
@@ -27,9 +29,13 @@
 //!     bias: Bias::Affine { slope: 1.0 },
 //!     chunk: 2,
 //!     keep_every: 1,
+//!     link: Link::Identity,
 //!     anchored: false,
 //!     momentum: false,
-//!     form: Form::ChunkStart { load_cap: None },
+//!     form: Form::ChunkStart {
+//!         read: Read::Exact,
+//!         caps: Caps::default(),
+//!     },
 //! };
 //! let (rows, values) = ([0.5; 8], [1.0; 12]);
 //! let inputs = Inputs {
@@ -67,7 +73,10 @@ mod cap;
 mod chunk;
 mod coefficients;
 mod formula;
+mod gradient_cap;
 mod inputs;
+mod interpreter;
+mod link;
 mod map;
 mod math;
 mod nodes;
@@ -80,10 +89,13 @@ mod scan;
 mod solved;
 mod start;
 mod state;
+mod state_cap;
 mod targets;
+mod weights;
 
 pub use bias::Bias;
-pub use formula::{Binary, Formula, FormulaError, Op, Unary};
+pub use formula::{Binary, Formula, FormulaError, MapFormula, Op, Over, Unary};
 pub use inputs::{Gradients, Inputs, Output, OutputGradients, Tape};
+pub use link::Link;
 pub use program::{Activation, Node, Program, ProgramError};
-pub use scan::{Form, Order, Scan};
+pub use scan::{Caps, Form, Order, Read, Scan};

@@ -9,7 +9,8 @@ use crate::{
 /// Weights lie as `[d_in, d_out]`, or as `[d_out, d_in]` where that has shorter rows: an outer
 /// product needs the side of the columns token by token, and so the smaller one is turned.
 impl Map {
-    fn is_turned(self) -> bool {
+    /// Whether its weights lie as `[d_out, d_in]`.
+    pub(crate) fn is_turned(self) -> bool {
         self.d_in < self.d_out
     }
 

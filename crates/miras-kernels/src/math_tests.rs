@@ -20,6 +20,7 @@ enum Name {
     Ln,
     Sigmoid,
     Tanh,
+    Atan,
     Softplus,
     Sign,
     Gelu,
@@ -51,6 +52,7 @@ impl<const N: usize> WithSimd for Over<'_, N> {
                     Name::Ln => [x.ln(); 3],
                     Name::Sigmoid => [x.sigmoid(); 3],
                     Name::Tanh => [x.tanh(); 3],
+                    Name::Atan => [x.atan(); 3],
                     Name::Softplus => [x.softplus(); 3],
                     Name::Sign => [x.sign(); 3],
                     Name::Gelu => x.gelu(),
@@ -97,6 +99,12 @@ fn functions_are_those_of_float64() {
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     assert!(error(&x, Function(Name::Sigmoid), |x| [sigmoid(x)]) < 2e-7);
     assert!(error(&x, Function(Name::Tanh), |x| [x.tanh()]) < 3e-7);
+    assert!(error(&x, Function(Name::Atan), |x| [x.atan()]) < 3e-7);
+    assert!(
+        error(&[-1e30, -50.0, 0.0, 1e5], Function(Name::Atan), |x| [
+            x.atan()
+        ]) < 3e-7
+    );
     assert!(error(&x, Function(Name::Softplus), |x| [x.exp().ln_1p()]) < 3e-7);
     let sign = |x: f64| [if x == 0.0 { 0.0 } else { x.signum() }];
     assert!(error(&x, Function(Name::Sign), sign) == 0.0);

@@ -123,6 +123,16 @@ vectorized! {
 }
 
 vectorized! {
+    /// `out = by · x`.
+    fn scaled(simd, out: &mut [f32], x: &[f32], by: f32) {
+        let by = simd.splat_f32s(by);
+        for (out, x) in vectors_mut(simd, out).iter_mut().zip(vectors(simd, x)) {
+            *out = simd.mul_f32s(*x, by);
+        }
+    }
+}
+
+vectorized! {
     /// Each column times a number of its own.
     fn scale_columns(simd, out: &mut [f32], x: &[f32], by: &[f32]) {
         let by = vectors(simd, by);
@@ -130,6 +140,32 @@ vectorized! {
         for (out, x) in vectors_mut(simd, out).chunks_exact_mut(by.len()).zip(rows) {
             for (out, (x, by)) in out.iter_mut().zip(x.iter().zip(by)) {
                 *out = simd.mul_f32s(*x, *by);
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// Adds each column times a number of its own.
+    fn add_scaled_columns(simd, out: &mut [f32], x: &[f32], by: &[f32]) {
+        let by = vectors(simd, by);
+        let rows = vectors(simd, x).chunks_exact(by.len());
+        for (out, x) in vectors_mut(simd, out).chunks_exact_mut(by.len()).zip(rows) {
+            for (out, (x, by)) in out.iter_mut().zip(x.iter().zip(by)) {
+                *out = simd.mul_add_e_f32s(*x, *by, *out);
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// `out_t += Σ_r a_rt b_rt` for each column.
+    fn add_column_dots(simd, out: &mut [f32], a: &[f32], b: &[f32]) {
+        let out = vectors_mut(simd, out);
+        let rows = vectors(simd, a).chunks_exact(out.len());
+        for (a, b) in rows.zip(vectors(simd, b).chunks_exact(out.len())) {
+            for (out, (a, b)) in out.iter_mut().zip(a.iter().zip(b)) {
+                *out = simd.mul_add_e_f32s(*a, *b, *out);
             }
         }
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Activation, Bias, Form, Node, Order, Program};
+use crate::{Activation, Bias, Caps, Form, Link, Node, Order, Program, Read};
 
 const D: usize = 20;
 const TOKENS: usize = 40;
@@ -74,9 +74,14 @@ fn vectors_of_every_width_give_the_same() {
     ];
     let mlp = Program::new(D, &[[D, 36], [36, D]], &nodes).unwrap();
     let matrix = Program::new(D, &[[D, D]], &[linear(0, 0)]).unwrap();
-    let load_cap = Some(0.2);
+    let caps = Caps {
+        load: Some(0.2),
+        gradient: Some(0.5),
+        state: Some(2.0),
+    };
+    let read = Read::Exact;
     for (program, form) in [
-        (mlp, Form::ChunkStart { load_cap }),
+        (mlp, Form::ChunkStart { read, caps }),
         (
             matrix,
             Form::Exact {
@@ -89,6 +94,7 @@ fn vectors_of_every_width_give_the_same() {
             bias: Bias::Affine { slope: 1.0 },
             chunk: 20,
             keep_every: 2,
+            link: Link::Identity,
             anchored: false,
             momentum: true,
             form,

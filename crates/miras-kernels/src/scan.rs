@@ -1,6 +1,6 @@
 //! The description of the operation.
 
-use crate::{Bias, Inputs, OutputGradients, Program, buffer::Buffer};
+use crate::{Bias, Inputs, Link, OutputGradients, Program, buffer::Buffer};
 
 /// The inner loop of `g` memories over whole chunks.
 ///
@@ -8,11 +8,11 @@ use crate::{Bias, Inputs, OutputGradients, Program, buffer::Buffer};
 /// With the gradients `x_tᵀ d_t` of tokens, taken where the [form](Self::form) says:
 ///
 /// ```text
-/// S_t = η_t S_{t−1} − θ_t x_tᵀ d_t        A_t = a_t A_{t−1} + S_t        y_t = M([W_init +] A_t; q_t)
+/// S_t = η_t S_{t−1} − θ_t x_tᵀ d_t        A_t = a_t A_{t−1} + S_t        y_t = M(Λ([A_init +] A_t); q_t)
 /// ```
 ///
-/// What `miras_engine::dual::forward` computes for the exact read, no Picard iteration, gates per
-/// head and the identity link.
+/// or, as the [read](Read) says, with other weights for the queries.
+/// What `miras_engine::dual::forward` computes for no Picard iteration and gates per head.
 ///
 /// # Shapes
 /// Those of [`Inputs`]; `t` is a multiple of [`chunk`](Self::chunk).
@@ -35,7 +35,9 @@ pub struct Scan {
     /// A state is kept for the backward pass every so many chunks; those between are computed
     /// again.
     pub keep_every: usize,
-    /// Whether the state is the distance from the initial weights.
+    /// From the state to the weights.
+    pub link: Link,
+    /// Whether the state is the distance from that of the initial weights, `A_init`.
     pub anchored: bool,
     /// Whether there is a slot, `S`, and its gate.
     pub momentum: bool,
@@ -46,33 +48,67 @@ pub struct Scan {
 /// Where the gradients of tokens are taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Form {
-    /// All of a chunk at the weights it began with, `[W_init +] A_0`.
+    /// All of a chunk at the weights it began with, `Λ([A_init +] A_0)`.
     ChunkStart {
-        /// κ of the load cap.
-        load_cap: Option<f32>,
+        /// The weights that queries go through.
+        read: Read,
+        /// What bounds steps and states.
+        caps: Caps,
     },
-    /// Each at the memory that its own token meets; for a matrix under an affine bias.
+    /// Each at the memory that its own token meets; for a matrix under an affine bias and the
+    /// identity link.
     Exact {
         /// Whether that memory has decayed for the token.
         order: Order,
     },
 }
 
+/// The weights that a query goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// Those after its own token, `[A_init +] A_t`; for the identity link.
+    Exact,
+    /// The same through the scale at the chunk's start, `s([A_init +] A_0) · ([A_init +] A_t)`; for
+    /// [`Link::Scale`].
+    Frozen,
+    /// Those that its chunk began with, `Λ([A_init +] A_0)`.
+    Stale,
+}
+
+/// What bounds the inner loop, one after the other; nothing for no bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Caps {
+    /// κ of `θ_t ← θ_t max(1, load_t/κ)^−2`, where
+    /// `load_t = Σ_{i≤t} (∏_{i<s≤t} a_s) |⟨x_i, x_t⟩| θ_i / max(1 − η_i, 0.001)` over the features `x`
+    /// that enter the maps of the output.
+    pub load: Option<f32>,
+    /// κ of `θ_t ← θ_t min(1, κ/‖g_t‖)`, the norm of a token's gradient over all maps.
+    pub gradient: Option<f32>,
+    /// κ of `A ← A min(1, κ/‖A‖)`, the state of each map at the end of a chunk.
+    pub state: Option<f32>,
+}
+
 /// Whether the decay of a token comes before or after its gradient is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// At `[W_init +] A_{t−1}`.
+    /// At `[A_init +] A_{t−1}`.
     After,
-    /// At `[W_init +] a_t A_{t−1}`, as in Gated `DeltaNet`.
+    /// At `[A_init +] a_t A_{t−1}`, as in Gated `DeltaNet`.
     Before,
 }
 
 impl Scan {
-    /// κ of the load cap, if there is one.
-    pub(crate) fn load_cap(&self) -> Option<f32> {
+    pub(crate) fn caps(&self) -> Caps {
         match self.form {
-            Form::ChunkStart { load_cap } => load_cap,
-            Form::Exact { .. } => None,
+            Form::ChunkStart { caps, .. } => caps,
+            Form::Exact { .. } => Caps::default(),
+        }
+    }
+
+    pub(crate) fn read(&self) -> Read {
+        match self.form {
+            Form::ChunkStart { read, .. } => read,
+            Form::Exact { .. } => Read::Exact,
         }
     }
 
@@ -106,6 +142,7 @@ impl Scan {
             self.exact().is_none() || program.is_linear(),
             "exact gradients are solved for in a matrix alone"
         );
+        self.check_link();
         let tokens = inputs.step.len();
         let momenta = if self.momentum { tokens } else { 0 };
         for (name, len, expected) in [
@@ -142,6 +179,25 @@ impl Scan {
             assert_eq!(gain.len(), memories * d, "a gain");
         }
         memories
+    }
+
+    /// Panics unless link and read fit each other.
+    fn check_link(&self) {
+        assert!(
+            self.link.is_whole(),
+            "a scale is one number, any other link a map"
+        );
+        match self.read() {
+            Read::Exact => assert!(
+                matches!(self.link, Link::Identity),
+                "reads are exact behind the identity link alone"
+            ),
+            Read::Frozen => assert!(
+                matches!(self.link, Link::Scale(_)),
+                "reads are frozen behind a scale alone"
+            ),
+            Read::Stale => {}
+        }
     }
 
     /// Panics unless gradients at the outputs of so many memories and tokens fit.

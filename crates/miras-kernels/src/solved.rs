@@ -1,7 +1,7 @@
 //! Exact gradients of a matrix under an affine bias: each at the memory that its token meets.
 //!
 //! ```text
-//! d_t = σ (carry⁻_t k_t A_0 + share⁻_t k_t S_0 [+ k_t W_init]) − v_t + Σ_{i<t} coupling_ti d_i
+//! d_t = σ (carry⁻_t k_t A_0 + share⁻_t k_t S_0 [+ k_t A_init]) − v_t + Σ_{i<t} coupling_ti d_i
 //! coupling_ti = −σ θ_i writes⁻_ti ⟨k_t, k_i⟩
 //! ```
 //!

@@ -11,7 +11,7 @@ use crate::{
     state::State,
 };
 
-/// `carry_t z_t A_0 + share_t z_t S_0 [+ z_t W_init]`, a column for each token.
+/// `carry_t z_t A_0 + share_t z_t S_0 [+ z_t A_init]`, a column for each token.
 pub(crate) struct Start<'a> {
     map: Map,
     weights: &'a [f32],

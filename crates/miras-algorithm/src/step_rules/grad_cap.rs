@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    ChunkTokens, Factor, Program, RuleCost, StepRule, StepRulePart, TokenWrite, rows,
+    Bound, ChunkTokens, Factor, Program, RuleCost, StepRule, StepRulePart, TokenWrite, rows,
 };
 
 pub(super) const PART: StepRulePart = StepRulePart {
@@ -23,7 +23,7 @@ pub(super) const PART: StepRulePart = StepRulePart {
 pub struct GradCap(pub f64);
 
 impl GradCap {
-    fn bound(self, step: Tensor<4>, norm: Tensor<4>) -> Tensor<4> {
+    fn capped(self, step: Tensor<4>, norm: Tensor<4>) -> Tensor<4> {
         step * norm.recip().mul_scalar(self.0).clamp_max(1.0)
     }
 }
@@ -35,16 +35,20 @@ impl StepRule for GradCap {
             let gradient = x.clone().transpose().matmul(d.clone());
             sum + gradient.powi_scalar(2).sum_dim(3).sum_dim(2)
         });
-        self.bound(step, square.add_scalar(rows::TINY).sqrt())
+        self.capped(step, square.add_scalar(rows::TINY).sqrt())
     }
 
     fn of_chunk(&self, step: Tensor<4>, chunk: &ChunkTokens<'_>) -> Tensor<4> {
         let norm = rows::gradient_norm(chunk.factors, step.dims()[2]);
-        self.bound(step, norm)
+        self.capped(step, norm)
     }
 
     fn is_local(&self) -> bool {
         true
+    }
+
+    fn bound(&self) -> Option<Bound> {
+        Some(Bound::Gradient(self.0))
     }
 
     fn computes(&self) -> RuleCost {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use miras_core::{ChunkTokens, Program, RuleCost, StepRule, StepRulePart, TokenWrite, rows};
+use miras_core::{Bound, ChunkTokens, Program, RuleCost, StepRule, StepRulePart, TokenWrite, rows};
 
 pub(super) const PART: StepRulePart = StepRulePart {
     key: "load_cap",
@@ -27,7 +27,7 @@ pub(super) const PART: StepRulePart = StepRulePart {
 pub struct LoadCap(pub f64);
 
 impl LoadCap {
-    fn bound(self, step: Tensor<4>, load: Tensor<4>) -> Tensor<4> {
+    fn capped(self, step: Tensor<4>, load: Tensor<4>) -> Tensor<4> {
         let excess = load.div_scalar(self.0).clamp_min(1.0);
         step / (excess.clone() * excess)
     }
@@ -51,7 +51,7 @@ impl StepRule for LoadCap {
             let share = token.step.clone() / token.damping.clone() * token.left.clone();
             load + along * share
         });
-        self.bound(step, load)
+        self.capped(step, load)
     }
 
     fn of_chunk(&self, step: Tensor<4>, chunk: &ChunkTokens<'_>) -> Tensor<4> {
@@ -60,11 +60,11 @@ impl StepRule for LoadCap {
         let overlap = rows::overlap(features, step.dims()[2]);
         let share = chunk.step.clone() / chunk.damping.clone();
         let load = (overlap * chunk.decay.clone()).matmul(share);
-        self.bound(step, load)
+        self.capped(step, load)
     }
 
-    fn load_bound(&self) -> Option<f64> {
-        Some(self.0)
+    fn bound(&self) -> Option<Bound> {
+        Some(Bound::Load(self.0))
     }
 
     fn computes(&self) -> RuleCost {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use miras_core::{RuleCost, StepRule, StepRulePart, rows};
+use miras_core::{Bound, RuleCost, StepRule, StepRulePart, rows};
 
 pub(super) const PART: StepRulePart = StepRulePart {
     key: "state_cap",
@@ -25,8 +25,8 @@ impl StepRule for StateCap {
         state * norm.recip().mul_scalar(self.0).clamp_max(1.0)
     }
 
-    fn bounds_state(&self) -> bool {
-        true
+    fn bound(&self) -> Option<Bound> {
+        Some(Bound::State(self.0))
     }
 
     fn computes(&self) -> RuleCost {

@@ -3,7 +3,7 @@
 use miras_kernels::{Activation, Gradients, Inputs, Node, Output, OutputGradients, Program, Scan};
 use miras_random::Stream;
 
-use crate::reference::{Gradient, Numbers, Outcome, run};
+use crate::reference::{Gradient, Link, Numbers, Outcome, run};
 
 /// A scan, its inputs, and the weights of a sum over all that comes out.
 pub(crate) struct Case {
@@ -173,7 +173,7 @@ impl Case {
             weights: like(&numbers.weights),
             slots: like(&numbers.slots),
             y: draw.normal(n * d_v, 1.0),
-            capped: 0,
+            ..Outcome::default()
         };
         Self {
             scan,
@@ -208,8 +208,19 @@ impl Case {
     /// Compares outputs, states and all gradients with those of the reference under `gradient`, and
     /// gives back what the reference gave.
     pub(crate) fn check(&self, name: &str, gradient: Gradient<'_>) -> Outcome {
+        self.check_linked(name, gradient, Link::Identity)
+    }
+
+    /// The same behind a link.
+    pub(crate) fn check_linked(
+        &self,
+        name: &str,
+        gradient: Gradient<'_>,
+        link: Link<'_>,
+    ) -> Outcome {
+        let (scan, nodes) = (&self.scan, &self.nodes);
         let reference =
-            |numbers: &Numbers| run(&self.scan, &self.nodes, self.memories, numbers, gradient);
+            |numbers: &Numbers| run(scan, nodes, self.memories, numbers, gradient, link);
         let expected = reference(&self.numbers);
         let output = self.forward();
         near(&format!("{name}: y"), &output.y, &expected.y);
@@ -246,7 +257,7 @@ impl Case {
                     x.iter_mut().zip(&direction).for_each(|(x, d)| *x += by * d);
                     loss(&numbers)
                 };
-                let step = 1e-6;
+                let step = 1e-7;
                 let theirs = (moved(step) - moved(-step)) / (2.0 * step);
                 let ours: f64 = (gradient.iter().zip(&direction))
                     .map(|(a, b)| f64::from(*a) * b)

@@ -1,8 +1,8 @@
 //! What is no number, and what is exactly at a bound.
 
 use miras_kernels::{
-    Activation, Bias, Binary, Form, Formula, Inputs, Node, Op, OutputGradients, Program, Scan,
-    Unary,
+    Activation, Bias, Binary, Caps, Form, Formula, Inputs, Link, Node, Op, OutputGradients,
+    Program, Read, Scan, Unary,
 };
 
 fn scan(program: Program, bias: Bias, load_cap: Option<f32>) -> Scan {
@@ -13,7 +13,14 @@ fn scan(program: Program, bias: Bias, load_cap: Option<f32>) -> Scan {
         keep_every: 1,
         anchored: false,
         momentum: false,
-        form: Form::ChunkStart { load_cap },
+        link: Link::Identity,
+        form: Form::ChunkStart {
+            read: Read::Exact,
+            caps: Caps {
+                load: load_cap,
+                ..Caps::default()
+            },
+        },
     }
 }
 

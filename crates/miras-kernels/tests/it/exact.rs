@@ -1,6 +1,6 @@
 //! Exact gradients of a matrix.
 
-use miras_kernels::{Activation, Bias, Form, Order, Scan};
+use miras_kernels::{Activation, Bias, Form, Link, Order, Scan};
 
 use crate::case::{Case, Parts, memory};
 
@@ -42,6 +42,7 @@ impl Settings {
             bias: Bias::Affine { slope: self.slope },
             chunk: self.chunk,
             keep_every: self.keep_every,
+            link: Link::Identity,
             anchored: self.anchored,
             momentum: self.momentum,
             form: Form::Exact { order: self.order },

@@ -1,6 +1,8 @@
 //! The scan under biases that are not affine.
 
-use miras_kernels::{Activation, Bias, Binary, Form, Formula, Op, Scan, Unary};
+use miras_kernels::{
+    Activation, Bias, Binary, Caps, Form, Formula, Link, MapFormula, Op, Over, Read, Scan, Unary,
+};
 
 use crate::{
     case::{Case, Parts, memory},
@@ -16,9 +18,13 @@ fn check(name: &str, ops: &[Op], gradient: Gradient<'_>) {
         bias: Bias::Formula(Formula::new(ops).unwrap()),
         chunk: 12,
         keep_every: 2,
+        link: Link::Identity,
         anchored: false,
         momentum: true,
-        form: Form::ChunkStart { load_cap: None },
+        form: Form::ChunkStart {
+            read: Read::Exact,
+            caps: Caps::default(),
+        },
     };
     Case::new(scan, nodes, parts, 36, 0.2).check(name, gradient);
 }
@@ -42,7 +48,7 @@ fn norm(e: &[f64], guard: f64) -> f64 {
 fn huber_of_the_norm() {
     let ops = with_error(&[
         Op::Unary(Unary::Square, 2),
-        Op::Sum(3),
+        Op::Sum(3, Over::Row),
         Op::Unary(Unary::Shift(1e-12), 4),
         Op::Unary(Unary::Sqrt, 5),
         Op::Gate(0),
@@ -76,7 +82,7 @@ fn huber_of_each_coordinate() {
 fn huber_mixed() {
     let ops = with_error(&[
         Op::Unary(Unary::Square, 2),
-        Op::Sum(3),
+        Op::Sum(3, Over::Row),
         Op::Unary(Unary::Shift(1e-12), 4),
         Op::Unary(Unary::Sqrt, 5),
         Op::Gate(0),
@@ -126,7 +132,7 @@ fn powers_of_the_error() {
 fn robust() {
     let ops = with_error(&[
         Op::Unary(Unary::Square, 2),
-        Op::Sum(3),
+        Op::Sum(3, Over::Row),
         Op::Unary(Unary::Shift(1e-6), 4),
         Op::Unary(Unary::Sqrt, 5),
         Op::Unary(Unary::Recip, 6),
@@ -206,7 +212,23 @@ fn what_is_no_formula_is_refused() {
             "the last operation has no number for each feature",
         ),
         (&[], "the last operation has no number for each feature"),
+        (&[Op::Argument], "operation 0 is one of a map"),
+        (
+            &[Op::Output, Op::Sum(0, Over::All)],
+            "operation 1 is one of a map",
+        ),
     ] {
         assert_eq!(Formula::new(ops).unwrap_err().to_string(), message);
+    }
+    let neither = "the last operation gives neither one number nor a map";
+    for (ops, message) in [
+        (
+            &[Op::Argument, Op::Value][..],
+            "operation 1 is one of a bias",
+        ),
+        (&[Op::Argument, Op::Sum(0, Over::Row)], neither),
+        (&[], neither),
+    ] {
+        assert_eq!(MapFormula::new(ops).unwrap_err().to_string(), message);
     }
 }

@@ -7,5 +7,6 @@ mod edges;
 mod exact;
 mod formula;
 mod goldens;
+mod link;
 mod reference;
 mod scan;

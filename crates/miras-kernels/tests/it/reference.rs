@@ -1,6 +1,6 @@
 //! The recurrence, token by token and number by number in float64.
 
-use miras_kernels::{Activation, Form, Node, Order, Scan};
+use miras_kernels::{Activation, Caps, Form, Node, Order, Read, Scan};
 
 /// Inputs of `g` memories, in the layouts of `miras_kernels::Inputs`.
 #[derive(Debug, Clone, Default)]
@@ -18,13 +18,15 @@ pub(crate) struct Numbers {
     pub(crate) gains: Vec<Vec<f64>>,
 }
 
-/// What comes out, and how many tokens were capped.
+/// What comes out, and how many tokens and states were capped.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) y: Vec<f64>,
     pub(crate) weights: Vec<Vec<f64>>,
     pub(crate) slots: Vec<Vec<f64>>,
-    pub(crate) capped: usize,
+    /// By the load, and by the gradient.
+    pub(crate) capped: [usize; 2],
+    pub(crate) capped_states: usize,
 }
 
 /// `x W` with `W [d_in, d_out]`.
@@ -182,6 +184,128 @@ fn load(written: &[Written]) -> f64 {
 /// The gradient of a bias from `y`, `v` and the gates of a token.
 pub(crate) type Gradient<'a> = &'a dyn Fn(&[f64], &[f64], &[f64]) -> Vec<f64>;
 
+/// The link from the state of a map to its weights.
+#[derive(Clone, Copy)]
+pub(crate) enum Link<'a> {
+    Identity,
+    /// By a number of the state.
+    Scale(&'a dyn Fn(&[f64]) -> f64),
+    /// Of the state and the length of its rows.
+    General(&'a dyn Fn(&[f64], usize) -> Vec<f64>),
+}
+
+impl Link<'_> {
+    fn scale(self, state: &[f64]) -> f64 {
+        match self {
+            Link::Scale(scale) => scale(state),
+            _ => panic!("the link is no scale"),
+        }
+    }
+
+    fn weights(self, state: &[f64], d_out: usize) -> Vec<f64> {
+        match self {
+            Link::Identity => state.to_vec(),
+            Link::Scale(_) => times(state, self.scale(state)),
+            Link::General(f) => f(state, d_out),
+        }
+    }
+}
+
+fn times(x: &[f64], by: f64) -> Vec<f64> {
+    x.iter().map(|x| by * x).collect()
+}
+
+/// One memory, and the weights of its states.
+struct Memory<'a> {
+    scan: &'a Scan,
+    link: Link<'a>,
+    anchors: Vec<Vec<f64>>,
+    state: Vec<Vec<f64>>,
+    slots: Vec<Vec<f64>>,
+}
+
+impl Memory<'_> {
+    /// `[A_init +] A`.
+    fn linked(&self, state: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        if self.scan.anchored {
+            let maps = state.iter().zip(&self.anchors);
+            maps.map(|(a, b)| both(a, b, |a, b| a + b)).collect()
+        } else {
+            state.to_vec()
+        }
+    }
+
+    fn weights_of(&self, state: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let maps = self.linked(state).into_iter().zip(self.scan.program.maps());
+        maps.map(|(map, [_, d_out])| self.link.weights(&map, d_out))
+            .collect()
+    }
+
+    fn write(&mut self, factors: &[(Vec<f64>, Vec<f64>)], decay: f64, momentum: f64, step: f64) {
+        for (l, (x, d)) in factors.iter().enumerate() {
+            for (i, x) in x.iter().enumerate() {
+                for (o, d) in d.iter().enumerate() {
+                    let at = i * factors[l].1.len() + o;
+                    let (state, slot) = (&mut self.state[l][at], &mut self.slots[l][at]);
+                    *slot = momentum * *slot - step * x * d;
+                    *state = decay * *state + *slot;
+                }
+            }
+        }
+    }
+}
+
+/// What the caps of a memory do.
+struct Capped<'a> {
+    caps: Caps,
+    written: Vec<Written>,
+    outcome: &'a mut Outcome,
+}
+
+impl Capped<'_> {
+    /// The step of a token with these features and factors.
+    fn step(
+        &mut self,
+        step: f64,
+        decay: f64,
+        momentum: f64,
+        features: Vec<f64>,
+        factors: &[(Vec<f64>, Vec<f64>)],
+    ) -> f64 {
+        let mut capped = step;
+        if let Some(cap) = self.caps.load {
+            for token in &mut self.written {
+                token.left *= decay;
+            }
+            self.written.push(Written {
+                features,
+                share: step / (1.0 - momentum).max(1e-3),
+                left: 1.0,
+            });
+            let excess = (load(&self.written) / f64::from(cap)).max(1.0);
+            self.outcome.capped[0] += usize::from(excess > 1.0);
+            capped /= excess * excess;
+        }
+        if let Some(cap) = self.caps.gradient {
+            let square: f64 = factors.iter().map(|(x, d)| dot(x, x) * dot(d, d)).sum();
+            let norm = (square + 1e-12).sqrt();
+            self.outcome.capped[1] += usize::from(norm > f64::from(cap));
+            capped *= (f64::from(cap) / norm).min(1.0);
+        }
+        capped
+    }
+
+    fn end(&mut self, state: &mut [Vec<f64>]) {
+        self.written.clear();
+        let Some(cap) = self.caps.state else { return };
+        for map in state {
+            let norm = (dot(map, map) + 1e-12).sqrt();
+            self.outcome.capped_states += usize::from(norm > f64::from(cap));
+            *map = times(map, (f64::from(cap) / norm).min(1.0));
+        }
+    }
+}
+
 /// What a memory does, as the recurrence states it.
 pub(crate) fn run(
     scan: &Scan,
@@ -189,105 +313,102 @@ pub(crate) fn run(
     memories: usize,
     numbers: &Numbers,
     gradient: Gradient<'_>,
+    link: Link<'_>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let tokens = numbers.step.len() / memories;
     let [d_k, d_v] = [scan.program.d_k(), scan.program.d_v()];
+    let (read, caps) = match scan.form {
+        Form::ChunkStart { read, caps } => (read, caps),
+        Form::Exact { .. } => (Read::Exact, Caps::default()),
+    };
     for g in 0..memories {
         let part = |all: &Vec<f64>| {
             let len = all.len() / memories;
             all[g * len..(g + 1) * len].to_vec()
         };
-        let mut state: Vec<Vec<f64>> = numbers.weights.iter().map(part).collect();
-        let mut slots: Vec<Vec<f64>> = if scan.momentum {
-            numbers.slots.iter().map(part).collect()
-        } else {
-            state.iter().map(|map| vec![0.0; map.len()]).collect()
-        };
-        let anchors: Vec<Vec<f64>> = numbers.anchors.iter().map(part).collect();
-        let gains: Vec<Vec<f64>> = numbers.gains.iter().map(part).collect();
-        let gains: Vec<&[f64]> = gains.iter().map(|gain| &gain[..]).collect();
-        let weights_of = |state: &[Vec<f64>]| -> Vec<Vec<f64>> {
-            if scan.anchored {
-                let both = |(a, b): (&Vec<f64>, &Vec<f64>)| both(a, b, |a, b| a + b);
-                state.iter().zip(&anchors).map(both).collect()
+        let all = |maps: &[Vec<f64>]| -> Vec<Vec<f64>> { maps.iter().map(part).collect() };
+        let state = all(&numbers.weights);
+        let none: Vec<Vec<f64>> = state.iter().map(|map| vec![0.0; map.len()]).collect();
+        let mut memory = Memory {
+            scan,
+            link,
+            anchors: all(&numbers.anchors),
+            slots: if scan.momentum {
+                all(&numbers.slots)
             } else {
-                state.to_vec()
-            }
+                none
+            },
+            state,
         };
-        let mut start = Vec::new();
-        let mut written: Vec<Written> = Vec::new();
+        let gains = all(&numbers.gains);
+        let gains: Vec<&[f64]> = gains.iter().map(|gain| &gain[..]).collect();
+        let (mut start, mut scales, mut y) = (Vec::new(), Vec::new(), Vec::new());
+        let mut capped = Capped {
+            caps,
+            written: Vec::new(),
+            outcome: &mut outcome,
+        };
         for t in 0..tokens {
             let at = g * tokens + t;
+            let decay = numbers.log_decay[at].exp();
+            let momentum = numbers.log_momentum.get(at).map_or(0.0, |log| log.exp());
             match scan.form {
                 Form::ChunkStart { .. } if t % scan.chunk == 0 => {
-                    start = weights_of(&state);
-                    written.clear();
+                    start = memory.weights_of(&memory.state);
+                    if read == Read::Frozen {
+                        let linked = memory.linked(&memory.state);
+                        scales = linked.iter().map(|map| link.scale(map)).collect();
+                    }
                 }
                 Form::ChunkStart { .. } => {}
                 Form::Exact { order } => {
                     let by = match order {
                         Order::After => 1.0,
-                        Order::Before => numbers.log_decay[at].exp(),
+                        Order::Before => decay,
                     };
-                    let decayed: Vec<Vec<f64>> = (state.iter())
-                        .map(|map| map.iter().map(|x| by * x).collect())
-                        .collect();
-                    start = weights_of(&decayed);
+                    let decayed: Vec<_> = memory.state.iter().map(|map| times(map, by)).collect();
+                    start = memory.weights_of(&decayed);
                 }
             }
             let k = &numbers.k[at * d_k..(at + 1) * d_k];
             let v = &numbers.v[at * d_v..(at + 1) * d_v];
-            let decay = numbers.log_decay[at].exp();
-            let momentum = numbers.log_momentum.get(at).map_or(0.0, |log| log.exp());
-
             let at_start = values(nodes, &start, &gains, k);
             let gates: Vec<f64> = numbers.bias_gates.iter().map(|gate| gate[at]).collect();
             let d = gradient(&at_start[nodes.len()], v, &gates);
             let factors = factors(nodes, &start, &gains, &at_start, d);
-            let mut step = numbers.step[at];
-            if let Form::ChunkStart {
-                load_cap: Some(cap),
-            } = scan.form
-            {
-                for token in &mut written {
-                    token.left *= decay;
-                }
-                written.push(Written {
-                    features: features(nodes, &at_start),
-                    share: step / (1.0 - momentum).max(1e-3),
-                    left: 1.0,
-                });
-                let excess = (load(&written) / f64::from(cap)).max(1.0);
-                outcome.capped += usize::from(excess > 1.0);
-                step /= excess * excess;
-            }
-            for (l, (x, d)) in factors.iter().enumerate() {
-                for (i, x) in x.iter().enumerate() {
-                    for (o, d) in d.iter().enumerate() {
-                        let at = i * factors[l].1.len() + o;
-                        slots[l][at] = momentum * slots[l][at] - step * x * d;
-                        state[l][at] = decay * state[l][at] + slots[l][at];
-                    }
-                }
-            }
+            let features = features(nodes, &at_start);
+            let step = capped.step(numbers.step[at], decay, momentum, features, &factors);
+            memory.write(&factors, decay, momentum, step);
+
             let q = &numbers.q[at * d_k..(at + 1) * d_k];
-            let mut all = values(nodes, &weights_of(&state), &gains, q);
-            outcome.y.append(&mut all[nodes.len()]);
-        }
-        let mut join = |all: fn(&mut Outcome) -> &mut Vec<Vec<f64>>, maps: Vec<Vec<f64>>| {
-            let all = all(&mut outcome);
-            all.resize(maps.len(), Vec::new());
-            for (all, map) in all.iter_mut().zip(maps) {
-                all.extend(map);
+            let weights = match read {
+                Read::Exact => memory.weights_of(&memory.state),
+                Read::Stale => start.clone(),
+                Read::Frozen => (memory.linked(&memory.state).iter().zip(&scales))
+                    .map(|(map, scale)| times(map, *scale))
+                    .collect(),
+            };
+            y.append(&mut values(nodes, &weights, &gains, q)[nodes.len()]);
+            if (t + 1) % scan.chunk == 0 {
+                capped.end(&mut memory.state);
             }
-        };
-        join(|outcome| &mut outcome.weights, state);
+        }
+        outcome.y.append(&mut y);
+        join(&mut outcome.weights, memory.state);
         if scan.momentum {
-            join(|outcome| &mut outcome.slots, slots);
+            join(&mut outcome.slots, memory.slots);
         }
     }
     outcome
+}
+
+/// The maps of another memory behind those of the ones before it.
+fn join(all: &mut Vec<Vec<f64>>, maps: Vec<Vec<f64>>) {
+    all.resize(maps.len(), Vec::new());
+    for (all, map) in all.iter_mut().zip(maps) {
+        all.extend(map);
+    }
 }
 
 /// What enters the maps that make the output, side by side.

@@ -1,8 +1,11 @@
 //! The chunk-start scan under the affine bias.
 
-use miras_kernels::{Activation, Bias, Form, Scan};
+use miras_kernels::{Activation, Bias, Caps, Form, Link, Read, Scan};
 
-use crate::case::{Case, Parts, memory, named};
+use crate::{
+    case::{Case, Parts, memory, named},
+    reference::Outcome,
+};
 
 struct Settings {
     parts: Parts,
@@ -13,7 +16,8 @@ struct Settings {
     keep_every: usize,
     anchored: bool,
     momentum: bool,
-    load_cap: Option<f32>,
+    read: Read,
+    caps: Caps,
     step: f64,
 }
 
@@ -28,7 +32,8 @@ impl Default for Settings {
             keep_every: 4,
             anchored: false,
             momentum: true,
-            load_cap: None,
+            read: Read::Exact,
+            caps: Caps::default(),
             step: 0.1,
         }
     }
@@ -42,21 +47,30 @@ impl Settings {
             bias: Bias::Affine { slope: self.slope },
             chunk: self.chunk,
             keep_every: self.keep_every,
+            link: Link::Identity,
             anchored: self.anchored,
             momentum: self.momentum,
             form: Form::ChunkStart {
-                load_cap: self.load_cap,
+                read: self.read,
+                caps: self.caps,
             },
         };
         Case::new(scan, nodes, self.parts, self.tokens, self.step)
     }
 
-    /// How many tokens were capped.
-    fn check(&self, name: &str) -> usize {
+    fn check(&self, name: &str) -> Outcome {
         let slope = f64::from(self.slope);
         let gradient =
             |y: &[f64], v: &[f64], _: &[f64]| y.iter().zip(v).map(|(y, v)| slope * y - v).collect();
-        self.case().check(name, &gradient).capped
+        self.case().check(name, &gradient)
+    }
+}
+
+/// The load cap alone.
+fn load(cap: f32) -> Caps {
+    Caps {
+        load: Some(cap),
+        ..Caps::default()
     }
 }
 
@@ -90,7 +104,7 @@ fn wide_memories_are_the_recurrence() {
             parts,
             chunk: 8,
             tokens: 16,
-            load_cap: Some(0.5),
+            caps: load(0.5),
             ..Settings::default()
         }
         .check(&format!("{} features", parts.d));
@@ -161,12 +175,63 @@ fn capped_steps_are_those_of_the_recurrence() {
         let capped = Settings {
             parts,
             momentum,
-            load_cap: Some(cap),
+            caps: load(cap),
             step: 0.5,
             ..Settings::default()
         }
-        .check(&format!("cap, depth {deep}, {momentum}"));
+        .check(&format!("cap, depth {deep}, {momentum}"))
+        .capped[0];
         assert!((20..96).contains(&capped), "{capped} of 96 tokens capped");
+    }
+}
+
+#[test]
+fn capped_gradients_and_states_are_those_of_the_recurrence() {
+    for (deep, momentum, anchored, load) in [
+        (1, true, false, None),
+        (2, false, true, None),
+        (2, true, false, Some(0.15)),
+        (3, true, true, Some(0.15)),
+    ] {
+        let outcome = Settings {
+            parts: Parts::mlp(deep),
+            momentum,
+            anchored,
+            caps: Caps {
+                load,
+                gradient: Some(2.0),
+                state: Some(3.0),
+            },
+            keep_every: 2,
+            step: 0.5,
+            ..Settings::default()
+        }
+        .check(&format!("all caps, depth {deep}, {momentum}"));
+        let [by_load, by_gradient] = outcome.capped;
+        let states = outcome.capped_states;
+        assert!(
+            (10..96).contains(&by_gradient),
+            "{by_gradient} of 96 tokens"
+        );
+        assert!(
+            (1..6 * deep).contains(&states),
+            "{states} of {} states",
+            6 * deep
+        );
+        assert_eq!(by_load > 0, load.is_some());
+    }
+}
+
+#[test]
+fn stale_reads_are_the_recurrence() {
+    for (deep, anchored) in [(1, false), (2, true), (3, false)] {
+        Settings {
+            parts: Parts::mlp(deep),
+            anchored,
+            read: Read::Stale,
+            ..Settings::default()
+        }
+        .check(&format!("stale, depth {deep}, {anchored}"));
     }
 }
 
@@ -185,7 +250,7 @@ fn any_length_of_chunks_and_stretches_is_the_recurrence() {
             chunk,
             tokens,
             keep_every,
-            load_cap: Some(0.5),
+            caps: load(0.5),
             ..Settings::default()
         }
         .check(&format!("chunk {chunk}, {tokens} tokens, {keep_every}"));
@@ -209,7 +274,7 @@ fn threads_and_stretches_do_not_change_a_bit() {
     };
     let settings = |keep_every| Settings {
         keep_every,
-        load_cap: Some(0.5),
+        caps: load(0.5),
         ..Settings::default()
     };
     let one = bits(&settings(1), 1);
