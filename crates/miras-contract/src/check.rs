@@ -37,7 +37,7 @@ pub const FLOOR: f64 = 1e-4;
 /// step, and where a loss has a kink or a deep memory squares, it is amplified.
 pub const AMPLIFIED: f64 = 5_000.0;
 /// What no case may be off, however much it amplifies.
-const LARGEST: f64 = 0.1;
+pub const LARGEST: f64 = 0.1;
 
 /// Two chunks of three.
 const SMALL: Size = Size {

@@ -15,7 +15,8 @@ mod runs;
 
 pub use cases::{Case, cases, combinations};
 pub use check::{
-    AMPLIFIED, Checked, FLOOR, FORMS, MOST, TYPICAL, WIDE, Wrong, check, check_case, wide_cases,
+    AMPLIFIED, Checked, FLOOR, FORMS, LARGEST, MOST, TYPICAL, WIDE, Wrong, check, check_case,
+    wide_cases,
 };
 pub use inputs::{D, G, Inputs, Size, noise, placed, tensor};
 pub use operations::{Measured, operations};

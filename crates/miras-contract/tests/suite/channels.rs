@@ -176,7 +176,7 @@ fn channels_that_have_no_form_are_refused_with_the_reason() {
         (
             "[retention]\nchannels = 'key'\n[algorithm]\nkind = 'gd'",
             "retention.channels",
-            "one map from keys to values",
+            "a matrix from keys to values",
         ),
         (
             "[memory]\nkind = 'matrix'\n[retention]\nchannels = 'key'",
