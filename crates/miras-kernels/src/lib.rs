@@ -1,12 +1,17 @@
-//! The inner loop of a memory as one CPU operation in float32, forward and backward, without
-//! tensors.
+//! The inner loop of a memory, and what layers around it do, as CPU operations in float32, forward
+//! and backward, without tensors.
+//!
+//! An [`Operation`] makes one array of some others, and gradients at these of one at the result. Of
+//! layers there are [`Attention`], [`Convolution`], [`CrossEntropy`], [`Gate`], [`RmsNorm`],
+//! [`Rotation`] and [`UnitRows`]: each one pass over its arrays, which keeps little or nothing beside
+//! them. All others here are about the inner loop.
 //!
 //! [`Scan`] describes a memory ([`Program`]), its bias ([`Bias`], of which [`Formula`] is the general
 //! one) and where gradients are taken ([`Form`]). [`Scan::forward`] runs whole chunks of tokens
 //! through many memories at once, [`Scan::backward`] gives the gradients of all that went in.
 //! `miras_engine::dual` is the same over tensors and for all parts, and decides what is right.
 //!
-//! # Design
+//! # Design of the inner loop
 //! - A chunk's values are *columns*: a row for each feature, a column for each token, so that a sum
 //!   over features is one of rows, a number of a token is a lane, and weights are read as they lie
 //!   and broadcast against columns (`product.rs`). Nothing is packed, and one side of an outer
@@ -61,19 +66,27 @@
 )]
 
 mod adjoint;
+mod attention;
 mod bias;
 mod buffer;
 mod cap;
 mod chunk;
 mod coefficients;
+mod convolution;
+mod cross_entropy;
 mod formula;
+mod gate;
 mod inputs;
 mod map;
 mod math;
 mod nodes;
 mod norm;
+mod operation;
+mod packed;
 mod product;
 mod program;
+mod rotation;
+mod row_norm;
 mod rows;
 mod run;
 mod scan;
@@ -82,8 +95,15 @@ mod start;
 mod state;
 mod targets;
 
+pub use attention::{Attention, Read};
 pub use bias::Bias;
+pub use convolution::Convolution;
+pub use cross_entropy::CrossEntropy;
 pub use formula::{Binary, Formula, FormulaError, Op, Unary};
+pub use gate::Gate;
 pub use inputs::{Gradients, Inputs, Output, OutputGradients, Tape};
+pub use operation::Operation;
 pub use program::{Activation, Node, Program, ProgramError};
+pub use rotation::Rotation;
+pub use row_norm::{RmsNorm, UnitRows};
 pub use scan::{Form, Order, Scan};

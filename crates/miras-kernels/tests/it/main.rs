@@ -6,5 +6,6 @@ mod case;
 mod exact;
 mod formula;
 mod goldens;
+mod layers;
 mod reference;
 mod scan;
