@@ -234,7 +234,7 @@ impl Spec for AttentionSpec {
         self.widths().parameters(&self.keys) as f64
     }
 
-    /// Counted as it is computed, over the whole square of tokens.
+    /// Counted over the whole square of tokens; kernels leave out most of what is above the diagonal.
     fn flops(&self, tokens: usize) -> Flops {
         let products = Flops::product(tokens, self.head_dim(), tokens, Both);
         self.widths().flops(&self.keys, tokens) + products * (2 * self.keys.heads) as f64

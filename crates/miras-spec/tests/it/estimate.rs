@@ -1,5 +1,7 @@
 //! What a configuration is said to take.
 
+use std::cmp::Ordering;
+
 use miras_spec::{Estimate, RunConfig};
 
 use crate::configs::{ATTENTION, MEMORY, RECALL, config};
@@ -45,9 +47,19 @@ fn activations_grow_with_the_batch_and_a_memorys_with_the_length() {
         let two = activations(text, &["train.batch=2"]);
         assert_eq!(activations(text, &["train.batch=6"]), 3 * two);
     }
-    let at = |text: &str, length: usize| activations(text, &[&format!("data.seq_len={length}")]);
-    assert_eq!(at(MEMORY, 128), 4 * at(MEMORY, 32));
-    assert!(at(ATTENTION, 128) > 4 * at(ATTENTION, 32));
+    let at = |text: &str, device: &str, length: usize| {
+        let sets = [
+            format!("train.device='{device}'"),
+            format!("data.seq_len={length}"),
+        ];
+        activations(text, &sets.each_ref().map(|set| &set[..]))
+    };
+    let grows = |text: &str, device: &str| at(text, device, 128).cmp(&(4 * at(text, device, 32)));
+    assert_eq!(grows(MEMORY, "cuda"), Ordering::Equal);
+    assert_eq!(grows(ATTENTION, "cuda"), Ordering::Greater);
+    // Kernels keep the state of every fourth chunk, and no scores.
+    assert_ne!(grows(MEMORY, "cpu"), Ordering::Greater);
+    assert_eq!(grows(ATTENTION, "cpu"), Ordering::Equal);
 }
 
 #[test]
