@@ -159,7 +159,7 @@ pub fn is_cpu(name: &str) -> bool {
     name == "cpu" || name == "tch" || name == AUTO && !has_gpu()
 }
 
-/// Whether the device of this name is burn's own CPU backend, on which the inner loop has kernels.
+/// Whether the device of this name is burn's own CPU backend, on which layers and the inner loop have kernels.
 pub fn has_kernels(name: &str) -> bool {
     name != "tch" && is_cpu(name)
 }

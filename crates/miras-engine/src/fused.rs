@@ -1,11 +1,9 @@
 //! The chunk loop as one operation of `miras-kernels`: which rules it is written for, and what goes
 //! in and comes out.
 
-mod operation;
-
 use std::sync::Arc;
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::Tensor;
 use miras_core::{
     Activation, AlgorithmKind, AttentionalBias, Bound, Extent, Formula, Function, Link, MOMENTUM,
     MapState, Node, Operation, Order, Pair, Program, Recurrence, STEP, StepRule, Symbol, Term,
@@ -13,7 +11,11 @@ use miras_core::{
 };
 use miras_kernels::{Bias, Binary, Caps, MapFormula, Op, Over, Scan, Unary};
 
-use crate::{Form, Initial, Read, Rule, State, Tokens, split::split};
+use crate::{
+    Form, Initial, Read, Rule, State, Tokens,
+    kernel::{has_kernels, run},
+    split::split,
+};
 
 /// A state is kept for the backward pass every so many chunks; those between are computed again.
 pub(crate) const KEEP_EVERY: usize = 4;
@@ -46,14 +48,14 @@ pub(crate) fn forward(
 ) -> Option<(Tensor<4>, State)> {
     let [_, g, t, d_v] = tokens.v.dims();
     // A single token costs less on tensors.
-    if t == 1 || !are_here(tokens) || state.open.is_some() || whole(rule, t) < t {
+    if t == 1 || !has_kernels(&tokens.q) || state.open.is_some() || whole(rule, t) < t {
         return None;
     }
     let scan = scan_of(rule, &initial.program)?;
-    let scan = Arc::new(Scan {
+    let scan = Scan {
         chunk: scan.chunk.min(t),
         ..scan
-    });
+    };
     let of_sequence = |x: Tensor<4>| x.expand([1, g, t, 1]);
     let mut gates = vec![
         of_sequence(rule.retention.log_decay(&tokens.gates, &tokens.q)),
@@ -74,29 +76,30 @@ pub(crate) fn forward(
         .chain(maps.iter().flat_map(|map| map.slots.clone()))
         .chain(anchors)
         .chain(initial.gains.iter().cloned());
-    let out = operation::scan(
-        &scan,
-        [tokens.q.clone(), tokens.k.clone(), tokens.v.clone()],
-        flat(gates),
-        flat(memory),
-    );
-
     let shapes: Vec<[usize; 4]> = maps.iter().map(|map| map.weights.dims()).collect();
     let sizes = shapes.iter().map(|shape| shape.iter().product::<usize>());
-    let states = if scan.momentum { 2 } else { 1 };
+    let (momentum, states) = (scan.momentum, 1 + usize::from(scan.momentum));
     let mut lengths = vec![g * t * d_v];
     for _ in 0..states {
         lengths.extend(sizes.clone());
     }
     let len = lengths.iter().sum();
-    let mut parts = split(out.reshape([1, 1, 1, len]), 3, &lengths).into_iter();
+    let operands = [
+        tokens.q.clone().into(),
+        tokens.k.clone().into(),
+        tokens.v.clone().into(),
+        flat(gates).into(),
+        flat(memory).into(),
+    ];
+    let out = run(scan, operands, [1, 1, 1, len]);
+    let mut parts = split(out, 3, &lengths).into_iter();
     let mut next = |shape: [usize; 4]| parts.next().expect("a part for each length").reshape(shape);
     let y = next([1, g, t, d_v]);
     let weights: Vec<_> = shapes.iter().map(|shape| next(*shape)).collect();
     let maps = (weights.into_iter().zip(&shapes))
         .map(|(weights, shape)| MapState {
             weights,
-            slots: if scan.momentum {
+            slots: if momentum {
                 vec![next(*shape)]
             } else {
                 Vec::new()
@@ -104,12 +107,6 @@ pub(crate) fn forward(
         })
         .collect();
     Some((y, State { maps, open: None }))
-}
-
-/// Whether the operation runs on the device of these tensors, in their precision.
-fn are_here(Tokens { q, k, v, .. }: &Tokens) -> bool {
-    let is_float = |x: &Tensor<4>| x.dtype() == DType::F32;
-    q.device() == Device::flex() && [q, k, v].into_iter().all(is_float)
 }
 
 /// The numbers of tensors behind each other.

@@ -14,6 +14,7 @@ pub mod cost;
 pub mod dual;
 mod fused;
 mod initial;
+pub mod kernel;
 mod maps;
 mod named;
 mod probe;

@@ -1,12 +1,18 @@
-//! The inner loop of a memory as one CPU operation in float32, forward and backward, without
-//! tensors.
+//! The inner loop of a memory, and what layers around it do, as CPU operations in float32, forward
+//! and backward, without tensors.
+//!
+//! An [`Operation`] makes one array of some others, and gradients at these of one at the result. Of
+//! layers there are [`Attention`], [`Convolution`], [`CrossEntropy`], [`Gate`], [`RmsNorm`],
+//! [`Rotation`] and [`UnitRows`]: each one pass over its arrays, which keeps little or nothing beside
+//! them. All others here are about the inner loop.
 //!
 //! [`Scan`] describes a memory ([`Program`]), its bias ([`Bias`], of which [`Formula`] is the general
-//! one), the link from states to weights ([`Link`]) and where gradients are taken ([`Form`]). [`Scan::forward`] runs whole chunks of tokens
-//! through many memories at once, [`Scan::backward`] gives the gradients of all that went in.
+//! one), the link from states to weights ([`Link`]) and where gradients are taken ([`Form`]).
+//! [`Scan::forward`] runs whole chunks of tokens through many memories at once, [`Scan::backward`]
+//! gives the gradients of all that went in.
 //! `miras_engine::dual` is the same over tensors and for all parts, and decides what is right.
 //!
-//! # Design
+//! # Design of the inner loop
 //! - A chunk's values are *columns*: a row for each feature, a column for each token, so that a sum
 //!   over features is one of rows, a number of a token is a lane, and weights are read as they lie
 //!   and broadcast against columns (`product.rs`). Nothing is packed, and one side of an outer
@@ -67,12 +73,16 @@
 )]
 
 mod adjoint;
+mod attention;
 mod bias;
 mod buffer;
 mod cap;
 mod chunk;
 mod coefficients;
+mod convolution;
+mod cross_entropy;
 mod formula;
+mod gate;
 mod gradient_cap;
 mod inputs;
 mod interpreter;
@@ -81,8 +91,12 @@ mod map;
 mod math;
 mod nodes;
 mod norm;
+mod operation;
+mod packed;
 mod product;
 mod program;
+mod rotation;
+mod row_norm;
 mod rows;
 mod run;
 mod scan;
@@ -93,9 +107,16 @@ mod state_cap;
 mod targets;
 mod weights;
 
+pub use attention::{Attended, Attention};
 pub use bias::Bias;
+pub use convolution::Convolution;
+pub use cross_entropy::CrossEntropy;
 pub use formula::{Binary, Formula, FormulaError, MapFormula, Op, Over, Unary};
+pub use gate::Gate;
 pub use inputs::{Gradients, Inputs, Output, OutputGradients, Tape};
 pub use link::Link;
+pub use operation::Operation;
 pub use program::{Activation, Node, Program, ProgramError};
+pub use rotation::Rotation;
+pub use row_norm::{RmsNorm, UnitRows};
 pub use scan::{Caps, Form, Order, Read, Scan};

@@ -5,31 +5,74 @@ use pulp::{Simd, WithSimd};
 
 use crate::{Activation, buffer::LANES, math::V};
 
-/// A function that is compiled for the instruction set of its first argument.
+/// A function that is compiled for the instruction set of its first argument or, where that is
+/// `machine`, for that of the machine it runs on.
 macro_rules! vectorized {
+    (@pass $simd:ident, $body:block, $($arg:ident: $kind:ty),*) => {
+        #[allow(non_camel_case_types, reason = "a type for each argument, named after it")]
+        struct Pass<$($arg),*> {
+            $($arg: $arg),*
+        }
+
+        impl WithSimd for Pass<$($kind),*> {
+            type Output = ();
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, $simd: S) {
+                let Self { $($arg),* } = self;
+                $body
+            }
+        }
+    };
+    ($(#[$about:meta])* fn $name:ident(machine $simd:ident, $($arg:ident: $kind:ty),* $(,)?) $body:block) => {
+        $(#[$about])*
+        pub(crate) fn $name($($arg: $kind),*) {
+            vectorized!(@pass $simd, $body, $($arg: $kind),*);
+            pulp::Arch::new().dispatch(Pass { $($arg),* });
+        }
+    };
     ($(#[$about:meta])* fn $name:ident($simd:ident, $($arg:ident: $kind:ty),* $(,)?) $body:block) => {
         $(#[$about])*
         pub(crate) fn $name<S: Simd>(simd: S, $($arg: $kind),*) {
-            #[allow(non_camel_case_types, reason = "a type for each argument, named after it")]
-            struct Pass<$($arg),*> {
-                $($arg: $arg),*
-            }
-
-            impl WithSimd for Pass<$($kind),*> {
-                type Output = ();
-
-                #[inline(always)]
-                fn with_simd<S: Simd>(self, $simd: S) {
-                    let Self { $($arg),* } = self;
-                    $body
-                }
-            }
-
+            vectorized!(@pass $simd, $body, $($arg: $kind),*);
             simd.vectorize(Pass { $($arg),* });
         }
     };
 }
 pub(crate) use vectorized;
+
+/// Sets arrays, vector by vector, to an array of values made of what was there and of other arrays
+/// of the same length; what fills no vector comes last.
+macro_rules! each {
+    ($simd:ident, [$($out:ident as $was:pat),+] from [$($x:ident),*] => $values:expr) => {{
+        $(let $x = S::as_simd_f32s($x);)*
+        $(let $out = S::as_mut_simd_f32s($out);)+
+        let vectors = [$($out.0.len()),+][0];
+        for at in 0..vectors {
+            $(let $x = V::new($simd, $x.0[at]);)*
+            $(let $was = V::new($simd, $out.0[at]);)+
+            let mut values = $values.into_iter();
+            $($out.0[at] = values.next().expect("a value for each array").raw;)+
+        }
+        $(let $x = V::new($simd, $simd.partial_load_f32s($x.1));)*
+        $(let $was = V::new($simd, $simd.partial_load_f32s($out.1));)+
+        let mut values = $values.into_iter();
+        $($simd.partial_store_f32s($out.1, values.next().expect("a value for each array").raw);)+
+    }};
+}
+pub(crate) use each;
+
+/// `⟨a, b⟩` of arrays of any length.
+#[inline(always)]
+pub(crate) fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let [(a, a_rest), (b, b_rest)] = [a, b].map(|x| S::as_simd_f32s(x));
+    let [a_rest, b_rest] = [a_rest, b_rest].map(|x| simd.partial_load_f32s(x));
+    let mut sum = simd.mul_f32s(a_rest, b_rest);
+    for (a, b) in a.iter().zip(b) {
+        sum = simd.mul_add_e_f32s(*a, *b, sum);
+    }
+    simd.reduce_sum_f32s(sum)
+}
 
 /// The vectors of a buffer.
 #[inline(always)]

@@ -5,7 +5,7 @@ use miras_engine::Probe;
 
 use crate::{
     Mixer, ModelSpec, ParameterGroup, ParameterGroups, Pass, StateTree, SwiGlu, TokenMixer,
-    init::Init,
+    init::Init, norm::rms_norm,
 };
 
 /// `x ← x + mixer(RMSNorm(x))`, `x ← x + SwiGLU(RMSNorm(x))`.
@@ -66,13 +66,13 @@ impl Block {
         state: Option<StateTree>,
         pass: Pass,
     ) -> (Tensor<3>, StateTree, Option<Probe>) {
-        let normed = self.mixer_norm.forward(x.clone());
+        let normed = rms_norm(&self.mixer_norm, x.clone());
         let (mixed, state, probe) = self.mixer.forward(normed, state, pass);
         (x + mixed, state, probe)
     }
 
     /// The second half: `x + SwiGLU(RMSNorm(x))`.
     pub fn feed(&self, x: Tensor<3>) -> Tensor<3> {
-        x.clone() + self.ffn.forward(self.ffn_norm.forward(x))
+        x.clone() + self.ffn.forward(rms_norm(&self.ffn_norm, x))
     }
 }

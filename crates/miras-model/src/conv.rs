@@ -4,10 +4,12 @@ use burn::{
     module::{Module, Param},
     tensor::{Tensor, s},
 };
+use miras_engine::kernel::{has_kernels, run};
+use miras_kernels::Convolution;
 
 use crate::{
-    InitKind, ParameterGroup, ParameterGroups, StateLayout, StateShape, StateTensor, StateTree,
-    init::Init,
+    ConvActivation, InitKind, ParameterGroup, ParameterGroups, StateLayout, StateShape,
+    StateTensor, StateTree, init::Init,
 };
 
 /// A depthwise causal convolution: `y_t = Σ_j w_j ⊙ x_{t−j}`.
@@ -74,54 +76,95 @@ impl ShortConv {
         (taps > 1).then(|| [rows, taps - 1, d])
     }
 
-    /// Convolves, given the `taps − 1` inputs before `x` (0 at a sequence's
-    /// start); gives back those before whatever comes next.
+    /// Convolves, given the `taps − 1` inputs before `x` (0 at a sequence's start), and applies the
+    /// activation; gives back those before whatever comes next.
     ///
     /// # Shapes
     /// `x`: `[b, t, d]`, `tail`: `[b, taps − 1, d]`.
-    pub fn forward(&self, x: Tensor<3>, tail: Option<Tensor<3>>) -> (Tensor<3>, Option<Tensor<3>>) {
-        let weights = self.taps.val();
-        let [taps, _] = weights.dims();
-        let [b, t, d] = x.dims();
-        let tap = |j: usize| weights.clone().slice(s![j..=j, ..]).unsqueeze::<3>();
-        if taps == 1 {
-            return (x * tap(0), None);
-        }
-        let tail = tail.unwrap_or_else(|| Tensor::zeros([b, taps - 1, d], &x.device()));
-        let padded = Tensor::cat(vec![tail, x], 1);
-        let y = (0..taps)
-            .map(|j| {
-                let start = taps - 1 - j;
-                padded.clone().slice(s![.., start..start + t, ..]) * tap(j)
-            })
-            .reduce(|sum, term| sum + term)
-            .expect("there is a tap");
-        (y, Some(padded.slice(s![.., t.., ..])))
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        tail: Option<Tensor<3>>,
+        activation: ConvActivation,
+    ) -> (Tensor<3>, Option<Tensor<3>>) {
+        let ([taps, d], [b, ..]) = (self.taps.dims(), x.dims());
+        let tail = (taps > 1)
+            .then(|| tail.unwrap_or_else(|| Tensor::zeros([b, taps - 1, d], &x.device())));
+        let next = tail.as_ref().map(|tail| last_inputs(tail, &x));
+        (convolved(self.taps.val(), x, tail, activation), next)
+    }
+}
+
+/// `f(Σ_j w_j ⊙ x_{t−j})` with `weights [taps, d]`, after `tail` where there are several taps.
+pub(crate) fn convolved(
+    weights: Tensor<2>,
+    x: Tensor<3>,
+    tail: Option<Tensor<3>>,
+    activation: ConvActivation,
+) -> Tensor<3> {
+    let ([taps, d], [b, t, _]) = (weights.dims(), x.dims());
+    if has_kernels(&x) {
+        let convolution = Convolution {
+            rows: b,
+            width: d,
+            silu: activation == ConvActivation::Silu,
+        };
+        let tail = tail.unwrap_or_else(|| Tensor::zeros([b, 0, d], &x.device()));
+        return run(
+            convolution,
+            [x.into(), tail.into(), weights.into()],
+            [b, t, d],
+        );
+    }
+    let tap = |j: usize| weights.clone().slice(s![j..=j, ..]).unsqueeze::<3>();
+    let Some(tail) = tail else {
+        return activation.apply(x * tap(0));
+    };
+    let padded = Tensor::cat(vec![tail, x], 1);
+    let y = (0..taps)
+        .map(|j| {
+            let start = taps - 1 - j;
+            padded.clone().slice(s![.., start..start + t, ..]) * tap(j)
+        })
+        .reduce(|sum, term| sum + term)
+        .expect("there is a tap");
+    activation.apply(y)
+}
+
+/// The last inputs of `tail` and `x` behind each other, as many as `tail` has.
+fn last_inputs(tail: &Tensor<3>, x: &Tensor<3>) -> Tensor<3> {
+    let ([_, earlier, _], [_, t, _]) = (tail.dims(), x.dims());
+    let last = x.clone().slice(s![.., t.saturating_sub(earlier).., ..]);
+    if t < earlier {
+        Tensor::cat(vec![tail.clone().slice(s![.., t.., ..]), last], 1)
+    } else {
+        last
     }
 }
 
 /// What the convolutions of a mixer are on, and what their states are called.
 const CONVOLVED: [&str; 3] = ["q", "k", "v"];
 
-/// Each projection through its convolution, if there are any, from `state` on (none at the
-/// beginning of a sequence), and the state after the last token.
+/// Each projection through its convolution, if there are any, and the activation, from `state` on
+/// (none at the beginning of a sequence), and the state after the last token.
 pub(crate) fn convolve(
     convs: &[ShortConv],
     projected: [Tensor<3>; 3],
     state: Option<StateTree>,
+    activation: ConvActivation,
 ) -> ([Tensor<3>; 3], StateTree) {
     let mut earlier = state;
     let mut next = StateTree::default();
     let mut convs = convs.iter().zip(CONVOLVED);
     let convolved = projected.map(|x| {
         let Some((conv, name)) = convs.next() else {
-            return x;
+            return activation.apply(x);
         };
         let shape = conv.state_shape(x.dims()[0]);
         let tail = shape
             .and(earlier.as_mut())
             .map(|state| state.take_rows(name));
-        let (y, tail) = conv.forward(x, tail);
+        let (y, tail) = conv.forward(x, tail, activation);
         if let Some(tail) = tail {
             next.insert(name, StateTensor::Rows(tail));
         }

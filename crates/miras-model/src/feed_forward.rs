@@ -1,11 +1,9 @@
 //! The feed-forward half of a block.
 
-use burn::{
-    module::Module,
-    tensor::{Tensor, activation},
-};
+use burn::{module::Module, tensor::Tensor};
+use miras_kernels::Gate;
 
-use crate::{ParameterGroup, ParameterGroups, init::Init, precision::Projection};
+use crate::{ParameterGroup, ParameterGroups, gate::gated, init::Init, precision::Projection};
 
 /// `SwiGLU`: `(SiLU(x W_gate) ⊙ x W_up) W_down` (Shazeer, arXiv 2002.05202).
 #[derive(Module, Debug)]
@@ -32,7 +30,8 @@ impl SwiGlu {
 
     /// `[b, t, d] → [b, t, d]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let gate = activation::silu(self.gate.forward(x.clone()));
-        self.down.forward(gate * self.up.forward(x))
+        let gate = self.gate.forward(x.clone());
+        self.down
+            .forward(gated(Gate::Silu, gate, self.up.forward(x)))
     }
 }

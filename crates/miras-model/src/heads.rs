@@ -34,9 +34,3 @@ pub(crate) fn per_memory(x: Tensor<3>, b: usize) -> Tensor<4> {
         .repeat_dim(0, b)
         .reshape([1, b * h, rows, columns])
 }
-
-/// Rows divided by their Euclidean norm.
-pub(crate) fn unit_rows(x: Tensor<4>) -> Tensor<4> {
-    let norm = x.clone().powi_scalar(2).sum_dim(3).add_scalar(1e-6).sqrt();
-    x / norm
-}

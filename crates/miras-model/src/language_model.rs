@@ -5,11 +5,15 @@ use burn::{
     nn::RmsNorm,
     tensor::{Device, Int, Tensor, activation},
 };
-use miras_engine::Probe;
+use miras_engine::{
+    Probe,
+    kernel::{has_kernels, run},
+};
+use miras_kernels::CrossEntropy;
 
 use crate::{
     Block, ModelSpec, ModelState, ParameterGroup, ParameterGroups, Pass, Precision, init::Init,
-    mixers::NO_TOKEN, precision::Projection,
+    mixers::NO_TOKEN, norm::rms_norm, precision::Projection,
 };
 
 /// Logits that exist at once while targets are scored.
@@ -113,7 +117,7 @@ impl LanguageModel {
     /// # Shapes
     /// `x`: `[b, t, d]`; result: `[b, t, vocab]`.
     pub fn logits(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = self.norm.forward(x);
+        let x = rms_norm(&self.norm, x);
         if let Some(head) = &self.head {
             return head.forward(x);
         }
@@ -221,6 +225,13 @@ impl LanguageModel {
     /// The negative log-likelihood of `targets`, in nats: `[b, t]`.
     pub fn token_losses(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
         let [b, t, vocab] = logits.dims();
+        if has_kernels(&logits) {
+            let targets = targets.into_data();
+            let loss = CrossEntropy {
+                targets: targets.iter::<i64>().map(|id| id as usize).collect(),
+            };
+            return run(loss, [logits.into()], [b, t]);
+        }
         let log_p = activation::log_softmax(logits.reshape([b * t, vocab]), 1);
         log_p
             .gather(1, targets.reshape([b * t, 1]))

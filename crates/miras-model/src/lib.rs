@@ -4,14 +4,18 @@
 //! token's features into keys, values, queries and gates and hands them to `miras-engine`.
 //! A model of your own takes that one through [`MixerConfig`]: `docs/library.md`.
 
+mod attend;
 mod block;
 mod config;
 mod conv;
 pub mod cost;
 mod feed_forward;
+mod gate;
 mod groups;
 mod heads;
 mod init;
+#[cfg(test)]
+mod kernels_tests;
 mod language_model;
 mod layer_spec;
 mod memories;
@@ -19,6 +23,7 @@ mod mixer_config;
 mod mixers;
 mod model_spec;
 mod named_state;
+mod norm;
 mod parameters;
 mod pass;
 mod precision;

@@ -1,30 +1,58 @@
 //! Rotary position encoding (`RoFormer`, arXiv 2104.09864).
 
-use burn::tensor::{Tensor, TensorData, s};
+use std::ops::Range;
 
-/// Rotates feature pairs `(x_i, x_{i + d/2})` of the token at position `p` by `p · base^(−2i/d)`.
-///
-/// # Shapes
-/// `x`, result: `[b, h, t, d]`, `d` even; the first token has position `start`.
-pub(crate) fn rotate(x: Tensor<4>, start: usize, base: f64) -> Tensor<4> {
-    let [_, _, t, d] = x.dims();
-    let half = d / 2;
-    let angles = (start..start + t).flat_map(|position| {
-        (0..half).map(move |i| position as f64 * base.powf(-2.0 * i as f64 / d as f64))
-    });
-    let table = |f: fn(f64) -> f64| {
-        let values: Vec<f64> = angles.clone().map(f).collect();
-        let data = TensorData::new(values, [1, 1, t, half]);
-        Tensor::<4>::from_data(data, (&x.device(), x.dtype()))
-    };
-    let (cos, sin) = (table(f64::cos), table(f64::sin));
-    let first = x.clone().slice(s![.., .., .., 0..half]);
-    let second = x.slice(s![.., .., .., half..d]);
-    Tensor::cat(
-        vec![
-            first.clone() * cos.clone() - second.clone() * sin.clone(),
-            first * sin + second * cos,
-        ],
-        3,
-    )
+use burn::tensor::{Tensor, TensorData, s};
+use miras_engine::kernel::{has_kernels, run};
+use miras_kernels::Rotation;
+
+/// What the feature pairs `(x_i, x_{i + d/2})` of tokens are turned by: `p · base^(−2i/d)` for
+/// position `p`.
+pub(crate) struct Angles {
+    /// `[t, d/2]`.
+    cosines: Vec<f64>,
+    sines: Vec<f64>,
+}
+
+impl Angles {
+    /// Those of tokens at `positions`; `d` is even.
+    pub(crate) fn new(positions: Range<usize>, d: usize, base: f64) -> Self {
+        let speeds: Vec<f64> = (0..d / 2)
+            .map(|i| base.powf(-2.0 * i as f64 / d as f64))
+            .collect();
+        let angles = positions.flat_map(|p| speeds.iter().map(move |speed| p as f64 * speed));
+        let (sines, cosines) = angles.map(f64::sin_cos).unzip();
+        Self { cosines, sines }
+    }
+
+    /// `x [b, t, h, d]`, turned.
+    pub(crate) fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
+        let [_, t, heads, d] = x.dims();
+        if has_kernels(&x) {
+            let [cosines, sines] =
+                [&self.cosines, &self.sines].map(|x| x.iter().map(|x| *x as f32).collect());
+            let rotation = Rotation {
+                cosines,
+                sines,
+                heads,
+                width: d,
+            };
+            let shape = x.dims();
+            return run(rotation, [x.into()], shape);
+        }
+        let half = d / 2;
+        let [cos, sin] = [&self.cosines, &self.sines].map(|values| {
+            let data = TensorData::new(values.clone(), [1, t, 1, half]);
+            Tensor::<4>::from_data(data, (&x.device(), x.dtype()))
+        });
+        let first = x.clone().slice(s![.., .., .., 0..half]);
+        let second = x.slice(s![.., .., .., half..d]);
+        Tensor::cat(
+            vec![
+                first.clone() * cos.clone() - second.clone() * sin.clone(),
+                first * sin + second * cos,
+            ],
+            3,
+        )
+    }
 }

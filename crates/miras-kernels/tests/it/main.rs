@@ -7,6 +7,7 @@ mod edges;
 mod exact;
 mod formula;
 mod goldens;
+mod layers;
 mod link;
 mod reference;
 mod scan;

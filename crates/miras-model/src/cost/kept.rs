@@ -2,19 +2,22 @@
 //!
 //! Counted by the rule of [`miras_engine::cost::kept`], operation by operation.
 
-use super::NORM;
+use super::of_norm;
 use crate::ModelSpec;
 
 /// Numbers kept by a forward pass over one sequence of `tokens` tokens, loss included; `kernels` says
-/// whether it runs on burn's own CPU backend, where the inner loop has kernels.
+/// whether it runs on burn's own CPU backend, where layers and the inner loop have kernels.
 pub fn kept(spec: &ModelSpec, vocab: usize, tokens: usize, kernels: bool) -> usize {
     let dim = spec.config.dim;
-    // Gate, its sigmoid, the SiLU, the other factor, their product.
-    let feed_forward = NORM * dim + 5 * spec.config.ffn_dim.unwrap_or(0);
+    let norm = of_norm(kernels) * dim;
+    // Gate, its sigmoid, the SiLU, the other factor, their product; kernels need neither of the two
+    // in the middle.
+    let products = if kernels { 3 } else { 5 };
+    let feed_forward = norm + products * spec.config.ffn_dim.unwrap_or(0);
     // The head's logits are kept as the loss shifts them.
-    let head = tokens * (NORM * dim + vocab);
+    let head = tokens * (norm + vocab);
     spec.mixers().fold(head, |all, (count, mixer)| {
-        let layer = tokens * (NORM * dim + feed_forward) + mixer.kept(tokens, kernels);
+        let layer = tokens * (norm + feed_forward) + mixer.kept(tokens, kernels);
         all + count * layer
     })
 }

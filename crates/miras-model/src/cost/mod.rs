@@ -11,7 +11,7 @@ mod state;
 
 pub use flops::flops;
 pub use kept::kept;
-pub(crate) use numbers::NORM;
+pub(crate) use numbers::of_norm;
 pub use numbers::{Parameters, StateNumbers};
 pub use parameters::parameters;
 pub use state::state;

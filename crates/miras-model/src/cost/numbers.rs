@@ -21,5 +21,8 @@ pub struct StateNumbers {
     pub per_token: usize,
 }
 
-/// A root mean square norm, a feature: input, scaled input, output.
-pub(crate) const NORM: usize = 3;
+/// Numbers that a root mean square norm keeps, a feature: input, scaled input, output; with kernels
+/// the first and the last.
+pub(crate) fn of_norm(kernels: bool) -> usize {
+    if kernels { 2 } else { 3 }
+}

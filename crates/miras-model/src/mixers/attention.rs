@@ -1,12 +1,7 @@
 //! Causal softmax attention, the mixer of Transformer++.
 
-use burn::{
-    module::Module,
-    nn::RmsNorm,
-    tensor::{Tensor, activation},
-};
+use burn::{module::Module, nn::RmsNorm, tensor::Tensor};
 use miras_config::{ConfigError, Section, fields_of};
-use miras_core::above;
 use miras_engine::{
     Probe,
     cost::{Flops, Needs::Both},
@@ -22,12 +17,13 @@ use super::{
 use crate::{
     ParameterGroup, ParameterGroups, Pass, Precision, ShortConv, StateLayout, StateShape,
     StateTensor, StateTree,
+    attend::attend,
     conv::{conv_layout, convolve},
     cost::{Parameters, StateNumbers},
-    heads::repeat_heads,
     init::Init,
+    norm::rms_norm,
     precision::Projection,
-    rope::rotate,
+    rope::Angles,
 };
 
 /// Its table beside `[mixer]`.
@@ -238,23 +234,29 @@ impl Spec for AttentionSpec {
         self.widths().parameters(&self.keys) as f64
     }
 
-    /// Counted as it is computed, over the whole square of tokens.
+    /// Counted over the whole square of tokens; kernels leave out most of what is above the diagonal.
     fn flops(&self, tokens: usize) -> Flops {
         let products = Flops::product(tokens, self.head_dim(), tokens, Both);
         self.widths().flops(&self.keys, tokens) + products * (2 * self.keys.heads) as f64
     }
 
-    fn kept(&self, tokens: usize, _: bool) -> usize {
+    fn kept(&self, tokens: usize, kernels: bool) -> usize {
         let widths = self.widths();
-        // Keys and values again for every head that shares them.
-        let repeated = match self.keys.heads - self.keys.of_keys() {
-            0 => 0,
-            _ => 2 * widths.inner,
+        // Queries, keys and values.
+        let projected = widths.qkv.iter().sum::<usize>();
+        let scores = if kernels {
+            // What is read, once more, and the logarithm of each sum.
+            widths.inner + self.keys.heads
+        } else {
+            // Keys and values again for every head that shares them; scores shifted, raised and
+            // divided.
+            let repeated = match self.keys.heads - self.keys.of_keys() {
+                0 => 0,
+                _ => 2 * widths.inner,
+            };
+            repeated + 3 * self.keys.heads * tokens
         };
-        // Queries, keys and values; scores shifted, raised and divided.
-        let products = widths.qkv.iter().sum::<usize>() + repeated;
-        let scores = 3 * self.keys.heads * tokens;
-        tokens * (widths.kept(&self.keys) + products + scores)
+        tokens * (widths.kept(&self.keys, kernels) + projected + scores)
     }
 
     fn state(&self) -> StateNumbers {
@@ -287,36 +289,27 @@ impl TokenMixer for AttentionMixer {
             None => (None, None),
         };
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
-        let (convolved, tails) = convolve(&self.convs, projected, tails);
         let keys = &self.keys;
-        let per_head = |x: Tensor<3>, heads: usize| {
-            let x = keys.conv_activation.apply(x);
-            x.reshape([b, t, heads, self.head_dim]).swap_dims(1, 2)
-        };
+        let (convolved, tails) = convolve(&self.convs, projected, tails, keys.conv_activation);
+        let (heads, groups) = (keys.heads, keys.of_keys());
+        let per_head = |x: Tensor<3>, heads: usize| x.reshape([b, t, heads, self.head_dim]);
         let [q, k, v] = convolved;
-        let (q, groups) = (per_head(q, keys.heads), keys.of_keys());
-        let [k, v] = [k, v].map(|x| per_head(x, groups));
+        let (q, [k, v]) = (per_head(q, heads), [k, v].map(|x| per_head(x, groups)));
         let q = keys.qk_norm.apply(q, self.q_norm.as_ref());
         let k = keys.qk_norm.apply(k, self.k_norm.as_ref());
 
         let start = past.as_ref().map_or(0, |(keys, _)| keys.dims()[2]);
-        let q = rotate(q, start, self.rope_base);
-        let mut keys = rotate(k, start, self.rope_base);
-        let mut values = v;
+        let angles = Angles::new(start..start + t, self.head_dim, self.rope_base);
+        let [q, k] = [q, k].map(|x| angles.rotate(x));
+        let heads_first = |x: &Tensor<4>| x.clone().swap_dims(1, 2);
+        let [mut keys, mut values] = [&k, &v].map(heads_first);
         if let Some((earlier_keys, earlier_values)) = past {
             keys = Tensor::cat(vec![earlier_keys, keys], 2);
             values = Tensor::cat(vec![earlier_values, values], 2);
         }
-
-        let scale = (self.head_dim as f64).sqrt().recip();
-        let [each_key, each_value] =
-            [&keys, &values].map(|x| per_query(x.clone(), groups, self.keys.heads));
-        let scores = (self.precision.product(q, each_key.transpose())).mul_scalar(scale);
-        let scores = causal(scores);
-        let y = (self.precision).product(activation::softmax(scores, 3), each_value);
-        let mut y = y.swap_dims(1, 2);
+        let mut y = attend(q, [&keys, &values].map(heads_first), self.precision);
         if let Some(norm) = &self.norm {
-            y = norm.forward(y);
+            y = rms_norm(norm, y);
         }
         let y = y.reshape([b, t, d]);
         let y = (self.keys.output_gate).apply(y, x, self.output_gate.as_ref());
@@ -357,32 +350,3 @@ impl TokenMixer for AttentionMixer {
         }
     }
 }
-
-/// Keys or values of groups, `[b, groups, t, d]`, for each head: `[b, heads, t, d]`.
-fn per_query(x: Tensor<4>, groups: usize, heads: usize) -> Tensor<4> {
-    if groups == heads {
-        return x;
-    }
-    let [b, _, t, d] = x.dims();
-    let x = repeat_heads(x.reshape([1, b * groups, t, d]), groups, heads);
-    x.reshape([b, heads, t, d])
-}
-
-/// Scores `[b, h, t, start + t]` without those of later tokens, row `i` being the token at
-/// position `start + i`.
-///
-/// `burn::tensor::module::attention` does not say the same everywhere: beside earlier keys its
-/// causal mask is another one on `LibTorch`, its softmax has the precision of the products, and
-/// under a gradient it is made of the operations here, with the maximum of each row in the graph.
-fn causal(scores: Tensor<4>) -> Tensor<4> {
-    let [_, _, t, width] = scores.dims();
-    if t == 1 {
-        // The last token sees all.
-        return scores;
-    }
-    let is_later = above([t, width], (width - t) as i64, &scores.device());
-    scores.mask_fill(is_later, UNSEEN)
-}
-
-/// A score whose share is 0; not an infinity, which some devices do not know.
-const UNSEEN: f64 = -1e30;

@@ -5,9 +5,15 @@ use burn::{
     tensor::{Tensor, activation},
 };
 use miras_config::{ConfigError, Section};
+use miras_kernels::Gate;
 use serde::{Deserialize, Serialize};
 
-use crate::{config::LARGEST, heads::unit_rows, precision::Projection};
+use crate::{
+    config::LARGEST,
+    gate::gated,
+    norm::{rms_norm, unit_rows},
+    precision::Projection,
+};
 
 /// `[mixer]` but for `kind`. The defaults are those of a memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,7 +181,7 @@ impl QkNorm {
     pub(crate) fn apply(self, x: Tensor<4>, norm: Option<&RmsNorm>) -> Tensor<4> {
         match self {
             Self::L2 => unit_rows(x),
-            Self::Rms => norm.expect("made with the layer").forward(x),
+            Self::Rms => rms_norm(norm.expect("made with the layer"), x),
             Self::None => x,
         }
     }
@@ -190,8 +196,8 @@ impl OutputGate {
         projection: Option<&Projection>,
     ) -> Tensor<3> {
         match (self, projection) {
-            (Self::Silu, Some(projection)) => y * activation::silu(projection.forward(x)),
-            (Self::Sigmoid, Some(projection)) => y * activation::sigmoid(projection.forward(x)),
+            (Self::Silu, Some(projection)) => gated(Gate::Silu, projection.forward(x), y),
+            (Self::Sigmoid, Some(projection)) => gated(Gate::Sigmoid, projection.forward(x), y),
             (Self::Silu | Self::Sigmoid | Self::None, _) => y,
         }
     }

@@ -22,6 +22,7 @@ use crate::{
     conv::{conv_layout, convolve},
     heads::{from_memories, per_memory, repeat_heads, to_memories},
     init::Init,
+    norm::rms_norm,
     precision::Projection,
 };
 
@@ -171,9 +172,8 @@ impl MemoryMixer {
     /// `x`: `[b, t, d]`; tokens: as [`Tokens`] says, with `g = b·h`.
     pub fn project(&self, x: Tensor<3>, tails: Option<StateTree>) -> (Tokens, StateTree) {
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
-        let (convolved, tails) = convolve(&self.convs, projected, tails);
         let keys = &self.keys;
-        let [q, k, v] = convolved.map(|x| keys.conv_activation.apply(x));
+        let ([q, k, v], tails) = convolve(&self.convs, projected, tails, keys.conv_activation);
         let [q, k] = [q, k].map(|x| to_memories(x, keys.of_keys()));
         let normed = |x: Tensor<4>, norm: &Option<RmsNorm>| {
             let x = (keys.qk_norm).apply(x, norm.as_ref());
@@ -221,7 +221,7 @@ impl MemoryMixer {
     pub fn output(&self, y: Tensor<4>, x: Tensor<3>) -> Tensor<3> {
         let mut y = from_memories(y, self.keys.heads);
         if let Some(norm) = &self.norm {
-            y = norm.forward(y);
+            y = rms_norm(norm, y);
         }
         let y = y.flatten::<3>(2, 3);
         let gate = self.keys.output_gate;

@@ -196,7 +196,8 @@ impl Spec for MemorySpec {
         // An erase key before and after its norm.
         let has_erase_key = usize::from(self.choice.rule.bias.has_erase_key());
         let erase = 2 * self.keys.of_keys() * self.d_k() * has_erase_key;
-        tokens * (self.widths().kept(&self.keys) + gates + erase) + self.keys.heads * memory
+        tokens * (self.widths().kept(&self.keys, kernels) + gates + erase)
+            + self.keys.heads * memory
     }
 
     fn is_fused(&self, tokens: usize) -> bool {

@@ -3,7 +3,7 @@
 use miras_engine::cost::{Flops, Needs::Both};
 
 use super::keys::{ConvActivation, MixerKeys, OutputGate, OutputNorm, QkNorm};
-use crate::cost::NORM;
+use crate::cost::of_norm;
 
 /// Features that go in and out of the projections of a mixer.
 #[derive(Debug, Clone, Copy)]
@@ -48,27 +48,28 @@ impl Widths {
     }
 
     /// Numbers that a forward pass keeps of a token, up to queries, keys and values as they are
-    /// before their norm, and from what is read on.
-    pub(crate) fn kept(&self, keys: &MixerKeys) -> usize {
+    /// before their norm, and from what is read on; with `kernels` or without.
+    pub(crate) fn kept(&self, keys: &MixerKeys, kernels: bool) -> usize {
         let convolved = self.projected() * usize::from(keys.conv > 0);
-        // A `SiLU` keeps its input and its sigmoid.
-        let activated =
-            2 * self.projected() * usize::from(keys.conv_activation == ConvActivation::Silu);
+        // A `SiLU` keeps its input and its sigmoid, unless it is part of the convolution.
+        let is_apart = keys.conv == 0 || !kernels;
+        let is_activated = is_apart && keys.conv_activation == ConvActivation::Silu;
+        let activated = 2 * self.projected() * usize::from(is_activated);
         let [q, k, _] = self.qkv;
         let normed = match keys.qk_norm {
             QkNorm::L2 => q + k,
-            QkNorm::Rms => (NORM - 1) * (q + k),
+            QkNorm::Rms => (of_norm(kernels) - 1) * (q + k),
             QkNorm::None => 0,
         };
         // What is read, on its way through the norm.
         let read = match keys.output_norm {
-            OutputNorm::Rms => NORM,
+            OutputNorm::Rms => of_norm(kernels),
             OutputNorm::None => 1,
         };
         // The gate and what makes it from its projection, and the product.
         let gate = match keys.output_gate {
-            OutputGate::Silu => 4,
-            OutputGate::Sigmoid => 2,
+            OutputGate::Silu if !kernels => 4,
+            OutputGate::Silu | OutputGate::Sigmoid => 2,
             OutputGate::None => 0,
         };
         convolved + activated + normed + (read + gate) * self.inner

@@ -1,5 +1,7 @@
 //! What a configuration is said to take.
 
+use std::cmp::Ordering;
+
 use miras_spec::{Estimate, RunConfig};
 
 use crate::configs::{ATTENTION, MEMORY, RECALL, config};
@@ -45,11 +47,20 @@ fn activations_grow_with_the_batch_and_a_memorys_with_the_length() {
         let two = activations(text, &["train.batch=2"]);
         assert_eq!(activations(text, &["train.batch=6"]), 3 * two);
     }
-    let at = |text: &str, length: usize| activations(text, &[&format!("data.seq_len={length}")]);
-    // Beside what a memory starts with, whatever the length.
-    let longer = |from: usize| at(MEMORY, 2 * from) - at(MEMORY, from);
+    let at = |text: &str, device: &str, length: usize| {
+        let sets = [
+            format!("train.device='{device}'"),
+            format!("data.seq_len={length}"),
+        ];
+        activations(text, &sets.each_ref().map(|set| &set[..]))
+    };
+    let grows = |text: &str, device: &str| at(text, device, 128).cmp(&(4 * at(text, device, 32)));
+    assert_eq!(grows(MEMORY, "cuda"), Ordering::Equal);
+    assert_eq!(grows(ATTENTION, "cuda"), Ordering::Greater);
+    // Kernels keep no scores and, beside what a memory starts with, states every few chunks.
+    assert_eq!(grows(ATTENTION, "cpu"), Ordering::Equal);
+    let longer = |from: usize| at(MEMORY, "cpu", 2 * from) - at(MEMORY, "cpu", from);
     assert_eq!(longer(64), 2 * longer(32));
-    assert!(at(ATTENTION, 128) > 4 * at(ATTENTION, 32));
 }
 
 #[test]
