@@ -5,8 +5,8 @@
 use std::time::Instant;
 
 use miras_kernels::{
-    Activation, Bias, Binary, Caps, Form, Formula, Inputs, Link, Node, Op, Order, OutputGradients,
-    Over, Program, Read, Scan, Unary,
+    Activation, Bias, Binary, Caps, Form, Formula, Inputs, Link, MapFormula, Node, Op, Order,
+    OutputGradients, Over, Program, Read, Scan, Unary,
 };
 
 const MEMORIES: usize = 4;
@@ -42,6 +42,25 @@ fn measure_all() {
         ..scan(2, capped, true, 4)
     };
     measure("depth 2, Huber loss of the norm", &huber);
+    for (name, read, link) in [
+        ("a norm as a scale, frozen", Read::Frozen, norm()),
+        ("rows on a simplex, stale", Read::Stale, simplex()),
+    ] {
+        let form = Form::ChunkStart {
+            read,
+            caps: Caps {
+                load: Some(0.5),
+                gradient: Some(3.0),
+                ..Caps::default()
+            },
+        };
+        let linked = Scan {
+            link,
+            anchored: true,
+            ..scan(2, form, false, 4)
+        };
+        measure(&format!("depth 2, {name}"), &linked);
+    }
     let exact = Form::Exact {
         order: Order::Before,
     };
@@ -102,6 +121,33 @@ fn huber() -> Formula {
     formula.expect("a formula")
 }
 
+/// `A / ‖A‖₄²`.
+fn norm() -> Link {
+    let scale = MapFormula::new(&[
+        Op::Argument,
+        Op::Unary(Unary::Square, 0),
+        Op::Unary(Unary::Power(2.0), 1),
+        Op::Sum(2, Over::All),
+        Op::Unary(Unary::Power(0.25), 3),
+        Op::Unary(Unary::AtLeast(0.1), 4),
+        Op::Unary(Unary::Power(-2.0), 5),
+    ]);
+    Link::Scale(scale.expect("a formula"))
+}
+
+/// `√d_out (softmax(A) − softmax(−A))` by rows.
+fn simplex() -> Link {
+    let weights = MapFormula::new(&[
+        Op::Argument,
+        Op::Softmax(0),
+        Op::Unary(Unary::Scale(-1.0), 0),
+        Op::Softmax(2),
+        Op::Binary(Binary::Sub, 1, 3),
+        Op::TimesRowLength(4, 0.5),
+    ]);
+    Link::General(weights.expect("a formula"))
+}
+
 fn numbers(n: usize, size: f32) -> Vec<f32> {
     (0..n)
         .map(|at| (at as f32 * 12.9898).sin() * size)
@@ -144,6 +190,11 @@ fn measure(name: &str, scan: &Scan) {
         bias_gates: vec![&step; scan.bias.gates()],
         weights: slices(&weights),
         slots,
+        anchors: if scan.anchored {
+            slices(&weights)
+        } else {
+            Vec::new()
+        },
         ..Inputs::default()
     };
     let of = OutputGradients {

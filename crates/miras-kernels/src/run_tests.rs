@@ -1,5 +1,8 @@
 use super::*;
-use crate::{Activation, Bias, Caps, Form, Link, Node, Order, Program, Read};
+use crate::{
+    Activation, Bias, Binary, Caps, Form, Link, MapFormula, Node, Op, Order, Over, Program, Read,
+    Unary,
+};
 
 const D: usize = 20;
 const TOKENS: usize = 40;
@@ -74,27 +77,42 @@ fn vectors_of_every_width_give_the_same() {
     ];
     let mlp = Program::new(D, &[[D, 36], [36, D]], &nodes).unwrap();
     let matrix = Program::new(D, &[[D, D]], &[linear(0, 0)]).unwrap();
-    let caps = Caps {
-        load: Some(0.2),
-        gradient: Some(0.5),
-        state: Some(2.0),
+    let with = |read| Form::ChunkStart {
+        read,
+        caps: Caps {
+            load: Some(0.2),
+            gradient: Some(0.5),
+            state: Some(2.0),
+        },
     };
-    let read = Read::Exact;
-    for (program, form) in [
-        (mlp, Form::ChunkStart { read, caps }),
-        (
-            matrix,
-            Form::Exact {
-                order: Order::Before,
-            },
-        ),
+    let rows = [
+        Op::Argument,
+        Op::Softmax(0),
+        Op::Unary(Unary::Power(1.5), 1),
+        Op::Mean(2, Over::All),
+        Op::Unary(Unary::Atan, 0),
+        Op::Binary(Binary::Add, 3, 4),
+    ];
+    let number = [
+        Op::Argument,
+        Op::Unary(Unary::Square, 0),
+        Op::Sum(1, Over::All),
+        Op::Unary(Unary::Power(-0.5), 2),
+    ];
+    let [rows, number] = [&rows[..], &number].map(|ops| MapFormula::new(ops).unwrap());
+    let order = Order::Before;
+    for (program, link, form) in [
+        (mlp.clone(), Link::Identity, with(Read::Exact)),
+        (mlp.clone(), Link::Scale(number), with(Read::Frozen)),
+        (mlp, Link::General(rows), with(Read::Stale)),
+        (matrix, Link::Identity, Form::Exact { order }),
     ] {
         let scan = Scan {
             program,
             bias: Bias::Affine { slope: 1.0 },
             chunk: 20,
             keep_every: 2,
-            link: Link::Identity,
+            link,
             anchored: false,
             momentum: true,
             form,

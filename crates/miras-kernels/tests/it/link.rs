@@ -1,7 +1,7 @@
 //! The scan behind links that are not the identity.
 
 use miras_kernels::{
-    Activation, Bias, Binary, Caps, Form, Link, MapFormula, Op, Over, Read, Scan, Unary,
+    Activation, Bias, Binary, Caps, Form, Inputs, Link, MapFormula, Op, Over, Read, Scan, Unary,
 };
 
 use crate::{
@@ -34,7 +34,7 @@ fn check(name: &str, read: Read, parts: Parts, link: &Both<'_>) {
                 caps: Caps {
                     load: Some(0.5),
                     gradient: Some(4.0),
-                    state: Some(9.0),
+                    state: Some(2.0 * link.size as f32),
                 },
             },
         };
@@ -52,7 +52,8 @@ fn check(name: &str, read: Read, parts: Parts, link: &Both<'_>) {
         let name = format!("{name}, {read:?}, anchored {anchored}");
         let gradient =
             |y: &[f64], v: &[f64], _: &[f64]| y.iter().zip(v).map(|(y, v)| y - v).collect();
-        case.check_linked(&name, &gradient, link.theirs);
+        let outcome = case.check_linked(&name, &gradient, link.theirs);
+        assert!(outcome.capped_states > 0, "{name}: no state was capped");
     }
 }
 
@@ -301,4 +302,52 @@ fn thresholds() {
             },
         );
     }
+}
+
+/// A scan of a matrix behind a link, over one token of 0.
+fn run(link: Link, read: Read) {
+    let parts = Parts::mlp(1);
+    let (program, _) = memory(parts, Activation::Gelu);
+    let scan = Scan {
+        program,
+        bias: Bias::Affine { slope: 1.0 },
+        chunk: 1,
+        keep_every: 1,
+        link,
+        anchored: false,
+        momentum: false,
+        form: Form::ChunkStart {
+            read,
+            caps: Caps::default(),
+        },
+    };
+    let inputs = Inputs {
+        q: &[0.0; 24],
+        k: &[0.0; 24],
+        v: &[0.0; 20],
+        log_decay: &[0.0],
+        step: &[0.0],
+        weights: vec![&[0.0; 480]],
+        ..Inputs::default()
+    };
+    scan.forward(&inputs, false);
+}
+
+#[test]
+#[should_panic(expected = "reads are exact behind the identity link alone")]
+fn an_exact_read_behind_another_link_is_refused() {
+    let ops = [Op::Argument, Op::Softmax(0)];
+    run(Link::General(formula(&ops)), Read::Exact);
+}
+
+#[test]
+#[should_panic(expected = "reads are frozen behind a scale alone")]
+fn a_frozen_read_without_a_scale_is_refused() {
+    run(Link::Identity, Read::Frozen);
+}
+
+#[test]
+#[should_panic(expected = "a scale is one number, any other link a map")]
+fn a_map_is_no_scale() {
+    run(Link::Scale(formula(&[Op::Argument])), Read::Frozen);
 }

@@ -274,7 +274,11 @@ fn threads_and_stretches_do_not_change_a_bit() {
     };
     let settings = |keep_every| Settings {
         keep_every,
-        caps: load(0.5),
+        caps: Caps {
+            load: Some(0.5),
+            gradient: Some(2.0),
+            state: Some(3.0),
+        },
         ..Settings::default()
     };
     let one = bits(&settings(1), 1);
