@@ -93,9 +93,10 @@ impl dyn AttentionalBias + '_ {
     ) -> impl FnMut(Symbol) -> Tensor<4> {
         let d = v.dims()[3];
         let under = |key: usize| y.clone().slice(s![.., .., .., key * d..(key + 1) * d]);
-        let (mut erased, mut recalled) = match self.has_erase_key() {
-            true => (Some(under(0)), Some(under(1))),
-            false => (None, Some(y)),
+        let (mut erased, mut recalled) = if self.has_erase_key() {
+            (Some(under(0)), Some(under(1)))
+        } else {
+            (None, Some(y))
         };
         let mut v = Some(v);
         move |symbol| {

@@ -258,7 +258,10 @@ impl Function {
 
 /// A function on tensors, for what the other operations lack.
 #[derive(Clone)]
-pub struct ByHand(pub(crate) Arc<dyn Fn(&[Tensor<4>]) -> Tensor<4> + Send + Sync>);
+pub struct ByHand(Arc<TensorFunction>);
+
+/// From operands to a value.
+type TensorFunction = dyn Fn(&[Tensor<4>]) -> Tensor<4> + Send + Sync;
 
 impl fmt::Debug for ByHand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

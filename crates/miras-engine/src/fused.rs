@@ -265,10 +265,9 @@ fn over_of(extent: Extent) -> Option<Over> {
 fn unary_of(function: Function) -> Option<Unary> {
     Some(match function {
         Function::Scale(s) => Unary::Scale(s as f32),
-        // The kernels' power is of numbers above 0.
-        Function::Power(2.0) => Unary::Square,
         Function::Shift(s) => Unary::Shift(s as f32),
-        Function::Square => Unary::Square,
+        // The kernels' power is of numbers above 0.
+        Function::Square | Function::Power(2.0) => Unary::Square,
         Function::Power(p) => Unary::Power(p as f32),
         Function::Sqrt => Unary::Sqrt,
         Function::Recip => Unary::Recip,

@@ -13,11 +13,10 @@ pub(crate) fn show(args: &ShowArgs, registry: &Registry, out: &mut Out) -> anyho
     } else {
         origins
     };
-    let mut text = annotated(&config.to_table(), &origins);
-    if let Some(by) =
-        (config.chunk_loop(&config.train.device, config.data.seq_len())).filter(|_| !args.plain)
-    {
-        text.push_str(&format!("\n# chunks are computed by {by}\n"));
+    out.text(&annotated(&config.to_table(), &origins))?;
+    let by = config.chunk_loop(&config.train.device, config.data.seq_len());
+    match by.filter(|_| !args.plain) {
+        Some(by) => out.text(&format!("\n# chunks are computed by {by}")),
+        None => Ok(()),
     }
-    out.text(&text)
 }

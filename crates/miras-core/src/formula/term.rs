@@ -2,7 +2,6 @@
 
 use std::{
     ops::{Add, Div, Mul, Neg, Sub},
-    ptr,
     sync::Arc,
 };
 
@@ -22,6 +21,7 @@ use super::{ByHand, Extent, Formula, Function, Operation, Pair, Symbol};
 /// assert_eq!(gradient.extent(), Extent::Each);
 /// ```
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct Term(Arc<Node>);
 
 #[derive(Debug)]
@@ -278,7 +278,7 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn place(&mut self, term: &'a Term) -> usize {
-        let same = |(placed, _): &&(&Term, usize)| ptr::eq(&*placed.0, &*term.0);
+        let same = |(placed, _): &&(&Term, usize)| Arc::ptr_eq(&placed.0, &term.0);
         if let Some((_, at)) = self.placed.iter().find(same) {
             return *at;
         }
