@@ -40,10 +40,11 @@ fn each(f: impl Fn(f64) -> f64) -> Vec<f64> {
     Y.iter().map(|y| f(*y)).collect()
 }
 
+type Case = (Term, fn(f64) -> f64);
+
 #[test]
 fn functions_are_those_of_their_names() {
     let y = &Term::recalled();
-    type Case = (Term, fn(f64) -> f64);
     let cases: [Case; 15] = [
         (y * 3.0, |y| y * 3.0),
         (y + -0.5, |y| y - 0.5),
