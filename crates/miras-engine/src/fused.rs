@@ -1,18 +1,19 @@
 //! The chunk loop as one operation of `miras-kernels`: which rules it is written for, and what goes
 //! in and comes out.
 
-mod operation;
-
-use std::sync::Arc;
+mod scan;
 
 use burn::tensor::{DType, Device, Tensor};
 use miras_core::{
-    Activation, AlgorithmKind, AttentionalBias, Extent, Function, MOMENTUM, MapState, Node,
-    Operation, Order, Pair, Program, Recurrence, STEP, Symbol, Value,
+    Activation, AlgorithmKind, AttentionalBias, Extent, Function, MOMENTUM, Node, Operation, Order,
+    Pair, Program, Recurrence, STEP, Symbol, Value,
 };
 use miras_kernels::{Bias, Binary, Op, Scan, Unary};
 
-use crate::{Form, Initial, Read, Rule, State, Tokens, split::split};
+use crate::{
+    Form, Initial, Read, Rule, State, Tokens,
+    flat::{flat, of_maps, parts, to_maps},
+};
 
 /// A state is kept for the backward pass every so many chunks; those between are computed again.
 pub(crate) const KEEP_EVERY: usize = 4;
@@ -48,63 +49,44 @@ pub(crate) fn forward(
         return None;
     }
     let scan = scan_of(rule, &initial.program)?;
-    let scan = Arc::new(Scan {
+    let scan = Scan {
         chunk: scan.chunk.min(t),
         ..scan
-    });
+    };
     let of_sequence = |x: Tensor<4>| x.expand([1, g, t, 1]);
-    let mut gates = vec![
+    let mut sequence = vec![
+        tokens.q.clone(),
+        tokens.k.clone(),
+        tokens.v.clone(),
         of_sequence(rule.retention.log_decay(&tokens.gates, &tokens.q)),
         of_sequence(tokens.gates.get(STEP)),
     ];
     if scan.momentum {
-        gates.push(of_sequence(tokens.gates.get(MOMENTUM)));
+        sequence.push(of_sequence(tokens.gates.get(MOMENTUM)));
     }
     let of_bias = rule.bias.gates().into_iter().take(scan.bias.gates());
-    gates.extend(of_bias.map(|gate| of_sequence(tokens.gates.get(gate.name))));
-    let maps = &state.maps;
+    sequence.extend(of_bias.map(|gate| of_sequence(tokens.gates.get(gate.name))));
     let anchors = if scan.anchored {
         rule.anchors(initial)?
     } else {
         Vec::new()
     };
-    let memory = (maps.iter().map(|map| map.weights.clone()))
-        .chain(maps.iter().flat_map(|map| map.slots.clone()))
+    let memory = of_maps(&state.maps)
         .chain(anchors)
         .chain(initial.gains.iter().cloned())
         .map(|x| {
             let [_, _, rows, d] = x.dims();
             x.expand([1, g, rows, d])
         });
-    let out = operation::scan(
-        &scan,
-        [tokens.q.clone(), tokens.k.clone(), tokens.v.clone()],
-        flat(gates),
-        flat(memory),
-    );
-
-    let shapes: Vec<[usize; 4]> = maps.iter().map(|map| map.weights.dims()).collect();
-    let sizes = shapes.iter().map(|shape| shape.iter().product::<usize>());
-    let states = if scan.momentum { 2 } else { 1 };
-    let mut lengths = vec![g * t * d_v];
-    for _ in 0..states {
-        lengths.extend(sizes.clone());
-    }
-    let len = lengths.iter().sum();
-    let mut parts = split(out.reshape([1, 1, 1, len]), 3, &lengths).into_iter();
-    let mut next = |shape: [usize; 4]| parts.next().expect("a part for each length").reshape(shape);
-    let y = next([1, g, t, d_v]);
-    let weights: Vec<_> = shapes.iter().map(|shape| next(*shape)).collect();
-    let maps = (weights.into_iter().zip(&shapes))
-        .map(|(weights, shape)| MapState {
-            weights,
-            slots: if scan.momentum {
-                vec![next(*shape)]
-            } else {
-                Vec::new()
-            },
-        })
+    let slots = usize::from(scan.momentum);
+    let out = scan::scan(scan, [flat(sequence), flat(memory)]);
+    let shapes = [[1, g, t, d_v]].into_iter();
+    let shapes: Vec<_> = shapes
+        .chain(of_maps(&state.maps).map(|x| x.dims()))
         .collect();
+    let mut out = parts(out, &shapes);
+    let y = out.next().expect("outputs come first");
+    let maps = to_maps(&mut out, state.maps.len(), slots);
     Some((y, State { maps, open: None }))
 }
 
@@ -113,15 +95,6 @@ fn is_here(x: &Tensor<4>) -> bool {
     let device = x.device();
     let cpu = Device::flex();
     x.dtype() == DType::F32 && (device == cpu || device == cpu.autodiff())
-}
-
-/// The numbers of tensors behind each other.
-fn flat(tensors: impl IntoIterator<Item = Tensor<4>>) -> Tensor<1> {
-    let flat = tensors.into_iter().map(|x| {
-        let numbers = x.shape().num_elements();
-        x.reshape([numbers])
-    });
-    Tensor::cat(flat.collect(), 0)
 }
 
 /// The operation for a rule, if there is one.

@@ -11,13 +11,17 @@
 
 mod chunk_start;
 pub mod cost;
+mod custom;
 pub mod dual;
+mod flat;
 mod fused;
 mod initial;
 mod maps;
 mod named;
+mod pass;
 mod probe;
 mod read;
+mod recomputed;
 pub mod recurrence;
 mod rule;
 mod solve;

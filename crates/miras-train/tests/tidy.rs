@@ -199,10 +199,7 @@ fn what_belongs_in_one_place_is_nowhere_else() {
         // Backends are named by the custom operations.
         (
             ": Backend",
-            &[
-                "miras-engine/src/split.rs",
-                "miras-engine/src/fused/operation.rs",
-            ][..],
+            &["miras-engine/src/split.rs", "miras-engine/src/custom.rs"][..],
         ),
         ("process::exit", &["miras-train/src"]),
         ("println!", &["miras-train/src"]),

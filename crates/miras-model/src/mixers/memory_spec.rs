@@ -199,6 +199,11 @@ impl Spec for MemorySpec {
         tokens * (self.widths().kept(&self.keys) + gates + erase) + self.keys.heads * memory
     }
 
+    fn again(&self, tokens: usize, kernels: bool) -> usize {
+        let one = cost::again(&self.choice.rule, &self.program(), tokens, kernels);
+        self.keys.heads * one
+    }
+
     fn is_fused(&self) -> bool {
         miras_engine::is_fused(&self.choice.rule, &self.program())
     }
