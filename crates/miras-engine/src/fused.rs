@@ -6,15 +6,14 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use miras_core::{
     Activation, AlgorithmKind, AttentionalBias, Bound, Extent, Formula, Function, Link, MOMENTUM,
-    MapState, Node, Operation, Order, Pair, Program, Recurrence, STEP, StepRule, Symbol, Term,
-    Value,
+    Node, Operation, Order, Pair, Program, Recurrence, STEP, StepRule, Symbol, Term, Value,
 };
 use miras_kernels::{Bias, Binary, Caps, MapFormula, Op, Over, Scan, Unary};
 
 use crate::{
     Form, Initial, Read, Rule, State, Tokens,
+    flat::{flat, of_maps, parts, to_maps},
     kernel::{has_kernels, run},
-    split::split,
 };
 
 /// A state is kept for the backward pass every so many chunks; those between are computed again.
@@ -57,33 +56,30 @@ pub(crate) fn forward(
         ..scan
     };
     let of_sequence = |x: Tensor<4>| x.expand([1, g, t, 1]);
-    let mut gates = vec![
+    let mut sequence = vec![
+        tokens.q.clone(),
+        tokens.k.clone(),
+        tokens.v.clone(),
         of_sequence(rule.retention.log_decay(&tokens.gates, &tokens.q)),
         of_sequence(tokens.gates.get(STEP)),
     ];
     if scan.momentum {
-        gates.push(of_sequence(tokens.gates.get(MOMENTUM)));
+        sequence.push(of_sequence(tokens.gates.get(MOMENTUM)));
     }
     let of_bias = rule.bias.gates().into_iter().take(scan.bias.gates());
-    gates.extend(of_bias.map(|gate| of_sequence(tokens.gates.get(gate.name))));
-    let maps = &state.maps;
+    sequence.extend(of_bias.map(|gate| of_sequence(tokens.gates.get(gate.name))));
     let anchors = if scan.anchored {
         rule.anchors(initial)?
     } else {
         Vec::new()
     };
-    let memory = (maps.iter().map(|map| map.weights.clone()))
-        .chain(maps.iter().flat_map(|map| map.slots.clone()))
+    let memory = of_maps(&state.maps)
         .chain(anchors)
         .chain(initial.gains.iter().cloned());
-    let shapes: Vec<[usize; 4]> = maps.iter().map(|map| map.weights.dims()).collect();
-    let sizes = shapes.iter().map(|shape| shape.iter().product::<usize>());
-    let (momentum, states) = (scan.momentum, 1 + usize::from(scan.momentum));
-    let mut lengths = vec![g * t * d_v];
-    for _ in 0..states {
-        lengths.extend(sizes.clone());
-    }
-    let len = lengths.iter().sum();
+    let slots = usize::from(scan.momentum);
+    let shapes: Vec<_> = ([[1, g, t, d_v]].into_iter())
+        .chain(of_maps(&state.maps).map(|x| x.dims()))
+        .collect();
     let operands = [
         tokens.q.clone().into(),
         tokens.k.clone().into(),
@@ -91,31 +87,15 @@ pub(crate) fn forward(
         flat(gates).into(),
         flat(memory).into(),
     ];
-    let out = run(scan, operands, [1, 1, 1, len]);
-    let mut parts = split(out, 3, &lengths).into_iter();
-    let mut next = |shape: [usize; 4]| parts.next().expect("a part for each length").reshape(shape);
-    let y = next([1, g, t, d_v]);
-    let weights: Vec<_> = shapes.iter().map(|shape| next(*shape)).collect();
-    let maps = (weights.into_iter().zip(&shapes))
-        .map(|(weights, shape)| MapState {
-            weights,
-            slots: if momentum {
-                vec![next(*shape)]
-            } else {
-                Vec::new()
-            },
-        })
-        .collect();
+    let len = shapes
+        .iter()
+        .map(|shape| shape.iter().product::<usize>())
+        .sum();
+    let out = run(scan, operands, [len]);
+    let mut out = parts(out, &shapes);
+    let y = out.next().expect("outputs come first");
+    let maps = to_maps(&mut out, state.maps.len(), slots);
     Some((y, State { maps, open: None }))
-}
-
-/// The numbers of tensors behind each other.
-fn flat(tensors: impl IntoIterator<Item = Tensor<4>>) -> Tensor<1> {
-    let flat = tensors.into_iter().map(|x| {
-        let numbers = x.shape().num_elements();
-        x.reshape([numbers])
-    });
-    Tensor::cat(flat.collect(), 0)
 }
 
 /// The operation for a rule, if there is one.

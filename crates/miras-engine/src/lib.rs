@@ -11,14 +11,18 @@
 
 mod chunk_start;
 pub mod cost;
+mod custom;
 pub mod dual;
+mod flat;
 mod fused;
 mod initial;
 pub mod kernel;
 mod maps;
 mod named;
+mod pass;
 mod probe;
 mod read;
+mod recomputed;
 pub mod recurrence;
 mod rule;
 mod solve;

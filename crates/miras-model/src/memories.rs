@@ -81,8 +81,9 @@ impl<'a> Memories<'a> {
         let mut outputs = Vec::new();
         let mut probe = None;
         for (at, piece) in self.pieces(tokens).into_iter().enumerate() {
-            let state = self.start_of(at);
-            let out = dual::forward(self.rule, &self.initial, state, &piece, self.pass.probe);
+            let (state, of) = (self.start_of(at), tokens.len());
+            let probed = self.pass.probe;
+            let out = dual::forward_part(self.rule, &self.initial, state, &piece, probed, of);
             outputs.push(out.y);
             self.state = out.state;
             probe = out.probe;

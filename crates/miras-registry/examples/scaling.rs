@@ -24,7 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const G: usize = 8;
 const D: usize = 64;
 
-const RULES: [(&str, &str); 4] = [
+const RULES: [(&str, &str); 5] = [
     (
         "gated-deltanet (exact)",
         "[memory]\nkind='matrix'\n[retention]\norder='before'\n[algorithm]\nkind='gd'",
@@ -40,6 +40,10 @@ const RULES: [(&str, &str); 4] = [
     (
         "titans mlp 2, expansion 4",
         "[memory]\nexpansion=4\n[retention]\nanchored=true",
+    ),
+    (
+        "moneta mlp 2, expansion 4",
+        "[memory]\nexpansion=4\n[bias]\nkind='lp'\n[retention]\nkind='lq'\nq=4\nanchored=true\n[algorithm]\nkind='gd'\ngrad_cap=3",
     ),
 ];
 

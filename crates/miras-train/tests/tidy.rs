@@ -197,7 +197,10 @@ fn sources_with(text: &str, belongs: &[&str]) -> Vec<String> {
 fn what_belongs_in_one_place_is_nowhere_else() {
     for (text, belongs) in [
         // Backends are named by the custom operations: those of any backend, and those of the CPU.
-        (": Backend", &["miras-engine/src/split.rs"][..]),
+        (
+            ": Backend",
+            &["miras-engine/src/split.rs", "miras-engine/src/custom.rs"][..],
+        ),
         (
             "Flex>",
             &["miras-engine/src/split.rs", "miras-engine/src/kernel.rs"],

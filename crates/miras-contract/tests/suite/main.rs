@@ -10,5 +10,6 @@ mod engine;
 mod fused;
 mod goldens;
 mod halves;
+mod recomputed;
 mod support;
 mod widths;

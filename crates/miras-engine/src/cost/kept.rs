@@ -10,7 +10,12 @@ use std::collections::BTreeSet;
 use miras_core::{Activation, MapSpec, Node, Order, Program, RuleCost, Side, Symbol};
 
 use super::chunk::Chunk;
-use crate::{Form, Read, Rule, fused, maps::is_written, substituted::BLOCK};
+use crate::{
+    Form, Read, Rule, fused,
+    maps::is_written,
+    recomputed::{RUN, is_recomputed},
+    substituted::BLOCK,
+};
 
 /// Of each weight of a token that is written out: the products of its rows, and the weight itself.
 const WRITTEN: usize = 2;
@@ -19,16 +24,49 @@ const WRITTEN: usize = 2;
 /// memory at its widths, and `kernels` says whether [kernels](fused::is_fused) run where they are
 /// there. Keys, values and queries before their chunks are left to the layer.
 pub fn kept(rule: &Rule, program: &Program, tokens: usize, kernels: bool) -> usize {
-    let whole = fused::whole(rule, tokens);
-    if kernels && fused::is_fused(rule, program, tokens) {
-        let rest = tokens - whole;
-        let open = if rest > 0 {
-            kept(rule, program, rest, false)
-        } else {
-            0
-        };
-        return kept_by_kernels(rule, program, whole) + open;
+    let graph = |tokens| kept_by_graph(rule, program, tokens);
+    match Walk::of(rule, program, tokens, kernels) {
+        Walk::Kernels => {
+            let whole = fused::whole(rule, tokens);
+            kept_by_operation(rule, program, whole, fused::KEEP_EVERY) + graph(tokens - whole)
+        }
+        Walk::Runs => {
+            let rest = tokens % rule.settings.chunk;
+            kept_by_operation(rule, program, tokens - rest, RUN) + graph(rest)
+        }
+        Walk::Graph => graph(tokens),
     }
+}
+
+/// Numbers that a backward pass computes again, and keeps until the next run of chunks.
+pub fn again(rule: &Rule, program: &Program, tokens: usize, kernels: bool) -> usize {
+    match Walk::of(rule, program, tokens, kernels) {
+        Walk::Runs => kept_by_graph(rule, program, RUN * rule.settings.chunk),
+        Walk::Kernels | Walk::Graph => 0,
+    }
+}
+
+/// How whole chunks of a sequence are computed.
+enum Walk {
+    Kernels,
+    Runs,
+    Graph,
+}
+
+impl Walk {
+    fn of(rule: &Rule, program: &Program, tokens: usize, kernels: bool) -> Self {
+        if kernels && fused::is_fused(rule, program, tokens) {
+            Self::Kernels
+        } else if is_recomputed(rule, tokens) {
+            Self::Runs
+        } else {
+            Self::Graph
+        }
+    }
+}
+
+/// What the graph of all chunks keeps.
+fn kept_by_graph(rule: &Rule, program: &Program, tokens: usize) -> usize {
     (Chunk::of_sequence(rule, program, tokens).iter())
         .map(|(chunk, times)| chunk.kept() * times)
         .sum()
@@ -40,17 +78,17 @@ fn kept_by_norm(with_gradient: bool) -> usize {
     if with_gradient { 4 } else { 2 }
 }
 
-/// What the fused chunk loop keeps beside keys, values and queries: gates, all that the memory
-/// starts with, and the states that its backward pass starts from.
-fn kept_by_kernels(rule: &Rule, program: &Program, tokens: usize) -> usize {
+/// What an operation over whole chunks keeps: queries, keys, values and gates, all that the memory
+/// starts with, and the states that its backward pass starts from, one for `every` so many chunks.
+fn kept_by_operation(rule: &Rule, program: &Program, tokens: usize, every: usize) -> usize {
+    let (d_k, d_v) = (program.d_k(), program.d_v());
     let weights: usize = program.maps().iter().map(MapSpec::weights).sum();
     let gains: usize = program.gains().iter().map(|gain| gain.d).sum();
+    let gates: usize = (rule.gates().iter()).map(|gate| gate.width(d_k, d_v)).sum();
+    let token = (1 + rule.keys()) * d_k + d_v + gates;
     let state = (1 + rule.algorithm.slots()) * weights;
-    let anchors = usize::from(rule.retention.is_anchored()) * weights;
-    let decay = 1;
-    let gates = decay + rule.algorithm.gates().len() + rule.bias.gates().len();
-    let states = tokens.div_ceil(rule.settings.chunk * fused::KEEP_EVERY);
-    tokens * gates + state + anchors + gains + states * state
+    let states = tokens.div_ceil(rule.settings.chunk * every);
+    tokens * token + weights + gains + states * state
 }
 
 impl Chunk<'_> {

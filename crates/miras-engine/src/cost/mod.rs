@@ -6,6 +6,7 @@
 //! - [`flops()`] counts the matrix products of [`crate::dual`], one by one.
 //! - [`state()`] counts the numbers of a [`crate::State`].
 //! - [`kept()`] counts what the forward pass leaves for the backward pass: a model of it.
+//! - [`again()`] counts what the backward pass computes a second time, and keeps for a while.
 
 mod chunk;
 mod flops;
@@ -14,6 +15,6 @@ mod products;
 mod state;
 
 pub use flops::flops;
-pub use kept::kept;
+pub use kept::{again, kept};
 pub use products::{Flops, Needs};
 pub use state::{StateSize, state};

@@ -5,8 +5,9 @@
 use super::of_norm;
 use crate::ModelSpec;
 
-/// Numbers kept by a forward pass over one sequence of `tokens` tokens, loss included; `kernels` says
-/// whether it runs on burn's own CPU backend, where layers and the inner loop have kernels.
+/// Numbers kept by a forward pass over one sequence of `tokens` tokens, loss included, with those that
+/// one layer at a time computes again; `kernels` says whether it runs on burn's own CPU backend, where
+/// layers and the inner loop have kernels.
 pub fn kept(spec: &ModelSpec, vocab: usize, tokens: usize, kernels: bool) -> usize {
     let dim = spec.config.dim;
     let norm = of_norm(kernels) * dim;
@@ -16,7 +17,9 @@ pub fn kept(spec: &ModelSpec, vocab: usize, tokens: usize, kernels: bool) -> usi
     let feed_forward = norm + products * spec.config.ffn_dim.unwrap_or(0);
     // The head's logits are kept as the loss shifts them.
     let head = tokens * (norm + vocab);
-    spec.mixers().fold(head, |all, (count, mixer)| {
+    let again = (spec.mixers()).map(|(_, mixer)| mixer.again(tokens, kernels));
+    let once = head + again.max().unwrap_or(0);
+    spec.mixers().fold(once, |all, (count, mixer)| {
         let layer = tokens * (norm + feed_forward) + mixer.kept(tokens, kernels);
         all + count * layer
     })

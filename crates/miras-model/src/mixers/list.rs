@@ -63,6 +63,12 @@ pub(crate) trait Spec {
     /// [`miras_engine::cost::kept`].
     fn kept(&self, tokens: usize, kernels: bool) -> usize;
 
+    /// Numbers that its backward pass computes again, by the rule of
+    /// [`miras_engine::cost::again`].
+    fn again(&self, _tokens: usize, _kernels: bool) -> usize {
+        0
+    }
+
     /// Whether its memories run as one operation over the whole chunks of `tokens` tokens where there
     /// are kernels.
     fn is_fused(&self, _tokens: usize) -> bool {

@@ -200,6 +200,11 @@ impl Spec for MemorySpec {
             + self.keys.heads * memory
     }
 
+    fn again(&self, tokens: usize, kernels: bool) -> usize {
+        let one = cost::again(&self.choice.rule, &self.program(), tokens, kernels);
+        self.keys.heads * one
+    }
+
     fn is_fused(&self, tokens: usize) -> bool {
         miras_engine::is_fused(&self.choice.rule, &self.program(), tokens)
     }

@@ -77,6 +77,10 @@ impl MixerSpec {
         self.spec().kept(tokens, kernels)
     }
 
+    pub(crate) fn again(&self, tokens: usize, kernels: bool) -> usize {
+        self.spec().again(tokens, kernels)
+    }
+
     /// About how many parameters it has, if that may be more than can be counted.
     pub(crate) fn size(&self) -> f64 {
         self.spec().size()

@@ -54,11 +54,15 @@ fn activations_grow_with_the_batch_and_a_memorys_with_the_length() {
         ];
         activations(text, &sets.each_ref().map(|set| &set[..]))
     };
-    let grows = |text: &str, device: &str| at(text, device, 128).cmp(&(4 * at(text, device, 32)));
-    assert_eq!(grows(MEMORY, "cuda"), Ordering::Equal);
-    assert_eq!(grows(ATTENTION, "cuda"), Ordering::Greater);
-    // Kernels keep no scores and, beside what a memory starts with, states every few chunks.
-    assert_eq!(grows(ATTENTION, "cpu"), Ordering::Equal);
+    // Attention: all scores are kept, and by kernels none.
+    let grows = |device: &str| at(ATTENTION, device, 128).cmp(&(4 * at(ATTENTION, device, 32)));
+    assert_eq!(grows("cuda"), Ordering::Greater);
+    assert_eq!(grows("cpu"), Ordering::Equal);
+    // Chunks of 8: runs of 32 tokens, of which one at a time has a graph.
+    let of_run = at(MEMORY, "cuda", 96) - at(MEMORY, "cuda", 64);
+    assert_eq!(at(MEMORY, "cuda", 192) - at(MEMORY, "cuda", 96), 3 * of_run);
+    assert!(of_run < at(MEMORY, "cuda", 32));
+    // Kernels keep states every few chunks beside what a memory starts with.
     let longer = |from: usize| at(MEMORY, "cpu", 2 * from) - at(MEMORY, "cpu", from);
     assert_eq!(longer(64), 2 * longer(32));
 }

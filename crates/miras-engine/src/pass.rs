@@ -1,0 +1,125 @@
+//! A span of tokens, written and read.
+
+use burn::tensor::{Tensor, s};
+use miras_core::{Factor, Gates, LogDecay, MapState, Rows, STEP, Weights};
+
+use crate::{
+    Initial, Probe, Read, Rule, State, Tokens,
+    maps::TokenMaps,
+    span::before,
+    write::{WriteHalf, chunks},
+};
+
+/// Whole chunks, or a part of one, which may continue an open one.
+pub(crate) fn pass(
+    rule: &Rule,
+    initial: &Initial,
+    state: State,
+    tokens: &Tokens,
+    probe: Option<&mut Probe>,
+) -> (Tensor<4>, State) {
+    let in_chunks = |x| chunks(rule, x);
+    let [q, k, v] = [&tokens.q, &tokens.k, &tokens.v].map(|x| in_chunks(x.clone()));
+    let gates = tokens.gates.map(in_chunks);
+    let probed = probe.is_some().then(|| (k.clone(), v.clone()));
+    let half = WriteHalf::new(rule, initial, state, k, v, gates, probe.is_some());
+
+    let read = ReadHalf {
+        rule,
+        initial,
+        starts: &half.walk.stack_starts(),
+        writes: &half.walk.stack_writes(),
+        first_new: half.first_new,
+    };
+    let y = read.outputs(q, &half.rows);
+    if let (Some(probe), Some((k, v))) = (probe, probed) {
+        let WriteHalf {
+            rows, decay, gates, ..
+        } = &half;
+        let loss = read.loss(k, v, rows, decay, gates);
+        probe.record(
+            &half.walk,
+            &half.end,
+            loss,
+            &decay.log,
+            &gates.get(STEP),
+            half.first_new,
+        );
+    }
+    (from_chunks(y), half.into_state())
+}
+
+/// All queries of all chunks at once.
+struct ReadHalf<'a> {
+    rule: &'a Rule,
+    initial: &'a Initial,
+    starts: &'a [MapState],
+    writes: &'a [Factor],
+    /// The first token of the chunk that this call brought.
+    first_new: usize,
+}
+
+impl ReadHalf<'_> {
+    fn outputs(&self, q: Tensor<4>, rows: &Rows) -> Tensor<4> {
+        let rows = rows.from_token(self.first_new);
+        self.through(self.rule.settings.read(), &rows, q)
+    }
+
+    /// The inner loss of each token before its own write.
+    fn loss(
+        &self,
+        k: Tensor<4>,
+        v: Tensor<4>,
+        rows: &Rows,
+        decay: &LogDecay,
+        gates: &Gates,
+    ) -> Option<Tensor<4>> {
+        let before = before(self.rule, decay, rows);
+        // Weights behind a linear link cost nothing to know better.
+        let read = if self.rule.has_identity_link() && !self.rule.acts_at_chunk_end() {
+            Read::Exact
+        } else {
+            self.rule.settings.read()
+        };
+        let k = self.rule.key_rows(k);
+        let y = self.through(read, &before.from_token(self.first_new), k);
+        let gates = gates.map(|gate| gate.slice(s![.., .., self.first_new.., ..]));
+        self.rule.loss(y, v, &gates)
+    }
+
+    /// The memory with each row through the weights that `rows` describes for it, as far as
+    /// the read rule looks at them.
+    fn through(&self, read: Read, rows: &Rows, x: Tensor<4>) -> Tensor<4> {
+        let Self {
+            rule,
+            initial,
+            starts,
+            writes,
+            ..
+        } = self;
+        let program = &*initial.program;
+        match read {
+            Read::Exact => {
+                let maps = TokenMaps::exact(rule, initial, starts, writes, rows);
+                rule.memory.forward(program, &maps, x)
+            }
+            Read::Frozen => {
+                let maps = TokenMaps::frozen(rule, initial, starts, writes, rows);
+                rule.memory.forward(program, &maps, x)
+            }
+            Read::Stale => {
+                let weights = Weights {
+                    maps: &rule.weights(starts, initial),
+                    gains: &initial.gains,
+                };
+                rule.memory.forward(program, &weights, x)
+            }
+        }
+    }
+}
+
+/// `[n, g, c, d] → [1, g, n·c, d]`.
+fn from_chunks(x: Tensor<4>) -> Tensor<4> {
+    let [n, g, c, d] = x.dims();
+    x.swap_dims(0, 1).reshape([1, g, n * c, d])
+}
