@@ -56,18 +56,15 @@ pub(crate) fn forward(
         ..scan
     };
     let of_sequence = |x: Tensor<4>| x.expand([1, g, t, 1]);
-    let mut sequence = vec![
-        tokens.q.clone(),
-        tokens.k.clone(),
-        tokens.v.clone(),
+    let mut gates = vec![
         of_sequence(rule.retention.log_decay(&tokens.gates, &tokens.q)),
         of_sequence(tokens.gates.get(STEP)),
     ];
     if scan.momentum {
-        sequence.push(of_sequence(tokens.gates.get(MOMENTUM)));
+        gates.push(of_sequence(tokens.gates.get(MOMENTUM)));
     }
     let of_bias = rule.bias.gates().into_iter().take(scan.bias.gates());
-    sequence.extend(of_bias.map(|gate| of_sequence(tokens.gates.get(gate.name))));
+    gates.extend(of_bias.map(|gate| of_sequence(tokens.gates.get(gate.name))));
     let anchors = if scan.anchored {
         rule.anchors(initial)?
     } else {
@@ -87,10 +84,8 @@ pub(crate) fn forward(
         flat(gates).into(),
         flat(memory).into(),
     ];
-    let len = shapes
-        .iter()
-        .map(|shape| shape.iter().product::<usize>())
-        .sum();
+    let sizes = shapes.iter().map(|shape| shape.iter().product::<usize>());
+    let len = sizes.sum();
     let out = run(scan, operands, [len]);
     let mut out = parts(out, &shapes);
     let y = out.next().expect("outputs come first");
