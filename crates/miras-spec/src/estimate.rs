@@ -12,7 +12,7 @@ const BYTES: f64 = 4.0;
 const MOMENTS: f64 = 2.0;
 /// What a process takes besides the counted tensors, in bytes: code, threads, and blocks that the
 /// allocator keeps. Measured on the CPU, as is the share below.
-const OVERHEAD: f64 = 50.0 * 1024.0 * 1024.0;
+const OVERHEAD: f64 = 62.0 * 1024.0 * 1024.0;
 /// What a backward pass takes besides the activations, as a share of them: its intermediate
 /// values, and what the allocator holds unused.
 const WORKSPACE: f64 = 0.15;
