@@ -61,7 +61,7 @@ impl dyn AttentionalBias + '_ {
             .collect();
         let formula = Formula::of(&gradients);
         let of_tokens = formula.extents().iter().all(|extent| *extent > Extent::All);
-        assert!(of_tokens, "the gradient of a token is none of other tokens");
+        assert!(of_tokens, "a gradient is a function of its own token");
         formula
     }
 

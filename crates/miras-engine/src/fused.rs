@@ -169,7 +169,7 @@ fn read_of(read: Read, link: &miras_kernels::Link) -> Option<miras_kernels::Read
 }
 
 /// Rules that say what they bound, none of them twice. Each makes a step, or a state, smaller by a
-/// factor that no other rule changes, so that their order is none of the result.
+/// factor that no other rule changes, so that the result does not depend on their order.
 fn caps_of(rules: &[Arc<dyn StepRule>]) -> Option<Caps> {
     let mut caps = Caps::default();
     for rule in rules {

@@ -99,7 +99,7 @@ fn norms() {
 
 #[test]
 fn attention() {
-    // Less than a block, a whole one, several with a rest; heads with keys of their own and shared
+    // Less than a block, exactly one, several with a rest; heads with keys of their own and shared
     // ones; widths that fill no vector.
     for (t, heads, groups, d) in [
         (1, 2, 2, 4),

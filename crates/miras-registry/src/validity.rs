@@ -178,7 +178,7 @@ fn check_channels(rule: &Rule) -> Result<(), Refusal> {
     if !rule.memory.is_linear() {
         return refuse(
             key,
-            "channels are those of a matrix from keys to values, and this memory is none",
+            "channels are those of a matrix from keys to values, and this memory is not a matrix",
             "leave channels out, or use memory.kind = \"matrix\"",
         );
     }
