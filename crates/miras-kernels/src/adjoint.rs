@@ -395,7 +395,7 @@ impl Adjoint {
     fn solved<S: Simd>(&mut self, simd: S, chunk: &Chunk<'_>, state: &State, slope: f32) {
         let scan = chunk.scan;
         let (Some(solved), Some(of)) = (&chunk.solved, &mut self.solved) else {
-            panic!("the form is exact");
+            panic!("only the exact form solves for gradients");
         };
         of.clear();
         let [of_k, of_recalled] = self

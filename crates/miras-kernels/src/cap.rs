@@ -108,7 +108,7 @@ impl Steps {
         if !self.is_capped() {
             return;
         }
-        let cap = self.cap.expect("there is none without a cap");
+        let cap = self.cap.expect("steps are capped, so there is a cap");
         bent.of_load.clear();
         bent.of_share.clear();
         for t in 0..tokens {

@@ -21,7 +21,7 @@ pub(crate) struct Start<'a> {
     share: &'a [f32],
 }
 
-/// Gradients at what it is made of; those of slots and anchors are not looked at where there are none.
+/// Gradients at what it is made of; without slots or anchors their fields are unused.
 pub(crate) struct StartGradients<'a> {
     pub(crate) carry: &'a mut [f32],
     pub(crate) share: &'a mut [f32],
