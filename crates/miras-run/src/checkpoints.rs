@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::error::{Damaged, Fault, Result, RunError};
 use crate::files::{is_taken, sync_folder};
@@ -261,12 +261,19 @@ impl Checkpoints {
     ) -> Result<T, E> {
         for _ in 0..MAX_READS {
             let checkpoint = find(self)?;
+            let before = identity(&checkpoint.path);
             let error = match read(&checkpoint) {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
             match look(&checkpoint.path, checkpoint.step, manifest::read) {
-                Look::Whole(manifest) if manifest == checkpoint.manifest => return Err(error),
+                // A step that was saved again has the same manifest in another folder.
+                Look::Whole(manifest)
+                    if manifest == checkpoint.manifest
+                        && identity(&checkpoint.path) == before =>
+                {
+                    return Err(error);
+                }
                 Look::Damaged(_) => return Err(error),
                 Look::Whole(_) | Look::Gone => thread::sleep(PAUSE),
             }
@@ -386,15 +393,13 @@ fn look<T>(
     step: u64,
     how: impl Fn(&Path, u64) -> std::result::Result<T, Fault>,
 ) -> Look<T> {
-    // The time at which its folder was filled tells one checkpoint of a step from the next.
-    let filled = || fs::metadata(path).and_then(|folder| folder.modified()).ok();
-    let mut known = filled();
+    let mut known = identity(path);
     for _ in 0..MAX_READS {
         match how(path, step) {
             Ok(value) => return Look::Whole(value),
             Err(_) if is_taken(path).is_ok_and(|is_there| !is_there) => break,
             Err(fault) => {
-                let now = filled();
+                let now = identity(path);
                 if now == known {
                     return Look::Damaged(Damaged {
                         step,
@@ -408,4 +413,21 @@ fn look<T>(
         }
     }
     Look::Gone
+}
+
+/// What tells a checkpoint of a step from the next one of the same step: its folder, and the time
+/// at which that was filled. `None` while there is no folder.
+fn identity(path: &Path) -> Option<(u64, SystemTime)> {
+    let folder = fs::metadata(path).ok()?;
+    Some((inode(&folder), folder.modified().ok()?))
+}
+
+#[cfg(unix)]
+fn inode(folder: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(folder)
+}
+
+#[cfg(not(unix))]
+fn inode(_: &Metadata) -> u64 {
+    0
 }
