@@ -59,26 +59,186 @@ fn layers_do_not_depend_on_the_number_of_threads() {
         width: 20,
     };
     check(&rotation, [len]);
-    let attention = Attention {
+    check(
+        &Attention::causal(rows, tokens, 4, 2, 0.2),
+        [len, len / 2, len / 2],
+    );
+    for attention in attentions() {
+        check(&attention, lengths(&attention));
+    }
+}
+
+/// Features of a head in [`attentions`].
+const WIDTH: usize = 5;
+
+/// Every kind of what is seen, with blocks of 64 that are full and that are not.
+fn attentions() -> Vec<Attention> {
+    let mut all = Vec::new();
+    for (tokens, earlier) in [(1, 0), (64, 0), (130, 0), (1, 100), (70, 37)] {
+        for window in [
+            None,
+            Some(1),
+            Some(10),
+            Some(63),
+            Some(64),
+            Some(90),
+            Some(1000),
+        ] {
+            for (prefix, per_token) in [(0, 1), (3, 1), (65, 1), (0, 2), (3, 2)] {
+                all.push(Attention {
+                    earlier,
+                    prefix,
+                    per_token,
+                    window,
+                    ..Attention::causal(2, tokens, 4, 2, 0.7)
+                });
+            }
+        }
+    }
+    all
+}
+
+/// Of queries, keys and values.
+fn lengths(attention: &Attention) -> [usize; 3] {
+    let Attention {
         rows,
         tokens,
-        heads: 4,
-        groups: 2,
-        scale: 0.2,
+        heads,
+        groups,
+        ..
+    } = *attention;
+    let keys = rows * attention.keys() * groups * WIDTH;
+    [rows * tokens * heads * WIDTH, keys, keys]
+}
+
+fn inputs(attention: &Attention) -> [Vec<f32>; 3] {
+    let [q, k, v] = lengths(attention);
+    [numbers(q, 1), numbers(k, 2), numbers(v, 3)]
+}
+
+fn sees(attention: &Attention, query: usize, key: usize) -> bool {
+    let at = attention.earlier + query;
+    key < attention.prefix || {
+        let of = (key - attention.prefix) / attention.per_token;
+        of <= at && attention.window.is_none_or(|window| at - of < window)
+    }
+}
+
+/// Results and gradients at queries, keys and values, in float64, query by query.
+fn dense(attention: &Attention, [q, k, v]: [&[f32]; 3], of: &[f32]) -> [Vec<f64>; 4] {
+    let Attention {
+        rows,
+        tokens,
+        heads,
+        groups,
+        ..
+    } = *attention;
+    let keys = attention.keys();
+    let row = |x: &[f32], at: usize| -> Vec<f64> {
+        let x = &x[at * WIDTH..][..WIDTH];
+        x.iter().copied().map(f64::from).collect()
     };
-    check(&attention, [len, len / 2, len / 2]);
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let add = |out: &mut [f64], at: usize, by: f64, x: &[f64]| {
+        let out = &mut out[at * WIDTH..][..WIDTH];
+        out.iter_mut().zip(x).for_each(|(out, x)| *out += by * x);
+    };
+    let mut out = [q.len(), q.len(), k.len(), v.len()].map(|len| vec![0.0; len]);
+    let scale = f64::from(attention.scale);
+    for at in 0..rows * tokens * heads {
+        let (row_at, token, head) = (at / (tokens * heads), at / heads % tokens, at % heads);
+        let (q, of) = (row(q, at), row(of, at));
+        let seen: Vec<_> = (0..keys)
+            .filter(|key| sees(attention, token, *key))
+            .map(|key| (row_at * keys + key) * groups + head * groups / heads)
+            .map(|at| (at, row(k, at), row(v, at)))
+            .collect();
+        let scores: Vec<f64> = seen.iter().map(|(_, k, _)| scale * dot(&q, k)).collect();
+        let most = scores.iter().copied().fold(f64::MIN, f64::max);
+        let sum: f64 = scores.iter().map(|score| (score - most).exp()).sum();
+        let shares = scores.iter().map(|score| (score - most).exp() / sum);
+        let shares: Vec<f64> = shares.collect();
+        let pulls: Vec<f64> = seen.iter().map(|(_, _, v)| dot(&of, v)).collect();
+        let along = dot(&shares, &pulls);
+        for (((key, k, v), share), pull) in seen.iter().zip(&shares).zip(&pulls) {
+            let slope = scale * share * (pull - along);
+            add(&mut out[0], at, *share, v);
+            add(&mut out[1], at, slope, k);
+            add(&mut out[2], *key, slope, &q);
+            add(&mut out[3], *key, *share, &of);
+        }
+    }
+    out
+}
+
+#[test]
+fn attention_is_a_softmax_over_what_is_seen() {
+    for attention in attentions() {
+        let inputs = inputs(&attention);
+        let inputs = inputs.each_ref().map(|x| &x[..]);
+        let of = numbers(inputs[0].len(), 0);
+        let (y, kept) = attention.forward(inputs, true);
+        let [at_q, at_k, at_v] = attention.backward(inputs, &kept, &of);
+        let wanted = dense(&attention, inputs, &of);
+        for (at, (got, wanted)) in [y, at_q, at_k, at_v].iter().zip(&wanted).enumerate() {
+            let largest = wanted.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
+            for (got, wanted) in got.iter().zip(wanted) {
+                let error = (f64::from(*got) - wanted).abs();
+                assert!(
+                    error < 1e-5 * largest,
+                    "{attention:?}, array {at}: {got} {wanted}"
+                );
+            }
+        }
+    }
+}
+
+/// Not even where they are large.
+#[test]
+fn keys_that_are_not_seen_do_nothing() {
+    for attention in attentions() {
+        let Attention {
+            rows,
+            tokens,
+            heads,
+            groups,
+            ..
+        } = attention;
+        let [q, k, v] = inputs(&attention);
+        let token = heads * WIDTH;
+        let query = tokens * 3 / 5;
+        let is_seen = |at: usize| {
+            let key = at / (groups * WIDTH) % attention.keys();
+            sees(&attention, query, key)
+        };
+        let of_query = |at: usize| at / token % tokens == query;
+        let other = |x: &[f32]| -> Vec<f32> {
+            let x = x.iter().enumerate();
+            x.map(|(at, x)| if is_seen(at) { *x } else { 100.0 * x })
+                .collect()
+        };
+        let of: Vec<f32> = (0..rows * tokens * token)
+            .map(|at| f32::from(of_query(at)))
+            .collect();
+        let [plain, changed] = [[&k, &v], [&other(&k), &other(&v)]].map(|[k, v]| {
+            let inputs = [&q[..], k, v];
+            let (y, kept) = attention.forward(inputs, true);
+            let [at_q, at_k, at_v] = attention.backward(inputs, &kept, &of);
+            for (at, (k, v)) in at_k.iter().zip(&at_v).enumerate() {
+                let is_zero = k.abs().max(v.abs()) <= 0.0;
+                assert!(is_seen(at) || is_zero, "{attention:?}, {at}: {k}, {v}");
+            }
+            let y = y.into_iter().enumerate().filter(|(at, _)| of_query(*at));
+            (y.collect::<Vec<_>>(), at_q, at_k, at_v)
+        });
+        assert_eq!(plain, changed, "{attention:?}");
+    }
 }
 
 /// Scores far apart, of which every power but one is 0.
 #[test]
 fn attention_to_the_largest_of_scores_is_its_value() {
-    let attention = Attention {
-        rows: 1,
-        tokens: 130,
-        heads: 1,
-        groups: 1,
-        scale: 1.0,
-    };
+    let attention = Attention::causal(1, 130, 1, 1, 1.0);
     let ones = vec![1000.0; 130];
     let keys: Vec<f32> = (0..130).map(|at| (at % 100) as f32).collect();
     let (y, _) = attention.forward([&ones, &keys, &keys], false);
