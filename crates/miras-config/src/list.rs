@@ -71,6 +71,33 @@ impl Tree {
         Ok(numbers)
     }
 
+    /// Puts a table at `path`, as if the value at `from` had written it: errors about its keys are
+    /// shown there.
+    pub fn derive(&mut self, path: &str, table: Table, from: &str) {
+        for key in table.keys() {
+            self.marks_mut().copy(from, &path::join(path, key));
+        }
+        self.put(path, table);
+    }
+
+    /// The `kind` of the table at `path`, which is `default` if nothing wrote one; it then counts as
+    /// written by the value at `from`.
+    pub fn inherited_kind(
+        &mut self,
+        path: &str,
+        default: &str,
+        from: &str,
+    ) -> Result<String, ConfigError> {
+        let mut table = self.table_at(path)?;
+        if let Some(kind) = table.get("kind") {
+            return Ok(kind.as_str().unwrap_or_default().to_owned());
+        }
+        table.insert("kind".to_owned(), Value::from(default));
+        self.marks_mut().copy(from, &path::join(path, "kind"));
+        self.put(path, table);
+        Ok(default.to_owned())
+    }
+
     /// Fills the table at `to` with what it lacks of the table at `from`, whose keys stay. If it
     /// names a `kind` of its own, only the keys in `shared` are filled in, for the others may
     /// belong to another kind. Errors show what was filled in where it was written.

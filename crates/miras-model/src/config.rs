@@ -17,6 +17,10 @@ pub struct ModelConfig {
     pub init: InitKind,
     /// Whether the output head is the embedding.
     pub tie_head: bool,
+    /// Kinds of mixers that the layers have in turn, such as `["memory", "attention"]`. Short for
+    /// `[[layers]]`, as which it is stored.
+    #[serde(skip_serializing)]
+    pub pattern: Option<Vec<String>>,
 }
 
 /// How weights start.
@@ -38,6 +42,7 @@ impl Default for ModelConfig {
             ffn_dim: None,
             init: InitKind::Recall,
             tie_head: true,
+            pattern: None,
         }
     }
 }

@@ -71,7 +71,7 @@ impl ShortConv {
     }
 
     /// The shape of its state, the last inputs of `rows` batch rows; none for a single tap.
-    fn state_shape(&self, rows: usize) -> Option<[usize; 3]> {
+    pub(crate) fn state_shape(&self, rows: usize) -> Option<[usize; 3]> {
         let [taps, d] = self.taps.dims();
         (taps > 1).then(|| [rows, taps - 1, d])
     }

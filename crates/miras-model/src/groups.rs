@@ -29,6 +29,8 @@ pub enum ParameterGroup {
     Memory,
     /// The taps of a short convolution.
     Convolution,
+    /// Learned tokens before a sequence.
+    Persistent,
 }
 
 impl ParameterGroup {
@@ -43,6 +45,7 @@ impl ParameterGroup {
             Self::Gate => "gate",
             Self::Memory => "memory",
             Self::Convolution => "convolution",
+            Self::Persistent => "persistent",
         }
     }
 
@@ -50,7 +53,7 @@ impl ParameterGroup {
     pub fn decays(self) -> bool {
         match self {
             Self::Embedding | Self::Projection | Self::FeedForward | Self::Head => true,
-            Self::Norm | Self::Gate | Self::Memory | Self::Convolution => false,
+            Self::Norm | Self::Gate | Self::Memory | Self::Convolution | Self::Persistent => false,
         }
     }
 }

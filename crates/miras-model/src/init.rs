@@ -152,6 +152,16 @@ impl<'a> Init<'a> {
         norm
     }
 
+    /// `count` learned tokens of width `d`; none for 0.
+    pub(crate) fn persistent(
+        &mut self,
+        layer: &str,
+        count: usize,
+        d: usize,
+    ) -> Option<Param<Tensor<2>>> {
+        (count > 0).then(|| self.normal(&format!("{layer}.persistent"), [count, d], 0.02))
+    }
+
     pub(crate) fn optional_norm(&mut self, is_there: bool, d: usize) -> Option<RmsNorm> {
         is_there.then(|| self.rms_norm(d))
     }

@@ -10,7 +10,7 @@ use miras_random::Stream;
 
 use crate::{
     ConvActivation, LanguageModel, Precision,
-    attend::attend,
+    attend::{Visible, attend},
     conv::convolved,
     gate::gated,
     norm::{rms_norm, unit_rows},
@@ -99,18 +99,40 @@ fn norms() {
 
 #[test]
 fn attention() {
+    let all = Visible {
+        prefix: 0,
+        per_token: 1,
+        window: None,
+    };
+    let window = |prefix, window| Visible {
+        prefix,
+        window: Some(window),
+        ..all
+    };
+    let two = |prefix| Visible {
+        prefix,
+        per_token: 2,
+        window: None,
+    };
     // Less than a block, exactly one, several with a rest; heads with keys of their own and shared
-    // ones; widths that fill no vector.
-    for (t, heads, groups, d) in [
-        (1, 2, 2, 4),
-        (64, 4, 2, 16),
-        (150, 3, 1, 10),
-        (200, 2, 2, 32),
+    // ones; widths that fill no vector; with tokens before the first.
+    for (visible, earlier, t, heads, groups, d) in [
+        (all, 0, 1, 2, 2, 4),
+        (all, 0, 64, 4, 2, 16),
+        (all, 0, 150, 3, 1, 10),
+        (all, 0, 200, 2, 2, 32),
+        (all, 70, 3, 2, 1, 8),
+        (window(0, 5), 0, 70, 2, 2, 8),
+        (window(3, 80), 79, 100, 2, 1, 8),
+        (two(4), 0, 70, 2, 2, 8),
+        (two(0), 9, 20, 2, 1, 8),
     ] {
-        let [q, k, v] = [heads, groups, groups].map(|heads| vec![2, t, heads, d]);
+        let keys = visible.prefix + visible.per_token * (earlier + t);
+        let [q, k, v] =
+            [(t, heads), (keys, groups), (keys, groups)].map(|(t, heads)| vec![2, t, heads, d]);
         compare("attention", &[q, k, v], |x| {
             let kv = [x[1].clone(), x[2].clone()];
-            attend(x[0].clone() * 2.0, kv, Precision::F32)
+            attend(x[0].clone() * 2.0, kv, visible, Precision::F32)
         });
     }
 }

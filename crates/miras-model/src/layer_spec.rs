@@ -44,22 +44,19 @@ impl LayerSpec {
                     format!("layer {layer} is in an earlier entry of [[{LAYERS}]] already");
                 return Err(tree.error(&key_path(&entry, "at"), message, None));
             }
-            let inherit = |tree: &mut Tree, table: &str| {
-                tree.inherit(
-                    &key_path(&entry, table),
-                    table,
-                    &shared_keys(table, registry),
-                )
-            };
-            inherit(tree, MIXER)?;
-            let kind = Tables::new(tree, &entry, registry, None).kind(MixerSpec::NAMES)?;
-            let own = MixerSpec::TABLES.iter().find(|(name, _)| *name == kind);
-            for table in own.iter().flat_map(|(_, tables)| *tables) {
-                inherit(tree, table)?;
+            let mixer = take_mixer(tree, &entry, config, registry)?;
+            entries.push(Self { at, mixer });
+        }
+        for (kind, mut at) in take_pattern(tree, config)? {
+            at.retain(|layer| !entries.iter().any(|entry| entry.at.contains(layer)));
+            if at.is_empty() {
+                continue;
             }
-            let mut tables = Tables::new(tree, &entry, registry, Some(config.dim));
-            let mixer = MixerSpec::take(kind, &mut tables)?;
-            refuse_tables(tree, &entry, &[kind])?;
+            // No entry that somebody wrote has this number.
+            let entry = entry_path(LAYERS, config.layers + entries.len());
+            let table = Table::from_iter([("kind".to_owned(), Value::from(kind))]);
+            tree.derive(&key_path(&entry, MIXER), table, PATTERN);
+            let mixer = take_mixer(tree, &entry, config, registry)?;
             entries.push(Self { at, mixer });
         }
         Ok(entries)
@@ -74,6 +71,76 @@ impl LayerSpec {
         }
         table
     }
+}
+
+/// The mixer of the entry at `entry`, whose tables take over what they lack from the model's.
+fn take_mixer(
+    tree: &mut Tree,
+    entry: &str,
+    config: &ModelConfig,
+    registry: &Registry,
+) -> Result<MixerSpec, ConfigError> {
+    let inherit = |tree: &mut Tree, table: &str| {
+        let shared = shared_keys(table, registry);
+        tree.inherit(&key_path(entry, table), table, &shared)
+    };
+    inherit(tree, MIXER)?;
+    let kind = Tables::new(tree, entry, registry, None).kind(MixerSpec::NAMES)?;
+    let own = MixerSpec::TABLES.iter().find(|(name, _)| *name == kind);
+    for table in own.iter().flat_map(|(_, tables)| *tables) {
+        inherit(tree, table)?;
+    }
+    let mut tables = Tables::new(tree, entry, registry, Some(config.dim));
+    let mixer = MixerSpec::take(kind, &mut tables)?;
+    refuse_tables(tree, entry, &[kind])?;
+    Ok(mixer)
+}
+
+/// Where the pattern stands.
+const PATTERN: &str = "model.pattern";
+
+/// The kinds of `model.pattern` but for the model's own, each with its layers. Where `mixer.kind` is
+/// not set it is the first of the pattern.
+fn take_pattern(
+    tree: &mut Tree,
+    config: &ModelConfig,
+) -> Result<Vec<(String, Vec<usize>)>, ConfigError> {
+    let Some(pattern) = &config.pattern else {
+        return Ok(Vec::new());
+    };
+    let (names, layers) = (MixerSpec::NAMES, config.layers);
+    if let Some(kind) = pattern.iter().find(|kind| !names.contains(&kind.as_str())) {
+        let message = format!(
+            "unknown mixer `{kind}`, expected one of {}",
+            names.join(", ")
+        );
+        let near = miras_config::did_you_mean(kind, names.iter().copied());
+        let help = near.map(|name| format!("did you mean `{name}`?"));
+        return Err(tree.error(PATTERN, message, help));
+    }
+    if pattern.is_empty() || pattern.len() > layers {
+        let message = format!(
+            "a pattern of {} kinds for model.layers = {layers}",
+            pattern.len()
+        );
+        let help = format!("name 1 to {layers} kinds, or set model.layers");
+        return Err(tree.error(PATTERN, message, Some(help)));
+    }
+    let own = tree.inherited_kind(MIXER, &pattern[0], PATTERN)?;
+    if !pattern.contains(&own) {
+        let message = format!("mixer.kind = {own:?} is not in the pattern {pattern:?}");
+        let help = "leave mixer.kind out: it is the first kind of the pattern".to_owned();
+        return Err(tree.error(PATTERN, message, Some(help)));
+    }
+    let mut found: Vec<(String, Vec<usize>)> = Vec::new();
+    for (layer, kind) in pattern.iter().cycle().take(layers).enumerate() {
+        match found.iter_mut().find(|(known, _)| known == kind) {
+            _ if *kind == own => {}
+            Some((_, at)) => at.push(layer),
+            None => found.push((kind.clone(), vec![layer])),
+        }
+    }
+    Ok(found)
 }
 
 /// The layers of an entry.

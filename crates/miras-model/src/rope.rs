@@ -9,6 +9,7 @@ use miras_kernels::Rotation;
 /// What the feature pairs `(x_i, x_{i + d/2})` of tokens are turned by: `p · base^(−2i/d)` for
 /// position `p`.
 pub(crate) struct Angles {
+    positions: usize,
     /// `[t, d/2]`.
     cosines: Vec<f64>,
     sines: Vec<f64>,
@@ -20,9 +21,29 @@ impl Angles {
         let speeds: Vec<f64> = (0..d / 2)
             .map(|i| base.powf(-2.0 * i as f64 / d as f64))
             .collect();
+        let count = positions.len();
         let angles = positions.flat_map(|p| speeds.iter().map(move |speed| p as f64 * speed));
         let (sines, cosines) = angles.map(f64::sin_cos).unzip();
-        Self { cosines, sines }
+        Self {
+            positions: count,
+            cosines,
+            sines,
+        }
+    }
+
+    /// The same for `times` rows at each position, side by side.
+    pub(crate) fn each(&self, times: usize) -> Self {
+        let width = self.cosines.len() / self.positions;
+        let repeat = |x: &[f64]| -> Vec<f64> {
+            x.chunks(width.max(1))
+                .flat_map(|row| row.repeat(times))
+                .collect()
+        };
+        Self {
+            positions: self.positions * times,
+            cosines: repeat(&self.cosines),
+            sines: repeat(&self.sines),
+        }
     }
 
     /// `x [b, t, h, d]`, turned.

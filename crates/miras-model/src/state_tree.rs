@@ -101,6 +101,16 @@ impl StateTree {
         }
     }
 
+    /// Checks that there is a tensor of this name.
+    ///
+    /// # Panics
+    /// As [`take_rows`](Self::take_rows).
+    pub fn assert_has(&self, name: &str) {
+        if !self.0.contains_key(name) {
+            lacks(name);
+        }
+    }
+
     /// Checks that every tensor has been taken.
     ///
     /// # Panics

@@ -269,8 +269,7 @@ impl Checkpoints {
             match look(&checkpoint.path, checkpoint.step, manifest::read) {
                 // A step that was saved again has the same manifest in another folder.
                 Look::Whole(manifest)
-                    if manifest == checkpoint.manifest
-                        && identity(&checkpoint.path) == before =>
+                    if manifest == checkpoint.manifest && identity(&checkpoint.path) == before =>
                 {
                     return Err(error);
                 }

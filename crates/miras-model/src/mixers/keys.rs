@@ -38,6 +38,23 @@ pub struct MixerKeys {
     /// What a projection of the input goes through before it multiplies what was read; in attention
     /// the default is `"none"`.
     pub output_gate: OutputGate,
+    /// Learned tokens before every sequence: written into memories at its beginning, and visible to
+    /// all tokens of attention.
+    pub persistent: usize,
+    /// Tokens of a segment, in which attention is confined; of `mac` alone.
+    pub segment: Option<usize>,
+    /// How attention gets what was read; of `mac` alone.
+    pub inject: Option<Inject>,
+}
+
+/// How attention gets what a memory gave for a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inject {
+    /// As a token before its own, through the layer's projections of keys and values.
+    Tokens,
+    /// As a key and a value.
+    Kv,
 }
 
 /// What queries, keys and values go through after their convolution.
@@ -102,6 +119,9 @@ impl MixerKeys {
             qk_norm: QkNorm::L2,
             output_norm: OutputNorm::Rms,
             output_gate: OutputGate::Silu,
+            persistent: 0,
+            segment: None,
+            inject: None,
         }
     }
 
@@ -118,7 +138,12 @@ impl MixerKeys {
     /// Keys whose values cannot be, each with why.
     pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
-        for (key, value, least) in [("heads", self.heads, 1), ("conv", self.conv, 0)] {
+        for (key, value, least) in [
+            ("heads", self.heads, 1),
+            ("conv", self.conv, 0),
+            ("persistent", self.persistent, 0),
+            ("segment", self.segment.unwrap_or(1), 1),
+        ] {
             if value < least {
                 found.push((key, format!("{key} must be {least} or more")));
             } else if value > LARGEST {
@@ -137,6 +162,18 @@ impl MixerKeys {
             }
         }
         found
+    }
+
+    /// Refuses what `mac` alone has.
+    pub(crate) fn without_segments(self, section: &Section<'_>) -> Result<Self, ConfigError> {
+        let key = match (self.segment, self.inject) {
+            (None, None) => return Ok(self),
+            (Some(_), _) => "segment",
+            (None, Some(_)) => "inject",
+        };
+        let message = format!("this kind of mixer has no `{key}`");
+        let help = "leave it out, or use mixer.kind = \"mac\"";
+        Err(section.error(key, message, Some(help.to_owned())))
     }
 
     /// Why heads do not share the width of a layer equally, and the nearest number that would.

@@ -275,7 +275,10 @@ macro_rules! mixers {
 
             /// The keys of the tables of mixers that are no axis, beside those of `[mixer]`.
             pub fn own_keys() -> Vec<(&'static str, &'static [&'static str])> {
-                [$(<$mixer as Listed>::own_keys()),*].concat()
+                let mut keys = [$(<$mixer as Listed>::own_keys()),*].concat();
+                keys.sort_unstable();
+                keys.dedup();
+                keys
             }
 
             /// Takes the tables of the mixer that is called `kind`.

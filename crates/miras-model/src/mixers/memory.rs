@@ -40,6 +40,8 @@ use crate::{
 /// `f` is the `SiLU` or nothing (`mixer.conv_activation`), `n` the division by the Euclidean length,
 /// an RMS norm or nothing (`mixer.qk_norm`), `m` an RMS norm or nothing (`mixer.output_norm`), `g`
 /// the `SiLU` or the sigmoid, or there is no gate (`mixer.output_gate`).
+/// A sequence begins with the learned tokens of `mixer.persistent`, which are written as all others
+/// are, and whose outputs nobody reads.
 /// Heads share keys and queries in groups where `mixer.key_heads` is less than `mixer.heads`, and
 /// values where `mixer.value_heads` is.
 ///
@@ -72,6 +74,8 @@ pub struct MemoryMixer {
     norm: Option<RmsNorm>,
     output_gate: Option<Projection>,
     output: Projection,
+    /// `[persistent, d]`.
+    persistent: Option<Param<Tensor<2>>>,
     #[module(skip)]
     keys: MixerKeys,
     #[module(skip)]
@@ -105,6 +109,7 @@ impl Listed for MemoryMixer {
         "[mixer]\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4\npicard = 1",
         "[mixer]\nconv = 1\nconv_activation = 'none'\n[retention]\ngate = 'rate'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'rms'\noutput_norm = 'none'\noutput_gate = 'sigmoid'\nkey_heads = 1\n[memory]\nkind = 'matrix'\ndim = 3\nvalue_dim = 5\n[bias]\nkind = 'dot'\n[algorithm]\nchunk = 4",
+        "[mixer]\npersistent = 5\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'none'\noutput_gate = 'none'\nvalue_heads = 1\n[memory]\nkind = 'mlp'\nresidual = false\nvalue_dim = 4\n[algorithm]\nchunk = 4",
     ];
 
@@ -151,6 +156,7 @@ impl Listed for MemoryMixer {
             output_gate: (keys.output_gate != OutputGate::None)
                 .then(|| init.projection(&format!("{name}.output_gate"), d, widths.inner)),
             output: init.projection(&format!("{name}.output"), widths.inner, d),
+            persistent: init.persistent(name, keys.persistent, d),
             keys: keys.clone(),
             rule,
             program,
@@ -175,16 +181,13 @@ impl MemoryMixer {
         let keys = &self.keys;
         let ([q, k, v], tails) = convolve(&self.convs, projected, tails, keys.conv_activation);
         let [q, k] = [q, k].map(|x| to_memories(x, keys.of_keys()));
-        let normed = |x: Tensor<4>, norm: &Option<RmsNorm>| {
-            let x = (keys.qk_norm).apply(x, norm.as_ref());
-            repeat_heads(x, keys.of_keys(), keys.heads)
-        };
         let erase = self.erase.as_ref().map(|scale| {
             let [b, ..] = x.dims();
             let scale = per_memory(scale.val().unsqueeze_dim(1), b);
-            normed(k.clone() * scale, &self.k_norm)
+            self.normed(k.clone() * scale, self.k_norm.as_ref())
         });
-        let (q, k) = (normed(q, &self.q_norm), normed(k, &self.k_norm));
+        let q = self.normed(q, self.q_norm.as_ref());
+        let k = self.normed(k, self.k_norm.as_ref());
         let v = to_memories(v, keys.of_values());
         let v = repeat_heads(v, keys.of_values(), keys.heads);
         let gates = self.gate_values(&x);
@@ -193,6 +196,32 @@ impl MemoryMixer {
             Some(erase) => Tensor::cat(vec![erase, k], 3),
         };
         (Tokens { q, k, v, gates }, tails)
+    }
+
+    /// The queries of `x` alone, as [`project`](Self::project) makes them, after a sequence of which
+    /// they have the last inputs of the convolution.
+    pub(super) fn queries(
+        &self,
+        x: Tensor<3>,
+        tail: Option<Tensor<3>>,
+    ) -> (Tensor<4>, Option<Tensor<3>>) {
+        let (q, activation) = (self.q.forward(x), self.keys.conv_activation);
+        let (q, tail) = match self.convs.first() {
+            Some(conv) => conv.forward(q, tail, activation),
+            None => (activation.apply(q), None),
+        };
+        let q = to_memories(q, self.keys.of_keys());
+        (self.normed(q, self.q_norm.as_ref()), tail)
+    }
+
+    /// The shape of the last inputs of that convolution for `rows` batch rows.
+    pub(super) fn query_tail(&self, rows: usize) -> Option<[usize; 3]> {
+        self.convs.first().and_then(|conv| conv.state_shape(rows))
+    }
+
+    fn normed(&self, x: Tensor<4>, norm: Option<&RmsNorm>) -> Tensor<4> {
+        let (of, heads) = (self.keys.of_keys(), self.keys.heads);
+        repeat_heads(self.keys.qk_norm.apply(x, norm), of, heads)
     }
 
     /// The memories of the rows of `x [b, t, d]`, from `state` on (none at the beginning of a
@@ -219,14 +248,20 @@ impl MemoryMixer {
     /// # Shapes
     /// `x`, result: `[b, t, d]`.
     pub fn output(&self, y: Tensor<4>, x: Tensor<3>) -> Tensor<3> {
-        let mut y = from_memories(y, self.keys.heads);
-        if let Some(norm) = &self.norm {
-            y = rms_norm(norm, y);
-        }
-        let y = y.flatten::<3>(2, 3);
+        let y = self.recalled(y);
         let gate = self.keys.output_gate;
         self.output
             .forward(gate.apply(y, x, self.output_gate.as_ref()))
+    }
+
+    /// What the heads of memories gave, `y [1, b·h, t, ·]`, normalised, side by side: `[b, t, h·]`.
+    pub(super) fn recalled(&self, y: Tensor<4>) -> Tensor<3> {
+        let y = from_memories(y, self.keys.heads);
+        let y = match &self.norm {
+            Some(norm) => rms_norm(norm, y),
+            None => y,
+        };
+        y.flatten::<3>(2, 3)
     }
 
     fn gate_values(&self, x: &Tensor<3>) -> Gates {
@@ -288,6 +323,51 @@ impl MemoryMixer {
     }
 }
 
+impl MemoryMixer {
+    /// What the memories gave for the tokens `x`, `[1, b·h, t, ·]`, after those of `state`.
+    pub(super) fn mix(
+        &self,
+        x: Tensor<3>,
+        state: Option<StateTree>,
+        pass: Pass,
+    ) -> (Tensor<4>, StateTree, Option<Probe>) {
+        let (tails, memory) = match state {
+            Some(mut state) => {
+                let tails = state.take_branch("tails");
+                (Some(tails), Some(self.state(state)))
+            }
+            None => (None, None),
+        };
+        let mut memories = self.memories(&x, memory, pass);
+        let (tokens, tails) = self.project(x, tails);
+        let (y, probe) = memories.read_write(&tokens);
+        let mut state = StateTree::default();
+        state.insert_branch("tails", tails);
+        for (name, tensor) in memories.into_state().named() {
+            state.insert(name, StateTensor::Memories(tensor));
+        }
+        (y, state, probe)
+    }
+
+    /// The state of the memories out of its tensors.
+    pub(super) fn state(&self, mut state: StateTree) -> State {
+        let open = open_tokens(&state) > 0;
+        let take = |name: &str| state.take_memories(name);
+        let memory = State::from_named(&self.rule, &self.program, open, take);
+        state.assert_empty();
+        memory
+    }
+
+    /// Adds the tensors of the state of the memories alone after `position` tokens.
+    pub(super) fn add_memories(&self, layout: &mut StateLayout, rows: usize, position: usize) {
+        // A product that overflows is a shape that no tensor has.
+        let g = rows.saturating_mul(self.keys.heads);
+        for (name, shape) in State::layout(&self.rule, &self.program, g, position) {
+            layout.insert(name, StateShape::Memories(shape));
+        }
+    }
+}
+
 impl TokenMixer for MemoryMixer {
     fn forward(
         &self,
@@ -297,37 +377,27 @@ impl TokenMixer for MemoryMixer {
     ) -> (Tensor<3>, StateTree, Option<Probe>) {
         let [b, t, _] = x.dims();
         assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, …]");
-        let (tails, memory) = match state {
-            Some(mut state) => {
-                let tails = state.take_branch("tails");
-                let open = open_tokens(&state) > 0;
-                let take = |name: &str| state.take_memories(name);
-                let memory = State::from_named(&self.rule, &self.program, open, take);
-                state.assert_empty();
-                (Some(tails), Some(memory))
-            }
-            None => (None, None),
-        };
-        let mut memories = self.memories(&x, memory, pass);
-        let (tokens, tails) = self.project(x.clone(), tails);
-        let (y, probe) = memories.read_write(&tokens);
-
-        let mut state = StateTree::default();
-        state.insert_branch("tails", tails);
-        for (name, tensor) in memories.into_state().named() {
-            state.insert(name, StateTensor::Memories(tensor));
-        }
+        let state = state.or_else(|| {
+            let learned = self
+                .persistent
+                .as_ref()?
+                .val()
+                .unsqueeze::<3>()
+                .repeat_dim(0, b);
+            let pass = Pass {
+                probe: false,
+                ..pass
+            };
+            Some(self.mix(learned, None, pass).1)
+        });
+        let (y, state, probe) = self.mix(x.clone(), state, pass);
         (self.output(y, x), state, probe)
     }
 
     fn state_layout(&self, rows: usize, position: usize) -> StateLayout {
-        // A product that overflows is a shape that no tensor has.
-        let g = rows.saturating_mul(self.keys.heads);
         let mut layout = StateLayout::default();
         layout.insert_branch("tails", conv_layout(&self.convs, rows));
-        for (name, shape) in State::layout(&self.rule, &self.program, g, position) {
-            layout.insert(name, StateShape::Memories(shape));
-        }
+        self.add_memories(&mut layout, rows, position + self.keys.persistent);
         layout
     }
 
@@ -341,7 +411,7 @@ impl TokenMixer for MemoryMixer {
         Some(Chunks {
             memories: self.keys.heads,
             len: self.rule.settings.chunk,
-            open: state.map_or(0, open_tokens),
+            open: state.map_or(self.keys.persistent % self.rule.settings.chunk, open_tokens),
         })
     }
 
@@ -367,6 +437,9 @@ impl TokenMixer for MemoryMixer {
         }
         if let Some(erase) = &self.erase {
             groups.put(ParameterGroup::Norm, erase);
+        }
+        if let Some(persistent) = &self.persistent {
+            groups.put(ParameterGroup::Persistent, persistent);
         }
         for norm in [&self.q_norm, &self.k_norm, &self.norm]
             .into_iter()

@@ -54,7 +54,17 @@ impl MemorySpec {
 
     /// Takes `[mixer]` and the tables of the four axes.
     pub(super) fn take(tables: &mut Tables<'_>) -> Result<Self, ConfigError> {
-        let keys = tables.attempt(MIXER, |mut section| MixerKeys::take(&mut section));
+        let keys = tables.attempt(MIXER, |mut section| {
+            MixerKeys::take(&mut section)?.without_segments(&section)
+        });
+        Self::with_keys(tables, keys)
+    }
+
+    /// Takes the tables of the four axes beside what was read of `[mixer]`.
+    pub(super) fn with_keys(
+        tables: &mut Tables<'_>,
+        keys: Option<MixerKeys>,
+    ) -> Result<Self, ConfigError> {
         let choice = tables.choice();
         let (Some(keys), choice, dim) = (keys, choice?, tables.dim()?) else {
             return Err(tables.failed());
@@ -111,6 +121,12 @@ impl MemorySpec {
         }
     }
 
+    /// Numbers in the state of one of its memories at the beginning of a chunk.
+    pub(super) fn closed(&self) -> usize {
+        let size = cost::state(&self.choice.rule, &self.program());
+        size.maps + size.slots
+    }
+
     /// Numbers a head of the gates for which `of` holds.
     fn gate_widths(&self, of: impl Fn(&GateSpec) -> bool) -> usize {
         let gates = self.choice.rule.gates();
@@ -134,7 +150,8 @@ impl MemorySpec {
             .count();
         let gates = self.keys.heads * (self.projected() * (self.dim + 1) + rates);
         let erase = self.keys.of_keys() * self.d_k() * usize::from(rule.bias.has_erase_key());
-        self.widths().parameters(&self.keys) + gates + erase
+        let persistent = self.keys.persistent * self.dim;
+        self.widths().parameters(&self.keys) + gates + erase + persistent
     }
 }
 
@@ -185,6 +202,7 @@ impl Spec for MemorySpec {
     }
 
     fn flops(&self, tokens: usize) -> Flops {
+        let tokens = tokens + self.keys.persistent;
         let gates = Flops::product(tokens, self.dim, self.projected() * self.keys.heads, Both);
         let memory = cost::flops(&self.choice.rule, &self.program(), tokens);
         self.widths().flops(&self.keys, tokens) + gates + memory * self.keys.heads as f64

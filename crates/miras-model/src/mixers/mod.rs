@@ -8,10 +8,14 @@ mod list;
 
 mod attention;
 mod keys;
+mod mac;
+mod mag;
+mod mal;
 mod memory;
 mod memory_spec;
 mod token_mixer;
 mod widths;
+mod wired;
 
 use burn::{module::Module, tensor::Tensor};
 use miras_config::{ConfigError, Tree, key_path};
@@ -22,10 +26,14 @@ use toml::{Table, Value};
 pub(crate) use self::list::{Listed, MIXER, Spec, Tables, shared_keys};
 pub use self::{
     attention::{AttentionKeys, AttentionMixer, AttentionSpec},
-    keys::{ConvActivation, MixerKeys, OutputGate, OutputNorm, QkNorm},
+    keys::{ConvActivation, Inject, MixerKeys, OutputGate, OutputNorm, QkNorm},
+    mac::{MacMixer, MacSpec},
+    mag::MagMixer,
+    mal::MalMixer,
     memory::MemoryMixer,
     memory_spec::{MemorySpec, MixerError},
     token_mixer::{Chunks, TokenMixer},
+    wired::WiredSpec,
 };
 pub(crate) use token_mixer::NO_TOKEN;
 
@@ -40,6 +48,12 @@ mixers! {
     "memory" => Memory(MemoryMixer, MemorySpec),
     /// Causal attention.
     "attention" => Attention(AttentionMixer, AttentionSpec),
+    /// Memory as a context.
+    "mac" => Mac(MacMixer, MacSpec),
+    /// Memory as a gate.
+    "mag" => Mag(MagMixer, WiredSpec),
+    /// Memory as a layer.
+    "mal" => Mal(MalMixer, WiredSpec),
 }
 
 impl MixerSpec {
@@ -96,27 +110,40 @@ impl MixerSpec {
     }
 }
 
-/// Every table of a mixer.
+/// Every table of a mixer, each once.
 pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
-    let own = MixerSpec::TABLES.iter().flat_map(|(_, tables)| *tables);
-    std::iter::once(MIXER).chain(own.copied())
+    std::iter::once(MIXER).chain(own_tables())
+}
+
+/// Every table of a mixer beside `[mixer]`, each once.
+fn own_tables() -> impl Iterator<Item = &'static str> {
+    let all = || MixerSpec::TABLES.iter().flat_map(|(_, tables)| *tables);
+    let mut seen = Vec::new();
+    all().copied().filter(move |table| {
+        let is_new = !seen.contains(table);
+        seen.push(*table);
+        is_new
+    })
 }
 
 /// Refuses tables of a user in the table `at` that belong to none of these kinds of mixers.
 pub(crate) fn refuse_tables(tree: &mut Tree, at: &str, kinds: &[&str]) -> Result<(), ConfigError> {
-    for (owner, tables) in MixerSpec::TABLES {
-        for table in *tables {
-            let path = key_path(at, table);
-            if !kinds.contains(owner) && tree.is_set(&path) {
-                let what = if at.is_empty() { "model" } else { "layer" };
-                let mut kinds: Vec<String> = kinds.iter().map(|kind| format!("{kind:?}")).collect();
-                kinds.dedup();
-                let kinds = kinds.join(" and ");
-                let message = format!("a {what} with mixer.kind = {kinds} has no [{table}]");
-                let help = format!("leave the table out, or use mixer.kind = {owner:?}");
-                return Err(tree.error(&path, message, Some(help)));
-            }
+    for table in own_tables() {
+        let path = key_path(at, table);
+        let mut owners = MixerSpec::TABLES
+            .iter()
+            .filter(|(_, own)| own.contains(&table));
+        if owners.clone().any(|(owner, _)| kinds.contains(owner)) || !tree.is_set(&path) {
+            continue;
         }
+        let what = if at.is_empty() { "model" } else { "layer" };
+        let mut kinds: Vec<String> = kinds.iter().map(|kind| format!("{kind:?}")).collect();
+        kinds.dedup();
+        let kinds = kinds.join(" and ");
+        let message = format!("a {what} with mixer.kind = {kinds} has no [{table}]");
+        let owner = owners.next().map_or("memory", |(owner, _)| owner);
+        let help = format!("leave the table out, or use mixer.kind = {owner:?}");
+        return Err(tree.error(&path, message, Some(help)));
     }
     Ok(())
 }

@@ -132,6 +132,24 @@ fn any_two_pieces_and_single_tokens_are_the_whole() {
     }
 }
 
+/// Later tokens change nothing before them, bit for bit.
+#[test]
+fn no_output_depends_on_a_later_token() {
+    let device = Device::flex();
+    let x = features(ROWS, LENGTH, &device);
+    for (name, mixer) in mixers(&device) {
+        let (truth, _) = forward(&mixer, x.clone(), None);
+        for from in 1..LENGTH {
+            let others = x.clone().slice(s![.., from.., ..]).mul_scalar(-3.0);
+            let changed = Tensor::cat(vec![x.clone().slice(s![.., ..from, ..]), others], 1);
+            let (found, _) = forward(&mixer, changed, None);
+            let before = |y: &Tensor<3>| y.clone().slice(s![.., ..from, ..]);
+            let gap = largest(before(&found) - before(&truth));
+            assert!(gap == 0.0, "{name}, token {from}: {gap:e}");
+        }
+    }
+}
+
 #[test]
 fn rows_are_independent_selected_and_joined() {
     let device = Device::flex();
@@ -168,7 +186,8 @@ fn a_state_has_the_tensors_of_its_layout() {
                     assert!(state.get(&tensor).is_some(), "{name} has no `{tensor}`");
                 }
                 if let Some(chunks) = mixer.chunks(Some(&state)) {
-                    let open = length % chunks.len;
+                    let first = mixer.chunks(None).unwrap().open;
+                    let open = (first + length) % chunks.len;
                     assert!([0, open].contains(&chunks.open), "{name} at {length}");
                 }
             }

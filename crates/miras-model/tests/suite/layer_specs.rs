@@ -311,3 +311,37 @@ fn what_an_entry_cannot_mean_is_refused_where_it_stands() {
         assert!(error.contains(expected), "{entry}: {error}");
     }
 }
+
+/// A pattern is the entries that it stands for.
+#[test]
+fn a_pattern_names_the_kinds_of_layers_in_turn() {
+    let size = "[model]\ndim = 16\nlayers = 5\npattern = ['memory', 'attention', 'memory']\n";
+    let tables = "[mixer]\nheads = 2\nconv = 2\nqk_norm = 'rms'\n[memory]\nkind = 'matrix'\n\
+        [bias]\nkind = 'dot'\n[algorithm]\nchunk = 4\n[attention]\nwindow = 8\n";
+    let spec = crate::small::spec(&format!("{size}{tables}"));
+    let kinds: Vec<_> = (0..5).map(|layer| spec.mixer_of(layer).kind()).collect();
+    assert_eq!(
+        kinds,
+        ["memory", "attention", "memory", "memory", "attention"]
+    );
+
+    let size = size.replace("pattern = ['memory', 'attention', 'memory']\n", "");
+    let memories = tables.split("[attention]").next().unwrap();
+    let layers = "[[layers]]\nat = [1, 4]\nmixer.kind = 'attention'\nattention.window = 8\n";
+    let entries = crate::small::spec(&format!("{size}{memories}{layers}"));
+    assert_eq!(spec.to_table(), entries.to_table());
+    let stored = toml::to_string(&spec.to_table()).unwrap();
+    assert_eq!(crate::small::spec(&stored).to_table(), spec.to_table());
+}
+
+/// An entry of `[[layers]]` comes before the pattern, and `mixer.kind` says which of the pattern's
+/// kinds the tables of `[mixer]` are about.
+#[test]
+fn a_pattern_leaves_entries_as_they_are() {
+    let text = "[model]\ndim = 16\nlayers = 4\npattern = ['attention', 'memory']\n\
+        [mixer]\nkind = 'memory'\nheads = 2\n[memory]\nkind = 'matrix'\n\
+        [[layers]]\nat = [0]\nmixer.kind = 'mal'\nattention.window = 2\n";
+    let spec = crate::small::spec(text);
+    let kinds: Vec<_> = (0..4).map(|layer| spec.mixer_of(layer).kind()).collect();
+    assert_eq!(kinds, ["mal", "memory", "attention", "memory"]);
+}

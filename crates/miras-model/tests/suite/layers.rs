@@ -179,9 +179,9 @@ fn attention_is_its_formula() {
         let keys = format!("kind = 'attention'\nconv = {conv}\n{activation}");
         let (model, params) = perturbed(&small(&keys, &rope));
         let naive = Attention {
-            heads: HEADS,
             base: base.unwrap_or(10_000.0),
             activated: activation.contains("silu"),
+            ..naive::ATTENTION
         };
         let (rows, x) = features(6, 1.5);
         for layer in 0..2 {
@@ -194,11 +194,68 @@ fn attention_is_its_formula() {
     }
 }
 
-const ATTENTION: naive::Mixer = naive::Mixer::Attention(Attention {
-    heads: HEADS,
-    base: 10_000.0,
-    activated: false,
-});
+const ATTENTION: naive::Mixer = naive::Mixer::Attention(naive::ATTENTION);
+
+/// Every token of both layers of this mixer.
+fn check_mixer(
+    keys: &str,
+    tables: &str,
+    length: usize,
+    naive: impl Fn(&Params, &str, &naive::Rows) -> naive::Rows,
+) {
+    let (model, params) = perturbed(&small(keys, tables));
+    let (rows, x) = features(length, 1.5);
+    for layer in 0..2 {
+        let name = format!("blocks.{layer}.mixer");
+        let expected = rows.iter().map(|x| naive(&params, &name, x));
+        let got = mixed(&model, layer, x.clone(), Ablation::None);
+        assert_close(keys, got, &expected.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_window_and_learned_tokens_are_their_formula() {
+    for (window, persistent) in [(3, 0), (0, 3), (4, 2), (50, 1)] {
+        let keys = format!("kind = 'attention'\npersistent = {persistent}");
+        let tables = format!("[attention]\nwindow = {window}");
+        let window = if window == 0 { usize::MAX } else { window };
+        let naive = Attention {
+            window,
+            ..naive::ATTENTION
+        };
+        check_mixer(&keys, &tables, 9, |params, name, x| {
+            naive.forward(params, name, x)
+        });
+    }
+}
+
+#[test]
+fn memory_as_a_gate_and_as_a_layer_are_their_formulas() {
+    let attention = Attention {
+        window: 3,
+        ..naive::ATTENTION
+    };
+    let tables = format!("{LINEAR_TITANS}\n[attention]\nwindow = 3");
+    check_mixer("kind = 'mag'", &tables, 9, |params, name, x| {
+        naive::mag((TITANS, attention), params, name, x)
+    });
+    check_mixer("kind = 'mal'", &tables, 9, |params, name, x| {
+        naive::mal((TITANS, attention), params, name, x)
+    });
+}
+
+#[test]
+fn memory_as_a_context_is_its_formula() {
+    for (inject, persistent, conv) in [("tokens", 0, 4), ("tokens", 2, 0), ("kv", 1, 4)] {
+        let keys = format!(
+            "kind = 'mac'\nsegment = 4\ninject = '{inject}'\npersistent = {persistent}\nconv = {conv}"
+        );
+        let how = (4, inject == "kv");
+        check_mixer(&keys, LINEAR_TITANS, 11, |params, name, x| {
+            naive::mac((TITANS, naive::ATTENTION), how, params, name, x)
+        });
+    }
+}
 
 #[test]
 fn a_block_adds_mixer_and_swiglu_behind_their_norms() {

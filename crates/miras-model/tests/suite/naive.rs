@@ -138,6 +138,9 @@ pub(crate) struct Memory {
     pub(crate) plain: bool,
 }
 
+/// The weights of the memory of each head.
+type Heads = Vec<Vec<f64>>;
+
 /// What one token asks of one memory.
 struct Token {
     k: Vec<f64>,
@@ -151,6 +154,51 @@ struct Token {
 impl Memory {
     /// The layer `name` over one batch row.
     pub(crate) fn forward(self, params: &Params, name: &str, x: &Rows) -> Rows {
+        let states = self.states(params, name, x);
+        let q = self.queries(params, name, x);
+        self.read(params, name, &q, x, |t| &states[t + 1])
+    }
+
+    /// The queries of `x`.
+    fn queries(self, params: &Params, name: &str, x: &Rows) -> Rows {
+        let [q, ..] = query_key_value(params, name, x);
+        if self.plain { q } else { each(&q, silu) }
+    }
+
+    /// What queries read, query `t` from the memories `of(t)`, as the output for the inputs `x`.
+    fn read<'a>(
+        self,
+        params: &Params,
+        name: &str,
+        q: &Rows,
+        x: &Rows,
+        of: impl Fn(usize) -> &'a Heads,
+    ) -> Rows {
+        let get = |what: &str| params.get(&format!("{name}.{what}"));
+        let per_head = |h: usize| {
+            let q = unit(&head(q, h, self.heads));
+            let y = (0..q.len()).map(|t| times(&q[t], &of(t)[h]));
+            rms_norm(&y.collect(), get("norm.gamma"))
+        };
+        let y = join(&(0..self.heads).map(per_head).collect::<Vec<_>>());
+        let open = each(&linear(x, get("output_gate.weight")), silu);
+        linear(&pairs(&y, &open, |y, o| y * o), get("output.weight"))
+    }
+
+    /// The memories before the tokens `x` and after each of them.
+    fn states(self, params: &Params, name: &str, x: &Rows) -> Vec<Heads> {
+        let initial = |h: usize| {
+            let start = params.find(&format!("{name}.initial.0"));
+            let d = params.get(&format!("{name}.norm.gamma")).len();
+            start.map_or(vec![0.0; d * d], |all| {
+                all[h * d * d..(h + 1) * d * d].to_vec()
+            })
+        };
+        let starts: Heads = (0..self.heads).map(initial).collect();
+        let mut states = vec![starts.clone()];
+        if x.is_empty() {
+            return states;
+        }
         let get = |what: &str| params.get(&format!("{name}.{what}"));
         let mut gates = linear(x, get("gates.weight"));
         for row in &mut gates {
@@ -158,28 +206,18 @@ impl Memory {
                 *z += bias;
             }
         }
-        let [q, k, v] =
+        let [_, k, v] =
             query_key_value(params, name, x).map(|x| if self.plain { x } else { each(&x, silu) });
-        let per_head = |h: usize| {
-            let [q, k, v] = [&q, &k, &v].map(|x| head(x, h, self.heads));
-            let (q, k) = (unit(&q), unit(&k));
-            let d = q[0].len();
-            let initial = params.find(&format!("{name}.initial.0"));
-            let start = initial.map_or(vec![0.0; d * d], |all| {
-                all[h * d * d..(h + 1) * d * d].to_vec()
-            });
-            let mut w = start.clone();
-            let mut s = vec![0.0; d * d];
-            let read = |t: usize| {
-                let token = self.token(params, name, h, &gates[t], (&k[t], &v[t]));
-                self.write(&start, &mut w, &mut s, &token);
-                times(&q[t], &w)
-            };
-            rms_norm(&(0..x.len()).map(read).collect(), get("norm.gamma"))
-        };
-        let y = join(&(0..self.heads).map(per_head).collect::<Vec<_>>());
-        let open = each(&linear(x, get("output_gate.weight")), silu);
-        linear(&pairs(&y, &open, |y, o| y * o), get("output.weight"))
+        let (mut now, mut slots) = (starts.clone(), vec![vec![0.0; starts[0].len()]; self.heads]);
+        for (t, gates) in gates.iter().enumerate() {
+            for h in 0..self.heads {
+                let [k, v] = [&k, &v].map(|x| head(&vec![x[t].clone()], h, self.heads));
+                let token = self.token(params, name, h, gates, (&unit(&k)[0], &v[0]));
+                self.write(&starts[h], &mut now[h], &mut slots[h], &token);
+            }
+            states.push(now.clone());
+        }
+        states
     }
 
     /// Gates lie side by side in the order bias, retention, step, momentum, each
@@ -258,7 +296,17 @@ pub(crate) struct Attention {
     pub(crate) base: f64,
     /// `SiLU` on queries, keys and values.
     pub(crate) activated: bool,
+    /// Tokens that are seen.
+    pub(crate) window: usize,
 }
+
+/// Attention over all tokens.
+pub(crate) const ATTENTION: Attention = Attention {
+    heads: 2,
+    base: 10_000.0,
+    activated: false,
+    window: usize::MAX,
+};
 
 impl Attention {
     pub(crate) fn forward(self, params: &Params, name: &str, x: &Rows) -> Rows {
@@ -266,11 +314,35 @@ impl Attention {
             .map(|x| if self.activated { each(&x, silu) } else { x });
         let per_head = |h: usize| {
             let [q, k, v] = [&q, &k, &v].map(|x| head(x, h, self.heads));
-            let (q, k) = (self.rotate(&q), self.rotate(&k));
-            (0..x.len()).map(|t| attend(&q[t], &k, &v, t)).collect()
+            let (turned, k) = (self.rotate(&q), self.rotate(&k));
+            let learned = self.learned(params, name, h);
+            let read = |t: usize| {
+                let first = (t + 1).saturating_sub(self.window);
+                let seen = (first..=t).map(|j| (dot(&turned[t], &k[j]), &v[j]));
+                let learned = learned.iter().map(|(k, v)| (dot(&q[t], k), v));
+                softmax_sum(&learned.chain(seen).collect::<Vec<_>>())
+            };
+            (0..x.len()).map(read).collect()
         };
         let y = join(&(0..self.heads).map(per_head).collect::<Vec<Rows>>());
         linear(&y, params.get(&format!("{name}.output.weight")))
+    }
+
+    /// Keys and values of the learned tokens in a head.
+    fn learned(self, params: &Params, name: &str, h: usize) -> Vec<(Vec<f64>, Vec<f64>)> {
+        let Some(tokens) = params.find(&format!("{name}.persistent")) else {
+            return Vec::new();
+        };
+        let width = params.get(&format!("{name}.q.weight")).len().isqrt();
+        let tokens: Rows = tokens.chunks(width).map(<[f64]>::to_vec).collect();
+        let [k, v] = self.keys_and_values(params, name, &tokens);
+        let of = |x: &Rows| head(x, h, self.heads);
+        of(&k).into_iter().zip(of(&v)).collect()
+    }
+
+    /// Without convolutions.
+    fn keys_and_values(self, params: &Params, name: &str, x: &Rows) -> [Rows; 2] {
+        ["k", "v"].map(|which| linear(x, params.get(&format!("{name}.{which}.weight"))))
     }
 
     /// `(x_i, x_(i+d/2))` turned by `p · base^(−2i/d)`.
@@ -290,17 +362,109 @@ impl Attention {
     }
 }
 
-/// `Σ_(j≤t) softmax_j(⟨q, k_j⟩/√d) v_j`.
-fn attend(q: &[f64], k: &Rows, v: &Rows, t: usize) -> Vec<f64> {
-    let d = q.len();
-    let dot = |k: &Vec<f64>| q.iter().zip(k).map(|(q, k)| q * k).sum::<f64>();
-    let weights: Vec<f64> = (0..=t)
-        .map(|j| (dot(&k[j]) / (d as f64).sqrt()).exp())
+fn dot(q: &[f64], k: &[f64]) -> f64 {
+    q.iter().zip(k).map(|(q, k)| q * k).sum()
+}
+
+/// `Σ_j softmax_j(s_j/√d) v_j`.
+fn softmax_sum(scored: &[(f64, &Vec<f64>)]) -> Vec<f64> {
+    let d = scored[0].1.len();
+    let powers: Vec<f64> = (scored.iter())
+        .map(|(score, _)| (score / (d as f64).sqrt()).exp())
         .collect();
-    let total: f64 = weights.iter().sum();
-    (0..d)
-        .map(|c| (0..=t).map(|j| weights[j] / total * v[j][c]).sum())
-        .collect()
+    let total: f64 = powers.iter().sum();
+    let each = |c: usize| {
+        let terms = powers.iter().zip(scored);
+        terms.map(|(power, (_, v))| power / total * v[c]).sum()
+    };
+    (0..d).map(each).collect()
+}
+
+/// Memory as a gate.
+pub(crate) fn mag(
+    (memory, attention): (Memory, Attention),
+    params: &Params,
+    name: &str,
+    x: &Rows,
+) -> Rows {
+    let m = memory.forward(params, &format!("{name}.parts.memory"), x);
+    let y = attention.forward(params, &format!("{name}.parts.attention"), x);
+    gate(params, name, &norm(params, name, 0, &y), &m)
+}
+
+/// Memory as a layer.
+pub(crate) fn mal(
+    (memory, attention): (Memory, Attention),
+    params: &Params,
+    name: &str,
+    x: &Rows,
+) -> Rows {
+    let m = memory.forward(params, &format!("{name}.parts.memory"), x);
+    let between = norm(params, name, 0, &pairs(x, &m, |x, m| x + m));
+    let y = attention.forward(params, &format!("{name}.parts.attention"), &between);
+    pairs(&m, &y, |m, y| m + y)
+}
+
+/// Memory as a context, segment by segment; with `kv` what is read is a key and a value itself.
+pub(crate) fn mac(
+    (memory, attention): (Memory, Attention),
+    (segment, kv): (usize, bool),
+    params: &Params,
+    name: &str,
+    x: &Rows,
+) -> Rows {
+    let [of_memory, of_attention] =
+        ["memory", "attention"].map(|part| format!("{name}.parts.{part}"));
+    let heads = attention.heads;
+    let queries = memory.queries(params, &of_memory, x);
+    let [q, k, v] = query_key_value(params, &of_attention, x);
+    let mut y: Rows = Vec::new();
+    for from in (0..x.len()).step_by(segment) {
+        let to = (from + segment).min(x.len());
+        let part = |rows: &Rows| rows[from..to].to_vec();
+        let states = memory.states(params, &of_memory, &y);
+        let before = states.last().expect("the memory before all tokens");
+        let queries = part(&queries);
+        let read = if kv {
+            let read = |h: usize| {
+                let q = unit(&head(&queries, h, heads));
+                let y = q.iter().map(|q| times(q, &before[h])).collect();
+                rms_norm(&y, params.get(&format!("{of_memory}.norm.gamma")))
+            };
+            let read = join(&(0..heads).map(read).collect::<Vec<_>>());
+            [read.clone(), read]
+        } else {
+            let h = memory.read(params, &of_memory, &queries, &part(x), |_| before);
+            attention.keys_and_values(params, &of_attention, &h)
+        };
+        let per_head = |h: usize| {
+            let [q, k, v] = [&q, &k, &v].map(|rows| head(&part(rows), h, heads));
+            let [read_k, read_v] = read.each_ref().map(|rows| head(rows, h, heads));
+            let [turned, k, read_k] = [&q, &k, &read_k].map(|rows| attention.rotate(rows));
+            let learned = attention.learned(params, &of_attention, h);
+            let read = |t: usize| {
+                let learned = learned.iter().map(|(k, v)| (dot(&q[t], k), v));
+                let given = (0..=t).map(|j| (dot(&turned[t], &read_k[j]), &read_v[j]));
+                let own = (0..=t).map(|j| (dot(&turned[t], &k[j]), &v[j]));
+                softmax_sum(&learned.chain(given).chain(own).collect::<Vec<_>>())
+            };
+            (0..q.len()).map(read).collect()
+        };
+        let read = join(&(0..heads).map(per_head).collect::<Vec<Rows>>());
+        let read = linear(&read, params.get(&format!("{of_attention}.output.weight")));
+        y.extend(norm(params, name, 0, &read));
+    }
+    let m = memory.forward(params, &of_memory, &y);
+    gate(params, name, &y, &m)
+}
+
+fn norm(params: &Params, name: &str, at: usize, x: &Rows) -> Rows {
+    rms_norm(x, params.get(&format!("{name}.parts.norms.{at}.gamma")))
+}
+
+/// `y ⊙ σ(RMSNorm(m))`.
+fn gate(params: &Params, name: &str, y: &Rows, m: &Rows) -> Rows {
+    pairs(y, &norm(params, name, 1, m), |y, m| y * sigmoid(m))
 }
 
 /// Either mixer.
