@@ -137,7 +137,9 @@ impl Inputs {
             let value = match spec.map {
                 GateMap::Constant(constant) => value(constant, constant),
                 GateMap::Sigmoid { max } => value(0.05 * max, 0.5 * max),
-                GateMap::LogSigmoid | GateMap::DecayRate => value(kept.0, kept.1).log(),
+                GateMap::LogSigmoid | GateMap::DecayRate | GateMap::HeadDecay => {
+                    value(kept.0, kept.1).log()
+                }
                 GateMap::Softplus { .. } => value(0.3, 1.2),
             };
             gates = gates.with(spec.name, value);

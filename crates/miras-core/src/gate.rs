@@ -28,7 +28,7 @@ pub struct GateSpec {
     pub name: &'static str,
     /// From the projection to the gate's value.
     pub map: GateMap,
-    /// Where the projection's bias starts.
+    /// Where the projection's bias starts; for [`GateMap::HeadDecay`], the rate of head 0.
     pub bias: f64,
     /// The features of which each has a value of its own; none for one value a head.
     pub channels: Option<Side>,
@@ -71,6 +71,18 @@ impl GateSpec {
         }
     }
 
+    /// Where the learned rate of head `head` starts, of a gate that has one.
+    pub fn rate(&self, head: usize) -> f64 {
+        match self.map {
+            GateMap::HeadDecay => {
+                let first = -(-self.bias.exp()).exp_m1();
+                let lost = first * 0.5_f64.powi(head as i32);
+                (-(-lost).ln_1p()).ln()
+            }
+            _ => 0.0,
+        }
+    }
+
     /// Whether the layer has a projection for this gate alone.
     pub fn has_projection(&self) -> bool {
         self.map.is_projected() && self.source.is_none()
@@ -92,6 +104,9 @@ pub enum GateMap {
     /// `−exp(r) · softplus(z)` with `r` learned per head: the decay of Mamba-2
     /// (arXiv 2405.21060) and Gated `DeltaNet` (arXiv 2412.06464) as its logarithm.
     DecayRate,
+    /// `−exp(r)` with `r` learned per head and no projection: a decay as its logarithm, of which each
+    /// head starts to lose half of what the head before it loses (`RetNet`, arXiv 2307.08621).
+    HeadDecay,
     /// `scale · softplus(z)`, in (0, ∞).
     Softplus {
         /// The factor.
@@ -102,16 +117,16 @@ pub enum GateMap {
 impl GateMap {
     /// Whether the layer projects the input for this gate.
     pub fn is_projected(self) -> bool {
-        !matches!(self, GateMap::Constant(_))
+        !matches!(self, GateMap::Constant(_) | GateMap::HeadDecay)
     }
 
-    /// Whether the gate has a learned rate per head beside its projection.
+    /// Whether the gate has a learned rate per head.
     pub fn has_rate(self) -> bool {
-        matches!(self, GateMap::DecayRate)
+        matches!(self, GateMap::DecayRate | GateMap::HeadDecay)
     }
 
     /// The gate's value for the projection `z`; `rate` broadcasts against it
-    /// and is read by [`GateMap::DecayRate`] alone.
+    /// and is read by [`GateMap::DecayRate`] and [`GateMap::HeadDecay`] alone.
     ///
     /// # Shapes
     /// `z` and the result: any, usually `[1, g, t, w]`.
@@ -129,6 +144,11 @@ impl GateMap {
                     None => speed,
                 };
                 decay.neg().clamp_min(LOG_FLOOR)
+            }
+            GateMap::HeadDecay => {
+                let zero = z.zeros_like();
+                let rate = rate.map_or(zero.clone(), |rate| zero + rate);
+                rate.exp().neg().clamp_min(LOG_FLOOR)
             }
             GateMap::Softplus { scale } => activation::softplus(z, 1.0).mul_scalar(scale),
         }
@@ -252,6 +272,9 @@ mod tests {
             (GateMap::DecayRate, UNIT, Some(LN_2), -2.0),
             (GateMap::DecayRate, 0.0, Some(-LN_2), -0.5 * LN_2),
             (GateMap::DecayRate, 100.0, Some(0.0), -30.0),
+            (GateMap::HeadDecay, 7.0, None, -1.0),
+            (GateMap::HeadDecay, 7.0, Some(LN_2), -2.0),
+            (GateMap::HeadDecay, 7.0, Some(9.0), -30.0),
             (GateMap::Softplus { scale: 1.0 }, 0.0, None, LN_2),
             (GateMap::Softplus { scale: 1.0 }, UNIT, None, 1.0),
             (
@@ -291,6 +314,20 @@ mod tests {
     }
 
     #[test]
+    fn heads_start_to_lose_half_of_what_the_one_before_loses() {
+        // RetNet: 1 − 2^(−5−h).
+        let first = (-(1.0_f64 - 0.03125).ln()).ln();
+        let gate = GateSpec::new(RETENTION, GateMap::HeadDecay, first);
+        for head in 0..8 {
+            let kept = (-gate.rate(head).exp()).exp();
+            let lost = 0.5_f64.powi(5 + head as i32);
+            assert!((1.0 - kept - lost).abs() < 1e-12, "{head}: {kept}");
+        }
+        let other = GateSpec::new(RETENTION, GateMap::DecayRate, first);
+        assert_eq!(other.rate(3), 0.0);
+    }
+
+    #[test]
     fn only_constants_are_not_projected_and_only_decay_has_a_rate() {
         let sigmoid = GateMap::Sigmoid { max: 1.0 };
         for (map, is_projected, has_rate) in [
@@ -298,6 +335,7 @@ mod tests {
             (sigmoid, true, false),
             (GateMap::LogSigmoid, true, false),
             (GateMap::DecayRate, true, true),
+            (GateMap::HeadDecay, false, true),
             (GateMap::Softplus { scale: 1.0 }, true, false),
         ] {
             assert_eq!(map.is_projected(), is_projected, "{map:?}");

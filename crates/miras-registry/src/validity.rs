@@ -51,6 +51,7 @@ fn stable_step(rule: &Rule) -> f64 {
             GateMap::Sigmoid { .. }
             | GateMap::LogSigmoid
             | GateMap::DecayRate
+            | GateMap::HeadDecay
             | GateMap::Softplus { .. } => 0.0,
         })
     };
@@ -70,7 +71,7 @@ fn exceeded_step(rule: &Rule) -> Option<f64> {
                 GateMap::Constant(step) | GateMap::Sigmoid { max: step } => step > bound,
                 // A softplus has no largest value.
                 GateMap::Softplus { .. } => true,
-                GateMap::LogSigmoid | GateMap::DecayRate => false,
+                GateMap::LogSigmoid | GateMap::DecayRate | GateMap::HeadDecay => false,
             }
     };
     let writes_back = rule.bias.slope() != Some(0.0);

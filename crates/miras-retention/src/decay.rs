@@ -14,6 +14,8 @@ pub enum Gate {
     Rate,
     /// A constant.
     Fixed,
+    /// `exp(−exp(r))`, `r` learned per head.
+    Head,
 }
 
 /// The default of `retention.decay`.
@@ -22,11 +24,11 @@ pub(crate) const DECAY: f64 = 0.993;
 /// The keys, for a part's listing.
 pub(crate) const GATE_KEY: (&str, &str) = (
     "gate",
-    "\"sigmoid\": a = sigma(z); \"rate\": a = exp(-exp(r) softplus(z)), r learned per head (Mamba-2, Gated DeltaNet); \"fixed\": a = decay",
+    "\"sigmoid\": a = sigma(z); \"rate\": a = exp(-exp(r) softplus(z)), r learned per head (Mamba-2, Gated DeltaNet); \"fixed\": a = decay; \"head\": a = exp(-exp(r)), r learned per head, of which each loses half as much as the one before at the start (RetNet)",
 );
 pub(crate) const DECAY_KEY: (&str, &str) = (
     "decay",
-    "a itself where it is fixed, else where the gate starts; in (0, 1]",
+    "a itself where it is fixed, else where the gate (or the first head's) starts; in (0, 1]",
 );
 
 pub(crate) const ANCHORED_KEY: (&str, &str) = (
@@ -42,7 +44,7 @@ impl Gate {
     pub(crate) fn check(self, section: &Section<'_>, decay: f64) -> Result<(), ConfigError> {
         let below = match self {
             Gate::Fixed => decay <= 1.0,
-            Gate::Sigmoid | Gate::Rate => decay < 1.0,
+            Gate::Sigmoid | Gate::Rate | Gate::Head => decay < 1.0,
         };
         if decay.is_nan() || decay < SMALLEST || !below {
             let message =
@@ -60,6 +62,7 @@ impl Gate {
             Gate::Sigmoid => (GateMap::LogSigmoid, (decay / (1.0 - decay)).ln()),
             Gate::Rate => (GateMap::DecayRate, inverse_softplus(-decay.ln())),
             Gate::Fixed => (GateMap::constant_log(decay), 0.0),
+            Gate::Head => (GateMap::HeadDecay, (-decay.ln()).ln()),
         };
         GateSpec::new(RETENTION, map, bias)
     }

@@ -29,6 +29,7 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
         "anchored = false\ndecay = 0.9",
         "anchored = false\ngate = 'fixed'\ndecay = 0.9",
         "anchored = false\ngate = 'rate'\ndecay = 0.9",
+        "anchored = false\ngate = 'head'\ndecay = 0.9",
         "anchored = false\norder = 'before'\ndecay = 0.8",
         "anchored = true\ndecay = 0.8",
         "anchored = true\norder = 'before'\ndecay = 0.8",
@@ -39,8 +40,8 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
     build: |section| {
         let l2 = section.part::<L2>()?;
         l2.gate.check(section, l2.decay)?;
-        if l2.channels != Channels::Head && l2.gate == Gate::Fixed {
-            let message = "a fixed decay is the same for all channels";
+        if l2.channels != Channels::Head && matches!(l2.gate, Gate::Fixed | Gate::Head) {
+            let message = "a decay that does not depend on the input is the same for all channels";
             let help = "leave channels out, or use gate = \"sigmoid\" or \"rate\"".to_owned();
             return Err(section.error("channels", message, Some(help)));
         }

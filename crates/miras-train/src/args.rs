@@ -174,6 +174,10 @@ pub(crate) struct PresetsArgs {
     /// Print JSON, for a program.
     #[arg(long, conflicts_with = "name")]
     pub(crate) json: bool,
+
+    /// Print the names of the presets for text, one a line, for a script.
+    #[arg(long, conflicts_with_all = ["name", "json"])]
+    pub(crate) names: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -22,10 +22,13 @@ const SPEED: f64 = 6725.0 * 15.19e6;
 /// What a header says last.
 const DIFFERS: &str = "Differs: ";
 
+/// The folder of the presets for text.
+const TEXT: &str = "presets";
+
 /// Folder, what is in it, and the command that takes its files.
 const GROUPS: [(&str, &str); 5] = [
     ("", "what `run` alone trains: `run NAME`"),
-    ("presets", "text, built in or your own: `run NAME`"),
+    (TEXT, "text, built in or your own: `run NAME`"),
     ("mqar", "associative recall: `run NAME`"),
     ("presets/30m", "30 M parameters, for a GPU: `run NAME`"),
     ("sweeps", "many trials: `sweep NAME`"),
@@ -41,6 +44,11 @@ pub(crate) fn presets(
             Some(text) => out.text(text),
             None => Err(unknown(name).into()),
         };
+    }
+    if args.names {
+        let names = in_folder(TEXT, registry)?;
+        let names = names.iter().map(|preset| format!("{}\n", preset.name));
+        return out.text(&names.collect::<String>());
     }
     let mut text = String::new();
     let mut all = Vec::new();

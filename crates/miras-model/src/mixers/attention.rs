@@ -167,6 +167,10 @@ impl AttentionSpec {
         let keys = tables.attempt(MIXER, |section| {
             let mut section = section.with_hints(defaults());
             let keys = MixerKeys::take(&mut section)?.without_segments(&section)?;
+            if keys.skip {
+                let message = "attention has no skip: a token's values are among those it reads";
+                return Err(section.error("skip", message, None));
+            }
             if keys.of_keys() != keys.of_values() {
                 let message = format!(
                     "attention has as many heads of values as of keys, and there are {} and {}",

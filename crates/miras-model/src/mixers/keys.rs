@@ -38,6 +38,9 @@ pub struct MixerKeys {
     /// What a projection of the input goes through before it multiplies what was read; in attention
     /// the default is `"none"`.
     pub output_gate: OutputGate,
+    /// Whether a token's values, times a learned number of each head, are added to what it reads
+    /// (Mamba-2's `D`); of memories alone.
+    pub skip: bool,
     /// Learned tokens before every sequence: written into memories at its beginning, and visible to
     /// all tokens of attention.
     pub persistent: usize,
@@ -119,6 +122,7 @@ impl MixerKeys {
             qk_norm: QkNorm::L2,
             output_norm: OutputNorm::Rms,
             output_gate: OutputGate::Silu,
+            skip: false,
             persistent: 0,
             segment: None,
             inject: None,

@@ -34,7 +34,7 @@ use crate::{
 /// q, k, v = f(conv(x W_q)), f(conv(x W_k)), f(conv(x W_v))     q, k ← n(q), n(k) per head
 /// e       = n(k ⊙ ξ), where the bias has an erase key; ξ learned from 1 on
 /// gates   = per token and head, from x W_gates + b, as the four parts ask
-/// y       = the inner loop of `miras-engine` over k, v, q and gates
+/// y       = the inner loop of `miras-engine` over k, v, q and gates, and D v with `mixer.skip`
 /// out     = (m(y) ⊙ g(x W_o)) W_out
 /// ```
 /// `f` is the `SiLU` or nothing (`mixer.conv_activation`), `n` the division by the Euclidean length,
@@ -76,6 +76,8 @@ pub struct MemoryMixer {
     output: Projection,
     /// `[persistent, d]`.
     persistent: Option<Param<Tensor<2>>>,
+    /// `[h]`.
+    skip: Option<Param<Tensor<1>>>,
     #[module(skip)]
     keys: MixerKeys,
     #[module(skip)]
@@ -109,6 +111,7 @@ impl Listed for MemoryMixer {
         "[mixer]\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4\npicard = 1",
         "[mixer]\nconv = 1\nconv_activation = 'none'\n[retention]\ngate = 'rate'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'rms'\noutput_norm = 'none'\noutput_gate = 'sigmoid'\nkey_heads = 1\n[memory]\nkind = 'matrix'\ndim = 3\nvalue_dim = 5\n[bias]\nkind = 'dot'\n[algorithm]\nchunk = 4",
+        "[mixer]\nskip = true\nvalue_heads = 1\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\npersistent = 5\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'none'\noutput_gate = 'none'\nvalue_heads = 1\n[memory]\nkind = 'mlp'\nresidual = false\nvalue_dim = 4\n[algorithm]\nchunk = 4",
     ];
@@ -144,7 +147,7 @@ impl Listed for MemoryMixer {
                 .then(|| init.constant([keys.of_keys(), program.d_k()], 1.0)),
             gates: gate_projection(init, name, &specs, d, heads, &program),
             rates: (specs.iter().filter(|spec| spec.map.has_rate()))
-                .map(|_| init.constant([heads], 0.0))
+                .map(|spec| init.values([heads], (0..heads).map(|h| spec.rate(h)).collect()))
                 .collect(),
             initial,
             gains: (program.gains().iter())
@@ -157,6 +160,7 @@ impl Listed for MemoryMixer {
                 .then(|| init.projection(&format!("{name}.output_gate"), d, widths.inner)),
             output: init.projection(&format!("{name}.output"), widths.inner, d),
             persistent: init.persistent(name, keys.persistent, d),
+            skip: keys.skip.then(|| init.constant([heads], 1.0)),
             keys: keys.clone(),
             rule,
             program,
@@ -254,6 +258,14 @@ impl MemoryMixer {
             .forward(gate.apply(y, x, self.output_gate.as_ref()))
     }
 
+    /// What was read and the values themselves, times a number of each head, if that is asked for.
+    pub(super) fn skip(&self, y: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+        let Some(skip) = &self.skip else { return y };
+        let skip = skip.val().reshape([self.keys.heads, 1, 1]);
+        let rows = v.dims()[1] / self.keys.heads;
+        y + v * per_memory(skip, rows)
+    }
+
     /// What the heads of memories gave, `y [1, b·h, t, ·]`, normalised, side by side: `[b, t, h·]`.
     pub(super) fn recalled(&self, y: Tensor<4>) -> Tensor<3> {
         let y = from_memories(y, self.keys.heads);
@@ -341,6 +353,7 @@ impl MemoryMixer {
         let mut memories = self.memories(&x, memory, pass);
         let (tokens, tails) = self.project(x, tails);
         let (y, probe) = memories.read_write(&tokens);
+        let y = self.skip(y, tokens.v);
         let mut state = StateTree::default();
         state.insert_branch("tails", tails);
         for (name, tensor) in memories.into_state().named() {
@@ -437,6 +450,9 @@ impl TokenMixer for MemoryMixer {
         }
         if let Some(erase) = &self.erase {
             groups.put(ParameterGroup::Norm, erase);
+        }
+        if let Some(skip) = &self.skip {
+            groups.put(ParameterGroup::Norm, skip);
         }
         if let Some(persistent) = &self.persistent {
             groups.put(ParameterGroup::Persistent, persistent);

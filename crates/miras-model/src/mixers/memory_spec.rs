@@ -150,8 +150,8 @@ impl MemorySpec {
             .count();
         let gates = self.keys.heads * (self.projected() * (self.dim + 1) + rates);
         let erase = self.keys.of_keys() * self.d_k() * usize::from(rule.bias.has_erase_key());
-        let persistent = self.keys.persistent * self.dim;
-        self.widths().parameters(&self.keys) + gates + erase + persistent
+        let own = self.keys.persistent * self.dim + self.keys.heads * usize::from(self.keys.skip);
+        self.widths().parameters(&self.keys) + gates + erase + own
     }
 }
 
@@ -216,6 +216,7 @@ impl Spec for MemorySpec {
         let erase = 2 * self.keys.of_keys() * self.d_k() * has_erase_key;
         tokens * (self.widths().kept(&self.keys, kernels) + gates + erase)
             + self.keys.heads * memory
+            + tokens * self.widths().inner * usize::from(self.keys.skip)
     }
 
     fn again(&self, tokens: usize, kernels: bool) -> usize {

@@ -14,7 +14,7 @@ use miras_engine::Form;
 use miras_model::{LanguageModel, MixerSpec, ModelSpec, Pass, cost};
 use miras_registry::{Choice, Registry};
 
-use crate::model::{PRESETS, preset, random_bytes, tokens};
+use crate::model::{preset, presets, random_bytes, tokens};
 
 const VOCAB: usize = 256;
 const CHUNK: usize = 4;
@@ -155,8 +155,8 @@ fn parameters_are_those_of_the_built_model() {
     for (name, spec) in cases() {
         assert_parameters(&name, &spec, 17);
     }
-    for name in PRESETS {
-        assert_parameters(name, &preset(name, &[]), VOCAB);
+    for name in presets() {
+        assert_parameters(&name, &preset(&name, &[]), VOCAB);
         let large = format!("30m/{name}");
         assert_parameters(&large, &preset(&large, &[]), VOCAB);
     }

@@ -13,21 +13,30 @@ use miras_registry::Registry;
 
 const VOCAB: usize = 256;
 
-pub(crate) const PRESETS: [&str; 6] = [
-    "titans-lmm",
-    "yaad",
-    "moneta",
-    "memora",
-    "gated-deltanet",
-    "transformer",
-];
+/// The folder of the presets for text.
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/presets")
+}
+
+/// The names of the presets: files that build on another one.
+pub(crate) fn presets() -> Vec<String> {
+    let files = std::fs::read_dir(folder()).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let is_preset = |file: &std::path::PathBuf| {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        text.lines().any(|line| line.starts_with("extends"))
+    };
+    let mut names: Vec<String> = (files.filter(is_preset))
+        .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort_unstable();
+    assert!(names.len() > 20, "{names:?}");
+    names
+}
 
 /// Reads a preset's model, with changes.
 pub(crate) fn preset(name: &str, changes: &[&str]) -> ModelSpec {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../configs/presets")
-        .join(name)
-        .with_extension("toml");
+    let file = folder().join(name).with_extension("toml");
     let mut layers = Layers::new();
     layers.file(&file).unwrap();
     for change in changes {
@@ -43,13 +52,32 @@ pub(crate) const SMALL: [&str; 4] = [
     "model.ffn_dim=24",
 ];
 
+/// A preset at the size of tests, with changes: small chunks, segments and windows where it has them.
+pub(crate) fn small_with(name: &str, changes: &[&str]) -> ModelSpec {
+    let table = preset(name, &[]).to_table();
+    let mut all = [&SMALL[..], changes].concat();
+    for (section, key, set) in [
+        ("algorithm", "chunk", "algorithm.chunk=4"),
+        ("mixer", "segment", "mixer.segment=4"),
+        ("attention", "window", "attention.window=5"),
+        ("memory", "dim", "memory.dim=8"),
+        ("memory", "value_dim", "memory.value_dim=8"),
+    ] {
+        let value = table.get(section).and_then(|section| section.get(key));
+        if value.is_some_and(|value| value.as_integer() != Some(0)) {
+            all.push(set);
+        }
+    }
+    // Their entries name layers of the preset.
+    let file = folder().join(name).with_extension("toml");
+    if std::fs::read_to_string(file).unwrap().contains("[[layers]]") {
+        all.push("model.layers=4");
+    }
+    preset(name, &all)
+}
+
 pub(crate) fn small(name: &str) -> ModelSpec {
-    let chunk: &[&str] = if name == "transformer" {
-        &[]
-    } else {
-        &["algorithm.chunk=4"]
-    };
-    preset(name, &[&SMALL[..], chunk].concat())
+    small_with(name, &[])
 }
 
 pub(crate) fn model(spec: &ModelSpec, device: &Device) -> LanguageModel {
@@ -80,7 +108,8 @@ fn largest_gap(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn any_split_with_carried_state_equals_one_pass() {
     let device = Device::flex();
-    for name in PRESETS {
+    for name in presets() {
+        let name = name.as_str();
         let model = model(&small(name), &device);
         let text = random_bytes(2 * 11, 1);
         let all = tokens(&text, 2, &device);
@@ -106,7 +135,8 @@ fn any_split_with_carried_state_equals_one_pass() {
 #[test]
 fn batch_rows_are_independent_and_nothing_leaks_from_the_future() {
     let device = Device::flex();
-    for name in PRESETS {
+    for name in presets() {
+        let name = name.as_str();
         let model = model(&small(name), &device);
         let t = 13;
         let text = random_bytes(2 * t, 2);
@@ -160,15 +190,11 @@ impl ModuleVisitor for Reached<'_> {
 #[test]
 fn every_parameter_gets_a_finite_nonzero_gradient_over_three_chunks() {
     let device = Device::flex().autodiff();
-    for name in PRESETS {
+    for name in presets() {
+        let name = name.as_str();
         for untie in [false, true] {
             let untied = format!("model.tie_head={}", !untie);
-            let mut changes = SMALL.to_vec();
-            changes.push(&untied);
-            if name != "transformer" {
-                changes.push("algorithm.chunk=4");
-            }
-            let model = model(&preset(name, &changes), &device);
+            let model = model(&small_with(name, &[&untied]), &device);
             let text = tokens(&random_bytes(2 * 14, 3), 2, &device);
             let out = model.forward(text.clone(), None, Pass::default());
             let gradients = LanguageModel::token_losses(out.logits, text)
@@ -189,21 +215,17 @@ fn every_parameter_gets_a_finite_nonzero_gradient_over_three_chunks() {
 #[test]
 fn presets_have_matching_parameter_counts() {
     for (folder, size) in [("", 1.3e6), ("30m/", 30e6)] {
-        let count = |name| {
+        let count = |name: &str| {
             let spec = preset(&format!("{folder}{name}"), &[]);
             miras_model::cost::parameters(&spec, VOCAB).all as f64
         };
-        let counts = PRESETS.map(count);
-        for (name, count) in PRESETS.iter().zip(counts) {
+        let all = count("titans-lmm");
+        for name in presets() {
+            let count = count(&name);
             let off = (count / size - 1.0).abs();
             assert!(off < 0.02, "{folder}{name} has {count} parameters");
-            let gap = (count / counts[0] - 1.0).abs();
-            let first = PRESETS[0];
-            assert!(
-                gap < 0.01,
-                "{folder}{name} has {count} parameters, {first} {}",
-                counts[0]
-            );
+            let gap = (count / all - 1.0).abs();
+            assert!(gap < 0.01, "{folder}{name} has {count} parameters, not {all}");
         }
     }
 }

@@ -34,7 +34,7 @@ fn documented_start(gate: &GateSpec, config: &toml::Table) -> f64 {
 /// What a gate kept as a logarithm stands for, and others as they are.
 fn value_of(gate: &GateSpec, kept: f64) -> f64 {
     match (gate.map, gate.name) {
-        (GateMap::LogSigmoid | GateMap::DecayRate, _)
+        (GateMap::LogSigmoid | GateMap::DecayRate | GateMap::HeadDecay, _)
         | (GateMap::Constant(_), RETENTION | MOMENTUM) => kept.exp(),
         _ => kept,
     }
@@ -97,7 +97,12 @@ fn gates_of_all_parts_start_where_their_settings_say() {
                 for (owner, gates, config) in groups {
                     for gate in gates {
                         let expected = documented_start(&gate, &config);
-                        for value in start(&gate, &params, &mut at, &mut rate) {
+                        let values = start(&gate, &params, &mut at, &mut rate);
+                        for (head, value) in values.into_iter().enumerate() {
+                            let expected = match gate.map {
+                                GateMap::HeadDecay => 1.0 - (1.0 - expected) * 0.5_f64.powi(head as i32),
+                                _ => expected,
+                            };
                             assert!(
                                 (value / expected - 1.0).abs() < 2e-6,
                                 "{} of {axes}: {value}, not {expected}",

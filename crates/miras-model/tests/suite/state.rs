@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData, s};
 use miras_model::{LanguageModel, ModelState, NamedState, Pass, StateOrigin};
 
 use crate::contract::specs;
-use crate::model::{PRESETS, SMALL, model, numbers, preset, random_bytes, small, tokens};
+use crate::model::{SMALL, model, numbers, preset, presets, random_bytes, small, tokens};
 use crate::small;
 
 const ROWS: usize = 2;
@@ -27,7 +27,7 @@ algorithm = { kind = 'gd', form = 'chunk_start', chunk = 3 }
 
 /// The presets, every mixer in the configurations that it names, and layers of two kinds.
 fn models(device: &Device) -> Vec<(String, LanguageModel)> {
-    let presets = PRESETS.map(|name| (name.to_owned(), small(name)));
+    let presets = presets().into_iter().map(|name| { let spec = small(&name); (name, spec) });
     let mixed = ("two kinds".to_owned(), small::small("", TWO_KINDS));
     (presets.into_iter().chain(specs()).chain([mixed]))
         .map(|(name, spec)| (name, model(&spec, device)))
