@@ -127,6 +127,38 @@ impl<'a> Init<'a> {
         Projection::new(weight, self.precision)
     }
 
+    /// A projection to the keys of several writes, `d_out` features in all, of which the first is
+    /// the projection `name`.
+    pub(crate) fn projection_of_writes(
+        &mut self,
+        name: &str,
+        d_in: usize,
+        [d_out, writes]: [usize; 2],
+    ) -> Projection {
+        if writes == 1 {
+            return self.projection(name, d_in, d_out);
+        }
+        let bound = 1.0 / (d_in as f64).sqrt();
+        let width = d_out / writes;
+        let of_writes: Vec<Vec<f64>> = (0..writes)
+            .map(|write| {
+                let name = match write {
+                    0 => name.to_owned(),
+                    _ => format!("{name}.{write}"),
+                };
+                self.drawn(&name, d_in * width, |stream| {
+                    (2.0 * stream.unit() - 1.0) * bound
+                })
+            })
+            .collect();
+        let rows = (0..d_in).flat_map(|row| {
+            (of_writes.iter()).flat_map(move |values| &values[row * width..(row + 1) * width])
+        });
+        let values = rows.copied().collect();
+        let weight = self.values([d_in, d_out], values);
+        Projection::new(weight, self.precision)
+    }
+
     /// The projection `name` of `heads` heads, of which the first of every group of
     /// `heads / kept` is kept.
     pub(crate) fn projection_of_groups(

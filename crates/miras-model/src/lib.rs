@@ -45,9 +45,9 @@ pub use layer_spec::LayerSpec;
 pub use memories::Memories;
 pub use mixer_config::MixerConfig;
 pub use mixers::{
-    AttentionKeys, AttentionMixer, AttentionSpec, Chunks, ConvActivation, Inject, MacMixer,
-    MacSpec, MagMixer, MalMixer, MemoryMixer, MemorySpec, Mixer, MixerError, MixerKeys, MixerSpec,
-    OutputGate, OutputNorm, QkNorm, TokenMixer, WiredSpec,
+    AttentionKeys, AttentionMixer, AttentionSpec, Chunks, ConvActivation, Inject, KeySource,
+    MacMixer, MacSpec, MagMixer, MalMixer, MemoryMixer, MemorySpec, Mixer, MixerError, MixerKeys,
+    MixerSpec, OutputGate, OutputNorm, QkNorm, TokenMixer, WiredSpec,
 };
 pub use model_spec::ModelSpec;
 pub use named_state::NamedState;

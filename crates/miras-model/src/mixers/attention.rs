@@ -166,11 +166,9 @@ impl AttentionSpec {
     fn take(tables: &mut Tables<'_>) -> Result<Self, ConfigError> {
         let keys = tables.attempt(MIXER, |section| {
             let mut section = section.with_hints(defaults());
-            let keys = MixerKeys::take(&mut section)?.without_segments(&section)?;
-            if keys.skip {
-                let message = "attention has no skip: a token's values are among those it reads";
-                return Err(section.error("skip", message, None));
-            }
+            let keys = MixerKeys::take(&mut section)?
+                .without_segments(&section)?
+                .without_memory(&section)?;
             if keys.of_keys() != keys.of_values() {
                 let message = format!(
                     "attention has as many heads of values as of keys, and there are {} and {}",

@@ -31,6 +31,10 @@ pub struct MixerKeys {
     /// What queries, keys and values go through after the convolution (or without one, after the
     /// projection); in attention the default is `"none"`.
     pub conv_activation: ConvActivation,
+    /// What keys are: `"projected"` of the input, or `"complement"` of the decay of their channel.
+    pub key: KeySource,
+    /// Keys and values that a token writes, one after the other, 1 or more; of memories alone.
+    pub writes: usize,
     /// How queries and keys are normalised, per head; in attention the default is `"none"`.
     pub qk_norm: QkNorm,
     /// How what was read is normalised, per head; in attention the default is `"none"`.
@@ -68,6 +72,17 @@ pub enum ConvActivation {
     Silu,
     /// Nothing.
     None,
+}
+
+/// What keys are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeySource {
+    /// What their projection and convolution make of the input, normalised.
+    Projected,
+    /// `1 − a`, for the decay `a` of their channel, which is made of that projection (HGRN2, arXiv
+    /// 2404.07904).
+    Complement,
 }
 
 /// How queries and keys are normalised.
@@ -119,6 +134,8 @@ impl MixerKeys {
             value_heads: None,
             conv: 4,
             conv_activation: ConvActivation::Silu,
+            key: KeySource::Projected,
+            writes: 1,
             qk_norm: QkNorm::L2,
             output_norm: OutputNorm::Rms,
             output_gate: OutputGate::Silu,
@@ -145,6 +162,7 @@ impl MixerKeys {
         for (key, value, least) in [
             ("heads", self.heads, 1),
             ("conv", self.conv, 0),
+            ("writes", self.writes, 1),
             ("persistent", self.persistent, 0),
             ("segment", self.segment.unwrap_or(1), 1),
         ] {
@@ -166,6 +184,23 @@ impl MixerKeys {
             }
         }
         found
+    }
+
+    /// Refuses what memories alone have.
+    pub(crate) fn without_memory(self, section: &Section<'_>) -> Result<Self, ConfigError> {
+        let of_memories = [
+            ("skip", self.skip),
+            ("key", self.key != KeySource::Projected),
+            ("writes", self.writes != 1),
+        ];
+        match of_memories.into_iter().find(|(_, is_set)| *is_set) {
+            None => Ok(self),
+            Some((key, _)) => {
+                let message = format!("attention has no `{key}`");
+                let help = "leave it out, or use mixer.kind = \"memory\"".to_owned();
+                Err(section.error(key, message, Some(help)))
+            }
+        }
     }
 
     /// Refuses what `mac` alone has.

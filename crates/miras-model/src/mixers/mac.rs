@@ -320,7 +320,7 @@ impl MacMixer {
         let mut memories = memory.memories(&y, Some(written), pass);
         let (tokens, tails) = memory.project(y.clone(), carried.tails.take());
         let (recalled, probe) = memories.read_write(&tokens);
-        let recalled = memory.skip(recalled, tokens.v);
+        let recalled = memory.read_of(recalled, tokens.v);
         let recalled = memory.output(recalled, y.clone());
 
         let open = (carried.open + count) % self.segment;

@@ -8,13 +8,13 @@ use burn::{
     tensor::{Tensor, s},
 };
 use miras_config::ConfigError;
-use miras_core::{Axis, GateSpec, Gates, Program, STEP};
+use miras_core::{Axis, GateSpec, Gates, Program, RETENTION, STEP};
 use miras_engine::{Initial, Probe, Rule, State, Tokens};
 use miras_registry::StartKind;
 
 use super::{
-    Chunks, Listed, MemorySpec, MixerKeys, NO_TOKEN, OutputGate, OutputNorm, QkNorm, Tables,
-    TokenMixer,
+    Chunks, KeySource, Listed, MemorySpec, MixerKeys, NO_TOKEN, OutputGate, OutputNorm, QkNorm,
+    Tables, TokenMixer, memory_spec::KEY,
 };
 use crate::{
     Memories, ParameterGroup, ParameterGroups, Pass, ShortConv, StateLayout, StateShape,
@@ -32,6 +32,7 @@ use crate::{
 /// # Formula
 /// ```text
 /// q, k, v = f(conv(x W_q)), f(conv(x W_k)), f(conv(x W_v))     q, k ← n(q), n(k) per head
+/// k       = 1 − a, where `mixer.key` says so, and a is made of W_k's projection
 /// e       = n(k ⊙ ξ), where the bias has an erase key; ξ learned from 1 on
 /// gates   = per token and head, from x W_gates + b, as the four parts ask
 /// y       = the inner loop of `miras-engine` over k, v, q and gates, and D v with `mixer.skip`
@@ -42,6 +43,9 @@ use crate::{
 /// the `SiLU` or the sigmoid, or there is no gate (`mixer.output_gate`).
 /// A sequence begins with the learned tokens of `mixer.persistent`, which are written as all others
 /// are, and whose outputs nobody reads.
+/// With `mixer.writes` a token has as many keys, values and gates, which are written one after the
+/// other, its decay before the first of them, and reads after the last (`DeltaProduct`, arXiv
+/// 2502.10297); a chunk is then of so many writes.
 /// Heads share keys and queries in groups where `mixer.key_heads` is less than `mixer.heads`, and
 /// values where `mixer.value_heads` is.
 ///
@@ -111,6 +115,9 @@ impl Listed for MemoryMixer {
         "[mixer]\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4\npicard = 1",
         "[mixer]\nconv = 1\nconv_activation = 'none'\n[retention]\ngate = 'rate'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'rms'\noutput_norm = 'none'\noutput_gate = 'sigmoid'\nkey_heads = 1\n[memory]\nkind = 'matrix'\ndim = 3\nvalue_dim = 5\n[bias]\nkind = 'dot'\n[algorithm]\nchunk = 4",
+        "[mixer]\nwrites = 2\n[memory]\nkind = 'matrix'\nstart = 'zero'\n[retention]\ngate = 'rate'\norder = 'before'\n[algorithm]\nkind = 'gd'\nchunk = 4",
+        "[mixer]\nwrites = 2\nskip = true\npersistent = 1\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nchunk = 4",
+        "[mixer]\nkey = 'complement'\nqk_norm = 'none'\n[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\nchannels = 'key'\n[algorithm]\nkind = 'gd'\nstep = 'fixed'\nchunk = 4",
         "[mixer]\nskip = true\nvalue_heads = 1\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\npersistent = 5\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'none'\noutput_gate = 'none'\nvalue_heads = 1\n[memory]\nkind = 'mlp'\nresidual = false\nvalue_dim = 4\n[algorithm]\nchunk = 4",
@@ -126,7 +133,7 @@ impl Listed for MemoryMixer {
         let (heads, widths) = (keys.heads, spec.widths());
         let (d, [of_q, of_k, of_v]) = (widths.dim, widths.qkv);
 
-        let specs = rule.gates();
+        let specs = spec.gates();
         let [q_name, k_name] = init.query_and_key(name);
         let initial = match choice.start {
             StartKind::Zero => Vec::new(),
@@ -140,12 +147,12 @@ impl Listed for MemoryMixer {
         };
         Self {
             q: init.projection(&q_name, d, of_q),
-            k: init.projection(&k_name, d, of_k),
+            k: init.projection_of_writes(&k_name, d, [of_k, keys.writes]),
             v: init.projection(&format!("{name}.v"), d, of_v),
             convs: init.convs(name, keys.conv, widths.qkv),
             erase: (rule.bias.has_erase_key())
                 .then(|| init.constant([keys.of_keys(), program.d_k()], 1.0)),
-            gates: gate_projection(init, name, &specs, d, heads, &program),
+            gates: gate_projection(init, name, &specs, d, [heads, keys.writes], &program),
             rates: (specs.iter().filter(|spec| spec.map.has_rate()))
                 .map(|spec| init.values([heads], (0..heads).map(|h| spec.rate(h)).collect()))
                 .collect(),
@@ -184,17 +191,23 @@ impl MemoryMixer {
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
         let keys = &self.keys;
         let ([q, k, v], tails) = convolve(&self.convs, projected, tails, keys.conv_activation);
-        let [q, k] = [q, k].map(|x| to_memories(x, keys.of_keys()));
+        let (q, k) = (
+            to_memories(q, keys.of_keys()),
+            self.written(k, keys.of_keys()),
+        );
+        let gates = self.gate_values(&x, &k);
         let erase = self.erase.as_ref().map(|scale| {
             let [b, ..] = x.dims();
             let scale = per_memory(scale.val().unsqueeze_dim(1), b);
             self.normed(k.clone() * scale, self.k_norm.as_ref())
         });
-        let q = self.normed(q, self.q_norm.as_ref());
-        let k = self.normed(k, self.k_norm.as_ref());
-        let v = to_memories(v, keys.of_values());
+        let q = self.each_write(self.normed(q, self.q_norm.as_ref()));
+        let k = match keys.key {
+            KeySource::Projected => self.normed(k, self.k_norm.as_ref()),
+            KeySource::Complement => gates.get(RETENTION).exp().neg().add_scalar(1.0),
+        };
+        let v = self.written(v, keys.of_values());
         let v = repeat_heads(v, keys.of_values(), keys.heads);
-        let gates = self.gate_values(&x);
         let k = match erase {
             None => k,
             Some(erase) => Tensor::cat(vec![erase, k], 3),
@@ -235,6 +248,10 @@ impl MemoryMixer {
     /// If the state is that of another number of rows.
     pub fn memories(&self, x: &Tensor<3>, state: Option<State>, pass: Pass) -> Memories<'_> {
         let [b, ..] = x.dims();
+        let pass = Pass {
+            truncate: pass.truncate.map(|tokens| tokens * self.keys.writes),
+            ..pass
+        };
         if let Some(map) = state.as_ref().and_then(|state| state.maps.first()) {
             let (held, heads) = (map.weights.dims()[1], self.keys.heads);
             let needed = b * heads;
@@ -258,9 +275,12 @@ impl MemoryMixer {
             .forward(gate.apply(y, x, self.output_gate.as_ref()))
     }
 
-    /// What was read and the values themselves, times a number of each head, if that is asked for.
-    pub(super) fn skip(&self, y: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+    /// What tokens read, from what was read after each write and its values `v`: what the last write
+    /// left, and with a skip its values, times a number of each head.
+    pub(super) fn read_of(&self, y: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+        let y = self.last_write(y);
         let Some(skip) = &self.skip else { return y };
+        let v = self.last_write(v);
         let skip = skip.val().reshape([self.keys.heads, 1, 1]);
         let rows = v.dims()[1] / self.keys.heads;
         y + v * per_memory(skip, rows)
@@ -276,13 +296,44 @@ impl MemoryMixer {
         y.flatten::<3>(2, 3)
     }
 
-    fn gate_values(&self, x: &Tensor<3>) -> Gates {
-        let [b, t, _] = x.dims();
-        let (h, g) = (self.keys.heads, b * self.keys.heads);
+    /// The features of `heads` heads of everything that is written, `[1, b·heads, t·writes, ·]`:
+    /// those of a token's writes lie side by side in `x [b, t, ·]`.
+    fn written(&self, x: Tensor<3>, heads: usize) -> Tensor<4> {
+        let ([b, t, width], writes) = (x.dims(), self.keys.writes);
+        to_memories(x.reshape([b, t * writes, width / writes]), heads)
+    }
+
+    /// The same for every write of a token.
+    fn each_write(&self, x: Tensor<4>) -> Tensor<4> {
+        let ([_, g, t, d], writes) = (x.dims(), self.keys.writes);
+        if writes == 1 {
+            return x;
+        }
+        let x = x.reshape([g, t, 1, d]).repeat_dim(2, writes);
+        x.reshape([1, g, t * writes, d])
+    }
+
+    /// What is read after the last write of each token.
+    fn last_write(&self, y: Tensor<4>) -> Tensor<4> {
+        let ([_, g, t, d], writes) = (y.dims(), self.keys.writes);
+        if writes == 1 {
+            return y;
+        }
+        let y = y.reshape([g, t / writes, writes, d]);
+        y.slice(s![.., .., writes - 1.., ..])
+            .reshape([1, g, t / writes, d])
+    }
+
+    /// The gates of everything that is written; `k` is made of the keys' projection. A token decays
+    /// the memory once, before its first write.
+    fn gate_values(&self, x: &Tensor<3>, k: &Tensor<4>) -> Gates {
+        let ([b, t, _], writes) = (x.dims(), self.keys.writes);
+        let (h, g, t) = (self.keys.heads, b * self.keys.heads, t * writes);
         let widths = (self.program.d_k(), self.program.d_v());
         let mut projections = BTreeMap::new();
         if let Some(gates) = &self.gates {
             let projected = gates.forward(x.clone());
+            let projected = projected.reshape([b, t, self.columns()]);
             let mut from = 0;
             for spec in self.specs.iter().filter(|spec| spec.has_projection()) {
                 let width = spec.width(widths.0, widths.1);
@@ -296,8 +347,10 @@ impl MemoryMixer {
         let mut gates = Gates::new();
         for spec in &self.specs {
             let z: Tensor<4> = if spec.map.is_projected() {
-                let source = spec.source.unwrap_or(spec.name);
-                projections[source].clone()
+                match spec.source {
+                    Some(KEY) => k.clone().add_scalar(spec.bias),
+                    source => projections[source.unwrap_or(spec.name)].clone(),
+                }
             } else {
                 Tensor::zeros([1, g, t, spec.width(widths.0, widths.1)], &x.device())
             };
@@ -307,9 +360,24 @@ impl MemoryMixer {
                 None
             };
             let rate = rate.map(|rate| per_memory(rate.val().reshape([h, 1, 1]), b));
-            gates = gates.with(spec.name, spec.map.apply(z, rate));
+            let mut value = spec.map.apply(z, rate);
+            if spec.name == RETENTION && writes > 1 {
+                let width = value.dims()[3];
+                let value_of_first = value.reshape([g, t / writes, writes, width]);
+                let first = value_of_first.clone().slice(s![.., .., 0..1, ..]);
+                let others = value_of_first.slice(s![.., .., 1.., ..]).zeros_like();
+                value = Tensor::cat(vec![first, others], 2).reshape([1, g, t, width]);
+            }
+            gates = gates.with(spec.name, value);
         }
         gates
+    }
+
+    /// Columns of the gates' projection for each write.
+    fn columns(&self) -> usize {
+        let (d_k, d_v) = (self.program.d_k(), self.program.d_v());
+        let projected = self.specs.iter().filter(|spec| spec.has_projection());
+        self.keys.heads * projected.map(|spec| spec.width(d_k, d_v)).sum::<usize>()
     }
 
     fn initial_weights(&self, x: &Tensor<3>) -> Initial {
@@ -353,7 +421,7 @@ impl MemoryMixer {
         let mut memories = self.memories(&x, memory, pass);
         let (tokens, tails) = self.project(x, tails);
         let (y, probe) = memories.read_write(&tokens);
-        let y = self.skip(y, tokens.v);
+        let y = self.read_of(y, tokens.v);
         let mut state = StateTree::default();
         state.insert_branch("tails", tails);
         for (name, tensor) in memories.into_state().named() {
@@ -375,7 +443,8 @@ impl MemoryMixer {
     pub(super) fn add_memories(&self, layout: &mut StateLayout, rows: usize, position: usize) {
         // A product that overflows is a shape that no tensor has.
         let g = rows.saturating_mul(self.keys.heads);
-        for (name, shape) in State::layout(&self.rule, &self.program, g, position) {
+        let written = position.saturating_mul(self.keys.writes);
+        for (name, shape) in State::layout(&self.rule, &self.program, g, written) {
             layout.insert(name, StateShape::Memories(shape));
         }
     }
@@ -410,7 +479,8 @@ impl TokenMixer for MemoryMixer {
     fn state_layout(&self, rows: usize, position: usize) -> StateLayout {
         let mut layout = StateLayout::default();
         layout.insert_branch("tails", conv_layout(&self.convs, rows));
-        self.add_memories(&mut layout, rows, position + self.keys.persistent);
+        let tokens = position + self.keys.persistent;
+        self.add_memories(&mut layout, rows, tokens);
         layout
     }
 
@@ -424,7 +494,10 @@ impl TokenMixer for MemoryMixer {
         Some(Chunks {
             memories: self.keys.heads,
             len: self.rule.settings.chunk,
-            open: state.map_or(self.keys.persistent % self.rule.settings.chunk, open_tokens),
+            open: state.map_or(
+                self.keys.persistent * self.keys.writes % self.rule.settings.chunk,
+                open_tokens,
+            ),
         })
     }
 
@@ -478,13 +551,14 @@ fn gate_projection(
     name: &str,
     specs: &[GateSpec],
     d: usize,
-    heads: usize,
+    [heads, writes]: [usize; 2],
     program: &Program,
 ) -> Option<Linear> {
     let biases: Vec<f64> = (specs.iter())
         .filter(|spec| spec.has_projection())
         .flat_map(|spec| vec![spec.bias; heads * spec.width(program.d_k(), program.d_v())])
         .collect();
+    let biases = biases.repeat(writes);
     if biases.is_empty() {
         return None;
     }

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use miras_config::ConfigError;
-use miras_core::{GateSpec, MapSpec, Program, ProgramError};
+use miras_core::{GateSpec, MapSpec, Program, ProgramError, RETENTION, Side};
 use miras_engine::cost::{self, Flops, Needs::Both};
 use miras_registry::{Choice, StartKind};
 use toml::Table;
 
 use super::{
-    keys::{MixerKeys, QkNorm},
+    keys::{KeySource, MixerKeys, QkNorm},
     list::{MIXER, Spec, Tables},
     widths::Widths,
 };
@@ -38,6 +38,10 @@ impl MemorySpec {
             return Err(MixerError::Sizes { dim, heads });
         }
         if let Some((key, message)) = keys.mistakes().into_iter().next() {
+            return Err(MixerError::Key { key, message });
+        }
+        if let Some((key, message)) = complement_fault(&keys, &choice) {
+            let message = message.to_owned();
             return Err(MixerError::Key { key, message });
         }
         if needs_unit_keys(&keys, &choice) {
@@ -80,6 +84,17 @@ impl MemorySpec {
             let help = Some(help.to_owned());
             return Err(tables.section(MIXER).error("qk_norm", UNIT_KEYS, help));
         }
+        if let Some((key, message)) = complement_fault(&keys, &choice) {
+            return Err(tables.section(MIXER).error(key, message, None));
+        }
+        if !choice.rule.settings.chunk.is_multiple_of(keys.writes) {
+            let message = format!(
+                "chunks of {} writes do not end with a token that makes {}",
+                choice.rule.settings.chunk, keys.writes
+            );
+            let help = "chunks are counted in writes: set algorithm.chunk to a multiple".to_owned();
+            return Err(tables.section(MIXER).error("writes", message, Some(help)));
+        }
         let spec = Self { keys, choice, dim };
         tables.check_program(&spec.choice, spec.d_k(), spec.d_v())?;
         Ok(spec)
@@ -111,10 +126,14 @@ impl MemorySpec {
 
     pub(super) fn widths(&self) -> Widths {
         let (d_k, d_v) = (self.d_k(), self.d_v());
-        let of_keys = self.keys.of_keys() * d_k;
+        let (of_keys, writes) = (self.keys.of_keys() * d_k, self.keys.writes);
         Widths {
             dim: self.dim,
-            qkv: [of_keys, of_keys, self.keys.of_values() * d_v],
+            qkv: [
+                of_keys,
+                writes * of_keys,
+                writes * self.keys.of_values() * d_v,
+            ],
             d_k,
             d_v,
             inner: self.keys.heads * d_v,
@@ -127,9 +146,20 @@ impl MemorySpec {
         size.maps + size.slots
     }
 
-    /// Numbers a head of the gates for which `of` holds.
+    /// The gates of the four parts; the decay of complementary keys is made of the keys' projection.
+    pub(super) fn gates(&self) -> Vec<GateSpec> {
+        let mut gates = self.choice.rule.gates();
+        if self.keys.key == KeySource::Complement {
+            let decay = gates.iter_mut().find(|gate| gate.name == RETENTION);
+            let decay = decay.expect("checked with the configuration");
+            decay.source = Some(KEY);
+        }
+        gates
+    }
+
+    /// Numbers a head and write of the gates for which `of` holds.
     fn gate_widths(&self, of: impl Fn(&GateSpec) -> bool) -> usize {
-        let gates = self.choice.rule.gates();
+        let gates = self.gates();
         (gates.iter().filter(|gate| of(gate)))
             .map(|gate| gate.width(self.d_k(), self.d_v()))
             .sum()
@@ -137,7 +167,7 @@ impl MemorySpec {
 
     /// Numbers a head that are projected for gates.
     fn projected(&self) -> usize {
-        self.gate_widths(GateSpec::has_projection)
+        self.keys.writes * self.gate_widths(GateSpec::has_projection)
     }
 
     /// Parameters of projections, convolutions, norms and gates.
@@ -155,6 +185,28 @@ impl MemorySpec {
     }
 }
 
+/// The projection that the decay of complementary keys reads.
+pub(super) const KEY: &str = "key";
+
+/// Why the keys of a layer cannot be those of its decay.
+fn complement_fault(keys: &MixerKeys, choice: &Choice) -> Option<(&'static str, &'static str)> {
+    if keys.key == KeySource::Projected {
+        return None;
+    }
+    let gates = choice.rule.gates();
+    let decay = gates.iter().find(|gate| gate.name == RETENTION)?;
+    let message = if decay.channels != Some(Side::Key) || !decay.has_projection() {
+        "keys that are the complement of a decay need one of every key channel: retention.channels = \"key\" with a gate"
+    } else if choice.rule.bias.has_erase_key() {
+        "a bias with an erase key has keys of its own: use mixer.key = \"projected\""
+    } else if keys.of_keys() != keys.heads {
+        "keys that are the complement of a decay are those of each head: leave mixer.key_heads out"
+    } else {
+        return None;
+    };
+    Some(("key", message))
+}
+
 /// Why keys of any length are refused.
 const UNIT_KEYS: &str =
     "the exact rule compares what it recalls, which is stable for keys of length 1 only";
@@ -162,7 +214,8 @@ const UNIT_KEYS: &str =
 fn needs_unit_keys(keys: &MixerKeys, choice: &Choice) -> bool {
     let rule = &choice.rule;
     let compares = rule.bias.slope() != Some(0.0);
-    keys.qk_norm != QkNorm::L2 && rule.settings.is_exact() && compares
+    let is_unit = keys.qk_norm == QkNorm::L2 && keys.key == KeySource::Projected;
+    !is_unit && rule.settings.is_exact() && compares
 }
 
 impl Spec for MemorySpec {
@@ -204,13 +257,15 @@ impl Spec for MemorySpec {
     fn flops(&self, tokens: usize) -> Flops {
         let tokens = tokens + self.keys.persistent;
         let gates = Flops::product(tokens, self.dim, self.projected() * self.keys.heads, Both);
-        let memory = cost::flops(&self.choice.rule, &self.program(), tokens);
+        let writes = tokens * self.keys.writes;
+        let memory = cost::flops(&self.choice.rule, &self.program(), writes);
         self.widths().flops(&self.keys, tokens) + gates + memory * self.keys.heads as f64
     }
 
     fn kept(&self, tokens: usize, kernels: bool) -> usize {
-        let gates = GATE * self.keys.heads * self.gate_widths(|_| true);
-        let memory = cost::kept(&self.choice.rule, &self.program(), tokens, kernels);
+        let writes = self.keys.writes;
+        let gates = GATE * self.keys.heads * writes * self.gate_widths(|_| true);
+        let memory = cost::kept(&self.choice.rule, &self.program(), writes * tokens, kernels);
         // An erase key before and after its norm.
         let has_erase_key = usize::from(self.choice.rule.bias.has_erase_key());
         let erase = 2 * self.keys.of_keys() * self.d_k() * has_erase_key;
@@ -220,16 +275,25 @@ impl Spec for MemorySpec {
     }
 
     fn again(&self, tokens: usize, kernels: bool) -> usize {
-        let one = cost::again(&self.choice.rule, &self.program(), tokens, kernels);
+        let writes = tokens * self.keys.writes;
+        let one = cost::again(&self.choice.rule, &self.program(), writes, kernels);
         self.keys.heads * one
     }
 
     fn is_fused(&self, tokens: usize) -> bool {
-        miras_engine::is_fused(&self.choice.rule, &self.program(), tokens)
+        miras_engine::is_fused(
+            &self.choice.rule,
+            &self.program(),
+            tokens * self.keys.writes,
+        )
     }
 
     fn state(&self) -> StateNumbers {
-        let one = cost::state(&self.choice.rule, &self.program()).total();
+        let size = cost::state(&self.choice.rule, &self.program());
+        // A chunk ends with the last write of a token.
+        let (chunk, writes) = (self.choice.rule.settings.chunk, self.keys.writes);
+        let open = size.open / chunk.saturating_sub(1).max(1) * (chunk - writes);
+        let one = size.maps + size.slots + open;
         StateNumbers {
             fixed: self.widths().tails(&self.keys) + self.keys.heads * one,
             per_token: 0,

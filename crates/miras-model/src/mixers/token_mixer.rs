@@ -41,7 +41,8 @@ pub trait TokenMixer: Module {
     fn groups(&self, groups: &mut ParameterGroups);
 }
 
-/// Where the tokens of a pass are in chunks; a [`Probe`] lists its values in this order.
+/// Where the tokens of a pass are in chunks; a [`Probe`] lists its values in this order. A token that
+/// writes several times counts as many tokens here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunks {
     /// Memories per batch row.

@@ -70,7 +70,10 @@ pub(crate) fn small_with(name: &str, changes: &[&str]) -> ModelSpec {
     }
     // Their entries name layers of the preset.
     let file = folder().join(name).with_extension("toml");
-    if std::fs::read_to_string(file).unwrap().contains("[[layers]]") {
+    if std::fs::read_to_string(file)
+        .unwrap()
+        .contains("[[layers]]")
+    {
         all.push("model.layers=4");
     }
     preset(name, &all)
@@ -225,7 +228,10 @@ fn presets_have_matching_parameter_counts() {
             let off = (count / size - 1.0).abs();
             assert!(off < 0.02, "{folder}{name} has {count} parameters");
             let gap = (count / all - 1.0).abs();
-            assert!(gap < 0.01, "{folder}{name} has {count} parameters, not {all}");
+            assert!(
+                gap < 0.01,
+                "{folder}{name} has {count} parameters, not {all}"
+            );
         }
     }
 }

@@ -100,7 +100,9 @@ fn gates_of_all_parts_start_where_their_settings_say() {
                         let values = start(&gate, &params, &mut at, &mut rate);
                         for (head, value) in values.into_iter().enumerate() {
                             let expected = match gate.map {
-                                GateMap::HeadDecay => 1.0 - (1.0 - expected) * 0.5_f64.powi(head as i32),
+                                GateMap::HeadDecay => {
+                                    1.0 - (1.0 - expected) * 0.5_f64.powi(head as i32)
+                                }
                                 _ => expected,
                             };
                             assert!(

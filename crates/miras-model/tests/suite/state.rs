@@ -27,7 +27,10 @@ algorithm = { kind = 'gd', form = 'chunk_start', chunk = 3 }
 
 /// The presets, every mixer in the configurations that it names, and layers of two kinds.
 fn models(device: &Device) -> Vec<(String, LanguageModel)> {
-    let presets = presets().into_iter().map(|name| { let spec = small(&name); (name, spec) });
+    let presets = presets().into_iter().map(|name| {
+        let spec = small(&name);
+        (name, spec)
+    });
     let mixed = ("two kinds".to_owned(), small::small("", TWO_KINDS));
     (presets.into_iter().chain(specs()).chain([mixed]))
         .map(|(name, spec)| (name, model(&spec, device)))

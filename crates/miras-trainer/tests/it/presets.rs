@@ -13,14 +13,20 @@ use miras_spec::RunConfig;
 
 use crate::support::Bench;
 
-const PRESETS: [&str; 6] = [
-    "gated-deltanet",
-    "memora",
-    "moneta",
-    "titans-lmm",
-    "transformer",
-    "yaad",
-];
+/// The names of the presets, in order: files that build on another one.
+fn presets() -> Vec<String> {
+    let files = std::fs::read_dir(root().join("configs/presets")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let is_preset = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        text.lines().any(|line| line.starts_with("extends"))
+    };
+    let mut names: Vec<String> = (files.filter(is_preset))
+        .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort_unstable();
+    names
+}
 
 /// Switches that show neither in the outputs of an untrained model nor at its size: what they do is
 /// tested with truncation, and with the keys of parts.
@@ -38,7 +44,7 @@ fn load(preset: &str, sets: &[&str]) -> RunConfig {
     let small = [
         "model.dim=16",
         "model.ffn_dim=16",
-        "model.layers=1",
+        "model.layers=4",
         "mixer.heads=2",
         "data={ kind = 'builtin', seq_len = 70 }",
         "train.batch=1",
@@ -95,7 +101,7 @@ fn switches() -> BTreeMap<String, Vec<String>> {
 fn every_switch_leaves_out_what_it_says() {
     let switches = switches();
     let named: Vec<&str> = switches.keys().map(String::as_str).collect();
-    assert_eq!(named, PRESETS);
+    assert_eq!(named, presets());
     for (preset, switches) in &switches {
         assert!(!switches.is_empty(), "{preset}");
         let base = load(preset, &[]);
@@ -116,7 +122,8 @@ fn every_switch_leaves_out_what_it_says() {
 
 #[test]
 fn every_preset_says_in_one_line_how_it_differs_from_its_paper() {
-    for preset in PRESETS {
+    for preset in presets() {
+        let preset = preset.as_str();
         let path = root().join(format!("configs/presets/{preset}.toml"));
         let text = std::fs::read_to_string(path).unwrap();
         let lines: Vec<&str> = (text.lines())
@@ -196,10 +203,12 @@ fn known_keys() -> BTreeSet<String> {
             known.extend(keys.map(|(key, _)| format!("{}.{key}", axis.table())));
         }
     }
-    for preset in PRESETS {
-        for (table, section) in load(preset, &[]).to_table() {
-            let keys = section.as_table().unwrap().keys();
-            known.extend(keys.map(|key| format!("{table}.{key}")));
+    for preset in presets() {
+        for (table, section) in load(&preset, &[]).to_table() {
+            // `layers` is a list.
+            if let Some(section) = section.as_table() {
+                known.extend(section.keys().map(|key| format!("{table}.{key}")));
+            }
         }
     }
     let page = std::fs::read_to_string(root().join("docs/config.md")).unwrap();
@@ -214,7 +223,7 @@ fn is_taken(set: &str) -> bool {
         layers.text("base.toml", text).unwrap();
         layers
     });
-    let presets = PRESETS.map(|preset| {
+    let presets = presets().into_iter().map(|preset| {
         let mut layers = Layers::new();
         let path = root().join(format!("configs/presets/{preset}.toml"));
         layers.file(&path).unwrap();
