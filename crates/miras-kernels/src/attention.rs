@@ -9,6 +9,8 @@
 //! ∇s_ij = p_ij (⟨∇y_i, v_j⟩ − ⟨∇y_i, y_i⟩)
 //! ∇q_i = scale Σ_j ∇s_ij k_j,  ∇k_j = scale Σ_i ∇s_ij q_i,  ∇v_j = Σ_i p_ij ∇y_i
 //! ```
+//!
+//! Queries may be the last of the tokens alone: query `i` then has the key `earlier + i`.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -21,11 +23,11 @@ use crate::{
     rows::{self, vectorized, vectors, vectors_mut},
 };
 
-/// `y_i = Σ_{j≤i} softmax_j(scale ⟨q_i, k_j⟩) v_j`, in every head.
+/// `y_i = Σ_{j ≤ earlier + i} softmax_j(scale ⟨q_i, k_j⟩) v_j`, in every head.
 ///
 /// # Arrays
-/// `q`, `y`: `[b, t, h, d]`; `k`, `v`: `[b, t, groups, d]`, where head `i` has the keys and values of
-/// group `i · groups / h` (arXiv 2305.13245).
+/// `q`, `y`: `[b, t, h, d]`; `k`, `v`: `[b, earlier + t, groups, d]`, where head `i` has the keys and
+/// values of group `i · groups / h` (arXiv 2305.13245).
 ///
 /// It keeps what goes in, `y` and one number for each query.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,6 +36,8 @@ pub struct Attention {
     pub rows: usize,
     /// `t`.
     pub tokens: usize,
+    /// Keys and values before those of the first query.
+    pub earlier: usize,
     /// `h`.
     pub heads: usize,
     /// Heads of keys and values; divides `h`.
@@ -60,12 +64,21 @@ impl Attention {
         q.len() / (self.rows * self.tokens * self.heads)
     }
 
-    /// The arrays of one head, `[t, d]`, in an array `[b, t, heads, d]`.
-    fn gather(&self, head_rows: impl Iterator<Item = Vec<f32>>, heads: usize) -> Vec<f32> {
+    /// Keys of a row.
+    fn seen(&self) -> usize {
+        self.earlier + self.tokens
+    }
+
+    /// The arrays of one head, `[tokens, d]`, in an array `[b, tokens, heads, d]`.
+    fn gather(
+        &self,
+        head_rows: impl Iterator<Item = Vec<f32>>,
+        [tokens, heads]: [usize; 2],
+    ) -> Vec<f32> {
         let all: Vec<Vec<f32>> = head_rows.collect();
-        let token = all[0].len() / self.tokens * heads;
-        let mut out = vec![0.0; self.rows * self.tokens * token];
-        let rows = out.par_chunks_exact_mut(self.tokens * token);
+        let token = all[0].len() / tokens * heads;
+        let mut out = vec![0.0; self.rows * tokens * token];
+        let rows = out.par_chunks_exact_mut(tokens * token);
         rows.zip(all.par_chunks(heads)).for_each(|(out, all)| {
             let width = token / heads;
             for (t, out) in out.chunks_exact_mut(token).enumerate() {
@@ -86,20 +99,24 @@ impl Operation<3> for Attention {
         let shared = self.heads / self.groups;
         let all = (0..self.rows * self.heads).into_par_iter().map(|at| {
             let (row, head) = (at / self.heads, at % self.heads);
-            let of = |x, heads, head| Head::new(x, [row, head], [self.tokens, heads, width]);
+            let of = |x, tokens, heads, head| Head::new(x, [row, head], [tokens, heads, width]);
             Arch::new().dispatch(Forward {
-                q: of(q, self.heads, head),
-                k: of(k, self.groups, head / shared),
-                v: of(v, self.groups, head / shared),
+                q: of(q, self.tokens, self.heads, head),
+                k: of(k, self.seen(), self.groups, head / shared),
+                v: of(v, self.seen(), self.groups, head / shared),
+                earlier: self.earlier,
                 scale: self.scale,
             })
         });
         let heads: Vec<[Vec<f32>; 2]> = all.collect();
         if keep {
-            let y = self.gather(heads.iter().map(|[y, _]| y.clone()), self.heads);
+            let y = self.gather(
+                heads.iter().map(|[y, _]| y.clone()),
+                [self.tokens, self.heads],
+            );
             (y, Attended { heads })
         } else {
-            let y = self.gather(heads.into_iter().map(|[y, _]| y), self.heads);
+            let y = self.gather(heads.into_iter().map(|[y, _]| y), [self.tokens, self.heads]);
             (y, Attended { heads: Vec::new() })
         }
     }
@@ -110,10 +127,11 @@ impl Operation<3> for Attention {
         let all = (0..self.rows * self.groups).into_par_iter().map(|at| {
             let (row, group) = (at / self.groups, at % self.groups);
             let of_head = |x, heads, head| Head::new(x, [row, head], [self.tokens, heads, width]);
+            let of_group = |x| Head::new(x, [row, group], [self.seen(), self.groups, width]);
             let heads = group * shared..(group + 1) * shared;
             Arch::new().dispatch(Backward {
-                k: of_head(k, self.groups, group),
-                v: of_head(v, self.groups, group),
+                k: of_group(k),
+                v: of_group(v),
                 heads: heads
                     .map(|head| Query {
                         q: of_head(q, self.heads, head),
@@ -121,6 +139,7 @@ impl Operation<3> for Attention {
                         read: &kept.heads[row * self.heads + head],
                     })
                     .collect(),
+                earlier: self.earlier,
                 scale: self.scale,
             })
         });
@@ -131,9 +150,9 @@ impl Operation<3> for Attention {
             of_v.push(v);
         }
         [
-            self.gather(of_q.into_iter(), self.heads),
-            self.gather(of_k.into_iter(), self.groups),
-            self.gather(of_v.into_iter(), self.groups),
+            self.gather(of_q.into_iter(), [self.tokens, self.heads]),
+            self.gather(of_k.into_iter(), [self.seen(), self.groups]),
+            self.gather(of_v.into_iter(), [self.seen(), self.groups]),
         ]
     }
 }
@@ -213,10 +232,21 @@ fn block(x: &[f32], first: usize, width: usize) -> &[f32] {
     &x[first * width..][..BLOCK * width]
 }
 
+/// The blocks of keys that queries see whose first one has the key `own`, of so many keys: the first
+/// key of each, and how many keys of it the first query sees, less one; none if every query sees all.
+fn seen_blocks(own: usize, keys: usize) -> impl Iterator<Item = (usize, Option<isize>)> {
+    let blocks = (0..keys.min(own + BLOCK)).step_by(BLOCK);
+    blocks.map(move |key| {
+        let ahead = own as isize - key as isize;
+        (key, (ahead < BLOCK as isize - 1).then_some(ahead))
+    })
+}
+
 struct Forward<'a> {
     q: Head<'a>,
     k: Head<'a>,
     v: Head<'a>,
+    earlier: usize,
     scale: f32,
 }
 
@@ -224,7 +254,13 @@ impl WithSimd for Forward<'_> {
     type Output = [Vec<f32>; 2];
 
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { q, k, v, scale } = self;
+        let Self {
+            q,
+            k,
+            v,
+            earlier,
+            scale,
+        } = self;
         let width = padded(q.width);
         let (keys, values) = (k.rows(), v.rows());
         let [mut queries, mut columns, mut read] = [(); 3].map(|()| Buffer::rows(BLOCK, width));
@@ -237,17 +273,10 @@ impl WithSimd for Forward<'_> {
             most.fill(UNSEEN);
             sum.clear();
             read.clear();
-            for key in (0..=first).step_by(BLOCK) {
+            for (key, ahead) in seen_blocks(earlier + first, k.tokens) {
                 let score = [times((block(&keys, key, width), width), &columns)];
                 product(simd, [BLOCK; 2], &score, &mut Set(&mut scores));
-                raise(
-                    simd,
-                    &mut scores,
-                    &mut most,
-                    &mut sum,
-                    &mut shrink,
-                    key == first,
-                );
+                raise(simd, &mut scores, &mut most, &mut sum, &mut shrink, ahead);
                 let term = [transposed((block(&values, key, width), width), &scores)];
                 let mut sink = ShrinkAdd {
                     out: &mut read,
@@ -280,6 +309,7 @@ struct Backward<'a> {
     v: Head<'a>,
     /// Those that share keys and values.
     heads: Vec<Query<'a>>,
+    earlier: usize,
     scale: f32,
 }
 
@@ -288,7 +318,13 @@ impl WithSimd for Backward<'_> {
     type Output = (Vec<Vec<f32>>, Vec<f32>, Vec<f32>);
 
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { k, v, heads, scale } = self;
+        let Self {
+            k,
+            v,
+            heads,
+            earlier,
+            scale,
+        } = self;
         let width = padded(k.width);
         let (keys, values) = (k.rows(), v.rows());
         let (mut of_keys, mut of_values) = (k.room(), v.room());
@@ -311,12 +347,12 @@ impl WithSimd for Backward<'_> {
                 along.clear();
                 rows::add_row_dots(simd, &mut along, &y, &of_rows);
                 of_queries.clear();
-                for key in (0..=first).step_by(BLOCK) {
+                for (key, ahead) in seen_blocks(earlier + first, k.tokens) {
                     let at = key * width..(key + BLOCK) * width;
                     let (key_block, value_block) = (&keys[at.clone()], &values[at.clone()]);
                     let score = [times((key_block, width), &columns)];
                     product(simd, [BLOCK; 2], &score, &mut Set(&mut shares));
-                    share(simd, &mut shares, &logs, key == first);
+                    share(simd, &mut shares, &logs, ahead);
                     let pull = [times((value_block, width), &of_columns)];
                     let mut sink = Slope {
                         out: &mut slopes,
@@ -373,12 +409,13 @@ impl Sink for Slope<'_> {
     }
 }
 
-/// Whether each query of a vector of the block's columns sees the key `row` of the same block.
+/// Whether each query of a vector of the block's columns sees the key `row` of a block: the first
+/// query sees the keys up to `ahead`, each further one a key more.
 #[inline(always)]
-fn sees<S: Simd>(simd: S, row: usize, column: usize) -> V<S> {
+fn sees<S: Simd>(simd: S, row: usize, column: usize, ahead: isize) -> V<S> {
     let mut query = [0.0; BLOCK];
     for (lane, query) in query[..S::F32_LANES].iter_mut().enumerate() {
-        *query = (column * S::F32_LANES + lane) as f32;
+        *query = ((column * S::F32_LANES + lane) as isize + ahead) as f32;
     }
     let query = V::new(simd, vectors(simd, &query)[0]);
     let zero = query.like(0.0);
@@ -389,15 +426,15 @@ fn sees<S: Simd>(simd: S, row: usize, column: usize) -> V<S> {
 
 vectorized! {
     /// Scores of a block of keys to powers beside their maximum, `most`, which becomes that of these
-    /// keys and of those before; `sum` gains them, and `shrink` is what earlier powers shrink by. In
-    /// a block on the `diagonal` a query sees the keys up to its own.
+    /// keys and of those before; `sum` gains them, and `shrink` is what earlier powers shrink by. The
+    /// first query sees the keys up to `ahead`, each further one a key more; all of them if it is none.
     fn raise(
         simd,
         scores: &mut [f32],
         most: &mut [f32],
         sum: &mut [f32],
         shrink: &mut [f32],
-        diagonal: bool,
+        ahead: Option<isize>,
     ) {
         let [scores, most] = [scores, most].map(|x| vectors_mut(simd, x));
         let [sum, shrink] = [sum, shrink].map(|x| vectors_mut(simd, x));
@@ -408,8 +445,8 @@ vectorized! {
             for row in 0..BLOCK {
                 let score = &mut scores[row * width + column];
                 let mut value = V::new(simd, *score);
-                if diagonal {
-                    let seen = sees(simd, row, column);
+                if let Some(ahead) = ahead {
+                    let seen = sees(simd, row, column, ahead);
                     value = seen.where_at_most(value.like(0.0), value.like(UNSEEN), value);
                     *score = value.raw;
                 }
@@ -451,15 +488,19 @@ vectorized! {
 
 vectorized! {
     /// Scores to shares, by the logarithm of the sum of each column's powers.
-    fn share(simd, scores: &mut [f32], logs: &[f32], diagonal: bool) {
+    fn share(simd, scores: &mut [f32], logs: &[f32], ahead: Option<isize>) {
         let (scores, logs) = (vectors_mut(simd, scores), vectors(simd, logs));
         for (row, scores) in scores.chunks_exact_mut(logs.len()).enumerate() {
             for (column, (score, log)) in scores.iter_mut().zip(logs).enumerate() {
                 let share = (V::new(simd, *score) - V::new(simd, *log)).exp();
-                *score = if diagonal {
-                    (share * sees(simd, row, column)).raw
-                } else {
-                    share.raw
+                *score = match ahead {
+                    Some(ahead) => {
+                        // Not a product with 0: the share of a later key may be infinite.
+                        let zero = share.like(0.0);
+                        let seen = sees(simd, row, column, ahead);
+                        seen.where_at_most(zero, zero, share).raw
+                    }
+                    None => share.raw,
                 };
             }
         }

@@ -10,16 +10,18 @@ use crate::{Precision, heads::repeat_heads};
 /// What queries `[b, t, h, d]` read from `keys` and `values` `[b, start + t, groups, d]`, of which
 /// theirs are the last: `y_i = Σ_{j≤i} softmax_j(⟨q_i, k_j⟩/√d) v_j`.
 ///
-/// On the CPU without earlier keys no score is kept ([`Attention`]).
+/// On the CPU no score is kept ([`Attention`]), except for a few tokens after many.
 pub(crate) fn attend(q: Tensor<4>, kv: [Tensor<4>; 2], precision: Precision) -> Tensor<4> {
     let [keys, values] = kv;
     let (shape, [_, seen, groups, _]) = (q.dims(), keys.dims());
     let [rows, tokens, heads, d] = shape;
     let scale = (d as f64).sqrt().recip();
-    if seen == tokens && precision == Precision::F32 && has_kernels(&q) {
+    let fills_blocks = seen == tokens || tokens >= FEW;
+    if fills_blocks && precision == Precision::F32 && has_kernels(&q) {
         let attention = Attention {
             rows,
             tokens,
+            earlier: seen - tokens,
             heads,
             groups,
             scale: scale as f32,
@@ -57,6 +59,9 @@ fn causal(scores: Tensor<4>) -> Tensor<4> {
     let is_later = above([t, width], (width - t) as i64, &scores.device());
     scores.mask_fill(is_later, UNSEEN)
 }
+
+/// Fewer queries than these beside earlier keys take the tensors: kernels take 64 queries at once.
+const FEW: usize = 32;
 
 /// A score whose share is 0; not an infinity, which some devices do not know.
 const UNSEEN: f64 = -1e30;

@@ -101,13 +101,19 @@ fn norms() {
 fn attention() {
     // Less than a block, exactly one, several with a rest; heads with keys of their own and shared
     // ones; widths that fill no vector.
-    for (t, heads, groups, d) in [
-        (1, 2, 2, 4),
-        (64, 4, 2, 16),
-        (150, 3, 1, 10),
-        (200, 2, 2, 32),
+    // Behind earlier keys: so many that blocks of keys end with blocks of queries, and not.
+    for (t, earlier, heads, groups, d) in [
+        (1, 0, 2, 2, 4),
+        (64, 0, 4, 2, 16),
+        (150, 0, 3, 1, 10),
+        (200, 0, 2, 2, 32),
+        (64, 64, 2, 2, 8),
+        (130, 70, 2, 1, 8),
+        (40, 300, 2, 2, 4),
+        (5, 90, 2, 2, 4),
     ] {
-        let [q, k, v] = [heads, groups, groups].map(|heads| vec![2, t, heads, d]);
+        let [q, k, v] = [(t, heads), (earlier + t, groups), (earlier + t, groups)]
+            .map(|(tokens, heads)| vec![2, tokens, heads, d]);
         compare("attention", &[q, k, v], |x| {
             let kv = [x[1].clone(), x[2].clone()];
             attend(x[0].clone() * 2.0, kv, Precision::F32)

@@ -62,11 +62,21 @@ fn layers_do_not_depend_on_the_number_of_threads() {
     let attention = Attention {
         rows,
         tokens,
+        earlier: 0,
         heads: 4,
         groups: 2,
         scale: 0.2,
     };
     check(&attention, [len, len / 2, len / 2]);
+    let keys = rows * (tokens + 70) * width / 2;
+    let earlier = 70;
+    check(
+        &Attention {
+            earlier,
+            ..attention
+        },
+        [len, keys, keys],
+    );
 }
 
 /// Scores far apart, of which every power but one is 0.
@@ -75,16 +85,19 @@ fn attention_to_the_largest_of_scores_is_its_value() {
     let attention = Attention {
         rows: 1,
         tokens: 130,
+        earlier: 0,
         heads: 1,
         groups: 1,
         scale: 1.0,
     };
     let ones = vec![1000.0; 130];
     let keys: Vec<f32> = (0..130).map(|at| (at % 100) as f32).collect();
-    let (y, _) = attention.forward([&ones, &keys, &keys], false);
+    let (y, kept) = attention.forward([&ones, &keys, &keys], true);
     let largest = keys.iter().scan(0.0_f32, |most, key| {
         *most = most.max(*key);
         Some(*most)
     });
     assert_eq!(y, largest.collect::<Vec<_>>());
+    let gradients = attention.backward([&ones, &keys, &keys], &kept, &ones);
+    assert!(gradients.iter().flatten().all(|x| x.is_finite()));
 }
