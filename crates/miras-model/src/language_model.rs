@@ -12,12 +12,18 @@ use miras_engine::{
 use miras_kernels::CrossEntropy;
 
 use crate::{
-    Block, ModelSpec, ModelState, ParameterGroup, ParameterGroups, Pass, Precision, init::Init,
-    mixers::NO_TOKEN, norm::rms_norm, precision::Projection,
+    Block, ModelSpec, ModelState, ParameterGroup, ParameterGroups, Pass, Precision, TokenMixer,
+    init::Init, mixers::NO_TOKEN, norm::rms_norm, precision::Projection,
 };
 
 /// Logits that exist at once while targets are scored.
 const PIECE: usize = 1 << 22;
+
+/// Tokens of all rows that go through the blocks at once while targets are scored.
+const TOKENS: usize = 1 << 13;
+
+/// The fewest of them in a row that is cut.
+const FEWEST: usize = 1 << 10;
 
 /// A causal language model over any mixer.
 #[derive(Module, Debug)]
@@ -153,12 +159,60 @@ impl LanguageModel {
     /// How well each of `targets` is predicted after the token of `tokens` at its place, from
     /// `state` on.
     ///
-    /// The logits are made and used in pieces of some positions, so that the memory it takes does
-    /// not grow with positions times vocabulary.
+    /// Rows of more than `max(8,192 / b, 1,024)` tokens, rounded up to whole chunks of every layer, go
+    /// through the blocks in pieces of so many with the state carried, and the logits are made and
+    /// used in pieces of some positions. So the memory it takes grows with neither tokens times width
+    /// nor positions times vocabulary, but by the scores and the keys and values of attention. The
+    /// values are those of one pass, up to rounding. The model has no gradients.
     ///
     /// # Shapes
-    /// `tokens`, `targets`: `[b, t]`.
+    /// `tokens`, `targets`, and the result: `[b, t]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
     pub fn score(
+        &self,
+        tokens: Tensor<2, Int>,
+        targets: Tensor<2, Int>,
+        state: Option<ModelState>,
+        pass: Pass,
+    ) -> Scores {
+        let [b, t] = tokens.dims();
+        let (piece, chunks) = self.piece(b);
+        // The first piece ends a chunk that the state has open, so that all others begin with one.
+        let open = state.as_ref().map_or(0, |state| state.position % chunks);
+        let (mut state, mut from, mut count) = (state, 0, piece - open);
+        let (mut losses, mut hits) = (Vec::new(), Vec::new());
+        loop {
+            count = count.min(t - from);
+            let [tokens, targets] = [&tokens, &targets].map(|x| x.clone().narrow(1, from, count));
+            let scores = self.score_piece(tokens, targets, state, pass);
+            losses.push(scores.losses);
+            hits.push(scores.hits);
+            from += count;
+            if from == t {
+                return Scores {
+                    losses: Tensor::cat(losses, 1),
+                    hits: Tensor::cat(hits, 1),
+                    state: scores.state,
+                };
+            }
+            (state, count) = (Some(scores.state), piece);
+        }
+    }
+
+    /// Tokens of a row that go through the blocks at once where `b` rows are scored, and the number
+    /// of tokens that is a whole number of chunks in every layer.
+    fn piece(&self, b: usize) -> (usize, usize) {
+        let lens = (self.blocks.iter()).filter_map(|block| block.mixer().chunks(None));
+        let chunks = lens.fold(1, |all, chunks| {
+            least_common_multiple(all, chunks.len.max(1))
+        });
+        let tokens = (TOKENS / b.max(1)).max(FEWEST);
+        (tokens.next_multiple_of(chunks), chunks)
+    }
+
+    fn score_piece(
         &self,
         tokens: Tensor<2, Int>,
         targets: Tensor<2, Int>,
@@ -238,4 +292,12 @@ impl LanguageModel {
             .neg()
             .reshape([b, t])
     }
+}
+
+fn least_common_multiple(a: usize, b: usize) -> usize {
+    let (mut divisor, mut rest) = (a, b);
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    a / divisor * b
 }

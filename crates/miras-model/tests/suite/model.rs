@@ -7,7 +7,7 @@ use burn::{
     tensor::{Device, Gradients, Int, Tensor, TensorData},
 };
 use miras_config::Layers;
-use miras_model::{LanguageModel, ModelSpec, Pass};
+use miras_model::{Ablation, LanguageModel, ModelSpec, ModelState, Pass};
 use miras_random::Stream;
 use miras_registry::Registry;
 
@@ -380,5 +380,52 @@ fn targets_are_scored_in_pieces_as_in_one() {
         let wrong = (scores.hits - hits).abs().sum();
         assert!(wrong.into_scalar::<f32>() < 0.5, "{name}");
         assert_eq!(scores.state.position, 70);
+    }
+}
+
+/// Rows of more than `max(8,192 / b, 1,024)` tokens go through the blocks in pieces.
+#[test]
+fn long_rows_are_scored_in_pieces_as_in_one_pass() {
+    let device = Device::flex();
+    let live: &[Ablation] = &[Ablation::None];
+    let ablated = &[Ablation::None, Ablation::Frozen, Ablation::Reset];
+    for (name, changes, ablations) in [
+        ("titans-lmm", &["algorithm.chunk=16"][..], &ablated[..]),
+        // No power of two: pieces are whole chunks all the same.
+        ("yaad", &["algorithm.chunk=24"], live),
+        ("gated-deltanet", &["algorithm.chunk=16"], live),
+        ("transformer", &[], live),
+    ] {
+        let spec = preset(name, &[&SMALL[..], changes].concat());
+        let model = model(&spec, &device);
+        for &ablation in ablations {
+            // From the beginning, and behind a chunk that is open.
+            for open in [0, 5] {
+                let (rows, len) = (
+                    if open > 0 { 9 } else { 1 },
+                    2600 + 8192 * usize::from(open == 0),
+                );
+                let pass = Pass {
+                    ablation,
+                    ..Pass::default()
+                };
+                let state = (open > 0 && ablation != Ablation::Reset).then(|| {
+                    let read = tokens(&random_bytes(rows * open, 3), rows, &device);
+                    model.forward(read, None, Pass::default()).state
+                });
+                let [inputs, targets] =
+                    [1, 2].map(|seed| tokens(&random_bytes(rows * len, seed), rows, &device));
+                let whole = model.forward(inputs.clone(), state.clone(), pass);
+                let losses = LanguageModel::token_losses(whole.logits, targets.clone());
+                let scores = model.score(inputs, targets, state, pass);
+                assert_eq!(scores.losses.dims(), [rows, len]);
+                let gap = (scores.losses - losses).abs().max().into_scalar::<f32>();
+                let what = format!("{name}, {ablation:?}, {open} tokens before");
+                assert!(gap < 1e-3, "{what}: {gap}");
+                let sizes = [&scores.state, &whole.state].map(ModelState::size);
+                assert_eq!(sizes[0], sizes[1], "{what}");
+                assert_eq!(scores.state.position, whole.state.position, "{what}");
+            }
+        }
     }
 }

@@ -1,0 +1,96 @@
+//! What an evaluation finds.
+
+use burn::tensor::Device;
+use miras_data::{Amount, DataConfig, Selection};
+use miras_model::{LanguageModel, ModelState, Pass, Scores};
+use miras_run::metrics::Metric;
+use miras_spec::read::Tokens;
+use miras_spec::{Evaluate, RunConfig, StartFrom, Sum, Task, TrainingLoss};
+
+use crate::configs::{ATTENTION, MEMORY, config};
+
+/// Tokens of a row: more than go through the blocks at once, and no whole number of chunks.
+const LEN: usize = 10_001;
+
+/// The task of a configuration, with rows that go through the model in one pass.
+struct Whole<'a>(&'a dyn Task);
+
+impl Task for Whole<'_> {
+    fn metric(&self, data: &DataConfig) -> &'static Metric {
+        self.0.metric(data)
+    }
+
+    fn train(
+        &self,
+        model: &LanguageModel,
+        batch: Tokens,
+        state: Option<ModelState>,
+        pass: Pass,
+        counts_hits: bool,
+    ) -> TrainingLoss {
+        self.0.train(model, batch, state, pass, counts_hits)
+    }
+
+    fn score(
+        &self,
+        model: &LanguageModel,
+        batch: Tokens,
+        state: Option<ModelState>,
+        pass: Pass,
+    ) -> Scores {
+        let output = model.forward(batch.inputs, state, pass);
+        let first = output.logits.clone().argmax(2).squeeze_dim::<2>(2);
+        Scores {
+            hits: first.equal(batch.targets.clone()).float(),
+            losses: LanguageModel::token_losses(output.logits, batch.targets),
+            state: output.state,
+        }
+    }
+}
+
+fn positions(config: &RunConfig, task: &dyn Task) -> Vec<Sum> {
+    let device = Device::flex();
+    let data = miras_data::open(&config.data, config.train.seed).unwrap();
+    let selection = Selection::new(Amount::Tokens(1), None, LEN, data.eval_tokens()).unwrap();
+    let evaluate = Evaluate {
+        task,
+        model: &LanguageModel::new(&config.model, data.vocab(), 1, &device),
+        data: data.as_ref(),
+        selection: &selection,
+        batch: 1,
+        pass: Pass::default(),
+        start: StartFrom::Initial,
+        device: &device,
+    };
+    evaluate.run(&|_| {}).unwrap().positions
+}
+
+#[test]
+fn a_long_row_in_pieces_has_the_losses_of_one_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |name: &str, first: u64| {
+        let path = folder.path().join(name);
+        let days = (first..first + 1000).map(|n| format!("Day {n} had {} of them.\n", n * n * n));
+        std::fs::write(&path, days.collect::<String>()).unwrap();
+        path.display().to_string()
+    };
+    let (train, valid) = (text("train.txt", 0), text("valid.txt", 5000));
+    let data = format!(
+        "data={{ kind = 'text', path = '{train}', valid_path = '{valid}', seq_len = {LEN} }}"
+    );
+    for base in [MEMORY, ATTENTION] {
+        let config = config(base, &[&data]);
+        let task = config.task();
+        let [pieces, whole] = [task, &Whole(task)].map(|task| positions(&config, task));
+        assert_eq!([pieces.len(), whole.len()], [LEN; 2]);
+        let gaps = pieces
+            .iter()
+            .zip(&whole)
+            .map(|(a, b)| (a.loss - b.loss).abs());
+        let gap = gaps.fold(0.0, f64::max);
+        assert!(gap < 1e-4, "{gap} nats: {base}");
+        let hits = [&pieces, &whole].map(|sums| Sum::total(sums).hits);
+        // A tie within rounding may go either way.
+        assert!((hits[0] - hits[1]).abs() <= 2.0, "{hits:?}: {base}");
+    }
+}
