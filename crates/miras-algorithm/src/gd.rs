@@ -19,6 +19,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
     keys: &[
         STEP_KEYS[0],
         STEP_KEYS[1],
+        STEP_KEYS[2],
         (
             "channels",
             "which have a step size of their own: \"head\" (default), \"key\" or \"value\": every feature of a head's keys or of its values; channels need a matrix",
@@ -29,6 +30,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
         "step = 'fixed'\nstep_max = 0.4",
         "channels = 'key'",
         "channels = 'value'",
+        "ascent = true\nstep_max = 0.2",
     ],
     build: |section| {
         let gd = section.part::<Gd>()?;
@@ -51,6 +53,14 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
 ///
 /// # Reference
 /// MIRAS (arXiv 2504.13173), §3.
+///
+/// # Notes
+/// `ascent = true` turns the sign of every write, in values and gradients and in all forms: the step
+/// size is `−θ`. It is a control: a memory that helps by what it stores must be worse with it, and
+/// one that is not helps by its parameters alone. The load cap bounds sizes of steps, so it acts
+/// alike. States grow where keys come again; `algorithm.state_cap` bounds them. The exact form is
+/// refused for biases that compare what is recalled: a key that comes again multiplies its error by
+/// `1 + θ|k|²` there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gd {
@@ -58,6 +68,8 @@ pub struct Gd {
     pub step_max: f64,
     /// Whether it depends on the input.
     pub step: StepSize,
+    /// Whether it is subtracted the wrong way round, as a control.
+    pub ascent: bool,
     /// What has a step size of its own.
     pub channels: Channels,
 }
@@ -67,6 +79,7 @@ impl Default for Gd {
         Self {
             step_max: 1.0,
             step: StepSize::Input,
+            ascent: false,
             channels: Channels::Head,
         }
     }
@@ -74,7 +87,11 @@ impl Default for Gd {
 
 impl MemoryAlgorithm for Gd {
     fn gates(&self) -> Vec<GateSpec> {
-        vec![self.step.gate(self.step_max).per(self.channels.side())]
+        vec![
+            self.step
+                .gate(self.step_max, self.ascent)
+                .per(self.channels.side()),
+        ]
     }
 
     fn kind(&self) -> AlgorithmKind<'_> {

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, activation, s};
 
 use crate::Side;
 
-/// Inner step size θ ≥ 0.
+/// Inner step size θ; below 0 in an ascent.
 pub const STEP: &str = "step";
 /// Retention a ∈ \[0, 1\] (keeps the past); values are `log a`.
 pub const RETENTION: &str = "retention";
@@ -82,9 +82,9 @@ impl GateSpec {
 pub enum GateMap {
     /// The same value for every token, not learned; `z` is not projected.
     Constant(f64),
-    /// `max · σ(z)`, in (0, max).
+    /// `max · σ(z)`, between 0 and `max`.
     Sigmoid {
-        /// The upper end of the range.
+        /// The end of the range; below 0 for the steps of an ascent.
         max: f64,
     },
     /// `log σ(z)`: a gate in (0, 1) as its logarithm.
@@ -92,7 +92,7 @@ pub enum GateMap {
     /// `−exp(r) · softplus(z)` with `r` learned per head: the decay of Mamba-2
     /// (arXiv 2405.21060) and Gated `DeltaNet` (arXiv 2412.06464) as its logarithm.
     DecayRate,
-    /// `scale · softplus(z)`, in (0, ∞).
+    /// `scale · softplus(z)`, of the sign of `scale`.
     Softplus {
         /// The factor.
         scale: f64,
