@@ -56,11 +56,15 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
 ///
 /// # Notes
 /// `ascent = true` turns the sign of every write, in values and gradients and in all forms: the step
-/// size is `−θ`. It is a control: a memory that helps by what it stores must be worse with it, and
-/// one that is not helps by its parameters alone. The load cap bounds sizes of steps, so it acts
-/// alike. States grow where keys come again; `algorithm.state_cap` bounds them. The exact form is
-/// refused for biases that compare what is recalled: a key that comes again multiplies its error by
-/// `1 + θ|k|²` there.
+/// size is `−θ`. It is a control: a model that gains by descending the inner loss has to be worse
+/// with it.
+/// - Under `dot` it is none: with values of the other sign it is descent, and the outer loop learns
+///   those. Under other biases it may turn them too, but then what is recalled is added to in the
+///   place of being corrected.
+/// - The load cap bounds sizes of steps, so that it acts as in descent. States grow where keys come
+///   again; `algorithm.state_cap` bounds them.
+/// - The exact form is refused for biases that compare what is recalled: a key that comes again
+///   multiplies its error by `a + θ|k|²` there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gd {
@@ -68,7 +72,7 @@ pub struct Gd {
     pub step_max: f64,
     /// Whether it depends on the input.
     pub step: StepSize,
-    /// Whether it is subtracted the wrong way round, as a control.
+    /// Whether steps go up the inner loss, as a control.
     pub ascent: bool,
     /// What has a step size of its own.
     pub channels: Channels,

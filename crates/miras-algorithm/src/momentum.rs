@@ -62,7 +62,7 @@ pub struct Momentum {
     pub step_max: f64,
     /// Whether it depends on the input.
     pub step: StepSize,
-    /// Whether it is subtracted the wrong way round, as a control.
+    /// Whether steps go up the inner loss, as a control.
     pub ascent: bool,
     /// Where the momentum gate starts, in (0, 1).
     pub momentum: f64,

@@ -20,7 +20,7 @@ pub(crate) const STEP_KEYS: [(&str, &str); 3] = [
     ),
     (
         "ascent",
-        "true: steps go up the inner loss, theta is -theta everywhere; a control experiment, which has to do worse than descent; chunk_start only, but with bias \"dot\"; default false",
+        "true: steps go up the inner loss, theta is -theta everywhere; a control experiment, which has to do worse than descent (not under bias \"dot\", where the outer loop turns values round); chunk_start only, or bias \"dot\"; default false",
     ),
 ];
 

@@ -122,7 +122,12 @@ fn the_exact_form_refuses_an_ascent_that_compares() {
         let text = format!("[memory]\nkind = 'matrix'\n[algorithm]\n{algorithm}\nascent = true");
         let error = Choice::from_toml(&text, &Registry::builtin()).unwrap_err();
         let error = error.to_string();
-        for piece in ["algorithm.form", "1 + theta |k|^2", "chunk_start", "dot"] {
+        for piece in [
+            "algorithm.form",
+            "a + theta |k|^2",
+            "chunk_start",
+            "state_cap",
+        ] {
             assert!(error.contains(piece), "{algorithm}: {error}");
         }
     }

@@ -155,8 +155,8 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
     if ascends(rule) && rule.bias.slope() != Some(0.0) {
         return refuse(
             "algorithm.form",
-            "an ascent is unstable in the exact form: a key k that comes again multiplies its error by 1 + theta |k|^2 each time, and nothing caps it",
-            "use algorithm.form = \"chunk_start\" with its load cap (and algorithm.state_cap), bias.kind = \"dot\", or algorithm.ascent = false",
+            "an ascent is unstable in the exact form: a key k that comes again multiplies its error by a + theta |k|^2 each time, and nothing caps it",
+            "use algorithm.form = \"chunk_start\" with its load cap (and algorithm.state_cap), or algorithm.ascent = false",
         );
     }
     if let Some(bound) = exceeded_step(rule) {
