@@ -19,6 +19,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
     keys: &[
         STEP_KEYS[0],
         STEP_KEYS[1],
+        STEP_KEYS[2],
         (
             "channels",
             "which have a step size of their own: \"head\" (default), \"key\" or \"value\": every feature of a head's keys or of its values; channels need a matrix",
@@ -29,6 +30,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
         "step = 'fixed'\nstep_max = 0.4",
         "channels = 'key'",
         "channels = 'value'",
+        "ascent = true\nstep_max = 0.2",
     ],
     build: |section| {
         let gd = section.part::<Gd>()?;
@@ -51,6 +53,18 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
 ///
 /// # Reference
 /// MIRAS (arXiv 2504.13173), §3.
+///
+/// # Notes
+/// `ascent = true` turns the sign of every write, in values and gradients and in all forms: the step
+/// size is `−θ`. It is a control: a model that gains by descending the inner loss has to be worse
+/// with it.
+/// - Under `dot` it is none: with values of the other sign it is descent, and the outer loop learns
+///   those. Under other biases it may turn them too, but then what is recalled is added to in the
+///   place of being corrected.
+/// - The load cap bounds sizes of steps, so that it acts as in descent. States grow where keys come
+///   again; `algorithm.state_cap` bounds them.
+/// - The exact form is refused for biases that compare what is recalled: a key that comes again
+///   multiplies its error by `a + θ|k|²` there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gd {
@@ -58,6 +72,8 @@ pub struct Gd {
     pub step_max: f64,
     /// Whether it depends on the input.
     pub step: StepSize,
+    /// Whether steps go up the inner loss, as a control.
+    pub ascent: bool,
     /// What has a step size of its own.
     pub channels: Channels,
 }
@@ -67,6 +83,7 @@ impl Default for Gd {
         Self {
             step_max: 1.0,
             step: StepSize::Input,
+            ascent: false,
             channels: Channels::Head,
         }
     }
@@ -74,7 +91,11 @@ impl Default for Gd {
 
 impl MemoryAlgorithm for Gd {
     fn gates(&self) -> Vec<GateSpec> {
-        vec![self.step.gate(self.step_max).per(self.channels.side())]
+        vec![
+            self.step
+                .gate(self.step_max, self.ascent)
+                .per(self.channels.side()),
+        ]
     }
 
     fn kind(&self) -> AlgorithmKind<'_> {

@@ -19,12 +19,17 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
     keys: &[
         STEP_KEYS[0],
         STEP_KEYS[1],
+        STEP_KEYS[2],
         (
             "momentum",
             "where the momentum gate eta = sigma(z) starts, in (0, 1)",
         ),
     ],
-    variants: &["", "step = 'fixed'\nstep_max = 0.2\nmomentum = 0.8"],
+    variants: &[
+        "",
+        "step = 'fixed'\nstep_max = 0.2\nmomentum = 0.8",
+        "ascent = true\nstep_max = 0.1",
+    ],
     build: |section| {
         let momentum = section.part::<Momentum>()?;
         check(section, momentum.step_max)?;
@@ -48,6 +53,8 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
 ///
 /// # Notes
 /// The paper gives no activation for η; σ starting at ½ is our choice.
+///
+/// `ascent = true`, a control, turns the sign of every write: [`Gd`](crate::Gd) says more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Momentum {
@@ -55,6 +62,8 @@ pub struct Momentum {
     pub step_max: f64,
     /// Whether it depends on the input.
     pub step: StepSize,
+    /// Whether steps go up the inner loss, as a control.
+    pub ascent: bool,
     /// Where the momentum gate starts, in (0, 1).
     pub momentum: f64,
 }
@@ -64,6 +73,7 @@ impl Default for Momentum {
         Self {
             step_max: 1.0,
             step: StepSize::Input,
+            ascent: false,
             momentum: 0.5,
         }
     }
@@ -76,7 +86,7 @@ impl MemoryAlgorithm for Momentum {
     fn gates(&self) -> Vec<GateSpec> {
         let bias = (self.momentum / (1.0 - self.momentum)).ln();
         let momentum = GateSpec::new(MOMENTUM, GateMap::LogSigmoid, bias);
-        vec![self.step.gate(self.step_max), momentum]
+        vec![self.step.gate(self.step_max, self.ascent), momentum]
     }
 
     fn slots(&self) -> usize {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 const START: f64 = -2.0;
 
 /// Documentation of the keys, for the parts' lists.
-pub(crate) const STEP_KEYS: [(&str, &str); 2] = [
+pub(crate) const STEP_KEYS: [(&str, &str); 3] = [
     (
         "step_max",
         "largest inner step size (its scale with step = \"rate\"), 0 (never writes) or above; default 1, less for memories of depth 3 and more",
@@ -17,6 +17,10 @@ pub(crate) const STEP_KEYS: [(&str, &str); 2] = [
     (
         "step",
         "\"input\": theta = step_max sigma(z); \"fixed\": theta = step_max; \"rate\": theta = step_max softplus(z), with the projection z of retention.gate = \"rate\" (Mamba-2, whose step and decay share one)",
+    ),
+    (
+        "ascent",
+        "true: steps go up the inner loss, theta is -theta everywhere; a control experiment, which has to do worse than descent (not under bias \"dot\", where the outer loop turns values round); chunk_start only, or bias \"dot\"; default false",
     ),
 ];
 
@@ -34,7 +38,9 @@ pub enum StepSize {
 }
 
 impl StepSize {
-    pub(crate) fn gate(self, max: f64) -> GateSpec {
+    /// The gate of sizes up to `max`, below 0 for an ascent.
+    pub(crate) fn gate(self, max: f64, ascent: bool) -> GateSpec {
+        let max = if ascent { -max } else { max };
         match self {
             StepSize::Input => GateSpec::new(STEP, GateMap::Sigmoid { max }, START),
             StepSize::Fixed => GateSpec::new(STEP, GateMap::Constant(max), 0.0),

@@ -39,7 +39,8 @@ pub(crate) const PART: Part<dyn AttentionalBias> = Part {
 ///
 /// # Notes
 /// The paper writes the gradient `tanh(ν e)` and gives neither ν nor the loss it belongs to:
-/// 10 and the loss above are ours. Within `1/ν` of its target a value is learned ν times as
+/// 10 and the loss above are ours. `sharpness = 1` is the loss log cosh, squared near the target.
+/// Within `1/ν` of its target a value is learned ν times as
 /// fast as under l2, so a step size above `2/ν` swings around it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

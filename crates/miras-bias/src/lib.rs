@@ -3,6 +3,7 @@
 //! One file a part and one line in [`PARTS`]; `docs/adding-a-part.md` says how to add one.
 
 mod dot;
+mod epsilon_insensitive;
 mod erase;
 mod huber;
 mod kl;
@@ -13,6 +14,7 @@ mod robust;
 mod sign;
 
 pub use dot::Dot;
+pub use epsilon_insensitive::EpsilonInsensitive;
 pub use erase::Erase;
 pub use huber::{Huber, Scope};
 pub use kl::Kl;
@@ -29,6 +31,7 @@ pub const PARTS: &[Part<dyn AttentionalBias>] = &[
     erase::PART,
     lp::PART,
     l1::PART,
+    epsilon_insensitive::PART,
     huber::PART,
     robust::PART,
     kl::PART,

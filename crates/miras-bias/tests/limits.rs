@@ -203,6 +203,76 @@ fn l1_is_the_modulus_far_from_zero() {
 }
 
 #[test]
+fn l1_of_sharpness_one_is_log_cosh() {
+    let at = errors(3.0);
+    let [y, v] = at.clone();
+    let e = numbers(y - v);
+    let l1 = "kind = 'l1'\nsharpness = 1.0";
+    let slopes: Vec<f64> = e.iter().map(|e| e.tanh()).collect();
+    assert!(difference(&gradient(l1, &at), &slopes) < 1e-12);
+    let sums: Vec<f64> = (e.chunks(D))
+        .map(|row| row.iter().map(|e| e.cosh().ln()).sum())
+        .collect();
+    assert!(difference(&loss(l1, &at).unwrap(), &sums) < 1e-12);
+}
+
+#[test]
+fn a_small_tolerance_is_l1() {
+    for size in [0.1, 1.0, 100.0] {
+        let at = errors(size);
+        for sharpness in ["10.0", "40.0"] {
+            let l1 = format!("kind = 'l1'\nsharpness = {sharpness}");
+            let (slopes, sums) = (gradient(&l1, &at), loss(&l1, &at).unwrap());
+            for (epsilon, most) in [("1e-3", 1e-3), ("1e-4", 1e-5), ("1e-6", 1e-9)] {
+                let ours = format!(
+                    "kind = 'epsilon_insensitive'\nepsilon = {epsilon}\nsharpness = {sharpness}"
+                );
+                let gap = difference(&gradient(&ours, &at), &slopes);
+                assert!(gap < most, "{epsilon}, gradient: {gap:e}");
+                let gap = difference(&loss(&ours, &at).unwrap(), &sums);
+                assert!(gap < most, "{epsilon}, loss: {gap:e}");
+            }
+        }
+    }
+}
+
+/// `Σ max(|e| − ε, 0)` and its slope, but where `|e|` is near ε.
+#[test]
+fn sharp_signs_give_the_loss_of_support_vector_regression() {
+    let at = errors(1.0);
+    let [y, v] = at.clone();
+    let e = numbers(y - v);
+    let (epsilon, sharpness) = (0.3, 1000.0);
+    let ours =
+        format!("kind = 'epsilon_insensitive'\nepsilon = {epsilon:?}\nsharpness = {sharpness:?}");
+    let mut within = 0;
+    for (slope, e) in gradient(&ours, &at).iter().zip(&e) {
+        let expected = if e.abs() > epsilon { e.signum() } else { 0.0 };
+        let is_near = (e.abs() - epsilon).abs() < 0.01;
+        assert!(
+            (slope - expected).abs() < 1e-8 || is_near,
+            "{slope}, not {expected}, at {e}"
+        );
+        within += usize::from(e.abs() < epsilon);
+    }
+    assert!(
+        within > 0 && within < T * D,
+        "{within} within the tolerance"
+    );
+    let sums: Vec<f64> = (e.chunks(D))
+        .map(|row| row.iter().map(|e| (e.abs() - epsilon).max(0.0)).sum())
+        .collect();
+    // At the kink, log cosh is `log 2 / 2ν` off for each feature.
+    let gap = difference(&loss(&ours, &at).unwrap(), &sums);
+    assert!(
+        gap < D as f64 * std::f64::consts::LN_2 / (2.0 * sharpness),
+        "{gap:e}"
+    );
+    let zero = [at[1].clone(), at[1].clone()];
+    assert!(difference(&loss(&ours, &zero).unwrap(), &[0.0; T]) < 1e-12);
+}
+
+#[test]
 fn a_radius_of_zero_is_l2_and_a_larger_one_adds_its_length() {
     let at = errors(1.0);
     let l2 = gradient("kind = 'l2'", &at);
@@ -383,6 +453,31 @@ fn settings_out_of_range_name_their_key_and_a_remedy() {
         ("kind = 'l1'\nsharpness = -1.0", "bias.sharpness", "10"),
         ("kind = 'l1'\nsharpness = nan", "bias.sharpness", "10"),
         ("kind = 'l1'\nsharpness = inf", "bias.sharpness", "10"),
+        (
+            "kind = 'epsilon_insensitive'\nepsilon = 0.0",
+            "bias.epsilon",
+            "l1",
+        ),
+        (
+            "kind = 'epsilon_insensitive'\nepsilon = -0.1",
+            "bias.epsilon",
+            "l1",
+        ),
+        (
+            "kind = 'epsilon_insensitive'\nepsilon = nan",
+            "bias.epsilon",
+            "0.3",
+        ),
+        (
+            "kind = 'epsilon_insensitive'\nepsilon = inf",
+            "bias.epsilon",
+            "0.3",
+        ),
+        (
+            "kind = 'epsilon_insensitive'\nsharpness = 0.0",
+            "bias.sharpness",
+            "10",
+        ),
         ("kind = 'robust'\nradius = -0.1", "bias.radius", "l2"),
         ("kind = 'robust'\nradius = nan", "bias.radius", "l2"),
         ("kind = 'robust'\nradius = inf", "bias.radius", "l2"),

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, activation, s};
 
 use crate::Side;
 
-/// Inner step size θ ≥ 0.
+/// Inner step size θ; below 0 in an ascent.
 pub const STEP: &str = "step";
 /// Retention a ∈ \[0, 1\] (keeps the past); values are `log a`.
 pub const RETENTION: &str = "retention";
@@ -94,9 +94,9 @@ impl GateSpec {
 pub enum GateMap {
     /// The same value for every token, not learned; `z` is not projected.
     Constant(f64),
-    /// `max · σ(z)`, in (0, max).
+    /// `max · σ(z)`, between 0 and `max`.
     Sigmoid {
-        /// The upper end of the range.
+        /// The end of the range; below 0 for the steps of an ascent.
         max: f64,
     },
     /// `log σ(z)`: a gate in (0, 1) as its logarithm.
@@ -107,7 +107,7 @@ pub enum GateMap {
     /// `−exp(r)` with `r` learned per head and no projection: a decay as its logarithm, of which each
     /// head starts to lose half of what the head before it loses (`RetNet`, arXiv 2307.08621).
     HeadDecay,
-    /// `scale · softplus(z)`, in (0, ∞).
+    /// `scale · softplus(z)`, of the sign of `scale`.
     Softplus {
         /// The factor.
         scale: f64,

@@ -32,6 +32,12 @@ pub fn largest_channel(gate: Tensor<4>) -> Tensor<4> {
     }
 }
 
+/// The size of the largest step of each token, `[n, g, c, d] → [n, g, c, 1]`: steps of an ascent
+/// are below 0.
+pub fn largest_step(step: Tensor<4>) -> Tensor<4> {
+    largest_channel(step.abs())
+}
+
 /// The squared Frobenius norm of the gradient `Σ_r x_rᵀ d_r` of each of `c` tokens,
 /// without writing the gradient out: `[n, g, c, 1]`.
 ///

@@ -56,7 +56,7 @@ pub trait StepRule: Debug + Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
     /// `θ_t ← θ_t max(1, load_t/κ)^−2` with the loads of
-    /// `load_t = Σ_{i≤t} (∏_{i<s≤t} a_s) |⟨x_i, x_t⟩| θ_i / damping_i`, where θ on the right is the
+    /// `load_t = Σ_{i≤t} (∏_{i<s≤t} a_s) |⟨x_i, x_t⟩ θ_i| / damping_i`, where θ on the right is the
     /// step before all rules, over the features `x` that enter the maps of the output.
     Load(f64),
     /// `θ_t ← θ_t min(1, κ/‖g_t‖)`, the Frobenius norm of the gradient of a token over all maps,
@@ -84,7 +84,7 @@ pub enum RuleCost {
 pub struct TokenWrite {
     /// Its gradient, one factor per map.
     pub factors: Vec<Factor>,
-    /// Its step size before all rules, the largest of its channels: `[1, g, 1, 1]`.
+    /// The size `|θ|` of its step before all rules, the largest of its channels: `[1, g, 1, 1]`.
     pub step: Tensor<4>,
     /// What its load is divided by, [`LinearAlgorithm::damping`](crate::LinearAlgorithm::damping).
     pub damping: Tensor<4>,
@@ -98,7 +98,8 @@ pub struct ChunkTokens<'a> {
     pub program: &'a Program,
     /// Their gradients, one factor per map.
     pub factors: &'a [Factor],
-    /// Their step sizes before all rules, the largest of each one's channels: `[1, g, c, 1]`.
+    /// The sizes `|θ|` of their steps before all rules, the largest of each one's channels:
+    /// `[1, g, c, 1]`.
     pub step: &'a Tensor<4>,
     /// What their loads are divided by, `[1, g, c, 1]`.
     pub damping: &'a Tensor<4>,

@@ -176,7 +176,7 @@ impl Copy {
         }
         self.written.push(TokenWrite {
             factors,
-            step: rows::largest_channel(gates.get(STEP)),
+            step: rows::largest_step(gates.get(STEP)),
             damping: rule.damping(gates),
             left: decay.largest.ones_like(),
         });

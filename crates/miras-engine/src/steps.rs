@@ -46,7 +46,7 @@ impl Steps {
         let chunk = ChunkTokens {
             program,
             factors,
-            step: &rows::largest_channel(self.step.clone()),
+            step: &rows::largest_step(self.step.clone()),
             damping: &self.damping,
             decay: &self.decay,
         };

@@ -1,7 +1,7 @@
 //! The load cap: what bounds the steps that pile up on the same features within a chunk.
 //!
 //! ```text
-//! load_t = Σ_{i≤t} decays_ti |⟨x_i, x_t⟩| share_i      share_i = θ_i / damping_i
+//! load_t = Σ_{i≤t} decays_ti |⟨x_i, x_t⟩| share_i      share_i = |θ_i| / damping_i
 //! θ_t ← θ_t / excess_t²                                excess_t = max(load_t / κ, 1), of which the gradient at 1 is that of load_t / κ
 //! ```
 //!
@@ -65,7 +65,7 @@ impl Steps {
         let Some(cap) = self.cap else { return };
         for (t, step) in step.iter().enumerate() {
             self.damping[t] = (1.0 - coefficients.persist[t]).max(LEAST_DAMPING);
-            self.share[t] = step / self.damping[t];
+            self.share[t] = step.abs() / self.damping[t];
         }
         let width = self.theta.len();
         self.overlap.clear();
@@ -142,7 +142,7 @@ impl Steps {
         rows::transpose(simd, turned, overlap, width);
         for t in 0..tokens {
             let damping = self.damping[t];
-            of_step[t] += of_share[t] / damping;
+            of_step[t] += of_share[t] / damping * self.given[t].signum();
             if damping > LEAST_DAMPING {
                 of_coefficients.persist[t] += of_share[t] * self.share[t] / damping;
             }

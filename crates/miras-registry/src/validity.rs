@@ -78,6 +78,20 @@ fn exceeded_step(rule: &Rule) -> Option<f64> {
     (writes_back && rule.algorithm.gates().iter().any(is_beyond)).then_some(bound)
 }
 
+/// Whether steps go up the inner loss.
+fn ascends(rule: &Rule) -> bool {
+    let is_below = |gate: &GateSpec| {
+        gate.name == STEP
+            && match gate.map {
+                GateMap::Constant(step)
+                | GateMap::Sigmoid { max: step }
+                | GateMap::Softplus { scale: step } => step < 0.0,
+                GateMap::LogSigmoid | GateMap::DecayRate => false,
+            }
+    };
+    rule.algorithm.gates().iter().any(is_below)
+}
+
 /// What the exact form asks of a rule.
 fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
     let is_fixed = rule.memory.is_linear_in_weights() && rule.bias.slope() == Some(0.0);
@@ -137,6 +151,13 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
             "algorithm.read",
             "the exact form does not know chunks, so no weights are stale and no scale is frozen",
             "use algorithm.read = \"exact\", or algorithm.form = \"chunk_start\"",
+        );
+    }
+    if ascends(rule) && rule.bias.slope() != Some(0.0) {
+        return refuse(
+            "algorithm.form",
+            "an ascent is unstable in the exact form: a key k that comes again multiplies its error by a + theta |k|^2 each time, and nothing caps it",
+            "use algorithm.form = \"chunk_start\" with its load cap (and algorithm.state_cap), or algorithm.ascent = false",
         );
     }
     if let Some(bound) = exceeded_step(rule) {

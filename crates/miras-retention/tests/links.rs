@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-use burn::tensor::{Tensor, activation, s};
-use miras_contract::{G, Inputs, difference, noise, numbers, run_recurrence, tensor};
+use burn::tensor::{DType, Tensor, activation, s};
+use miras_contract::{G, Inputs, assert_same, difference, noise, numbers, run_recurrence, tensor};
 use miras_core::{Factor, STEP, Weights};
 use miras_engine::{Rule, State, recurrence};
 use miras_registry::{Choice, Registry};
@@ -42,6 +42,7 @@ fn initial_states_stand_for_the_initial_weights() {
     for (retention, tolerance) in [
         ("kind = 'none'", 1e-12),
         ("kind = 'l2'", 1e-12),
+        ("kind = 'ball'", 1e-12),
         ("kind = 'lq'", 1e-9),
         ("kind = 'lq'\nq = 2.5", 1e-9),
         ("kind = 'lq'\nq = 3.5", 1e-9),
@@ -168,6 +169,122 @@ fn recurrence_of_weights(anchored: bool) {
     assert_close("outputs", ours.y, theirs, 1e-12);
 }
 
+/// `W_t = σ(a_t logit(W_{t−1}) − θ_t ∇ℓ(W_{t−1}))`, MIRAS §5.2 variant 5 as it is printed.
+#[test]
+fn sigmoids_are_the_papers_recurrence_of_weights() {
+    let rule = rule("kind = 'sigmoid'\nsigned = false\nscale = 1.0\ndecay = 0.9");
+    let inputs = Inputs::new(&rule, 12);
+    let Inputs { tokens, initial } = &inputs;
+    let ours = run_recurrence(&rule, &inputs);
+    let logit = |w: Tensor<4>| (w.clone() / w.neg().add_scalar(1.0)).log();
+    let mut w = activation::sigmoid(rule.retention.initial_state(initial.maps[0].clone()));
+    let mut outputs = Vec::new();
+    for t in 0..tokens.len() {
+        let token = tokens.range(t, t + 1);
+        let error = token.k.clone().matmul(w.clone()) - token.v.clone();
+        let decay = rule.retention.log_decay(&token.gates, &token.q).exp();
+        let gradient = token.k.clone().transpose().matmul(error);
+        w = activation::sigmoid(logit(w) * decay - gradient * token.gates.get(STEP));
+        outputs.push(token.q.matmul(w.clone()));
+    }
+    assert_close("outputs", ours.y, Tensor::cat(outputs, 2), 1e-12);
+}
+
+/// The weights after 40 tokens whose steps are ten times as large as those of other tests.
+fn weights_after_large_steps(rule: &Rule) -> Vec<f64> {
+    let mut inputs = Inputs::new(rule, 40);
+    let step = inputs.tokens.gates.get(STEP).mul_scalar(10.0);
+    inputs.tokens.gates = inputs.tokens.gates.with(STEP, step);
+    let state = State::new(rule, &inputs.initial);
+    let (_, maps) = recurrence::forward(rule, &inputs.initial, &state, &inputs.tokens);
+    numbers(rule.retention.link().weights(maps[0].weights.clone()))
+}
+
+#[test]
+fn sigmoid_weights_stay_within_their_bounds() {
+    for (settings, low, high) in [
+        ("signed = false\nscale = 1.0", 0.0, 1.0),
+        ("signed = false\nscale = 0.3", 0.0, 0.3),
+        ("signed = true\nscale = 0.3", -0.3, 0.3),
+    ] {
+        let rule = rule(&format!("kind = 'sigmoid'\n{settings}\ndecay = 0.9"));
+        let weights = weights_after_large_steps(&rule);
+        let is_within = weights.iter().all(|w| *w > low && *w < high);
+        assert!(is_within, "{settings}: {weights:?}");
+    }
+    // Without a scale, the row's length decides: c = 2/√4.
+    let gate = rule("kind = 'sigmoid'\nsigned = false").retention;
+    let a = weights("a");
+    let expected = activation::sigmoid(a.clone());
+    assert_close("scale", gate.link().weights(a.clone()), expected, 1e-15);
+    let signed = rule("kind = 'sigmoid'\nsigned = true").retention;
+    let expected = a.clone().mul_scalar(0.5).tanh();
+    assert_close("signed", signed.link().weights(a), expected, 1e-15);
+}
+
+#[test]
+fn divergence_weights_are_positive_and_have_the_slope_of_their_state() {
+    let rule = rule("kind = 'f_divergence'\nscale = 0.4\ndecay = 0.9");
+    let weights = weights_after_large_steps(&rule);
+    assert!(weights.iter().all(|w| *w > 0.0), "{weights:?}");
+    // f'(W/w) = A, of states of all sizes.
+    let link = rule.retention.link();
+    for size in [0.0, 1e-3, 1.0, 30.0] {
+        let a = self::weights("a").mul_scalar(size);
+        let u = link.weights(a.clone()).div_scalar(0.4);
+        assert_close("f'(W/w)", u.clone() - u.recip(), a, 1e-12);
+    }
+    // Single precision too, where √(A² + 4) + A is 0, and with the slope W/√(A² + 4) everywhere.
+    let states = [-1e6, -1e4, -3.0, 0.0, 3.0, 1e4];
+    for dtype in [DType::F32, DType::F64] {
+        let a = tensor(states.to_vec(), [1, 1, 2, 3]).cast(dtype).detach();
+        let a = a.require_grad();
+        let w = link.weights(a.clone());
+        let gradients = w.clone().sum().backward();
+        let slopes = numbers(a.grad(&gradients).unwrap());
+        for ((a, w), slope) in states.iter().zip(numbers(w)).zip(slopes) {
+            let root = (a * a + 4.0).sqrt();
+            assert!(w > 0.0, "{a} gives {w} in {dtype:?}");
+            assert!(
+                (slope * root / w - 1.0).abs() < 1e-5,
+                "{a}: {slope} in {dtype:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_large_ball_is_decay() {
+    let ball = rule("kind = 'ball'\nradius = 1e6\ndecay = 0.9");
+    let l2 = rule("kind = 'l2'\ndecay = 0.9");
+    let inputs = Inputs::new(&ball, 9);
+    let (ours, theirs) = (run_recurrence(&ball, &inputs), run_recurrence(&l2, &inputs));
+    assert_same("radius 1e6", &ours, &theirs, 1e-12);
+}
+
+#[test]
+fn weights_are_within_the_ball_and_point_as_their_state() {
+    let gate = rule("kind = 'ball'\nradius = 0.7").retention;
+    for size in [0.1, 1.0, 50.0] {
+        let a = weights("a").mul_scalar(size);
+        let linked = gate.link().weights(a.clone());
+        let expected = norm(a.clone(), 2.0).clamp_max(0.7);
+        assert_close("norm", norm(linked.clone(), 2.0), expected, 1e-9);
+        let along = a.clone() / norm(a, 2.0);
+        assert_close(
+            "direction",
+            linked.clone() / norm(linked, 2.0),
+            along,
+            1e-12,
+        );
+    }
+    let rule = rule("kind = 'ball'\nradius = 0.7\ndecay = 0.9");
+    for map in weights_after_large_steps(&rule).chunks(9) {
+        let norm = map.iter().map(|w| w * w).sum::<f64>().sqrt();
+        assert!(norm < 0.7 + 1e-9, "{norm}");
+    }
+}
+
 #[test]
 fn a_number_added_to_a_row_of_logits_changes_nothing() {
     let gate = rule("kind = 'kl'\nsigned = false").retention;
@@ -187,6 +304,9 @@ fn nothing_moves_without_decay_and_step() {
         "kind = 'lq'\ngate = 'fixed'\ndecay = 1",
         "kind = 'kl'\ngate = 'fixed'\ndecay = 1",
         "kind = 'elastic_net'\ngate = 'fixed'\ndecay = 1",
+        "kind = 'ball'\ngate = 'fixed'\ndecay = 1\nradius = 0.5",
+        "kind = 'sigmoid'\ngate = 'fixed'\ndecay = 1",
+        "kind = 'f_divergence'\ngate = 'fixed'\ndecay = 1",
     ] {
         let rule = rule(retention);
         let mut inputs = Inputs::new(&rule, 5);

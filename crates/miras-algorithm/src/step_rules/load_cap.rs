@@ -15,7 +15,7 @@ pub(super) const PART: StepRulePart = StepRulePart {
 /// Bounds the steps that pile up on the same features within a chunk, κ.
 ///
 /// # Formula
-/// `load_t = Σ_{i≤t} (∏_{i<s≤t} a_s) |⟨x_i, x_t⟩| θ_i / damping_i` over the features `x` that enter
+/// `load_t = Σ_{i≤t} (∏_{i<s≤t} a_s) |⟨x_i, x_t⟩ θ_i| / damping_i` over the features `x` that enter
 /// the output maps, and `θ_t ← θ_t · max(1, load_t/κ)^−2`.
 ///
 /// # Reference

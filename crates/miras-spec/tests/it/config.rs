@@ -399,7 +399,7 @@ const REFUSED: &[(&str, &[&str])] = &[
         "[retention]\nkind = 'none'\ndecay = 0.9",
         &[
             "unknown field `decay`",
-            "help: `decay` belongs to retention.kind = \"l2\" or \"lq\" or \"kl\" or \"elastic_net\"",
+            "help: `decay` belongs to retention.kind = \"l2\" or \"ball\" or \"lq\" or \"kl\" or \"f_divergence\" or \"sigmoid\" or \"elastic_net\"",
             "test.toml:3:1",
         ],
     ),
