@@ -86,7 +86,7 @@ fn ascends(rule: &Rule) -> bool {
                 GateMap::Constant(step)
                 | GateMap::Sigmoid { max: step }
                 | GateMap::Softplus { scale: step } => step < 0.0,
-                GateMap::LogSigmoid | GateMap::DecayRate => false,
+                GateMap::LogSigmoid | GateMap::DecayRate | GateMap::HeadDecay => false,
             }
     };
     rule.algorithm.gates().iter().any(is_below)
