@@ -1,4 +1,6 @@
-//! Every combination of parts.
+//! Combinations of parts: all of them, and some that stand for all.
+
+use std::collections::BTreeSet;
 
 use miras_config::{ConfigError, Layers};
 use miras_core::Axis;
@@ -12,6 +14,9 @@ pub struct Case {
     /// The rule.
     pub rule: Rule,
 }
+
+/// A part of an axis and one of its variants, by their numbers.
+type Variant = (usize, usize);
 
 fn choose(registry: &Registry, text: &str) -> Result<Choice, ConfigError> {
     let mut layers = Layers::new();
@@ -34,46 +39,114 @@ fn tables(registry: &Registry, axis: Axis) -> Vec<Vec<(String, String)>> {
         .collect()
 }
 
+/// The parts of all axes.
+struct Parts<'a> {
+    registry: &'a Registry,
+    axes: [Vec<Vec<(String, String)>>; 4],
+    /// Added to the algorithm's table.
+    algorithm: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn new(registry: &'a Registry, algorithm: &'a str) -> Self {
+        Self {
+            registry,
+            axes: Axis::ALL.map(|axis| tables(registry, axis)),
+            algorithm,
+        }
+    }
+
+    /// Every combination of kinds, as often as it takes for every variant of each of its parts to
+    /// have its turn.
+    ///
+    /// In step, variants of the same number would always meet; so each axis begins one further on
+    /// for every combination of kinds.
+    fn all(&self) -> impl Iterator<Item = [Variant; 4]> {
+        let counts = self.axes.each_ref().map(Vec::len);
+        (0..counts.iter().product()).flat_map(move |at: usize| {
+            let mut rest = at;
+            let kinds = counts.map(|count| {
+                let kind = rest % count;
+                rest /= count;
+                kind
+            });
+            let variants = [0, 1, 2, 3].map(|axis| self.axes[axis][kinds[axis]].len());
+            let turns = variants.into_iter().max().unwrap_or(0);
+            (0..turns).map(move |turn| {
+                [0, 1, 2, 3].map(|axis| (kinds[axis], (turn + at * axis) % variants[axis]))
+            })
+        })
+    }
+
+    fn case(&self, parts: [Variant; 4]) -> Result<Case, ConfigError> {
+        let chosen = parts.iter().zip(&self.axes);
+        let chosen: Vec<_> = chosen.map(|((kind, at), axis)| &axis[*kind][*at]).collect();
+        let names: Vec<_> = chosen.iter().map(|(name, _)| name.as_str()).collect();
+        let texts: Vec<_> = chosen.iter().map(|(_, text)| text.as_str()).collect();
+        let algorithm = self.algorithm.replace('\n', ", ");
+        let choice = choose(self.registry, &(texts.concat() + self.algorithm))?;
+        Ok(Case {
+            name: format!("{} | {algorithm}", names.join(" | ")),
+            rule: choice.rule,
+        })
+    }
+}
+
 /// Every combination of kinds, as often as it takes for every variant of each of its parts to
 /// have its turn, each with `algorithm` added to its algorithm's table: the valid ones as cases,
 /// the others as errors.
-///
-/// In step, variants of the same number would always meet; so each axis begins one further on
-/// for every combination of kinds.
 pub fn combinations(registry: &Registry, algorithm: &str) -> Vec<Result<Case, ConfigError>> {
-    let axes = Axis::ALL.map(|axis| tables(registry, axis));
-    let mut all = Vec::new();
-    let counts = axes.each_ref().map(Vec::len);
-    for at in 0..counts.iter().product() {
-        let mut rest = at;
-        let kinds: Vec<_> = (axes.iter().zip(counts))
-            .map(|(kinds, count)| {
-                let variants = &kinds[rest % count];
-                rest /= count;
-                variants
-            })
-            .collect();
-        let turns = kinds.iter().map(|variants| variants.len()).max();
-        for turn in 0..turns.unwrap_or(0) {
-            let chosen: Vec<_> = (kinds.iter().enumerate())
-                .map(|(axis, variants)| &variants[(turn + at * axis) % variants.len()])
-                .collect();
-            let names: Vec<_> = chosen.iter().map(|(name, _)| name.as_str()).collect();
-            let texts: Vec<_> = chosen.iter().map(|(_, text)| text.as_str()).collect();
-            let name = format!("{} | {}", names.join(" | "), algorithm.replace('\n', ", "));
-            all.push(
-                choose(registry, &(texts.concat() + algorithm)).map(|choice| Case {
-                    name,
-                    rule: choice.rule,
-                }),
-            );
-        }
-    }
-    all
+    let parts = Parts::new(registry, algorithm);
+    parts.all().map(|chosen| parts.case(chosen)).collect()
 }
 
-/// The valid ones of [`combinations`].
+/// Valid ones of [`combinations`] that stand for all valid ones: whatever two variants of two axes
+/// meet in one of these meet in one of those, and so do whatever kinds of three axes.
+///
+/// Their number grows with the product of the two longest lists and not with that of all four.
+/// Combinations that bring much are taken first, so that few are needed.
 pub fn cases(registry: &Registry, algorithm: &str) -> Vec<Case> {
-    let all = combinations(registry, algorithm);
-    all.into_iter().flatten().collect()
+    let parts = Parts::new(registry, algorithm);
+    let (mut covered, mut refused) = (BTreeSet::new(), BTreeSet::new());
+    let mut cases = Vec::new();
+    for least in [8, 5, 3, 2, 1] {
+        for chosen in parts.all() {
+            let meetings = meetings(&chosen);
+            let new = meetings
+                .iter()
+                .filter(|meeting| !covered.contains(*meeting));
+            if new.count() < least || refused.contains(&chosen) {
+                continue;
+            }
+            match parts.case(chosen) {
+                Ok(case) => {
+                    cases.push(case);
+                    covered.extend(meetings);
+                }
+                Err(_) => {
+                    refused.insert(chosen);
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// The variants of every two axes, and the kinds of every three.
+fn meetings(parts: &[Variant; 4]) -> Vec<[(usize, usize); 4]> {
+    const NONE: (usize, usize) = (usize::MAX, 0);
+    let pairs = (0..4).flat_map(|a| (a + 1..4).map(move |b| [a, b]));
+    let variants = pairs.map(|axes| {
+        let mut meeting = [NONE; 4];
+        for axis in axes {
+            meeting[axis] = (parts[axis].0, 1 + parts[axis].1);
+        }
+        meeting
+    });
+    let kinds = (0..4).map(|without| {
+        let mut meeting = parts.map(|(kind, _)| (kind, 0));
+        meeting[without] = NONE;
+        meeting
+    });
+    variants.chain(kinds).collect()
 }
