@@ -10,7 +10,7 @@ mod step_size;
 pub use gd::Gd;
 use miras_core::{MemoryAlgorithm, Part};
 pub use momentum::Momentum;
-pub use step_rules::{GradCap, LoadCap, STEP_RULES, StateCap};
+pub use step_rules::{GradCap, Implicit, LoadCap, STEP_RULES, StateCap};
 pub use step_size::StepSize;
 
 /// Every memory algorithm, in the order of the documentation.

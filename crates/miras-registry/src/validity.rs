@@ -64,6 +64,10 @@ fn stable_step(rule: &Rule) -> f64 {
 /// The largest step size that is certain to be stable, if the rule's may be larger.
 fn exceeded_step(rule: &Rule) -> Option<f64> {
     let bound = stable_step(rule);
+    let is_held = |rule: &Arc<dyn StepRule>| rule.largest_load().is_some_and(|most| most <= bound);
+    if rule.settings.rules().iter().any(is_held) {
+        return None;
+    }
     let is_beyond = |gate: &GateSpec| {
         gate.name == STEP
             && match gate.map {
