@@ -2,16 +2,35 @@
 //!
 //! One file a part and one line in [`PARTS`]; `docs/adding-a-part.md` says how to add one.
 
+mod adam;
+mod average;
 mod gd;
 mod momentum;
+mod multi_step;
+mod muon;
+mod nesterov;
+mod rmsprop;
 mod step_rules;
 mod step_size;
 
+pub use adam::Adam;
 pub use gd::Gd;
 use miras_core::{MemoryAlgorithm, Part};
 pub use momentum::Momentum;
-pub use step_rules::{GradCap, LoadCap, STEP_RULES, StateCap};
+pub use multi_step::MultiStep;
+pub use muon::{Muon, Placement};
+pub use nesterov::Nesterov;
+pub use rmsprop::Rmsprop;
+pub use step_rules::{GradCap, Implicit, LoadCap, STEP_RULES, StateCap};
 pub use step_size::StepSize;
 
 /// Every memory algorithm, in the order of the documentation.
-pub const PARTS: &[Part<dyn MemoryAlgorithm>] = &[gd::PART, momentum::PART];
+pub const PARTS: &[Part<dyn MemoryAlgorithm>] = &[
+    gd::PART,
+    momentum::PART,
+    nesterov::PART,
+    multi_step::PART,
+    muon::PART,
+    adam::PART,
+    rmsprop::PART,
+];

@@ -80,7 +80,7 @@ impl Default for Momentum {
 }
 
 /// A saturated gate rounds to η = 1, whose writes would add for ever.
-const LEAST_DAMPING: f64 = 1e-3;
+pub(crate) const LEAST_DAMPING: f64 = 1e-3;
 
 impl MemoryAlgorithm for Momentum {
     fn gates(&self) -> Vec<GateSpec> {

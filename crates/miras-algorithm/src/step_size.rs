@@ -1,7 +1,8 @@
 //! The inner step size θ, shared by the algorithms.
 
+use burn::tensor::Tensor;
 use miras_config::{ConfigError, Section};
-use miras_core::{GateMap, GateSpec, RETENTION, STEP};
+use miras_core::{ChunkWrite, GateMap, GateSpec, RETENTION, STEP, rows};
 use serde::{Deserialize, Serialize};
 
 /// The start of an input-dependent step size as a share of its largest value:
@@ -23,6 +24,12 @@ pub(crate) const STEP_KEYS: [(&str, &str); 3] = [
         "true: steps go up the inner loss, theta is -theta everywhere; a control experiment, which has to do worse than descent (not under bias \"dot\", where the outer loop turns values round); chunk_start only, or bias \"dot\"; default false",
     ),
 ];
+
+/// The step size of algorithms that give every weight a step of its own.
+pub(crate) const ENTRY_STEP: (&str, &str) = (
+    "step_max",
+    "largest step of a weight in one chunk (its scale with step = \"rate\"), 0 (never writes) or above; default 0.1, less for memories of depth 4 and more",
+);
 
 /// Whether the step size is a gate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,4 +66,15 @@ pub(crate) fn check(section: &Section<'_>, step_max: f64) -> Result<(), ConfigEr
     }
     let message = format!("step_max must be from 0 to {LARGEST}");
     Err(section.error("step_max", message, None))
+}
+
+/// Of an algorithm that acts at chunk ends and does not look at the size of a write: the size of
+/// the chunk's step, the mean of its tokens' θ, `[1, g, 1, 1]`, and what it steps along, their
+/// writes with weights that are 1 in the mean, `[1, g, d_in, d_out]`. With one token a chunk that
+/// is its θ and its gradient.
+pub(crate) fn apart(chunk: &ChunkWrite<'_>) -> (Tensor<4>, Tensor<4>) {
+    let size = chunk.gates.get(STEP).mean_dim(2);
+    // A chunk of which all steps are 0 writes nothing.
+    let along = chunk.write.clone() / size.clone().add_scalar(rows::TINY);
+    (size, along)
 }

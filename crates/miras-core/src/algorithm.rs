@@ -55,6 +55,12 @@ pub trait LinearAlgorithm {
         None
     }
 
+    /// A factor of the largest step that is stable on a key that comes again and again, beside that
+    /// of its decay and [`MOMENTUM`](crate::MOMENTUM): `θ|k|² ≤ (1 + a)(1 + η)` for 1.
+    fn stable_share(&self) -> f64 {
+        1.0
+    }
+
     /// What the load of a token is divided by: the sum of the weights that one
     /// write goes on adding (1 for gradient descent, `1 − η` with momentum), `[n, g, c, 1]`.
     fn damping(&self, gates: &Gates) -> Tensor<4> {

@@ -34,6 +34,18 @@ pub trait StepRule: Debug + Send + Sync {
         false
     }
 
+    /// Whether the step of a token follows from what enters the maps alone: then it is known before
+    /// its gradient is, and the rule acts where gradients are solved for, too.
+    fn is_of_features(&self) -> bool {
+        false
+    }
+
+    /// What `θ_t|x_t|²` of a token stays below, whatever its step was, over the features `x` that
+    /// enter the maps of the output.
+    fn largest_load(&self) -> Option<f64> {
+        None
+    }
+
     /// The rule as data, for forms that are written for such rules: what it bounds, and nothing
     /// else that it does.
     fn bound(&self) -> Option<Bound> {

@@ -7,6 +7,7 @@ use crate::{
     Initial, Rule,
     span::{ChunkGradients, SpanTokens},
     split::split_chunks,
+    steps::of_features,
     unit_lower_inverse,
 };
 
@@ -32,7 +33,6 @@ impl Solved {
         before: impl Fn() -> Rows,
     ) -> Vec<Self> {
         let SpanTokens { k, v, gates, .. } = tokens;
-        let step = gates.get(STEP);
         let n = k.dims()[0];
 
         // The slope of each row: with an erase key, the value belongs to the row after it.
@@ -58,6 +58,7 @@ impl Solved {
             }
         };
         let k = rule.key_rows(k);
+        let step = of_features(rule, &initial.program, gates.get(STEP), &k);
 
         let (by_state, by_slots, target) = if slope == 0.0 {
             (None, Vec::new(), target)

@@ -74,6 +74,35 @@ pub(crate) fn of_one(
     steps.ruled(rule, program, factors)
 }
 
+/// θ of the tokens of chunks after the rules that need no gradient, where `x` enters the one map.
+pub(crate) fn of_features(
+    rule: &Rule,
+    program: &Program,
+    step: Tensor<4>,
+    x: &Tensor<4>,
+) -> Tensor<4> {
+    let mut rules = (rule.settings.rules().iter())
+        .filter(|rule| rule.is_of_features())
+        .peekable();
+    if rules.peek().is_none() {
+        return step;
+    }
+    // Of tokens on their own: nothing is decayed, and there are no gradients.
+    let own = rows::largest_channel(step.clone());
+    let one = own.ones_like();
+    let chunk = ChunkTokens {
+        program,
+        factors: &[Factor {
+            x: x.clone(),
+            d: x.zeros_like(),
+        }],
+        step: &own,
+        damping: &one,
+        decay: &one,
+    };
+    rules.fold(step, |step, rule| rule.of_chunk(step, &chunk))
+}
+
 /// The state after a full chunk, through the rules.
 pub(crate) fn ruled_state(rule: &Rule, map: MapState) -> MapState {
     let rules = rule.settings.rules().iter();

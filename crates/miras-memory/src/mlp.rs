@@ -131,11 +131,14 @@ impl MemoryArchitecture for Mlp {
     /// deeper the memory, the smaller the steps at which a chain of chunks does not amplify
     /// gradients.
     fn hints(&self) -> toml::Table {
-        let step_max = *[1.0, 1.0, 0.1, 0.03].get(self.depth - 1).unwrap_or(&0.01);
-        toml::Table::from_iter([
-            ("signed".to_owned(), (!self.or_deep(self.norm)).into()),
-            ("step_max".to_owned(), step_max.into()),
-        ])
+        let mut hints =
+            toml::Table::from_iter([("signed".to_owned(), (!self.or_deep(self.norm)).into())]);
+        // Up to depth 2 an algorithm's own default holds.
+        if self.depth > 2 {
+            let step_max = *[0.1, 0.03].get(self.depth - 3).unwrap_or(&0.01);
+            hints.insert("step_max".to_owned(), step_max.into());
+        }
+        hints
     }
 
     fn config(&self) -> toml::Table {

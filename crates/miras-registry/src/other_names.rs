@@ -35,14 +35,15 @@ const SAME: &[(Axis, &str, &str)] = &[
     (Axis::Algorithm, "sgd", "gd"),
     (Axis::Algorithm, "gradient_descent", "gd"),
     (Axis::Algorithm, "heavy_ball", "momentum"),
+    (Axis::Algorithm, "nag", "nesterov"),
+    (Axis::Algorithm, "rms_prop", "rmsprop"),
+    (Axis::Algorithm, "newton_schulz", "muon"),
 ];
 
 /// Axis, name of a part that does not exist here, and the nearest one that does.
 const ABSENT: &[(Axis, &str, &str)] = &[
-    (Axis::Algorithm, "adam", "momentum"),
-    (Axis::Algorithm, "adamw", "momentum"),
-    (Axis::Algorithm, "muon", "momentum"),
-    (Axis::Algorithm, "nesterov", "momentum"),
+    (Axis::Algorithm, "adamw", "adam"),
+    (Axis::Algorithm, "adagrad", "rmsprop"),
 ];
 
 /// The help for a name that no part of the axis has.

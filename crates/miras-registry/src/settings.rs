@@ -156,12 +156,11 @@ impl AlgorithmSettings {
     }
 }
 
-/// Those of the rules that act on exact gradients: none where they are solved for.
+/// Those of the rules that act on exact gradients: of those that are solved for, such as need none.
 fn exact_rules(rule: &Rule, rules: Vec<Arc<dyn StepRule>>) -> LocalRules {
-    if rule.bias.slope().is_some() {
-        return LocalRules::default();
-    }
-    let local = rules.into_iter().filter(|rule| rule.is_local());
+    let is_solved = rule.bias.slope().is_some();
+    let local =
+        (rules.into_iter()).filter(|rule| rule.is_local() && (rule.is_of_features() || !is_solved));
     LocalRules::new(local.collect()).expect("local ones only")
 }
 

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use miras_config::{ConfigError, Tree};
-use miras_core::{GateMap, GateSpec, Link, MOMENTUM, Order, Program, RETENTION, STEP, StepRule};
+use miras_core::{
+    AlgorithmKind, GateMap, GateSpec, Link, MOMENTUM, Order, Program, RETENTION, STEP, StepRule,
+};
 use miras_engine::{Read, Rule};
 
 use crate::AlgorithmSettings;
@@ -59,12 +61,20 @@ fn stable_step(rule: &Rule) -> f64 {
         Order::After => least(rule.retention.gates(), RETENTION, 1.0),
         Order::Before => 1.0,
     };
-    (1.0 + decay) * (1.0 + least(rule.algorithm.gates(), MOMENTUM, 0.0))
+    let share = match rule.algorithm.kind() {
+        AlgorithmKind::Linear(algorithm) => algorithm.stable_share(),
+        AlgorithmKind::ChunkEnd(_) => 1.0,
+    };
+    share * (1.0 + decay) * (1.0 + least(rule.algorithm.gates(), MOMENTUM, 0.0))
 }
 
 /// The largest step size that is certain to be stable, if the rule's may be larger.
 fn exceeded_step(rule: &Rule) -> Option<f64> {
     let bound = stable_step(rule);
+    let is_held = |rule: &Arc<dyn StepRule>| rule.largest_load().is_some_and(|most| most <= bound);
+    if rule.settings.rules().iter().any(is_held) {
+        return None;
+    }
     let is_beyond = |gate: &GateSpec| {
         gate.name == STEP
             && match gate.map {
@@ -164,7 +174,7 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
         return refuse(
             "algorithm.step_max",
             &format!(
-                "with a unit key that comes again the exact rule may diverge from a step size of {bound} on, (1 + a)(1 + eta) for the least decay and momentum that the gates give, and nothing caps it"
+                "with a unit key that comes again the exact rule may diverge from a step size of {bound} on, for the least decay and the worst momentum that the gates give, and nothing caps it"
             ),
             &format!(
                 "use algorithm.step_max = {bound} or less (with step = \"input\" or \"fixed\"), or algorithm.form = \"chunk_start\" with its load cap"

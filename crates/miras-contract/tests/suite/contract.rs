@@ -96,7 +96,7 @@ fn chunk_start_form_equals_the_recurrence_without_caps() {
 
 #[test]
 fn chunk_start_form_equals_the_recurrence_with_all_caps_binding() {
-    let caps = "form = 'chunk_start'\nchunk = 4\nload_cap = 0.2\ngrad_cap = 0.5\nstate_cap = 0.6";
+    let caps = "form = 'chunk_start'\nchunk = 4\nimplicit = 0.5\nload_cap = 0.2\ngrad_cap = 0.5\nstate_cap = 0.6";
     for_all(cases(caps), |case| same_as_recurrence(case, &case.rule, 8));
 }
 
@@ -163,6 +163,13 @@ fn the_first_tokens_of_a_chunk_are_exact_after_as_many_picard_iterations_less_on
 #[test]
 fn exact_form_under_the_gradient_cap_equals_the_recurrence() {
     for_all(cases("form = 'exact'\nchunk = 5\ngrad_cap = 0.4"), |case| {
+        same_as_recurrence(case, &case.rule, 8);
+    });
+}
+
+#[test]
+fn exact_form_with_implicit_steps_equals_the_recurrence() {
+    for_all(cases("form = 'exact'\nchunk = 5\nimplicit = 0.5"), |case| {
         same_as_recurrence(case, &case.rule, 8);
     });
 }

@@ -245,8 +245,8 @@ fn names_of_other_programs_are_translated() {
             "`logcosh` is called `l1` here: bias.kind = \"l1\"",
         ),
         (
-            "algorithm.kind=adam",
-            "there is no `adam` here; the nearest is algorithm.kind = \"momentum\"",
+            "algorithm.kind=adagrad",
+            "there is no `adagrad` here; the nearest is algorithm.kind = \"rmsprop\"",
         ),
         (
             "memory.kind=linear",
