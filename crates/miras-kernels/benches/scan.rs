@@ -1,13 +1,16 @@
-//! Tokens a second of one thread: `cargo run --release -p miras-kernels --example speed`.
+//! Tokens a second of the inner loop on one thread: `cargo bench -p miras-kernels --bench scan`.
+//!
+//! Four memories of width 64, expansion 4, chunks of 64, 1,024 tokens. An item is a token of all
+//! four.
 
-#![allow(clippy::print_stdout, reason = "a program that prints")]
+use std::fmt;
 
-use std::time::Instant;
-
+use divan::{Bencher, counter::ItemsCount};
 use miras_kernels::{
     Activation, Bias, Binary, Caps, Form, Formula, Inputs, Link, MapFormula, Node, Op, Order,
     OutputGradients, Over, Program, Read, Scan, Unary,
 };
+use rayon::ThreadPoolBuilder;
 
 const MEMORIES: usize = 4;
 const D: usize = 64;
@@ -15,56 +18,68 @@ const EXPANSION: usize = 4;
 const TOKENS: usize = 1024;
 
 fn main() {
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    threads.expect("a thread").install(measure_all);
+    let threads = ThreadPoolBuilder::new().num_threads(1).build();
+    threads.expect("a thread").install(divan::main);
 }
 
-fn measure_all() {
-    let capped = Form::ChunkStart {
-        read: Read::Exact,
+/// A memory that is measured.
+struct Case {
+    name: String,
+    scan: Scan,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let case = |name: &str, scan| Case {
+        name: name.to_owned(),
+        scan,
+    };
+    let capped = |read, gradient| Form::ChunkStart {
+        read,
         caps: Caps {
             load: Some(0.5),
+            gradient,
             ..Caps::default()
         },
     };
+    let exact_reads = capped(Read::Exact, None);
+    let mut cases = Vec::new();
     for depth in [1, 2, 4] {
-        for momentum in [true, false] {
+        for (momentum, gd) in [(true, "momentum"), (false, "gd")] {
             for keep_every in [1, 4] {
-                let scan = scan(depth, capped, momentum, keep_every);
-                let name =
-                    format!("depth {depth}, momentum {momentum}, a state every {keep_every}");
-                measure(&name, &scan);
+                cases.push(case(
+                    &format!("depth {depth}, {gd}, a state every {keep_every}"),
+                    scan(depth, exact_reads, momentum, keep_every),
+                ));
             }
         }
     }
     let huber = Scan {
         bias: Bias::Formula(huber()),
-        ..scan(2, capped, true, 4)
+        ..scan(2, exact_reads, true, 4)
     };
-    measure("depth 2, Huber loss of the norm", &huber);
+    cases.push(case("depth 2, Huber loss of the norm", huber));
     for (name, read, link) in [
-        ("a norm as a scale, frozen", Read::Frozen, norm()),
-        ("rows on a simplex, stale", Read::Stale, simplex()),
+        ("depth 2, a norm as a scale, frozen", Read::Frozen, norm()),
+        ("depth 2, rows on a simplex, stale", Read::Stale, simplex()),
     ] {
-        let form = Form::ChunkStart {
-            read,
-            caps: Caps {
-                load: Some(0.5),
-                gradient: Some(3.0),
-                ..Caps::default()
-            },
-        };
         let linked = Scan {
             link,
             anchored: true,
-            ..scan(2, form, false, 4)
+            ..scan(2, capped(read, Some(3.0)), false, 4)
         };
-        measure(&format!("depth 2, {name}"), &linked);
+        cases.push(case(name, linked));
     }
     let exact = Form::Exact {
         order: Order::Before,
     };
-    measure("gated delta rule", &scan(1, exact, false, 4));
+    cases.push(case("gated delta rule", scan(1, exact, false, 4)));
+    cases
 }
 
 /// A memory of so many maps under the squared error.
@@ -158,17 +173,28 @@ fn slices(all: &[Vec<f32>]) -> Vec<&[f32]> {
     all.iter().map(|x| &x[..]).collect()
 }
 
-/// The best of a few runs, in tokens a second.
-fn best(mut run: impl FnMut()) -> f64 {
-    let times = (0..8).map(|_| {
-        let start = Instant::now();
-        run();
-        start.elapsed().as_secs_f64()
+#[divan::bench(args = cases(), sample_count = 8, sample_size = 1)]
+fn forward(bencher: Bencher<'_, '_>, case: &Case) {
+    let scan = &case.scan;
+    measure(bencher, scan, |inputs, _| {
+        divan::black_box(scan.forward(inputs, false));
     });
-    TOKENS as f64 / times.fold(f64::MAX, f64::min)
 }
 
-fn measure(name: &str, scan: &Scan) {
+#[divan::bench(args = cases(), sample_count = 8, sample_size = 1)]
+fn forward_and_backward(bencher: Bencher<'_, '_>, case: &Case) {
+    let scan = &case.scan;
+    measure(bencher, scan, |inputs, of| {
+        let (_, tape) = scan.forward(inputs, true);
+        divan::black_box(scan.backward(inputs, &tape, of));
+    });
+}
+
+fn measure(
+    bencher: Bencher<'_, '_>,
+    scan: &Scan,
+    pass: impl Fn(&Inputs<'_>, &OutputGradients<'_>) + Sync,
+) {
     let n = MEMORIES * TOKENS;
     let rows = numbers(n * D, 0.17);
     let weights: Vec<_> = (scan.program.maps())
@@ -201,12 +227,6 @@ fn measure(name: &str, scan: &Scan) {
         y: &rows,
         ..OutputGradients::default()
     };
-    let forward = best(|| {
-        scan.forward(&inputs, false);
-    });
-    let both = best(|| {
-        let (_, tape) = scan.forward(&inputs, true);
-        scan.backward(&inputs, &tape, &of);
-    });
-    println!("{name}: {forward:.0} forward, {both:.0} both");
+    let bencher = bencher.counter(ItemsCount::new(TOKENS));
+    bencher.bench(|| pass(&inputs, &of));
 }
