@@ -128,13 +128,25 @@ vectorized! {
                 both = u.fma(moved, both);
             }
             let both = both * d;
+            // J and its derivative give no mean. What rounding leaves of one would grow on its
+            // way back through maps whose weights are all above 0.
+            let mut mean_bend = V::splat(simd, 0.0);
             for (f, gain) in gain.iter().enumerate() {
                 let at = f * width + column;
                 let [g, t] = [V::new(simd, g[at]), V::new(simd, t[at])];
                 let o = V::new(simd, normal[at]);
                 let moved_u = (g * *gain - mean_u - o * along_u) * r;
                 let moved_t = (t - mean_t - o * along_t) * r;
-                let bend = o.fma(both, moved_u.fma(along_t, moved_t * along_u));
+                mean_bend = mean_bend + o.fma(both, moved_u.fma(along_t, moved_t * along_u));
+            }
+            let mean_bend = mean_bend * d;
+            for (f, gain) in gain.iter().enumerate() {
+                let at = f * width + column;
+                let [g, t] = [V::new(simd, g[at]), V::new(simd, t[at])];
+                let o = V::new(simd, normal[at]);
+                let moved_u = (g * *gain - mean_u - o * along_u) * r;
+                let moved_t = (t - mean_t - o * along_t) * r;
+                let bend = o.fma(both, moved_u.fma(along_t, moved_t * along_u)) - mean_bend;
                 of_gain[f] += simd.reduce_sum_f32s((g * moved_t).raw);
                 out[at] = (V::new(simd, out[at]) + moved_t * *gain).raw;
                 into[at] = (V::new(simd, into[at]) - bend * r).raw;
