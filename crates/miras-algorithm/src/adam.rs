@@ -95,7 +95,7 @@ impl Default for Adam {
 
 impl MemoryAlgorithm for Adam {
     fn gates(&self) -> Vec<GateSpec> {
-        vec![self.step.gate(self.step_max)]
+        vec![self.step.gate(self.step_max, false)]
     }
 
     fn slots(&self) -> usize {

@@ -77,7 +77,7 @@ impl Default for MultiStep {
 
 impl MemoryAlgorithm for MultiStep {
     fn gates(&self) -> Vec<GateSpec> {
-        vec![self.step.gate(self.step_max)]
+        vec![self.step.gate(self.step_max, false)]
     }
 
     fn kind(&self) -> AlgorithmKind<'_> {

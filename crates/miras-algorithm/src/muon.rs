@@ -126,7 +126,7 @@ impl Muon {
 
 impl MemoryAlgorithm for Muon {
     fn gates(&self) -> Vec<GateSpec> {
-        let mut gates = vec![StepSize::Input.gate(self.step_max)];
+        let mut gates = vec![StepSize::Input.gate(self.step_max, false)];
         if self.has_momentum() {
             let bias = (self.momentum / (1.0 - self.momentum)).ln();
             gates.push(GateSpec::new(MOMENTUM, GateMap::LogSigmoid, bias));

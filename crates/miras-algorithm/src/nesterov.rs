@@ -82,7 +82,7 @@ impl MemoryAlgorithm for Nesterov {
     fn gates(&self) -> Vec<GateSpec> {
         let bias = (self.momentum / (1.0 - self.momentum)).ln();
         let momentum = GateSpec::new(MOMENTUM, GateMap::LogSigmoid, bias);
-        vec![self.step.gate(self.step_max), momentum]
+        vec![self.step.gate(self.step_max, false), momentum]
     }
 
     fn slots(&self) -> usize {

@@ -87,7 +87,7 @@ impl Default for Rmsprop {
 
 impl MemoryAlgorithm for Rmsprop {
     fn gates(&self) -> Vec<GateSpec> {
-        vec![self.step.gate(self.step_max)]
+        vec![self.step.gate(self.step_max, false)]
     }
 
     fn slots(&self) -> usize {
