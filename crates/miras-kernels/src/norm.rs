@@ -79,10 +79,19 @@ vectorized! {
                 along = u.fma(V::new(simd, normal[at]), along);
             }
             let [mean, along] = [mean * d, along * d];
+            // J gives no mean. What rounding leaves of one would grow on its way back through maps
+            // whose weights are all above 0.
+            let mut left = V::splat(simd, 0.0);
             for (f, gain) in gain.iter().enumerate() {
                 let at = f * width + column;
                 let u = V::new(simd, g[at]) * *gain;
-                let rest = u - mean - V::new(simd, normal[at]) * along;
+                left = left + (u - mean - V::new(simd, normal[at]) * along);
+            }
+            let left = left * d;
+            for (f, gain) in gain.iter().enumerate() {
+                let at = f * width + column;
+                let u = V::new(simd, g[at]) * *gain;
+                let rest = u - mean - V::new(simd, normal[at]) * along - left;
                 into[at] = rest.fma(V::new(simd, *scale), V::new(simd, into[at])).raw;
             }
         }
@@ -128,8 +137,7 @@ vectorized! {
                 both = u.fma(moved, both);
             }
             let both = both * d;
-            // J and its derivative give no mean. What rounding leaves of one would grow on its
-            // way back through maps whose weights are all above 0.
+            // Nor does the derivative of J.
             let mut mean_bend = V::splat(simd, 0.0);
             for (f, gain) in gain.iter().enumerate() {
                 let at = f * width + column;

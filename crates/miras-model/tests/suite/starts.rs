@@ -17,12 +17,14 @@ const HEAD_DIM: usize = DIM / HEADS;
 fn documented_start(gate: &GateSpec, config: &toml::Table) -> f64 {
     let key = |name: &str| config.get(name).and_then(toml::Value::as_float);
     let fixed = config.get("step").and_then(toml::Value::as_str) == Some("fixed");
+    let ascent = config.get("ascent").and_then(toml::Value::as_bool);
+    let sign = if ascent == Some(true) { -1.0 } else { 1.0 };
     let documented = match gate.name {
         RETENTION => key("decay"),
         MOMENTUM => key("momentum"),
         THRESHOLD => key("delta"),
-        STEP if fixed => key("step_max"),
-        STEP => key("step_max").map(|max| max * sigmoid(-2.0)),
+        STEP if fixed => key("step_max").map(|max| sign * max),
+        STEP => key("step_max").map(|max| sign * max * sigmoid(-2.0)),
         _ => None,
     };
     documented.unwrap_or_else(|| {
@@ -72,6 +74,10 @@ fn gates_of_all_parts_start_where_their_settings_say() {
         for part in Registry::builtin().parts(axis) {
             for variant in [""].iter().chain(part.variants) {
                 let mut axes = format!("[{}]\nkind = '{}'\n{variant}\n", axis.table(), part.kind);
+                // An ascent has no exact form.
+                if axis == Axis::Algorithm {
+                    axes += "form = 'chunk_start'\n";
+                }
                 axes += "[memory]\nkind = 'matrix'\n";
                 // Decays per channel go with no slots.
                 if axis == Axis::Retention {
