@@ -16,14 +16,17 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
     formula: "A_1 = a A - sum theta_i G_i(A),   A_{n+1} = A_n - sum theta_i G_i(A_n)",
     reference: "this project",
     keys: &[
-        STEP_KEYS[0],
+        (
+            "step_max",
+            "largest size of one step (its scale with step = \"rate\"), 0 (never writes) or above; default 0.5, less for memories of depth 3 and more",
+        ),
         STEP_KEYS[1],
         (
             "steps",
             "steps at each chunk's end, from 1 to 64; default 2; each one more takes all gradients of the chunk anew, at the cost of the first",
         ),
     ],
-    variants: &["", "step = 'fixed'\nstep_max = 0.3\nsteps = 3", "steps = 1"],
+    variants: &["", "step = 'fixed'\nstep_max = 0.2\nsteps = 3", "steps = 1"],
     build: |section| {
         let part = section.part::<MultiStep>()?;
         check(section, part.step_max)?;
@@ -57,7 +60,7 @@ const MOST: usize = 64;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MultiStep {
-    /// Largest inner step size, ≥ 0; the memory's depth decides where it is left out.
+    /// Largest size of one step, ≥ 0; where it is left out, less for deep memories.
     pub step_max: f64,
     /// Whether it depends on the input.
     pub step: StepSize,
@@ -68,7 +71,7 @@ pub struct MultiStep {
 impl Default for MultiStep {
     fn default() -> Self {
         Self {
-            step_max: 1.0,
+            step_max: 0.5,
             step: StepSize::Input,
             steps: 2,
         }
