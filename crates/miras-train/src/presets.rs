@@ -211,7 +211,7 @@ mod tests {
                     "{}",
                     preset.name
                 );
-                assert!(preset.minutes() > 0.5 && preset.parameters > 10_000);
+                assert!(preset.minutes() > 0.1 && preset.parameters > 10_000);
                 count += 1;
             }
         }

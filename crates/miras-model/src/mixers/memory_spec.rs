@@ -194,8 +194,9 @@ fn complement_fault(keys: &MixerKeys, choice: &Choice) -> Option<(&'static str, 
         return None;
     }
     let gates = choice.rule.gates();
-    let decay = gates.iter().find(|gate| gate.name == RETENTION)?;
-    let message = if decay.channels != Some(Side::Key) || !decay.has_projection() {
+    let is_of_keys = |gate: &GateSpec| gate.channels == Some(Side::Key) && gate.has_projection();
+    let decay = gates.iter().find(|gate| gate.name == RETENTION);
+    let message = if !decay.is_some_and(is_of_keys) {
         "keys that are the complement of a decay need one of every key channel: retention.channels = \"key\" with a gate"
     } else if choice.rule.bias.has_erase_key() {
         "a bias with an erase key has keys of its own: use mixer.key = \"projected\""

@@ -8,7 +8,7 @@ use std::{
 use crate::support::{Dir, repository};
 
 /// Makes a preset small without changing its parts.
-const SMALL: &str = "--set model.dim=16 --set model.layers=1 --set model.ffn_dim=32 \
+const SMALL: &str = "--set model.dim=16 --set model.layers=4 --set model.ffn_dim=32 \
     --set data.seq_len=32 --set train.batch=2 --set optim.warmup=1 \
     --set eval.every=2 --set eval.tokens=64 --set checkpoint.every=2";
 

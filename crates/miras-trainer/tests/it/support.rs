@@ -50,10 +50,19 @@ fn small(path: &Path) -> RunConfig {
             .0
     };
     let chunk = load(&[]).model.has_memory().then_some("algorithm.chunk=8");
+    // Entries of a hybrid name its layers.
+    let is_hybrid = std::fs::read_to_string(path)
+        .unwrap()
+        .contains("[[layers]]");
+    let layers = if is_hybrid {
+        "model.layers=4"
+    } else {
+        "model.layers=2"
+    };
     let sets = [
         "model.dim=16",
         "model.ffn_dim=16",
-        "model.layers=2",
+        layers,
         "mixer.heads=2",
         "data={ kind = 'builtin', seq_len = 20 }",
         "train.batch=2",

@@ -32,20 +32,28 @@ const SMALL: &[&str] = &[
     "log.histograms=0",
 ];
 
-/// The default and every preset that has a memory.
+/// The default and every preset that has a memory which forgets, in all of its layers.
 ///
-/// Attention is left out: rotary positions that were never trained are not held by anything.
+/// Attention is left out: rotary positions that were never trained are not held by anything. So are
+/// memories without decay, of which nothing bounds what they hold.
 fn memories() -> Vec<PathBuf> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let presets = std::fs::read_dir(crates.join("../configs/presets")).unwrap();
     let mut files: Vec<PathBuf> = (presets.map(|entry| entry.unwrap().path()))
         .filter(|path| path.extension().is_some_and(|kind| kind == "toml"))
         .filter(|path| !path.ends_with("base.toml"))
-        .filter(|path| config(path, &[]).model.has_memory())
+        .filter(|path| holds(&config(path, &[])))
         .collect();
     files.sort();
     files.push(crates.join("../configs/default.toml"));
     files
+}
+
+fn holds(config: &RunConfig) -> bool {
+    let table = config.to_table();
+    let retention = table.get("retention").and_then(|table| table.get("kind"));
+    let kind = retention.and_then(|kind| kind.as_str());
+    config.model.layers.is_empty() && kind.is_some_and(|kind| kind != "none")
 }
 
 fn config(path: &Path, changes: &[&str]) -> RunConfig {

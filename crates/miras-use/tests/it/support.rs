@@ -132,10 +132,19 @@ fn small(path: &Path) -> (String, RunConfig) {
         layers
     };
     let has_memory = load(layers(), &[]).model.has_memory();
+    // Entries of a hybrid name its layers.
+    let is_hybrid = std::fs::read_to_string(path)
+        .unwrap()
+        .contains("[[layers]]");
+    let layers_set = if is_hybrid {
+        "model.layers=4"
+    } else {
+        "model.layers=2"
+    };
     let mut sets = vec![
         "model.dim=16",
         "model.ffn_dim=16",
-        "model.layers=2",
+        layers_set,
         "mixer.heads=2",
         "data={ kind = 'builtin', seq_len = 20 }",
         "train.batch=2",
