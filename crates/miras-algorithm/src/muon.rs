@@ -40,8 +40,8 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
     variants: &[
         "",
         "placement = 'inside'",
-        "momentum = 0.0\nstep_max = 0.02\nepsilon = 2.0",
-        "placement = 'inside'\nmomentum = 0.0\nstep_max = 0.03\nepsilon = 2.0",
+        "momentum = 0.0\nstep_max = 0.3\nepsilon = 2.0",
+        "placement = 'inside'\nmomentum = 0.0\nstep_max = 0.3\nepsilon = 1.0",
     ],
     build: |section| {
         let muon = section.part::<Muon>()?;
