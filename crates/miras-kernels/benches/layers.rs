@@ -61,14 +61,7 @@ macro_rules! operation {
 
 operation!(
     attention,
-    Attention {
-        rows: ROWS,
-        tokens: TOKENS,
-        earlier: 0,
-        heads: HEADS,
-        groups: HEADS,
-        scale: 0.125,
-    },
+    Attention::causal(ROWS, TOKENS, HEADS, HEADS, 0.125),
     [LEN; 3]
 );
 operation!(

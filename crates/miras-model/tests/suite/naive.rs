@@ -335,13 +335,13 @@ impl Attention {
         };
         let width = params.get(&format!("{name}.q.weight")).len().isqrt();
         let tokens: Rows = tokens.chunks(width).map(<[f64]>::to_vec).collect();
-        let [k, v] = self.keys_and_values(params, name, &tokens);
+        let [k, v] = Self::keys_and_values(params, name, &tokens);
         let of = |x: &Rows| head(x, h, self.heads);
         of(&k).into_iter().zip(of(&v)).collect()
     }
 
     /// Without convolutions.
-    fn keys_and_values(self, params: &Params, name: &str, x: &Rows) -> [Rows; 2] {
+    fn keys_and_values(params: &Params, name: &str, x: &Rows) -> [Rows; 2] {
         ["k", "v"].map(|which| linear(x, params.get(&format!("{name}.{which}.weight"))))
     }
 
@@ -435,7 +435,7 @@ pub(crate) fn mac(
             [read.clone(), read]
         } else {
             let h = memory.read(params, &of_memory, &queries, &part(x), |_| before);
-            attention.keys_and_values(params, &of_attention, &h)
+            Attention::keys_and_values(params, &of_attention, &h)
         };
         let per_head = |h: usize| {
             let [q, k, v] = [&q, &k, &v].map(|rows| head(&part(rows), h, heads));
