@@ -16,7 +16,7 @@ pub(crate) fn counted(slot: Tensor<4>) -> Tensor<4> {
 
 /// `average/(1 − kept^count)`: an average that began at 0, as one of the updates alone.
 pub(crate) fn corrected(average: Tensor<4>, kept: f64, count: &Tensor<4>) -> Tensor<4> {
-    // No share is so small that its logarithm is none.
+    // The logarithm of every share is finite.
     let power = count.clone().mul_scalar(kept.max(1e-30).ln()).exp();
     average / power.neg().add_scalar(1.0)
 }

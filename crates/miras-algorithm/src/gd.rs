@@ -58,7 +58,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
 /// `ascent = true` turns the sign of every write, in values and gradients and in all forms: the step
 /// size is `−θ`. It is a control: a model that gains by descending the inner loss has to be worse
 /// with it.
-/// - Under `dot` it is none: with values of the other sign it is descent, and the outer loop learns
+/// - Under `dot` it is no control: with values of the other sign it is descent, and the outer loop learns
 ///   those. Under other biases it may turn them too, but then what is recalled is added to in the
 ///   place of being corrected.
 /// - The load cap bounds sizes of steps, so that it acts as in descent. States grow where keys come

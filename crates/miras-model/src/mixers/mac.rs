@@ -110,7 +110,8 @@ impl Listed for MacMixer {
         }
         let segment = *keys.segment.get_or_insert(SEGMENT);
         let inject = *keys.inject.get_or_insert(Inject::Tokens);
-        let chunk = memory.choice.rule.settings.chunk;
+        // Chunks are counted in writes.
+        let chunk = memory.choice.rule.settings.chunk / keys.writes;
         if !segment.is_multiple_of(chunk) {
             let message =
                 format!("a segment of {segment} tokens does not consist of chunks of {chunk}");

@@ -42,7 +42,7 @@ use crate::{
 /// an RMS norm or nothing (`mixer.qk_norm`), `m` an RMS norm or nothing (`mixer.output_norm`), `g`
 /// the `SiLU` or the sigmoid, or there is no gate (`mixer.output_gate`).
 /// A sequence begins with the learned tokens of `mixer.persistent`, which are written as all others
-/// are, and whose outputs nobody reads.
+/// are, and whose outputs are dropped.
 /// With `mixer.writes` a token has as many keys, values and gates, which are written one after the
 /// other, its decay before the first of them, and reads after the last (`DeltaProduct`, arXiv
 /// 2502.10297); a chunk is then of so many writes.
