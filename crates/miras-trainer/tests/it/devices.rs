@@ -41,10 +41,18 @@ fn the_cpu_is_not_compared_with_itself() {
     }
 }
 
+/// Whether its training is compared with the CPU's: not that of hybrids, which are layers of the
+/// others in turn, nor that of `lact`, as Muon's step makes what rounding leaves hundreds of times
+/// as large (its operations are compared in the contract, which knows by how much).
+fn is_compared(preset: &str, config: &RunConfig) -> bool {
+    config.model.layers.is_empty() && !preset.ends_with("lact.toml")
+}
+
 #[test]
 #[ignore = "needs a device: scripts/test-device NAME"]
 fn every_preset_trains_as_on_the_cpu() {
-    for (preset, config) in presets() {
+    let all = presets().into_iter();
+    for (preset, config) in all.filter(|(preset, config)| is_compared(preset, config)) {
         let bench = Bench::new();
         let mut config = on_a_device(config);
         config.train.steps = 4;
