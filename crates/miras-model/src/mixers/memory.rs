@@ -17,7 +17,7 @@ use super::{
     Tables, TokenMixer, memory_spec::KEY,
 };
 use crate::{
-    Memories, ParameterGroup, ParameterGroups, Pass, ShortConv, StateLayout, StateShape,
+    Ablation, Memories, ParameterGroup, ParameterGroups, Pass, ShortConv, StateLayout, StateShape,
     StateTensor, StateTree,
     conv::{conv_layout, convolve},
     heads::{from_memories, per_memory, repeat_heads, to_memories},
@@ -459,20 +459,30 @@ impl TokenMixer for MemoryMixer {
     ) -> (Tensor<3>, StateTree, Option<Probe>) {
         let [b, t, _] = x.dims();
         assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, …]");
-        let state = state.or_else(|| {
-            let learned = self
-                .persistent
-                .as_ref()?
-                .val()
-                .unsqueeze::<3>()
-                .repeat_dim(0, b);
-            let pass = Pass {
-                probe: false,
-                ..pass
-            };
-            Some(self.mix(learned, None, pass).1)
-        });
-        let (y, state, probe) = self.mix(x.clone(), state, pass);
+        let learned = self.persistent.as_ref().filter(|_| state.is_none());
+        let learned = learned.map(|tokens| tokens.val().unsqueeze::<3>().repeat_dim(0, b));
+        let is_plain = !pass.probe && pass.ablation == Ablation::None;
+        let (y, state, probe) = match learned {
+            None => self.mix(x.clone(), state, pass),
+            // In one pass whole chunks of both are one operation.
+            Some(learned) if is_plain => {
+                let all = Tensor::cat(vec![learned, x.clone()], 1);
+                let (y, state, probe) = self.mix(all, None, pass);
+                (
+                    y.slice(s![.., .., self.keys.persistent.., ..]),
+                    state,
+                    probe,
+                )
+            }
+            Some(learned) => {
+                let pass_before = Pass {
+                    probe: false,
+                    ..pass
+                };
+                let (_, state, _) = self.mix(learned, None, pass_before);
+                self.mix(x.clone(), Some(state), pass)
+            }
+        };
         (self.output(y, x), state, probe)
     }
 
