@@ -32,7 +32,9 @@ impl LayerSpec {
         registry: &Registry,
     ) -> Result<Vec<Self>, ConfigError> {
         let mut entries: Vec<Self> = Vec::new();
-        for number in tree.entries(LAYERS)? {
+        let numbers = tree.entries(LAYERS)?;
+        let mut next = numbers.last().map_or(0, |last| last + 1);
+        for number in numbers {
             let entry = entry_path(LAYERS, number);
             let at = take_at(tree, &key_path(&entry, "at"), config.layers)?;
             let again = at.iter().find(|layer| {
@@ -52,8 +54,8 @@ impl LayerSpec {
             if at.is_empty() {
                 continue;
             }
-            // No entry that somebody wrote has this number.
-            let entry = entry_path(LAYERS, config.layers + entries.len());
+            let entry = entry_path(LAYERS, next);
+            next += 1;
             let table = Table::from_iter([("kind".to_owned(), Value::from(kind))]);
             tree.derive(&key_path(&entry, MIXER), table, PATTERN);
             let mixer = take_mixer(tree, &entry, config, registry)?;

@@ -344,4 +344,16 @@ fn a_pattern_leaves_entries_as_they_are() {
     let spec = crate::small::spec(text);
     let kinds: Vec<_> = (0..4).map(|layer| spec.mixer_of(layer).kind()).collect();
     assert_eq!(kinds, ["mal", "memory", "attention", "memory"]);
+
+    // Whatever numbers its entries have, as `--set layers.5.memory.kind=...` gives them.
+    let mut layers = Layers::new();
+    let text = "model = { dim = 16, layers = 4, pattern = ['memory', 'attention'] }\n\
+        mixer.heads = 2\nmemory.kind = 'matrix'\n";
+    layers.text("case", text).unwrap();
+    for set in ["layers.5.at=[2]", "layers.5.memory.kind=mlp"] {
+        layers.set(set).unwrap();
+    }
+    let spec = ModelSpec::take(&mut layers.merge().unwrap(), &Registry::builtin()).unwrap();
+    let kinds = [0, 1, 2, 3].map(|layer| spec.mixer_of(layer).kind());
+    assert_eq!(kinds, ["memory", "attention", "memory", "attention"]);
 }
