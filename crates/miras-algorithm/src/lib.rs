@@ -9,6 +9,7 @@ mod momentum;
 mod multi_step;
 mod muon;
 mod nesterov;
+mod omega;
 mod rmsprop;
 mod step_rules;
 mod step_size;
@@ -20,6 +21,7 @@ pub use momentum::Momentum;
 pub use multi_step::MultiStep;
 pub use muon::{Muon, Placement};
 pub use nesterov::Nesterov;
+pub use omega::Omega;
 pub use rmsprop::Rmsprop;
 pub use step_rules::{GradCap, Implicit, LoadCap, STEP_RULES, StateCap};
 pub use step_size::StepSize;
@@ -29,6 +31,7 @@ pub const PARTS: &[Part<dyn MemoryAlgorithm>] = &[
     gd::PART,
     momentum::PART,
     nesterov::PART,
+    omega::PART,
     multi_step::PART,
     muon::PART,
     adam::PART,

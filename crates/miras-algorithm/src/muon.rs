@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     average::check_epsilon,
-    step_size::{StepSize, apart, check},
+    step_size::{StepSize, WINDOW, apart, check, check_momentum, check_window},
 };
 
 pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
@@ -33,6 +33,10 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
             "where the momentum gate eta = sigma(z) starts, in [0, 1); 0: no momentum, and no gate; default 0.5",
         ),
         (
+            WINDOW,
+            "tokens whose mean stands for each token's gradient, its own the last, from 1 to 1024 (ATLAS); default 1",
+        ),
+        (
             "epsilon",
             "what the norm of S has to be larger than to be left out of the step, from 1e-6 to 1e3: S is divided by sqrt(|S|^2 + epsilon^2); default 0.01: outer gradients through a chunk's step are amplified by up to 485/epsilon",
         ),
@@ -40,6 +44,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
     variants: &[
         "",
         "placement = 'inside'",
+        "window = 3",
         "momentum = 0.0\nstep_max = 0.3\nepsilon = 2.0",
         "placement = 'inside'\nmomentum = 0.0\nstep_max = 0.3\nepsilon = 1.0",
     ],
@@ -47,11 +52,8 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
         let muon = section.part::<Muon>()?;
         check(section, muon.step_max)?;
         check_epsilon(section, muon.epsilon)?;
-        if !(0.0..1.0).contains(&muon.momentum) {
-            let message = "momentum must be 0 or above, and below 1";
-            let help = "momentum = 0 is the rule without momentum".to_owned();
-            return Err(section.error("momentum", message, Some(help)));
-        }
+        check_momentum(section, muon.momentum)?;
+        check_window(section, muon.window)?;
         Ok(Arc::new(muon))
     },
 };
@@ -76,6 +78,9 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
 /// (arXiv 2505.23884), §3.
 ///
 /// # Notes
+/// With a window of `w` tokens, `θ_i G_i` of every token is the mean over it and the `w − 1` tokens
+/// before it, as in `omega`: the Omega rule under Muon, ATLAS itself.
+///
 /// The gradients of a chunk are those at its start, where its tokens read, too. With one token a
 /// chunk the step outside is ATLAS' `S_t = η_t S_{t−1} − G_t`, `A_t = a_t A_{t−1} + θ_t NS(S_t)`.
 /// `NS` does not see the size of `S`: inside, sizes of steps only weigh tokens against each other
@@ -92,6 +97,8 @@ pub struct Muon {
     pub placement: Placement,
     /// Where the momentum gate starts, in [0, 1); 0 for none.
     pub momentum: f64,
+    /// Tokens whose mean stands for each token's gradient.
+    pub window: usize,
     /// What the norm of `S` has to be larger than to be left out of the step.
     pub epsilon: f64,
 }
@@ -113,6 +120,7 @@ impl Default for Muon {
             step_max: 0.1,
             placement: Placement::Outside,
             momentum: 0.5,
+            window: 1,
             epsilon: 0.01,
         }
     }
@@ -136,6 +144,10 @@ impl MemoryAlgorithm for Muon {
 
     fn slots(&self) -> usize {
         usize::from(self.has_momentum())
+    }
+
+    fn window(&self) -> usize {
+        self.window
     }
 
     fn kind(&self) -> AlgorithmKind<'_> {

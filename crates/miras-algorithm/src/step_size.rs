@@ -68,6 +68,31 @@ pub(crate) fn check(section: &Section<'_>, step_max: f64) -> Result<(), ConfigEr
     Err(section.error("step_max", message, None))
 }
 
+/// The key of the tokens that a step is the mean of.
+pub(crate) const WINDOW: &str = "window";
+
+/// Longer windows would keep more tokens than memories have weights.
+const LONGEST: usize = 1024;
+
+pub(crate) fn check_window(section: &Section<'_>, window: usize) -> Result<(), ConfigError> {
+    if (1..=LONGEST).contains(&window) {
+        return Ok(());
+    }
+    let message = format!("window must be from 1 to {LONGEST} tokens");
+    let help = "window = 1 is the rule of single tokens".to_owned();
+    Err(section.error(WINDOW, message, Some(help)))
+}
+
+/// Where a momentum gate starts, 0 for none.
+pub(crate) fn check_momentum(section: &Section<'_>, momentum: f64) -> Result<(), ConfigError> {
+    if (0.0..1.0).contains(&momentum) {
+        return Ok(());
+    }
+    let message = "momentum must be 0 or above, and below 1";
+    let help = "momentum = 0 is the rule without momentum".to_owned();
+    Err(section.error("momentum", message, Some(help)))
+}
+
 /// Of an algorithm that acts at chunk ends and does not look at the size of a write: the size of
 /// the chunk's step, the mean of its tokens' θ, `[1, g, 1, 1]`, and what it steps along, their
 /// writes with weights that are 1 in the mean, `[1, g, d_in, d_out]`. With one token a chunk that

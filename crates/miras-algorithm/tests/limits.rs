@@ -265,6 +265,78 @@ fn many_steps_recall_the_values_of_a_chunk() {
 const EXACT: &str = "[memory]\nkind = 'matrix'\n[retention]\nkind = 'l2'\n[algorithm]\n";
 
 #[test]
+fn a_window_of_one_token_is_the_rule_of_single_tokens() {
+    for memory in ["kind = 'matrix'", "kind = 'mlp'"] {
+        for form in [
+            "chunk = 3\nform = 'chunk_start'",
+            "chunk = 1\nform = 'chunk_start'",
+        ] {
+            let of = |algorithm: &str| {
+                rule(&format!(
+                    "[memory]\n{memory}\n[algorithm]\n{form}\nstep_max = 0.5\n{algorithm}"
+                ))
+            };
+            for (omega, plain) in [
+                ("kind = 'omega'\nwindow = 1", "kind = 'gd'"),
+                (
+                    "kind = 'omega'\nwindow = 1\nmomentum = 0.5",
+                    "kind = 'momentum'",
+                ),
+                ("kind = 'muon'\nwindow = 1", "kind = 'muon'"),
+            ] {
+                let (omega, plain) = (of(omega), of(plain));
+                let inputs = Inputs::new(&plain, 9);
+                same(
+                    &format!("{memory}, {form}, {omega:?}"),
+                    &omega,
+                    &plain,
+                    &inputs,
+                );
+            }
+        }
+    }
+}
+
+/// One token a chunk: every step takes the gradients of its whole window anew.
+#[test]
+fn a_window_is_the_mean_of_its_tokens_gradients() {
+    let window = 3;
+    let rule = rule(&format!(
+        "[memory]\nkind = 'matrix'\n[retention]\nkind = 'l2'\nanchored = false\n\
+         [algorithm]\nkind = 'omega'\nwindow = {window}\nmomentum = 0.5\n\
+         form = 'chunk_start'\nchunk = 1\nload_cap = 0"
+    ));
+    let inputs = Inputs::new(&rule, 7);
+    let (tokens, start) = (&inputs.tokens, &inputs.initial.maps[0]);
+    let mut state = start.clone();
+    let mut surprise = start.zeros_like();
+    let mut outputs = Vec::new();
+    for t in 0..7 {
+        let first = usize::saturating_sub(t + 1, window);
+        let mut write = start.zeros_like();
+        for i in first..=t {
+            let token = tokens.range(i, i + 1);
+            let error = token.k.clone().matmul(state.clone()) - token.v;
+            let step = token.gates.get(STEP).mul_scalar(1.0 / window as f64);
+            write = write + token.k.transpose().matmul(error) * step;
+        }
+        let token = tokens.range(t, t + 1);
+        surprise = surprise * token.gates.get(MOMENTUM).exp() - write;
+        state = state * token.gates.get(RETENTION).exp() + surprise.clone();
+        outputs.push(token.q.matmul(state.clone()));
+    }
+    let truth = numbers(Tensor::cat(outputs, 2));
+    for run in [
+        run_recurrence(&rule, &inputs),
+        run_dual(&rule, &inputs, &[]),
+        run_dual(&rule, &inputs, &[2, 4, 1]),
+    ] {
+        let gap = difference(&numbers(run.y), &truth);
+        assert!(gap < 1e-12, "{gap:e}");
+    }
+}
+
+#[test]
 fn nesterov_without_momentum_is_gradient_descent() {
     let nesterov = rule(&format!("{EXACT}kind = 'nesterov'"));
     let gd = rule(&format!("{EXACT}kind = 'gd'"));

@@ -401,7 +401,7 @@ fn recall_error(bias: &str, seed: usize, outlier: usize, factor: f64) -> f64 {
         gates,
     };
     let state = State::new(&rule, &initial);
-    let (_, maps) = recurrence::forward(&rule, &initial, &state, &tokens);
+    let (_, State { maps, .. }) = recurrence::forward(&rule, &initial, &state, &tokens);
     let recalled = k.matmul(maps[0].weights.clone());
     let errors = numbers((recalled - v).powi_scalar(2).sum_dim(3).sqrt());
     let others = (errors.iter().enumerate()).filter(|(t, _)| *t != outlier);

@@ -56,7 +56,8 @@ fn finish(inputs: &Inputs, y: Tensor<4>, maps: &[MapState]) -> Run {
 pub fn run_recurrence(rule: &Rule, inputs: &Inputs) -> Run {
     let inputs = inputs.leaves();
     let state = State::new(rule, &inputs.initial);
-    let (y, maps) = recurrence::forward(rule, &inputs.initial, &state, &inputs.tokens);
+    let (y, State { maps, .. }) =
+        recurrence::forward(rule, &inputs.initial, &state, &inputs.tokens);
     finish(&inputs, y, &maps)
 }
 

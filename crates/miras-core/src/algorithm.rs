@@ -20,6 +20,13 @@ pub trait MemoryAlgorithm: Debug + Send + Sync {
         0
     }
 
+    /// How many tokens' gradients each step is the mean of: those of its own token and of the ones
+    /// before it, all taken at the anchor of its chunk, each times its own token's step size. With
+    /// 1 it is that of its own token.
+    fn window(&self) -> usize {
+        1
+    }
+
     /// The kind, with the update.
     fn kind(&self) -> AlgorithmKind<'_>;
 

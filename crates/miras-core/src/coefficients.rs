@@ -35,7 +35,9 @@ pub struct Rows {
     reason = "one a chunk; the variants hold handles"
 )]
 pub enum WriteWeights {
-    /// A number each: `[n, g, c, c]`, that of write `i` at token `t`, lower triangular.
+    /// A number each: `[n, g, c, c]`, that of write `i` at token `t`, lower triangular; or
+    /// `[n, g, c, w − 1 + c]` in a [window](crate::MemoryAlgorithm::window) of `w` tokens, where the
+    /// last ones before the chunk come first.
     Numbers(Tensor<4>),
     /// A number for each channel.
     Channels(ChannelDecay),
@@ -135,6 +137,33 @@ impl Coefficients {
             writes: WriteWeights::Numbers(writes),
         };
         Self { decay, rows, end }
+    }
+
+    /// The same recurrence, in which each token's write is the mean of those in a window that ends
+    /// with it. Writes of the `window − 1` tokens before the chunk come before those of its own.
+    ///
+    /// # Panics
+    /// If channels have decays of their own. Such a combination is refused before.
+    #[must_use]
+    pub fn windowed(mut self, window: usize) -> Self {
+        let WriteWeights::Numbers(weights) = self.rows.writes else {
+            panic!("a window has one decay of the state");
+        };
+        let [n, g, c, _] = weights.dims();
+        let shape = [c, window - 1 + c];
+        let device = weights.device();
+        let share = Tensor::<4>::ones([1, 1, shape[0], shape[1]], (&device, weights.dtype()))
+            .mask_fill(above(shape, window as i64 - 1, &device), 0.0)
+            .mask_fill(above(shape, -1, &device).bool_not(), 0.0)
+            .mul_scalar(1.0 / window as f64)
+            .expand([n, g, shape[0], shape[1]]);
+        let shared = |writes: Tensor<4>| share.clone().transpose().matmul(writes);
+        self.rows.writes = WriteWeights::Numbers(weights.matmul(share.clone()));
+        self.end.writes = shared(self.end.writes);
+        for slot in &mut self.end.slots {
+            slot.writes = shared(slot.writes.clone());
+        }
+        self
     }
 
     /// Each write times a number of its own, `by: [n, g, c, 1]`.

@@ -93,6 +93,7 @@ pub enum RuleCost {
 }
 
 /// A token of the open chunk, as the recurrence has it.
+#[derive(Clone)]
 pub struct TokenWrite {
     /// Its gradient, one factor per map.
     pub factors: Vec<Factor>,

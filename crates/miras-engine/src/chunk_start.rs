@@ -45,14 +45,15 @@ impl ChunkStart {
         before: Option<Rows>,
     ) -> Vec<Self> {
         let [n, _, new, _] = tokens.k.dims();
-        let first_new = coefficients.rows.carry.dims()[2] - new;
         let ones = vec![1; n];
         let mut gates = split_gates(&tokens.new_gates, 0, &ones).into_iter();
         let mut steps = Steps::of(rule, &tokens.gates, &coefficients.decay).split(n);
-        let mut before =
-            before.map(|rows| rows.from_token(first_new).split(split_chunks).into_iter());
+        let mut before = before.map(|rows| {
+            let first_new = rows.carry.dims()[2] - new;
+            rows.from_token(first_new).split(split_chunks).into_iter()
+        });
         let mut all_gates =
-            several_steps(rule).then(|| split_gates(&tokens.gates, 0, &ones).into_iter());
+            takes_several_steps(rule).then(|| split_gates(&tokens.gates, 0, &ones).into_iter());
         let (mut earlier, mut open) = match tokens.open {
             Some(open) => (Some(open.iterations), open.tokens),
             None => (None, None),
@@ -156,8 +157,14 @@ impl WholeChunk {
     }
 }
 
-/// Whether a chunk's end takes gradients anew, for which an open chunk keeps its keys and values.
-pub(crate) fn several_steps(rule: &Rule) -> bool {
+/// Whether an open chunk keeps its keys and values: its end takes gradients anew, or they are in
+/// windows of the next chunk.
+pub(crate) fn keeps_tokens(rule: &Rule) -> bool {
+    takes_several_steps(rule) || rule.algorithm.window() > 1
+}
+
+/// Whether a chunk's end takes gradients anew.
+pub(crate) fn takes_several_steps(rule: &Rule) -> bool {
     match rule.algorithm.kind() {
         AlgorithmKind::Linear(_) => false,
         AlgorithmKind::ChunkEnd(algorithm) => algorithm.steps() > 1,

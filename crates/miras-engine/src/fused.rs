@@ -90,7 +90,12 @@ pub(crate) fn forward(
     let mut out = parts(out, &shapes);
     let y = out.next().expect("outputs come first");
     let maps = to_maps(&mut out, state.maps.len(), slots);
-    Some((y, State { maps, open: None }))
+    let next = State {
+        maps,
+        past: None,
+        open: None,
+    };
+    Some((y, next))
 }
 
 /// The operation for a rule, if there is one.
@@ -125,7 +130,7 @@ fn scan_of(rule: &Rule, program: &Program) -> Option<Scan> {
         _ => return None,
     };
     let has_channels = rule.gates().iter().any(|gate| gate.channels.is_some());
-    if rule.bias.has_erase_key() || has_channels {
+    if rule.bias.has_erase_key() || has_channels || rule.algorithm.window() > 1 {
         return None;
     }
     Some(Scan {

@@ -20,6 +20,7 @@ pub mod kernel;
 mod maps;
 mod named;
 mod pass;
+mod past;
 mod probe;
 mod read;
 mod recomputed;
@@ -38,6 +39,7 @@ mod write;
 
 pub use fused::is_fused;
 pub use initial::Initial;
+pub use past::Past;
 pub use probe::Probe;
 pub use read::read;
 pub use rule::{Form, Read, Rule, Settings};

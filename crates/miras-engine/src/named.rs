@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use miras_core::{Factor, Gates, MapState, Program};
 
-use crate::{Open, Rule, State, chunk_start::several_steps};
+use crate::{Open, Past, Rule, State, chunk_start::keeps_tokens};
 
 impl State {
     /// The tensors of this state. Their names and shapes are those of [`layout`](Self::layout).
@@ -13,6 +13,13 @@ impl State {
             named.push((format!("maps.{at}.weights"), map.weights.clone()));
             for (slot, values) in map.slots.iter().enumerate() {
                 named.push((format!("maps.{at}.slots.{slot}"), values.clone()));
+            }
+        }
+        if let Some(past) = &self.past {
+            named.push((PAST_KEYS.to_owned(), past.k.clone()));
+            named.push((PAST_VALUES.to_owned(), past.v.clone()));
+            for (gate, values) in past.gates.iter() {
+                named.push((format!("past.gates.{gate}"), values.clone()));
             }
         }
         let Some(open) = &self.open else { return named };
@@ -44,6 +51,7 @@ impl State {
         let maps = program.maps().len();
         let mut state = Self {
             maps: Vec::with_capacity(maps),
+            past: None,
             open: None,
         };
         for at in 0..maps {
@@ -52,6 +60,18 @@ impl State {
                 slots: (0..rule.algorithm.slots())
                     .map(|slot| take(&format!("maps.{at}.slots.{slot}")))
                     .collect(),
+            });
+        }
+        let gates_at = |place: &str, take: &mut dyn FnMut(&str) -> Tensor<4>| {
+            (rule.gates().iter()).fold(Gates::new(), |gates, spec| {
+                gates.with(spec.name, take(&format!("{place}.gates.{}", spec.name)))
+            })
+        };
+        if rule.algorithm.window() > 1 {
+            state.past = Some(Past {
+                k: take(PAST_KEYS),
+                v: take(PAST_VALUES),
+                gates: gates_at("past", &mut take),
             });
         }
         if open {
@@ -65,10 +85,8 @@ impl State {
             let iterations = (0..=rule.settings.picard())
                 .map(|s| (0..maps).map(|at| factors(s, at)).collect())
                 .collect();
-            let gates = (rule.gates().iter()).fold(Gates::new(), |gates, spec| {
-                gates.with(spec.name, take(&format!("open.gates.{}", spec.name)))
-            });
-            let tokens = several_steps(rule).then(|| (take(OPEN_KEYS), take(OPEN_VALUES)));
+            let gates = gates_at("open", &mut take);
+            let tokens = keeps_tokens(rule).then(|| (take(OPEN_KEYS), take(OPEN_VALUES)));
             state.open = Some(Open {
                 iterations,
                 gates,
@@ -95,6 +113,26 @@ impl State {
                 layout.push((format!("maps.{at}.slots.{slot}"), shape));
             }
         }
+        let tokens_at = |place: &str, keys_and_values: Option<[&str; 2]>, tokens: usize| {
+            let mut layout = Vec::new();
+            for spec in rule.gates() {
+                let width = spec.width(program.d_k(), program.d_v());
+                layout.push((
+                    format!("{place}.gates.{}", spec.name),
+                    [1, g, tokens, width],
+                ));
+            }
+            if let Some([k, v]) = keys_and_values {
+                let d_k = rule.keys() * program.d_k();
+                layout.push((k.to_owned(), [1, g, tokens, d_k]));
+                layout.push((v.to_owned(), [1, g, tokens, program.d_v()]));
+            }
+            layout
+        };
+        let past = Past::tokens(rule);
+        if past > 0 {
+            layout.extend(tokens_at("past", Some([PAST_KEYS, PAST_VALUES]), past));
+        }
         let open = Self::open_after(rule, tokens);
         if open == 0 {
             return layout;
@@ -102,26 +140,19 @@ impl State {
         for s in 0..=rule.settings.picard() {
             for (at, map) in maps.iter().enumerate() {
                 let name = factor_name(s, at);
-                let rows = open * rule.keys() * map.rows;
+                let rows = (past + open) * rule.keys() * map.rows;
                 layout.push((format!("{name}.x"), [1, g, rows, map.d_in]));
                 layout.push((format!("{name}.d"), [1, g, rows, map.d_out]));
             }
         }
-        for spec in rule.gates() {
-            let width = spec.width(program.d_k(), program.d_v());
-            layout.push((format!("open.gates.{}", spec.name), [1, g, open, width]));
-        }
-        if several_steps(rule) {
-            layout.push((
-                OPEN_KEYS.to_owned(),
-                [1, g, open, rule.keys() * program.d_k()],
-            ));
-            layout.push((OPEN_VALUES.to_owned(), [1, g, open, program.d_v()]));
-        }
+        let kept = keeps_tokens(rule).then_some([OPEN_KEYS, OPEN_VALUES]);
+        layout.extend(tokens_at("open", kept, open));
         layout
     }
 }
 
+const PAST_KEYS: &str = "past.k";
+const PAST_VALUES: &str = "past.v";
 const OPEN_KEYS: &str = "open.tokens.k";
 const OPEN_VALUES: &str = "open.tokens.v";
 

@@ -5,7 +5,7 @@ use miras_core::{MapState, Weights};
 
 use crate::{
     Initial, Open, Rule, State,
-    chunk_start::WholeChunk,
+    chunk_start::{WholeChunk, takes_several_steps},
     span::ChunkGradients,
     steps::Steps,
     write::{ChunkState, after_chunk},
@@ -34,11 +34,17 @@ fn closed(rule: &Rule, initial: &Initial, state: &State) -> Vec<MapState> {
     else {
         return state.maps.clone();
     };
-    let coefficients = rule.coefficients(rule.log_decay(gates), gates);
-    let steps = Steps::of(rule, gates, &coefficients.decay);
+    let past = state.past.as_ref().map(|past| &past.gates);
+    let coefficients = rule.coefficients(rule.log_decay(gates), gates, past);
+    let all_gates = match past {
+        Some(past) => &past.clone().followed_by(gates.clone()),
+        None => gates,
+    };
+    let steps = Steps::of(rule, all_gates, &coefficients.decay);
     let factors = iterations.last().expect("a chunk has gradients").clone();
     let step = steps.ruled(rule, &initial.program, &factors);
-    let whole = tokens.clone().map(|(k, v)| WholeChunk {
+    let several = tokens.clone().filter(|_| takes_several_steps(rule));
+    let whole = several.map(|(k, v)| WholeChunk {
         k,
         v,
         gates: gates.clone(),

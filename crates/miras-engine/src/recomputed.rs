@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use miras_core::{Gates, Program};
 
 use crate::{
-    Initial, Rule, State, Tokens,
+    Initial, Past, Rule, State, Tokens,
     custom::{Custom, apply},
     flat::{flat, of_maps, parts, to_maps},
     pass::pass,
@@ -42,9 +42,12 @@ pub(crate) fn forward(
         .collect();
     let of_memory: Vec<_> = memory.iter().map(Tensor::dims).collect();
     let memory = flat(memory);
-    let mut maps = state.maps.clone();
+    let State {
+        mut maps, mut past, ..
+    } = state.clone();
     let mut outputs = Vec::new();
-    for Tokens { q, k, v, gates } in tokens.split_every(RUN * rule.settings.chunk) {
+    for tokens in tokens.split_every(RUN * rule.settings.chunk) {
+        let Tokens { q, k, v, gates } = tokens.clone();
         let of_outputs: Vec<_> = [v.dims()]
             .into_iter()
             .chain(of_maps(&maps).map(|x| x.dims()))
@@ -53,7 +56,9 @@ pub(crate) fn forward(
             .into_iter()
             .chain(gates.iter().map(|(_, gate)| gate.clone()))
             .chain(of_maps(&maps))
+            .chain(past.iter().flat_map(of_past))
             .collect();
+        past = past.map(|past| past.then(&tokens));
         let run = Run {
             rule: rule.clone(),
             program: initial.program.clone(),
@@ -71,7 +76,17 @@ pub(crate) fn forward(
         1 => outputs.remove(0),
         _ => Tensor::cat(outputs, 2),
     };
-    Some((y, State { maps, open: None }))
+    let next = State {
+        maps,
+        past,
+        open: None,
+    };
+    Some((y, next))
+}
+
+fn of_past(past: &Past) -> impl Iterator<Item = Tensor<4>> {
+    let gates = past.gates.iter().map(|(_, gate)| gate.clone());
+    [past.k.clone(), past.v.clone()].into_iter().chain(gates)
 }
 
 /// Some chunks behind each other.
@@ -81,7 +96,7 @@ struct Run {
     program: Arc<Program>,
     /// Their names, in order.
     gates: Vec<&'static str>,
-    /// Shapes of queries, keys, values, gates and the state.
+    /// Shapes of queries, keys, values, gates, the state, and keys, values and gates of the past.
     sequence: Vec<[usize; 4]>,
     /// Shapes of initial weights and gains.
     memory: Vec<[usize; 4]>,
@@ -96,14 +111,26 @@ impl Run {
         self.rule.algorithm.slots()
     }
 
+    fn gates_of(&self, next: &mut impl FnMut() -> Tensor<4>) -> Gates {
+        (self.gates.iter()).fold(Gates::new(), |all, name| all.with(name, next()))
+    }
+
     /// The outputs, and the state after them.
     fn value(&self, [sequence, memory]: [Tensor<1>; 2]) -> Tensor<1> {
         let mut sequence = parts(sequence, &self.sequence);
         let mut next = || sequence.next().expect("a part for each shape");
         let [q, k, v] = [next(), next(), next()];
-        let gates = (self.gates.iter()).fold(Gates::new(), |all, name| all.with(name, next()));
+        let gates = self.gates_of(&mut next);
+        let maps = to_maps(&mut sequence, self.maps(), self.slots());
+        let mut next = || sequence.next().expect("a part for each shape");
+        let past = (self.rule.algorithm.window() > 1).then(|| Past {
+            k: next(),
+            v: next(),
+            gates: self.gates_of(&mut next),
+        });
         let state = State {
-            maps: to_maps(&mut sequence, self.maps(), self.slots()),
+            maps,
+            past,
             open: None,
         };
         let mut memory = parts(memory, &self.memory);

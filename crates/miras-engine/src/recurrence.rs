@@ -10,6 +10,9 @@
 //! takes its gradients at the anchor, copy `s` at the state that copy `s − 1` has before the
 //! token. The last copy is the memory that is read and goes on.
 //!
+//! In a window of `w` tokens the step of a token is that of the mean `(1/w) Σ θ_i g_i` over the last `w`
+//! of them, each `g_i` taken at the anchor of the token that steps.
+//!
 //! Slow, and kept readable on purpose: every other form is tested against it.
 
 use burn::tensor::{Tensor, s};
@@ -18,21 +21,23 @@ use miras_core::{
     Weights, rows,
 };
 
-use crate::{Initial, Read, Rule, State, Tokens};
+use crate::{Initial, Past, Read, Rule, State, Tokens};
 
 /// Runs a whole sequence from `state` (which has no open chunk).
 ///
 /// # Shapes
-/// Result: `y [1, g, t, d_v]` and the state after the last token.
+/// Result: `y [1, g, t, d_v]` and the state after the last token, from which a sequence can go on if
+/// the last chunk is full.
 pub fn forward(
     rule: &Rule,
     initial: &Initial,
     state: &State,
     tokens: &Tokens,
-) -> (Tensor<4>, Vec<MapState>) {
+) -> (Tensor<4>, State) {
     let (settings, program) = (&rule.settings, &*initial.program);
     let last = settings.picard();
-    let mut chunk = Chunk::new(rule, state.maps.clone());
+    let mut past = state.past.clone();
+    let mut chunk = Chunk::new(rule, initial, state.maps.clone(), past.as_ref());
     let mut outputs = Vec::new();
 
     for t in 0..tokens.len() {
@@ -40,7 +45,9 @@ pub fn forward(
         let gates = &token.gates;
         let decay = Decay::of(rule, gates);
         if settings.is_exact() {
-            chunk = Chunk::new(rule, chunk.copies.swap_remove(last).maps);
+            let maps = chunk.copies.swap_remove(last).maps;
+            chunk = Chunk::new(rule, initial, maps, past.as_ref());
+            past = past.map(|past| past.then(&token));
         }
 
         // From the last copy to the first: each still finds the one before it as it was.
@@ -78,11 +85,16 @@ pub fn forward(
                 .copies
                 .swap_remove(last)
                 .close(rule, initial, &written);
-            chunk = Chunk::new(rule, maps);
+            past = past.map(|past| past.then(&written));
+            chunk = Chunk::new(rule, initial, maps, past.as_ref());
         }
     }
-    let maps = chunk.copies.swap_remove(last).maps;
-    (Tensor::cat(outputs, 2), maps)
+    let state = State {
+        maps: chunk.copies.swap_remove(last).maps,
+        past,
+        open: None,
+    };
+    (Tensor::cat(outputs, 2), state)
 }
 
 /// The gradient of one token at the memory in the state `maps`.
@@ -130,25 +142,41 @@ struct Chunk {
 }
 
 impl Chunk {
-    fn new(rule: &Rule, maps: Vec<MapState>) -> Self {
+    fn new(rule: &Rule, initial: &Initial, maps: Vec<MapState>, past: Option<&Past>) -> Self {
+        let mut copies = vec![Copy::new(&maps); rule.settings.picard() + 1];
+        for token in past.into_iter().flat_map(Past::each) {
+            let decay = Decay::of(rule, &token.gates);
+            let factors = gradient(rule, initial, &maps, &token);
+            for copy in &mut copies {
+                copy.take(
+                    rule,
+                    &initial.program,
+                    factors.clone(),
+                    &decay,
+                    &token.gates,
+                );
+            }
+        }
         Self {
-            copies: (0..=rule.settings.picard())
-                .map(|_| Copy::new(&maps))
-                .collect(),
+            copies,
             anchor: maps,
         }
     }
 }
 
 /// The memory as one Picard iteration has it.
+#[derive(Clone)]
 struct Copy {
     maps: Vec<MapState>,
     /// Decay since the chunk began, and the decayed sum of its writes per map:
     /// for algorithms that act at chunk ends.
     carry: Tensor<4>,
     pending: Vec<Tensor<4>>,
-    /// The tokens of the chunk that are written.
+    /// The tokens whose gradients are there: those before the chunk that are in its windows, and
+    /// those of the chunk that are written.
     written: Vec<TokenWrite>,
+    /// Their steps after the rules, as factors of a gradient.
+    steps: Vec<Tensor<4>>,
 }
 
 impl Copy {
@@ -159,11 +187,12 @@ impl Copy {
             carry: first.ones_like(),
             pending: maps.iter().map(|map| map.weights.zeros_like()).collect(),
             written: Vec::new(),
+            steps: Vec::new(),
         }
     }
 
-    /// One token's write, or its share in the chunk's.
-    fn write(
+    /// One token's gradient, and its step.
+    fn take(
         &mut self,
         rule: &Rule,
         program: &Program,
@@ -183,12 +212,31 @@ impl Copy {
         let step = (rule.settings.rules().iter()).fold(gates.get(STEP), |step, rule| {
             rule.of_token(step, &self.written, program)
         });
+        self.steps.push(Side::on_state(rule.step_channels(), step));
+    }
 
-        let step = Side::on_state(rule.step_channels(), step);
+    /// One token's write, or its share in the chunk's.
+    fn write(
+        &mut self,
+        rule: &Rule,
+        program: &Program,
+        factors: Vec<Factor>,
+        decay: &Decay,
+        gates: &Gates,
+    ) {
+        self.take(rule, program, factors, decay, gates);
         self.carry = self.carry.clone() * decay.state.clone();
-        let token = self.written.last().expect("pushed above");
-        for (l, Factor { x, d }) in token.factors.iter().enumerate() {
-            let write = x.clone().transpose().matmul(d.clone()) * step.clone();
+        let window = rule.algorithm.window();
+        let first = self.written.len() - window;
+        for l in 0..self.maps.len() {
+            let write = (self.written[first..].iter().zip(&self.steps[first..]))
+                .map(|(token, step)| {
+                    let Factor { x, d } = &token.factors[l];
+                    x.clone().transpose().matmul(d.clone()) * step.clone()
+                })
+                .reduce(|a, b| a + b)
+                .expect("the token's own")
+                .mul_scalar(1.0 / window as f64);
             match rule.algorithm.kind() {
                 AlgorithmKind::Linear(algorithm) => {
                     let map = self.maps[l].clone();

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use miras_core::{
     AlgorithmKind, AttentionalBias, Coefficients, Factor, GateSpec, Gates, LocalRules, LogDecay,
     MapState, Maps, MemoryAlgorithm, MemoryArchitecture, Program, RetentionGate, STEP, Side,
-    StepRule, rows,
+    StepRule, decay_matrix, rows,
 };
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +54,8 @@ impl Rule {
                     && step != Some(Side::Key)
             }
         };
-        self.memory.is_linear() && !self.acts_at_chunk_end() && by_products
+        let is_of_tokens = !self.acts_at_chunk_end() && self.algorithm.window() == 1;
+        self.memory.is_linear() && is_of_tokens && by_products
     }
 
     /// Keys of a token that are compared and written: 2 where the bias has an erase key.
@@ -138,12 +139,24 @@ impl Rule {
         matches!(self.algorithm.kind(), AlgorithmKind::ChunkEnd(_))
     }
 
-    /// The coefficients of chunks of tokens; those of decayed sums for an algorithm that acts at
-    /// chunk ends.
-    pub(crate) fn coefficients(&self, decay: LogDecay, gates: &Gates) -> Coefficients {
-        match self.algorithm.kind() {
+    /// The coefficients of chunks of tokens with these `gates`; those of decayed sums for an algorithm
+    /// that acts at chunk ends. Where it has a window, `past` are the gates of the tokens before
+    /// each chunk, whose writes come first.
+    pub(crate) fn coefficients(
+        &self,
+        decay: LogDecay,
+        gates: &Gates,
+        past: Option<&Gates>,
+    ) -> Coefficients {
+        let own = match self.algorithm.kind() {
             AlgorithmKind::Linear(algorithm) => algorithm.coefficients(decay, gates),
             AlgorithmKind::ChunkEnd(_) => Coefficients::decayed_sum(decay),
+        };
+        let Some(past) = past else { return own };
+        let all = self.log_decay(&past.clone().followed_by(gates.clone()));
+        Coefficients {
+            decay: decay_matrix(all.largest()),
+            ..own.windowed(self.algorithm.window())
         }
     }
 

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, s};
 use miras_core::{Factor, Gates, MapState};
 
 use crate::{
-    Initial, Rule,
+    Initial, Past, Rule,
     split::{lengths, split, split_gates},
 };
 
@@ -81,6 +81,8 @@ impl Tokens {
 pub struct State {
     /// Per map, as it stood at the start of the open chunk.
     pub maps: Vec<MapState>,
+    /// The last tokens before the open chunk, where the algorithm has a window.
+    pub past: Option<Past>,
     /// The tokens of a chunk that is not yet full.
     pub open: Option<Open>,
 }
@@ -89,12 +91,13 @@ pub struct State {
 /// factors, so that later tokens of the chunk need no second look at these.
 #[derive(Debug, Clone)]
 pub struct Open {
-    /// Per Picard iteration and map; the first are those of the gradients at the anchor.
+    /// Per Picard iteration and map; the first are those of the gradients at the anchor. Tokens of
+    /// [`State::past`] come first.
     pub iterations: Vec<Vec<Factor>>,
     /// `[1, g, p, 1]` each.
     pub gates: Gates,
     /// Keys `[1, g, p, d_k]` and values `[1, g, p, d_v]`, for an algorithm that takes several
-    /// steps at a chunk's end.
+    /// steps at a chunk's end or has a window.
     pub tokens: Option<(Tensor<4>, Tensor<4>)>,
 }
 
@@ -129,7 +132,11 @@ impl State {
                 MapState { weights, slots }
             })
             .collect();
-        Self { maps, open: None }
+        Self {
+            maps,
+            past: Past::absent(rule, initial),
+            open: None,
+        }
     }
 
     /// Tokens of the open chunk, `tokens` after the beginning of a sequence.
@@ -151,6 +158,7 @@ impl State {
     pub fn map(&self, f: impl Fn(Tensor<4>) -> Tensor<4>) -> Self {
         Self {
             maps: self.maps.iter().map(|map| map.map(&f)).collect(),
+            past: self.past.as_ref().map(|past| past.map(&f)),
             open: self.open.as_ref().map(|open| Open {
                 iterations: (open.iterations.iter())
                     .map(|factors| {

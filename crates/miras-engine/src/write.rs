@@ -6,8 +6,8 @@ use miras_core::{
 };
 
 use crate::{
-    Initial, Open, Rule, State,
-    chunk_start::WholeChunk,
+    Initial, Open, Past, Rule, State,
+    chunk_start::{WholeChunk, after_open, keeps_tokens},
     source::GradientSource,
     span::{ChunkGradients, SpanTokens},
     split::{split, split_chunks, split_gates},
@@ -78,8 +78,10 @@ pub(crate) struct WriteHalf {
     pub(crate) end: Vec<MapState>,
     /// The gradients of the last chunk, iteration by iteration.
     iterations: Vec<ChunkGradients>,
-    /// Keys and values of the last chunk, where its end takes gradients anew.
-    tokens: Option<(Tensor<4>, Tensor<4>)>,
+    /// The tokens before each chunk, where there is a window.
+    past: Option<Past>,
+    /// The chunks' own tokens, where an open chunk keeps its own.
+    own: Option<Past>,
 }
 
 impl WriteHalf {
@@ -95,13 +97,20 @@ impl WriteHalf {
         probe: bool,
     ) -> Self {
         let [n, _, new, _] = k.dims();
-        let gates = match &state.open {
-            None => new_gates.clone(),
-            Some(open) => open.gates.clone().followed_by(new_gates.clone()),
+        let new_tokens = Past {
+            k,
+            v,
+            gates: new_gates,
         };
-        let open = state.open;
+        let State { maps, past, open } = state;
+        let gates = match &open {
+            None => new_tokens.gates.clone(),
+            Some(open) => open.gates.clone().followed_by(new_tokens.gates.clone()),
+        };
+        let past = past.map(|past| past.before_each(&new_tokens));
+        let of_past = past.as_ref().map(|past| &past.gates);
         let decay = rule.log_decay(&gates);
-        let coefficients = rule.coefficients(decay.clone(), &gates);
+        let coefficients = rule.coefficients(decay.clone(), &gates, of_past);
         if !rule.acts_at_chunk_end() {
             let slots = coefficients.rows.slots.len();
             assert_eq!(
@@ -110,11 +119,27 @@ impl WriteHalf {
                 "coefficients of slots, and slots"
             );
         }
+        let own = keeps_tokens(rule).then(|| {
+            let kept = open.as_ref().and_then(|open| open.tokens.clone());
+            let (k, v) = after_open(kept, &new_tokens.k, &new_tokens.v);
+            Past {
+                k,
+                v,
+                gates: gates.clone(),
+            }
+        });
+        let taken = match (&past, &open) {
+            (Some(past), None) => past.followed_by(&new_tokens),
+            _ => new_tokens,
+        };
         let tokens = SpanTokens {
-            k,
-            v,
-            gates: gates.clone(),
-            new_gates,
+            k: taken.k,
+            v: taken.v,
+            gates: match of_past {
+                Some(past) => past.clone().followed_by(gates.clone()),
+                None => gates.clone(),
+            },
+            new_gates: taken.gates,
             open,
         };
         let source = GradientSource::of_span(rule, initial, tokens, &decay, &coefficients);
@@ -123,8 +148,8 @@ impl WriteHalf {
         let closed = rule.settings.is_exact() || len == rule.settings.chunk;
 
         let mut walk = Walk::default();
-        let mut maps = state.maps;
-        let (mut iterations, mut tokens) = (Vec::new(), None);
+        let mut maps = maps;
+        let mut iterations = Vec::new();
         let ends = split_end(&coefficients.end, n);
         let all_gates = split_gates(&gates, 0, &vec![1; n]);
         for ((chunk, end), gates) in source.iter().zip(ends).zip(&all_gates) {
@@ -144,7 +169,6 @@ impl WriteHalf {
             } else {
                 maps.clone()
             };
-            tokens = whole.map(|whole| (whole.k.clone(), whole.v.clone()));
             walk.push(maps, writes, last, probe);
             maps = next;
         }
@@ -157,26 +181,33 @@ impl WriteHalf {
             closed,
             end: maps,
             iterations,
-            tokens,
+            past,
+            own,
         }
     }
 
     /// The state after the span.
     pub(crate) fn into_state(mut self) -> State {
         if self.closed {
+            let past = self.past.zip(self.own).map(|(past, own)| {
+                let tokens = past.k.dims()[2];
+                past.followed_by(&own).last(tokens)
+            });
             return State {
                 maps: self.end,
+                past,
                 open: None,
             };
         }
         State {
             maps: self.walk.starts.remove(0),
+            past: self.past,
             open: Some(Open {
                 iterations: (self.iterations.into_iter())
                     .map(|gradients| gradients.factors)
                     .collect(),
                 gates: self.gates,
-                tokens: self.tokens,
+                tokens: self.own.map(|own| (own.k, own.v)),
             }),
         }
     }

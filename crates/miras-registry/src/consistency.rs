@@ -74,6 +74,17 @@ pub(crate) fn check(rule: &Rule, kinds: [&str; 4]) -> Result<(), Refusal> {
         );
     }
     let algorithm = part(Axis::Algorithm);
+    let takes_several_steps = match rule.algorithm.kind() {
+        AlgorithmKind::Linear(_) => false,
+        AlgorithmKind::ChunkEnd(algorithm) => algorithm.steps() > 1,
+    };
+    if rule.algorithm.window() > 1 && takes_several_steps {
+        return refuse(
+            Axis::Algorithm,
+            format!("{algorithm} has a window of tokens and takes several steps at a chunk's end"),
+            "let its `window` be 1, or its `steps`: gradients of the tokens of a chunk alone are taken anew",
+        );
+    }
     if !rule.algorithm.gates().iter().any(|gate| gate.name == STEP) {
         return refuse(
             Axis::Algorithm,

@@ -43,6 +43,7 @@ const SAME: &[(Axis, &str, &str)] = &[
     (Axis::Algorithm, "heavy_ball", "momentum"),
     (Axis::Algorithm, "nag", "nesterov"),
     (Axis::Algorithm, "rms_prop", "rmsprop"),
+    (Axis::Algorithm, "omeganet", "omega"),
     (Axis::Algorithm, "newton_schulz", "muon"),
 ];
 

@@ -126,6 +126,13 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
             "use algorithm.form = \"chunk_start\"",
         );
     }
+    if rule.algorithm.window() > 1 {
+        return refuse(
+            "algorithm.form",
+            "in a window each step takes the gradients of several tokens anew, for which there is no solve",
+            "use algorithm.form = \"chunk_start\" (with algorithm.chunk = 1 its gradients are exact), or algorithm.window = 1",
+        );
+    }
     let has_channels = rule.decay_channels().is_some() || rule.step_channels().is_some();
     if has_channels && rule.has_identity_link() && !rule.has_exact_form() {
         return refuse(
@@ -221,6 +228,13 @@ fn check_channels(rule: &Rule) -> Result<(), Refusal> {
             "leave channels out, or use retention.kind = \"l2\"",
         );
     }
+    if rule.algorithm.window() > 1 {
+        return refuse(
+            key,
+            "there is no chunk form for channels under an algorithm with a window of tokens",
+            "leave channels out, or use algorithm.window = 1",
+        );
+    }
     if rule.decay_channels().is_some() && rule.algorithm.slots() > 0 {
         return refuse(
             key,
@@ -259,6 +273,14 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
             "algorithm.picard",
             "the gradients of this bias on this memory do not depend on its weights: they are exact already",
             "leave algorithm.picard out",
+        );
+    }
+
+    if rule.algorithm.window() > 1 && settings.picard() > 0 {
+        return refuse(
+            "algorithm.picard",
+            "Picard iterations refine one gradient a token, and in a window each step takes those of several tokens anew",
+            "leave algorithm.picard out, or use algorithm.window = 1; with algorithm.chunk = 1 the gradients of a window are exact",
         );
     }
 

@@ -108,7 +108,8 @@ fn kl_weights_stay_on_the_simplex() {
     let rule = rule("kind = 'kl'\nsigned = false\nscale = 1.7\ndecay = 0.9");
     let inputs = Inputs::new(&rule, 40);
     let state = State::new(&rule, &inputs.initial);
-    let (_, maps) = recurrence::forward(&rule, &inputs.initial, &state, &inputs.tokens);
+    let (_, State { maps, .. }) =
+        recurrence::forward(&rule, &inputs.initial, &state, &inputs.tokens);
     let weights = rule.retention.link().weights(maps[0].weights.clone());
     assert!(numbers(weights.clone()).iter().all(|w| *w >= 0.0));
     let sums = weights.sum_dim(3);
@@ -196,7 +197,8 @@ fn weights_after_large_steps(rule: &Rule) -> Vec<f64> {
     let step = inputs.tokens.gates.get(STEP).mul_scalar(10.0);
     inputs.tokens.gates = inputs.tokens.gates.with(STEP, step);
     let state = State::new(rule, &inputs.initial);
-    let (_, maps) = recurrence::forward(rule, &inputs.initial, &state, &inputs.tokens);
+    let (_, State { maps, .. }) =
+        recurrence::forward(rule, &inputs.initial, &state, &inputs.tokens);
     numbers(rule.retention.link().weights(maps[0].weights.clone()))
 }
 
@@ -313,7 +315,8 @@ fn nothing_moves_without_decay_and_step() {
         let zero = inputs.tokens.gates.get(STEP).zeros_like();
         inputs.tokens.gates = inputs.tokens.gates.with(STEP, zero);
         let state = State::new(&rule, &inputs.initial);
-        let (_, maps) = recurrence::forward(&rule, &inputs.initial, &state, &inputs.tokens);
+        let (_, State { maps, .. }) =
+            recurrence::forward(&rule, &inputs.initial, &state, &inputs.tokens);
         let before = state.maps[0].weights.clone();
         assert_close(retention, maps[0].weights.clone(), before, 1e-12);
     }

@@ -29,16 +29,15 @@ fn a_read_is_that_of_the_recurrence_after_its_last_token() {
                 let open = length % rule.settings.chunk;
                 let closed = if rule.acts_at_chunk_end() { open } else { 0 };
                 let first = tokens.range(0, length - closed);
-                let (_, mut maps) = recurrence::forward(rule, &initial, &start, &first);
+                let (_, mut state) = recurrence::forward(rule, &initial, &start, &first);
                 if closed > 0 {
                     let mut last = rule.clone();
                     last.settings.chunk = closed;
-                    let state = State { maps, open: None };
                     let rest = tokens.range(length - closed, length);
-                    (_, maps) = recurrence::forward(&last, &initial, &state, &rest);
+                    (_, state) = recurrence::forward(&last, &initial, &state, &rest);
                 }
                 let weights = Weights {
-                    maps: &rule.weights(&maps, &initial),
+                    maps: &rule.weights(&state.maps, &initial),
                     gains: &initial.gains,
                 };
                 let truth = numbers(rule.memory.forward(

@@ -2,7 +2,7 @@
 
 use miras_core::{AlgorithmKind, MapSpec, Program, RuleCost};
 
-use crate::Rule;
+use crate::{Past, Rule};
 
 /// One chunk of one memory.
 pub(super) struct Chunk<'a> {
@@ -68,9 +68,15 @@ impl<'a> Chunk<'a> {
         maps.flat_map(|(l, map)| [map].repeat(1 + usize::from(self.program.flows_back(l))))
     }
 
-    /// Keys of all tokens.
+    /// Tokens whose gradients are taken: those of the chunk, and those before it that are in its
+    /// windows.
+    pub(super) fn written(&self) -> usize {
+        self.c + Past::tokens(self.rule)
+    }
+
+    /// Keys of all of those.
     pub(super) fn keys(&self) -> usize {
-        self.c * self.rule.keys()
+        self.written() * self.rule.keys()
     }
 
     /// Numbers in the weights of all maps.

@@ -35,7 +35,14 @@ impl Chunk<'_> {
     fn coefficients(&self) -> Flops {
         let c = self.c;
         let slot = Flops::product(c, c, 1, Both) + Flops::product(c, c, c, Both);
-        slot * self.slots as f64
+        let own = slot * self.slots as f64;
+        match self.written() {
+            all if all > c => {
+                let ends = Flops::product(all, c, 1, One) * (1 + self.slots) as f64;
+                own + Flops::product(c, c, all, One) + ends
+            }
+            _ => own,
+        }
     }
 
     fn source(&self) -> Flops {
@@ -116,7 +123,7 @@ impl Chunk<'_> {
 
     /// What the step rules compute; norms are products where a token has several rows.
     fn rules(&self) -> Flops {
-        let c = self.c;
+        let c = self.written();
         let overlaps = (self.program.output_maps().iter())
             .map(|l| &self.maps()[*l])
             .map(|map| Flops::product(c, self.rule.keys() * map.rows * map.d_in, c, Both))

@@ -95,7 +95,7 @@ impl Chunk<'_> {
     fn kept(&self) -> usize {
         let squares = self.c * self.c;
         // Each decay matrix, and a slot's way into the state.
-        let coefficients = (1 + 2 * self.slots) * squares;
+        let coefficients = (1 + 2 * self.slots) * squares + self.kept_by_windows();
         let source = match (&self.rule.settings.form, self.rule.bias.slope()) {
             (Form::ChunkStart { .. }, _) => self.kept_by_chunk_start(),
             (Form::Exact { .. }, Some(slope)) => self.kept_by_solves(slope),
@@ -103,6 +103,14 @@ impl Chunk<'_> {
         };
         let steps = 1 + self.further_steps();
         coefficients + (source + self.kept_at_the_end()) * steps + self.kept_by_read()
+    }
+
+    /// The decays of all tokens, and their weights.
+    fn kept_by_windows(&self) -> usize {
+        match self.written() {
+            all if all > self.c => all * all + self.c * all,
+            _ => 0,
+        }
     }
 
     /// Numbers in the inputs of all maps, all rows of all keys.
@@ -226,7 +234,7 @@ impl Chunk<'_> {
     fn bias(&self) -> usize {
         let gradients = self.rule.bias.gradients();
         let recalled = usize::from(gradients.keeps(Symbol::Recalled));
-        (gradients.kept_between() + recalled) * self.c * self.program.d_v()
+        (gradients.kept_between() + recalled) * self.written() * self.program.d_v()
     }
 
     /// The weights of every token behind a nonlinear link.
@@ -238,7 +246,7 @@ impl Chunk<'_> {
 
     fn kept_by_chunk_start(&self) -> usize {
         let picard = self.rule.settings.picard();
-        let squares = self.c * self.c;
+        let squares = self.written() * self.written();
         let overlaps = self.rules_that_compute(RuleCost::Overlaps) * squares;
         // The memory's own, and gradients with their step sizes.
         let iteration = self.kept_by_memory(true) + self.outputs() + self.bias() + 3 * overlaps;

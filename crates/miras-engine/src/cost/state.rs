@@ -2,7 +2,7 @@
 
 use miras_core::{MapSpec, Program};
 
-use crate::{Rule, chunk_start::several_steps};
+use crate::{Past, Rule, chunk_start::keeps_tokens};
 
 /// Numbers in the [`State`](crate::State) of one memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,41 +11,42 @@ pub struct StateSize {
     pub maps: usize,
     /// The algorithm's slots.
     pub slots: usize,
-    /// The open chunk at its largest, one token before it closes; 0 in the exact form.
+    /// The tokens before it that are in its windows; 0 where there are none.
+    pub past: usize,
+    /// The open chunk.
     pub open: usize,
 }
 
 impl StateSize {
     /// All of them.
     pub fn total(self) -> usize {
-        self.maps + self.slots + self.open
+        self.maps + self.slots + self.past + self.open
     }
 }
 
-/// The state of one memory; `program` is that of the rule's memory at its widths.
-pub fn state(rule: &Rule, program: &Program) -> StateSize {
+/// The state of one memory with `open` tokens in its open chunk; `program` is that of the rule's
+/// memory at its widths.
+pub fn state(rule: &Rule, program: &Program, open: usize) -> StateSize {
     let all = program.maps();
     let maps = all.iter().map(MapSpec::weights).sum();
-    let open = if rule.settings.is_exact() {
-        0
-    } else {
-        let rows: usize = (all.iter())
-            .map(|map| rule.keys() * map.rows * (map.d_in + map.d_out))
-            .sum();
-        let factors = rows * (1 + rule.settings.picard());
-        let tokens = if several_steps(rule) {
-            rule.keys() * program.d_k() + program.d_v()
-        } else {
-            0
-        };
-        let gates: usize = (rule.gates().iter())
-            .map(|gate| gate.width(program.d_k(), program.d_v()))
-            .sum();
-        (rule.settings.chunk - 1) * (factors + gates + tokens)
+    let tokens = rule.keys() * program.d_k() + program.d_v();
+    let gates: usize = (rule.gates().iter())
+        .map(|gate| gate.width(program.d_k(), program.d_v()))
+        .sum();
+    let past = Past::tokens(rule);
+    let rows: usize = (all.iter())
+        .map(|map| rule.keys() * map.rows * (map.d_in + map.d_out))
+        .sum();
+    let factors = rows * (1 + rule.settings.picard());
+    let own = factors + gates + if keeps_tokens(rule) { tokens } else { 0 };
+    let open = match open {
+        0 => 0,
+        open => open * own + past * factors,
     };
     StateSize {
         maps,
         slots: maps * rule.algorithm.slots(),
+        past: past * (tokens + gates),
         open,
     }
 }

@@ -4,7 +4,10 @@ use std::fmt;
 
 use miras_config::ConfigError;
 use miras_core::{GateSpec, MapSpec, Program, ProgramError, RETENTION, Side};
-use miras_engine::cost::{self, Flops, Needs::Both};
+use miras_engine::{
+    State,
+    cost::{self, Flops, Needs::Both},
+};
 use miras_registry::{Choice, StartKind};
 use toml::Table;
 
@@ -142,8 +145,7 @@ impl MemorySpec {
 
     /// Numbers in the state of one of its memories at the beginning of a chunk.
     pub(super) fn closed(&self) -> usize {
-        let size = cost::state(&self.choice.rule, &self.program());
-        size.maps + size.slots
+        cost::state(&self.choice.rule, &self.program(), 0).total()
     }
 
     /// The gates of the four parts; the decay of complementary keys is made of the keys' projection.
@@ -290,11 +292,11 @@ impl Spec for MemorySpec {
     }
 
     fn state(&self) -> StateNumbers {
-        let size = cost::state(&self.choice.rule, &self.program());
         // A chunk ends with the last write of a token.
-        let (chunk, writes) = (self.choice.rule.settings.chunk, self.keys.writes);
-        let open = size.open / chunk.saturating_sub(1).max(1) * (chunk - writes);
-        let one = size.maps + size.slots + open;
+        let rule = &self.choice.rule;
+        let last = rule.settings.chunk.saturating_sub(self.keys.writes);
+        let open = State::open_after(rule, last);
+        let one = cost::state(rule, &self.program(), open).total();
         StateNumbers {
             fixed: self.widths().tails(&self.keys) + self.keys.heads * one,
             per_token: 0,
