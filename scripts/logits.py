@@ -107,6 +107,8 @@ def query_key_value(mixer, w, x):
             y = sum(taps[i] * padded[i : i + len(x)] for i in range(len(taps)))
         if mixer["conv_activation"] == "silu":
             y = silu(y)
+        if name != "v" and mixer.get("polynomial", 1) > 1:
+            y = sum(c * y ** (p + 1) for p, c in enumerate(w["polynomial"]))
         y = y.reshape(len(x), own, -1).swapaxes(0, 1)
         if name != "v":
             y = normed(mixer["qk_norm"], y, w.get(f"{name}_norm.gamma"))

@@ -33,6 +33,9 @@ pub struct MixerKeys {
     pub conv_activation: ConvActivation,
     /// What keys are: `"projected"` of the input, or `"complement"` of the decay of their channel.
     pub key: KeySource,
+    /// Degree of the polynomial that each feature of queries and keys goes through before it is
+    /// normalised, from 1 (none) to 8; of memories alone.
+    pub polynomial: usize,
     /// Keys and values that a token writes, one after the other, 1 or more; of memories alone.
     pub writes: usize,
     /// How queries and keys are normalised, per head; in attention the default is `"none"`.
@@ -119,6 +122,9 @@ pub enum OutputGate {
     None,
 }
 
+/// Higher powers of features of about 1 are large, or nothing.
+const HIGHEST_DEGREE: usize = 8;
+
 impl Default for MixerKeys {
     fn default() -> Self {
         Self::new(4)
@@ -135,6 +141,7 @@ impl MixerKeys {
             conv: 4,
             conv_activation: ConvActivation::Silu,
             key: KeySource::Projected,
+            polynomial: 1,
             writes: 1,
             qk_norm: QkNorm::L2,
             output_norm: OutputNorm::Rms,
@@ -173,6 +180,10 @@ impl MixerKeys {
                 found.push((key, message));
             }
         }
+        if !(1..=HIGHEST_DEGREE).contains(&self.polynomial) {
+            let message = format!("polynomial must be from 1 (none) to {HIGHEST_DEGREE}");
+            found.push(("polynomial", message));
+        }
         for (key, value) in [
             ("key_heads", self.key_heads),
             ("value_heads", self.value_heads),
@@ -191,6 +202,7 @@ impl MixerKeys {
         let of_memories = [
             ("skip", self.skip),
             ("key", self.key != KeySource::Projected),
+            ("polynomial", self.polynomial != 1),
             ("writes", self.writes != 1),
         ];
         match of_memories.into_iter().find(|(_, is_set)| *is_set) {

@@ -32,6 +32,7 @@ use crate::{
 /// # Formula
 /// ```text
 /// q, k, v = f(conv(x W_q)), f(conv(x W_k)), f(conv(x W_v))     q, k ← n(q), n(k) per head
+/// q, k    = Σ_p c_p q^p, Σ_p c_p k^p before n, with `mixer.polynomial`; c_p learned from 1/p! on
 /// k       = 1 − a, where `mixer.key` says so, and a is made of W_k's projection
 /// e       = n(k ⊙ ξ), where the bias has an erase key; ξ learned from 1 on
 /// gates   = per token and head, from x W_gates + b, as the four parts ask
@@ -82,6 +83,8 @@ pub struct MemoryMixer {
     persistent: Option<Param<Tensor<2>>>,
     /// `[h]`.
     skip: Option<Param<Tensor<1>>>,
+    /// The coefficients of the polynomial of queries and keys, from degree 1 on.
+    polynomial: Option<Param<Tensor<1>>>,
     #[module(skip)]
     keys: MixerKeys,
     #[module(skip)]
@@ -119,6 +122,7 @@ impl Listed for MemoryMixer {
         "[mixer]\nwrites = 2\nskip = true\npersistent = 1\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nchunk = 4",
         "[mixer]\nkey = 'complement'\nqk_norm = 'none'\n[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\nchannels = 'key'\n[algorithm]\nkind = 'gd'\nstep = 'fixed'\nchunk = 4",
         "[mixer]\nskip = true\nvalue_heads = 1\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
+        "[mixer]\npolynomial = 3\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'omega'\nwindow = 3\nchunk = 4",
         "[mixer]\npersistent = 5\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'none'\noutput_gate = 'none'\nvalue_heads = 1\n[memory]\nkind = 'mlp'\nresidual = false\nvalue_dim = 4\n[algorithm]\nchunk = 4",
     ];
@@ -168,6 +172,14 @@ impl Listed for MemoryMixer {
             output: init.projection(&format!("{name}.output"), widths.inner, d),
             persistent: init.persistent(name, keys.persistent, d),
             skip: keys.skip.then(|| init.constant([heads], 1.0)),
+            polynomial: (keys.polynomial > 1).then(|| {
+                let mut factorial = 1.0;
+                let degrees = (1..=keys.polynomial).map(|degree| {
+                    factorial *= degree as f64;
+                    1.0 / factorial
+                });
+                init.values([keys.polynomial], degrees.collect())
+            }),
             keys: keys.clone(),
             rule,
             program,
@@ -192,8 +204,8 @@ impl MemoryMixer {
         let keys = &self.keys;
         let ([q, k, v], tails) = convolve(&self.convs, projected, tails, keys.conv_activation);
         let (q, k) = (
-            to_memories(q, keys.of_keys()),
-            self.written(k, keys.of_keys()),
+            to_memories(self.powers(q), keys.of_keys()),
+            self.written(self.powers(k), keys.of_keys()),
         );
         let gates = self.gate_values(&x, &k);
         let erase = self.erase.as_ref().map(|scale| {
@@ -227,8 +239,24 @@ impl MemoryMixer {
             Some(conv) => conv.forward(q, tail, activation),
             None => (activation.apply(q), None),
         };
-        let q = to_memories(q, self.keys.of_keys());
+        let q = to_memories(self.powers(q), self.keys.of_keys());
         (self.normed(q, self.q_norm.as_ref()), tail)
+    }
+
+    /// Each feature through the polynomial of the layer, `Σ_p c_p x^p`, if it has one.
+    fn powers(&self, x: Tensor<3>) -> Tensor<3> {
+        let Some(coefficients) = &self.polynomial else {
+            return x;
+        };
+        let coefficients = coefficients.val();
+        let coefficient = |at: usize| coefficients.clone().slice(s![at..=at]).unsqueeze::<3>();
+        let mut power = x.clone();
+        let mut sum = x.clone() * coefficient(0);
+        for at in 1..self.keys.polynomial {
+            power = power * x.clone();
+            sum = sum + power.clone() * coefficient(at);
+        }
+        sum
     }
 
     /// The shape of the last inputs of that convolution for `rows` batch rows.
@@ -536,6 +564,9 @@ impl TokenMixer for MemoryMixer {
         }
         if let Some(skip) = &self.skip {
             groups.put(ParameterGroup::Norm, skip);
+        }
+        if let Some(coefficients) = &self.polynomial {
+            groups.put(ParameterGroup::Norm, coefficients);
         }
         if let Some(persistent) = &self.persistent {
             groups.put(ParameterGroup::Persistent, persistent);

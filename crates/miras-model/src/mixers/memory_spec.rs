@@ -172,6 +172,14 @@ impl MemorySpec {
         self.keys.writes * self.gate_widths(GateSpec::has_projection)
     }
 
+    /// Coefficients of the polynomial of queries and keys.
+    pub(super) fn degrees(&self) -> usize {
+        match self.keys.polynomial {
+            1 => 0,
+            degrees => degrees,
+        }
+    }
+
     /// Parameters of projections, convolutions, norms and gates.
     fn around(&self) -> usize {
         let rule = &self.choice.rule;
@@ -183,7 +191,7 @@ impl MemorySpec {
         let gates = self.keys.heads * (self.projected() * (self.dim + 1) + rates);
         let erase = self.keys.of_keys() * self.d_k() * usize::from(rule.bias.has_erase_key());
         let own = self.keys.persistent * self.dim + self.keys.heads * usize::from(self.keys.skip);
-        self.widths().parameters(&self.keys) + gates + erase + own
+        self.widths().parameters(&self.keys) + gates + erase + own + self.degrees()
     }
 }
 
@@ -202,6 +210,8 @@ fn complement_fault(keys: &MixerKeys, choice: &Choice) -> Option<(&'static str, 
         "keys that are the complement of a decay need one of every key channel: retention.channels = \"key\" with a gate"
     } else if choice.rule.bias.has_erase_key() {
         "a bias with an erase key has keys of its own: use mixer.key = \"projected\""
+    } else if keys.polynomial > 1 {
+        "keys that are the complement of a decay are those of its projection: leave mixer.polynomial out"
     } else if keys.of_keys() != keys.heads {
         "keys that are the complement of a decay are those of each head: leave mixer.key_heads out"
     } else {
@@ -272,7 +282,10 @@ impl Spec for MemorySpec {
         // An erase key before and after its norm.
         let has_erase_key = usize::from(self.choice.rule.bias.has_erase_key());
         let erase = 2 * self.keys.of_keys() * self.d_k() * has_erase_key;
-        tokens * (self.widths().kept(&self.keys, kernels) + gates + erase)
+        // Each power of a feature, and its product with a coefficient.
+        let [of_q, of_k, _] = self.widths().qkv;
+        let powers = 2 * self.degrees() * (of_q + of_k);
+        tokens * (self.widths().kept(&self.keys, kernels) + gates + erase + powers)
             + self.keys.heads * memory
             + tokens * self.widths().inner * usize::from(self.keys.skip)
     }
