@@ -167,6 +167,8 @@ def memory(config, w, x):
     q, k, v = query_key_value(mixer, w, x)
     threshold, keep, step, momentum = gates(config, w, x)
 
+    if config["memory"].get("learn", "all") == "last":
+        q, k = features(config["memory"], w, q), features(config["memory"], w, k)
     gain = w.get("gains.0")
     learned = initial_weights(config, w, q.shape[-1], v.shape[-1])
     start = [initial_state(retention, weights) for weights in learned]
@@ -176,28 +178,42 @@ def memory(config, w, x):
     held = lambda state: [a + s for a, s in zip(start, state)] if anchored else state
     slots = [np.zeros_like(a) for a in state]
     exact = algorithm["form"] == "exact"
-    anchor, began, loads = linked(retention, held(state)), held(state), []
-    outputs = []
-    for t in range(len(x)):
+    anchor, began = linked(retention, held(state)), held(state)
+    window, loads, writes = algorithm.get("window", 1), [], []
+
+    def take(t):
+        """What token t writes into each map with its gradient at the anchor, through the caps."""
+        nonlocal loads
         at = np.s_[:, t : t + 1]
-        a, theta, eta = keep[at], step[at], momentum[at]
-        if exact:
-            before = [a * s for s in state] if retention.get("order") == "before" else state
-            anchor = linked(retention, held(before))
+        theta = step[at]
         error = lambda y: output_gradient(config["bias"], y, v[at], threshold[at])
         factors = gradients(config["memory"], anchor, gain, k[at], error)
-
         if algorithm["load_cap"] > 0:
-            loads = [(feature, share * a) for feature, share in loads]
+            loads = [(feature, share * keep[at]) for feature, share in loads]
             feature = factors[-1][0]
-            loads.append((feature, theta / np.maximum(1.0 - eta, 1e-3)))
+            loads.append((feature, theta / np.maximum(1.0 - momentum[at], 1e-3)))
             load = sum(abs(dot(other, feature)) * share for other, share in loads)
             theta = theta / np.maximum(load / algorithm["load_cap"], 1.0) ** 2
         if algorithm["grad_cap"] > 0:
             norm = np.sqrt(sum(dot(x, x) * dot(d, d) for x, d in factors) + 1e-12)
             theta = theta * np.minimum(algorithm["grad_cap"] / norm, 1.0)
+        writes.append([theta * x.swapaxes(1, 2) @ d for x, d in factors])
 
-        slots = [eta * s - theta * x.swapaxes(1, 2) @ d for s, (x, d) in zip(slots, factors)]
+    outputs = []
+    for t in range(len(x)):
+        at = np.s_[:, t : t + 1]
+        a, eta = keep[at], momentum[at]
+        if exact:
+            before = [a * s for s in state] if retention.get("order") == "before" else state
+            anchor = linked(retention, held(before))
+        elif t % algorithm["chunk"] == 0:
+            # Those before the chunk that its windows reach take their gradients anew.
+            loads, writes = [], []
+            for earlier in range(max(0, t - window + 1), t):
+                take(earlier)
+        take(t)
+        means = [sum(maps) / window for maps in zip(*writes[-window:])]
+        slots = [eta * s - mean for s, mean in zip(slots, means)]
         state = [a * s + m for s, m in zip(state, slots)]
         read = {
             "exact": lambda: linked(retention, held(state)),
@@ -211,9 +227,16 @@ def memory(config, w, x):
                 norms = [np.sqrt((s * s).sum((1, 2), keepdims=True) + 1e-12) for s in state]
                 cap = algorithm["state_cap"]
                 state = [s * np.minimum(cap / norm, 1.0) for s, norm in zip(state, norms)]
-            anchor, began, loads = linked(retention, held(state)), held(state), []
+            anchor, began = linked(retention, held(state)), held(state)
 
     return output(mixer, w, x, np.concatenate(outputs, 1))
+
+
+def features(memory, w, x):
+    """Keys or queries through the maps that are not written, at length 1."""
+    for at in range(sum(n.startswith("feature_maps.") for n in w)):
+        x, _ = activation_of(memory["activation"], x @ w[f"feature_maps.{at}"])
+    return normed("l2", x, None)
 
 
 def dot(a, b):
@@ -247,9 +270,13 @@ def gates(config, w, x):
     step = algorithm["step_max"] * ones
     if algorithm["step"] == "input":
         step = step * sigmoid(projected())
-    momentum = sigmoid(projected()) if algorithm["kind"] == "momentum" else 0.0 * ones
+    momentum = sigmoid(projected()) if has_momentum(algorithm) else 0.0 * ones
     assert next(columns, None) is None, "every column is used"
     return threshold, keep, step, momentum
+
+
+def has_momentum(algorithm):
+    return algorithm["kind"] == "momentum" or algorithm["kind"] == "omega" and algorithm["momentum"] > 0
 
 
 # A memory M(x) of maps W_1 ... W_L, and the factors (x_l, d_l) of its gradient: x_l^T d_l for W_l.

@@ -34,8 +34,9 @@ pub const MOST: f64 = 2e-3;
 /// What float32 may be off where nothing amplifies rounding.
 pub const FLOOR: f64 = 1e-4;
 /// How many times the rounding of its inputs alone a case may be off: rounding happens at every
-/// step, and where a loss has a kink or a deep memory squares, it is amplified.
-pub const AMPLIFIED: f64 = 5_000.0;
+/// step, and where a loss has a kink, a deep memory squares or Muon divides by a small norm, it is
+/// amplified.
+pub const AMPLIFIED: f64 = 10_000.0;
 /// What no case may be off, however much it amplifies.
 pub const LARGEST: f64 = 0.1;
 

@@ -21,6 +21,13 @@ pub trait MemoryArchitecture: Debug + Send + Sync {
     /// widths.
     fn program(&self, d_k: usize, d_v: usize) -> Result<Program, ProgramError>;
 
+    /// What keys and queries of `d_k` features go through on their way to the program, which is then
+    /// one from its output to values: features whose weights and gains the outer loop alone learns.
+    /// None where they are keys and queries themselves.
+    fn features(&self, _d_k: usize, _d_v: usize) -> Result<Option<Program>, ProgramError> {
+        Ok(None)
+    }
+
     /// Whether the output is one linear map of the input and nothing else, whatever the widths:
     /// then the exact chunk forms exist.
     fn is_linear(&self) -> bool {

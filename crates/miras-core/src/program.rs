@@ -2,6 +2,7 @@
 
 mod build;
 mod run;
+mod split;
 mod text;
 mod windows;
 

@@ -32,6 +32,7 @@ pub(crate) const PART: Part<dyn MemoryArchitecture> = Part {
         "depth = 2\nexpansion = 2\nactivation = 'silu'\nnorm = true",
         "depth = 2\nexpansion = 2\nresidual = true",
         "depth = 3\nexpansion = 2\nactivation = 'relu_squared'",
+        "depth = 2\nexpansion = 1\nnorm = true\nlearn = 'last'",
     ],
     build: |section| {
         let mut mlp = section.part::<Mlp>()?;

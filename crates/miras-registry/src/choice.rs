@@ -8,7 +8,9 @@ use miras_engine::Rule;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::{AlgorithmSettings, Registry, consistency, other_names, settings, validity};
+use crate::{
+    AlgorithmSettings, Registry, consistency, last_map::LastMap, other_names, settings, validity,
+};
 
 /// Four parts by name, built and found valid together.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub struct Choice {
     pub value_dim: Option<usize>,
     /// What a sequence starts with.
     pub start: StartKind,
+    /// Which maps are written.
+    pub learn: Learn,
     kinds: [&'static str; 4],
     /// The keys of all rules of the step size.
     step_rules: Vec<&'static str>,
@@ -35,6 +39,17 @@ pub enum StartKind {
     Learned,
     /// Zeros, as in linear attention and `DeltaNet`; a matrix or a vector only, for nothing reaches a deeper memory then.
     Zero,
+}
+
+/// Which maps of a memory are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Learn {
+    /// All.
+    #[default]
+    All,
+    /// The last one; those before it make features of keys and queries.
+    Last,
 }
 
 /// The largest width of a memory.
@@ -95,6 +110,7 @@ impl Choice {
                 dim,
                 value_dim,
                 start,
+                learn,
                 kind: memory_kind,
                 memory,
             }),
@@ -134,6 +150,7 @@ impl Choice {
             dim,
             value_dim,
             start,
+            learn,
             kinds,
             step_rules: step_rules.iter().map(|rule| rule.key).collect(),
         })
@@ -171,6 +188,11 @@ impl Choice {
                         StartKind::Zero => "zero",
                     };
                     table.insert("start".into(), start.into());
+                    let learn = match self.learn {
+                        Learn::All => "all",
+                        Learn::Last => "last",
+                    };
+                    table.insert("learn".into(), learn.into());
                 }
                 table.extend(own);
                 (axis.table(), table)
@@ -184,6 +206,7 @@ struct MemoryPart {
     dim: Option<usize>,
     value_dim: Option<usize>,
     start: StartKind,
+    learn: Learn,
     kind: &'static str,
     memory: Arc<dyn MemoryArchitecture>,
 }
@@ -209,13 +232,26 @@ impl MemoryPart {
             }
         }
         let start = section.value("start")?.unwrap_or_default();
+        let learn = section.value("learn")?.unwrap_or_default();
         let find = Registry::memory;
         let part = part(&mut section, registry, Axis::Memory, "mlp", find)?;
         let memory = (part.build)(&mut section)?;
+        let memory = match learn {
+            Learn::All => memory,
+            Learn::Last => {
+                let last = LastMap::new(memory).map_err(|reason| {
+                    let kind = part.kind;
+                    let message = format!("memory `{kind}` has no last map to be written alone: {reason}");
+                    let help = "use memory.learn = \"all\", or memory.kind = \"mlp\" of depth 2 or more with residual = false, or \"gated_mlp\"";
+                    section.error("learn", message, Some(help.to_owned()))
+                })?;
+                Arc::new(last)
+            }
+        };
         if start == StartKind::Zero && !memory.is_linear_in_weights() {
             let message =
                 "a deep memory that starts at zero never learns: its gradients are zero too";
-            let help = "use memory.start = \"learned\", or memory.kind = \"matrix\" or \"vector\""
+            let help = "use memory.start = \"learned\", memory.learn = \"last\", or memory.kind = \"matrix\" or \"vector\""
                 .to_string();
             return Err(section.error("start", message, Some(help)));
         }
@@ -223,6 +259,7 @@ impl MemoryPart {
             dim,
             value_dim,
             start,
+            learn,
             kind: part.kind,
             memory,
         })

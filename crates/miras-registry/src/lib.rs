@@ -8,6 +8,7 @@ mod choice;
 mod consistency;
 mod exactness;
 mod info;
+mod last_map;
 mod listing;
 mod other_names;
 mod registry;
@@ -15,7 +16,7 @@ mod settings;
 mod validity;
 mod widths;
 
-pub use choice::{Choice, StartKind};
+pub use choice::{Choice, Learn, StartKind};
 pub use exactness::{Exactness, exactness};
 pub use info::PartInfo;
 pub use registry::{KeyTaken, KindTaken, Registry};

@@ -54,7 +54,11 @@ impl Registry {
                 ("value_dim", "width of each head's values; default dim"),
                 (
                     "start",
-                    "\"learned\" initial weights (default), or \"zero\" (a matrix or a vector only)",
+                    "\"learned\" initial weights (default), or \"zero\" (a matrix, a vector, or learn = \"last\")",
+                ),
+                (
+                    "learn",
+                    "which maps are written: \"all\" (default), or the \"last\" one alone, whose inputs are then features of length 1 that the outer loop learns; the exact form is there for it",
                 ),
             ],
             Axis::Algorithm => &self.algorithm_keys,

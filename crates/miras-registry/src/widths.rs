@@ -19,12 +19,17 @@ impl Choice {
         d_k: usize,
         d_v: usize,
     ) -> Result<Program, ConfigError> {
-        let program = self.rule.memory.program(d_k, d_v).map_err(|error| {
+        let memory = &self.rule.memory;
+        let program = |d_k, d_v| {
+            let features = memory.features(d_k, d_v)?;
+            memory.program(features.map_or(d_k, |features| features.d_v()), d_v)
+        };
+        let program = program(d_k, d_v).map_err(|error| {
             let kind = self.kind(Axis::Memory);
             let message = format!(
                 "memory `{kind}` cannot have keys of {d_k} features and values of {d_v}: {error}"
             );
-            let help = match self.rule.memory.program(d_k, d_k) {
+            let help = match program(d_k, d_k) {
                 Ok(_) => {
                     format!("values as wide as keys (memory.value_dim = {d_k}), or another memory")
                 }

@@ -18,6 +18,13 @@ pub struct Builder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProgramError(String);
 
+impl ProgramError {
+    /// With this reason, a clause.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
 impl fmt::Display for ProgramError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

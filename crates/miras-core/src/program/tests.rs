@@ -282,3 +282,52 @@ fn what_cannot_be_run_is_refused() {
         "the map `w` from 4 to 0 features has no weights"
     );
 }
+
+#[test]
+fn a_program_in_two_is_the_whole() {
+    let gated = Program::build(3, 2, |p, x| {
+        let gate = p.linear("gate", x, 4);
+        let gate = p.layer_norm("inner", gate, 0.7);
+        let up = p.linear("up", x, 4);
+        let product = p.product(gate, up);
+        let y = p.linear("down", product, 2);
+        p.layer_norm("norm", y, 1.3)
+    })
+    .unwrap();
+    let maps: Vec<_> = [(1.0, [3, 4]), (2.0, [3, 4]), (3.0, [4, 2])]
+        .map(|(from, [d_in, d_out])| tensor(from, [1, 1, d_in, d_out]))
+        .into();
+    let gains = [tensor(4.0, [1, 1, 1, 4]), tensor(5.0, [1, 1, 1, 2])];
+    let x = tensor(6.0, [1, 1, 5, 3]);
+    let run = |program: &Program, maps: &[Tensor<4>], gains: &[Tensor<4>], x: Tensor<4>| {
+        program.forward(&Weights { maps, gains }, x)
+    };
+    let whole = run(&gated, &maps, &gains, x.clone());
+    let [features, rest] = gated.split_before_last_map().unwrap();
+    assert_eq!(
+        [features.d_k(), features.d_v(), rest.d_k(), rest.d_v()],
+        [3, 4, 4, 2]
+    );
+    assert!(rest.is_linear_in_weights());
+    let halfway = run(&features, &maps[..2], &gains[..1], x);
+    let two = run(&rest, &maps[2..], &gains[1..], halfway);
+    assert_near("both halves", &numbers(two), &numbers(whole));
+}
+
+#[test]
+fn a_program_that_cannot_be_cut_says_why() {
+    let reason = |program: Result<Program, ProgramError>| {
+        let error = program.unwrap().split_before_last_map().unwrap_err();
+        error.to_string()
+    };
+    let one = Program::build(3, 2, |p, x| p.linear("w", x, 2));
+    assert!(reason(one).contains("it has one map"));
+    let residual = Program::build(3, 3, |p, x| {
+        let hidden = p.linear("w1", x, 4);
+        let y = p.linear("w2", hidden, 3);
+        p.sum(x, y)
+    });
+    assert!(reason(residual).contains("a residual"));
+    let by_hand = Program::by_hand(3, 2, programs().swap_remove(1).maps().to_vec(), Vec::new());
+    assert!(reason(Ok(by_hand)).contains("written by hand"));
+}

@@ -8,7 +8,7 @@ use burn::{
     tensor::{Tensor, s},
 };
 use miras_config::ConfigError;
-use miras_core::{Axis, GateSpec, Gates, Program, RETENTION, STEP};
+use miras_core::{Axis, GainSpec, GateSpec, Gates, MapSpec, Program, RETENTION, STEP, Weights};
 use miras_engine::{Initial, Probe, Rule, State, Tokens};
 use miras_registry::StartKind;
 
@@ -22,7 +22,7 @@ use crate::{
     conv::{conv_layout, convolve},
     heads::{from_memories, per_memory, repeat_heads, to_memories},
     init::Init,
-    norm::rms_norm,
+    norm::{rms_norm, unit_rows},
     precision::Projection,
 };
 
@@ -34,12 +34,13 @@ use crate::{
 /// q, k, v = f(conv(x W_q)), f(conv(x W_k)), f(conv(x W_v))     q, k ← n(q), n(k) per head
 /// q, k    = Σ_p c_p q^p, Σ_p c_p k^p before n, with `mixer.polynomial`; c_p learned from 1/p! on
 /// k       = 1 − a, where `mixer.key` says so, and a is made of W_k's projection
+/// q, k    = u(φ(q)), u(φ(k)) of the memory's features φ, with `memory.learn = "last"`
 /// e       = n(k ⊙ ξ), where the bias has an erase key; ξ learned from 1 on
 /// gates   = per token and head, from x W_gates + b, as the four parts ask
 /// y       = the inner loop of `miras-engine` over k, v, q and gates, and D v with `mixer.skip`
 /// out     = (m(y) ⊙ g(x W_o)) W_out
 /// ```
-/// `f` is the `SiLU` or nothing (`mixer.conv_activation`), `n` the division by the Euclidean length,
+/// `f` is the `SiLU` or nothing (`mixer.conv_activation`), `u` the division by the Euclidean length, `n` the division by the Euclidean length,
 /// an RMS norm or nothing (`mixer.qk_norm`), `m` an RMS norm or nothing (`mixer.output_norm`), `g`
 /// the `SiLU` or the sigmoid, or there is no gate (`mixer.output_gate`).
 /// A sequence begins with the learned tokens of `mixer.persistent`, which are written as all others
@@ -74,6 +75,9 @@ pub struct MemoryMixer {
     initial: Vec<Param<Tensor<3>>>,
     /// Its gains, `[h, 1, d]`.
     gains: Vec<Param<Tensor<3>>>,
+    /// Weights and gains of the features that keys and queries go through; empty without features.
+    feature_maps: Vec<Param<Tensor<3>>>,
+    feature_gains: Vec<Param<Tensor<3>>>,
     q_norm: Option<RmsNorm>,
     k_norm: Option<RmsNorm>,
     norm: Option<RmsNorm>,
@@ -91,6 +95,9 @@ pub struct MemoryMixer {
     rule: Rule,
     #[module(skip)]
     program: Arc<Program>,
+    /// What keys and queries go through on their way to it.
+    #[module(skip)]
+    features: Option<Arc<Program>>,
     #[module(skip)]
     specs: Vec<GateSpec>,
 }
@@ -123,6 +130,8 @@ impl Listed for MemoryMixer {
         "[mixer]\nkey = 'complement'\nqk_norm = 'none'\n[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\nchannels = 'key'\n[algorithm]\nkind = 'gd'\nstep = 'fixed'\nchunk = 4",
         "[mixer]\nskip = true\nvalue_heads = 1\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\npolynomial = 3\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'omega'\nwindow = 3\nchunk = 4",
+        "[memory]\nkind = 'mlp'\nlearn = 'last'\n[algorithm]\nchunk = 4",
+        "[mixer]\nkey_heads = 1\n[memory]\nkind = 'gated_mlp'\nlearn = 'last'\nstart = 'zero'\nvalue_dim = 5\n[bias]\nkind = 'erase'\n[algorithm]\nkind = 'gd'\nchunk = 4",
         "[mixer]\npersistent = 5\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'none'\noutput_gate = 'none'\nvalue_heads = 1\n[memory]\nkind = 'mlp'\nresidual = false\nvalue_dim = 4\n[algorithm]\nchunk = 4",
     ];
@@ -139,15 +148,22 @@ impl Listed for MemoryMixer {
 
         let specs = spec.gates();
         let [q_name, k_name] = init.query_and_key(name);
-        let initial = match choice.start {
-            StartKind::Zero => Vec::new(),
-            StartKind::Learned => (program.maps().iter())
+        let features = spec.features();
+        let mut weights = |maps: &[MapSpec]| -> Vec<Param<Tensor<3>>> {
+            (maps.iter())
                 .map(|map| {
                     let bound = (6.0 / (map.d_in + map.d_out) as f64).sqrt();
                     let shape = [heads, map.d_in, map.d_out];
                     init.uniform(&format!("{name}.initial.{}", map.name), shape, bound)
                 })
-                .collect(),
+                .collect()
+        };
+        let feature_maps = features
+            .as_ref()
+            .map_or_else(Vec::new, |f| weights(f.maps()));
+        let initial = match choice.start {
+            StartKind::Zero => Vec::new(),
+            StartKind::Learned => weights(program.maps()),
         };
         Self {
             q: init.projection(&q_name, d, of_q),
@@ -155,15 +171,17 @@ impl Listed for MemoryMixer {
             v: init.projection(&format!("{name}.v"), d, of_v),
             convs: init.convs(name, keys.conv, widths.qkv),
             erase: (rule.bias.has_erase_key())
-                .then(|| init.constant([keys.of_keys(), program.d_k()], 1.0)),
+                .then(|| init.constant([keys.of_keys(), widths.d_k], 1.0)),
             gates: gate_projection(init, name, &specs, d, [heads, keys.writes], &program),
             rates: (specs.iter().filter(|spec| spec.map.has_rate()))
                 .map(|spec| init.values([heads], (0..heads).map(|h| spec.rate(h)).collect()))
                 .collect(),
             initial,
-            gains: (program.gains().iter())
-                .map(|gain| init.constant([heads, 1, gain.d], gain.initial))
+            gains: gains(program.gains(), heads, init),
+            feature_gains: (features.iter())
+                .flat_map(|features| gains(features.gains(), heads, init))
                 .collect(),
+            feature_maps,
             q_norm: init.optional_norm(keys.qk_norm == QkNorm::Rms, widths.d_k),
             k_norm: init.optional_norm(keys.qk_norm == QkNorm::Rms, widths.d_k),
             norm: init.optional_norm(keys.output_norm == OutputNorm::Rms, widths.d_v),
@@ -181,11 +199,19 @@ impl Listed for MemoryMixer {
                 init.values([keys.polynomial], degrees.collect())
             }),
             keys: keys.clone(),
+            features: features.map(Arc::new),
             rule,
             program,
             specs,
         }
     }
+}
+
+/// The gains of every head, as they start.
+fn gains(specs: &[GainSpec], heads: usize, init: &mut Init) -> Vec<Param<Tensor<3>>> {
+    (specs.iter())
+        .map(|gain| init.constant([heads, 1, gain.d], gain.initial))
+        .collect()
 }
 
 impl MemoryMixer {
@@ -266,7 +292,25 @@ impl MemoryMixer {
 
     fn normed(&self, x: Tensor<4>, norm: Option<&RmsNorm>) -> Tensor<4> {
         let (of, heads) = (self.keys.of_keys(), self.keys.heads);
-        repeat_heads(self.keys.qk_norm.apply(x, norm), of, heads)
+        self.featured(repeat_heads(self.keys.qk_norm.apply(x, norm), of, heads))
+    }
+
+    /// Keys or queries through the features of the memory, each of length 1; as they are where there
+    /// are none.
+    fn featured(&self, x: Tensor<4>) -> Tensor<4> {
+        let Some(features) = &self.features else {
+            return x;
+        };
+        let rows = x.dims()[1] / self.keys.heads;
+        let per_row = |params: &[Param<Tensor<3>>]| -> Vec<Tensor<4>> {
+            let params = params.iter();
+            params.map(|param| per_memory(param.val(), rows)).collect()
+        };
+        let weights = Weights {
+            maps: &per_row(&self.feature_maps),
+            gains: &per_row(&self.feature_gains),
+        };
+        unit_rows(features.forward(&weights, x))
     }
 
     /// The memories of the rows of `x [b, t, d]`, from `state` on (none at the beginning of a
@@ -556,7 +600,9 @@ impl TokenMixer for MemoryMixer {
         for rate in &self.rates {
             groups.put(ParameterGroup::Gate, rate);
         }
-        for parameter in self.initial.iter().chain(&self.gains) {
+        let memory = self.initial.iter().chain(&self.gains);
+        let features = self.feature_maps.iter().chain(&self.feature_gains);
+        for parameter in memory.chain(features) {
             groups.put(ParameterGroup::Memory, parameter);
         }
         if let Some(erase) = &self.erase {

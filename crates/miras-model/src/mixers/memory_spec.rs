@@ -8,7 +8,7 @@ use miras_engine::{
     State,
     cost::{self, Flops, Needs::Both},
 };
-use miras_registry::{Choice, StartKind};
+use miras_registry::{Choice, Learn, StartKind};
 use toml::Table;
 
 use super::{
@@ -53,7 +53,10 @@ impl MemorySpec {
         }
         let spec = Self { keys, choice, dim };
         let (d_k, d_v) = (spec.d_k(), spec.d_v());
-        match spec.choice.rule.memory.program(d_k, d_v) {
+        let memory = &spec.choice.rule.memory;
+        let program = (memory.features(d_k, d_v))
+            .and_then(|features| memory.program(width_of(features.as_ref(), d_k), d_v));
+        match program {
             Ok(_) => Ok(spec),
             Err(error) => Err(MixerError::Memory { d_k, d_v, error }),
         }
@@ -118,12 +121,22 @@ impl MemorySpec {
         self.choice.value_dim.unwrap_or_else(|| self.d_k())
     }
 
+    /// What keys and queries go through on their way to each of its memories, if anything.
+    ///
+    /// # Panics
+    /// As [`program`](Self::program).
+    pub fn features(&self) -> Option<Program> {
+        let features = self.choice.rule.memory.features(self.d_k(), self.d_v());
+        features.expect("checked with the configuration")
+    }
+
     /// The program of each of its memories.
     ///
     /// # Panics
     /// If the part on the memory axis was changed to one that has none at these widths.
     pub fn program(&self) -> Program {
-        let program = self.choice.rule.memory.program(self.d_k(), self.d_v());
+        let width = width_of(self.features().as_ref(), self.d_k());
+        let program = self.choice.rule.memory.program(width, self.d_v());
         program.expect("checked with the configuration")
     }
 
@@ -162,8 +175,9 @@ impl MemorySpec {
     /// Numbers a head and write of the gates for which `of` holds.
     fn gate_widths(&self, of: impl Fn(&GateSpec) -> bool) -> usize {
         let gates = self.gates();
+        let width = width_of(self.features().as_ref(), self.d_k());
         (gates.iter().filter(|gate| of(gate)))
-            .map(|gate| gate.width(self.d_k(), self.d_v()))
+            .map(|gate| gate.width(width, self.d_v()))
             .sum()
     }
 
@@ -195,6 +209,19 @@ impl MemorySpec {
     }
 }
 
+/// The width of keys on their way into a program.
+fn width_of(features: Option<&Program>, d_k: usize) -> usize {
+    features.map_or(d_k, Program::d_v)
+}
+
+/// Weights and gains of features.
+fn learned_in(features: Option<&Program>) -> usize {
+    features.map_or(0, |features| {
+        let weights: usize = features.maps().iter().map(MapSpec::weights).sum();
+        weights + features.gains().iter().map(|gain| gain.d).sum::<usize>()
+    })
+}
+
 /// The projection that the decay of complementary keys reads.
 pub(super) const KEY: &str = "key";
 
@@ -210,6 +237,8 @@ fn complement_fault(keys: &MixerKeys, choice: &Choice) -> Option<(&'static str, 
         "keys that are the complement of a decay need one of every key channel: retention.channels = \"key\" with a gate"
     } else if choice.rule.bias.has_erase_key() {
         "a bias with an erase key has keys of its own: use mixer.key = \"projected\""
+    } else if choice.learn == Learn::Last {
+        "keys that are the complement of a decay go through no map: use memory.learn = \"all\""
     } else if keys.polynomial > 1 {
         "keys that are the complement of a decay are those of its projection: leave mixer.polynomial out"
     } else if keys.of_keys() != keys.heads {
@@ -227,7 +256,8 @@ const UNIT_KEYS: &str =
 fn needs_unit_keys(keys: &MixerKeys, choice: &Choice) -> bool {
     let rule = &choice.rule;
     let compares = rule.bias.slope() != Some(0.0);
-    let is_unit = keys.qk_norm == QkNorm::L2 && keys.key == KeySource::Projected;
+    let is_unit = choice.learn == Learn::Last
+        || keys.qk_norm == QkNorm::L2 && keys.key == KeySource::Projected;
     !is_unit && rule.settings.is_exact() && compares
 }
 
@@ -252,7 +282,7 @@ impl Spec for MemorySpec {
             StartKind::Zero => gains,
             StartKind::Learned => gains + weights,
         };
-        let memory = self.keys.heads * own;
+        let memory = self.keys.heads * (own + learned_in(self.features().as_ref()));
         Parameters {
             all: self.around() + memory,
             memory,
@@ -264,6 +294,7 @@ impl Spec for MemorySpec {
         let program = self.program();
         let maps = program.maps().iter();
         let memory: f64 = maps.map(|map| map.d_in as f64 * map.d_out as f64).sum();
+        let memory = memory + learned_in(self.features().as_ref()) as f64;
         self.around() as f64 + self.keys.heads as f64 * memory
     }
 
@@ -272,6 +303,12 @@ impl Spec for MemorySpec {
         let gates = Flops::product(tokens, self.dim, self.projected() * self.keys.heads, Both);
         let writes = tokens * self.keys.writes;
         let memory = cost::flops(&self.choice.rule, &self.program(), writes);
+        // Keys and queries through each of their maps.
+        let of_features: Flops = (self.features().iter())
+            .flat_map(Program::maps)
+            .map(|map| Flops::product(2 * writes * map.rows, map.d_in, map.d_out, Both))
+            .sum();
+        let memory = memory + of_features;
         self.widths().flops(&self.keys, tokens) + gates + memory * self.keys.heads as f64
     }
 
@@ -284,8 +321,18 @@ impl Spec for MemorySpec {
         let erase = 2 * self.keys.of_keys() * self.d_k() * has_erase_key;
         // Each power of a feature, and its product with a coefficient.
         let [of_q, of_k, _] = self.widths().qkv;
+        // Of the features of keys and queries: what enters a map, what leaves it, and what comes of
+        // that; then their division by their length.
+        let of_features: usize = (self.features().iter())
+            .flat_map(|features| {
+                let maps = features.maps().iter();
+                maps.map(|map| map.rows * (map.d_in + 3 * map.d_out))
+                    .chain([features.d_v()])
+            })
+            .sum();
+        let of_features = 2 * writes * self.keys.heads * of_features;
         let powers = 2 * self.degrees() * (of_q + of_k);
-        tokens * (self.widths().kept(&self.keys, kernels) + gates + erase + powers)
+        tokens * (self.widths().kept(&self.keys, kernels) + gates + erase + powers + of_features)
             + self.keys.heads * memory
             + tokens * self.widths().inner * usize::from(self.keys.skip)
     }

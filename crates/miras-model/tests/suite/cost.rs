@@ -133,7 +133,7 @@ impl ModuleVisitor for Counted {
         if self
             .path
             .iter()
-            .any(|part| part == "initial" || part == "gains")
+            .any(|part| ["initial", "gains", "feature_maps", "feature_gains"].contains(&&**part))
         {
             self.memory += param.dims().iter().product::<usize>();
         }

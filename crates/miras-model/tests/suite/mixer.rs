@@ -44,6 +44,37 @@ fn features(t: usize, device: &Device) -> Tensor<3> {
     )
 }
 
+/// Keys and queries are those of a layer that writes all maps, through its first map as it begins;
+/// what is left of the memory is a matrix.
+#[test]
+fn a_layer_that_writes_its_last_map_alone_has_features_for_keys() {
+    let device = Device::flex();
+    let of = |learn: &str| {
+        let text = format!(
+            "[memory]\nkind = 'mlp'\ndepth = 2\nexpansion = 3\nlearn = '{learn}'\n[retention]\nanchored = false"
+        );
+        let config = MixerConfig::new(DIM, MixerKeys::new(2), memory(&text)).unwrap();
+        config.init(&device)
+    };
+    let (last, all) = (of("last"), of("all"));
+    assert!(last.rule().settings.is_exact() && last.rule().memory.is_linear());
+    let x = features(5, &device);
+    let (plain, _) = all.project(x.clone(), None);
+    let (featured, _) = last.project(x.clone(), None);
+    // The state of a memory that is not anchored is its weights, which here are the initial ones.
+    let state = all.memories(&x, None, Pass::default()).into_state();
+    let weights = &state.maps[0].weights;
+    for (plain, featured) in [(plain.k, featured.k), (plain.q, featured.q)] {
+        let hidden = burn::tensor::activation::gelu(plain.matmul(weights.clone()));
+        let length = hidden.clone().powi_scalar(2).sum_dim(3).sqrt();
+        let gap = (hidden / length - featured)
+            .abs()
+            .max()
+            .into_scalar::<f64>();
+        assert!(gap < 1e-5, "{gap}");
+    }
+}
+
 fn run(mixer: &MemoryMixer, x: Tensor<3>, pieces: &[usize]) -> Tensor<3> {
     let mut state = None;
     let mut at = 0;
