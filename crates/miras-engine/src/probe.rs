@@ -46,11 +46,13 @@ impl Probe {
         // The mean of a token's channels, where they have their own.
         let token = |x: Tensor<4>| x.mean_dim(3);
         let steps = token(stack(&walk.steps, |step| step));
-        let surprise = rows::gradient_norm(&factors, step.dims()[2]);
+        // Tokens of windows come before those of the chunk.
+        let (written, own) = (steps.dims()[2], step.dims()[2]);
+        let surprise = rows::gradient_norm(&factors, written);
         let write = surprise.clone() * steps.clone();
         let new = |x: Tensor<4>| {
             let c = x.dims()[2];
-            x.slice(burn::tensor::s![.., .., skip..c, ..])
+            x.slice(burn::tensor::s![.., .., c - (own - skip).., ..])
         };
         let asked = new(token(step.clone())).add_scalar(rows::TINY);
         let ratio = new(steps).add_scalar(rows::TINY) / asked;

@@ -381,7 +381,11 @@ fn the_triangular_inverse_has_the_derivative_of_an_inverse() {
 
 #[test]
 fn diagnostics_of_pieces_are_those_of_one_pass() {
-    for form in ["form = 'chunk_start'\nload_cap = 0.2", "form = 'exact'"] {
+    for form in [
+        "form = 'chunk_start'\nload_cap = 0.2",
+        "form = 'exact'",
+        "kind = 'omega'\nwindow = 3",
+    ] {
         let text = format!("[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4\n{form}");
         let rule = choose(&text).unwrap().rule;
         let inputs = Inputs::new(&rule, 8);
