@@ -23,6 +23,8 @@ where g_t is the gradient of token t's inner loss at the anchor: W_{t-1}
 MIRAS, arXiv 2504.13173, section 5.3: a_t keeps and theta_t steps as above, no
 momentum, W_t = a_t W_{t-1} - theta_t g_t, with the biases of its section 5.1.
 
+Other algorithms, links and matrices have their equations where they are defined.
+
 Usage
   reference.py             self-checks, then write the golden files
   reference.py --check     self-checks, then compare with the files on disk
@@ -119,6 +121,16 @@ def read(memory, weights, gain, x):
     return y
 
 
+def softmax(x):
+    x = np.exp(x - np.max(x))
+    return x / np.sum(x)
+
+
+def smooth_norm(e):
+    """|e|, with a derivative at 0."""
+    return math.sqrt(float(e @ e) + 1e-6)
+
+
 def inner_loss(bias, y, v):
     e = y - v
     if bias["kind"] == "dot":
@@ -127,6 +139,17 @@ def inner_loss(bias, y, v):
         return 0.5 * float(e @ e)
     if bias["kind"] == "lp":
         return sum((float(x) ** 2 + bias["epsilon"]) ** (bias["p"] / 2) for x in e)
+    if bias["kind"] == "l1":
+        return sum(math.log(math.cosh(bias["sharpness"] * x)) for x in e) / bias["sharpness"]
+    if bias["kind"] == "epsilon_insensitive":
+        nu, epsilon = bias["sharpness"], bias["epsilon"]
+        both = [math.log(math.cosh(nu * (x + side))) for x in e for side in (-epsilon, epsilon)]
+        return sum(both) / (2.0 * nu)
+    if bias["kind"] == "robust":
+        return 0.5 * float(e @ e) + bias["radius"] * smooth_norm(e)
+    if bias["kind"] == "kl":
+        p, q = softmax(v), softmax(y)
+        return float(p @ (np.log(p) - np.log(q)))
     if bias["kind"] == "huber" and bias["variant"] != "mix":
         delta = bias["delta"]
         sizes = [math.sqrt(float(e @ e))] if bias["variant"] == "norm" else np.abs(e)
@@ -138,7 +161,10 @@ def output_gradient(bias, y, v):
     """d inner_loss / d y, or what stands for it where there is no loss.
 
     MIRAS, arXiv 2504.13173: Huber Eqs. 14 (coordinate) and 15 (norm); mix (YAAD) Eq. 26 with
-    the smooth sign of Remark 5; lp Eq. 11 (MONETA) as the gradient of sum (e^2 + epsilon)^(p/2).
+    the smooth sign of Remark 5; lp Eq. 11 (MONETA) as the gradient of sum (e^2 + epsilon)^(p/2);
+    l1 Eq. 12; robust Eq. 17, the worst of the values v + u with |u| <= radius. The loss of support
+    vector regression (epsilon_insensitive) has the same smooth sign; kl is of the softmax of v from
+    that of y.
     """
     e = y - v
     if bias["kind"] == "dot":
@@ -155,6 +181,15 @@ def output_gradient(bias, y, v):
         return e if size <= delta else e * (delta / size)
     if bias["kind"] == "lp":
         return bias["p"] * e * (e * e + bias["epsilon"]) ** (bias["p"] / 2 - 1)
+    if bias["kind"] == "l1":
+        return np.tanh(bias["sharpness"] * e)
+    if bias["kind"] == "epsilon_insensitive":
+        nu, epsilon = bias["sharpness"], bias["epsilon"]
+        return 0.5 * (np.tanh(nu * (e - epsilon)) + np.tanh(nu * (e + epsilon)))
+    if bias["kind"] == "robust":
+        return e + bias["radius"] * e / smooth_norm(e)
+    if bias["kind"] == "kl":
+        return softmax(y) - softmax(v)
     raise ValueError(bias["kind"])
 
 
@@ -258,14 +293,24 @@ def entry_norm(w, q):
 
 
 def scale_of(retention, state):
-    """s(A) of MONETA's link W = s(A) A, MIRAS Eq. 24."""
+    """s(A) of a link W = s(A) A: MONETA's, MIRAS Eq. 24, and the nearest point of a ball."""
+    if retention["kind"] == "ball":
+        return min(1.0, retention["radius"] / entry_norm(state, 2.0))
     return max(entry_norm(state, retention["q"]), retention["floor"]) ** (2.0 - retention["q"])
 
 
 def link(retention, state):
     """The weights of a state."""
-    if retention["kind"] == "lq":
+    if retention["kind"] in ("lq", "ball"):
         return scale_of(retention, state) * state
+    if retention["kind"] == "sigmoid":
+        # MIRAS, section 5.2, variant 5, entries between 0 (signed: -c) and c.
+        c = 2.0 / math.sqrt(state.shape[1])
+        positive = 1.0 / (1.0 + np.exp(-state))
+        return c * (2.0 * positive - 1.0) if retention["signed"] else c * positive
+    if retention["kind"] == "f_divergence":
+        # The u > 0 with f'(u) = u - 1/u = A, from u^2 - A u - 1 = 0.
+        return (state + np.sqrt(state * state + 4.0)) / 2.0 / math.sqrt(state.shape[1])
     if retention["kind"] == "kl":
         return math.sqrt(state.shape[1]) * softmax_rows(state)
     if retention["kind"] == "elastic_net":
@@ -278,7 +323,9 @@ def first_state(retention, learned):
     if retention["kind"] == "lq":
         q = retention["q"]
         return learned * entry_norm(learned, q) ** ((q - 2.0) / (3.0 - q))
-    if retention["kind"] == "kl":
+    if retention["kind"] == "ball":
+        return learned.copy()
+    if retention["kind"] in ("kl", "sigmoid", "f_divergence"):
         # Logits: what is learned is uniform in +-sqrt(6 / (d_in + d_out)) at first.
         return learned * math.sqrt(sum(learned.shape) / 2.0)
     if retention["kind"] == "elastic_net":
@@ -286,7 +333,7 @@ def first_state(retention, learned):
     raise ValueError(retention["kind"])
 
 
-def linked(spec, data):
+def linked(spec, data, states=False):
     """A_t = a_t A_{t-1} - theta_t g_t with W = Lambda(A) (MIRAS Eqs. 23, 24, 27 as logits);
     anchored: A_t = A_init + a_t (A_{t-1} - A_init) - theta_t g_t.
 
@@ -312,6 +359,8 @@ def linked(spec, data):
         else:
             seen = anchor
         ys.append(read(memory, seen, gain, data["q"][t]))
+    if states:
+        return state
     return np.array(ys), [link(retention, a) for a in state], None
 
 
@@ -346,15 +395,132 @@ def gated_deltanet(spec, data):
 
 
 def linear_attention(spec, data):
-    """W_t = [a_t] W_{t-1} + k_t^T v_t theta_t;  y_t = q_t W_t."""
+    """W_t = [a_t] W_{t-1} + k_t^T v_t theta_t;  y_t = q_t W_t; a_t a number, or one for each key channel."""
     w = data["weights"][0].copy()
     ys = []
     for t in range(len(data["q"])):
         if spec["retention"]["kind"] != "none":
-            w = data["retention"][t] * w
+            w = np.reshape(data["retention"][t], (-1, 1)) * w
         w = w + np.outer(data["k"][t], data["v"][t]) * data["step"][t]
         ys.append(data["q"][t] @ w)
     return np.array(ys), [w], None
+
+
+def rwkv7(spec, data):
+    """W_t = diag(a_t) W_{t-1} - (theta_t e_t)^T (e_t W_{t-1}) + (theta_t k_t)^T v_t;  y_t = q_t W_t."""
+    w = data["weights"][0].copy()
+    ys = []
+    for q, e, k, v, theta, a in zip(*(data[key] for key in ("q", "erase", "k", "v", "step", "retention"))):
+        w = a[:, None] * w - np.outer(theta * e, e @ w) + np.outer(theta * k, v)
+        ys.append(q @ w)
+    return np.array(ys), [w], None
+
+
+def nesterov(spec, data):
+    """S_t = eta_t S_{t-1} - theta_t g_t, A_t = a_t A_{t-1} + eta_t S_t - theta_t g_t, where A = W + eta S is the
+    point that Nesterov's gradient is taken at."""
+    weights = [w.copy() for w in data["weights"]]
+    state = [np.zeros_like(w) for w in weights]
+    ys = []
+    for t in range(len(data["q"])):
+        if t % chunk_length(spec) == 0:
+            anchor = [w.copy() for w in weights]
+        write = [data["step"][t] * g for g in gradient_of(spec, data, anchor, t)]
+        eta = data["momentum"][t]
+        state = [eta * s - g for s, g in zip(state, write)]
+        weights = [data["retention"][t] * w + eta * s - g for w, s, g in zip(weights, state, write)]
+        ys.append(read(spec["memory"], weights, data.get("gain"), data["q"][t]))
+    return np.array(ys), weights, state
+
+
+def omega(spec, data):
+    """S_t = eta_t S_{t-1} - 1/w sum_{t-w < i <= t} theta_i g_i, W_t = a_t W_{t-1} + S_t, every g_i at the weights
+    that t's chunk began with (ATLAS, arXiv 2505.23735, section 3)."""
+    window, layers = spec["algorithm"]["window"], range(len(data["weights"]))
+    weights = [w.copy() for w in data["weights"]]
+    state = [np.zeros_like(w) for w in weights]
+    ys = []
+    for t in range(len(data["q"])):
+        if t % chunk_length(spec) == 0:
+            anchor = [w.copy() for w in weights]
+        state = [data["momentum"][t] * s for s in state]
+        for i in range(max(0, t - window + 1), t + 1):
+            g = gradient_of(spec, data, anchor, i)
+            state = [state[l] - data["step"][i] / window * g[l] for l in layers]
+        weights = [data["retention"][t] * weights[l] + state[l] for l in layers]
+        ys.append(read(spec["memory"], weights, data.get("gain"), data["q"][t]))
+    return np.array(ys), weights, state
+
+
+def gradient_of(spec, data, weights, t):
+    return inner_gradient(spec["memory"], spec["bias"], weights, data.get("gain"), data["k"][t], data["v"][t])
+
+
+def orthogonalised(s, epsilon):
+    """Five steps of Newton and Schulz with the coefficients of Muon (Jordan et al. 2024)."""
+    if s.shape[0] > s.shape[1]:
+        return orthogonalised(s.T, epsilon).T
+    x = s / math.sqrt(float(np.sum(s * s)) + epsilon * epsilon)
+    for _ in range(5):
+        u = x @ x.T
+        x = 3.4445 * x + (-4.7750 * u + 2.0315 * (u @ u)) @ x
+    return x
+
+
+def chunk_end(spec, data):
+    """The tokens of a chunk read the weights it began with, and its end makes one step, or several.
+
+    With a = prod a_i and theta the mean of theta_i over the chunk, and
+    G(W) = sum_i (prod_{s > i} a_s) theta_i g_i(W):
+    multi_step  W <- a W - G(W), then W <- W - G(W) for each step more
+    muon        S <- eta S - G / theta, W <- a W + theta NS(S), eta the mean (ATLAS, arXiv 2505.23735, section 5)
+    adam        Algorithm 1 of arXiv 1412.6980 for the gradient G / theta, epsilon inside the root, W <- a W - theta ...
+    rmsprop     the same without an average of gradients
+    """
+    algo, chunk = spec["algorithm"], spec["algorithm"]["chunk"]
+    weights = [w.copy() for w in data["weights"]]
+    slots = [[np.zeros_like(w) for _ in range(SLOTS[algo["kind"]])] for w in weights]
+    ys = []
+    for start in range(0, len(data["q"]), chunk):
+        tokens = range(start, min(start + chunk, len(data["q"])))
+        ys += [read(spec["memory"], weights, data.get("gain"), data["q"][t]) for t in tokens]
+        if len(tokens) < chunk:
+            break
+        kept, theta = np.prod(data["retention"][tokens]), np.mean(data["step"][tokens])
+
+        def total(weights):
+            left = [np.prod(data["retention"][t + 1 : tokens.stop]) * data["step"][t] for t in tokens]
+            parts = [gradient_of(spec, data, weights, t) for t in tokens]
+            return [sum(share * g[l] for share, g in zip(left, parts)) for l in range(len(weights))]
+
+        whole = total(weights)
+        if algo["kind"] == "multi_step":
+            weights = [kept * w - g for w, g in zip(weights, whole)]
+            for _ in range(algo["steps"] - 1):
+                weights = [w - g for w, g in zip(weights, total(weights))]
+            continue
+        for l, g in enumerate(whole):
+            along, slots[l] = direction(algo, slots[l], g / theta, data, tokens)
+            weights[l] = kept * weights[l] - theta * along
+    return np.array(ys), weights, slots if slots[0] else None
+
+
+SLOTS = {"multi_step": 0, "muon": 1, "adam": 3, "rmsprop": 2}
+
+
+def direction(algo, slots, g, data, tokens):
+    """Where a step goes, and what it leaves in the slots."""
+    if algo["kind"] == "muon":
+        s = np.mean(data["momentum"][tokens]) * slots[0] - g
+        return -orthogonalised(s, algo["epsilon"]), [s]
+    beta1, beta2 = algo.get("beta1", 0.0), algo.get("beta2", algo.get("beta"))
+    mean, square, count = slots if algo["kind"] == "adam" else [0.0 * g, *slots]
+    count = count + 1.0
+    mean = beta1 * mean + (1.0 - beta1) * g
+    square = beta2 * square + (1.0 - beta2) * g * g
+    root = np.sqrt(square / (1.0 - beta2**count) + algo["epsilon"] ** 2)
+    along = mean / (1.0 - beta1**count) / root
+    return along, [mean, square, count] if algo["kind"] == "adam" else [square, count]
 
 
 # ----------------------------------------------------------------- random data
@@ -550,6 +716,63 @@ def cases():
         "Mamba-2 (arXiv 2405.21060) as in " + MIRAS + " Table 1: scalar decay a_t, write scaled by step",
         MATRIX, DOT, decay(), algorithm("gd", "exact", 4), linear_attention,
         draw_inputs(19, 13, [5, 5], (0.2, 1.0)))
+    drawn = draw_inputs(21, 13, [5, 5], (0.2, 1.0))
+    drawn[0]["retention"] = Draw(121).uniform(0.7, 0.99, 13, 5)
+    add("gla", "GLA (arXiv 2312.06635) Eq. 3: a decay of each key channel, write scaled by step",
+        MATRIX, DOT, {**decay(), "channels": "key"}, algorithm("gd", "exact", 4), linear_attention, drawn)
+    drawn = draw_inputs(22, 13, [5, 5], (0.2, 1.0))
+    draw = Draw(122)
+    drawn[0]["erase"] = draw.unit_rows(13, 5)
+    drawn[0]["step"], drawn[0]["retention"] = draw.uniform(0.2, 1.0, 13, 5), draw.uniform(0.7, 0.99, 13, 5)
+    add("rwkv7", "RWKV-7 (arXiv 2503.14456): decays and rates of key channels, an erase key beside the written one",
+        MATRIX, {"kind": "erase"}, {**decay(), "channels": "key"}, {**algorithm("gd", "exact", 4), "channels": "key"},
+        rwkv7, drawn)
+
+    # Algorithms beyond momentum; 13 tokens, so the last chunk of 4 is partial and leaves no state.
+    add("nesterov_mlp2_chunk4", "Nesterov's momentum as in arXiv 1212.0901, section 3.5; gradients at the chunk start",
+        mlp(2), L2, decay(), algorithm("nesterov", "chunk_start", 4), nesterov,
+        draw_inputs(23, 13, mlp2, (0.05, 0.3), eta))
+    add("omega_mlp2_chunk4", "ATLAS (arXiv 2505.23735) section 3: a window of 3 tokens, over the edges of chunks",
+        mlp(2), L2, decay(), {**algorithm("omega", "chunk_start", 4), "window": 3, "momentum": 0.5}, omega,
+        draw_inputs(20, 13, mlp2, (0.05, 0.3), eta))
+    at_end = chunk_end.__doc__.splitlines()[0]
+    for at, (kind, keys) in enumerate([
+        ("multi_step", {"steps": 3}),
+        ("muon", {"epsilon": 0.5}),
+        ("adam", {"beta1": 0.8, "beta2": 0.9, "epsilon": 0.3}),
+        ("rmsprop", {"beta": 0.9, "epsilon": 0.3}),
+    ]):
+        add(f"{kind}_mlp2_chunk4", f"{kind}: {at_end}",
+            mlp(2), L2, decay(), {**algorithm(kind, "chunk_start", 4, read="stale"), **keys}, chunk_end,
+            draw_inputs(24 + at, 13, mlp2, (0.05, 0.3), eta if kind == "muon" else None))
+
+    # The other biases, and the other links with every read rule that they have.
+    for at, (bias, source) in enumerate([
+        ({"kind": "l1", "sharpness": 2.0}, MIRAS + " Eq. 12, smooth sign"),
+        ({"kind": "epsilon_insensitive", "epsilon": 0.3, "sharpness": 4.0}, "support vector regression, smooth sign"),
+        ({"kind": "robust", "radius": 0.4}, MIRAS + " Eq. 17"),
+        ({"kind": "kl"}, "KL divergence of the softmax of the value from that of what is recalled"),
+    ]):
+        add(f"{bias['kind']}_mlp2_chunk4", source + "; gradients at the chunk start",
+            mlp(2), bias, decay(), algorithm("gd", "chunk_start", 4), descent,
+            draw_inputs(28 + at, 12, mlp2, (0.05, 0.3), retention=(0.9, 0.99)))
+    for at, (kind, reading, keys, source) in enumerate([
+        ("sigmoid", "exact", {"signed": True}, MIRAS + " section 5.2, variant 5, signed"),
+        ("sigmoid", "stale", {"signed": False}, MIRAS + " section 5.2, variant 5"),
+        ("f_divergence", "exact", {}, MIRAS + " Eq. 18 with f'(u) = u - 1/u, as the regulariser of Eq. 7"),
+    ]):
+        for anchored in (False, True):
+            add(f"{kind}_mlp2_{reading}_chunk4" + ("_anchored" if anchored else ""), source,
+                mlp(2), L2, {"kind": kind, "anchored": anchored, **keys},
+                algorithm("gd", "chunk_start", 4, read=reading), linked,
+                draw_inputs(40 + at, 12, mlp2, (0.05, 0.3), retention=(0.9, 0.99)))
+    # Radii that states of both maps are within and without.
+    for anchored, radius in [(False, 1.75), (True, 2.3)]:
+        add("ball_mlp2_frozen_chunk4" + ("_anchored" if anchored else ""),
+            "the point of a ball that is nearest to the state; scale frozen at the chunk start",
+            mlp(2), L2, {"kind": "ball", "anchored": anchored, "radius": radius},
+            algorithm("gd", "chunk_start", 4, read="frozen"), linked,
+            draw_inputs(43, 12, mlp2, (0.05, 0.3), retention=(0.9, 0.99)))
     return found
 
 
@@ -645,6 +868,10 @@ def check_inner_gradients(checks):
         {"kind": "huber", "variant": "coordinate", "delta": 0.6},
         {"kind": "lp", "form": "smooth", "p": 3.0, "epsilon": 1e-6},
         {"kind": "lp", "form": "smooth", "p": 1.5, "epsilon": 1e-1},
+        {"kind": "l1", "sharpness": 2.0},
+        {"kind": "epsilon_insensitive", "epsilon": 0.3, "sharpness": 4.0},
+        {"kind": "robust", "radius": 0.4},
+        {"kind": "kl"},
     ]
     memories = [(MATRIX, [4, 4])]
     for activation in ("gelu", "silu"):
@@ -784,6 +1011,96 @@ def check_identities(checks, by_name):
     checks.check("elastic net: Lambda(A_0) = W_init", distance(starts, data["weights"]))
 
 
+def sigmoid_as_printed(spec, data):
+    """W_t = c sigma(a_t logit(W_{t-1} / c) - theta_t g_t), MIRAS section 5.2, every token its own anchor."""
+    retention = spec["retention"]
+    weights = [link(retention, first_state(retention, w)) for w in data["weights"]]
+    ys = []
+    for t in range(len(data["q"])):
+        gradients = gradient_of(spec, data, weights, t)
+        for l, (w, g) in enumerate(zip(weights, gradients)):
+            c = 2.0 / math.sqrt(w.shape[1])
+            logits = data["retention"][t] * np.log(w / (c - w)) - data["step"][t] * g
+            weights[l] = c / (1.0 + np.exp(-logits))
+        ys.append(read(spec["memory"], weights, data.get("gain"), data["q"][t]))
+    return np.array(ys)
+
+
+def check_more_identities(checks, by_name):
+    """The same for channels, erase keys, and the other algorithms, biases and links."""
+    # Channels that are alike are a head, and an erase key that is the written one is the delta rule.
+    spec, _, data, _ = by_name["mamba2"]
+    alike = {**data, "retention": np.outer(data["retention"], np.ones(5))}
+    checks.check("gla with equal channels = mamba2",
+                 distance(linear_attention(spec, alike)[0], linear_attention(spec, data)[0]))
+    spec, _, data, _ = by_name["rwkv7"]
+    a, theta = data["retention"][:, 0], data["step"][:, 0]
+    alike = {**data, "erase": data["k"], "retention": np.outer(a, np.ones(5)), "step": np.outer(theta, np.ones(5))}
+    delta = with_parts({**spec, "bias": L2}, algorithm={"form": "exact"})
+    still = {**data, "retention": a, "step": theta, "momentum": np.zeros(len(a))}
+    y, w, _ = titans(delta, still)
+    y_rwkv, w_rwkv, _ = rwkv7(spec, alike)
+    checks.check("rwkv7 with e = k and equal channels = the delta rule before the decay",
+                 max(distance(y, y_rwkv), distance(w, w_rwkv)))
+    checks.require("... and not with an erase key of its own",
+                   distance(rwkv7(spec, {**alike, "erase": data["erase"]})[0], y) > 1e-3)
+
+    # Algorithms.
+    spec, _, data, _ = by_name["nesterov_mlp2_chunk4"]
+    still = {**data, "momentum": np.zeros(len(data["q"]))}
+    checks.check("nesterov with eta = 0 = gradient descent", distance(nesterov(spec, still)[0], descent(spec, data)[0]))
+    constant = {**data, "momentum": np.full(len(data["q"]), 0.6), "retention": np.ones(len(data["q"]))}
+    blind, constant["weights"] = with_parts(spec, bias=DOT, memory=MATRIX), [np.eye(4)]
+    (_, ahead, s), (_, w, s_plain) = nesterov(blind, constant), titans(blind, constant)
+    checks.check("nesterov is momentum with eta S ahead", max(distance(ahead[0], w[0] + 0.6 * s[0]), distance(s, s_plain)))
+    spec, _, data, _ = by_name["omega_mlp2_chunk4"]
+    one = with_parts(spec, algorithm={"window": 1})
+    checks.check("omega with a window of 1 = momentum", distance(omega(one, data)[0], titans(spec, data)[0]))
+    checks.require("... and not with 3", distance(omega(spec, data)[0], titans(spec, data)[0]) > 1e-3)
+    spec, _, data, _ = by_name["multi_step_mlp2_chunk4"]
+    whole = {key: x[:12] if key in ("q", "k", "v", "step", "retention") else x for key, x in data.items()}
+    one = with_parts(spec, algorithm={"steps": 1})
+    checks.check("multi_step, 1 step = gradient descent", distance(chunk_end(one, whole)[1], descent(spec, whole)[1]))
+    checks.require("... and not with 3", distance(chunk_end(spec, whole)[1], descent(spec, whole)[1]) > 1e-3)
+    spec, _, data, _ = by_name["rmsprop_mlp2_chunk4"]
+    still = with_parts(spec, algorithm={"kind": "adam", "beta1": 0.0, "beta2": 0.9})
+    checks.check("adam with beta1 = 0 = rmsprop", distance(chunk_end(still, data)[0], chunk_end(spec, data)[0]))
+    s = by_name["muon_mlp2_chunk4"][2]["weights"][0]
+    left, _, right = np.linalg.svd(s, full_matrices=False)
+    values = left.T @ orthogonalised(s, 0.0) @ right.T
+    checks.check("muon keeps singular vectors", distance(values, np.diag(np.diag(values))), 1e-10)
+    checks.require("... and brings singular values near 1",
+                   0.65 < np.min(np.diag(values)) < np.max(np.diag(values)) < 1.25)
+
+    # Biases.
+    spec, _, data, _ = by_name["robust_mlp2_chunk4"]
+    checks.check("robust, radius 0 = l2",
+                 distance(descent(with_parts(spec, bias={"radius": 0.0}), data)[0], descent({**spec, "bias": L2}, data)[0]))
+    spec, _, data, _ = by_name["epsilon_insensitive_mlp2_chunk4"]
+    l1 = {"kind": "l1", "sharpness": spec["bias"]["sharpness"]}
+    none = with_parts(spec, bias={"epsilon": 0.0})
+    checks.check("epsilon_insensitive, epsilon 0 = l1",
+                 distance(descent(none, data)[0], descent({**spec, "bias": l1}, data)[0]))
+    checks.require("... and not with 0.3", distance(descent(spec, data)[0], descent(none, data)[0]) > 1e-3)
+
+    # Links.
+    spec, _, data, _ = by_name["sigmoid_mlp2_stale_chunk4"]
+    exact = with_parts(spec, algorithm={"form": "exact", "read": "exact"})
+    checks.check("sigmoid in logits = sigmoid as printed", distance(linked(exact, data)[0], sigmoid_as_printed(spec, data)))
+    state = data["weights"][0]
+    signed = with_parts(spec, retention={"signed": True})["retention"]
+    checks.check("sigmoid, signed = the difference of both signs", distance(
+        link(signed, state), link(spec["retention"], state) - link(spec["retention"], -state)))
+    u = link({"kind": "f_divergence"}, state) * math.sqrt(state.shape[1])
+    checks.check("f_divergence: f'(u) = u - 1/u is the state", distance(u - 1.0 / u, state))
+    spec, _, data, _ = by_name["ball_mlp2_frozen_chunk4"]
+    wide = with_parts(spec, retention={"radius": 1e9})
+    checks.check("ball, radius 1e9 = decay", distance(linked(wide, data)[0], descent(spec, data)[0]))
+    ends = linked(spec, data)[1]
+    checks.require("ball: weights are within it",
+                   max(entry_norm(w, 2.0) for w in ends) <= spec["retention"]["radius"] + 1e-12)
+
+
 def anchors_of(spec, data):
     """[(t, chunk start, weights at the anchor)], by running the prefixes."""
     run = titans if "momentum" in data else descent
@@ -826,6 +1143,20 @@ def check_branches(checks, by_name):
         checks.require(f"huber {variant}: errors stay away from delta",
                        min(abs(size - delta) for size in sizes) > KINK_MARGIN)
 
+    # The states of a ball lie within it and without.
+    for name in ("ball_mlp2_frozen_chunk4", "ball_mlp2_frozen_chunk4_anchored"):
+        spec, _, data, _ = by_name[name]
+        radius, sizes = spec["retention"]["radius"], []
+        for start in (0, 4, 8, 12):
+            per_token = ("q", "k", "v", "step", "retention")
+            prefix = {key: x[:start] if key in per_token else x for key, x in data.items()}
+            state = linked(spec, prefix, states=True)
+            sizes += [entry_norm(a, 2.0) / radius for a in state]
+        print("     states / radius:", " ".join(f"{size:.2f}" for size in sizes))
+        inside = sum(size < 1.0 for size in sizes)
+        checks.require(f"{name}: {inside} of {len(sizes)} states are within", 2 <= inside <= len(sizes) - 2)
+        checks.require(f"{name}: states stay away from the border", min(abs(size - 1.0) for size in sizes) > KINK_MARGIN)
+
     # Third powers are smooth on the scale of sqrt(epsilon) only, finer than the difference quotients.
     spec, _, data, _ = by_name["moneta_mlp2_norm_residual_identity_link_chunk4"]
     sizes = np.abs(np.array(errors(spec, data)))
@@ -837,6 +1168,7 @@ def self_checks(all_cases):
     by_name = {case[0]["name"]: case for case in all_cases}
     check_inner_gradients(checks)
     check_identities(checks, by_name)
+    check_more_identities(checks, by_name)
     check_branches(checks, by_name)
     for spec, _, data, _ in all_cases:
         lengths = np.sqrt(np.sum(data["k"] ** 2, axis=1)), np.sqrt(np.sum(data["q"] ** 2, axis=1))
@@ -861,7 +1193,7 @@ def golden(spec, recurrence, data, cotangent):
     y, weights, state = recurrence(spec, data)
     outputs = {"y": y, "weights": weights}
     if state is not None:
-        outputs["momentum_state"] = state
+        outputs["slots" if isinstance(state[0], list) else "momentum_state"] = state
     gradients, disagreement = numerical_gradients(spec, recurrence, data, cotangent)
     print(f"     {spec['name']}: |y| <= {np.max(np.abs(y)):.2f}, difference quotients agree to {disagreement:.1e}")
     parts = {**spec, "inputs": data, "cotangent": cotangent, "outputs": outputs, "gradients": gradients}
