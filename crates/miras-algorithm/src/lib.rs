@@ -9,6 +9,7 @@ mod momentum;
 mod multi_step;
 mod muon;
 mod nesterov;
+mod newton;
 mod omega;
 mod rmsprop;
 mod step_rules;
@@ -21,6 +22,7 @@ pub use momentum::Momentum;
 pub use multi_step::MultiStep;
 pub use muon::{Muon, Placement};
 pub use nesterov::Nesterov;
+pub use newton::Newton;
 pub use omega::Omega;
 pub use rmsprop::Rmsprop;
 pub use step_rules::{GradCap, Implicit, LoadCap, STEP_RULES, StateCap};
@@ -36,4 +38,5 @@ pub const PARTS: &[Part<dyn MemoryAlgorithm>] = &[
     muon::PART,
     adam::PART,
     rmsprop::PART,
+    newton::PART,
 ];

@@ -8,8 +8,9 @@ use crate::{ChunkEnd, Coefficients, GateSpec, Gates, LogDecay, STEP, rows};
 
 /// A memory algorithm: how gradients become a new state.
 ///
-/// It is of one of two kinds, and says of which: [`Linear`](AlgorithmKind::Linear) in the writes
-/// of single tokens, or stepping at [chunk ends](AlgorithmKind::ChunkEnd).
+/// It is of one of three kinds, and says of which: [`Linear`](AlgorithmKind::Linear) in the writes
+/// of single tokens, stepping at [chunk ends](AlgorithmKind::ChunkEnd), or
+/// [solving](AlgorithmKind::LeastSquares) for the memory.
 pub trait MemoryAlgorithm: Debug + Send + Sync {
     /// The data-dependent gates it reads; [`STEP`] is always among them.
     fn gates(&self) -> Vec<GateSpec>;
@@ -18,6 +19,11 @@ pub trait MemoryAlgorithm: Debug + Send + Sync {
     /// gradient descent, 1 for momentum); they start at 0.
     fn slots(&self) -> usize {
         0
+    }
+
+    /// The shape of a slot of a map `[d_in, d_out]`.
+    fn slot_shape(&self, map: [usize; 2]) -> [usize; 2] {
+        map
     }
 
     /// How many tokens' gradients each step is the mean of: those of its own token and of the ones
@@ -40,6 +46,23 @@ pub enum AlgorithmKind<'a> {
     Linear(&'a dyn LinearAlgorithm),
     /// At the end of every chunk; the tokens of a chunk read the weights that it began with.
     ChunkEnd(&'a dyn ChunkEndAlgorithm),
+    /// The memory is, after every token, that of the least loss over all tokens so far.
+    LeastSquares(LeastSquares),
+}
+
+/// The matrix of the least squared error over all tokens so far, with their weights and decays, that is
+/// not far from its initial weights `W_0`.
+///
+/// # Formula
+/// `A_t = a_t A_{t−1} − θ_t G_t`, `H_t = a_t H_{t−1} + θ_t x_tᵀ x_t`, `W_t = W_0 + (H_t + λ)⁻¹ A_t`, with
+/// the gradient `G_t = x_tᵀ (x_t W_0 − v_t)` at the initial weights. `W_t` is the minimum of
+/// `Σ_i (∏_{i<s≤t} a_s) θ_i |x_i W − v_i|² + λ |W − W_0|²`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LeastSquares {
+    /// λ > 0.
+    pub ridge: f64,
+    /// Steps of conjugate gradients by which a query is multiplied with the inverse.
+    pub iterations: usize,
 }
 
 /// An algorithm that moves the memory after every token.

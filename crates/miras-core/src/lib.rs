@@ -37,8 +37,8 @@ mod step_rule;
 
 pub use activation::Activation;
 pub use algorithm::{
-    AlgorithmKind, ChunkEndAlgorithm, ChunkWrite, LinearAlgorithm, MapState, MemoryAlgorithm,
-    Recurrence,
+    AlgorithmKind, ChunkEndAlgorithm, ChunkWrite, LeastSquares, LinearAlgorithm, MapState,
+    MemoryAlgorithm, Recurrence,
 };
 pub use bias::AttentionalBias;
 pub use channels::ChannelDecay;

@@ -166,7 +166,7 @@ pub(crate) fn keeps_tokens(rule: &Rule) -> bool {
 /// Whether a chunk's end takes gradients anew.
 pub(crate) fn takes_several_steps(rule: &Rule) -> bool {
     match rule.algorithm.kind() {
-        AlgorithmKind::Linear(_) => false,
+        AlgorithmKind::Linear(_) | AlgorithmKind::LeastSquares(_) => false,
         AlgorithmKind::ChunkEnd(algorithm) => algorithm.steps() > 1,
     }
 }

@@ -109,7 +109,9 @@ impl State {
         for (at, map) in maps.iter().enumerate() {
             let shape = [1, g, map.d_in, map.d_out];
             layout.push((format!("maps.{at}.weights"), shape));
+            let [rows, columns] = rule.algorithm.slot_shape([map.d_in, map.d_out]);
             for slot in 0..rule.algorithm.slots() {
+                let shape = [1, g, rows, columns];
                 layout.push((format!("maps.{at}.slots.{slot}"), shape));
             }
         }

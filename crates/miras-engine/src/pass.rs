@@ -5,6 +5,7 @@ use miras_core::{Factor, Gates, LogDecay, MapState, Rows, STEP, Weights};
 
 use crate::{
     Initial, Probe, Read, Rule, State, Tokens,
+    least_squares::{self, Written},
     maps::TokenMaps,
     span::before,
     write::{WriteHalf, chunks},
@@ -30,6 +31,7 @@ pub(crate) fn pass(
         starts: &half.walk.stack_starts(),
         writes: &half.walk.stack_writes(),
         first_new: half.first_new,
+        step: &half.gates.get(STEP),
     };
     let y = read.outputs(q, &half.rows);
     if let (Some(probe), Some((k, v))) = (probe, probed) {
@@ -57,6 +59,8 @@ struct ReadHalf<'a> {
     writes: &'a [Factor],
     /// The first token of the chunk that this call brought.
     first_new: usize,
+    /// The step sizes of the chunks' tokens.
+    step: &'a Tensor<4>,
 }
 
 impl ReadHalf<'_> {
@@ -98,6 +102,14 @@ impl ReadHalf<'_> {
             ..
         } = self;
         let program = &*initial.program;
+        if let Some(by) = rule.least_squares() {
+            let written = Written {
+                factor: &writes[0],
+                step: self.step,
+                rows,
+            };
+            return least_squares::read(by, initial, &starts[0], Some(written), x);
+        }
         match read {
             Read::Exact => {
                 let maps = TokenMaps::exact(rule, initial, starts, writes, rows);

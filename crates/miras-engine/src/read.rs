@@ -6,6 +6,7 @@ use miras_core::{MapState, Weights};
 use crate::{
     Initial, Open, Rule, State,
     chunk_start::{WholeChunk, takes_several_steps},
+    least_squares,
     span::ChunkGradients,
     steps::Steps,
     write::{ChunkState, after_chunk},
@@ -17,6 +18,9 @@ use crate::{
 /// # Shapes
 /// `q: [1, g, t, d_k]`, result: `[1, g, t, d_v]`.
 pub fn read(rule: &Rule, initial: &Initial, state: &State, q: Tensor<4>) -> Tensor<4> {
+    if let Some(by) = rule.least_squares() {
+        return least_squares::read(by, initial, &state.maps[0], None, q);
+    }
     let weights = Weights {
         maps: &rule.weights(&closed(rule, initial, state), initial),
         gains: &initial.gains,

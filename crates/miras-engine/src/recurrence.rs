@@ -17,8 +17,8 @@
 
 use burn::tensor::{Tensor, s};
 use miras_core::{
-    AlgorithmKind, ChunkWrite, Factor, Gates, MapState, Order, Program, STEP, Side, TokenWrite,
-    Weights, rows,
+    AlgorithmKind, ChunkWrite, Factor, Gates, LeastSquares, MapState, Order, Program, STEP, Side,
+    TokenWrite, Weights, rows,
 };
 
 use crate::{Initial, Past, Read, Rule, State, Tokens};
@@ -60,13 +60,16 @@ pub fn forward(
                 Order::After => point.clone(),
                 Order::Before => decayed(point, &decay.state),
             };
-            let factors = gradient(rule, initial, &point, &token);
+            let factors = match rule.least_squares() {
+                None => gradient(rule, initial, &point, &token),
+                Some(_) => initial_gradient(rule, initial, &token),
+            };
             chunk.copies[s].write(rule, program, factors, &decay, gates);
         }
 
         let maps = &chunk.copies[last].maps;
         let weights = match settings.read() {
-            Read::Exact => rule.weights(maps, initial),
+            Read::Exact => weights(rule, initial, maps),
             Read::Stale => rule.weights(&chunk.anchor, initial),
             Read::Frozen => (rule.linked(maps, initial).into_iter())
                 .zip(rule.scales(&chunk.anchor, initial))
@@ -97,6 +100,14 @@ pub fn forward(
     (Tensor::cat(outputs, 2), state)
 }
 
+/// The weights that a token reads behind its own write.
+pub fn weights(rule: &Rule, initial: &Initial, maps: &[MapState]) -> Vec<Tensor<4>> {
+    match rule.least_squares() {
+        None => rule.weights(maps, initial),
+        Some(by) => vec![solved(by, initial, &maps[0])],
+    }
+}
+
 /// The gradient of one token at the memory in the state `maps`.
 fn gradient(rule: &Rule, initial: &Initial, maps: &[MapState], token: &Tokens) -> Vec<Factor> {
     let weights = Weights {
@@ -105,6 +116,44 @@ fn gradient(rule: &Rule, initial: &Initial, maps: &[MapState], token: &Tokens) -
     };
     let Tokens { k, v, gates, .. } = token;
     rule.factors(&initial.program, &weights, k.clone(), v, gates)
+}
+
+/// The same at the initial weights.
+fn initial_gradient(rule: &Rule, initial: &Initial, token: &Tokens) -> Vec<Factor> {
+    let weights = Weights {
+        maps: &initial.maps,
+        gains: &initial.gains,
+    };
+    let Tokens { k, v, gates, .. } = token;
+    rule.factors(&initial.program, &weights, k.clone(), v, gates)
+}
+
+/// `W_0 + (H + λ)⁻¹ A`, the inverse written out.
+fn solved(by: LeastSquares, initial: &Initial, map: &MapState) -> Tensor<4> {
+    let moments = map.slots[0].clone();
+    let [_, _, d, _] = moments.dims();
+    let identity = Tensor::<2>::eye(d, &moments.device()).cast(moments.dtype());
+    let identity = identity.reshape([1, 1, d, d]);
+    let mut left = moments + identity.clone().mul_scalar(by.ridge);
+    let mut inverse = identity.expand(left.dims());
+    // Gauss and Jordan; a matrix that is positive definite needs no pivots.
+    for at in 0..d {
+        let row = |x: &Tensor<4>| x.clone().slice(s![.., .., at..=at, ..]);
+        let pivot = row(&left).slice(s![.., .., .., at..=at]);
+        let (own, of_inverse) = (row(&left) / pivot.clone(), row(&inverse) / pivot);
+        let unit = identity_column(&left, at);
+        let column = left.clone().slice(s![.., .., .., at..=at]) - unit;
+        left = left - column.clone().matmul(own);
+        inverse = inverse - column.matmul(of_inverse);
+    }
+    initial.maps[0].clone() + inverse.matmul(map.weights.clone())
+}
+
+/// Column `at` of the identity.
+fn identity_column(like: &Tensor<4>, at: usize) -> Tensor<4> {
+    let [_, _, d, _] = like.dims();
+    let eye = Tensor::<2>::eye(d, &like.device()).cast(like.dtype());
+    eye.reshape([1, 1, d, d]).slice(s![.., .., .., at..=at])
 }
 
 fn decayed(maps: &[MapState], decay: &Tensor<4>) -> Vec<MapState> {
@@ -242,6 +291,13 @@ impl Copy {
                     let map = self.maps[l].clone();
                     self.maps[l] = algorithm.step(map, decay.state.clone(), write, gates);
                 }
+                AlgorithmKind::LeastSquares(_) => {
+                    let x = self.written[first].factors[l].x.clone();
+                    let moments = x.clone().transpose().matmul(x) * gates.get(STEP);
+                    let map = &mut self.maps[l];
+                    map.weights = map.weights.clone() * decay.state.clone() - write;
+                    map.slots[0] = map.slots[0].clone() * decay.state.clone() + moments;
+                }
                 AlgorithmKind::ChunkEnd(_) => {
                     self.pending[l] = self.pending[l].clone() * decay.state.clone() + write;
                 }
@@ -252,7 +308,7 @@ impl Copy {
     /// The state a full chunk of these tokens leaves behind.
     fn close(self, rule: &Rule, initial: &Initial, tokens: &Tokens) -> Vec<MapState> {
         let mut maps = match rule.algorithm.kind() {
-            AlgorithmKind::Linear(_) => self.maps,
+            AlgorithmKind::Linear(_) | AlgorithmKind::LeastSquares(_) => self.maps,
             AlgorithmKind::ChunkEnd(algorithm) => {
                 let (mut maps, mut pending) = (self.maps, self.pending);
                 let mut carry = self.carry;

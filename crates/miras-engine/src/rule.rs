@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, AttentionalBias, Coefficients, Factor, GateSpec, Gates, LocalRules, LogDecay,
-    MapState, Maps, MemoryAlgorithm, MemoryArchitecture, Program, RetentionGate, STEP, Side,
-    StepRule, decay_matrix, rows,
+    AlgorithmKind, AttentionalBias, Coefficients, Factor, GateSpec, Gates, LeastSquares,
+    LocalRules, LogDecay, MapState, Maps, MemoryAlgorithm, MemoryArchitecture, Program,
+    RetentionGate, STEP, Side, StepRule, decay_matrix, rows,
 };
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +139,14 @@ impl Rule {
         matches!(self.algorithm.kind(), AlgorithmKind::ChunkEnd(_))
     }
 
+    /// What the memory is solved for by, if it is.
+    pub fn least_squares(&self) -> Option<LeastSquares> {
+        match self.algorithm.kind() {
+            AlgorithmKind::LeastSquares(algorithm) => Some(algorithm),
+            AlgorithmKind::Linear(_) | AlgorithmKind::ChunkEnd(_) => None,
+        }
+    }
+
     /// The coefficients of chunks of tokens with these `gates`; those of decayed sums for an algorithm
     /// that acts at chunk ends. Where it has a window, `past` are the gates of the tokens before
     /// each chunk, whose writes come first.
@@ -150,7 +158,9 @@ impl Rule {
     ) -> Coefficients {
         let own = match self.algorithm.kind() {
             AlgorithmKind::Linear(algorithm) => algorithm.coefficients(decay, gates),
-            AlgorithmKind::ChunkEnd(_) => Coefficients::decayed_sum(decay),
+            AlgorithmKind::ChunkEnd(_) | AlgorithmKind::LeastSquares(_) => {
+                Coefficients::decayed_sum(decay)
+            }
         };
         let Some(past) = past else { return own };
         let all = self.log_decay(&past.clone().followed_by(gates.clone()));
@@ -164,7 +174,9 @@ impl Rule {
     pub(crate) fn damping(&self, gates: &Gates) -> Tensor<4> {
         match self.algorithm.kind() {
             AlgorithmKind::Linear(algorithm) => algorithm.damping(gates),
-            AlgorithmKind::ChunkEnd(_) => rows::largest_channel(gates.get(STEP)).ones_like(),
+            AlgorithmKind::ChunkEnd(_) | AlgorithmKind::LeastSquares(_) => {
+                rows::largest_channel(gates.get(STEP)).ones_like()
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use miras_core::{Coefficients, LogDecay, MapState};
 use crate::{
     Form, Initial, Rule,
     chunk_start::{ChunkStart, WholeChunk},
+    least_squares::AtInitial,
     solved::Solved,
     span::{ChunkGradients, SpanTokens, before},
     substituted::Substituted,
@@ -22,6 +23,8 @@ pub(crate) enum GradientSource {
     Solved(Solved),
     /// At each token's own weights, token after token.
     Substituted(Substituted),
+    /// At the initial weights.
+    Initial(AtInitial),
 }
 
 impl GradientSource {
@@ -34,6 +37,10 @@ impl GradientSource {
         coefficients: &Coefficients,
     ) -> Vec<Self> {
         let before = || before(rule, decay, &coefficients.rows);
+        if rule.least_squares().is_some() {
+            let chunks = AtInitial::of_span(initial, tokens);
+            return chunks.into_iter().map(Self::Initial).collect();
+        }
         match (&rule.settings.form, rule.bias.slope()) {
             (Form::ChunkStart { picard, .. }, _) => {
                 let refined = (*picard > 0).then(before);
@@ -63,6 +70,7 @@ impl GradientSource {
             Self::ChunkStart(chunk) => chunk.at(rule, initial, maps),
             Self::Solved(chunk) => vec![chunk.at(&maps[0])],
             Self::Substituted(chunk) => vec![chunk.at(rule, initial, &maps[0])],
+            Self::Initial(chunk) => vec![chunk.gradients()],
         }
     }
 
@@ -70,7 +78,7 @@ impl GradientSource {
     pub(crate) fn whole(&self) -> Option<&WholeChunk> {
         match self {
             Self::ChunkStart(chunk) => chunk.whole.as_ref(),
-            Self::Solved(_) | Self::Substituted(_) => None,
+            Self::Solved(_) | Self::Substituted(_) | Self::Initial(_) => None,
         }
     }
 }

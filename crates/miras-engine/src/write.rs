@@ -8,6 +8,7 @@ use miras_core::{
 use crate::{
     Initial, Open, Past, Rule, State,
     chunk_start::{WholeChunk, after_open, keeps_tokens},
+    least_squares,
     source::GradientSource,
     span::{ChunkGradients, SpanTokens},
     split::{split, split_chunks, split_gates},
@@ -111,7 +112,7 @@ impl WriteHalf {
         let of_past = past.as_ref().map(|past| &past.gates);
         let decay = rule.log_decay(&gates);
         let coefficients = rule.coefficients(decay.clone(), &gates, of_past);
-        if !rule.acts_at_chunk_end() {
+        if matches!(rule.algorithm.kind(), AlgorithmKind::Linear(_)) {
             let slots = coefficients.rows.slots.len();
             assert_eq!(
                 slots,
@@ -238,6 +239,9 @@ pub(crate) fn after_chunk(rule: &Rule, initial: &Initial, chunk: ChunkState<'_>)
             return (maps.iter().zip(writes))
                 .map(|(map, Factor { x, d: u })| ruled_state(rule, map.after_chunk(end, x, u)))
                 .collect();
+        }
+        AlgorithmKind::LeastSquares(_) => {
+            return vec![least_squares::after_chunk(&maps[0], end, gates, &writes[0])];
         }
         AlgorithmKind::ChunkEnd(algorithm) => algorithm,
     };

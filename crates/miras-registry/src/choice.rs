@@ -137,6 +137,16 @@ impl Choice {
             algorithm,
             settings: AlgorithmSettings::unset(),
         };
+        if rule.least_squares().is_some()
+            && start == StartKind::Learned
+            && !rule.retention.is_anchored()
+        {
+            let message = "least squares are near the initial weights, which do not decay";
+            let help = "leave retention.anchored out, or use memory.start = \"zero\"".to_owned();
+            return Err(tree
+                .at(&path(Axis::Retention))
+                .error("anchored", message, Some(help)));
+        }
         let kinds = [memory_kind, bias_kind, retention_kind, algorithm_kind];
         let step_rules = registry.step_rules();
         rule.settings = asked.resolve(&rule, step_rules);

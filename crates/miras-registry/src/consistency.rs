@@ -75,7 +75,7 @@ pub(crate) fn check(rule: &Rule, kinds: [&str; 4]) -> Result<(), Refusal> {
     }
     let algorithm = part(Axis::Algorithm);
     let takes_several_steps = match rule.algorithm.kind() {
-        AlgorithmKind::Linear(_) => false,
+        AlgorithmKind::Linear(_) | AlgorithmKind::LeastSquares(_) => false,
         AlgorithmKind::ChunkEnd(algorithm) => algorithm.steps() > 1,
     };
     if rule.algorithm.window() > 1 && takes_several_steps {
@@ -122,6 +122,9 @@ fn slot_fault<'a>(rule: &Rule, gates: impl Iterator<Item = &'a GateSpec>) -> Opt
     };
     let algorithm = match algorithm.kind() {
         AlgorithmKind::Linear(algorithm) => algorithm,
+        AlgorithmKind::LeastSquares(_) => {
+            return (slots != 1).then(|| "least squares keep one, of features".to_owned());
+        }
         AlgorithmKind::ChunkEnd(algorithm) => {
             let write = ChunkWrite {
                 step: 0,

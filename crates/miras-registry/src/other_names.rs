@@ -44,6 +44,9 @@ const SAME: &[(Axis, &str, &str)] = &[
     (Axis::Algorithm, "nag", "nesterov"),
     (Axis::Algorithm, "rms_prop", "rmsprop"),
     (Axis::Algorithm, "omeganet", "omega"),
+    (Axis::Algorithm, "mesa", "newton"),
+    (Axis::Algorithm, "rls", "newton"),
+    (Axis::Algorithm, "least_squares", "newton"),
     (Axis::Algorithm, "newton_schulz", "muon"),
 ];
 

@@ -158,6 +158,10 @@ impl AlgorithmSettings {
 
 /// Those of the rules that act on exact gradients: of those that are solved for, such as need none.
 fn exact_rules(rule: &Rule, rules: Vec<Arc<dyn StepRule>>) -> LocalRules {
+    // Nothing steps.
+    if rule.least_squares().is_some() {
+        return LocalRules::default();
+    }
     let is_solved = rule.bias.slope().is_some();
     let local =
         (rules.into_iter()).filter(|rule| rule.is_local() && (rule.is_of_features() || !is_solved));

@@ -63,13 +63,17 @@ fn stable_step(rule: &Rule) -> f64 {
     };
     let share = match rule.algorithm.kind() {
         AlgorithmKind::Linear(algorithm) => algorithm.stable_share(),
-        AlgorithmKind::ChunkEnd(_) => 1.0,
+        AlgorithmKind::ChunkEnd(_) | AlgorithmKind::LeastSquares(_) => 1.0,
     };
     share * (1.0 + decay) * (1.0 + least(rule.algorithm.gates(), MOMENTUM, 0.0))
 }
 
 /// The largest step size that is certain to be stable, if the rule's may be larger.
 fn exceeded_step(rule: &Rule) -> Option<f64> {
+    // No step is taken: the size of a token is its weight among all.
+    if rule.least_squares().is_some() {
+        return None;
+    }
     let bound = stable_step(rule);
     let is_held = |rule: &Arc<dyn StepRule>| rule.largest_load().is_some_and(|most| most <= bound);
     if rule.settings.rules().iter().any(is_held) {
@@ -207,6 +211,40 @@ pub(crate) fn check_columns(rule: &Rule, program: &Program) -> Result<(), Refusa
     }
 }
 
+/// What a memory that is solved for asks of the other parts.
+fn check_least_squares(rule: &Rule) -> Result<(), Refusal> {
+    let is_solved_for = rule.least_squares().is_some();
+    if is_solved_for && !rule.memory.is_linear() {
+        return refuse(
+            "algorithm.kind",
+            "least squares are solved for a matrix, and this memory is not one",
+            "use memory.kind = \"matrix\", or memory.learn = \"last\", or algorithm.kind = \"momentum\"",
+        );
+    }
+    if is_solved_for && (rule.bias.slope() != Some(1.0) || rule.bias.has_erase_key()) {
+        return refuse(
+            "bias.kind",
+            "least squares are the minimum of a squared error, and this bias is another",
+            "use bias.kind = \"l2\", or algorithm.kind = \"gd\"",
+        );
+    }
+    if is_solved_for && !rule.has_identity_link() {
+        return refuse(
+            "retention.kind",
+            "behind this retention's link the least squared error has no closed form",
+            "use retention.kind = \"l2\" or \"none\", or algorithm.kind = \"gd\"",
+        );
+    }
+    if is_solved_for && rule.retention.order() == Order::Before {
+        return refuse(
+            "retention.order",
+            "every gradient is taken at the initial weights, which do not decay",
+            "leave retention.order out",
+        );
+    }
+    Ok(())
+}
+
 /// What decays and steps per channel ask of a rule.
 fn check_channels(rule: &Rule) -> Result<(), Refusal> {
     let key = match (rule.decay_channels(), rule.step_channels()) {
@@ -226,6 +264,13 @@ fn check_channels(rule: &Rule) -> Result<(), Refusal> {
             key,
             "behind this retention's link the weights of a token are no sum over channels",
             "leave channels out, or use retention.kind = \"l2\"",
+        );
+    }
+    if rule.least_squares().is_some() {
+        return refuse(
+            key,
+            "least squares have one decay and one weight for all channels",
+            "leave channels out, or use algorithm.kind = \"gd\"",
         );
     }
     if rule.algorithm.window() > 1 {
@@ -248,9 +293,16 @@ fn check_channels(rule: &Rule) -> Result<(), Refusal> {
 /// Checks a rule whose settings are resolved; `asked` is what the config says itself.
 pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
     check_channels(rule)?;
+    check_least_squares(rule)?;
     let settings = &rule.settings;
     if settings.is_exact() {
         check_exact(rule, asked)?;
+    } else if rule.least_squares().is_some() {
+        return refuse(
+            "algorithm.form",
+            "least squares are solved for at every token, and no chunk has a start of its own",
+            "use algorithm.form = \"exact\"",
+        );
     } else if rule.retention.order() == Order::Before {
         return refuse(
             "retention.order",

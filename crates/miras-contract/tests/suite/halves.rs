@@ -37,7 +37,7 @@ fn a_read_is_that_of_the_recurrence_after_its_last_token() {
                     (_, state) = recurrence::forward(&last, &initial, &state, &rest);
                 }
                 let weights = Weights {
-                    maps: &rule.weights(&state.maps, &initial),
+                    maps: &recurrence::weights(rule, &initial, &state.maps),
                     gains: &initial.gains,
                 };
                 let truth = numbers(rule.memory.forward(

@@ -16,10 +16,9 @@ pub(super) struct Chunk<'a> {
 
 impl<'a> Chunk<'a> {
     fn new(rule: &'a Rule, program: &'a Program, c: usize) -> Self {
-        let slots = if rule.acts_at_chunk_end() {
-            0
-        } else {
-            rule.algorithm.slots()
+        let slots = match rule.algorithm.kind() {
+            AlgorithmKind::Linear(_) => rule.algorithm.slots(),
+            AlgorithmKind::ChunkEnd(_) | AlgorithmKind::LeastSquares(_) => 0,
         };
         Self {
             rule,
@@ -46,7 +45,7 @@ impl<'a> Chunk<'a> {
     /// Steps at the chunk's end after the first, each of which takes all gradients anew.
     pub(super) fn further_steps(&self) -> usize {
         match self.rule.algorithm.kind() {
-            AlgorithmKind::Linear(_) => 0,
+            AlgorithmKind::Linear(_) | AlgorithmKind::LeastSquares(_) => 0,
             AlgorithmKind::ChunkEnd(algorithm) => algorithm.steps().saturating_sub(1),
         }
     }

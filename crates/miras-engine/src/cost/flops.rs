@@ -3,7 +3,7 @@
 use miras_core::{MapSpec, Program, RuleCost, Side};
 
 use super::{
-    Flops,
+    Flops, Needs,
     Needs::{Both, Neither, One},
     chunk::Chunk,
 };
@@ -46,6 +46,9 @@ impl Chunk<'_> {
     }
 
     fn source(&self) -> Flops {
+        if self.rule.least_squares().is_some() {
+            return plain(&self.maps()[0], self.c);
+        }
         match (&self.rule.settings.form, self.rule.bias.slope()) {
             (Form::ChunkStart { .. }, _) => self.chunk_start(),
             (Form::Exact { .. }, Some(0.0)) => Flops::default(),
@@ -175,10 +178,37 @@ impl Chunk<'_> {
             .map(|map| Flops::product(map.d_in, self.keys() * map.rows, map.d_out, Both))
             .sum::<Flops>()
             * (1 + self.slots) as f64
+            + match self.rule.least_squares() {
+                None => Flops::default(),
+                Some(_) => self.moments(1, Both),
+            }
+    }
+
+    /// Products of `times` times all rows with what the features of tokens have in common, or that
+    /// itself.
+    fn moments(&self, times: usize, needs: Needs) -> Flops {
+        let d = self.program.d_k();
+        Flops::product(times * self.c, d, d, needs)
+    }
+
+    /// Queries through the inverse, and so their gradients: a product with the state and one with the
+    /// chunk's features for each iteration.
+    fn solves(&self, iterations: usize) -> Flops {
+        let (c, d) = (self.c, self.program.d_k());
+        let product = |times: usize, needs: Needs| {
+            self.moments(times, needs)
+                + Flops::product(times * c, d, c, needs)
+                + Flops::product(times * c, c, d, needs)
+        };
+        product(iterations, One) + product(1, Both)
     }
 
     fn read(&self) -> Flops {
-        let plain = self.maps().iter().map(|map| plain(map, self.c)).sum();
+        let plain: Flops = self.maps().iter().map(|map| plain(map, self.c)).sum();
+        if let Some(by) = self.rule.least_squares() {
+            let recalled = self.each_token(self.maps().iter(), self.c);
+            return plain + self.solves(by.iterations) + recalled;
+        }
         match self.rule.settings.read() {
             Read::Stale => plain,
             Read::Exact if !self.rule.has_identity_link() => self.all_written_out() + plain,

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use miras_core::{Activation, MapSpec, Node, Order, Program, RuleCost, Side, Symbol};
 
-use super::chunk::Chunk;
+use super::{chunk::Chunk, state::slots};
 use crate::{
     Form, Read, Rule, fused,
     maps::is_written,
@@ -86,7 +86,7 @@ fn kept_by_operation(rule: &Rule, program: &Program, tokens: usize, every: usize
     let gains: usize = program.gains().iter().map(|gain| gain.d).sum();
     let gates: usize = (rule.gates().iter()).map(|gate| gate.width(d_k, d_v)).sum();
     let token = (1 + rule.keys()) * d_k + d_v + gates;
-    let state = (1 + rule.algorithm.slots()) * weights;
+    let state = weights + slots(rule, program);
     let states = tokens.div_ceil(rule.settings.chunk * every);
     tokens * token + weights + gains + states * state
 }
@@ -97,6 +97,7 @@ impl Chunk<'_> {
         // Each decay matrix, and a slot's way into the state.
         let coefficients = (1 + 2 * self.slots) * squares + self.kept_by_windows();
         let source = match (&self.rule.settings.form, self.rule.bias.slope()) {
+            _ if self.rule.least_squares().is_some() => self.kept_by_least_squares(),
             (Form::ChunkStart { .. }, _) => self.kept_by_chunk_start(),
             (Form::Exact { .. }, Some(slope)) => self.kept_by_solves(slope),
             (Form::Exact { .. }, None) => self.kept_by_substitution(),
@@ -283,6 +284,16 @@ impl Chunk<'_> {
             + (2 * (1 + self.slots) + 1) * key
             + 2 * value
             + self.kept_by_channels(self.rule.keys().pow(2))
+    }
+
+    /// Errors and features, with their weights and without; on the way of queries what they become,
+    /// their products with all features, and with the state.
+    fn kept_by_least_squares(&self) -> usize {
+        let (d_k, d_v) = (self.program.d_k(), self.program.d_v());
+        let squares = self.c * self.c;
+        let of_tokens = self.c * (2 * d_v + 3 * d_k);
+        let of_queries = 2 * squares + 3 * self.c * d_k;
+        of_tokens + of_queries + 2 * d_k * d_k
     }
 
     fn kept_by_substitution(&self) -> usize {

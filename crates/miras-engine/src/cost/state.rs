@@ -45,8 +45,17 @@ pub fn state(rule: &Rule, program: &Program, open: usize) -> StateSize {
     };
     StateSize {
         maps,
-        slots: maps * rule.algorithm.slots(),
+        slots: slots(rule, program),
         past: past * (tokens + gates),
         open,
     }
+}
+
+/// Numbers in the slots of all maps.
+pub(crate) fn slots(rule: &Rule, program: &Program) -> usize {
+    let numbers = program.maps().iter().map(|map| {
+        let [rows, columns] = rule.algorithm.slot_shape([map.d_in, map.d_out]);
+        rows * columns
+    });
+    rule.algorithm.slots() * numbers.sum::<usize>()
 }

@@ -132,6 +132,7 @@ impl Listed for MemoryMixer {
         "[mixer]\npolynomial = 3\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'omega'\nwindow = 3\nchunk = 4",
         "[memory]\nkind = 'mlp'\nlearn = 'last'\n[algorithm]\nchunk = 4",
         "[mixer]\nkey_heads = 1\n[memory]\nkind = 'gated_mlp'\nlearn = 'last'\nstart = 'zero'\nvalue_dim = 5\n[bias]\nkind = 'erase'\n[algorithm]\nkind = 'gd'\nchunk = 4",
+        "[memory]\nkind = 'matrix'\n[algorithm]\nkind = 'newton'\nchunk = 4",
         "[mixer]\npersistent = 5\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'none'\noutput_gate = 'none'\nvalue_heads = 1\n[memory]\nkind = 'mlp'\nresidual = false\nvalue_dim = 4\n[algorithm]\nchunk = 4",
     ];
