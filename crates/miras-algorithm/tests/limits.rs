@@ -336,6 +336,50 @@ fn a_window_is_the_mean_of_its_tokens_gradients() {
     }
 }
 
+/// At the weights that the last token reads, the derivative of all errors so far and of the distance from
+/// the initial weights is 0.
+#[test]
+fn newton_is_at_the_least_squared_error() {
+    let ridge = 0.7;
+    let rule = rule(&format!(
+        "[memory]\nkind = 'matrix'\n[algorithm]\nkind = 'newton'\nridge = {ridge}\niterations = 60\nchunk = 3"
+    ));
+    let mut inputs = Inputs::new(&rule, 7);
+    let d = inputs.initial.maps[0].dims()[2];
+    // The last tokens read a row of the weights each, and write nothing.
+    let unit: Vec<f64> = (0..G * d * d)
+        .map(|at| f64::from(at % (d * d) % (d + 1) == 0))
+        .collect();
+    let unit = tensor(unit, [1, G, d, d]);
+    let first = 7 - d;
+    let q = inputs.tokens.q.slice(s![.., .., ..first, ..]);
+    inputs.tokens.q = Tensor::cat(vec![q, unit.clone()], 2);
+    let zeros = |name: &'static str| {
+        let gate = inputs.tokens.gates.get(name);
+        let last = gate.clone().slice(s![.., .., first.., ..]).zeros_like();
+        Tensor::cat(vec![gate.slice(s![.., .., ..first, ..]), last], 2)
+    };
+    let (step, keep) = (zeros(STEP), zeros(RETENTION));
+    inputs.tokens.gates = (inputs.tokens.gates.clone())
+        .with(STEP, step.clone())
+        .with(RETENTION, keep.clone());
+    let weights = run_dual(&rule, &inputs, &[])
+        .y
+        .slice(s![.., .., first.., ..]);
+    let kept = keep.cumsum(2);
+    let left = (kept.clone().slice(s![.., .., 6..7, ..]) - kept).exp();
+    let error = inputs.tokens.k.clone().matmul(weights.clone()) - inputs.tokens.v.clone();
+    let slope = inputs
+        .tokens
+        .k
+        .clone()
+        .transpose()
+        .matmul(error * step * left)
+        + (weights - inputs.initial.maps[0].clone()).mul_scalar(ridge);
+    let slope = numbers(slope.abs().max().reshape([1, 1, 1, 1]))[0];
+    assert!(slope < 1e-12, "{slope:e}");
+}
+
 #[test]
 fn nesterov_without_momentum_is_gradient_descent() {
     let nesterov = rule(&format!("{EXACT}kind = 'nesterov'"));
