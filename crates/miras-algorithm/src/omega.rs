@@ -35,6 +35,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
         "window = 3",
         "window = 2\nmomentum = 0.5",
         "step = 'fixed'\nstep_max = 0.3\nwindow = 5",
+        "window = 1",
     ],
     build: |section| {
         let omega = section.part::<Omega>()?;

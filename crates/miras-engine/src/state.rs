@@ -57,7 +57,8 @@ impl State {
         };
         let maps = (initial.maps.iter())
             .map(|w| {
-                let weights = if rule.retention.is_anchored() {
+                let is_distance = rule.retention.is_anchored() || rule.least_squares().is_some();
+                let weights = if is_distance {
                     w.zeros_like()
                 } else {
                     rule.retention.initial_state(w.clone())

@@ -139,6 +139,7 @@ impl Choice {
         };
         if rule.least_squares().is_some()
             && start == StartKind::Learned
+            && rule.retention.forgets()
             && !rule.retention.is_anchored()
         {
             let message = "least squares are near the initial weights, which do not decay";

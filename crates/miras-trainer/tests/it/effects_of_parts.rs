@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use miras_core::Axis;
+use miras_engine::Rule;
 use miras_model::{LanguageModel, MixerSpec, Pass};
 use miras_registry::{Choice, Registry};
 use miras_spec::RunConfig;
@@ -318,12 +319,30 @@ fn may_start_at_zero(kind: &str, variant: &str) -> bool {
     choice.rule.memory.is_linear_in_weights()
 }
 
-/// Whether an algorithm moves the memory at chunk ends only, for which one form and one read are
-/// there, and gradients that are exact.
-fn acts_at_chunk_ends(kind: &str) -> bool {
-    let text = format!("[algorithm]\nkind = '{kind}'");
-    let choice = Choice::from_toml(&text, &Registry::builtin()).unwrap();
-    choice.rule.acts_at_chunk_end()
+/// Whether a memory has a last map that can be written alone.
+fn has_last_map(kind: &str, variant: &str) -> bool {
+    let others = variant.lines().filter(|line| !line.starts_with("learn"));
+    let others: Vec<&str> = others.collect();
+    let text = format!(
+        "[memory]\nkind = '{kind}'\nlearn = 'last'\n{}",
+        others.join("\n")
+    );
+    Choice::from_toml(&text, &Registry::builtin()).is_ok()
+}
+
+/// Whether there are one form and one read for an algorithm, whose gradients are exact: it moves the
+/// memory at chunk ends only, or solves for it.
+fn has_one_form(kind: &str) -> bool {
+    of_a_matrix(kind).acts_at_chunk_end() || is_solved_for(kind)
+}
+
+fn is_solved_for(kind: &str) -> bool {
+    of_a_matrix(kind).least_squares().is_some()
+}
+
+fn of_a_matrix(algorithm: &str) -> Rule {
+    let text = format!("[memory]\nkind = 'matrix'\n[algorithm]\nkind = '{algorithm}'");
+    Choice::from_toml(&text, &Registry::builtin()).unwrap().rule
 }
 
 /// Whether keys and values may have widths of their own.
@@ -364,8 +383,17 @@ fn every_key_of_every_part_has_an_effect() {
                 {
                     continue;
                 }
+                if *key == "learn" && !part.variants.iter().any(|own| has_last_map(part.kind, own))
+                {
+                    continue;
+                }
+                // Where nothing steps, no rule of steps is taken.
+                let of_steps = registry.step_rules().iter().any(|rule| rule.key == *key);
+                if of_steps && axis == Axis::Algorithm && is_solved_for(part.kind) {
+                    continue;
+                }
                 let of_tokens = ["form", "picard", "read"].contains(key);
-                if of_tokens && axis == Axis::Algorithm && acts_at_chunk_ends(part.kind) {
+                if of_tokens && axis == Axis::Algorithm && has_one_form(part.kind) {
                     continue;
                 }
                 if *key == "value_dim" && !part.variants.iter().any(|own| has_two(part.kind, own)) {
