@@ -1,6 +1,9 @@
 //! Combinations of parts: all of them, and some that stand for all.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use miras_config::{ConfigError, Layers};
 use miras_core::Axis;
@@ -130,6 +133,24 @@ pub fn cases(registry: &Registry, algorithm: &str) -> Vec<Case> {
         }
     }
     cases
+}
+
+/// Runs `check` over the cases on all cores; the first failure is the caller's.
+///
+/// # Panics
+/// If there is no case, or `check` panics.
+pub fn for_all(cases: Vec<Case>, check: impl Fn(&Case) + Sync) {
+    assert!(!cases.is_empty(), "cases to check");
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    check(case);
+                }
+            });
+        }
+    });
 }
 
 /// The variants of every two axes, and the kinds of every three.

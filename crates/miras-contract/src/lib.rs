@@ -13,7 +13,7 @@ mod inputs;
 mod operations;
 mod runs;
 
-pub use cases::{Case, cases, combinations};
+pub use cases::{Case, cases, combinations, for_all};
 pub use check::{
     AMPLIFIED, Checked, FLOOR, FORMS, LARGEST, MOST, TYPICAL, WIDE, Wrong, check, check_case,
     wide_cases,

@@ -7,7 +7,7 @@ use crate::support::{
     run_recurrence,
 };
 use burn::tensor::{Tensor, s};
-use miras_contract::{Case, Size, made_exact};
+use miras_contract::{Case, Size, for_all, made_exact};
 use miras_core::{Factor, Side, Weights};
 use miras_engine::{Initial, Rule, State, Tokens, dual};
 use miras_registry::Registry;
@@ -19,23 +19,6 @@ fn with_chunk(rule: &Rule, chunk: usize) -> Rule {
     let mut rule = rule.clone();
     rule.settings.chunk = chunk;
     rule
-}
-
-/// Runs `check` over the cases on all cores; the first failure is the test's.
-pub(crate) fn for_all(cases: Vec<Case>, check: impl Fn(&Case) + Sync) {
-    assert!(!cases.is_empty());
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                while let Some(case) =
-                    cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-                {
-                    check(case);
-                }
-            });
-        }
-    });
 }
 
 /// A chunked run's values compare with a recurrence that ended at the same token; where the last

@@ -1,10 +1,10 @@
 //! Reading and writing on their own, against the joint pass.
 
 use burn::tensor::{Tensor, s};
+use miras_contract::for_all;
 use miras_core::Weights;
 use miras_engine::{Read, Rule, State, Tokens, dual, read, recurrence, write};
 
-use crate::contract::for_all;
 use crate::support::{FORMS, Inputs, cases, difference, numbers};
 
 const TOLERANCE: f64 = 1e-9;

@@ -3,13 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use burn::tensor::Tensor;
-use miras_contract::{D, Size};
+use miras_contract::{D, Size, for_all};
 use miras_core::{Factor, MapSpec, Maps, MemoryArchitecture, Program, ProgramError};
 
-use crate::{
-    contract::for_all,
-    support::{Inputs, assert_same, cases, choose, run_dual, run_recurrence},
-};
+use crate::support::{Inputs, assert_same, cases, choose, run_dual, run_recurrence};
 
 /// A run of four chunks, and one of a single chunk.
 const SIZE: Size = Size {
