@@ -16,8 +16,8 @@ use crate::{
     init::Init, mixers::NO_TOKEN, norm::rms_norm, precision::Projection,
 };
 
-/// Logits that exist at once while targets are scored.
-const PIECE: usize = 1 << 22;
+/// Logits that exist at once.
+pub(crate) const PIECE: usize = 1 << 22;
 
 /// Tokens of all rows that go through the blocks at once while targets are scored.
 const TOKENS: usize = 1 << 13;
@@ -46,6 +46,18 @@ pub struct ModelOutput {
     pub state: ModelState,
     /// One a memory layer, if they were asked for.
     pub probes: Vec<Probe>,
+}
+
+/// What [`LanguageModel::train_scores`] says of every target, `[b, t]` each.
+pub struct TrainScores {
+    /// The negative log-likelihood, in nats; with gradients, unless `gradients` has them.
+    pub losses: Tensor<2>,
+    /// 1 where the target is the likeliest token, else 0; if it was asked for.
+    pub hits: Option<Tensor<2>>,
+    /// 0, with the gradients of `Σ weight · loss`, where the logits were made in pieces.
+    pub gradients: Option<Tensor<1>>,
+    /// To go on with.
+    pub state: ModelState,
 }
 
 /// What [`LanguageModel::score`] says of every target, `[b, t]` each.
@@ -153,6 +165,96 @@ impl LanguageModel {
             logits: self.logits(x),
             state,
             probes,
+        }
+    }
+
+    /// How well each of `targets` is predicted, for training on `Σ weight · loss`.
+    ///
+    /// Where there are many positions times words, the logits are made in pieces of some positions, and
+    /// the gradients of each piece with them, so that no more logits than those of a piece exist, and
+    /// the head is computed once all the same.
+    ///
+    /// # Shapes
+    /// `tokens`, `targets`, `weights`: `[b, t]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn train_scores(
+        &self,
+        tokens: Tensor<2, Int>,
+        targets: Tensor<2, Int>,
+        weights: Tensor<2>,
+        state: Option<ModelState>,
+        pass: Pass,
+        counts_hits: bool,
+    ) -> TrainScores {
+        let Hidden { x, state, .. } = self.hidden(tokens, state, pass);
+        let [b, t, d] = x.dims();
+        let (positions, vocab) = (b * t, self.embedding.dims()[0]);
+        let hits = |logits: &Tensor<3>, targets: &Tensor<2, Int>| {
+            let first = logits.clone().argmax(2).reshape(targets.dims());
+            first.equal(targets.clone()).float()
+        };
+        if positions * vocab <= PIECE {
+            let logits = self.logits(x);
+            return TrainScores {
+                hits: counts_hits.then(|| hits(&logits, &targets)),
+                losses: Self::token_losses(logits, targets),
+                gradients: None,
+                state,
+            };
+        }
+        let fixed = x.clone().detach().reshape([1, positions, d]);
+        let (targets, weights) = (
+            targets.reshape([1, positions]),
+            weights.reshape([1, positions]),
+        );
+        let (norm, head) = (&self.norm.gamma, self.head_weight());
+        let (mut losses, mut found, mut of_x) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut of_norm, mut of_head) = (
+            norm.val().inner().zeros_like(),
+            head.clone().inner().zeros_like(),
+        );
+        let piece = (PIECE / vocab).max(1);
+        for from in (0..positions).step_by(piece) {
+            let count = piece.min(positions - from);
+            let targets = targets.clone().narrow(1, from, count);
+            let x = fixed.clone().narrow(1, from, count).require_grad();
+            let logits = self.logits(x.clone());
+            if counts_hits {
+                found.push(hits(&logits, &targets));
+            }
+            let own = Self::token_losses(logits, targets);
+            losses.push(own.clone().detach());
+            let mut gradients = (own * weights.clone().narrow(1, from, count))
+                .sum()
+                .backward();
+            let of = |x: Option<Tensor<3>>| x.expect("the loss is made of it");
+            of_x.push(of(x.grad_remove(&mut gradients)));
+            if let Some(of) = norm.val().grad(&gradients) {
+                of_norm = of_norm + of;
+            }
+            if let Some(of) = head.grad(&gradients) {
+                of_head = of_head + of;
+            }
+        }
+        let of_x = Tensor::cat(of_x, 1).reshape([b, t, d]);
+        let gradients =
+            gradients_of(x, of_x) + gradients_of(norm.val(), of_norm) + gradients_of(head, of_head);
+        let whole = |pieces| Tensor::cat(pieces, 1).reshape([b, t]);
+        TrainScores {
+            losses: whole(losses),
+            hits: counts_hits.then(|| whole(found)),
+            gradients: Some(gradients),
+            state,
+        }
+    }
+
+    /// The weights that make logits.
+    fn head_weight(&self) -> Tensor<2> {
+        match &self.head {
+            Some(head) => head.weight(),
+            None => self.embedding.val(),
         }
     }
 
@@ -292,6 +394,11 @@ impl LanguageModel {
             .neg()
             .reshape([b, t])
     }
+}
+
+/// 0, whose gradient with respect to `x` is `of`, a tensor without a graph.
+fn gradients_of<const D: usize>(x: Tensor<D>, of: Tensor<D>) -> Tensor<1> {
+    ((x.clone() - x.detach()) * Tensor::from_inner(of)).sum()
 }
 
 fn least_common_multiple(a: usize, b: usize) -> usize {

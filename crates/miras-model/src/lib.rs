@@ -40,7 +40,7 @@ pub use config::{InitKind, ModelConfig};
 pub use conv::ShortConv;
 pub use feed_forward::SwiGlu;
 pub use groups::{ParameterGroup, ParameterGroups};
-pub use language_model::{LanguageModel, ModelOutput, Scores};
+pub use language_model::{LanguageModel, ModelOutput, Scores, TrainScores};
 pub use layer_spec::LayerSpec;
 pub use memories::Memories;
 pub use mixer_config::MixerConfig;

@@ -83,6 +83,10 @@ impl Projection {
         groups.put(group, &self.weight);
     }
 
+    pub(crate) fn weight(&self) -> Tensor<2> {
+        self.weight.val()
+    }
+
     /// `[b, t, d_in] → [b, t, d_out]`.
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let (kept, weight) = (x.dtype(), self.weight.val());

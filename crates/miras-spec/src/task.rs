@@ -84,17 +84,20 @@ impl Task for LanguageModelling {
         pass: Pass,
         counts_hits: bool,
     ) -> TrainingLoss {
-        let output = model.forward(batch.inputs, state, pass);
-        let hits = counts_hits.then(|| {
-            let [rows, len, _] = output.logits.dims();
-            let first = output.logits.clone().argmax(2).reshape([rows, len]);
-            sum(first.equal(batch.targets.clone()).float() * batch.weights.clone())
-        });
-        let losses = LanguageModel::token_losses(output.logits, batch.targets);
+        let Tokens {
+            inputs,
+            targets,
+            weights,
+        } = batch;
+        let scores = model.train_scores(inputs, targets, weights.clone(), state, pass, counts_hits);
+        let loss = sum(scores.losses * weights.clone());
         TrainingLoss {
-            loss: sum(losses * batch.weights),
-            hits,
-            state: output.state,
+            loss: match scores.gradients {
+                Some(gradients) => loss + gradients,
+                None => loss,
+            },
+            hits: scores.hits.map(|hits| sum(hits * weights)),
+            state: scores.state,
         }
     }
 

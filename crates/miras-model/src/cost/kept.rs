@@ -3,7 +3,7 @@
 //! Counted by the rule of [`miras_engine::cost::kept`], operation by operation.
 
 use super::of_norm;
-use crate::ModelSpec;
+use crate::{ModelSpec, language_model::PIECE};
 
 /// Numbers kept by a forward pass over one sequence of `tokens` tokens, loss included, with those that
 /// one layer at a time computes again; `kernels` says whether it runs on burn's own CPU backend, where
@@ -15,8 +15,12 @@ pub fn kept(spec: &ModelSpec, vocab: usize, tokens: usize, kernels: bool) -> usi
     // in the middle.
     let products = if kernels { 3 } else { 5 };
     let feed_forward = norm + products * spec.config.ffn_dim.unwrap_or(0);
-    // The head's logits are kept as the loss shifts them.
-    let head = tokens * (norm + vocab);
+    // The head's logits are kept as the loss shifts them, or the gradients of pieces of them.
+    let head = tokens * norm
+        + match tokens * vocab {
+            logits if logits > PIECE => PIECE + (tokens + vocab) * dim,
+            logits => logits,
+        };
     let again = (spec.mixers()).map(|(_, mixer)| mixer.again(tokens, kernels));
     let once = head + again.max().unwrap_or(0);
     spec.mixers().fold(once, |all, (count, mixer)| {

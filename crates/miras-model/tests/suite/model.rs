@@ -429,3 +429,68 @@ fn long_rows_are_scored_in_pieces_as_in_one_pass() {
         }
     }
 }
+
+/// Parameters by name, of a model that was differentiated.
+struct GradientsOf<'a> {
+    gradients: &'a Gradients,
+    found: Vec<Option<Vec<f32>>>,
+}
+
+impl ModuleVisitor for GradientsOf<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let gradient = param.val().grad(self.gradients);
+        self.found
+            .push(gradient.map(|x| x.into_data().try_into_vec::<f32>().unwrap()));
+    }
+}
+
+#[test]
+fn a_large_vocabulary_is_trained_in_pieces_as_in_one() {
+    let device = Device::flex().autodiff();
+    // Two pieces and a part of one.
+    let (vocab, rows, len) = (20_000, 2, 250);
+    for changes in [&[][..], &["model.tie_head=false"]] {
+        let spec = small_with("gated-deltanet", changes);
+        let model = LanguageModel::new(&spec, vocab, 1, &device);
+        let some = |seed| {
+            let bytes = random_bytes(rows * len, seed);
+            let spread = bytes.iter().map(|byte| byte * 77).collect::<Vec<_>>();
+            tokens(&spread, rows, &device)
+        };
+        let (inputs, targets) = (some(1), some(2));
+        let weights: Vec<f32> = (0..rows * len).map(|at| (at % 3) as f32).collect();
+        let weights = Tensor::<2>::from_data(TensorData::new(weights, [rows, len]), &device);
+        let pass = Pass::default();
+        let out = model.forward(inputs.clone(), None, pass);
+        let whole = LanguageModel::token_losses(out.logits.clone(), targets.clone());
+        let first = out.logits.argmax(2).reshape([rows, len]);
+        let scores = model.train_scores(inputs, targets.clone(), weights.clone(), None, pass, true);
+        let gap = (scores.losses - whole.clone())
+            .abs()
+            .max()
+            .into_scalar::<f32>();
+        assert!(gap < 1e-4, "{gap}");
+        let wrong = scores.hits.unwrap() - first.equal(targets).float();
+        assert!(wrong.abs().sum().into_scalar::<f32>() == 0.0);
+        let pieces = scores.gradients.expect("more logits than in a piece");
+        assert!(pieces.clone().into_scalar::<f32>() == 0.0);
+        let gradients = |loss: Tensor<1>| {
+            let gradients = loss.backward();
+            let mut visitor = GradientsOf {
+                gradients: &gradients,
+                found: Vec::new(),
+            };
+            model.visit(&mut visitor);
+            visitor.found
+        };
+        let (ours, theirs) = (gradients(pieces), gradients((whole * weights).sum()));
+        assert_eq!(ours.len(), theirs.len());
+        for (ours, theirs) in ours.into_iter().zip(theirs) {
+            let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
+            let largest = theirs.iter().fold(1e-3_f32, |all, x| all.max(x.abs()));
+            let gaps = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
+            let gap = gaps.fold(0.0, f32::max) / largest;
+            assert!(gap < 1e-4, "{gap}");
+        }
+    }
+}
