@@ -6,11 +6,13 @@
 
 mod describe;
 mod fusion;
+mod launches;
 mod names;
 mod system_memory;
 
 pub use describe::{Described, describe};
 pub use fusion::set_fusion;
+pub use launches::LaunchCounter;
 pub use names::{
     DeviceError, DeviceInfo, KNOWN, check, compiled, for_tests, has_kernels, is_cpu,
     name_for_tests, open,

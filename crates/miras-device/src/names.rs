@@ -83,6 +83,17 @@ pub enum DeviceError {
         /// The cargo feature that brings it.
         feature: &'static str,
     },
+    /// Its work is not launched kernel by kernel.
+    #[error(
+        "the device `{name}` launches no kernels that could be counted: `{}` do, in a program that is built with that feature",
+        counted.join("` and `")
+    )]
+    NoLaunches {
+        /// The name as given.
+        name: String,
+        /// Devices whose launches are counted.
+        counted: [&'static str; 2],
+    },
     /// Fusion is decided once for a process.
     #[error(
         "this process already computes {} fusion, and burn decides that once: use a process of its own",
@@ -164,6 +175,12 @@ pub fn has_kernels(name: &str) -> bool {
     name != "tch" && is_cpu(name)
 }
 
+/// Whether the device of this name is there and computes by kernels that are launched one by one.
+pub(crate) fn has_kernels_to_launch(name: &str) -> Result<bool, DeviceError> {
+    let device = open(name)?;
+    Ok(GPUS.into_iter().filter_map(get).any(|gpu| gpu == device))
+}
+
 /// None for `auto`.
 fn find(name: &str) -> Result<Option<&'static DeviceInfo>, DeviceError> {
     if name == AUTO {
@@ -176,8 +193,8 @@ fn find(name: &str) -> Result<Option<&'static DeviceInfo>, DeviceError> {
     })
 }
 
-/// What `auto` looks for, the best first.
-const GPUS: [&str; 2] = ["cuda", "wgpu"];
+/// What `auto` looks for, the best first: GPUs that compute by kernels of `CubeCL`.
+pub(crate) const GPUS: [&str; 2] = ["cuda", "wgpu"];
 
 fn best() -> Device {
     GPUS.into_iter().find_map(get).unwrap_or_else(Device::flex)

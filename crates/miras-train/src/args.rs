@@ -230,6 +230,10 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) repeats: usize,
 
+    /// Count the kernels of a step as well, on `wgpu` and `cuda`.
+    #[arg(long)]
+    pub(crate) launches: bool,
+
     /// Print JSON, for a program.
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,7 +2,7 @@
 
 use miras_registry::Registry;
 use miras_spec::RunConfig;
-use miras_trainer::{Bench, BenchRequest, Spread, bench as measure};
+use miras_trainer::{Bench, BenchRequest, Launches, Spread, bench as measure};
 use serde_json::{Value, json};
 
 use crate::{args::BenchArgs, bytes::bytes, out::Out, usage::Usage};
@@ -32,6 +32,7 @@ fn request(args: &BenchArgs, config: &RunConfig) -> Result<BenchRequest, Usage> 
         batch: args.batch.unwrap_or(config.train.batch),
         seq: args.seq.unwrap_or(config.data.seq_len()),
         repeats: args.repeats,
+        launches: args.launches,
         device: args.device.clone().unwrap_or(config.train.device.clone()),
     };
     for (flag, value) in [
@@ -74,6 +75,11 @@ fn to_json(
         "fwd_bwd_tokens_per_s": measured.both.median,
         "fwd_bwd_tokens_per_s_spread": spread(measured.both),
         "peak_bytes": measured.peak_bytes,
+        "launches": measured.launches.map(|launches| json!({
+            "fwd": launches.forward,
+            "fwd_bwd": launches.both,
+            "update": launches.update,
+        })),
     })
 }
 
@@ -88,7 +94,7 @@ fn to_text(config: &RunConfig, request: &BenchRequest, measured: &Bench) -> Stri
         let Spread { median, min, max } = spread;
         format!("{median:.0} tokens/s  ({min:.0} to {max:.0})")
     };
-    format!(
+    let text = format!(
         "measured          {what} of {} parameters on {}\n\
          batch             {} x {} tokens{chunk}{by}; median of {}\n\
          forward           {}\n\
@@ -102,5 +108,18 @@ fn to_text(config: &RunConfig, request: &BenchRequest, measured: &Bench) -> Stri
         speed(measured.forward),
         speed(measured.both),
         measured.peak_bytes.map_or("not measured".to_owned(), bytes),
-    )
+    );
+    (measured.launches).map_or(text.clone(), |launches| {
+        format!("{text}\n{}", line(launches))
+    })
+}
+
+fn line(launches: Launches) -> String {
+    let Launches {
+        forward,
+        both,
+        update,
+    } = launches;
+    let update = update.map_or(String::new(), |update| format!(", update {update}"));
+    format!("kernel launches   forward {forward}, forward+backward {both}{update}")
 }

@@ -28,7 +28,7 @@ mod session;
 mod snapshot;
 mod start;
 
-pub use bench::{Bench, BenchRequest, Spread, bench};
+pub use bench::{Bench, BenchRequest, Launches, Spread, bench};
 pub use compare::ChangedKey;
 pub use error::TrainError;
 pub use request::{Outcome, Resume, RunRequest};

@@ -25,6 +25,7 @@ pub(crate) fn text(
     let (config, vocab) = RunConfig::load_with_vocab(layers, registry)?;
     let request = BenchRequest {
         layer: false,
+        launches: false,
         batch: config.train.batch,
         seq: config.data.seq_len(),
         repeats: 1,

@@ -124,6 +124,7 @@ fn bench_measures_what_it_was_asked_for() {
         assert!(number(&whole[key]) <= number(&spread["max"]), "{whole}");
     }
     assert_eq!(whole["peak_bytes"].is_u64(), cfg!(target_os = "linux"));
+    assert_eq!(whole["launches"], Value::Null);
     let estimated = json(&dir, "estimate tiny.toml");
     assert_eq!(whole["parameters"], estimated["parameters"]);
 
@@ -167,6 +168,8 @@ fn mistakes_are_refused_as_by_run() {
     }
     let error = said("bench tiny.toml --batch 1000000 --seq 1000000", 2);
     assert!(error.contains("are more than"), "{error}");
+    let error = said("bench tiny.toml --device cpu --launches", 2);
+    assert!(error.contains("`cuda` and `wgpu` do"), "{error}");
     let error = said("bench tiny.toml --device abacus", 2);
     assert!(error.contains("unknown device `abacus`"), "{error}");
 }

@@ -1,13 +1,16 @@
 //! Speed and peak memory of a model, or of one of its layers, on random tokens.
 
+mod launches;
 mod passes;
 mod peak;
 mod request;
 mod spread;
 
+use miras_device::LaunchCounter;
 use miras_spec::{RunConfig, TrainConfig, estimate, open_device, require_memory};
 
 use crate::TrainError;
+pub use launches::Launches;
 use passes::Passes;
 use peak::Peak;
 pub use request::BenchRequest;
@@ -28,6 +31,8 @@ pub struct Bench {
     /// The most bytes that forward and backward held beyond what the process held before the
     /// model was built; none where the system does not say.
     pub peak_bytes: Option<u64>,
+    /// The kernels that were launched, if they were asked for.
+    pub launches: Option<Launches>,
 }
 
 /// Builds the model for so many token values and times it. Tokens are random, so no data is opened.
@@ -40,22 +45,29 @@ pub fn bench(
         device: request.device.clone(),
         ..config.train.clone()
     })?;
+    let counter = (request.launches)
+        .then(|| LaunchCounter::start(&request.device))
+        .transpose()?;
     if !request.layer {
         let takes = estimate(config, vocab).train;
         require_memory(config, vocab, &device, takes.weights + takes.gradients)?;
     }
     // Memory of a GPU is not the process' own.
     let peak = (device == burn::tensor::Device::flex()).then(Peak::start);
-    let passes = Passes::new(config, vocab, request, &device)?;
+    let mut passes = Passes::new(config, vocab, request, &device)?;
 
     let tokens = request.batch * request.seq;
     let both = spread::measure(request.repeats, WARM_UP, tokens, || passes.both())?;
     let peak_bytes = peak.flatten().and_then(|peak| peak.bytes());
     let forward = spread::measure(request.repeats, WARM_UP, tokens, || passes.forward())?;
+    let launches = counter
+        .map(|counter| Launches::of(&mut passes, &counter))
+        .transpose()?;
     Ok(Bench {
         parameters: passes.parameters(),
         forward,
         both,
         peak_bytes,
+        launches,
     })
 }

@@ -5,8 +5,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use miras_data::Batch;
 use miras_model::{LanguageModel, Mixer, Pass, TokenMixer};
 use miras_random::Stream;
-use miras_spec::RunConfig;
 use miras_spec::read::{Tokens, read};
+use miras_spec::{RunConfig, SpecError};
 
 use super::request::BenchRequest;
 use crate::TrainError;
@@ -23,6 +23,8 @@ pub(super) struct OfModel {
     inference: LanguageModel,
     batch: Batch,
     device: Device,
+    lr: f64,
+    clip: f64,
 }
 
 /// A mixer with gradients and one without, each with its input.
@@ -70,6 +72,21 @@ impl Passes {
             Self::Layer(layer) => layer.both(),
         }
     }
+
+    /// Forward and backward, `between`, and the optimiser's update, if there is an optimiser.
+    pub(super) fn step(&mut self, between: impl FnOnce()) -> Result<bool, TrainError> {
+        let Self::Model(model) = self else {
+            self.both()?;
+            between();
+            return Ok(false);
+        };
+        let batch = std::slice::from_ref(&model.batch);
+        let gradients = model.learner.gradients(batch, false)?;
+        between();
+        model.learner.update(gradients, model.lr, model.clip);
+        (model.device.sync()).map_err(|error| SpecError::Compute(error.to_string()))?;
+        Ok(true)
+    }
 }
 
 impl OfModel {
@@ -85,6 +102,8 @@ impl OfModel {
             learner,
             batch: random_batch(request, vocab),
             device: device.clone(),
+            lr: config.optim.lr,
+            clip: config.optim.clip,
         })
     }
 

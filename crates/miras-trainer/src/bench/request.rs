@@ -9,6 +9,8 @@ pub struct BenchRequest {
     pub seq: usize,
     /// How often each pass is timed, 1 or more.
     pub repeats: usize,
+    /// Whether the kernels of a step are counted as well, for devices that launch some.
+    pub launches: bool,
     /// The device's name.
     pub device: String,
 }

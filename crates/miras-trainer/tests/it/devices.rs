@@ -6,7 +6,7 @@
 use miras_model::Precision;
 use miras_run::Status;
 use miras_spec::{RunConfig, SpecError};
-use miras_trainer::TrainError;
+use miras_trainer::{BenchRequest, Launches, TrainError, bench};
 
 use crate::support::{ATTENTION, Bench, MEMORY, config, presets};
 
@@ -111,5 +111,43 @@ fn mixed_precision_stays_near_float32_where_the_device_has_it() {
             assert!(gap < 0.01, "{name}: {rounded}, in float32 {exact}");
             assert!(gap > 0.0, "{name} changes nothing");
         }
+    }
+}
+
+#[test]
+#[ignore = "needs a device: scripts/test-device NAME"]
+fn every_layer_adds_the_same_number_of_launches() {
+    for text in [MEMORY, ATTENTION] {
+        let launches = |layers: usize, layer: bool| {
+            let config = on_a_device(config(text, &[&format!("model.layers={layers}")]));
+            let request = BenchRequest {
+                layer,
+                batch: 2,
+                seq: 32,
+                repeats: 1,
+                launches: true,
+                device: config.train.device.clone(),
+            };
+            let vocab = config.data.vocab().unwrap();
+            bench(&config, vocab, &request).unwrap().launches.unwrap()
+        };
+        let [one, two, three] = [1, 2, 3].map(|layers| launches(layers, false));
+        for count in [
+            |found: &Launches| found.forward,
+            |found: &Launches| found.both,
+            |found: &Launches| found.update.unwrap(),
+        ] {
+            let counts = [count(&one), count(&two), count(&three)];
+            let by_layer = counts[1] - counts[0];
+            assert!(0 < by_layer && by_layer < counts[0], "{counts:?}");
+            assert_eq!(counts[2] - counts[1], by_layer, "{counts:?}");
+        }
+        assert!(one.forward < one.both, "{one:?}");
+        let mixer = launches(1, true);
+        assert!(
+            0 < mixer.forward && mixer.forward < one.forward,
+            "{mixer:?}"
+        );
+        assert_eq!(mixer.update, None);
     }
 }

@@ -12,6 +12,7 @@ fn measure(config: &RunConfig, layer: bool) -> miras_trainer::Bench {
         batch: 3,
         seq: 11,
         repeats: 2,
+        launches: false,
         device: "cpu".into(),
     };
     bench(config, config.data.vocab().unwrap(), &request).unwrap()
@@ -34,6 +35,7 @@ fn a_model_and_a_mixer_of_it_are_measured() {
                 assert!(speed.min <= speed.median && speed.median <= speed.max);
             }
             assert_eq!(measured.peak_bytes.is_some(), cfg!(target_os = "linux"));
+            assert_eq!(measured.launches, None);
         }
     }
 }
@@ -56,6 +58,7 @@ fn a_device_that_does_not_exist_is_an_error() {
         batch: 1,
         seq: 1,
         repeats: 1,
+        launches: true,
         device: "abacus".into(),
     };
     let error = bench(&config(MEMORY, &[]), 256, &request).unwrap_err();
