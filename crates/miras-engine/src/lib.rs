@@ -27,6 +27,7 @@ mod read;
 mod recomputed;
 pub mod recurrence;
 mod rule;
+mod scan;
 mod solve;
 mod solved;
 mod source;

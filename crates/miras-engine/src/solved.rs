@@ -1,7 +1,7 @@
 //! Exact gradients of a matrix whose bias has an affine gradient: one triangular solve a chunk.
 
 use burn::tensor::{Tensor, s};
-use miras_core::{Factor, MapState, Rows, STEP, Side, rows};
+use miras_core::{ChunkEnd, Factor, MapState, Rows, STEP, Side, rows};
 
 use crate::{
     Initial, Rule,
@@ -11,7 +11,7 @@ use crate::{
     unit_lower_inverse,
 };
 
-/// One chunk, `D = by_state A_0 + Σ by_slots S_0 − target`.
+/// Chunks, each with `D = by_state A_0 + Σ by_slots S_0 − target`.
 pub(crate) struct Solved {
     k: Tensor<4>,
     step: Tensor<4>,
@@ -31,9 +31,8 @@ impl Solved {
         tokens: SpanTokens,
         slope: f64,
         before: impl Fn() -> Rows,
-    ) -> Vec<Self> {
+    ) -> Self {
         let SpanTokens { k, v, gates, .. } = tokens;
-        let n = k.dims()[0];
 
         // The slope of each row: with an erase key, the value belongs to the row after it.
         let slopes = |x: Tensor<4>| match rule.keys() {
@@ -85,27 +84,48 @@ impl Solved {
             )
         };
 
-        let mut by_state = by_state.map(|x| split_chunks(x).into_iter());
-        let mut by_slots: Vec<_> = (by_slots.into_iter())
-            .map(|x| split_chunks(x).into_iter())
-            .collect();
-        let mut steps = split_chunks(step).into_iter();
-        let mut targets = split_chunks(target).into_iter();
-        let mut keys = split_chunks(k).into_iter();
-        (0..n)
-            .map(|_| Self {
-                k: keys.next().expect("one per chunk"),
-                step: steps.next().expect("one per chunk"),
-                channels: rule.step_channels(),
-                by_state: (by_state.as_mut()).map(|all| all.next().expect("one per chunk")),
-                by_slots: (by_slots.iter_mut())
-                    .map(|slot| slot.next().expect("one per chunk"))
-                    .collect(),
-                target: targets.next().expect("one per chunk"),
-            })
-            .collect()
+        Self {
+            k,
+            step,
+            channels: rule.step_channels(),
+            by_state,
+            by_slots,
+            target,
+        }
     }
 
+    /// Each chunk alone.
+    pub(crate) fn split(self) -> impl Iterator<Item = Self> {
+        let mut by_state = self.by_state.map(|x| split_chunks(x).into_iter());
+        let mut by_slots: Vec<_> = (self.by_slots.into_iter())
+            .map(|x| split_chunks(x).into_iter())
+            .collect();
+        let mut steps = split_chunks(self.step).into_iter();
+        let mut targets = split_chunks(self.target).into_iter();
+        let channels = self.channels;
+        (split_chunks(self.k).into_iter()).map(move |k| Self {
+            k,
+            step: steps.next().expect("one per chunk"),
+            channels,
+            by_state: (by_state.as_mut()).map(|all| all.next().expect("one per chunk")),
+            by_slots: (by_slots.iter_mut())
+                .map(|slot| slot.next().expect("one per chunk"))
+                .collect(),
+            target: targets.next().expect("one per chunk"),
+        })
+    }
+
+    /// What the chunks write by the time they end, as parts of `by_state A_0 − target`.
+    pub(crate) fn written(&self, end: &ChunkEnd) -> Option<[Tensor<4>; 2]> {
+        let written = |d: Tensor<4>| {
+            let (x, u) = Side::on_writes(self.channels, &self.step, self.k.clone(), d);
+            end.sum(&x, &u)
+        };
+        let by_state = self.by_state.clone()?;
+        Some([written(by_state), written(self.target.clone())])
+    }
+
+    /// The gradients of chunks that start in `map`.
     pub(crate) fn at(&self, map: &MapState) -> ChunkGradients {
         let mut d = self.target.clone().neg();
         if let Some(by_state) = &self.by_state {

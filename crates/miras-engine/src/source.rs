@@ -49,7 +49,7 @@ impl GradientSource {
             }
             (Form::Exact { .. }, Some(slope)) => {
                 let chunks = Solved::of_span(rule, initial, tokens, slope, before);
-                chunks.into_iter().map(Self::Solved).collect()
+                chunks.split().map(Self::Solved).collect()
             }
             (Form::Exact { .. }, None) => {
                 let chunks = Substituted::of_span(tokens, before());

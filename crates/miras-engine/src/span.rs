@@ -8,6 +8,7 @@ use crate::{Open, Rule};
 /// Keys, values and gates of a span: `[n, g, c, ·]`; `gates` cover the open chunk's tokens too. Where
 /// there is a window, the tokens before each chunk come first; before those of an open one, in
 /// `gates` alone.
+#[derive(Clone)]
 pub(crate) struct SpanTokens {
     pub(crate) k: Tensor<4>,
     pub(crate) v: Tensor<4>,

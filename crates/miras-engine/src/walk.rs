@@ -5,7 +5,8 @@ use miras_core::{Factor, MapState};
 
 use crate::span::ChunkGradients;
 
-/// What the walk over the chunks leaves for the read half and the probe.
+/// What the walk over the chunks leaves for the read half and the probe: chunk by chunk, or of
+/// several chunks along dimension 0.
 #[derive(Default)]
 pub(crate) struct Walk {
     pub(crate) starts: Vec<Vec<MapState>>,

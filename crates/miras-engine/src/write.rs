@@ -8,7 +8,7 @@ use miras_core::{
 use crate::{
     Initial, Open, Past, Rule, State,
     chunk_start::{WholeChunk, after_open, keeps_tokens},
-    least_squares,
+    least_squares, scan,
     source::GradientSource,
     span::{ChunkGradients, SpanTokens},
     split::{split, split_chunks, split_gates},
@@ -143,6 +143,23 @@ impl WriteHalf {
             new_gates: taken.gates,
             open,
         };
+        if !probe
+            && let Some((walk, end)) =
+                scan::walk(rule, initial, &tokens, &decay, &coefficients, &maps)
+        {
+            return Self {
+                gates,
+                decay,
+                rows: coefficients.rows,
+                first_new: 0,
+                walk,
+                closed: true,
+                end,
+                iterations: Vec::new(),
+                past: None,
+                own: None,
+            };
+        }
         let source = GradientSource::of_span(rule, initial, tokens, &decay, &coefficients);
 
         let len = coefficients.rows.carry.dims()[2];
