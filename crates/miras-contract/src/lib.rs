@@ -22,5 +22,5 @@ pub use inputs::{D, G, Inputs, Size, noise, placed, tensor};
 pub use operations::{Measured, operations};
 pub use runs::{
     Gap, Run, assert_same, difference, largest_gap, made_chunk_start, made_exact, numbers,
-    run_dual, run_recurrence,
+    run_cut_off, run_dual, run_recurrence, run_truncated,
 };

@@ -102,10 +102,41 @@ pub fn run_dual(rule: &Rule, inputs: &Inputs, pieces: &[usize]) -> Run {
         at += length;
     }
     assert_eq!(at, inputs.tokens.len(), "the pieces cover the sequence");
-    // The state of a chunk that is still open is that of its start: compare closed ones only.
-    let closed = state.open.is_none() || rule.settings.is_exact();
-    let maps = if closed { state.maps } else { Vec::new() };
-    finish(&inputs, Tensor::cat(outputs, 2), &maps)
+    finish(&inputs, Tensor::cat(outputs, 2), &closed(rule, state))
+}
+
+/// The chunk form, cut off from its graph every `every` tokens.
+pub fn run_truncated(rule: &Rule, inputs: &Inputs, every: usize) -> Run {
+    let inputs = inputs.leaves();
+    let state = State::new(rule, &inputs.initial);
+    let out = dual::forward_truncated(rule, &inputs.initial, state, &inputs.tokens, every);
+    finish(&inputs, out.y, &closed(rule, out.state))
+}
+
+/// The same as its definition has it: calls on pieces, each of which takes the state as a constant.
+pub fn run_cut_off(rule: &Rule, inputs: &Inputs, every: usize) -> Run {
+    let inputs = inputs.leaves();
+    let mut state = State::new(rule, &inputs.initial);
+    let mut outputs = Vec::new();
+    for (at, piece) in inputs.tokens.split_every(every).iter().enumerate() {
+        if at > 0 {
+            state = state.map(Tensor::detach);
+        }
+        let out = dual::forward(rule, &inputs.initial, state, piece, false);
+        outputs.push(out.y);
+        state = out.state;
+    }
+    finish(&inputs, Tensor::cat(outputs, 2), &closed(rule, state))
+}
+
+/// The maps of a state, if they are those after its last token: of a chunk that is still open they
+/// are those of its start.
+fn closed(rule: &Rule, state: State) -> Vec<MapState> {
+    if state.open.is_none() || rule.settings.is_exact() {
+        state.maps
+    } else {
+        Vec::new()
+    }
 }
 
 /// The largest difference, relative to the size of the reference (at least 1).

@@ -8,7 +8,9 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Initial, Probe, Rule, State, Tokens, fused, pass::pass, recomputed, write::spans};
+use crate::{
+    Initial, Probe, Rule, State, Tokens, fused, pass::pass, recomputed, split::joined, write::spans,
+};
 
 /// What [`forward`] gives back.
 pub struct Output {
@@ -41,12 +43,72 @@ pub fn forward(
     forward_part(rule, initial, state, tokens, probe, tokens.len())
 }
 
-/// The same for a part of a pass over `of` tokens. What a long pass leaves for its backward pass
-/// is its inputs and some states; where there are parts, `of` says that it is long.
+/// The same, cut off from the graph every `every` tokens: the values are those of [`forward`], and
+/// the state before a piece is a constant for its gradients.
+///
+/// # Panics
+/// If there is no token, or `every` is 0.
+pub fn forward_truncated(
+    rule: &Rule,
+    initial: &Initial,
+    state: State,
+    tokens: &Tokens,
+    every: usize,
+) -> Output {
+    let of = tokens.len();
+    let mut state = state;
+    let mut outputs = Vec::new();
+    for (at, part) in (tokens
+        .split(&recomputed::parts_of(rule, tokens, every))
+        .iter())
+    .enumerate()
+    {
+        let start = cut_off(state, at);
+        let (y, next) = recomputed::beside(rule, initial, &start, part, every, of)
+            .unwrap_or_else(|| piece_by_piece(rule, initial, start, part, every, of));
+        outputs.push(y);
+        state = next;
+    }
+    Output {
+        y: joined(outputs),
+        state,
+        probe: None,
+    }
+}
+
+fn piece_by_piece(
+    rule: &Rule,
+    initial: &Initial,
+    state: State,
+    tokens: &Tokens,
+    every: usize,
+    of: usize,
+) -> (Tensor<4>, State) {
+    let mut state = state;
+    let mut outputs = Vec::new();
+    for (at, piece) in tokens.split_every(every).iter().enumerate() {
+        let out = forward_part(rule, initial, cut_off(state, at), piece, false, of);
+        outputs.push(out.y);
+        state = out.state;
+    }
+    (joined(outputs), state)
+}
+
+/// The state before piece `at`: the first one goes on with the graph of whoever calls.
+fn cut_off(state: State, at: usize) -> State {
+    if at > 0 {
+        state.map(Tensor::detach)
+    } else {
+        state
+    }
+}
+
+/// The same as [`forward`] for a part of a pass over `of` tokens. What a long pass leaves for its
+/// backward pass is its inputs and some states; where there are parts, `of` says that it is long.
 ///
 /// # Panics
 /// If there is no token.
-pub fn forward_part(
+fn forward_part(
     rule: &Rule,
     initial: &Initial,
     state: State,
@@ -70,17 +132,16 @@ pub fn forward_part(
         };
         let (y, next) = match whole {
             Some(whole) => whole,
-            None => pass(rule, initial, state, &part, seen.as_mut()),
+            None => {
+                let passed = pass(rule, initial, state, &part, seen.as_mut());
+                (passed.y, passed.state)
+            }
         };
         outputs.push(y);
         state = next;
     }
-    let y = match outputs.len() {
-        1 => outputs.remove(0),
-        _ => Tensor::cat(outputs, 2),
-    };
     Output {
-        y,
+        y: joined(outputs),
         state,
         probe: seen,
     }

@@ -11,6 +11,15 @@ use crate::{
     write::{WriteHalf, chunks},
 };
 
+/// What a pass leaves.
+pub(crate) struct Passed {
+    /// `[1, g, t, d_v]`.
+    pub(crate) y: Tensor<4>,
+    pub(crate) state: State,
+    /// Per map, the states before all chunks, `[n, g, d_in, d_out]`.
+    pub(crate) starts: Vec<MapState>,
+}
+
 /// Whole chunks, or a part of one, which may continue an open one.
 pub(crate) fn pass(
     rule: &Rule,
@@ -18,17 +27,18 @@ pub(crate) fn pass(
     state: State,
     tokens: &Tokens,
     probe: Option<&mut Probe>,
-) -> (Tensor<4>, State) {
+) -> Passed {
     let in_chunks = |x| chunks(rule, x);
     let [q, k, v] = [&tokens.q, &tokens.k, &tokens.v].map(|x| in_chunks(x.clone()));
     let gates = tokens.gates.map(in_chunks);
     let probed = probe.is_some().then(|| (k.clone(), v.clone()));
     let half = WriteHalf::new(rule, initial, state, k, v, gates, probe.is_some());
 
+    let starts = half.walk.stack_starts();
     let read = ReadHalf {
         rule,
         initial,
-        starts: &half.walk.stack_starts(),
+        starts: &starts,
         writes: &half.walk.stack_writes(),
         first_new: half.first_new,
         step: &half.gates.get(STEP),
@@ -48,7 +58,11 @@ pub(crate) fn pass(
             half.first_new,
         );
     }
-    (from_chunks(y), half.into_state())
+    Passed {
+        y: from_chunks(y),
+        state: half.into_state(),
+        starts,
+    }
 }
 
 /// All queries of all chunks at once.

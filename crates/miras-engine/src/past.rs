@@ -102,7 +102,12 @@ impl Past {
         }
     }
 
-    fn with(&self, other: &Self, f: impl Fn(&Tensor<4>, &Tensor<4>) -> Tensor<4>) -> Self {
+    /// The tensors of both through `f`.
+    pub(crate) fn with(
+        &self,
+        other: &Self,
+        f: impl Fn(&Tensor<4>, &Tensor<4>) -> Tensor<4>,
+    ) -> Self {
         let gates = (self.gates.iter().zip(other.gates.iter()))
             .fold(Gates::new(), |all, ((name, first), (_, second))| {
                 all.with(name, f(first, second))

@@ -59,6 +59,17 @@ pub fn split(x: Tensor<4>, dim: usize, lengths: &[usize]) -> Vec<Tensor<4>> {
         .collect()
 }
 
+/// What pieces of tokens gave, behind each other.
+///
+/// # Panics
+/// If there is none.
+pub(crate) fn joined(mut pieces: Vec<Tensor<4>>) -> Tensor<4> {
+    match pieces.len() {
+        1 => pieces.remove(0),
+        _ => Tensor::cat(pieces, 2),
+    }
+}
+
 /// The `n` slices `[1, …]` of `x [n, g, c, d]`.
 pub(crate) fn split_chunks(x: Tensor<4>) -> Vec<Tensor<4>> {
     let n = x.dims()[0];

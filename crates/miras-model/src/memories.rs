@@ -78,12 +78,19 @@ impl<'a> Memories<'a> {
         if self.pass.ablation == Ablation::Frozen {
             return (self.read(tokens.q.clone()), None);
         }
+        let tokens = self.ablate_steps(tokens);
         let mut outputs = Vec::new();
         let mut probe = None;
-        for (at, piece) in self.pieces(tokens).into_iter().enumerate() {
-            let (state, of) = (self.start_of(at), tokens.len());
-            let probed = self.pass.probe;
-            let out = dual::forward_part(self.rule, &self.initial, state, &piece, probed, of);
+        let parts = match self.pass.ablation {
+            Ablation::Reset => tokens.split_every(self.rule.settings.chunk),
+            _ => vec![tokens],
+        };
+        for part in parts {
+            let (rule, initial, state) = (self.rule, &self.initial, self.start_of(0));
+            let out = match self.truncate() {
+                Some(every) => dual::forward_truncated(rule, initial, state, &part, every),
+                None => dual::forward(rule, initial, state, &part, self.pass.probe),
+            };
             outputs.push(out.y);
             self.state = out.state;
             probe = out.probe;
@@ -100,19 +107,29 @@ impl<'a> Memories<'a> {
         self.state
     }
 
-    /// The tokens of a call in pieces, between which the state is reset or detached, with the step
-    /// sizes that the ablation leaves them.
+    /// The tokens of a call in pieces, between which the state is reset or detached.
     fn pieces(&self, tokens: &Tokens) -> Vec<Tokens> {
+        let tokens = self.ablate_steps(tokens);
+        match (self.pass.ablation, self.truncate()) {
+            (Ablation::Reset, _) => tokens.split_every(self.rule.settings.chunk),
+            (_, Some(every)) => tokens.split_every(every),
+            _ => vec![tokens],
+        }
+    }
+
+    /// Tokens between which gradients are cut off, if they are.
+    fn truncate(&self) -> Option<usize> {
+        (self.pass.truncate).filter(|every| *every > 0 && !self.pass.probe)
+    }
+
+    /// The tokens with the step sizes that the ablation leaves them.
+    fn ablate_steps(&self, tokens: &Tokens) -> Tokens {
         let mut tokens = tokens.clone();
         if self.pass.ablation == Ablation::StepZero {
             let zero = tokens.gates.get(STEP).zeros_like();
             tokens.gates = tokens.gates.with(STEP, zero);
         }
-        match (self.pass.ablation, self.pass.truncate) {
-            (Ablation::Reset, _) => tokens.split_every(self.rule.settings.chunk),
-            (_, Some(every)) if every > 0 && !self.pass.probe => tokens.split_every(every),
-            _ => vec![tokens],
-        }
+        tokens
     }
 
     /// The state in which piece `at` of a call begins.

@@ -6,7 +6,9 @@ use burn::tensor::Tensor;
 use miras_contract::{D, Size, for_all};
 use miras_core::{Factor, MapSpec, Maps, MemoryArchitecture, Program, ProgramError};
 
-use crate::support::{Inputs, assert_same, cases, choose, run_dual, run_recurrence};
+use crate::support::{
+    Inputs, assert_same, cases, choose, run_cut_off, run_dual, run_recurrence, run_truncated,
+};
 
 /// A run of four chunks, and one of a single chunk.
 const SIZE: Size = Size {
@@ -32,6 +34,26 @@ fn long_passes_equal_the_recurrence_in_values_and_gradients() {
             for pieces in [&[][..], &PIECES] {
                 let run = run_dual(&case.rule, &inputs, pieces);
                 assert_same(&case.name, &run, &truth, 1e-9);
+            }
+        });
+    }
+}
+
+/// Pieces of one chunk and of two, of which some are beside each other and the last is shorter.
+#[test]
+fn pieces_beside_each_other_equal_one_after_the_other() {
+    let size = Size { tokens: 21, ..SIZE };
+    for form in [
+        "form = 'chunk_start'\nchunk = 2",
+        "form = 'chunk_start'\nchunk = 2\npicard = 1\nread = 'exact'",
+        "form = 'exact'\nchunk = 2",
+    ] {
+        for_all(cases(form), |case| {
+            let inputs = Inputs::sized(&case.rule, size);
+            for every in [2, 4] {
+                let pieces = run_cut_off(&case.rule, &inputs, every);
+                let run = run_truncated(&case.rule, &inputs, every);
+                assert_same(&case.name, &run, &pieces, 1e-9);
             }
         });
     }

@@ -10,7 +10,8 @@ use miras_engine::Rule;
 use miras_registry::{Choice, Registry};
 
 pub(crate) use miras_contract::{
-    FORMS, G, Inputs, assert_same, difference, noise, numbers, run_dual, run_recurrence, tensor,
+    FORMS, G, Inputs, assert_same, difference, noise, numbers, run_cut_off, run_dual,
+    run_recurrence, run_truncated, tensor,
 };
 
 pub(crate) fn choose(text: &str) -> Result<Choice, ConfigError> {

@@ -13,7 +13,7 @@ use super::{chunk::Chunk, state::slots};
 use crate::{
     Form, Read, Rule, fused,
     maps::is_written,
-    recomputed::{RUN, is_recomputed},
+    recomputed::{is_recomputed, run},
     substituted::BLOCK,
 };
 
@@ -32,7 +32,7 @@ pub fn kept(rule: &Rule, program: &Program, tokens: usize, kernels: bool) -> usi
         }
         Walk::Runs => {
             let rest = tokens % rule.settings.chunk;
-            kept_by_operation(rule, program, tokens - rest, RUN) + graph(rest)
+            kept_by_operation(rule, program, tokens - rest, run(kernels)) + graph(rest)
         }
         Walk::Graph => graph(tokens),
     }
@@ -41,7 +41,11 @@ pub fn kept(rule: &Rule, program: &Program, tokens: usize, kernels: bool) -> usi
 /// Numbers that a backward pass computes again, and keeps until the next run of chunks.
 pub fn again(rule: &Rule, program: &Program, tokens: usize, kernels: bool) -> usize {
     match Walk::of(rule, program, tokens, kernels) {
-        Walk::Runs => kept_by_graph(rule, program, RUN * rule.settings.chunk),
+        Walk::Runs => kept_by_graph(
+            rule,
+            program,
+            tokens.min(run(kernels) * rule.settings.chunk),
+        ),
         Walk::Kernels | Walk::Graph => 0,
     }
 }
