@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, s};
 use miras_core::{Coefficients, LogDecay, MapState};
 
 use crate::{
-    Form, Initial, Rule,
+    Initial, Rule,
     solved::Solved,
     span::{SpanTokens, before},
     walk::Walk,
@@ -26,11 +26,9 @@ pub(crate) fn walk(
     let [n, _, c, _] = tokens.k.dims();
     let [map] = maps else { return None };
     let [_, _, d_in, _] = map.weights.dims();
-    let Form::Exact { .. } = rule.settings.form else {
-        return None;
-    };
+    let is_affine = rule.settings.is_exact() && map.slots.is_empty();
     // Wider states are cheaper to take through the chunks than to make maps of.
-    if n <= 2 || !map.slots.is_empty() || d_in > c * rule.keys() {
+    if n <= 2 || !is_affine || d_in > c * rule.keys() {
         return None;
     }
     let slope = rule.bias.slope().filter(|slope| *slope != 0.0)?;
