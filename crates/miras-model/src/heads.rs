@@ -22,15 +22,22 @@ pub(crate) fn repeat_heads(x: Tensor<4>, of: usize, heads: usize) -> Tensor<4> {
         return x;
     }
     let [_, g, t, d] = x.dims();
-    x.reshape([g, 1, t, d])
-        .repeat_dim(1, heads / of)
-        .reshape([1, g / of * heads, t, d])
+    repeated(x.reshape([g, 1, t, d]), 1, heads / of).reshape([1, g / of * heads, t, d])
 }
 
 /// A parameter per head, `[h, …]`, for every batch row: `[1, b·h, …]`.
 pub(crate) fn per_memory(x: Tensor<3>, b: usize) -> Tensor<4> {
     let [h, rows, columns] = x.dims();
-    x.unsqueeze::<4>()
-        .repeat_dim(0, b)
-        .reshape([1, b * h, rows, columns])
+    repeated(x.unsqueeze::<4>(), 0, b).reshape([1, b * h, rows, columns])
+}
+
+/// A tensor so many times along a dimension.
+///
+/// Once is the tensor itself. The gradient of a repetition is a sum, and over a dimension of 1 that
+/// is wrong on `wgpu` and `cuda` where the gradient lies transposed: `docs/devices.md`, Wrong numbers.
+pub(crate) fn repeated<const D: usize>(x: Tensor<D>, dim: usize, times: usize) -> Tensor<D> {
+    if times == 1 {
+        return x;
+    }
+    x.repeat_dim(dim, times)
 }

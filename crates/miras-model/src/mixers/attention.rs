@@ -24,6 +24,7 @@ use crate::{
     attend::{Learned, Visible, attend_behind},
     conv::{conv_layout, convolve},
     cost::{Parameters, StateNumbers},
+    heads::repeated,
     init::Init,
     norm::rms_norm,
     precision::Projection,
@@ -447,7 +448,7 @@ impl AttentionMixer {
                 let [_, count, _] = x.dims();
                 x.reshape([1, count, groups, self.head_dim])
             });
-            let [keys, values] = [norm_keys(k), v].map(|x| x.repeat_dim(0, b));
+            let [keys, values] = [norm_keys(k), v].map(|x| repeated(x, 0, b));
             Learned {
                 queries: unturned,
                 keys,

@@ -20,7 +20,7 @@ use crate::{
     Ablation, Memories, ParameterGroup, ParameterGroups, Pass, ShortConv, StateLayout, StateShape,
     StateTensor, StateTree,
     conv::{conv_layout, convolve},
-    heads::{from_memories, per_memory, repeat_heads, to_memories},
+    heads::{from_memories, per_memory, repeat_heads, repeated, to_memories},
     init::Init,
     norm::{rms_norm, unit_rows},
     precision::Projection,
@@ -382,7 +382,7 @@ impl MemoryMixer {
         if writes == 1 {
             return x;
         }
-        let x = x.reshape([g, t, 1, d]).repeat_dim(2, writes);
+        let x = repeated(x.reshape([g, t, 1, d]), 2, writes);
         x.reshape([1, g, t * writes, d])
     }
 
@@ -533,7 +533,7 @@ impl TokenMixer for MemoryMixer {
         let [b, t, _] = x.dims();
         assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, …]");
         let learned = self.persistent.as_ref().filter(|_| state.is_none());
-        let learned = learned.map(|tokens| tokens.val().unsqueeze::<3>().repeat_dim(0, b));
+        let learned = learned.map(|tokens| repeated(tokens.val().unsqueeze::<3>(), 0, b));
         let is_plain = !pass.probe && pass.ablation == Ablation::None;
         let (y, state, probe) = match learned {
             None => self.mix(x.clone(), state, pass),

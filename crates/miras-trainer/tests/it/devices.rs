@@ -52,13 +52,19 @@ fn is_compared(preset: &str, config: &RunConfig) -> bool {
 #[ignore = "needs a device: scripts/test-device NAME"]
 fn every_preset_trains_as_on_the_cpu() {
     let all = presets().into_iter();
-    for (preset, config) in all.filter(|(preset, config)| is_compared(preset, config)) {
+    let compared = all.filter(|(preset, config)| is_compared(preset, config));
+    // Dimensions of 1 take other ways through a device's kernels.
+    let batches = |(preset, config): (String, RunConfig)| {
+        [config.train.batch, 1].map(|batch| (preset.clone(), batch, config.clone()))
+    };
+    for (preset, batch, config) in compared.flat_map(batches) {
         let bench = Bench::new();
         let mut config = on_a_device(config);
+        config.train.batch = batch;
         config.train.steps = 4;
         config.train.verify_device = 3;
         let result = bench.try_run("run", config, None);
-        let outcome = result.unwrap_or_else(|error| panic!("{preset}: {error}"));
+        let outcome = result.unwrap_or_else(|error| panic!("{preset} x {batch}: {error}"));
         assert_eq!((outcome.status, outcome.step), (Status::Finished, 4));
         let said = bench.said();
         assert!(said.contains("agrees with the CPU so far"), "{said}");
