@@ -130,13 +130,10 @@ fn forward_part(
             fused::forward(rule, initial, &state, &part)
                 .or_else(|| recomputed::forward(rule, initial, &state, &part, of))
         };
-        let (y, next) = match whole {
-            Some(whole) => whole,
-            None => {
-                let passed = pass(rule, initial, state, &part, seen.as_mut());
-                (passed.y, passed.state)
-            }
-        };
+        let (y, next) = whole.unwrap_or_else(|| {
+            let passed = pass(rule, initial, state, &part, seen.as_mut());
+            (passed.y, passed.state)
+        });
         outputs.push(y);
         state = next;
     }

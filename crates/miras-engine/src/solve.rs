@@ -65,7 +65,7 @@ fn by_masks(l: Tensor<3>) -> Tensor<3> {
         .collect();
     // Entry (i, j) is between two blocks of a size that are a pair, i in the second of them.
     let is_between = |size: usize, i: usize, j: usize| {
-        i / (2 * size) == j / (2 * size) && i / size % 2 == 1 && j / size % 2 == 0
+        i / (2 * size) == j / (2 * size) && i / size % 2 == 1 && (j / size).is_multiple_of(2)
     };
     let masks: Vec<f32> = (sizes.iter())
         .flat_map(|size| (0..c * c).map(|at| f32::from(is_between(*size, at / c, at % c))))

@@ -143,53 +143,23 @@ impl WriteHalf {
             new_gates: taken.gates,
             open,
         };
-        if !probe
-            && let Some((walk, end)) =
-                scan::walk(rule, initial, &tokens, &decay, &coefficients, &maps)
-        {
-            return Self {
-                gates,
-                decay,
-                rows: coefficients.rows,
-                first_new: 0,
-                walk,
-                closed: true,
-                end,
-                iterations: Vec::new(),
-                past: None,
-                own: None,
-            };
-        }
-        let source = GradientSource::of_span(rule, initial, tokens, &decay, &coefficients);
-
         let len = coefficients.rows.carry.dims()[2];
         let closed = rule.settings.is_exact() || len == rule.settings.chunk;
-
-        let mut walk = Walk::default();
-        let mut maps = maps;
-        let mut iterations = Vec::new();
-        let ends = split_end(&coefficients.end, n);
-        let all_gates = split_gates(&gates, 0, &vec![1; n]);
-        for ((chunk, end), gates) in source.iter().zip(ends).zip(&all_gates) {
-            iterations = chunk.at(rule, initial, &maps);
-            let last = iterations.last().expect("a chunk has gradients");
-            let writes = last.writes();
-            let whole = chunk.whole();
-            let next = if closed || probe {
-                let chunk = ChunkState {
-                    maps: &maps,
-                    end: &end,
-                    gates,
-                    writes: &writes,
-                    whole,
-                };
-                after_chunk(rule, initial, chunk)
-            } else {
-                maps.clone()
-            };
-            walk.push(maps, writes, last, probe);
-            maps = next;
-        }
+        let scanned = if probe {
+            None
+        } else {
+            scan::walk(rule, initial, &tokens, &decay, &coefficients, &maps)
+        };
+        let (walk, end, iterations) = if let Some((walk, end)) = scanned {
+            (walk, end, Vec::new())
+        } else {
+            let source = GradientSource::of_span(rule, initial, tokens, &decay, &coefficients);
+            let ends = split_end(&coefficients.end, n);
+            let gates = split_gates(&gates, 0, &vec![1; n]);
+            let chunks = source.iter().zip(ends).zip(&gates);
+            let chunks = chunks.map(|((source, end), gates)| (source, end, gates));
+            walked(rule, initial, maps, chunks, closed, probe)
+        };
         Self {
             gates,
             decay,
@@ -197,7 +167,7 @@ impl WriteHalf {
             first_new: len - new,
             walk,
             closed,
-            end: maps,
+            end,
             iterations,
             past,
             own,
@@ -229,6 +199,39 @@ impl WriteHalf {
             }),
         }
     }
+}
+
+/// From chunk to chunk: what the walk leaves, the maps after the last chunk and its gradients.
+fn walked<'a>(
+    rule: &Rule,
+    initial: &Initial,
+    mut maps: Vec<MapState>,
+    chunks: impl Iterator<Item = (&'a GradientSource, ChunkEnd, &'a Gates)>,
+    closed: bool,
+    probe: bool,
+) -> (Walk, Vec<MapState>, Vec<ChunkGradients>) {
+    let mut walk = Walk::default();
+    let mut iterations = Vec::new();
+    for (source, end, gates) in chunks {
+        iterations = source.at(rule, initial, &maps);
+        let last = iterations.last().expect("a chunk has gradients");
+        let writes = last.writes();
+        let next = if closed || probe {
+            let chunk = ChunkState {
+                maps: &maps,
+                end: &end,
+                gates,
+                writes: &writes,
+                whole: source.whole(),
+            };
+            after_chunk(rule, initial, chunk)
+        } else {
+            maps.clone()
+        };
+        walk.push(maps, writes, last, probe);
+        maps = next;
+    }
+    (walk, maps, iterations)
 }
 
 /// A chunk and the state that it began in.
