@@ -192,6 +192,7 @@ const MORE: &[(&str, &[&str])] = &[
             "memory.start=zero",
             "memory.depth=3",
             "memory.residual=false",
+            "memory.norm=false",
             "algorithm.form=chunk_start",
             "mixer.polynomial=3",
         ],
