@@ -169,6 +169,9 @@ def memory(config, w, x):
 
     if config["memory"].get("learn", "all") == "last":
         q, k = features(config["memory"], w, q), features(config["memory"], w, k)
+    if config["bias"].get("target", "same") == "next":
+        # Under the key of the token before: its value is what comes behind it.
+        k = np.concatenate([np.zeros_like(k[:, :1]), k[:, :-1]], 1)
     gain = w.get("gains.0")
     learned = initial_weights(config, w, q.shape[-1], v.shape[-1])
     start = [initial_state(retention, weights) for weights in learned]

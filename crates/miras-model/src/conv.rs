@@ -26,15 +26,22 @@ const SPREAD: f64 = 0.15;
 const PREVIOUS: f64 = 0.7;
 
 impl Init<'_> {
-    /// Convolutions on queries, keys and values of these widths; none for 0 taps.
-    pub(crate) fn convs(&mut self, layer: &str, taps: usize, widths: [usize; 3]) -> Vec<ShortConv> {
+    /// Convolutions on queries, keys and values of these widths; none for 0 taps. A key that is
+    /// `shifted` is that of the token before already.
+    pub(crate) fn convs(
+        &mut self,
+        layer: &str,
+        taps: usize,
+        widths: [usize; 3],
+        shifted: bool,
+    ) -> Vec<ShortConv> {
         if taps == 0 {
             return Vec::new();
         }
         let on = ["q", "k", "v"].into_iter().zip(widths);
         on.map(|(on, d)| {
             let name = format!("{layer}.conv.{on}");
-            ShortConv::new(self, &name, taps, d, on == "k")
+            ShortConv::new(self, &name, taps, d, on == "k" && !shifted)
         })
         .collect()
     }

@@ -25,6 +25,8 @@ pub struct Choice {
     pub start: StartKind,
     /// Which maps are written.
     pub learn: Learn,
+    /// Which token's value is written under a key.
+    pub target: Target,
     kinds: [&'static str; 4],
     /// The keys of all rules of the step size.
     step_rules: Vec<&'static str>,
@@ -50,6 +52,26 @@ pub enum Learn {
     All,
     /// The last one; those before it make features of keys and queries.
     Last,
+}
+
+/// Which token's value a memory is to recall at the key of a token.
+///
+/// # Formula
+/// `ℓ(M(k_t), v_t)`, or `ℓ(M(k_{t−1}), v_t)` with `k_{−1} = 0`: what is read with `q_t` is then what
+/// came behind keys like it.
+///
+/// # Reference
+/// In-Place TTT (arXiv 2604.06169): a target of the same token gains next to nothing for the
+/// prediction of the next. Its own target is a learned convolution over later tokens, whose values
+/// a token that is read one by one would have to wait for; here the next token writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// That of the same token.
+    #[default]
+    Same,
+    /// That of the next token, which writes it under the key of the one before.
+    Next,
 }
 
 /// The largest width of a memory.
@@ -89,8 +111,9 @@ impl Choice {
         let hints = memory.as_ref().map_or_else(Table::new, MemoryPart::hints);
         let bias = tree.attempt(&[&path(Axis::Bias)], |tree| {
             let mut section = tree.at(&path(Axis::Bias)).with_hints(hints.clone());
+            let target = section.value("target")?.unwrap_or_default();
             let bias = part(&mut section, registry, Axis::Bias, "l2", Registry::bias)?;
-            Ok((bias.kind, (bias.build)(&mut section)?))
+            Ok((target, bias.kind, (bias.build)(&mut section)?))
         });
         let retention = tree.attempt(&[&path(Axis::Retention)], |tree| {
             let mut section = tree.at(&path(Axis::Retention)).with_hints(hints.clone());
@@ -114,7 +137,7 @@ impl Choice {
                 kind: memory_kind,
                 memory,
             }),
-            Some((bias_kind, bias)),
+            Some((target, bias_kind, bias)),
             Some((retention_kind, retention)),
             Some((asked, algorithm_kind, algorithm)),
         ) = (memory, bias, retention, algorithm)
@@ -162,6 +185,7 @@ impl Choice {
             value_dim,
             start,
             learn,
+            target,
             kinds,
             step_rules: step_rules.iter().map(|rule| rule.key).collect(),
         })
@@ -204,6 +228,13 @@ impl Choice {
                         Learn::Last => "last",
                     };
                     table.insert("learn".into(), learn.into());
+                }
+                if axis == Axis::Bias {
+                    let target = match self.target {
+                        Target::Same => "same",
+                        Target::Next => "next",
+                    };
+                    table.insert("target".into(), target.into());
                 }
                 table.extend(own);
                 (axis.table(), table)

@@ -16,7 +16,7 @@ mod settings;
 mod validity;
 mod widths;
 
-pub use choice::{Choice, Learn, StartKind};
+pub use choice::{Choice, Learn, StartKind, Target};
 pub use exactness::{Exactness, exactness};
 pub use info::PartInfo;
 pub use registry::{KeyTaken, KindTaken, Registry};

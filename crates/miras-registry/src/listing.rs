@@ -61,8 +61,12 @@ impl Registry {
                     "which maps are written: \"all\" (default), or the \"last\" one alone, whose inputs are then features of length 1 that the outer loop learns; the exact form is there for it",
                 ),
             ],
+            Axis::Bias => &[(
+                "target",
+                "whose value is written under the key of a token: that of the \"same\" token (default), or of the \"next\", so that what is read with a token's query is what came behind tokens like it",
+            )],
             Axis::Algorithm => &self.algorithm_keys,
-            Axis::Bias | Axis::Retention => &[],
+            Axis::Retention => &[],
         }
     }
 }

@@ -146,7 +146,7 @@ impl Listed for AttentionMixer {
             q: init.projection(&q_name, d, widths.inner),
             k: init.projection_of_groups(&k_name, d, heads, d_k),
             v: init.projection(&format!("{name}.v"), d, widths.qkv[2]),
-            convs: init.convs(name, keys.conv, widths.qkv),
+            convs: init.convs(name, keys.conv, widths.qkv, false),
             q_norm: init.optional_norm(keys.qk_norm == QkNorm::Rms, d_k),
             k_norm: init.optional_norm(keys.qk_norm == QkNorm::Rms, d_k),
             norm: init.optional_norm(keys.output_norm == OutputNorm::Rms, d_k),

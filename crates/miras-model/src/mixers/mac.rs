@@ -80,6 +80,7 @@ impl Listed for MacMixer {
     const VARIANTS: &'static [&'static str] = &[
         "[mixer]\nsegment = 4\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\nsegment = 4\npersistent = 3\n[memory]\nkind = 'mlp'\n[algorithm]\nchunk = 2",
+        "[mixer]\nsegment = 4\n[memory]\nkind = 'matrix'\n[bias]\ntarget = 'next'\n[algorithm]\nchunk = 4",
         "[mixer]\nsegment = 4\nconv = 0\ninject = 'kv'\npersistent = 1\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4",
     ];
 

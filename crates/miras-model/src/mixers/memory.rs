@@ -10,7 +10,7 @@ use burn::{
 use miras_config::ConfigError;
 use miras_core::{Axis, GainSpec, GateSpec, Gates, MapSpec, Program, RETENTION, STEP, Weights};
 use miras_engine::{Initial, Probe, Rule, State, Tokens};
-use miras_registry::StartKind;
+use miras_registry::{StartKind, Target};
 
 use super::{
     Chunks, KeySource, Listed, MemorySpec, MixerKeys, NO_TOKEN, OutputGate, OutputNorm, QkNorm,
@@ -36,6 +36,7 @@ use crate::{
 /// k       = 1 − a, where `mixer.key` says so, and a is made of W_k's projection
 /// q, k    = u(φ(q)), u(φ(k)) of the memory's features φ, with `memory.learn = "last"`
 /// e       = n(k ⊙ ξ), where the bias has an erase key; ξ learned from 1 on
+/// k, e    = those of the token before, 0 at the first, with `bias.target = "next"`
 /// gates   = per token and head, from x W_gates + b, as the four parts ask
 /// y       = the inner loop of `miras-engine` over k, v, q and gates, and D v with `mixer.skip`
 /// out     = (m(y) ⊙ g(x W_o)) W_out
@@ -52,8 +53,9 @@ use crate::{
 /// values where `mixer.value_heads` is.
 ///
 /// # State
-/// The [`State`] of the memories and the last inputs of the convolutions: its size does not depend
-/// on the length of the sequence.
+/// The [`State`] of the memories, the last inputs of the convolutions, and with
+/// `bias.target = "next"` the keys of the last token: its size does not depend on the length of the
+/// sequence.
 ///
 /// # Reference
 /// Titans (arXiv 2501.00663), §4.4; kernel size 4 and the gate's `SiLU` are those of the
@@ -91,6 +93,8 @@ pub struct MemoryMixer {
     polynomial: Option<Param<Tensor<1>>>,
     #[module(skip)]
     keys: MixerKeys,
+    #[module(skip)]
+    target: Target,
     #[module(skip)]
     rule: Rule,
     #[module(skip)]
@@ -133,6 +137,8 @@ impl Listed for MemoryMixer {
         "[memory]\nkind = 'mlp'\nlearn = 'last'\n[algorithm]\nchunk = 4",
         "[mixer]\nkey_heads = 1\n[memory]\nkind = 'gated_mlp'\nlearn = 'last'\nstart = 'zero'\nvalue_dim = 5\n[bias]\nkind = 'erase'\n[algorithm]\nkind = 'gd'\nchunk = 4",
         "[memory]\nkind = 'matrix'\n[algorithm]\nkind = 'newton'\nchunk = 4",
+        "[memory]\nkind = 'mlp'\n[bias]\ntarget = 'next'\n[algorithm]\nchunk = 4",
+        "[mixer]\nwrites = 2\nconv = 0\npersistent = 1\n[memory]\nkind = 'mlp'\nlearn = 'last'\n[bias]\nkind = 'erase'\ntarget = 'next'\n[algorithm]\nkind = 'gd'\nchunk = 4",
         "[mixer]\npersistent = 5\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'none'\noutput_gate = 'none'\nvalue_heads = 1\n[memory]\nkind = 'mlp'\nresidual = false\nvalue_dim = 4\n[algorithm]\nchunk = 4",
     ];
@@ -170,7 +176,7 @@ impl Listed for MemoryMixer {
             q: init.projection(&q_name, d, of_q),
             k: init.projection_of_writes(&k_name, d, [of_k, keys.writes]),
             v: init.projection(&format!("{name}.v"), d, of_v),
-            convs: init.convs(name, keys.conv, widths.qkv),
+            convs: init.convs(name, keys.conv, widths.qkv, choice.target == Target::Next),
             erase: (rule.bias.has_erase_key())
                 .then(|| init.constant([keys.of_keys(), widths.d_k], 1.0)),
             gates: gate_projection(init, name, &specs, d, [heads, keys.writes], &program),
@@ -200,6 +206,7 @@ impl Listed for MemoryMixer {
                 init.values([keys.polynomial], degrees.collect())
             }),
             keys: keys.clone(),
+            target: choice.target,
             features: features.map(Arc::new),
             rule,
             program,
@@ -221,15 +228,19 @@ impl MemoryMixer {
         &self.rule
     }
 
-    /// Queries, keys, values and gates of `x`, and the last inputs of the convolutions: `tails` are
-    /// those before `x` (none at the beginning of a sequence), the result has those after it.
+    /// Queries, keys, values and gates of `x`, and what they need of the tokens before: `tails` are the
+    /// last inputs of the convolutions, and with `bias.target = "next"` the last keys, before `x` (none
+    /// at the beginning of a sequence), the result has those after it.
     ///
     /// # Shapes
     /// `x`: `[b, t, d]`; tokens: as [`Tokens`] says, with `g = b·h`.
-    pub fn project(&self, x: Tensor<3>, tails: Option<StateTree>) -> (Tokens, StateTree) {
+    pub fn project(&self, x: Tensor<3>, mut tails: Option<StateTree>) -> (Tokens, StateTree) {
+        let is_shifted = self.target == Target::Next;
+        let earlier =
+            (tails.as_mut().filter(|_| is_shifted)).map(|tails| tails.take_memories(KEYS));
         let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
         let keys = &self.keys;
-        let ([q, k, v], tails) = convolve(&self.convs, projected, tails, keys.conv_activation);
+        let ([q, k, v], mut tails) = convolve(&self.convs, projected, tails, keys.conv_activation);
         let (q, k) = (
             to_memories(self.powers(q), keys.of_keys()),
             self.written(self.powers(k), keys.of_keys()),
@@ -250,6 +261,13 @@ impl MemoryMixer {
         let k = match erase {
             None => k,
             Some(erase) => Tensor::cat(vec![erase, k], 3),
+        };
+        let k = if is_shifted {
+            let (k, last) = shifted(k, earlier, keys.writes);
+            tails.insert(KEYS, StateTensor::Memories(last));
+            k
+        } else {
+            k
         };
         (Tokens { q, k, v, gates }, tails)
     }
@@ -561,7 +579,13 @@ impl TokenMixer for MemoryMixer {
 
     fn state_layout(&self, rows: usize, position: usize) -> StateLayout {
         let mut layout = StateLayout::default();
-        layout.insert_branch("tails", conv_layout(&self.convs, rows));
+        let mut tails = conv_layout(&self.convs, rows);
+        if self.target == Target::Next {
+            let width = self.rule.keys() * self.program.d_k();
+            let g = rows.saturating_mul(self.keys.heads);
+            tails.insert(KEYS, StateShape::Memories([1, g, self.keys.writes, width]));
+        }
+        layout.insert_branch("tails", tails);
         let tokens = position + self.keys.persistent;
         self.add_memories(&mut layout, rows, tokens);
         layout
@@ -626,6 +650,19 @@ impl TokenMixer for MemoryMixer {
         }
     }
 }
+
+/// Each write's key in the place of that of the next token, after the keys `earlier` (0 at the
+/// beginning of a sequence), and the keys of the last token.
+fn shifted(k: Tensor<4>, earlier: Option<Tensor<4>>, writes: usize) -> (Tensor<4>, Tensor<4>) {
+    let [_, g, t, width] = k.dims();
+    let earlier = earlier.unwrap_or_else(|| Tensor::zeros([1, g, writes, width], &k.device()));
+    let all = Tensor::cat(vec![earlier, k], 2);
+    let last = all.clone().slice(s![.., .., t.., ..]);
+    (all.slice(s![.., .., ..t, ..]), last)
+}
+
+/// The keys of the last token, in the state.
+const KEYS: &str = "keys";
 
 /// Tokens of the open chunk: every rule has a step size.
 fn open_tokens(state: &StateTree) -> usize {

@@ -8,7 +8,7 @@ use miras_engine::{
     State,
     cost::{self, Flops, Needs::Both},
 };
-use miras_registry::{Choice, Learn, StartKind};
+use miras_registry::{Choice, Learn, StartKind, Target};
 use toml::Table;
 
 use super::{
@@ -243,6 +243,8 @@ fn complement_fault(keys: &MixerKeys, choice: &Choice) -> Option<(&'static str, 
         "keys that are the complement of a decay are those of its projection: leave mixer.polynomial out"
     } else if keys.of_keys() != keys.heads {
         "keys that are the complement of a decay are those of each head: leave mixer.key_heads out"
+    } else if choice.target == Target::Next {
+        "keys that are the complement of a decay are those of the token that decays: use bias.target = \"same\""
     } else {
         return None;
     };
@@ -357,8 +359,13 @@ impl Spec for MemorySpec {
         let last = rule.settings.chunk.saturating_sub(self.keys.writes);
         let open = State::open_after(rule, last);
         let one = cost::state(rule, &self.program(), open).total();
+        // Keys under which the next token writes.
+        let keys = match self.choice.target {
+            Target::Same => 0,
+            Target::Next => self.keys.writes * rule.keys() * self.program().d_k(),
+        };
         StateNumbers {
-            fixed: self.widths().tails(&self.keys) + self.keys.heads * one,
+            fixed: self.widths().tails(&self.keys) + self.keys.heads * (one + keys),
             per_token: 0,
         }
     }

@@ -75,6 +75,67 @@ fn a_layer_that_writes_its_last_map_alone_has_features_for_keys() {
     }
 }
 
+/// Queries, values and gates are those of a layer whose tokens write under their own keys; its keys
+/// are one token later, all of them, and what is read is what that layer's memory gives with these.
+#[test]
+fn a_layer_whose_target_is_the_next_token_writes_under_the_keys_of_the_one_before() {
+    let device = Device::flex();
+    let x = features(9, &device);
+    for (memory_text, bias, writes) in [
+        ("kind = 'matrix'", "kind = 'l2'", 1),
+        ("kind = 'mlp'", "kind = 'huber'", 1),
+        ("kind = 'mlp'\nlearn = 'last'", "kind = 'erase'", 2),
+    ] {
+        let of = |target: &str| {
+            let text = format!(
+                "[memory]\n{memory_text}\n[bias]\n{bias}\ntarget = '{target}'\n[algorithm]\nkind = 'gd'\nchunk = 4"
+            );
+            let keys = MixerKeys {
+                conv: 0,
+                writes,
+                ..MixerKeys::new(2)
+            };
+            let config = MixerConfig::new(DIM, keys, memory(&text)).unwrap();
+            config.init(&device)
+        };
+        let (same, next) = (of("same"), of("next"));
+        let (mut tokens, _) = same.project(x.clone(), None);
+        let (shifted, _) = next.project(x.clone(), None);
+        let first = tokens
+            .k
+            .clone()
+            .slice(s![.., .., ..writes, ..])
+            .zeros_like();
+        let earlier = tokens
+            .k
+            .clone()
+            .slice(s![.., .., ..9 * writes - writes, ..]);
+        tokens.k = Tensor::cat(vec![first, earlier], 2);
+        let gates = |gates: &miras_core::Gates| gates.get(miras_core::STEP);
+        for (found, truth) in [
+            (shifted.k, tokens.k.clone()),
+            (shifted.q, tokens.q.clone()),
+            (shifted.v, tokens.v.clone()),
+            (gates(&shifted.gates), gates(&tokens.gates)),
+        ] {
+            assert!((found - truth).abs().max().into_scalar::<f64>() == 0.0);
+        }
+
+        let mut memories = same.memories(&x, None, Pass::default());
+        let (y, _) = memories.read_write(&tokens);
+        let [_, g, _, d] = y.dims();
+        let last = y
+            .reshape([g, 9, writes, d])
+            .slice(s![.., .., writes - 1.., ..]);
+        let truth = same.output(last.reshape([1, g, 9, d]), x.clone());
+        let (found, ..) = next.forward(x.clone(), None, Pass::default());
+        assert!(largest(found - truth) == 0.0, "{memory_text}");
+        let (before, ..) = same.forward(x.clone(), None, Pass::default());
+        let (after, ..) = next.forward(x.clone(), None, Pass::default());
+        assert!(largest(after - before) > 1e-3, "{memory_text}");
+    }
+}
+
 fn run(mixer: &MemoryMixer, x: Tensor<3>, pieces: &[usize]) -> Tensor<3> {
     let mut state = None;
     let mut at = 0;

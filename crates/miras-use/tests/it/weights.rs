@@ -197,6 +197,11 @@ const MORE: &[(&str, &[&str])] = &[
             "mixer.polynomial=3",
         ],
     ),
+    ("titans-lmm", &["bias.target=next"]),
+    (
+        "gated-deltanet",
+        &["bias.target=next", "mixer.conv=0", "mixer.key_heads=1"],
+    ),
     ("omeganet", &[]),
     ("omeganet", &["algorithm.momentum=0", "algorithm.window=5"]),
     ("yaad", &["retention.anchored=false"]),
