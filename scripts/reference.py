@@ -476,6 +476,7 @@ def chunk_end(spec, data):
     muon        S <- eta S - G / theta, W <- a W + theta NS(S), eta the mean (ATLAS, arXiv 2505.23735, section 5)
     adam        Algorithm 1 of arXiv 1412.6980 for the gradient G / theta, epsilon inside the root, W <- a W - theta ...
     rmsprop     the same without an average of gradients
+    With `renormalise` each column of W then gets its initial length (LaCT, arXiv 2505.23884, section 3).
     """
     algo, chunk = spec["algorithm"], spec["algorithm"]["chunk"]
     weights = [w.copy() for w in data["weights"]]
@@ -502,6 +503,9 @@ def chunk_end(spec, data):
         for l, g in enumerate(whole):
             along, slots[l] = direction(algo, slots[l], g / theta, data, tokens)
             weights[l] = kept * weights[l] - theta * along
+            if algo.get("renormalise"):
+                lengths = [np.sqrt((w * w).sum(0)) for w in (data["weights"][l], weights[l])]
+                weights[l] = weights[l] * lengths[0] / (lengths[1] + 1e-5)
     return np.array(ys), weights, slots if slots[0] else None
 
 
@@ -745,6 +749,11 @@ def cases():
         add(f"{kind}_mlp2_chunk4", f"{kind}: {at_end}",
             mlp(2), L2, decay(), {**algorithm(kind, "chunk_start", 4, read="stale"), **keys}, chunk_end,
             draw_inputs(24 + at, 13, mlp2, (0.05, 0.3), eta if kind == "muon" else None))
+
+    add("muon_renormalised_mlp2_chunk4", f"muon with columns of their initial lengths: {at_end}",
+        mlp(2), L2, decay(),
+        {**algorithm("muon", "chunk_start", 4, read="stale"), "epsilon": 0.5, "renormalise": True}, chunk_end,
+        draw_inputs(44, 13, mlp2, (0.05, 0.3), eta))
 
     # The other biases, and the other links with every read rule that they have.
     for at, (bias, source) in enumerate([

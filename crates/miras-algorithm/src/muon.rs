@@ -40,6 +40,10 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
             "epsilon",
             "what the norm of S has to be larger than to be left out of the step, from 1e-6 to 1e3: S is divided by sqrt(|S|^2 + epsilon^2); default 0.01: outer gradients through a chunk's step are amplified by up to 485/epsilon",
         ),
+        (
+            "renormalise",
+            "true: after each chunk's step every column of weights is brought back to its initial length (LaCT), so that decay and steps turn it alone; default false",
+        ),
     ],
     variants: &[
         "",
@@ -47,6 +51,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
         "window = 3",
         "momentum = 0.0\nstep_max = 0.3\nepsilon = 2.0",
         "placement = 'inside'\nmomentum = 0.0\nstep_max = 0.3\nepsilon = 1.0",
+        "placement = 'inside'\nrenormalise = true",
     ],
     build: |section| {
         let muon = section.part::<Muon>()?;
@@ -66,6 +71,8 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
 /// - outside: `S ← ηS − Σ_i (∏_{s>i} a_s) (θ_i/θ) G_i`, `A ← aA + θ·NS(S)`;
 /// - inside: `S ← ηS − Σ_i (∏_{s>i} a_s) (θ_i/step_max) G_i`, `A ← aA + step_max·NS(S)`.
 ///
+/// With `renormalise` every column `w` of the weights then becomes `w |w_init|/(|w| + 10⁻⁵)`.
+///
 /// `NS`: `X = S/√(‖S‖_F² + ε²)`, then five times `U = XXᵀ`, `X ← 3.4445X + (−4.7750U + 2.0315U²)X`,
 /// transposed where a map has more rows than columns. It brings the singular values near 1 and
 /// keeps what they belong to.
@@ -74,8 +81,8 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
 /// `S`: a slot of the shape of the map, `[1, g, d_in, d_out]`; none without momentum.
 ///
 /// # Reference
-/// ATLAS (arXiv 2505.23735), §5, with the step size outside; inside and one step a chunk: `LaCT`
-/// (arXiv 2505.23884), §3.
+/// ATLAS (arXiv 2505.23735), §5, with the step size outside; inside, one step a chunk and lengths that
+/// are kept: `LaCT` (arXiv 2505.23884), §3.
 ///
 /// # Notes
 /// With a window of `w` tokens, `θ_i G_i` of every token is the mean over it and the `w − 1` tokens
@@ -86,8 +93,10 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
 /// `NS` does not see the size of `S`: inside, sizes of steps only weigh tokens against each other
 /// and against the past. That is so above ε: where nothing is to be learned, `S/‖S‖` has no
 /// derivative, and so the step shrinks with `S` there. Directions in which `S` is small are made
-/// large, up to `3.4445⁵ = 485` times, and with them their outer gradients. `LaCT` also brings the columns of the weights
-/// back to their initial lengths after every chunk; that is not done here.
+/// large, up to `3.4445⁵ = 485` times, and with them their outer gradients.
+///
+/// Lengths are those of the weights, also where the state is their distance from the initial ones
+/// (`retention.anchored`); behind a link there is no state of given lengths to go on from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Muon {
@@ -101,6 +110,8 @@ pub struct Muon {
     pub window: usize,
     /// What the norm of `S` has to be larger than to be left out of the step.
     pub epsilon: f64,
+    /// Whether columns of weights keep their initial lengths.
+    pub renormalise: bool,
 }
 
 /// Where the step sizes of Muon stand.
@@ -122,6 +133,7 @@ impl Default for Muon {
             momentum: 0.5,
             window: 1,
             epsilon: 0.01,
+            renormalise: false,
         }
     }
 }
@@ -183,6 +195,10 @@ impl ChunkEndAlgorithm for Muon {
             weights: map.weights * chunk.carry.clone() + update,
             slots: vec![momentum; self.slots()],
         }
+    }
+
+    fn keeps_lengths(&self) -> bool {
+        self.renormalise
     }
 }
 

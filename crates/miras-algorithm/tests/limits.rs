@@ -9,7 +9,7 @@ use miras_contract::{
 use miras_core::{
     AlgorithmKind, ChunkWrite, Gates, MOMENTUM, MapState, MemoryAlgorithm, RETENTION, STEP,
 };
-use miras_engine::Rule;
+use miras_engine::{Rule, State, recurrence};
 use miras_registry::{Choice, Registry};
 
 fn rule(text: &str) -> Rule {
@@ -160,6 +160,82 @@ fn muon_orthogonalises_the_momentum() {
     assert!(difference(&slot, &numbers(momentum.clone())) < 1e-12);
     let expected = update(INSIDE, 1.0, &first) + update(INSIDE, 1.0, &momentum);
     assert!(difference(&numbers(state.weights), &numbers(expected)) < 1e-9);
+}
+
+/// Chunk by chunk the state is that of a memory whose lengths change, with each column of its weights
+/// brought back by hand; also where it is the distance from the initial weights.
+#[test]
+fn muon_that_renormalises_keeps_the_length_of_every_column() {
+    for retention in [
+        "kind = 'none'",
+        "kind = 'l2'",
+        "kind = 'l2'\nanchored = false",
+    ] {
+        let of = |renormalise: bool| {
+            rule(&format!(
+                "[memory]\nkind = 'gated_mlp'\n[bias]\nkind = 'l2'\n[retention]\n{retention}\n[algorithm]\nkind = 'muon'\nstep_max = 0.5\nplacement = 'inside'\nrenormalise = {renormalise}\nchunk = 3"
+            ))
+        };
+        let (kept, free) = (of(true), of(false));
+        let Inputs { tokens, initial } = Inputs::new(&kept, 6);
+        let anchored = kept.retention.is_anchored();
+        let by_hand = |state: State| {
+            let maps = (state.maps.iter().zip(&initial.maps)).map(|(map, start)| {
+                let [_, g, rows, columns] = start.dims();
+                let (weights, start) = (numbers(map.weights.clone()), numbers(start.clone()));
+                let length = |w: &dyn Fn(usize) -> f64, at: usize| {
+                    let of_column = (0..rows).map(|row| {
+                        let (head, column) = (at / columns, at % columns);
+                        w((head * rows + row) * columns + column).powi(2)
+                    });
+                    of_column.sum::<f64>().sqrt()
+                };
+                let whole = |at: usize| weights[at] + if anchored { start[at] } else { 0.0 };
+                let new = (0..weights.len()).map(|at| {
+                    let column = at / (rows * columns) * columns + at % columns;
+                    let by = length(&|at| start[at], column) / (length(&whole, column) + 1e-5);
+                    whole(at) * by - if anchored { start[at] } else { 0.0 }
+                });
+                MapState {
+                    weights: tensor(new.collect(), [1, g, rows, columns]),
+                    slots: map.slots.clone(),
+                }
+            });
+            State {
+                maps: maps.collect(),
+                ..state
+            }
+        };
+        let mut truth = State::new(&free, &initial);
+        for from in [0, 3] {
+            let chunk = tokens.range(from, from + 3);
+            truth = by_hand(recurrence::forward(&free, &initial, &truth, &chunk).1);
+        }
+        let start = State::new(&kept, &initial);
+        let (_, found) = recurrence::forward(&kept, &initial, &start, &tokens);
+        for (found, truth) in found.maps.into_iter().zip(truth.maps) {
+            let gap = difference(&numbers(found.weights), &numbers(truth.weights));
+            assert!(gap < 1e-9, "{retention}: {gap:e}");
+        }
+    }
+}
+
+/// A state whose columns have no lengths to keep, or none to be told by, is refused.
+#[test]
+fn lengths_are_kept_where_there_are_any() {
+    let refusal = |memory: &str, retention: &str| {
+        let text = format!(
+            "[memory]\n{memory}\n[retention]\nkind = '{retention}'\n[algorithm]\nkind = 'muon'\nrenormalise = true"
+        );
+        let choice = Choice::from_toml(&text, &Registry::builtin());
+        choice.unwrap_err().to_string()
+    };
+    let link = refusal("kind = 'matrix'", "kl");
+    assert!(link.contains("algorithm.renormalise"), "{link}");
+    let sign = refusal("kind = 'vector'", "l2");
+    assert!(sign.contains("is one number"), "{sign}");
+    let zero = refusal("kind = 'matrix'\nstart = 'zero'", "l2");
+    assert!(zero.contains("which are 0"), "{zero}");
 }
 
 #[test]
@@ -348,7 +424,7 @@ fn newton_is_at_the_least_squared_error() {
     let d = inputs.initial.maps[0].dims()[2];
     // The last tokens read a row of the weights each, and write nothing.
     let unit: Vec<f64> = (0..G * d * d)
-        .map(|at| f64::from(at % (d * d) % (d + 1) == 0))
+        .map(|at| f64::from((at % (d * d)).is_multiple_of(d + 1)))
         .collect();
     let unit = tensor(unit, [1, G, d, d]);
     let first = 7 - d;

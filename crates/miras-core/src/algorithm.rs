@@ -118,6 +118,12 @@ pub trait ChunkEndAlgorithm {
 
     /// One step of one map.
     fn step(&self, map: MapState, chunk: &ChunkWrite<'_>) -> MapState;
+
+    /// Whether each column of weights is brought back to its initial length after the last step:
+    /// `w ← w |w_init|/(|w| + 10⁻⁵)`. The link then has to be the identity.
+    fn keeps_lengths(&self) -> bool {
+        false
+    }
 }
 
 /// What a chunk asks of an algorithm at its end.

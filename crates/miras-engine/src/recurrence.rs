@@ -329,7 +329,7 @@ impl Copy {
                         })
                         .collect();
                 }
-                maps
+                rule.settled(maps, initial)
             }
         };
         for map in &mut maps {

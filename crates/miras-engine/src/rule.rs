@@ -139,6 +139,14 @@ impl Rule {
         matches!(self.algorithm.kind(), AlgorithmKind::ChunkEnd(_))
     }
 
+    /// Whether each column of weights has its initial length when a chunk begins.
+    pub fn keeps_lengths(&self) -> bool {
+        match self.algorithm.kind() {
+            AlgorithmKind::ChunkEnd(algorithm) => algorithm.keeps_lengths(),
+            AlgorithmKind::Linear(_) | AlgorithmKind::LeastSquares(_) => false,
+        }
+    }
+
     /// What the memory is solved for by, if it is.
     pub fn least_squares(&self) -> Option<LeastSquares> {
         match self.algorithm.kind() {
@@ -187,6 +195,32 @@ impl Rule {
         (self.retention.is_anchored()).then(|| initial.maps.iter().map(state).collect())
     }
 
+    /// The states that a chunk's steps left, with the columns of their weights brought back to their
+    /// initial lengths, `w ← w |w_init|/(|w| + 10⁻⁵)`, where the algorithm keeps these.
+    pub(crate) fn settled(&self, maps: Vec<MapState>, initial: &Initial) -> Vec<MapState> {
+        if !self.keeps_lengths() {
+            return maps;
+        }
+        let lengths = |weights: &Tensor<4>| {
+            let squares = weights.clone().powi_scalar(2).sum_dim(2);
+            squares.add_scalar(rows::TINY).sqrt()
+        };
+        let weights = self.linked(&maps, initial);
+        let anchors = self.anchors(initial);
+        (maps.into_iter().zip(weights).zip(&initial.maps))
+            .enumerate()
+            .map(|(at, ((map, weights), initial))| {
+                let by = lengths(initial) / lengths(&weights).add_scalar(LEAST_LENGTH);
+                let weights = weights * by;
+                let weights = match &anchors {
+                    Some(anchors) => weights - anchors[at].clone(),
+                    None => weights,
+                };
+                MapState { weights, ..map }
+            })
+            .collect()
+    }
+
     /// What the link acts on, of every map: `[A_init +] A`.
     pub fn linked(&self, maps: &[MapState], initial: &Initial) -> Vec<Tensor<4>> {
         let states = maps.iter().map(|map| map.weights.clone());
@@ -217,6 +251,9 @@ impl Rule {
             .collect()
     }
 }
+
+/// What is added to the length of a column before it divides.
+const LEAST_LENGTH: f64 = 1e-5;
 
 /// How chunks enter the recurrence.
 #[derive(Debug, Clone)]

@@ -288,7 +288,7 @@ pub(crate) fn after_chunk(rule: &Rule, initial: &Initial, chunk: ChunkState<'_>)
             })
             .collect();
     }
-    (maps.into_iter())
+    (rule.settled(maps, initial).into_iter())
         .map(|map| ruled_state(rule, map))
         .collect()
 }

@@ -171,6 +171,13 @@ impl Choice {
                 .at(&path(Axis::Retention))
                 .error("anchored", message, Some(help)));
         }
+        if rule.keeps_lengths() && start == StartKind::Zero {
+            let message = "columns of weights are brought back to their initial lengths, which are 0: nothing would ever be held";
+            let help = "use memory.start = \"learned\", or leave renormalise out".to_owned();
+            return Err(tree
+                .at(&path(Axis::Algorithm))
+                .error("renormalise", message, Some(help)));
+        }
         let kinds = [memory_kind, bias_kind, retention_kind, algorithm_kind];
         let step_rules = registry.step_rules();
         rule.settings = asked.resolve(&rule, step_rules);

@@ -195,8 +195,33 @@ fn check_exact(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Refuses maps that give fewer features than the retention's link needs to tell states apart.
+/// What an algorithm that keeps the lengths of weights asks of the other parts.
+fn check_lengths(rule: &Rule) -> Result<(), Refusal> {
+    if !rule.keeps_lengths() || rule.has_identity_link() {
+        return Ok(());
+    }
+    refuse(
+        "algorithm.renormalise",
+        "behind this retention's link there is no state whose weights have their initial lengths",
+        "use retention.kind = \"l2\" or \"none\", or leave algorithm.renormalise out",
+    )
+}
+
+/// Refuses maps that give fewer features than the retention's link needs to tell states apart, and
+/// maps of one row whose columns are to keep their lengths.
 pub(crate) fn check_columns(rule: &Rule, program: &Program) -> Result<(), Refusal> {
+    if rule.keeps_lengths()
+        && let Some(map) = program.maps().iter().find(|map| map.d_in < 2)
+    {
+        return refuse(
+            "algorithm.renormalise",
+            &format!(
+                "each column of the map `{}` of this memory is one number, whose sign alone could change at a given length",
+                map.name
+            ),
+            "leave algorithm.renormalise out, or use memory.kind = \"matrix\" or \"gated_mlp\"",
+        );
+    }
     let least = rule.retention.least_columns();
     match program.maps().iter().find(|map| map.d_out < least) {
         None => Ok(()),
@@ -294,6 +319,7 @@ fn check_channels(rule: &Rule) -> Result<(), Refusal> {
 pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
     check_channels(rule)?;
     check_least_squares(rule)?;
+    check_lengths(rule)?;
     let settings = &rule.settings;
     if settings.is_exact() {
         check_exact(rule, asked)?;
@@ -357,6 +383,7 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
     let bounds_state = |rule: &Arc<dyn StepRule>| rule.bounds_state();
     let held = rule.retention.forgets()
         || rule.memory.is_bounded()
+        || rule.keeps_lengths()
         || settings.rules().iter().any(bounds_state);
     if unbounded && !held {
         return refuse(

@@ -20,7 +20,7 @@ fn outputs_states_and_gradients_equal_the_numpy_reference() {
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
-    assert!(files.len() >= 39, "goldens are missing");
+    assert!(files.len() >= 40, "goldens are missing");
     for file in files {
         let golden: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         let name = golden["name"].as_str().unwrap();
