@@ -58,10 +58,11 @@ fn activations_grow_with_the_batch_and_a_memorys_with_the_length() {
     let grows = |device: &str| at(ATTENTION, device, 128).cmp(&(4 * at(ATTENTION, device, 32)));
     assert_eq!(grows("cuda"), Ordering::Greater);
     assert_eq!(grows("cpu"), Ordering::Equal);
-    // Chunks of 8: runs of 32 tokens, of which one at a time has a graph.
-    let of_run = at(MEMORY, "cuda", 96) - at(MEMORY, "cuda", 64);
-    assert_eq!(at(MEMORY, "cuda", 192) - at(MEMORY, "cuda", 96), 3 * of_run);
-    assert!(of_run < at(MEMORY, "cuda", 32));
+    // Chunks of 8: runs of 512 tokens there, of which one at a time has a graph.
+    let runs = |of: usize| at(MEMORY, "cuda", 512 * of);
+    let of_run = runs(3) - runs(2);
+    assert_eq!(runs(6) - runs(3), 3 * of_run);
+    assert!(of_run < runs(1));
     // Kernels keep states every few chunks beside what a memory starts with.
     let longer = |from: usize| at(MEMORY, "cpu", 2 * from) - at(MEMORY, "cpu", from);
     assert_eq!(longer(64), 2 * longer(32));
