@@ -3,12 +3,17 @@
 //! What compares a device with the CPU is ignored unless asked for, so that a run of the tests says
 //! what it did not do; `scripts/test-device NAME` asks for it.
 
+use std::sync::{PoisonError, RwLock};
+
 use miras_model::Precision;
 use miras_run::Status;
 use miras_spec::{RunConfig, SpecError};
 use miras_trainer::{BenchRequest, Launches, TrainError, bench};
 
 use crate::support::{ATTENTION, Bench, MEMORY, config, presets};
+
+/// Launches are counted for the whole process: who counts them writes, who launches reads.
+static LAUNCHES: RwLock<()> = RwLock::new(());
 
 /// On the device of tests.
 fn here(config: RunConfig) -> RunConfig {
@@ -51,6 +56,7 @@ fn is_compared(preset: &str, config: &RunConfig) -> bool {
 #[test]
 #[ignore = "needs a device: scripts/test-device NAME"]
 fn every_preset_trains_as_on_the_cpu() {
+    let _launching = LAUNCHES.read().unwrap_or_else(PoisonError::into_inner);
     let all = presets().into_iter();
     let compared = all.filter(|(preset, config)| is_compared(preset, config));
     // Dimensions of 1 take other ways through a device's kernels.
@@ -74,6 +80,7 @@ fn every_preset_trains_as_on_the_cpu() {
 #[test]
 #[ignore = "needs a device: scripts/test-device NAME"]
 fn a_resumed_run_is_compared_from_its_checkpoint_on() {
+    let _launching = LAUNCHES.read().unwrap_or_else(PoisonError::into_inner);
     for sets in [&["train.state=carry"][..], &[]] {
         let bench = Bench::new();
         bench.run("run", on_a_device(config(MEMORY, sets)));
@@ -93,6 +100,7 @@ fn a_resumed_run_is_compared_from_its_checkpoint_on() {
 /// Rounding to 8 or 11 bits of mantissa moves a loss, but not far.
 #[test]
 fn mixed_precision_stays_near_float32_where_the_device_has_it() {
+    let _launching = LAUNCHES.read().unwrap_or_else(PoisonError::into_inner);
     let device = miras_device::for_tests();
     for text in [MEMORY, ATTENTION] {
         let bench = Bench::new();
@@ -123,6 +131,7 @@ fn mixed_precision_stays_near_float32_where_the_device_has_it() {
 #[test]
 #[ignore = "needs a device: scripts/test-device NAME"]
 fn every_layer_adds_the_same_number_of_launches() {
+    let _alone = LAUNCHES.write().unwrap_or_else(PoisonError::into_inner);
     for text in [MEMORY, ATTENTION] {
         let launches = |layers: usize, layer: bool| {
             let config = on_a_device(config(text, &[&format!("model.layers={layers}")]));
