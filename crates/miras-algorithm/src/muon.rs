@@ -96,7 +96,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
 /// large, up to `3.4445⁵ = 485` times, and with them their outer gradients.
 ///
 /// Lengths are those of the weights, also where the state is their distance from the initial ones
-/// (`retention.anchored`); behind a link there is no state of given lengths to go on from.
+/// (`retention.anchored`); with a link other than the identity it is refused: no state gives weights of given lengths.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Muon {

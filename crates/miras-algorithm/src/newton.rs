@@ -24,7 +24,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
         ),
         (
             "iterations",
-            "steps of conjugate gradients for each query, and for each gradient of one, from 1 to 1024; default 30; exact up to rounding from the number of a key's features on",
+            "steps of conjugate gradients for each query, and for each gradient of one, from 1 to 1024; default 30; near ridge = 1, exact up to rounding from the number of a key's features on; with fewer, or a small ridge, outputs and their gradients are approximate",
         ),
     ],
     variants: &[
@@ -37,12 +37,14 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
         if !(1e-3..=1e6).contains(&newton.ridge) {
             let message = "ridge must be from 1e-3 to 1e6";
             let help =
-                "without it the first tokens have no solution; 1 is that of unit keys".to_owned();
+                "1 suits keys of length 1; less trusts the tokens more, more stays nearer to the initial weights".to_owned();
             return Err(section.error("ridge", message, Some(help)));
         }
         if !(1..=MOST).contains(&newton.iterations) {
             let message = format!("iterations must be from 1 to {MOST}");
-            return Err(section.error("iterations", message, None));
+            let help = "the default is 30; as many as a key has features are exact up to rounding"
+                .to_owned();
+            return Err(section.error("iterations", message, Some(help)));
         }
         Ok(Arc::new(newton))
     },
@@ -69,6 +71,8 @@ const MOST: usize = 1024;
 /// - Exact at any chunk size: the state is two decayed sums, and nothing in a chunk waits for anything
 ///   else. Queries of all chunks go through the inverse together, by conjugate gradients with a fixed
 ///   number of iterations; so do the gradients of outputs.
+/// - With too few iterations, or a ridge far below 1, outputs are approximate, and so are their
+///   gradients, which are of another solve of as many iterations.
 /// - The paper has `W_0 = 0` (`memory.start = "zero"`), `θ` and `a` as sigmoids, and learns λ for each
 ///   feature, at least 0.25 and 1 at first; here it is a number.
 /// - It is for a matrix under `l2`, or for the last map of a deep memory.

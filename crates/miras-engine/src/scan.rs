@@ -26,6 +26,7 @@ pub(crate) fn walk(
     let [n, _, c, _] = tokens.k.dims();
     let [map] = maps else { return None };
     let [_, _, d_in, _] = map.weights.dims();
+    // No rule of an exact form acts on the state, and none has decays of value channels.
     let is_affine = rule.settings.is_exact() && map.slots.is_empty();
     // Wider states are cheaper to take through the chunks than to make maps of.
     if n <= 2 || !is_affine || d_in > c * rule.keys() {

@@ -165,7 +165,7 @@ impl Choice {
             && rule.retention.forgets()
             && !rule.retention.is_anchored()
         {
-            let message = "least squares are near the initial weights, which do not decay";
+            let message = "least squares stay near the initial weights, which do not decay";
             let help = "leave retention.anchored out, or use memory.start = \"zero\"".to_owned();
             return Err(tree
                 .at(&path(Axis::Retention))

@@ -58,7 +58,7 @@ impl Registry {
                 ),
                 (
                     "learn",
-                    "which maps are written: \"all\" (default), or the \"last\" one alone, whose inputs are then features of length 1 that the outer loop learns; the exact form is there for it",
+                    "which maps are written: \"all\" (default), or the \"last\" one alone, whose inputs are then features of length 1 that the outer loop learns; without a norm behind that map the exact form is there for it",
                 ),
             ],
             Axis::Bias => &[(

@@ -237,13 +237,13 @@ pub(crate) fn check_columns(rule: &Rule, program: &Program) -> Result<(), Refusa
 }
 
 /// What a memory that is solved for asks of the other parts.
-fn check_least_squares(rule: &Rule) -> Result<(), Refusal> {
+fn check_least_squares(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
     let is_solved_for = rule.least_squares().is_some();
     if is_solved_for && !rule.memory.is_linear() {
         return refuse(
             "algorithm.kind",
             "least squares are solved for a matrix, and this memory is not one",
-            "use memory.kind = \"matrix\", or memory.learn = \"last\", or algorithm.kind = \"momentum\"",
+            "use memory.kind = \"matrix\", or memory.learn = \"last\" with memory.norm = false, or algorithm.kind = \"momentum\"",
         );
     }
     if is_solved_for && (rule.bias.slope() != Some(1.0) || rule.bias.has_erase_key()) {
@@ -266,6 +266,22 @@ fn check_least_squares(rule: &Rule) -> Result<(), Refusal> {
             "every gradient is taken at the initial weights, which do not decay",
             "leave retention.order out",
         );
+    }
+    if is_solved_for {
+        let first = asked.rules().next();
+        let key = (first.map(str::to_owned))
+            .or_else(|| (asked.picard() > 0).then(|| "picard".to_owned()))
+            .or_else(|| {
+                let reads_others = asked.read().is_some_and(|read| read != Read::Exact);
+                reads_others.then(|| "read".to_owned())
+            });
+        if let Some(key) = key {
+            return refuse(
+                &format!("algorithm.{key}"),
+                "least squares take no steps: the memory is solved for at every token",
+                &format!("leave {key} out"),
+            );
+        }
     }
     Ok(())
 }
@@ -318,7 +334,7 @@ fn check_channels(rule: &Rule) -> Result<(), Refusal> {
 /// Checks a rule whose settings are resolved; `asked` is what the config says itself.
 pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusal> {
     check_channels(rule)?;
-    check_least_squares(rule)?;
+    check_least_squares(rule, asked)?;
     check_lengths(rule)?;
     let settings = &rule.settings;
     if settings.is_exact() {
