@@ -6,6 +6,7 @@ mod adam;
 mod average;
 mod gd;
 mod momentum;
+mod momentum_gate;
 mod multi_step;
 mod muon;
 mod nesterov;

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, Coefficients, GateMap, GateSpec, Gates, LinearAlgorithm, LogDecay, MOMENTUM,
-    MapState, MemoryAlgorithm, Part, Recurrence, table_of,
+    AlgorithmKind, Coefficients, GateSpec, Gates, LinearAlgorithm, LogDecay, MOMENTUM, MapState,
+    MemoryAlgorithm, Part, Recurrence, table_of,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::step_size::{STEP_KEYS, StepSize, check};
+use crate::{
+    momentum_gate,
+    step_size::{STEP_KEYS, StepSize, check},
+};
 
 pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
     kind: "momentum",
@@ -79,13 +82,9 @@ impl Default for Momentum {
     }
 }
 
-/// A saturated gate rounds to η = 1, whose writes would add for ever.
-pub(crate) const LEAST_DAMPING: f64 = 1e-3;
-
 impl MemoryAlgorithm for Momentum {
     fn gates(&self) -> Vec<GateSpec> {
-        let bias = (self.momentum / (1.0 - self.momentum)).ln();
-        let momentum = GateSpec::new(MOMENTUM, GateMap::LogSigmoid, bias);
+        let momentum = momentum_gate::gate(self.momentum);
         vec![self.step.gate(self.step_max, self.ascent), momentum]
     }
 
@@ -121,7 +120,6 @@ impl LinearAlgorithm for Momentum {
     }
 
     fn damping(&self, gates: &Gates) -> Tensor<4> {
-        let lost = gates.get(MOMENTUM).exp().neg().add_scalar(1.0);
-        lost.clamp_min(LEAST_DAMPING)
+        momentum_gate::damping(gates)
     }
 }

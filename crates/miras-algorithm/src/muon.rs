@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, ChunkEndAlgorithm, ChunkWrite, GateMap, GateSpec, MOMENTUM, MapState,
-    MemoryAlgorithm, Part, rows, table_of,
+    AlgorithmKind, ChunkEndAlgorithm, ChunkWrite, GateSpec, MOMENTUM, MapState, MemoryAlgorithm,
+    Part, rows, table_of,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     average::check_epsilon,
-    step_size::{StepSize, WINDOW, apart, check, check_momentum, check_window},
+    momentum_gate,
+    step_size::{StepSize, WINDOW, apart, check, check_window},
 };
 
 pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
@@ -57,7 +58,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
         let muon = section.part::<Muon>()?;
         check(section, muon.step_max)?;
         check_epsilon(section, muon.epsilon)?;
-        check_momentum(section, muon.momentum)?;
+        momentum_gate::check_optional(section, muon.momentum)?;
         check_window(section, muon.window)?;
         Ok(Arc::new(muon))
     },
@@ -148,8 +149,7 @@ impl MemoryAlgorithm for Muon {
     fn gates(&self) -> Vec<GateSpec> {
         let mut gates = vec![StepSize::Input.gate(self.step_max, false)];
         if self.has_momentum() {
-            let bias = (self.momentum / (1.0 - self.momentum)).ln();
-            gates.push(GateSpec::new(MOMENTUM, GateMap::LogSigmoid, bias));
+            gates.push(momentum_gate::gate(self.momentum));
         }
         gates
     }

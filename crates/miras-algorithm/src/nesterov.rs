@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use burn::tensor::{Tensor, s};
 use miras_core::{
-    AlgorithmKind, ChunkEnd, Coefficients, GateMap, GateSpec, Gates, LinearAlgorithm, LogDecay,
-    MOMENTUM, MapState, MemoryAlgorithm, Part, Rows, SlotEnd, WriteWeights, decay_matrix, products,
-    table_of,
+    AlgorithmKind, ChunkEnd, Coefficients, GateSpec, Gates, LinearAlgorithm, LogDecay, MOMENTUM,
+    MapState, MemoryAlgorithm, Part, Rows, SlotEnd, WriteWeights, decay_matrix, products, table_of,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    momentum::LEAST_DAMPING,
+    momentum_gate,
     step_size::{STEP_KEYS, StepSize, check},
 };
 
@@ -80,8 +79,7 @@ impl Default for Nesterov {
 
 impl MemoryAlgorithm for Nesterov {
     fn gates(&self) -> Vec<GateSpec> {
-        let bias = (self.momentum / (1.0 - self.momentum)).ln();
-        let momentum = GateSpec::new(MOMENTUM, GateMap::LogSigmoid, bias);
+        let momentum = momentum_gate::gate(self.momentum);
         vec![self.step.gate(self.step_max, false), momentum]
     }
 
@@ -147,8 +145,7 @@ impl LinearAlgorithm for Nesterov {
     }
 
     fn damping(&self, gates: &Gates) -> Tensor<4> {
-        let lost = gates.get(MOMENTUM).exp().neg().add_scalar(1.0);
-        lost.clamp_min(LEAST_DAMPING)
+        momentum_gate::damping(gates)
     }
 
     /// `θ|k|² ≤ (1 + a)(1 + η)/(1 + 2η)`, and least at η = 1.

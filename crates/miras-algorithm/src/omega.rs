@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use miras_core::{
-    AlgorithmKind, Coefficients, GateMap, GateSpec, Gates, LinearAlgorithm, LogDecay, MOMENTUM,
-    MapState, MemoryAlgorithm, Part, rows, table_of,
+    AlgorithmKind, Coefficients, GateSpec, Gates, LinearAlgorithm, LogDecay, MOMENTUM, MapState,
+    MemoryAlgorithm, Part, STEP, rows, table_of,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    momentum::LEAST_DAMPING,
-    step_size::{STEP_KEYS, StepSize, WINDOW, check, check_momentum, check_window},
+    momentum_gate,
+    step_size::{STEP_KEYS, StepSize, WINDOW, check, check_window},
 };
 
 pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
@@ -41,7 +41,7 @@ pub(crate) const PART: Part<dyn MemoryAlgorithm> = Part {
         let omega = section.part::<Omega>()?;
         check(section, omega.step_max)?;
         check_window(section, omega.window)?;
-        check_momentum(section, omega.momentum)?;
+        momentum_gate::check_optional(section, omega.momentum)?;
         Ok(Arc::new(omega))
     },
 };
@@ -102,8 +102,7 @@ impl MemoryAlgorithm for Omega {
     fn gates(&self) -> Vec<GateSpec> {
         let mut gates = vec![self.step.gate(self.step_max, false)];
         if self.has_momentum() {
-            let bias = (self.momentum / (1.0 - self.momentum)).ln();
-            gates.push(GateSpec::new(MOMENTUM, GateMap::LogSigmoid, bias));
+            gates.push(momentum_gate::gate(self.momentum));
         }
         gates
     }
@@ -147,10 +146,9 @@ impl LinearAlgorithm for Omega {
 
     fn damping(&self, gates: &Gates) -> Tensor<4> {
         if self.has_momentum() {
-            let lost = gates.get(MOMENTUM).exp().neg().add_scalar(1.0);
-            lost.clamp_min(LEAST_DAMPING)
+            momentum_gate::damping(gates)
         } else {
-            rows::largest_channel(gates.get(miras_core::STEP)).ones_like()
+            rows::largest_channel(gates.get(STEP)).ones_like()
         }
     }
 }

@@ -83,16 +83,6 @@ pub(crate) fn check_window(section: &Section<'_>, window: usize) -> Result<(), C
     Err(section.error(WINDOW, message, Some(help)))
 }
 
-/// Where a momentum gate starts, 0 for none.
-pub(crate) fn check_momentum(section: &Section<'_>, momentum: f64) -> Result<(), ConfigError> {
-    if (0.0..1.0).contains(&momentum) {
-        return Ok(());
-    }
-    let message = "momentum must be 0 or above, and below 1";
-    let help = "momentum = 0 is the rule without momentum".to_owned();
-    Err(section.error("momentum", message, Some(help)))
-}
-
 /// Of an algorithm that acts at chunk ends and does not look at the size of a write: the size of
 /// the chunk's step, the mean of its tokens' θ, `[1, g, 1, 1]`, and what it steps along, their
 /// writes with weights that are 1 in the mean, `[1, g, d_in, d_out]`. With one token a chunk that

@@ -34,7 +34,7 @@ impl LaunchCounter {
     /// Begins to count what the device of this name is given.
     ///
     /// # Errors
-    /// If there is no such device, or it is none whose work is launched kernel by kernel.
+    /// If there is no such device, or its work is not launched kernel by kernel, as on `cpu` and `tch`.
     pub fn start(name: &str) -> Result<Self, DeviceError> {
         if !has_kernels_to_launch(name)? {
             return Err(DeviceError::NoLaunches {

@@ -61,8 +61,8 @@ pub fn forward(
                 Order::Before => decayed(point, &decay.state),
             };
             let factors = match rule.least_squares() {
-                None => gradient(rule, initial, &point, &token),
-                Some(_) => initial_gradient(rule, initial, &token),
+                None => gradient(rule, initial, &rule.weights(&point, initial), &token),
+                Some(_) => gradient(rule, initial, &initial.maps, &token),
             };
             chunk.copies[s].write(rule, program, factors, &decay, gates);
         }
@@ -108,20 +108,10 @@ pub fn weights(rule: &Rule, initial: &Initial, maps: &[MapState]) -> Vec<Tensor<
     }
 }
 
-/// The gradient of one token at the memory in the state `maps`.
-fn gradient(rule: &Rule, initial: &Initial, maps: &[MapState], token: &Tokens) -> Vec<Factor> {
+/// The gradient of one token at these weights.
+fn gradient(rule: &Rule, initial: &Initial, maps: &[Tensor<4>], token: &Tokens) -> Vec<Factor> {
     let weights = Weights {
-        maps: &rule.weights(maps, initial),
-        gains: &initial.gains,
-    };
-    let Tokens { k, v, gates, .. } = token;
-    rule.factors(&initial.program, &weights, k.clone(), v, gates)
-}
-
-/// The same at the initial weights.
-fn initial_gradient(rule: &Rule, initial: &Initial, token: &Tokens) -> Vec<Factor> {
-    let weights = Weights {
-        maps: &initial.maps,
+        maps,
         gains: &initial.gains,
     };
     let Tokens { k, v, gates, .. } = token;
@@ -195,7 +185,7 @@ impl Chunk {
         let mut copies = vec![Copy::new(&maps); rule.settings.picard() + 1];
         for token in past.into_iter().flat_map(Past::each) {
             let decay = Decay::of(rule, &token.gates);
-            let factors = gradient(rule, initial, &maps, &token);
+            let factors = gradient(rule, initial, &rule.weights(&maps, initial), &token);
             for copy in &mut copies {
                 copy.take(
                     rule,
@@ -346,7 +336,7 @@ impl Copy {
             let token = tokens.range(t, t + 1);
             let gates = &token.gates;
             let decay = Decay::of(rule, gates);
-            let factors = gradient(rule, initial, maps, &token);
+            let factors = gradient(rule, initial, &rule.weights(maps, initial), &token);
             copy.write(rule, &initial.program, factors, &decay, gates);
         }
         copy

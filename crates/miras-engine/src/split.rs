@@ -62,7 +62,7 @@ pub fn split(x: Tensor<4>, dim: usize, lengths: &[usize]) -> Vec<Tensor<4>> {
 /// What pieces of tokens gave, behind each other.
 ///
 /// # Panics
-/// If there is none.
+/// If there is no piece.
 pub(crate) fn joined(mut pieces: Vec<Tensor<4>>) -> Tensor<4> {
     match pieces.len() {
         1 => pieces.remove(0),

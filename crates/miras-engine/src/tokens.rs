@@ -28,7 +28,7 @@ impl Tokens {
         self.q.dims()[2]
     }
 
-    /// Whether there are none.
+    /// Whether there is no token.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

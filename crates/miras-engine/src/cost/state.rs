@@ -11,7 +11,7 @@ pub struct StateSize {
     pub maps: usize,
     /// The algorithm's slots.
     pub slots: usize,
-    /// The tokens before it that are in its windows; 0 where there are none.
+    /// The tokens before it that are in its windows; 0 for an algorithm without a window.
     pub past: usize,
     /// The open chunk.
     pub open: usize,

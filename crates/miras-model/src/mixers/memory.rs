@@ -314,8 +314,8 @@ impl MemoryMixer {
         self.featured(repeat_heads(self.keys.qk_norm.apply(x, norm), of, heads))
     }
 
-    /// Keys or queries through the features of the memory, each of length 1; as they are where there
-    /// are none.
+    /// Keys or queries through the features of the memory, each of length 1; unchanged in a memory
+    /// without features.
     fn featured(&self, x: Tensor<4>) -> Tensor<4> {
         let Some(features) = &self.features else {
             return x;
