@@ -93,6 +93,43 @@ pub fn run<O: Operation<N>, const N: usize, const D: usize>(
     Tensor::from_primitive::<Autodiff<Flex>>(out)
 }
 
+/// What `f` makes of the numbers of a tensor, without gradients.
+///
+/// # Panics
+/// If there are no kernels where the tensor is.
+pub fn read<const D: usize, T>(x: Tensor<D>, f: impl FnOnce(&[f32]) -> T) -> T {
+    f(numbers(&plain(x)))
+}
+
+/// Tensors whose numbers `f` has changed, by what `x` holds: in place where nothing else holds
+/// them, in copies elsewhere. Without gradients.
+///
+/// # Panics
+/// If there are no kernels where a tensor is.
+pub fn change<const N: usize, const D: usize>(
+    changed: [Tensor<D>; N],
+    x: Tensor<D>,
+    f: impl FnOnce([&mut [f32]; N], &[f32]),
+) -> [Tensor<D>; N] {
+    let mut changed = changed.map(|x| {
+        let x = plain(x);
+        // The storage of a view holds more than its numbers.
+        if x.storage::<f32>().len() == x.layout().num_elements() {
+            x
+        } else {
+            tensor(numbers(&x).to_vec(), x.layout().shape().clone())
+        }
+    });
+    let numbers_of = changed.each_mut().map(|x| x.storage_mut::<f32>());
+    f(numbers_of, numbers(&plain(x)));
+    changed.map(Tensor::from_primitive::<Flex>)
+}
+
+fn plain<const D: usize>(x: Tensor<D>) -> FloatTensor<Flex> {
+    let x = x.try_into_primitive::<Flex>();
+    x.expect("a tensor on the CPU").to_contiguous()
+}
+
 fn numbers(x: &FloatTensor<Flex>) -> &[f32] {
     x.as_slice().expect("numbers behind each other, in float32")
 }

@@ -4,7 +4,8 @@
 //! An [`Operation`] makes one array of some others, and gradients at these of one at the result. Of
 //! layers there are [`Attention`], [`Convolution`], [`CrossEntropy`], [`Gate`], [`RmsNorm`],
 //! [`Rotation`] and [`UnitRows`]: each one pass over its arrays, which keeps little or nothing beside
-//! them. All others here are about the inner loop.
+//! them. [`AdamW`] and [`sum_of_squares`] are for the optimiser's step. All others here are about the
+//! inner loop.
 //!
 //! [`Scan`] describes a memory ([`Program`]), its bias ([`Bias`], of which [`Formula`] is the general
 //! one), the link from states to weights ([`Link`]) and where gradients are taken ([`Form`]).
@@ -72,6 +73,7 @@
     reason = "a pass has each of its operands as an argument"
 )]
 
+mod adamw;
 mod adjoint;
 mod attention;
 mod bias;
@@ -101,12 +103,14 @@ mod rows;
 mod run;
 mod scan;
 mod solved;
+mod squares;
 mod start;
 mod state;
 mod state_cap;
 mod targets;
 mod weights;
 
+pub use adamw::AdamW;
 pub use attention::{Attended, Attention};
 pub use bias::Bias;
 pub use convolution::Convolution;
@@ -120,3 +124,4 @@ pub use program::{Activation, Node, Program, ProgramError};
 pub use rotation::Rotation;
 pub use row_norm::{RmsNorm, UnitRows};
 pub use scan::{Caps, Form, Order, Read, Scan};
+pub use squares::sum_of_squares;

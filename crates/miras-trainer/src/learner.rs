@@ -1,7 +1,7 @@
 //! A model and its optimiser: gradients of a step, then the update.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
-use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use miras_data::Batch;
 use miras_model::{
@@ -12,6 +12,7 @@ use miras_spec::read::{ReadBack, Tokens, weight_of};
 use miras_spec::{OptimConfig, RunConfig, Task};
 
 use crate::TrainError;
+use crate::adamw::AdamW;
 use crate::carried::Carried;
 use crate::loss_scale::{LossScale, SMALLEST};
 use crate::norm::{Huge, Norm, Squares};
@@ -282,21 +283,14 @@ fn optimizer(
     model: &LanguageModel,
     groups: &ParameterGroups,
 ) -> ModuleOptimizer {
-    let with_decay = |weight_decay: f64| {
-        AdamWConfig::new()
-            .with_beta_1(config.beta1 as f32)
-            .with_beta_2(config.beta2 as f32)
-            .with_epsilon(config.epsilon as f32)
-            .with_weight_decay(weight_decay as f32)
-    };
     let decays =
         |parameter: &Parameter| groups.of(parameter.id).is_some_and(ParameterGroup::decays);
     let spared = (parameters(model).into_iter())
         .filter(|parameter| !decays(parameter))
         .map(|parameter| parameter.id);
-    with_decay(config.weight_decay).init().with_group(
+    ModuleOptimizer::from(AdamW::new(config, config.weight_decay)).with_group(
         ParamGroup::from_ids(spared.collect()),
-        with_decay(0.0).build(),
+        AdamW::new(config, 0.0),
         None,
     )
 }

@@ -4,6 +4,7 @@
 //!   metrics, and resuming.
 //! - [`bench()`] measures what a configuration takes.
 
+mod adamw;
 mod advice;
 mod banner;
 mod bench;

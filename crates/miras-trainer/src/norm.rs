@@ -2,6 +2,8 @@
 //! gradient is.
 
 use burn::tensor::Tensor;
+use miras_engine::kernel::{self, has_kernels};
+use miras_kernels::sum_of_squares;
 use miras_model::Parameter;
 use miras_spec::read::{Numbers, PIECE, ReadBack, Slot};
 
@@ -124,8 +126,12 @@ fn is_finite(numbers: &Numbers, slot: &Slot) -> bool {
     numbers.of(slot).iter().all(|value| value.is_finite())
 }
 
-/// The sums of the squares of a tensor, one for each [`PIECE`].
+/// The sum of the squares of a tensor, or sums that add up to it, one for each [`PIECE`].
 fn squares(values: Tensor<1>) -> Tensor<1> {
+    if has_kernels(&values) {
+        let device = values.device();
+        return Tensor::from_floats([kernel::read(values, sum_of_squares)], &device);
+    }
     let len = values.dims()[0];
     let of = |values: Tensor<1>| values.square().sum();
     if len <= PIECE {
