@@ -120,7 +120,7 @@ pub fn change<const N: usize, const D: usize>(
             tensor(numbers(&x).to_vec(), x.layout().shape().clone())
         }
     });
-    let numbers_of = changed.each_mut().map(|x| x.storage_mut::<f32>());
+    let numbers_of = changed.each_mut().map(FloatTensor::<Flex>::storage_mut);
     f(numbers_of, numbers(&plain(x)));
     changed.map(Tensor::from_primitive::<Flex>)
 }

@@ -279,28 +279,55 @@ impl LanguageModel {
         state: Option<ModelState>,
         pass: Pass,
     ) -> Scores {
-        let [b, t] = tokens.dims();
-        let (piece, chunks) = self.piece(b);
-        // The first piece ends a chunk that the state has open, so that all others begin with one.
-        let open = state.as_ref().map_or(0, |state| state.position % chunks);
-        let (mut state, mut from, mut count) = (state, 0, piece - open);
-        let (mut losses, mut hits) = (Vec::new(), Vec::new());
-        loop {
-            count = count.min(t - from);
+        let (mut state, mut losses, mut hits) = (state, Vec::new(), Vec::new());
+        for [from, count] in self.pieces(tokens.dims(), state.as_ref()) {
             let [tokens, targets] = [&tokens, &targets].map(|x| x.clone().narrow(1, from, count));
             let scores = self.score_piece(tokens, targets, state, pass);
             losses.push(scores.losses);
             hits.push(scores.hits);
-            from += count;
-            if from == t {
-                return Scores {
-                    losses: Tensor::cat(losses, 1),
-                    hits: Tensor::cat(hits, 1),
-                    state: scores.state,
-                };
-            }
-            (state, count) = (Some(scores.state), piece);
+            state = Some(scores.state);
         }
+        Scores {
+            losses: Tensor::cat(losses, 1),
+            hits: Tensor::cat(hits, 1),
+            state: state.expect(NO_TOKEN),
+        }
+    }
+
+    /// The state after `tokens`, from `state` on, in the pieces of [`score`](Self::score). No logits
+    /// are made.
+    ///
+    /// # Shapes
+    /// `tokens`: `[b, t]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn read(
+        &self,
+        tokens: Tensor<2, Int>,
+        state: Option<ModelState>,
+        pass: Pass,
+    ) -> ModelState {
+        let mut state = state;
+        for [from, count] in self.pieces(tokens.dims(), state.as_ref()) {
+            let tokens = tokens.clone().narrow(1, from, count);
+            state = Some(self.hidden(tokens, state, pass).state);
+        }
+        state.expect(NO_TOKEN)
+    }
+
+    /// Start and length of each piece of rows that go on from `state`.
+    fn pieces(&self, [b, t]: [usize; 2], state: Option<&ModelState>) -> Vec<[usize; 2]> {
+        let (piece, chunks) = self.piece(b);
+        // The first piece ends a chunk that the state has open, so that all others begin with one.
+        let open = state.map_or(0, |state| state.position % chunks);
+        let (mut pieces, mut from, mut count) = (Vec::new(), 0, piece - open);
+        while from < t {
+            count = count.min(t - from);
+            pieces.push([from, count]);
+            (from, count) = (from + count, piece);
+        }
+        pieces
     }
 
     /// Tokens of a row that go through the blocks at once where `b` rows are scored, and the number

@@ -83,7 +83,7 @@ pub use manifest::{CheckpointInfo, FileEntry, Goal, Manifest};
 pub use new_folder::new_folder;
 pub use policy::Policy;
 pub use provenance::{Cost, Provenance, RunRecord, SourceTree, Start, provenance, rfc3339};
-pub use reports::{Kept, REPORT, report_name, settings_hash};
+pub use reports::{Kept, REPORT, TASK_REPORT, report_name, settings_hash, task_report_name};
 pub use seal::{read_sealed, to_sealed_json};
 pub use shell::shell_word;
 pub use summary::{Best, Status, Summary};

@@ -17,6 +17,9 @@ use crate::names::WEIGHTS;
 /// The value of the key `schema` of a report.
 pub const REPORT: &str = "miras_eval";
 
+/// The value of the key `schema` of a report on the questions of a data set.
+pub const TASK_REPORT: &str = "miras_task";
+
 /// The weights of a run at a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
@@ -42,6 +45,12 @@ pub fn report_name(length: u64, memory: &str, settings: &str) -> String {
     }
 }
 
+/// The name of the report on the questions of the data set `task` with memories `memory`; `settings`
+/// is the [hash](settings_hash) of all other settings.
+pub fn task_report_name(task: &str, memory: &str, settings: &str) -> String {
+    format!("task-{task}-{memory}-{settings}.json")
+}
+
 /// Eight digits, a hash of the settings that differ from their defaults; empty if all are defaults.
 pub fn settings_hash(settings: &[(&str, String)]) -> String {
     if settings.is_empty() {
@@ -56,6 +65,11 @@ pub fn settings_hash(settings: &[(&str, String)]) -> String {
 fn is_report(name: &str) -> bool {
     let stem = name.strip_suffix(".json");
     stem.is_some_and(|stem| stem == "eval" || stem.starts_with("eval-"))
+}
+
+fn is_task_report(name: &str) -> bool {
+    let stem = name.strip_suffix(".json");
+    stem.is_some_and(|stem| stem.starts_with("task-"))
 }
 
 impl Kept {
@@ -73,11 +87,15 @@ impl Kept {
 impl RunFolder {
     /// The files in the folder that have the name of a report, sorted.
     pub fn reports(&self) -> Result<Vec<PathBuf>> {
+        self.named(is_report)
+    }
+
+    fn named(&self, is: fn(&str) -> bool) -> Result<Vec<PathBuf>> {
         let path = self.path();
         let mut found = Vec::new();
         for entry in fs::read_dir(path).map_err(RunError::io("list", path))? {
             let entry = entry.map_err(RunError::io("list", path))?;
-            if is_report(&entry.file_name().to_string_lossy()) {
+            if is(&entry.file_name().to_string_lossy()) {
                 found.push(entry.path());
             }
         }
@@ -103,11 +121,13 @@ impl RunFolder {
     pub fn remove_reports_after(&self, step: u64) -> Result<Vec<String>> {
         self.writable()?;
         let mut removed = Vec::new();
-        for path in self.reports()? {
+        for path in self.named(|name| is_report(name) || is_task_report(name))? {
             let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
             // Other files stay.
             let head = serde_json::from_slice::<Head>(&bytes);
-            if !head.is_ok_and(|head| head.schema == REPORT && head.step > step) {
+            let is_later =
+                |head: Head| [REPORT, TASK_REPORT].contains(&&*head.schema) && head.step > step;
+            if !head.is_ok_and(is_later) {
                 continue;
             }
             match fs::remove_file(&path) {
@@ -166,11 +186,19 @@ mod tests {
             ("eval-notes.json", r#"{"step": 99}"#.to_owned()),
             ("eval-torn.json", "{".to_owned()),
             ("evaluation.json", report(99)),
+            (
+                "task-arc-live-0.json",
+                report(20).replace(REPORT, TASK_REPORT),
+            ),
+            ("task-notes.json", report(20).replace(REPORT, "notes")),
         ] {
             fs::write(folder.path().join(name), text).unwrap();
         }
         let removed = folder.remove_reports_after(10).unwrap();
-        assert_eq!(removed, ["eval-64-reset.json", "eval.json"]);
+        assert_eq!(
+            removed,
+            ["eval-64-reset.json", "eval.json", "task-arc-live-0.json"]
+        );
         let left: Vec<_> = (folder.reports().unwrap().iter())
             .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
             .collect();
@@ -178,7 +206,9 @@ mod tests {
             left,
             ["eval-64-live.json", "eval-notes.json", "eval-torn.json"]
         );
-        assert!(folder.path().join("evaluation.json").is_file());
+        for left in ["evaluation.json", "task-notes.json"] {
+            assert!(folder.path().join(left).is_file());
+        }
 
         fs::write(
             folder

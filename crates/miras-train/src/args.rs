@@ -13,7 +13,7 @@ use crate::{
     layers::{layers, stem},
     one_of::one_of,
     status::EXIT_CODES,
-    use_args::{EvalArgs, ExportArgs, GenerateArgs, StateArgs},
+    use_args::{EvalArgs, ExportArgs, GenerateArgs, ScoreArgs, StateArgs},
 };
 
 /// Train sequence models that learn at test time, from one TOML file.
@@ -58,8 +58,10 @@ pub(crate) enum Command {
     Ls(LsArgs),
     /// Compare runs and sweeps: which variant is better, and whether that can be told.
     Compare(CompareArgs),
-    /// Measure a trained run: loss in all, by position and by load.
+    /// Measure a trained run: loss in all, by position and by load, or answers to questions.
     Eval(EvalArgs),
+    /// Say how likely given texts are after given contexts.
+    Score(ScoreArgs),
     /// Let a trained run go on with a text.
     Generate(GenerateArgs),
     /// Keep what a run has read: save a state, look at one, check that it fits.

@@ -2,20 +2,31 @@
 
 use std::fmt::Write;
 
-use anyhow::Context;
 use indicatif::ProgressBar;
 use miras_registry::Registry;
-use miras_run::{counted, short_checksums, write_atomic};
-use miras_use::{EvalRequest, Measured, Report, evaluate_watched};
+use miras_run::{counted, short_checksums};
+use miras_use::{EvalRequest, Measured, Report, TaskRequest, evaluate_watched};
 
 use crate::{
-    out::{Out, eprint_line, heading},
-    trained,
-    use_args::EvalArgs,
+    measurement::{Measurement, fitted},
+    out::{Out, heading},
+    task, trained,
+    use_args::{EvalArgs, TaskFile},
 };
 
 pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
     let trained = trained::open(&args.which, registry)?;
+    if let Some(TaskFile { kind, path }) = args.task {
+        let request = TaskRequest {
+            kind,
+            path,
+            limit: args.limit,
+            window: args.length,
+            stride: args.stride,
+            memory: args.memory,
+        };
+        return task::eval(&trained, &request, args.out, args.json, out);
+    }
     let request = EvalRequest {
         data: args.data,
         length: args.length,
@@ -35,31 +46,14 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
     });
     bar.finish_and_clear();
     let report = report?;
-    let mut json =
-        serde_json::to_string_pretty(&report).context("cannot put the report in JSON")?;
-    json.push('\n');
-    // Neither a full disk nor a closed output may cost the other one what was measured.
-    let shown = if args.json {
-        out.text(&json)
-    } else {
-        out.prose(&head(&report))
-            .and_then(|()| out.text(&table(&report)))
-    };
-    for note in &report.notes {
-        eprint_line(format!("note: {note}"));
-    }
     let path = args.out.unwrap_or_else(|| report.path_in(&trained.folder));
-    write_atomic(&path, json.as_bytes()).with_context(|| {
-        format!(
-            "the report {} is not saved (what was measured is above; --out FILE saves it elsewhere)",
-            path.display()
-        )
-    })?;
-    shown?;
-    if args.json {
-        return Ok(());
-    }
-    out.prose(&format!("\nreport in {}", path.display()))
+    let measured = Measurement {
+        report: &report,
+        head: head(&report),
+        table: table(&report),
+        notes: &report.notes,
+    };
+    measured.publish(&path, args.json, out)
 }
 
 /// What was read, and what the memories of each row started from.
@@ -151,15 +145,6 @@ fn line(name: &str, measured: &Measured) -> String {
     )
 }
 
-/// A number in so many columns, with four digits behind the point unless it is too large for that.
-fn fitted(value: f64, columns: usize) -> String {
-    let plain = format!("{value:.4}");
-    if plain.len() <= columns {
-        return format!("{plain:>columns$}");
-    }
-    format!("{:>columns$}", format!("{value:.2e}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,7 +163,5 @@ mod tests {
             assert!(line.chars().count() <= 72, "{line}");
             assert!(line.ends_with("    0.2500"), "{line}");
         }
-        assert_eq!(fitted(411.3118, 11), "   411.3118");
-        assert_eq!(fitted(5.184_7e21, 11), "    5.18e21");
     }
 }

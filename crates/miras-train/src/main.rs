@@ -19,11 +19,13 @@ mod generate;
 mod keys;
 mod layers;
 mod ls;
+mod measurement;
 mod one_of;
 mod out;
 mod parts;
 mod presets;
 mod run;
+mod score;
 mod show;
 mod signals;
 mod slips;
@@ -31,6 +33,7 @@ mod started;
 mod state;
 mod status;
 mod sweep;
+mod task;
 mod trained;
 mod usage;
 mod use_args;
@@ -74,6 +77,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
         Command::Ls(args) => ls::ls(&args, &registry, &mut out)?,
         Command::Compare(args) => compare::compare(&args, &registry, &mut out)?,
         Command::Eval(args) => eval::eval(args, &registry, &mut out)?,
+        Command::Score(args) => score::score(&args, &registry, &mut out)?,
         Command::Generate(args) => generate::generate(&args, &registry, &mut out)?,
         Command::State(args) => state::state(&args.command, &registry, &mut out)?,
         Command::Export(args) => export::export(&args, &registry, &mut out)?,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
+use miras_tasks::TaskKind;
 use miras_use::{At, Memory, Size};
 
 use crate::{one_of::one_of, status::EXIT_CODES};
@@ -76,11 +77,51 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "data.KEY=VALUE")]
     pub(crate) set: Vec<String>,
 
-    /// Where the report goes [default: eval-LENGTH-MEMORY.json in the run's folder].
+    /// Answer the questions of a file (arc, boolq, hellaswag, lambada, openbookqa, piqa, winogrande)
+    /// or predict its texts (perplexity, wikitext) instead.
+    #[arg(long, value_name = "NAME=FILE", value_parser = task, conflicts_with_all = OF_ROWS)]
+    pub(crate) task: Option<TaskFile>,
+
+    /// So many questions or texts of --task, from the first on [default: all].
+    #[arg(long, value_name = "N", value_parser = positive, requires = "task")]
+    pub(crate) limit: Option<usize>,
+
+    /// Tokens from the start of a window of --length tokens to that of the next one, of texts of
+    /// --task [default: --length].
+    #[arg(long, value_name = "N", value_parser = positive, requires = "task")]
+    pub(crate) stride: Option<usize>,
+
+    /// Where the report goes [default: eval-LENGTH-MEMORY.json in the run's folder, or
+    /// task-NAME-MEMORY-HASH.json].
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
     /// Print the report instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A data set and its file.
+#[derive(Debug, Clone)]
+pub(crate) struct TaskFile {
+    pub(crate) kind: &'static TaskKind,
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct ScoreArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+
+    /// JSON lines with `context`, which is read, and `continuation`, which is scored; also .gz.
+    pub(crate) file: PathBuf,
+
+    /// What memories do with what they read.
+    #[arg(long, default_value = "live", value_parser = one_of(without_reset()))]
+    pub(crate) memory: Memory,
+
+    /// Print a JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -250,6 +291,29 @@ fn counted(text: &str, of: impl Fn(u64) -> Size) -> Result<Size, String> {
         .ok_or_else(|| "give 1 or more, or `all`".to_owned())
 }
 
+fn task(text: &str) -> Result<TaskFile, String> {
+    let form = "give a task and its file, as hellaswag=FILE";
+    let (name, path) = text.split_once('=').ok_or(form)?;
+    if path.is_empty() {
+        return Err(form.to_owned());
+    }
+    let kind = miras_tasks::task(name).map_err(|error| error.to_string())?;
+    let path = PathBuf::from(path);
+    Ok(TaskFile { kind, path })
+}
+
+/// Options of `eval` about rows of text.
+const OF_ROWS: [&str; 8] = [
+    "data",
+    "tokens",
+    "stretches",
+    "batch",
+    "batches",
+    "state",
+    "pairs",
+    "set",
+];
+
 /// `--memory`.
 const MEMORIES: &[(&str, &str, Memory)] = &[
     (
@@ -269,7 +333,7 @@ const MEMORIES: &[(&str, &str, Memory)] = &[
     ),
 ];
 
-/// `generate --memory`: a text that goes on has no start to go back to.
+/// `generate --memory` and `score --memory`: a text that goes on has no start to go back to.
 fn without_reset() -> &'static [(&'static str, &'static str, Memory)] {
     &MEMORIES[..2]
 }

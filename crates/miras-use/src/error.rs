@@ -8,6 +8,7 @@ use miras_device::DeviceError;
 use miras_model::StateError;
 use miras_run::RunError;
 use miras_spec::SpecError;
+use miras_tasks::TaskError;
 
 /// Why a trained run cannot be used as asked. Messages are complete on their own.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,9 @@ pub enum UseError {
         /// The folder.
         path: PathBuf,
     },
+    /// A file of questions is refused.
+    #[error(transparent)]
+    Task(#[from] TaskError),
     /// A number is NaN or infinite.
     #[error("{0}")]
     NonFinite(String),
@@ -109,6 +113,7 @@ impl UseError {
                 | Self::Short { .. }
                 | Self::State { .. }
                 | Self::Taken { .. }
+                | Self::Task(_)
         )
     }
 }

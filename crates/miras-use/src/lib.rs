@@ -2,6 +2,7 @@
 //!
 //! - [`Trained`] is a run, or an export of one, opened: configuration, weights, model.
 //! - [`evaluate()`] measures it on its own data or on any text.
+//! - [`answer()`] asks it the questions of a data set, [`Scorer`] how likely texts are after others.
 //! - [`Generator`] reads tokens and says what comes next; [`Sampler`] chooses, [`Stops`] end it.
 //! - [`Stored`] is a state in a file, and [`export()`] takes the weights out of a run.
 //!
@@ -12,12 +13,14 @@ mod evaluate;
 mod export;
 mod generate;
 mod held_out;
+mod likelihood;
 mod notes;
 mod report;
 mod request;
 mod stop;
 mod stored;
 mod sums;
+mod task;
 mod text;
 mod trained;
 mod utf8;
@@ -28,10 +31,12 @@ pub use error::UseError;
 pub use evaluate::{evaluate, evaluate_watched};
 pub use export::export;
 pub use generate::{Generator, LayerNorm};
+pub use likelihood::{Scored, Scorer};
 pub use miras_run::Export;
 pub use report::{ByPairs, ByPosition, Measured, Report, StateUsed, Weighed};
 pub use request::{EvalRequest, Size};
 pub use stop::Stops;
 pub use stored::Stored;
+pub use task::{TaskReport, TaskRequest, answer};
 pub use trained::{At, Memory, Trained};
 pub use utf8::Utf8Stream;

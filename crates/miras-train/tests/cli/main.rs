@@ -12,6 +12,7 @@ mod evaluating;
 mod mistakes;
 mod newcomers;
 mod presets;
+mod questions;
 mod resuming;
 #[cfg(unix)]
 mod signals;

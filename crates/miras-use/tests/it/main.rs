@@ -6,6 +6,7 @@ mod beyond;
 mod evaluating;
 mod exporting;
 mod generating;
+mod likelihoods;
 mod states;
 mod support;
 mod tokens;

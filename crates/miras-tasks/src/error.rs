@@ -1,0 +1,48 @@
+//! Why a file of questions cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a file of questions cannot be used. Messages are complete on their own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// There is no task of this name.
+    #[error("there is no task `{name}`{}; there are {all}", did_you_mean(hint.as_deref()))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The name that it resembles.
+        hint: Option<String>,
+        /// All names.
+        all: String,
+    },
+    /// The file cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why. It is part of the message, therefore no `source`.
+        cause: io::Error,
+    },
+    /// A line of the file is not what it should be.
+    #[error("{}, line {line}: {problem}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: u64,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// The file has no record.
+    #[error("{} has no record: give a file with one JSON object on each line", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+fn did_you_mean(hint: Option<&str>) -> String {
+    hint.map_or_else(String::new, |hint| format!(": did you mean `{hint}`?"))
+}

@@ -1,0 +1,23 @@
+//! ARC (Clark et al., 2018), easy and challenge.
+
+use crate::{Asked, Question, Reads, Record, TaskError, TaskKind};
+
+pub(super) const KIND: TaskKind = TaskKind {
+    name: "arc",
+    summary: "school questions: `question`, `choices` (a list, or `text` and `label` as its authors have it), `label` or `answerKey`",
+    reads: Reads::Questions {
+        asked: Asked::Choose,
+        question,
+    },
+};
+
+fn question(record: &Record) -> Result<Question, TaskError> {
+    let choices = record.texts_in("choices", "text")?;
+    let right = if record.has("answerKey") {
+        record.label_among("answerKey", &record.texts_in("choices", "label")?)?
+    } else {
+        record.label("label", choices.len())?
+    };
+    let context = format!("Question: {}\nAnswer:", record.text("question")?);
+    Ok(Question::after(&context, &choices, right))
+}

@@ -1,0 +1,37 @@
+//! The list of tasks.
+
+mod arc;
+mod boolq;
+mod hellaswag;
+mod lambada;
+mod openbookqa;
+mod perplexity;
+mod piqa;
+mod wikitext;
+mod winogrande;
+
+use crate::records::nearest;
+use crate::{TaskError, TaskKind};
+
+/// All tasks, by name.
+pub static TASKS: &[TaskKind] = &[
+    arc::KIND,
+    boolq::KIND,
+    hellaswag::KIND,
+    lambada::KIND,
+    openbookqa::KIND,
+    perplexity::KIND,
+    piqa::KIND,
+    wikitext::KIND,
+    winogrande::KIND,
+];
+
+/// The task of a name.
+pub fn task(name: &str) -> Result<&'static TaskKind, TaskError> {
+    let names = || TASKS.iter().map(|kind| kind.name);
+    (TASKS.iter().find(|kind| kind.name == name)).ok_or_else(|| TaskError::Unknown {
+        name: name.to_owned(),
+        hint: nearest(name, names()).map(str::to_owned),
+        all: names().collect::<Vec<_>>().join(", "),
+    })
+}

@@ -1,0 +1,225 @@
+//! Files of JSON lines, record by record.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::{TaskError, file::open};
+
+/// The records of a file: one JSON object a line, also compressed with gzip (`.gz`). Empty lines are
+/// skipped.
+pub struct Records {
+    path: PathBuf,
+    lines: Box<dyn BufRead>,
+    line: u64,
+    count: u64,
+}
+
+/// A JSON object and where it is.
+#[derive(Debug, Clone)]
+pub struct Record {
+    path: PathBuf,
+    line: u64,
+    fields: Map<String, Value>,
+}
+
+/// The SHA-256 of a file as it lies on the disk.
+pub fn checksum(path: &Path) -> Result<String, TaskError> {
+    let of = || -> io::Result<String> {
+        let (mut file, mut hash) = (File::open(path)?, Sha256::new());
+        io::copy(&mut file, &mut hash)?;
+        Ok(format!("{:x}", hash.finalize()))
+    };
+    of().map_err(|cause| TaskError::Read {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+impl Records {
+    /// Opens a file.
+    pub fn open(path: &Path) -> Result<Self, TaskError> {
+        let text = open(path).map_err(|cause| TaskError::Read {
+            path: path.to_owned(),
+            cause,
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            lines: Box::new(BufReader::new(text)),
+            line: 0,
+            count: 0,
+        })
+    }
+
+    fn read(&mut self) -> Result<Option<Record>, TaskError> {
+        let mut text = Vec::new();
+        loop {
+            text.clear();
+            let read = self.lines.read_until(b'\n', &mut text);
+            let read = read.map_err(|cause| TaskError::Read {
+                path: self.path.clone(),
+                cause,
+            })?;
+            if read == 0 {
+                return match self.count {
+                    0 => Err(TaskError::Empty {
+                        path: self.path.clone(),
+                    }),
+                    _ => Ok(None),
+                };
+            }
+            self.line += 1;
+            if !text.trim_ascii().is_empty() {
+                break;
+            }
+        }
+        self.count += 1;
+        let problem = |problem: String| TaskError::Line {
+            path: self.path.clone(),
+            line: self.line,
+            problem,
+        };
+        match serde_json::from_slice(&text) {
+            Ok(Value::Object(fields)) => Ok(Some(Record {
+                path: self.path.clone(),
+                line: self.line,
+                fields,
+            })),
+            Ok(other) => Err(problem(format!(
+                "a JSON object was expected, not {}",
+                kind(&other)
+            ))),
+            Err(error) => Err(problem(format!("not JSON: {error}"))),
+        }
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, TaskError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+impl Record {
+    /// Its line, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// Whether it has a field.
+    pub fn has(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
+    }
+
+    /// That something is wrong with it.
+    pub fn error(&self, problem: impl Display) -> TaskError {
+        TaskError::Line {
+            path: self.path.clone(),
+            line: self.line,
+            problem: problem.to_string(),
+        }
+    }
+
+    fn get(&self, field: &str) -> Result<&Value, TaskError> {
+        self.fields.get(field).ok_or_else(|| {
+            let names = || self.fields.keys().map(String::as_str);
+            let hint = nearest(field, names())
+                .map_or_else(String::new, |hint| format!(" (did you mean `{hint}`?)"));
+            let has: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+            let has = match &has[..] {
+                [] => "no field".to_owned(),
+                _ => has.join(", "),
+            };
+            self.error(format!(
+                "the field `{field}` is missing{hint}: the record has {has}"
+            ))
+        })
+    }
+
+    /// The text of a field.
+    pub fn text(&self, field: &str) -> Result<&str, TaskError> {
+        let value = self.get(field)?;
+        value
+            .as_str()
+            .ok_or_else(|| self.error(format!("`{field}` must be a text, not {}", kind(value))))
+    }
+
+    /// The texts of a field.
+    pub fn texts(&self, field: &str) -> Result<Vec<&str>, TaskError> {
+        self.texts_of(field, self.get(field)?)
+    }
+
+    fn texts_of<'a>(&self, field: &str, value: &'a Value) -> Result<Vec<&'a str>, TaskError> {
+        let texts = value
+            .as_array()
+            .and_then(|all| all.iter().map(Value::as_str).collect());
+        texts.ok_or_else(|| self.error(format!("`{field}` must be a list of texts")))
+    }
+
+    /// The texts of a field of a field, or of the field itself if it is a list.
+    pub(crate) fn texts_in(&self, outer: &str, inner: &str) -> Result<Vec<&str>, TaskError> {
+        match self.get(outer)? {
+            Value::Object(fields) => {
+                let name = format!("{outer}.{inner}");
+                let missing = || self.error(format!("the field `{name}` is missing"));
+                self.texts_of(&name, fields.get(inner).ok_or_else(missing)?)
+            }
+            list => self.texts_of(outer, list),
+        }
+    }
+
+    /// Which of `count` choices a field names: a number from 0, as a number or a text.
+    pub fn label(&self, field: &str, count: usize) -> Result<usize, TaskError> {
+        let value = self.get(field)?;
+        let number = match value {
+            Value::String(text) => text.trim().parse().ok(),
+            Value::Bool(yes) => Some(u64::from(*yes)),
+            other => other.as_u64(),
+        };
+        let fits = |label: &usize| *label < count;
+        let label = number
+            .and_then(|label| usize::try_from(label).ok())
+            .filter(fits);
+        label.ok_or_else(|| {
+            let last = count.saturating_sub(1);
+            self.error(format!(
+                "`{field}` is {value}, and there are {count} choices: give 0 to {last}"
+            ))
+        })
+    }
+
+    /// Which of `names` a field is.
+    pub(crate) fn label_among(&self, field: &str, names: &[&str]) -> Result<usize, TaskError> {
+        let value = self.text(field)?.trim();
+        names.iter().position(|name| *name == value).ok_or_else(|| {
+            let names = names.join(", ");
+            self.error(format!(
+                "`{field}` is \"{value}\", which is none of {names}"
+            ))
+        })
+    }
+}
+
+/// The one of some names that resembles `name`.
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let rated = names.map(|other| (strsim::jaro_winkler(name, other), other));
+    let best = rated.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.8).then_some(best.1)
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
