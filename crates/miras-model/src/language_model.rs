@@ -168,6 +168,24 @@ impl LanguageModel {
         }
     }
 
+    /// What the last block gives, from which [`logits`](Self::logits) are made, and the state after
+    /// the last token.
+    ///
+    /// # Shapes
+    /// `tokens`: `[b, t]`; result: `[b, t, d]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn hidden_states(
+        &self,
+        tokens: Tensor<2, Int>,
+        state: Option<ModelState>,
+        pass: Pass,
+    ) -> (Tensor<3>, ModelState) {
+        let Hidden { x, state, .. } = self.hidden(tokens, state, pass);
+        (x, state)
+    }
+
     /// How well each of `targets` is predicted, for training on `Σ weight · loss`.
     ///
     /// Where there are many positions times words, the logits are made in pieces of some positions, and

@@ -13,7 +13,7 @@ use crate::{
     layers::{layers, stem},
     one_of::one_of,
     status::EXIT_CODES,
-    use_args::{EvalArgs, ExportArgs, GenerateArgs, ScoreArgs, StateArgs},
+    use_args::{EvalArgs, ExportArgs, GenerateArgs, ScoreArgs, ServeArgs, StateArgs},
 };
 
 /// Train sequence models that learn at test time, from one TOML file.
@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Let a trained run go on with a text.
     Generate(GenerateArgs),
+    /// Answer HTTP requests with a trained run: completions, likelihoods, sessions.
+    Serve(ServeArgs),
     /// Keep what a run has read: save a state, look at one, check that it fits.
     State(StateArgs),
     /// Take the weights of a run, and its configuration, out of its folder.

@@ -26,6 +26,7 @@ mod parts;
 mod presets;
 mod run;
 mod score;
+mod serve;
 mod show;
 mod signals;
 mod slips;
@@ -79,6 +80,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
         Command::Eval(args) => eval::eval(args, &registry, &mut out)?,
         Command::Score(args) => score::score(&args, &registry, &mut out)?,
         Command::Generate(args) => generate::generate(&args, &registry, &mut out)?,
+        Command::Serve(args) => serve::serve(args, &registry, &mut out)?,
         Command::State(args) => state::state(&args.command, &registry, &mut out)?,
         Command::Export(args) => export::export(&args, &registry, &mut out)?,
         Command::Doctor(args) => return doctor::doctor(&args, &registry, &mut out),

@@ -66,7 +66,7 @@ pub(crate) fn run(args: RunArgs, registry: &Registry) -> anyhow::Result<ExitStat
         device: args.device,
         progress: args.progress,
         console: Console::stderr().dressed(dress::for_errors),
-        stop: signals::stop_flag()?,
+        stop: signals::stop_flag(signals::SAVING)?,
         resume_command,
         built_from: built_from(),
     };

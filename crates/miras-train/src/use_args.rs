@@ -1,5 +1,6 @@
 //! What may be typed of the commands that use a trained run.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
@@ -86,7 +87,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "N", value_parser = positive, requires = "task")]
     pub(crate) limit: Option<usize>,
 
-    /// Tokens from the start of a window of --length tokens to that of the next one, of texts of
+    /// Tokens from the end of a window of --length tokens to that of the next one, of texts of
     /// --task [default: --length].
     #[arg(long, value_name = "N", value_parser = positive, requires = "task")]
     pub(crate) stride: Option<usize>,
@@ -201,6 +202,58 @@ pub(crate) struct GenerateArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+
+    /// The port; 0 takes a free one.
+    #[arg(long, value_name = "N", default_value_t = 8000)]
+    pub(crate) port: u16,
+
+    /// The address to listen on. There is no authentication: on any other than the loopback,
+    /// everybody who reaches it may use it.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+
+    /// The name of the model in replies [default: the run's].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// A folder for sessions that clients save.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sessions: Option<PathBuf>,
+
+    /// The most tokens of a prompt.
+    #[arg(long, value_name = "N", default_value_t = 2_097_152, value_parser = positive)]
+    pub(crate) max_prompt: usize,
+
+    /// The most tokens of a completion.
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = positive)]
+    pub(crate) max_tokens: usize,
+
+    /// The most requests for the model under way; others are told to try again.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = positive)]
+    pub(crate) max_requests: usize,
+
+    /// The most sessions.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = positive)]
+    pub(crate) max_sessions: usize,
+
+    /// Seconds after which a session is forgotten that nobody uses.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = seconds)]
+    pub(crate) session_age: u64,
+
+    /// Seconds that a request may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = seconds)]
+    pub(crate) timeout: u64,
+
+    /// Seconds that requests under way have when the server is stopped.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) grace: u64,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct StateArgs {
     #[command(subcommand)]
     pub(crate) command: StateCommand,
@@ -271,6 +324,10 @@ fn at(text: &str) -> Result<At, String> {
 
 fn positive(text: &str) -> Result<usize, String> {
     (text.parse().ok().filter(|number| *number > 0)).ok_or_else(|| "give 1 or more".to_owned())
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    positive(text).map(|number| number as u64)
 }
 
 fn size(text: &str) -> Result<Size, String> {

@@ -50,7 +50,7 @@ fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
 }
 
 /// Every crate, in an order in which each depends on earlier ones alone.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "miras-random",
     "miras-config",
     "miras-run",
@@ -73,6 +73,7 @@ const ORDER: [&str; 23] = [
     "miras-spec",
     "miras-trainer",
     "miras-use",
+    "miras-serve",
     "miras-train",
 ];
 

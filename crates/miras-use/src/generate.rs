@@ -2,10 +2,8 @@
 
 use burn::tensor::{Tensor, TensorData};
 use miras_model::{Block, ModelState, TokenMixer};
-use miras_spec::SpecError;
 use miras_spec::read::read;
 
-use crate::stored::LOGITS;
 use crate::{Memory, Sampler, Stored, Trained, UseError};
 
 /// So many tokens of a prompt are read at once.
@@ -61,11 +59,11 @@ impl<'a> Generator<'a> {
             let data = TensorData::new(piece.to_vec(), [1, piece.len()]);
             let inputs = Tensor::from_data(data, &self.trained.device);
             let (state, pass) = (self.state.take(), self.memory.pass());
-            let output = self.trained.model.forward(inputs, state, pass);
-            let [_, _, vocab] = output.logits.dims();
-            let last = piece.len() - 1;
-            let logits = output.logits.narrow(1, last, 1).reshape([vocab]);
-            self.state = Some(output.state);
+            let model = &self.trained.model;
+            let (x, state) = model.hidden_states(inputs, state, pass);
+            // Logits are needed behind the last token alone.
+            let logits = model.logits(x.narrow(1, piece.len() - 1, 1));
+            self.state = Some(state);
             self.logits = Some(read(logits)?);
         }
         Ok(())
@@ -142,11 +140,7 @@ impl<'a> Generator<'a> {
         let (Some(state), Some(logits)) = (&self.state, &self.logits) else {
             return Ok(None);
         };
-        let named = state.clone().into_named();
-        let mut named = named.map_err(|error| SpecError::Compute(error.to_string()))?;
-        let data = TensorData::new(logits.clone(), [logits.len()]);
-        named.tensors.insert(LOGITS.to_owned(), data);
-        Ok(Some(Stored::new(named, self.trained.origin.clone())))
+        Stored::of(state.clone(), logits.clone(), self.trained).map(Some)
     }
 
     /// The state; none before the first token.

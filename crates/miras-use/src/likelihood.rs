@@ -10,9 +10,6 @@ use miras_tasks::{Choice, Likelihood};
 
 use crate::{Memory, Trained, UseError};
 
-/// What is read where there is no context, of a run whose texts have no separator: the end of a line.
-const BEGINNING: &str = "\n";
-
 /// Computes likelihoods, each context read once.
 pub struct Scorer<'a> {
     trained: &'a Trained,
@@ -59,11 +56,9 @@ impl<'a> Scorer<'a> {
             return Err(UseError::Usage(message.to_owned()));
         }
         let tokenizer = trained.tokenizer()?;
-        let beginning = trained.separator().unwrap_or(BEGINNING);
-        let beginning = tokenizer.encode(beginning.as_bytes())?;
         Ok(Self {
             trained,
-            beginning: beginning.last().copied().unwrap_or_default(),
+            beginning: trained.beginning(&tokenizer)?,
             tokenizer,
             memory,
         })
@@ -95,9 +90,10 @@ impl<'a> Scorer<'a> {
 
     /// The likelihood of all tokens of texts, the first one after what stands between two texts.
     ///
-    /// A text is read in windows of `window` tokens that begin every `stride` tokens: each predicts
-    /// those that none before it did, from the tokens before them in the window, one at least. With
-    /// `stride = window` the windows follow one another.
+    /// A text is read in windows of `window` tokens that end every `stride` tokens, and at its end: each
+    /// predicts those that none before it did, from the tokens before them in the window, one at least.
+    /// With `stride = window` the windows follow one another, but that the last one is a whole one
+    /// too, as in the lm-evaluation-harness.
     ///
     /// # Errors
     /// Where the model gives a number that is not finite.
@@ -115,9 +111,8 @@ impl<'a> Scorer<'a> {
             let mut from = 1;
             while from < tokens.len() {
                 let count = if from == 1 { window } else { stride };
-                let end = from + count;
-                let start = end.saturating_sub(window + 1);
-                let to = end.min(tokens.len());
+                let to = (from + count).min(tokens.len());
+                let start = to.saturating_sub(window + 1).min(from - 1);
                 asked.push(Asked {
                     context: tokens[start..from].to_vec(),
                     continuation: tokens[from..to].to_vec(),

@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use burn::tensor::TensorData;
 use miras_model::{ModelState, NamedState, StateError, StateOrigin};
 use miras_run::{RunError, write_atomic};
+use miras_spec::SpecError;
 
 use crate::{Trained, UseError};
 
 /// The tensor of the logits after the last token, `[vocab]`: what a text can go on with before
 /// anything more is read. The others are those of a [`NamedState`].
-pub(crate) const LOGITS: &str = "next.logits";
+const LOGITS: &str = "next.logits";
 
 /// A state as its file holds it: one row, with the logits of the token after the last one.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,12 +31,20 @@ impl Stored {
     /// Its version.
     pub const VERSION: u32 = NamedState::VERSION;
 
-    pub(crate) fn new(named: NamedState, origin: StateOrigin) -> Self {
-        Self {
+    /// A state of one row of a run, and the logits of what comes next.
+    ///
+    /// # Errors
+    /// If the values cannot be read from the device.
+    pub fn of(state: ModelState, logits: Vec<f32>, trained: &Trained) -> Result<Self, UseError> {
+        let named = state.into_named();
+        let mut named = named.map_err(|error| SpecError::Compute(error.to_string()))?;
+        let data = TensorData::new(logits, [trained.vocab]);
+        named.tensors.insert(LOGITS.to_owned(), data);
+        Ok(Self {
             named,
-            origin,
+            origin: trained.origin.clone(),
             path: PathBuf::new(),
-        }
+        })
     }
 
     /// Reads a file.
@@ -81,10 +91,10 @@ impl Stored {
     }
 
     /// The state for a model, and the logits of what comes next.
-    pub(crate) fn into_state(
-        mut self,
-        trained: &Trained,
-    ) -> Result<(ModelState, Vec<f32>), UseError> {
+    ///
+    /// # Errors
+    /// If it is of other weights or another model.
+    pub fn into_state(mut self, trained: &Trained) -> Result<(ModelState, Vec<f32>), UseError> {
         let path = self.path;
         let refused = |cause| UseError::State { path, cause };
         let needed = &trained.origin.weights;

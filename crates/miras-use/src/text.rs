@@ -49,6 +49,17 @@ impl Trained {
         }
     }
 
+    /// The token that stands before a text of which nothing was read: the last one of what stands
+    /// between two files of its training text, or the end of a line if nothing does.
+    ///
+    /// # Errors
+    /// If the tokenizer cannot spell it.
+    pub fn beginning(&self, tokenizer: &Tokenizer) -> Result<i32, UseError> {
+        let text = self.separator().unwrap_or("\n");
+        let tokens = tokenizer.encode(text.as_bytes())?;
+        Ok(tokens.last().copied().unwrap_or_default())
+    }
+
     /// Refuses data of another number of token values.
     pub(crate) fn check_vocab(&self, found: usize) -> Result<(), UseError> {
         let needed = self.vocab;

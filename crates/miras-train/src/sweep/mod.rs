@@ -181,7 +181,7 @@ fn work(
     registry: &Registry,
     out: &mut Out,
 ) -> anyhow::Result<ExitStatus> {
-    let stop = signals::stop_flag()?;
+    let stop = signals::stop_flag(signals::SAVING)?;
     let launch = Program::new(args)?;
     let display = Display::new(args.progress, folder, args.jobs.into());
     let worker = Worker {
