@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
+use super::app::{App, Place, late, object};
 use super::reply::{Choice, Reply};
 use super::request::Keys;
 use super::tokens::ids;
-use super::{App, Place, late, object};
 use crate::error::ApiError;
 use crate::job::{Completion, Event, Job};
 use crate::json::Json;

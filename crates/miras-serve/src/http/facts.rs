@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-use super::App;
+use super::app::App;
 use crate::error::ApiError;
 use crate::json::Json;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{App, now};
+use super::app::{App, now};
 use crate::error::ApiError;
 use crate::job::{Event, Finish, Told};
 

@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::app::{App, object};
 use super::request::Keys;
-use super::{App, object};
 use crate::error::ApiError;
 use crate::job::{Job, SessionFacts, SessionJob};
 use crate::json::Json;

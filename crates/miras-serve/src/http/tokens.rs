@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use serde_json::{Value, json};
 
+use super::app::{App, object};
 use super::request::Keys;
-use super::{App, object};
 use crate::error::ApiError;
 use crate::json::Json;
 
