@@ -50,16 +50,22 @@ fn both_forms(part: &StepRulePart, value: f64, memory: &str) -> [Vec<f64>; 2] {
     let damping = step.ones_like().mul_scalar(0.5);
     let capped = (part.build)(value);
 
-    let at_once = capped.of_chunk(
-        step.clone(),
-        &ChunkTokens {
-            program,
-            factors: &factors,
-            step: &step,
-            damping: &damping,
-            decay: &decay_matrix(log_decay.clone()),
-        },
-    );
+    let chunk = ChunkTokens {
+        program,
+        factors: &factors,
+        step: &step,
+        damping: &damping,
+        decay: &decay_matrix(log_decay.clone()),
+    };
+    // What a sequence has carried so far.
+    let before = (capped.carry()).map(|carry| {
+        let n = carry.numbers();
+        tensor(vec![0.3; G * n], [1, G, 1, n])
+    });
+    let carried = |before: &Tensor<4>| capped.carry().unwrap().after_each(before.clone(), &chunk);
+    let carried = before.as_ref().map(carried);
+    let at_once = capped.of_chunk(step.clone(), &chunk, carried.as_ref());
+    let mut before = before;
     let mut written: Vec<TokenWrite> = Vec::new();
     let mut one_by_one = Vec::new();
     for t in 0..T {
@@ -77,7 +83,8 @@ fn both_forms(part: &StepRulePart, value: f64, memory: &str) -> [Vec<f64>; 2] {
             damping: token(&damping, t),
             left: decay.ones_like(),
         });
-        one_by_one.push(capped.of_token(token(&step, t), &written, program));
+        before = before.map(|before| capped.carry().unwrap().after_token(before, &written));
+        one_by_one.push(capped.of_token(token(&step, t), &written, program, before.as_ref()));
     }
     [numbers(at_once), numbers(Tensor::cat(one_by_one, 2))]
 }

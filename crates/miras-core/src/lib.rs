@@ -53,4 +53,6 @@ pub use part::{Axis, Part, table_of};
 pub use program::{Builder, GainSpec, MapSpec, Node, Program, ProgramError, Shape, Value, Windows};
 pub use retention::{Link, RetentionGate};
 pub use side::{Channels, Side};
-pub use step_rule::{Bound, ChunkTokens, LocalRules, RuleCost, StepRule, StepRulePart, TokenWrite};
+pub use step_rule::{
+    Bound, Carry, ChunkTokens, LocalRules, RuleCost, StepRule, StepRulePart, TokenWrite,
+};

@@ -4,7 +4,10 @@ use std::{fmt::Debug, sync::Arc};
 
 use burn::tensor::Tensor;
 
-use crate::{AttentionalBias, Factor, MemoryArchitecture, Program};
+use crate::{
+    AttentionalBias, Factor, MemoryArchitecture, Program,
+    rows::{TINY, gradient_norm},
+};
 
 /// A rule of the step size, or of the state at a chunk's end: what keeps the inner loop bounded.
 ///
@@ -13,14 +16,31 @@ use crate::{AttentionalBias, Factor, MemoryArchitecture, Program};
 /// the other, each on the step that the one before it left.
 pub trait StepRule: Debug + Send + Sync {
     /// The step of a token, the last of those that the chunk has written so far, `[1, g, 1, 1]`, or
-    /// per channel `[1, g, 1, d]`.
-    fn of_token(&self, step: Tensor<4>, _written: &[TokenWrite], _program: &Program) -> Tensor<4> {
+    /// per channel `[1, g, 1, d]`; `carried` is what the rule carries after it, `[1, g, 1, n]`.
+    fn of_token(
+        &self,
+        step: Tensor<4>,
+        _written: &[TokenWrite],
+        _program: &Program,
+        _carried: Option<&Tensor<4>>,
+    ) -> Tensor<4> {
         step
     }
 
-    /// The steps of the tokens of a chunk, `[1, g, c, 1]`, or per channel `[1, g, c, d]`.
-    fn of_chunk(&self, step: Tensor<4>, _chunk: &ChunkTokens<'_>) -> Tensor<4> {
+    /// The steps of the tokens of a chunk, `[1, g, c, 1]`, or per channel `[1, g, c, d]`; `carried`
+    /// is what the rule carries after each of them, `[1, g, c, n]`.
+    fn of_chunk(
+        &self,
+        step: Tensor<4>,
+        _chunk: &ChunkTokens<'_>,
+        _carried: Option<&Tensor<4>>,
+    ) -> Tensor<4> {
         step
+    }
+
+    /// What it carries from token to token, if it does.
+    fn carry(&self) -> Option<&dyn Carry> {
+        None
     }
 
     /// The state of a map after a full chunk, `[1, g, d_in, d_out]`.
@@ -28,8 +48,8 @@ pub trait StepRule: Debug + Send + Sync {
         state
     }
 
-    /// Whether the step of a token follows from its own gradient alone, and the state is left
-    /// alone: then exact gradients are possible under the rule, by forward substitution.
+    /// Whether the step of a token follows from its own gradient and what is carried alone, and the
+    /// state is left alone: then exact gradients are possible under the rule, by forward substitution.
     fn is_local(&self) -> bool {
         false
     }
@@ -62,6 +82,23 @@ pub trait StepRule: Debug + Send + Sync {
 
     /// Its key and value in `[algorithm]`.
     fn config(&self) -> (&'static str, f64);
+}
+
+/// Numbers of each memory that a step rule carries along the sequence, from token to token; they start
+/// at 0.
+///
+/// Like the rule it is stated twice. What it carries does not depend on steps. Of tokens whose
+/// gradients a chunk takes anew, those in its windows and those of a further step at its end, it is
+/// carried on anew, from what stood before the first of them.
+pub trait Carry {
+    /// How many, `n`.
+    fn numbers(&self) -> usize;
+
+    /// What is carried after a token, the last of those written, `[1, g, 1, n]` like what was before.
+    fn after_token(&self, before: Tensor<4>, written: &[TokenWrite]) -> Tensor<4>;
+
+    /// What is carried after each token of a chunk, `[1, g, c, n]`, with `[1, g, 1, n]` before them.
+    fn after_each(&self, before: Tensor<4>, chunk: &ChunkTokens<'_>) -> Tensor<4>;
 }
 
 /// What a step rule bounds, and by which κ.
@@ -105,6 +142,18 @@ pub struct TokenWrite {
     pub left: Tensor<4>,
 }
 
+impl TokenWrite {
+    /// The Frobenius norm of its gradient over all maps, each written out: `[1, g, 1, 1]`.
+    pub fn gradient_norm(&self) -> Tensor<4> {
+        let zero = self.step.zeros_like();
+        let square = self.factors.iter().fold(zero, |sum, Factor { x, d }| {
+            let gradient = x.clone().transpose().matmul(d.clone());
+            sum + gradient.powi_scalar(2).sum_dim(3).sum_dim(2)
+        });
+        square.add_scalar(TINY).sqrt()
+    }
+}
+
 /// The tokens of a chunk, all at once.
 pub struct ChunkTokens<'a> {
     /// The program of the memory.
@@ -118,6 +167,13 @@ pub struct ChunkTokens<'a> {
     pub damping: &'a Tensor<4>,
     /// `∏_{j<s≤t} a_s` for `j ≤ t`, else 0: `[1, g, c, c]`.
     pub decay: &'a Tensor<4>,
+}
+
+impl ChunkTokens<'_> {
+    /// The Frobenius norms of their gradients over all maps: `[1, g, c, 1]`.
+    pub fn gradient_norms(&self) -> Tensor<4> {
+        gradient_norm(self.factors, self.step.dims()[2])
+    }
 }
 
 /// One entry of the list of step rules: a number of `[algorithm]`, 0 for no rule.

@@ -92,6 +92,7 @@ impl ChunkStart {
         rule: &Rule,
         initial: &Initial,
         maps: &[MapState],
+        carried: &[Tensor<4>],
     ) -> Vec<ChunkGradients> {
         let program = &*initial.program;
         let factors =
@@ -101,13 +102,13 @@ impl ChunkStart {
             maps: anchor,
             gains: &initial.gains,
         });
-        let mut iterations = vec![self.gradients(rule, program, 0, at_anchor)];
+        let mut iterations = vec![self.gradients(rule, program, 0, at_anchor, carried)];
         if let Some(before) = &self.before {
             for s in 1..=rule.settings.picard() {
                 let writes = iterations[s - 1].writes();
                 let memories = TokenMaps::exact(rule, initial, maps, &writes, before);
                 let refined = factors(&memories);
-                iterations.push(self.gradients(rule, program, s, refined));
+                iterations.push(self.gradients(rule, program, s, refined, carried));
             }
         }
         iterations
@@ -120,6 +121,7 @@ impl ChunkStart {
         program: &Program,
         s: usize,
         new: Vec<Factor>,
+        carried: &[Tensor<4>],
     ) -> ChunkGradients {
         let factors = match &self.earlier {
             None => new,
@@ -130,30 +132,26 @@ impl ChunkStart {
                 })
                 .collect(),
         };
-        let step = (self.steps).ruled(rule, program, &factors);
-        ChunkGradients {
-            factors,
-            step,
-            channels: rule.step_channels(),
-        }
+        self.steps.ruled(rule, program, factors, carried)
     }
 }
 
 impl WholeChunk {
-    /// The gradients of all tokens at `maps`.
-    pub(crate) fn at(&self, rule: &Rule, initial: &Initial, maps: &[MapState]) -> ChunkGradients {
+    /// The gradients of all tokens at `maps`; `carried` is what stands before the chunk.
+    pub(crate) fn at(
+        &self,
+        rule: &Rule,
+        initial: &Initial,
+        maps: &[MapState],
+        carried: &[Tensor<4>],
+    ) -> ChunkGradients {
         let weights = Weights {
             maps: &rule.weights(maps, initial),
             gains: &initial.gains,
         };
         let program = &initial.program;
         let factors = rule.factors(program, &weights, self.k.clone(), &self.v, &self.gates);
-        let step = (self.steps).ruled(rule, &initial.program, &factors);
-        ChunkGradients {
-            factors,
-            step,
-            channels: rule.step_channels(),
-        }
+        self.steps.ruled(rule, program, factors, carried)
     }
 }
 

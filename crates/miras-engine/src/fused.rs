@@ -93,6 +93,7 @@ pub(crate) fn forward(
     let next = State {
         maps,
         past: None,
+        carried: Vec::new(),
         open: None,
     };
     Some((y, next))

@@ -46,6 +46,7 @@ impl AtInitial {
             }],
             step: self.step.clone(),
             channels: None,
+            carried: Vec::new(),
         }
     }
 }

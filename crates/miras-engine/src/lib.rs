@@ -9,6 +9,7 @@
 //! `miras-contract/tests/suite` holds them to it. This crate knows the
 //! traits of `miras-core` and no concrete part.
 
+mod carried;
 mod chunk_start;
 pub mod cost;
 mod custom;

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use miras_core::{Factor, Gates, MapState, Program};
 
-use crate::{Open, Past, Rule, State, chunk_start::keeps_tokens};
+use crate::{Open, Past, Rule, State, carried, chunk_start::keeps_tokens};
 
 impl State {
     /// The tensors of this state. Their names and shapes are those of [`layout`](Self::layout).
@@ -21,6 +21,9 @@ impl State {
             for (gate, values) in past.gates.iter() {
                 named.push((format!("past.gates.{gate}"), values.clone()));
             }
+        }
+        for (at, values) in self.carried.iter().enumerate() {
+            named.push((carried_name(at), values.clone()));
         }
         let Some(open) = &self.open else { return named };
         for (s, factors) in open.iterations.iter().enumerate() {
@@ -52,6 +55,7 @@ impl State {
         let mut state = Self {
             maps: Vec::with_capacity(maps),
             past: None,
+            carried: Vec::new(),
             open: None,
         };
         for at in 0..maps {
@@ -74,6 +78,8 @@ impl State {
                 gates: gates_at("past", &mut take),
             });
         }
+        let carriers = carried::carriers(rule).count();
+        state.carried = (0..carriers).map(|at| take(&carried_name(at))).collect();
         if open {
             let mut factors = |s, at| {
                 let name = factor_name(s, at);
@@ -135,6 +141,9 @@ impl State {
         if past > 0 {
             layout.extend(tokens_at("past", Some([PAST_KEYS, PAST_VALUES]), past));
         }
+        for (at, carry) in carried::carriers(rule).enumerate() {
+            layout.push((carried_name(at), [1, g, 1, carry.numbers()]));
+        }
         let open = Self::open_after(rule, tokens);
         if open == 0 {
             return layout;
@@ -157,6 +166,11 @@ const PAST_KEYS: &str = "past.k";
 const PAST_VALUES: &str = "past.v";
 const OPEN_KEYS: &str = "open.tokens.k";
 const OPEN_VALUES: &str = "open.tokens.v";
+
+/// Of the rule `at` among those that carry something.
+fn carried_name(at: usize) -> String {
+    format!("carried.{at}")
+}
 
 /// Of Picard iteration `s` and map `at`; "sweeps" is the old name of these iterations, which stays
 /// in the format of stored states.

@@ -18,6 +18,8 @@ pub(crate) struct Passed {
     pub(crate) state: State,
     /// Per map, the states before all chunks, `[n, g, d_in, d_out]`.
     pub(crate) starts: Vec<MapState>,
+    /// Of each step rule that carries something, what it carries before all chunks, `[n, g, 1, ·]`.
+    pub(crate) carried: Vec<Tensor<4>>,
 }
 
 /// Whole chunks, or a part of one, which may continue an open one.
@@ -60,6 +62,7 @@ pub(crate) fn pass(
     }
     Passed {
         y: from_chunks(y),
+        carried: half.walk.stack_carried(),
         state: half.into_state(),
         starts,
     }

@@ -7,7 +7,6 @@ use crate::{
     Initial, Open, Rule, State,
     chunk_start::{WholeChunk, takes_several_steps},
     least_squares,
-    span::ChunkGradients,
     steps::Steps,
     write::{ChunkState, after_chunk},
 };
@@ -46,7 +45,7 @@ fn closed(rule: &Rule, initial: &Initial, state: &State) -> Vec<MapState> {
     };
     let steps = Steps::of(rule, all_gates, &coefficients.decay);
     let factors = iterations.last().expect("a chunk has gradients").clone();
-    let step = steps.ruled(rule, &initial.program, &factors);
+    let ruled = steps.ruled(rule, &initial.program, factors, &state.carried);
     let several = tokens.clone().filter(|_| takes_several_steps(rule));
     let whole = several.map(|(k, v)| WholeChunk {
         k,
@@ -58,13 +57,9 @@ fn closed(rule: &Rule, initial: &Initial, state: &State) -> Vec<MapState> {
         maps: &state.maps,
         end: &coefficients.end,
         gates,
-        writes: &ChunkGradients {
-            factors,
-            step,
-            channels: rule.step_channels(),
-        }
-        .writes(),
+        writes: &ruled.writes(),
         whole: whole.as_ref(),
+        carried: &state.carried,
     };
     after_chunk(rule, initial, chunk)
 }

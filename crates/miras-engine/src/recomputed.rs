@@ -7,6 +7,7 @@ use miras_core::{Gates, MapState, Program};
 
 use crate::{
     Initial, Past, Rule, State, Tokens,
+    carried::carriers,
     custom::{Custom, apply},
     flat::{flat, of_maps, parts, to_maps},
     fused,
@@ -121,11 +122,13 @@ fn applied(
     let of_outputs: Vec<_> = [v.dims()]
         .into_iter()
         .chain(of_maps(&state.maps).map(|x| x.dims()))
+        .chain(state.carried.iter().map(Tensor::dims))
         .collect();
     let sequence: Vec<Tensor<4>> = [q, k, v]
         .into_iter()
         .chain(gates.iter().map(|(_, gate)| gate.clone()))
         .chain(of_maps(&state.maps))
+        .chain(state.carried.iter().cloned())
         .chain(state.past.iter().flat_map(of_past))
         .collect();
     let run = Run {
@@ -145,6 +148,7 @@ fn applied(
     let state = State {
         maps,
         past,
+        carried: out.collect(),
         open: None,
     };
     (y, state)
@@ -162,14 +166,22 @@ struct Run {
     program: Arc<Program>,
     /// Their names, in order.
     gates: Vec<&'static str>,
-    /// Shapes of queries, keys, values, gates, the state, and keys, values and gates of the past.
+    /// Shapes of queries, keys, values, gates, the state, what step rules carry, and keys, values and
+    /// gates of the past.
     sequence: Vec<[usize; 4]>,
     /// Shapes of initial weights and gains.
     memory: Vec<[usize; 4]>,
     /// Parts between which there are no gradients.
     pieces: usize,
-    /// The states before all pieces but the first, `[1, (pieces − 1)·g, …]`, once they are known.
-    starts: OnceLock<Vec<MapState>>,
+    /// What is before all pieces but the first, once it is known.
+    starts: OnceLock<Starts>,
+}
+
+/// What stands before pieces, `[1, pieces·g, …]`.
+#[derive(Debug)]
+struct Starts {
+    maps: Vec<MapState>,
+    carried: Vec<Tensor<4>>,
 }
 
 impl Run {
@@ -192,6 +204,7 @@ impl Run {
         let gates = self.gates_of(&mut next);
         let maps = to_maps(&mut sequence, self.maps(), self.slots());
         let mut next = || sequence.next().expect("a part for each shape");
+        let carried = carriers(&self.rule).map(|_| next()).collect();
         let past = (self.rule.algorithm.window() > 1).then(|| Past {
             k: next(),
             v: next(),
@@ -200,6 +213,7 @@ impl Run {
         let state = State {
             maps,
             past,
+            carried,
             open: None,
         };
         let mut memory = parts(memory, &self.memory);
@@ -217,14 +231,24 @@ impl Run {
         let (initial, state, tokens) = self.unpacked(inputs);
         let passed = pass(&self.rule, &initial, state, &tokens, None);
         if keep && self.pieces > 1 {
-            let starts = passed.starts.iter().map(|map| map.map(|x| self.later(x)));
-            self.starts.get_or_init(|| starts.collect());
+            let carried = passed.carried.into_iter();
+            self.starts.get_or_init(|| Starts {
+                maps: (passed.starts.iter())
+                    .map(|map| map.map(|x| self.later(x)))
+                    .collect(),
+                carried: carried.map(|x| self.later(x)).collect(),
+            });
         }
-        flat([passed.y].into_iter().chain(of_maps(&passed.state.maps)))
+        flat(
+            [passed.y]
+                .into_iter()
+                .chain(of_maps(&passed.state.maps))
+                .chain(passed.state.carried),
+        )
     }
 
     /// The same, with the pieces as memories beside each other.
-    fn value_by_pieces(&self, inputs: [Tensor<1>; 2], starts: &[MapState]) -> Tensor<1> {
+    fn value_by_pieces(&self, inputs: [Tensor<1>; 2], starts: &Starts) -> Tensor<1> {
         let p = self.pieces;
         let (initial, state, tokens) = self.unpacked(inputs);
         let each = |x: Tensor<4>| x.repeat_dim(1, p);
@@ -254,15 +278,18 @@ impl Run {
                 first_and(first, beside(each.clone().slice(s![1..])))
             })
         });
-        let maps = (state.maps.iter().zip(starts)).map(|(first, starts)| MapState {
+        let maps = (state.maps.iter().zip(&starts.maps)).map(|(first, starts)| MapState {
             weights: first_and(&first.weights, starts.weights.clone()),
             slots: (first.slots.iter().zip(&starts.slots))
                 .map(|(first, later)| first_and(first, later.clone()))
                 .collect(),
         });
+        let carried = (state.carried.iter().zip(&starts.carried))
+            .map(|(first, later)| first_and(first, later.clone()));
         let state = State {
             maps: maps.collect(),
             past,
+            carried: carried.collect(),
             open: None,
         };
         let of_pieces = |x| beside(pieces(x));
@@ -280,7 +307,8 @@ impl Run {
         flat(
             [y.reshape([1, g, t, d])]
                 .into_iter()
-                .chain(of_maps(&passed.state.maps).map(last)),
+                .chain(of_maps(&passed.state.maps).map(last))
+                .chain(passed.state.carried.into_iter().map(last)),
         )
     }
 

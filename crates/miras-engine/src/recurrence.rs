@@ -37,7 +37,8 @@ pub fn forward(
     let (settings, program) = (&rule.settings, &*initial.program);
     let last = settings.picard();
     let mut past = state.past.clone();
-    let mut chunk = Chunk::new(rule, initial, state.maps.clone(), past.as_ref());
+    let start = (state.maps.clone(), state.carried.clone());
+    let mut chunk = Chunk::new(rule, initial, start, past.as_ref());
     let mut outputs = Vec::new();
 
     for t in 0..tokens.len() {
@@ -45,8 +46,9 @@ pub fn forward(
         let gates = &token.gates;
         let decay = Decay::of(rule, gates);
         if settings.is_exact() {
-            let maps = chunk.copies.swap_remove(last).maps;
-            chunk = Chunk::new(rule, initial, maps, past.as_ref());
+            let before = chunk.copies.swap_remove(last);
+            let start = (before.maps.clone(), before.handed_on(rule));
+            chunk = Chunk::new(rule, initial, start, past.as_ref());
             past = past.map(|past| past.then(&token));
         }
 
@@ -84,16 +86,17 @@ pub fn forward(
 
         if !settings.is_exact() && (t + 1) % settings.chunk == 0 {
             let written = tokens.range(t + 1 - settings.chunk, t + 1);
-            let maps = chunk
-                .copies
-                .swap_remove(last)
-                .close(rule, initial, &written);
+            let full = chunk.copies.swap_remove(last);
+            let carried = full.handed_on(rule);
+            let start = (full.close(rule, initial, &written), carried);
             past = past.map(|past| past.then(&written));
-            chunk = Chunk::new(rule, initial, maps, past.as_ref());
+            chunk = Chunk::new(rule, initial, start, past.as_ref());
         }
     }
+    let end = chunk.copies.swap_remove(last);
     let state = State {
-        maps: chunk.copies.swap_remove(last).maps,
+        carried: end.handed_on(rule),
+        maps: end.maps,
         past,
         open: None,
     };
@@ -181,8 +184,13 @@ struct Chunk {
 }
 
 impl Chunk {
-    fn new(rule: &Rule, initial: &Initial, maps: Vec<MapState>, past: Option<&Past>) -> Self {
-        let mut copies = vec![Copy::new(&maps); rule.settings.picard() + 1];
+    fn new(
+        rule: &Rule,
+        initial: &Initial,
+        (maps, carried): (Vec<MapState>, Vec<Tensor<4>>),
+        past: Option<&Past>,
+    ) -> Self {
+        let mut copies = vec![Copy::new(&maps, carried); rule.settings.picard() + 1];
         for token in past.into_iter().flat_map(Past::each) {
             let decay = Decay::of(rule, &token.gates);
             let factors = gradient(rule, initial, &rule.weights(&maps, initial), &token);
@@ -216,10 +224,12 @@ struct Copy {
     written: Vec<TokenWrite>,
     /// Their steps after the rules, as factors of a gradient.
     steps: Vec<Tensor<4>>,
+    /// What the rules carry: before the first of these tokens, and after each.
+    carried: Vec<Vec<Tensor<4>>>,
 }
 
 impl Copy {
-    fn new(maps: &[MapState]) -> Self {
+    fn new(maps: &[MapState], carried: Vec<Tensor<4>>) -> Self {
         let first = maps[0].weights.clone().slice(s![.., .., 0..1, 0..1]);
         Self {
             maps: maps.to_vec(),
@@ -227,7 +237,13 @@ impl Copy {
             pending: maps.iter().map(|map| map.weights.zeros_like()).collect(),
             written: Vec::new(),
             steps: Vec::new(),
+            carried: vec![carried],
         }
+    }
+
+    /// What stands before the first token that is in a window of the next chunk.
+    fn handed_on(&self, rule: &Rule) -> Vec<Tensor<4>> {
+        self.carried[self.written.len() - Past::tokens(rule)].clone()
     }
 
     /// One token's gradient, and its step.
@@ -248,9 +264,18 @@ impl Copy {
             damping: rule.damping(gates),
             left: decay.largest.ones_like(),
         });
-        let step = (rule.settings.rules().iter()).fold(gates.get(STEP), |step, rule| {
-            rule.of_token(step, &self.written, program)
-        });
+        let mut step = gates.get(STEP);
+        let mut before = self.carried[self.carried.len() - 1].iter();
+        let mut after = Vec::new();
+        for rule in rule.settings.rules() {
+            let own = rule.carry().map(|carry| {
+                let before = before.next().expect("one of each rule that carries");
+                carry.after_token(before.clone(), &self.written)
+            });
+            step = rule.of_token(step, &self.written, program, own.as_ref());
+            after.extend(own);
+        }
+        self.carried.push(after);
         self.steps.push(Side::on_state(rule.step_channels(), step));
     }
 
@@ -301,10 +326,11 @@ impl Copy {
             AlgorithmKind::Linear(_) | AlgorithmKind::LeastSquares(_) => self.maps,
             AlgorithmKind::ChunkEnd(algorithm) => {
                 let (mut maps, mut pending) = (self.maps, self.pending);
+                let start = &self.carried[0];
                 let mut carry = self.carry;
                 for step in 0..algorithm.steps() {
                     if step > 0 {
-                        pending = Self::written_at(rule, initial, &maps, tokens).pending;
+                        pending = Self::written_at(rule, initial, &maps, start, tokens).pending;
                         carry = carry.ones_like();
                     }
                     maps = (maps.into_iter().zip(pending.clone()))
@@ -329,9 +355,15 @@ impl Copy {
         maps
     }
 
-    /// A chunk of which all gradients are taken at `maps`.
-    fn written_at(rule: &Rule, initial: &Initial, maps: &[MapState], tokens: &Tokens) -> Self {
-        let mut copy = Self::new(maps);
+    /// A chunk of which all gradients are taken at `maps`, with what the rules carry before it.
+    fn written_at(
+        rule: &Rule,
+        initial: &Initial,
+        maps: &[MapState],
+        carried: &[Tensor<4>],
+        tokens: &Tokens,
+    ) -> Self {
+        let mut copy = Self::new(maps, carried.to_vec());
         for t in 0..tokens.len() {
             let token = tokens.range(t, t + 1);
             let gates = &token.gates;

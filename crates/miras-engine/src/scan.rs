@@ -56,7 +56,13 @@ pub(crate) fn walk(
     };
     let gradients = solved.at(&starts);
     let mut walk = Walk::default();
-    walk.push(vec![starts], gradients.writes(), &gradients, false);
+    walk.push(
+        vec![starts],
+        Vec::new(),
+        gradients.writes(),
+        &gradients,
+        false,
+    );
     let end = MapState {
         weights: end,
         slots: Vec::new(),

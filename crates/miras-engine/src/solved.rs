@@ -139,6 +139,7 @@ impl Solved {
             factors: vec![Factor { x, d }],
             step: self.step.clone(),
             channels: self.channels,
+            carried: Vec::new(),
         }
     }
 }

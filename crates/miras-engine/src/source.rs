@@ -1,5 +1,6 @@
 //! Where the gradients of a chunk come from: the one thing in which forms differ.
 
+use burn::tensor::Tensor;
 use miras_core::{Coefficients, LogDecay, MapState};
 
 use crate::{
@@ -58,18 +59,19 @@ impl GradientSource {
         }
     }
 
-    /// The gradients of the chunk that starts in `maps`, iteration by iteration; the last ones are
-    /// written.
+    /// The gradients of the chunk that starts in `maps`, where the step rules carry `carried`,
+    /// iteration by iteration; the last ones are written.
     pub(crate) fn at(
         &self,
         rule: &Rule,
         initial: &Initial,
         maps: &[MapState],
+        carried: &[Tensor<4>],
     ) -> Vec<ChunkGradients> {
         match self {
-            Self::ChunkStart(chunk) => chunk.at(rule, initial, maps),
+            Self::ChunkStart(chunk) => chunk.at(rule, initial, maps, carried),
             Self::Solved(chunk) => vec![chunk.at(&maps[0])],
-            Self::Substituted(chunk) => vec![chunk.at(rule, initial, &maps[0])],
+            Self::Substituted(chunk) => vec![chunk.at(rule, initial, &maps[0], carried)],
             Self::Initial(chunk) => vec![chunk.gradients()],
         }
     }

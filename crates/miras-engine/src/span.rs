@@ -26,6 +26,8 @@ pub(crate) struct ChunkGradients {
     pub(crate) step: Tensor<4>,
     /// The channels that have steps of their own.
     pub(crate) channels: Option<Side>,
+    /// What the step rules carry after each token, `[1, g, c, n]` each.
+    pub(crate) carried: Vec<Tensor<4>>,
 }
 
 impl ChunkGradients {

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use miras_core::{Factor, Gates, MapState};
 
-use crate::{Initial, Past, Rule};
+use crate::{Initial, Past, Rule, carried};
 
 /// What a memory carries along a sequence.
 #[derive(Debug, Clone)]
@@ -12,6 +12,9 @@ pub struct State {
     pub maps: Vec<MapState>,
     /// The last tokens before the open chunk, where the algorithm has a window.
     pub past: Option<Past>,
+    /// What the step rules carry, of each that carries something, in their order: `[1, g, 1, n]`. It
+    /// stands before the open chunk and, where there is a window, before [`past`](Self::past).
+    pub carried: Vec<Tensor<4>>,
     /// The tokens of a chunk that is not yet full.
     pub open: Option<Open>,
 }
@@ -70,6 +73,7 @@ impl State {
         Self {
             maps,
             past: Past::absent(rule, initial),
+            carried: carried::new(rule, initial),
             open: None,
         }
     }
@@ -94,6 +98,7 @@ impl State {
         Self {
             maps: self.maps.iter().map(|map| map.map(&f)).collect(),
             past: self.past.as_ref().map(|past| past.map(&f)),
+            carried: self.carried.iter().cloned().map(&f).collect(),
             open: self.open.as_ref().map(|open| Open {
                 iterations: (open.iterations.iter())
                     .map(|factors| {

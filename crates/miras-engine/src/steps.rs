@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use miras_core::{ChunkTokens, Factor, Gates, MapState, Program, STEP, rows};
 
-use crate::{Rule, split::split_chunks};
+use crate::{Rule, span::ChunkGradients, split::split_chunks};
 
 /// What the step rules need of chunks beside their factors.
 #[derive(Clone)]
@@ -38,40 +38,60 @@ impl Steps {
         })
     }
 
-    /// θ after the rules: `[1, g, c, 1]`.
-    pub(crate) fn ruled(&self, rule: &Rule, program: &Program, factors: &[Factor]) -> Tensor<4> {
-        if rule.settings.rules().is_empty() {
-            return self.step.clone();
+    /// The gradients of a chunk with their step sizes after the rules, of which `carried` is what
+    /// they carry before it.
+    pub(crate) fn ruled(
+        &self,
+        rule: &Rule,
+        program: &Program,
+        factors: Vec<Factor>,
+        carried: &[Tensor<4>],
+    ) -> ChunkGradients {
+        let channels = rule.step_channels();
+        let mut step = self.step.clone();
+        let mut after_each = Vec::with_capacity(carried.len());
+        if !rule.settings.rules().is_empty() {
+            let chunk = ChunkTokens {
+                program,
+                factors: &factors,
+                step: &rows::largest_step(step.clone()),
+                damping: &self.damping,
+                decay: &self.decay,
+            };
+            let mut carried = carried.iter();
+            for rule in rule.settings.rules() {
+                let own = rule.carry().map(|carry| {
+                    let before = carried.next().expect("one of each rule that carries");
+                    carry.after_each(before.clone(), &chunk)
+                });
+                step = rule.of_chunk(step, &chunk, own.as_ref());
+                after_each.extend(own);
+            }
         }
-        let chunk = ChunkTokens {
-            program,
+        ChunkGradients {
             factors,
-            step: &rows::largest_step(self.step.clone()),
-            damping: &self.damping,
-            decay: &self.decay,
-        };
-        (rule.settings.rules().iter())
-            .fold(self.step.clone(), |step, rule| rule.of_chunk(step, &chunk))
+            step,
+            channels,
+            carried: after_each,
+        }
     }
 }
 
-/// θ of one token after rules that are local: those of a chunk that has no other token.
+/// The gradient of one token under rules that are local: those of a chunk that has no other token.
 pub(crate) fn of_one(
     rule: &Rule,
     program: &Program,
     step: Tensor<4>,
-    factors: &[Factor],
-) -> Tensor<4> {
-    if rule.settings.rules().is_empty() {
-        return step;
-    }
+    factor: Factor,
+    carried: &[Tensor<4>],
+) -> ChunkGradients {
     let one = rows::largest_channel(step.clone()).ones_like();
     let steps = Steps {
         step,
         damping: one.clone(),
         decay: one,
     };
-    steps.ruled(rule, program, factors)
+    steps.ruled(rule, program, vec![factor], carried)
 }
 
 /// θ of the tokens of chunks after the rules that need no gradient, where `x` enters the one map.
@@ -100,7 +120,7 @@ pub(crate) fn of_features(
         damping: &one,
         decay: &one,
     };
-    rules.fold(step, |step, rule| rule.of_chunk(step, &chunk))
+    rules.fold(step, |step, rule| rule.of_chunk(step, &chunk, None))
 }
 
 /// The state after a full chunk, through the rules.

@@ -45,7 +45,13 @@ impl Substituted {
     }
 
     /// `O(c² d)` and never a matrix a token, but `c` steps in a row.
-    pub(crate) fn at(&self, rule: &Rule, initial: &Initial, map: &MapState) -> ChunkGradients {
+    pub(crate) fn at(
+        &self,
+        rule: &Rule,
+        initial: &Initial,
+        map: &MapState,
+        carried: &[Tensor<4>],
+    ) -> ChunkGradients {
         let c = self.k.dims()[2];
         let start = |k: Tensor<4>| k.matmul(map.weights.clone());
         let mut base = self.before.carried(&self.k, Side::Key, start);
@@ -59,6 +65,7 @@ impl Substituted {
         let mut d = Vec::with_capacity(c);
         let mut u: Vec<Tensor<4>> = Vec::with_capacity(c);
         let mut steps = Vec::with_capacity(c);
+        let mut carried = carried.to_vec();
         let lengths = lengths(c, BLOCK);
         let blocks = |x: &Tensor<4>| split(x.clone(), 2, &lengths).into_iter();
         let blocks = (blocks(&self.k).zip(blocks(&self.v)))
@@ -83,14 +90,16 @@ impl Substituted {
                     y = y - inside.matmul(Tensor::cat(u[start..].to_vec(), 2));
                 }
                 let gradient = rule.bias.gradient_at(y, v, &gates);
-                let factors = [Factor {
+                let factor = Factor {
                     x: k,
                     d: gradient.clone(),
-                }];
-                let step = of_one(rule, &initial.program, gates.get(STEP), &factors);
-                u.push(gradient.clone() * step.clone());
+                };
+                let step = gates.get(STEP);
+                let one = of_one(rule, &initial.program, step, factor, &carried);
+                u.push(gradient.clone() * one.step.clone());
                 d.push(gradient);
-                steps.push(step);
+                steps.push(one.step);
+                carried = one.carried;
             }
         }
         ChunkGradients {
@@ -100,6 +109,7 @@ impl Substituted {
             }],
             step: Tensor::cat(steps, 2),
             channels: rule.step_channels(),
+            carried,
         }
     }
 }

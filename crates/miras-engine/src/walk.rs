@@ -10,6 +10,8 @@ use crate::span::ChunkGradients;
 #[derive(Default)]
 pub(crate) struct Walk {
     pub(crate) starts: Vec<Vec<MapState>>,
+    /// What the step rules carry before each chunk.
+    pub(crate) carried: Vec<Vec<Tensor<4>>>,
     writes: Vec<Vec<Factor>>,
     /// Unscaled factors and step sizes, for the probe.
     pub(crate) factors: Vec<Vec<Factor>>,
@@ -20,11 +22,13 @@ impl Walk {
     pub(crate) fn push(
         &mut self,
         start: Vec<MapState>,
+        carried: Vec<Tensor<4>>,
         writes: Vec<Factor>,
         gradients: &ChunkGradients,
         probe: bool,
     ) {
         self.starts.push(start);
+        self.carried.push(carried);
         self.writes.push(writes);
         if probe {
             self.factors.push(gradients.factors.clone());
@@ -41,6 +45,13 @@ impl Walk {
                     .map(|slot| stack(&self.starts, |maps| &maps[l].slots[slot]))
                     .collect(),
             })
+            .collect()
+    }
+
+    /// Of each rule that carries something, what it carries before all chunks, along dimension 0.
+    pub(crate) fn stack_carried(&self) -> Vec<Tensor<4>> {
+        (0..self.carried[0].len())
+            .map(|at| stack(&self.carried, |carried| &carried[at]))
             .collect()
     }
 

@@ -6,7 +6,7 @@ use miras_core::{
 };
 
 use crate::{
-    Initial, Open, Past, Rule, State,
+    Initial, Open, Past, Rule, State, carried,
     chunk_start::{WholeChunk, after_open, keeps_tokens},
     least_squares, scan,
     source::GradientSource,
@@ -77,6 +77,8 @@ pub(crate) struct WriteHalf {
     closed: bool,
     /// The maps after the last chunk, as if it were full; only if it is, or for a probe.
     pub(crate) end: Vec<MapState>,
+    /// What the step rules carry after it.
+    carried: Vec<Tensor<4>>,
     /// The gradients of the last chunk, iteration by iteration.
     iterations: Vec<ChunkGradients>,
     /// The tokens before each chunk, where there is a window.
@@ -103,7 +105,12 @@ impl WriteHalf {
             v,
             gates: new_gates,
         };
-        let State { maps, past, open } = state;
+        let State {
+            maps,
+            past,
+            carried,
+            open,
+        } = state;
         let gates = match &open {
             None => new_tokens.gates.clone(),
             Some(open) => open.gates.clone().followed_by(new_tokens.gates.clone()),
@@ -150,15 +157,26 @@ impl WriteHalf {
         } else {
             scan::walk(rule, initial, &tokens, &decay, &coefficients, &maps)
         };
-        let (walk, end, iterations) = if let Some((walk, end)) = scanned {
-            (walk, end, Vec::new())
+        let Walked {
+            walk,
+            end,
+            carried,
+            iterations,
+        } = if let Some((walk, end)) = scanned {
+            // No rule that carries anything goes with solves.
+            Walked {
+                walk,
+                end,
+                carried,
+                iterations: Vec::new(),
+            }
         } else {
             let source = GradientSource::of_span(rule, initial, tokens, &decay, &coefficients);
             let ends = split_end(&coefficients.end, n);
             let gates = split_gates(&gates, 0, &vec![1; n]);
             let chunks = source.iter().zip(ends).zip(&gates);
             let chunks = chunks.map(|((source, end), gates)| (source, end, gates));
-            walked(rule, initial, maps, chunks, closed, probe)
+            walked(rule, initial, (maps, carried), chunks, closed, probe)
         };
         Self {
             gates,
@@ -168,6 +186,7 @@ impl WriteHalf {
             walk,
             closed,
             end,
+            carried,
             iterations,
             past,
             own,
@@ -184,12 +203,14 @@ impl WriteHalf {
             return State {
                 maps: self.end,
                 past,
+                carried: self.carried,
                 open: None,
             };
         }
         State {
             maps: self.walk.starts.remove(0),
             past: self.past,
+            carried: self.walk.carried.remove(0),
             open: Some(Open {
                 iterations: (self.iterations.into_iter())
                     .map(|gradients| gradients.factors)
@@ -201,19 +222,28 @@ impl WriteHalf {
     }
 }
 
-/// From chunk to chunk: what the walk leaves, the maps after the last chunk and its gradients.
+/// A walk, the maps after its last chunk and what the step rules carry there, and the gradients of that
+/// chunk.
+struct Walked {
+    walk: Walk,
+    end: Vec<MapState>,
+    carried: Vec<Tensor<4>>,
+    iterations: Vec<ChunkGradients>,
+}
+
+/// From chunk to chunk, from these maps and what the step rules carry on.
 fn walked<'a>(
     rule: &Rule,
     initial: &Initial,
-    mut maps: Vec<MapState>,
+    (mut maps, mut carried): (Vec<MapState>, Vec<Tensor<4>>),
     chunks: impl Iterator<Item = (&'a GradientSource, ChunkEnd, &'a Gates)>,
     closed: bool,
     probe: bool,
-) -> (Walk, Vec<MapState>, Vec<ChunkGradients>) {
+) -> Walked {
     let mut walk = Walk::default();
     let mut iterations = Vec::new();
     for (source, end, gates) in chunks {
-        iterations = source.at(rule, initial, &maps);
+        iterations = source.at(rule, initial, &maps, &carried);
         let last = iterations.last().expect("a chunk has gradients");
         let writes = last.writes();
         let next = if closed || probe {
@@ -223,15 +253,22 @@ fn walked<'a>(
                 gates,
                 writes: &writes,
                 whole: source.whole(),
+                carried: &carried,
             };
             after_chunk(rule, initial, chunk)
         } else {
             maps.clone()
         };
-        walk.push(maps, writes, last, probe);
-        maps = next;
+        let handed_on = carried::handed_on(rule, &last.carried);
+        walk.push(maps, carried, writes, last, probe);
+        (maps, carried) = (next, handed_on);
     }
-    (walk, maps, iterations)
+    Walked {
+        walk,
+        end: maps,
+        carried,
+        iterations,
+    }
 }
 
 /// A chunk and the state that it began in.
@@ -243,6 +280,8 @@ pub(crate) struct ChunkState<'a> {
     pub(crate) writes: &'a [Factor],
     /// Where its end takes gradients anew.
     pub(crate) whole: Option<&'a WholeChunk>,
+    /// What the step rules carry before it.
+    pub(crate) carried: &'a [Tensor<4>],
 }
 
 /// The state of every map after a chunk.
@@ -253,6 +292,7 @@ pub(crate) fn after_chunk(rule: &Rule, initial: &Initial, chunk: ChunkState<'_>)
         gates,
         writes,
         whole,
+        carried,
     } = chunk;
     let algorithm = match rule.algorithm.kind() {
         AlgorithmKind::Linear(_) => {
@@ -270,7 +310,7 @@ pub(crate) fn after_chunk(rule: &Rule, initial: &Initial, chunk: ChunkState<'_>)
     for step in 0..algorithm.steps() {
         if step > 0 {
             let whole = whole.expect("kept for an algorithm of several steps");
-            writes = whole.at(rule, initial, &maps).writes();
+            writes = whole.at(rule, initial, &maps, carried).writes();
         }
         let carry = match step {
             0 => end.carry.clone(),

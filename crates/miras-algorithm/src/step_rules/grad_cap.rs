@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use miras_core::{
-    Bound, ChunkTokens, Factor, Program, RuleCost, StepRule, StepRulePart, TokenWrite, rows,
-};
+use miras_core::{Bound, ChunkTokens, Program, RuleCost, StepRule, StepRulePart, TokenWrite};
 
 pub(super) const PART: StepRulePart = StepRulePart {
     key: "grad_cap",
@@ -29,18 +27,24 @@ impl GradCap {
 }
 
 impl StepRule for GradCap {
-    fn of_token(&self, step: Tensor<4>, written: &[TokenWrite], _program: &Program) -> Tensor<4> {
-        let own = &written.last().expect("the token itself").factors;
-        let square = own.iter().fold(step.zeros_like(), |sum, Factor { x, d }| {
-            let gradient = x.clone().transpose().matmul(d.clone());
-            sum + gradient.powi_scalar(2).sum_dim(3).sum_dim(2)
-        });
-        self.capped(step, square.add_scalar(rows::TINY).sqrt())
+    fn of_token(
+        &self,
+        step: Tensor<4>,
+        written: &[TokenWrite],
+        _program: &Program,
+        _carried: Option<&Tensor<4>>,
+    ) -> Tensor<4> {
+        let own = written.last().expect("the token itself");
+        self.capped(step, own.gradient_norm())
     }
 
-    fn of_chunk(&self, step: Tensor<4>, chunk: &ChunkTokens<'_>) -> Tensor<4> {
-        let norm = rows::gradient_norm(chunk.factors, step.dims()[2]);
-        self.capped(step, norm)
+    fn of_chunk(
+        &self,
+        step: Tensor<4>,
+        chunk: &ChunkTokens<'_>,
+        _carried: Option<&Tensor<4>>,
+    ) -> Tensor<4> {
+        self.capped(step, chunk.gradient_norms())
     }
 
     fn is_local(&self) -> bool {

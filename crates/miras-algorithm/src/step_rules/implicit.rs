@@ -46,12 +46,23 @@ impl Implicit {
 }
 
 impl StepRule for Implicit {
-    fn of_token(&self, step: Tensor<4>, written: &[TokenWrite], program: &Program) -> Tensor<4> {
+    fn of_token(
+        &self,
+        step: Tensor<4>,
+        written: &[TokenWrite],
+        program: &Program,
+        _carried: Option<&Tensor<4>>,
+    ) -> Tensor<4> {
         let own = &written.last().expect("the token itself").factors;
         self.shrunk(step, program, own)
     }
 
-    fn of_chunk(&self, step: Tensor<4>, chunk: &ChunkTokens<'_>) -> Tensor<4> {
+    fn of_chunk(
+        &self,
+        step: Tensor<4>,
+        chunk: &ChunkTokens<'_>,
+        _carried: Option<&Tensor<4>>,
+    ) -> Tensor<4> {
         self.shrunk(step, chunk.program, chunk.factors)
     }
 

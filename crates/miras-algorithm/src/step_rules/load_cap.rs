@@ -34,7 +34,13 @@ impl LoadCap {
 }
 
 impl StepRule for LoadCap {
-    fn of_token(&self, step: Tensor<4>, written: &[TokenWrite], program: &Program) -> Tensor<4> {
+    fn of_token(
+        &self,
+        step: Tensor<4>,
+        written: &[TokenWrite],
+        program: &Program,
+        _carried: Option<&Tensor<4>>,
+    ) -> Tensor<4> {
         // All features of a token side by side: those of every output map, every row.
         let feature = |token: &TokenWrite| {
             let maps = program.output_maps().into_iter();
@@ -54,7 +60,12 @@ impl StepRule for LoadCap {
         self.capped(step, load)
     }
 
-    fn of_chunk(&self, step: Tensor<4>, chunk: &ChunkTokens<'_>) -> Tensor<4> {
+    fn of_chunk(
+        &self,
+        step: Tensor<4>,
+        chunk: &ChunkTokens<'_>,
+        _carried: Option<&Tensor<4>>,
+    ) -> Tensor<4> {
         let maps = chunk.program.output_maps();
         let features = maps.iter().map(|l| &chunk.factors[*l].x);
         let overlap = rows::overlap(features, step.dims()[2]);

@@ -2,7 +2,7 @@
 
 use miras_core::{MapSpec, Program};
 
-use crate::{Past, Rule, chunk_start::keeps_tokens};
+use crate::{Past, Rule, carried, chunk_start::keeps_tokens};
 
 /// Numbers in the [`State`](crate::State) of one memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct StateSize {
     pub slots: usize,
     /// The tokens before it that are in its windows; 0 for an algorithm without a window.
     pub past: usize,
+    /// What the step rules carry from token to token.
+    pub carried: usize,
     /// The open chunk.
     pub open: usize,
 }
@@ -20,7 +22,7 @@ pub struct StateSize {
 impl StateSize {
     /// All of them.
     pub fn total(self) -> usize {
-        self.maps + self.slots + self.past + self.open
+        self.maps + self.slots + self.past + self.carried + self.open
     }
 }
 
@@ -47,6 +49,7 @@ pub fn state(rule: &Rule, program: &Program, open: usize) -> StateSize {
         maps,
         slots: slots(rule, program),
         past: past * (tokens + gates),
+        carried: carried::numbers(rule),
         open,
     }
 }
