@@ -183,10 +183,13 @@ def memory(config, w, x):
     exact = algorithm["form"] == "exact"
     anchor, began = linked(retention, held(state)), held(state)
     window, loads, writes = algorithm.get("window", 1), [], []
+    gated, surprise = algorithm.get("surprise_threshold", 0) > 0, 0.0
+    if gated and window > 1:
+        unknown("algorithm.window", window)
 
     def take(t):
         """What token t writes into each map with its gradient at the anchor, through the caps."""
-        nonlocal loads
+        nonlocal loads, surprise
         at = np.s_[:, t : t + 1]
         theta = step[at]
         error = lambda y: output_gradient(config["bias"], y, v[at], threshold[at])
@@ -197,8 +200,16 @@ def memory(config, w, x):
             loads.append((feature, theta / np.maximum(1.0 - momentum[at], 1e-3)))
             load = sum(abs(dot(other, feature)) * share for other, share in loads)
             theta = theta / np.maximum(load / algorithm["load_cap"], 1.0) ** 2
+        norm = np.sqrt(sum(dot(x, x) * dot(d, d) for x, d in factors) + 1e-12)
+        if gated:
+            average = algorithm["surprise_average"]
+            surprise = average * surprise + (1 - average) * norm
+            above = surprise - algorithm["surprise_threshold"]
+            if algorithm["surprise_hard"]:
+                theta = theta * (above > 0)
+            else:
+                theta = theta * sigmoid(above / algorithm["surprise_softness"])
         if algorithm["grad_cap"] > 0:
-            norm = np.sqrt(sum(dot(x, x) * dot(d, d) for x, d in factors) + 1e-12)
             theta = theta * np.minimum(algorithm["grad_cap"] / norm, 1.0)
         writes.append([theta * x.swapaxes(1, 2) @ d for x, d in factors])
 

@@ -26,7 +26,7 @@ pub use nesterov::Nesterov;
 pub use newton::Newton;
 pub use omega::Omega;
 pub use rmsprop::Rmsprop;
-pub use step_rules::{GradCap, Implicit, LoadCap, STEP_RULES, StateCap};
+pub use step_rules::{GradCap, Implicit, LoadCap, STEP_RULES, StateCap, SurpriseGate};
 pub use step_size::StepSize;
 
 /// Every memory algorithm, in the order of the documentation.

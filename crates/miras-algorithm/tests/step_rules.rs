@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+use std::collections::BTreeSet;
+
 use burn::tensor::{Tensor, s};
 use miras_algorithm::STEP_RULES;
 use miras_contract::{D, G, Inputs, difference, numbers, tensor};
@@ -48,7 +50,7 @@ fn both_forms(part: &StepRulePart, value: f64, memory: &str) -> [Vec<f64>; 2] {
     let step = inputs.tokens.gates.get(STEP);
     let log_decay = rule.retention.log_decay(&inputs.tokens.gates, &step);
     let damping = step.ones_like().mul_scalar(0.5);
-    let capped = (part.build)(value);
+    let capped = part.plain(value);
 
     let chunk = ChunkTokens {
         program,
@@ -108,15 +110,15 @@ fn a_chunk_has_the_steps_of_its_tokens() {
     }
 }
 
-/// A small value of a rule of the step shrinks it and a large one does not; one of the state
+/// A small value of a cap of the step shrinks it and a large one does not; one of the state
 /// leaves steps alone.
 #[test]
 fn small_values_bind_and_large_ones_do_not() {
-    for part in STEP_RULES {
+    for part in STEP_RULES.iter().filter(|part| !part.plain(1.0).is_gate()) {
         let [asked, _] = both_forms(part, 1e9, MEMORIES[0]);
         let [bound, _] = both_forms(part, 1e-3, MEMORIES[0]);
         let state = tensor(vec![0.5; G * D * D], [1, G, D, D]);
-        let of_state = numbers((part.build)(1e-3).of_state(state.clone()));
+        let of_state = numbers(part.plain(1e-3).of_state(state.clone()));
         let leaves_the_state = of_state == numbers(state);
         assert_eq!(bound == asked, !leaves_the_state, "{}", part.key);
         assert!(
@@ -128,11 +130,39 @@ fn small_values_bind_and_large_ones_do_not() {
     }
 }
 
+/// A gate of a small value lets all be written, and one of a large value next to nothing.
+#[test]
+fn small_values_of_a_gate_open_it_and_large_ones_close_it() {
+    let rule = rule(MEMORIES[0]);
+    let asked = numbers(chunk(&rule).0.tokens.gates.get(STEP));
+    let gates = STEP_RULES.iter().filter(|part| part.plain(1.0).is_gate());
+    let mut seen = 0;
+    for part in gates {
+        let [open, _] = both_forms(part, 1e-6, MEMORIES[0]);
+        assert!(difference(&open, &asked) < 1e-12, "{}", part.key);
+        let [closed, _] = both_forms(part, 1e6, MEMORIES[0]);
+        let pairs = closed.iter().zip(&asked);
+        assert!(
+            pairs
+                .into_iter()
+                .all(|(closed, asked)| *closed < 0.13 * asked),
+            "{}",
+            part.key
+        );
+        seen += 1;
+    }
+    assert!(seen > 0);
+}
+
 #[test]
 fn keys_are_named_once_and_explained() {
-    for (at, part) in STEP_RULES.iter().enumerate() {
-        assert!(!part.meaning.is_empty(), "{}", part.key);
-        assert!(STEP_RULES[..at].iter().all(|other| other.key != part.key));
-        assert_eq!((part.build)(0.25).config(), (part.key, 0.25));
+    let mut seen = BTreeSet::new();
+    for part in STEP_RULES {
+        for (key, meaning) in part.keys() {
+            assert!(!meaning.is_empty(), "{key}");
+            assert!(seen.insert(key), "{key} is named twice");
+        }
+        assert_eq!(part.plain(0.25).settings().len(), part.settings.len());
+        assert_eq!(part.plain(0.25).config(), (part.key, 0.25));
     }
 }

@@ -2,7 +2,6 @@
 
 use burn::tensor::{Gradients, Tensor};
 use miras_core::LocalRules;
-use miras_core::MapState;
 use miras_engine::{Form, Read, Rule, State, dual, recurrence};
 
 use crate::inputs::{Inputs, placed, random};
@@ -25,12 +24,18 @@ pub fn numbers(x: Tensor<4>) -> Vec<f64> {
         .expect("converted to float64")
 }
 
-fn finish(inputs: &Inputs, y: Tensor<4>, maps: &[MapState]) -> Run {
+/// `end` is the state after the last token, where it is known.
+fn finish(inputs: &Inputs, y: Tensor<4>, end: Option<State>) -> Run {
     let mut named = vec![("y".to_string(), y.clone())];
-    for (l, map) in maps.iter().enumerate() {
-        named.push((format!("state {l}"), map.weights.clone()));
-        for slot in &map.slots {
-            named.push((format!("slot {l}"), slot.clone()));
+    if let Some(State { maps, carried, .. }) = end {
+        for (l, map) in maps.iter().enumerate() {
+            named.push((format!("state {l}"), map.weights.clone()));
+            for slot in &map.slots {
+                named.push((format!("slot {l}"), slot.clone()));
+            }
+        }
+        for (at, values) in carried.into_iter().enumerate() {
+            named.push((format!("carried {at}"), values));
         }
     }
     let mut loss: Option<Tensor<1>> = None;
@@ -56,9 +61,8 @@ fn finish(inputs: &Inputs, y: Tensor<4>, maps: &[MapState]) -> Run {
 pub fn run_recurrence(rule: &Rule, inputs: &Inputs) -> Run {
     let inputs = inputs.leaves();
     let state = State::new(rule, &inputs.initial);
-    let (y, State { maps, .. }) =
-        recurrence::forward(rule, &inputs.initial, &state, &inputs.tokens);
-    finish(&inputs, y, &maps)
+    let (y, end) = recurrence::forward(rule, &inputs.initial, &state, &inputs.tokens);
+    finish(&inputs, y, Some(end))
 }
 
 /// The same rule with every gradient at the memory that its own token meets, under those of its
@@ -102,7 +106,7 @@ pub fn run_dual(rule: &Rule, inputs: &Inputs, pieces: &[usize]) -> Run {
         at += length;
     }
     assert_eq!(at, inputs.tokens.len(), "the pieces cover the sequence");
-    finish(&inputs, Tensor::cat(outputs, 2), &closed(rule, state))
+    finish(&inputs, Tensor::cat(outputs, 2), closed(rule, state))
 }
 
 /// The chunk form, cut off from its graph every `every` tokens.
@@ -110,7 +114,7 @@ pub fn run_truncated(rule: &Rule, inputs: &Inputs, every: usize) -> Run {
     let inputs = inputs.leaves();
     let state = State::new(rule, &inputs.initial);
     let out = dual::forward_truncated(rule, &inputs.initial, state, &inputs.tokens, every);
-    finish(&inputs, out.y, &closed(rule, out.state))
+    finish(&inputs, out.y, closed(rule, out.state))
 }
 
 /// The same as its definition has it: calls on pieces, each of which takes the state as a constant.
@@ -126,17 +130,12 @@ pub fn run_cut_off(rule: &Rule, inputs: &Inputs, every: usize) -> Run {
         outputs.push(out.y);
         state = out.state;
     }
-    finish(&inputs, Tensor::cat(outputs, 2), &closed(rule, state))
+    finish(&inputs, Tensor::cat(outputs, 2), closed(rule, state))
 }
 
-/// The maps of a state, if they are those after its last token: of a chunk that is still open they
-/// are those of its start.
-fn closed(rule: &Rule, state: State) -> Vec<MapState> {
-    if state.open.is_none() || rule.settings.is_exact() {
-        state.maps
-    } else {
-        Vec::new()
-    }
+/// A state, if it is that after its last token: of a chunk that is still open it is that of its start.
+fn closed(rule: &Rule, state: State) -> Option<State> {
+    (state.open.is_none() || rule.settings.is_exact()).then_some(state)
 }
 
 /// The largest difference, relative to the size of the reference (at least 1).

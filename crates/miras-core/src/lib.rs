@@ -54,5 +54,6 @@ pub use program::{Builder, GainSpec, MapSpec, Node, Program, ProgramError, Shape
 pub use retention::{Link, RetentionGate};
 pub use side::{Channels, Side};
 pub use step_rule::{
-    Bound, Carry, ChunkTokens, LocalRules, RuleCost, StepRule, StepRulePart, TokenWrite,
+    Bound, Carry, ChunkTokens, LocalRules, RuleCost, RuleSetting, RuleValues, StepRule,
+    StepRulePart, TokenWrite,
 };

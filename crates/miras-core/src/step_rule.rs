@@ -3,6 +3,7 @@
 use std::{fmt::Debug, sync::Arc};
 
 use burn::tensor::Tensor;
+use toml::Value;
 
 use crate::{
     AttentionalBias, Factor, MemoryArchitecture, Program,
@@ -77,11 +78,22 @@ pub trait StepRule: Debug + Send + Sync {
         matches!(self.bound(), Some(Bound::State(_)))
     }
 
+    /// Whether it decides which tokens are written: what it makes of a step of 1, from 0 to 1, is then
+    /// measured.
+    fn is_gate(&self) -> bool {
+        false
+    }
+
     /// What it computes, which decides its cost.
     fn computes(&self) -> RuleCost;
 
     /// Its key and value in `[algorithm]`.
     fn config(&self) -> (&'static str, f64);
+
+    /// The values of its further keys, in the order of [`StepRulePart::settings`].
+    fn settings(&self) -> Vec<Value> {
+        Vec::new()
+    }
 }
 
 /// Numbers of each memory that a step rule carries along the sequence, from token to token; they start
@@ -125,6 +137,8 @@ pub enum RuleCost {
     Overlaps,
     /// The norm of each token's gradient.
     GradientNorms,
+    /// The same, and moving averages of these norms: the product of a matrix with those of a chunk.
+    AveragedNorms,
     /// The norm of each map's state at the chunk's end.
     StateNorms,
 }
@@ -176,7 +190,9 @@ impl ChunkTokens<'_> {
     }
 }
 
-/// One entry of the list of step rules: a number of `[algorithm]`, 0 for no rule.
+/// One entry of the list of step rules: a number of `[algorithm]`, 0 for no rule, and what else there
+/// is to say where it acts.
+#[derive(Debug)]
 pub struct StepRulePart {
     /// The key.
     pub key: &'static str,
@@ -184,8 +200,55 @@ pub struct StepRulePart {
     pub meaning: &'static str,
     /// The value where the configuration does not say.
     pub default: fn(&dyn MemoryArchitecture, &dyn AttentionalBias) -> f64,
-    /// The rule at a value above 0.
-    pub build: fn(f64) -> Arc<dyn StepRule>,
+    /// Its further keys.
+    pub settings: &'static [RuleSetting],
+    /// The rule at a value above 0, with a number for each of the settings.
+    pub build: fn(f64, &[f64]) -> Arc<dyn StepRule>,
+}
+
+impl StepRulePart {
+    /// The rule at a value above 0, with its settings left at their defaults.
+    pub fn plain(&self, value: f64) -> Arc<dyn StepRule> {
+        let settings: Vec<f64> = self
+            .settings
+            .iter()
+            .map(|own| (own.default)(value))
+            .collect();
+        (self.build)(value, &settings)
+    }
+
+    /// All its keys, with their meanings.
+    pub fn keys(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let further = self.settings.iter().map(|own| (own.key, own.meaning));
+        std::iter::once((self.key, self.meaning)).chain(further)
+    }
+}
+
+/// A further key of a step rule, which is there where the rule acts.
+#[derive(Debug)]
+pub struct RuleSetting {
+    /// The key.
+    pub key: &'static str,
+    /// What it means, with unit, range and default.
+    pub meaning: &'static str,
+    /// What it may be.
+    pub values: RuleValues,
+    /// The value where the configuration does not say, by that of the rule.
+    pub default: fn(f64) -> f64,
+}
+
+/// What a [`RuleSetting`] may be.
+#[derive(Debug, Clone, Copy)]
+pub enum RuleValues {
+    /// A number.
+    Number {
+        /// Which ones are taken.
+        holds: fn(f64) -> bool,
+        /// The same in words, behind "must be".
+        range: &'static str,
+    },
+    /// `false` or `true`, to [`StepRulePart::build`] 0 or 1.
+    Switch,
 }
 
 /// [Local](StepRule::is_local) rules: those that exact gradients allow.

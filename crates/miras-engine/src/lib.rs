@@ -44,7 +44,7 @@ mod write;
 pub use fused::is_fused;
 pub use initial::Initial;
 pub use past::Past;
-pub use probe::Probe;
+pub use probe::{Probe, WriteRate};
 pub use read::read;
 pub use rule::{Form, Read, Rule, Settings};
 pub use solve::unit_lower_inverse;

@@ -5,6 +5,36 @@ use miras_core::{MapState, rows};
 
 use crate::walk::{Walk, stack, stack_factors};
 
+/// What gates among the step rules left of the steps of tokens, added up.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct WriteRate {
+    /// Tokens, those of each memory for itself.
+    tokens: f64,
+    /// The sum of the shares of their steps.
+    shares: f64,
+    /// Those of whose step more than half was left.
+    written: f64,
+}
+
+impl WriteRate {
+    /// The mean share.
+    pub fn mean(&self) -> f64 {
+        self.shares / self.tokens
+    }
+
+    /// Of 1,000 tokens, those of whose step more than half is left.
+    pub fn written_per_1000(&self) -> f64 {
+        1000.0 * self.written / self.tokens
+    }
+
+    /// Adds those of other tokens.
+    pub fn add(&mut self, other: &Self) {
+        self.tokens += other.tokens;
+        self.shares += other.shares;
+        self.written += other.written;
+    }
+}
+
 /// What a memory did with the tokens of one call. Tensors are detached.
 #[derive(Debug, Clone, Default)]
 pub struct Probe {
@@ -18,6 +48,9 @@ pub struct Probe {
     pub retention: Vec<f32>,
     /// Step size after the caps over the one before (1 where nothing is capped, or written).
     pub capped: Vec<f32>,
+    /// What the gates among the step rules leave of a token's step, from 0 to 1; empty where there is no
+    /// gate.
+    pub gate: Vec<f32>,
     /// Norm of the whole state at each chunk's end, averaged over the memories.
     pub state: Vec<f32>,
 }
@@ -30,7 +63,20 @@ impl Probe {
         self.write.extend(more.write);
         self.retention.extend(more.retention);
         self.capped.extend(more.capped);
+        self.gate.extend(more.gate);
         self.state.extend(more.state);
+    }
+
+    /// What its gates left of all steps; none where there is no gate.
+    pub fn write_rate(&self) -> Option<WriteRate> {
+        (!self.gate.is_empty()).then(|| {
+            let shares = self.gate.iter().copied().map(f64::from);
+            WriteRate {
+                tokens: self.gate.len() as f64,
+                shares: shares.clone().sum(),
+                written: shares.filter(|share| *share > 0.5).count() as f64,
+            }
+        })
     }
 
     pub(crate) fn record(
@@ -63,6 +109,10 @@ impl Probe {
             (&mut self.capped, ratio),
         ] {
             into.extend(numbers(values));
+        }
+        if !walk.gates.is_empty() {
+            self.gate
+                .extend(numbers(new(stack(&walk.gates, |gate| gate))));
         }
         if let Some(loss) = loss {
             self.loss.extend(numbers(loss));

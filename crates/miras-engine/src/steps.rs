@@ -94,6 +94,38 @@ pub(crate) fn of_one(
     steps.ruled(rule, program, vec![factor], carried)
 }
 
+/// What the gates among the rules leave of a step, token by token, `[1, g, c, 1]`; none where there is no
+/// gate.
+pub(crate) fn gated(
+    rule: &Rule,
+    program: &Program,
+    gradients: &ChunkGradients,
+) -> Option<Tensor<4>> {
+    let rules = rule.settings.rules();
+    if !rules.iter().any(|rule| rule.is_gate()) {
+        return None;
+    }
+    // A gate looks at gradients and at what is carried.
+    let one = rows::largest_channel(gradients.step.clone()).ones_like();
+    let chunk = ChunkTokens {
+        program,
+        factors: &gradients.factors,
+        step: &one,
+        damping: &one,
+        decay: &one,
+    };
+    let mut carried = gradients.carried.iter();
+    let gated = rules.iter().fold(one.clone(), |share, rule| {
+        let own = rule.carry().and_then(|_| carried.next());
+        if rule.is_gate() {
+            rule.of_chunk(share, &chunk, own)
+        } else {
+            share
+        }
+    });
+    Some(gated)
+}
+
 /// θ of the tokens of chunks after the rules that need no gradient, where `x` enters the one map.
 pub(crate) fn of_features(
     rule: &Rule,

@@ -66,6 +66,7 @@ impl Substituted {
         let mut u: Vec<Tensor<4>> = Vec::with_capacity(c);
         let mut steps = Vec::with_capacity(c);
         let mut carried = carried.to_vec();
+        let mut after_each = vec![Vec::with_capacity(c); carried.len()];
         let lengths = lengths(c, BLOCK);
         let blocks = |x: &Tensor<4>| split(x.clone(), 2, &lengths).into_iter();
         let blocks = (blocks(&self.k).zip(blocks(&self.v)))
@@ -100,6 +101,9 @@ impl Substituted {
                 d.push(gradient);
                 steps.push(one.step);
                 carried = one.carried;
+                for (all, after) in after_each.iter_mut().zip(&carried) {
+                    all.push(after.clone());
+                }
             }
         }
         ChunkGradients {
@@ -109,7 +113,9 @@ impl Substituted {
             }],
             step: Tensor::cat(steps, 2),
             channels: rule.step_channels(),
-            carried,
+            carried: (after_each.into_iter())
+                .map(|after| Tensor::cat(after, 2))
+                .collect(),
         }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Walk {
     /// Unscaled factors and step sizes, for the probe.
     pub(crate) factors: Vec<Vec<Factor>>,
     pub(crate) steps: Vec<Tensor<4>>,
+    /// What gates leave of a step, for the probe; empty where there is no gate.
+    pub(crate) gates: Vec<Tensor<4>>,
 }
 
 impl Walk {

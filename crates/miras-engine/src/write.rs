@@ -12,7 +12,7 @@ use crate::{
     source::GradientSource,
     span::{ChunkGradients, SpanTokens},
     split::{split, split_chunks, split_gates},
-    steps::ruled_state,
+    steps::{gated, ruled_state},
     walk::Walk,
 };
 
@@ -260,6 +260,9 @@ fn walked<'a>(
             maps.clone()
         };
         let handed_on = carried::handed_on(rule, &last.carried);
+        if probe {
+            walk.gates.extend(gated(rule, &initial.program, last));
+        }
         walk.push(maps, carried, writes, last, probe);
         (maps, carried) = (next, handed_on);
     }

@@ -6,7 +6,7 @@ use burn::{
     tensor::{Device, Int, Tensor, activation},
 };
 use miras_engine::{
-    Probe,
+    Probe, WriteRate,
     kernel::{has_kernels, run},
 };
 use miras_kernels::CrossEntropy;
@@ -66,8 +66,24 @@ pub struct Scores {
     pub losses: Tensor<2>,
     /// 1 where the target is the likeliest token, else 0.
     pub hits: Tensor<2>,
+    /// What the gates of each memory layer left of steps, in a pass with probes; none of a layer without
+    /// a gate.
+    pub write_rates: Vec<Option<WriteRate>>,
     /// To go on with.
     pub state: ModelState,
+}
+
+/// Adds up write rates, layer by layer.
+pub fn add_write_rates(all: &mut Vec<Option<WriteRate>>, more: Vec<Option<WriteRate>>) {
+    if all.is_empty() {
+        *all = more;
+        return;
+    }
+    for (all, more) in all.iter_mut().zip(more) {
+        if let (Some(all), Some(more)) = (all, more) {
+            all.add(&more);
+        }
+    }
 }
 
 /// What the last block gives.
@@ -298,16 +314,19 @@ impl LanguageModel {
         pass: Pass,
     ) -> Scores {
         let (mut state, mut losses, mut hits) = (state, Vec::new(), Vec::new());
+        let mut write_rates = Vec::new();
         for [from, count] in self.pieces(tokens.dims(), state.as_ref()) {
             let [tokens, targets] = [&tokens, &targets].map(|x| x.clone().narrow(1, from, count));
             let scores = self.score_piece(tokens, targets, state, pass);
             losses.push(scores.losses);
             hits.push(scores.hits);
+            add_write_rates(&mut write_rates, scores.write_rates);
             state = Some(scores.state);
         }
         Scores {
             losses: Tensor::cat(losses, 1),
             hits: Tensor::cat(hits, 1),
+            write_rates,
             state: state.expect(NO_TOKEN),
         }
     }
@@ -366,7 +385,7 @@ impl LanguageModel {
         state: Option<ModelState>,
         pass: Pass,
     ) -> Scores {
-        let Hidden { x, state, .. } = self.hidden(tokens, state, pass);
+        let Hidden { x, state, probes } = self.hidden(tokens, state, pass);
         let [b, t, d] = x.dims();
         let positions = b * t;
         let x = x.reshape([1, positions, d]);
@@ -384,6 +403,7 @@ impl LanguageModel {
         Scores {
             losses: Tensor::cat(losses, 1).reshape([b, t]),
             hits: Tensor::cat(hits, 1).reshape([b, t]),
+            write_rates: probes.iter().map(Probe::write_rate).collect(),
             state,
         }
     }

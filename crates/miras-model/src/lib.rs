@@ -40,9 +40,10 @@ pub use config::{InitKind, ModelConfig};
 pub use conv::ShortConv;
 pub use feed_forward::SwiGlu;
 pub use groups::{ParameterGroup, ParameterGroups};
-pub use language_model::{LanguageModel, ModelOutput, Scores, TrainScores};
+pub use language_model::{LanguageModel, ModelOutput, Scores, TrainScores, add_write_rates};
 pub use layer_spec::LayerSpec;
 pub use memories::Memories;
+pub use miras_engine::WriteRate;
 pub use mixer_config::MixerConfig;
 pub use mixers::{
     AttentionKeys, AttentionMixer, AttentionSpec, Chunks, ConvActivation, Inject, KeySource,

@@ -94,6 +94,18 @@ impl ModelSpec {
         self.memories().next().is_some()
     }
 
+    /// Whether a memory of this layer has a gate among its step rules.
+    pub fn has_gate(&self, layer: usize) -> bool {
+        let memories = self.mixer_of(layer).memories().iter();
+        let mut rules = memories.flat_map(|choice| choice.rule.settings.rules());
+        rules.any(|rule| rule.is_gate())
+    }
+
+    /// Whether a memory of some layer has.
+    pub fn has_gates(&self) -> bool {
+        (self.memory_layers().into_iter()).any(|layer| self.has_gate(layer))
+    }
+
     /// The layers that have a memory, in order: those of which a pass gives a probe.
     pub fn memory_layers(&self) -> Vec<usize> {
         (0..self.config.layers)

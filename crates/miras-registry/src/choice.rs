@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use miras_config::{ConfigError, Layers, Section, Tree, did_you_mean, key_path};
-use miras_core::{Axis, MemoryArchitecture, Part};
+use miras_core::{Axis, MemoryArchitecture, Part, StepRulePart};
 use miras_engine::Rule;
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -28,8 +28,8 @@ pub struct Choice {
     /// Which token's value is written under a key.
     pub target: Target,
     kinds: [&'static str; 4],
-    /// The keys of all rules of the step size.
-    step_rules: Vec<&'static str>,
+    /// All rules of the step size.
+    step_rules: Vec<&'static StepRulePart>,
 }
 
 /// What a memory holds when a sequence begins.
@@ -194,7 +194,7 @@ impl Choice {
             learn,
             target,
             kinds,
-            step_rules: step_rules.iter().map(|rule| rule.key).collect(),
+            step_rules: step_rules.to_vec(),
         })
     }
 

@@ -34,7 +34,7 @@ impl Registry {
     /// The parts of this project.
     pub fn builtin() -> Self {
         let step_rules: Vec<&StepRulePart> = miras_algorithm::STEP_RULES.iter().collect();
-        let rules = step_rules.iter().map(|rule| (rule.key, rule.meaning));
+        let rules = step_rules.iter().flat_map(|rule| rule.keys());
         Self {
             algorithm_keys: settings::KEYS.into_iter().chain(rules).collect(),
             step_rules,
@@ -84,11 +84,15 @@ impl Registry {
     /// With one more rule of the step size, which acts after the others.
     pub fn with_step_rule(mut self, part: &'static StepRulePart) -> Result<Self, KeyTaken> {
         let own = self.algorithm.iter().flat_map(|part| part.keys);
-        let mut keys = own.chain(&self.algorithm_keys).map(|(key, _)| *key);
-        if part.key == "kind" || keys.any(|key| key == part.key) {
-            return Err(KeyTaken(part.key));
+        let taken: Vec<_> = own
+            .chain(&self.algorithm_keys)
+            .map(|(key, _)| *key)
+            .collect();
+        let mut keys = part.keys().map(|(key, _)| key);
+        if let Some(key) = keys.find(|key| *key == "kind" || taken.contains(key)) {
+            return Err(KeyTaken(key));
         }
-        self.algorithm_keys.push((part.key, part.meaning));
+        self.algorithm_keys.extend(part.keys());
         self.step_rules.push(part);
         Ok(self)
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use miras_config::{ConfigError, Section};
-use miras_core::{Link, LocalRules, StepRule, StepRulePart};
+use miras_core::{Link, LocalRules, RuleValues, StepRule, StepRulePart};
 use miras_engine::{Form, Read, Rule, Settings};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -17,6 +17,8 @@ pub struct AlgorithmSettings {
     read: Option<Read>,
     /// By the rules' keys.
     rules: BTreeMap<&'static str, f64>,
+    /// Of rules, by their keys: the key of the rule, and the value.
+    further: BTreeMap<&'static str, (&'static str, f64)>,
 }
 
 /// `algorithm.form`.
@@ -57,9 +59,26 @@ impl AlgorithmSettings {
         rules: &[&'static StepRulePart],
     ) -> Result<Self, ConfigError> {
         let mut asked = BTreeMap::new();
+        let mut further = BTreeMap::new();
         for rule in rules {
             if let Some(value) = section.value(rule.key)? {
                 asked.insert(rule.key, value);
+            }
+            for own in rule.settings {
+                let value = match own.values {
+                    RuleValues::Number { .. } => section.value(own.key)?,
+                    RuleValues::Switch => section.value(own.key)?.map(|on: bool| f64::from(on)),
+                };
+                if let Some(value) = value {
+                    further.insert(own.key, (rule.key, value));
+                    if let RuleValues::Number { holds, range } = own.values
+                        && !holds(value)
+                    {
+                        let message = format!("{} must be {range}", own.key);
+                        let mistake = section.error(own.key, message, None);
+                        section.note(mistake)?;
+                    }
+                }
             }
         }
         let settings = Self {
@@ -68,6 +87,7 @@ impl AlgorithmSettings {
             picard: section.value("picard")?,
             read: section.value("read")?,
             rules: asked,
+            further,
         };
         if settings
             .chunk
@@ -113,6 +133,12 @@ impl AlgorithmSettings {
         on.map(|(key, _)| *key)
     }
 
+    /// A further key that is asked for, and that of its rule, which does not act.
+    pub(crate) fn idle(&self, settings: &Settings) -> Option<(&'static str, &'static str)> {
+        let mut further = self.further.iter().map(|(key, (rule, _))| (*key, *rule));
+        further.find(|(_, rule)| settings.rule(rule).is_none())
+    }
+
     /// Whether the exact form is asked for, or by default is that of these parts.
     pub(crate) fn is_exact(&self, rule: &Rule) -> bool {
         match self.form {
@@ -135,7 +161,12 @@ impl AlgorithmSettings {
         let built = |part: &&'static StepRulePart| {
             let asked = self.rules.get(part.key).copied();
             let value = asked.unwrap_or_else(|| (part.default)(&*rule.memory, &*rule.bias));
-            (value > 0.0).then(|| (part.build)(value))
+            let settings = part.settings.iter().map(|own| {
+                let asked = self.further.get(own.key).map(|(_, value)| *value);
+                asked.unwrap_or_else(|| (own.default)(value))
+            });
+            let settings: Vec<f64> = settings.collect();
+            (value > 0.0).then(|| (part.build)(value, &settings))
         };
         let rules: Vec<_> = parts.iter().filter_map(built).collect();
         let form = if self.is_exact(rule) {
@@ -181,8 +212,9 @@ fn default_read(rule: &Rule) -> Read {
     }
 }
 
-/// As TOML, complete: 0 for each rule of the step size that does not act.
-pub(crate) fn to_table(settings: &Settings, rules: &[&'static str]) -> Table {
+/// As TOML, complete: 0 for each rule of the step size that does not act, and the further keys of those
+/// that do.
+pub(crate) fn to_table(settings: &Settings, rules: &[&'static StepRulePart]) -> Table {
     let form = match settings.form {
         Form::Exact { .. } => FormKind::Exact,
         Form::ChunkStart { .. } => FormKind::ChunkStart,
@@ -194,9 +226,13 @@ pub(crate) fn to_table(settings: &Settings, rules: &[&'static str]) -> Table {
         ("picard".to_owned(), (settings.picard() as i64).into()),
         ("read".to_owned(), name(Value::try_from(settings.read()))),
     ]);
-    for key in rules {
-        let value = settings.rule(key).map_or(0.0, |rule| rule.config().1);
-        table.insert((*key).to_owned(), value.into());
+    for part in rules {
+        let acts = settings.rule(part.key);
+        let value = acts.map_or(0.0, |rule| rule.config().1);
+        table.insert(part.key.to_owned(), value.into());
+        let further = acts.map_or_else(Vec::new, StepRule::settings);
+        let keys = part.settings.iter().map(|own| own.key.to_owned());
+        table.extend(keys.zip(further));
     }
     table
 }

@@ -353,6 +353,14 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
         );
     }
 
+    if let Some((key, rule)) = asked.idle(settings) {
+        return refuse(
+            &format!("algorithm.{key}"),
+            &format!("{key} belongs to {rule}, which is off"),
+            &format!("leave {key} out, or set algorithm.{rule} above 0"),
+        );
+    }
+
     if settings.read() == Read::Frozen && !matches!(rule.retention.link(), Link::Scale(_)) {
         return refuse(
             "algorithm.read",

@@ -1,6 +1,6 @@
 //! The list of what a run measures. Whoever logs, plots or compares a metric finds it here.
 
-use Aggregation::{Memory, Step, Targets, Total};
+use Aggregation::{Gate, Memory, Step, Targets, Total};
 use Goal::{Higher, Lower};
 
 use crate::Goal;
@@ -28,6 +28,8 @@ pub enum Aggregation {
     Targets(fn(&Means) -> Option<f64>),
     /// The mean over the tokens of a step and the memories of a layer: tags `memory/LAYER/NAME`.
     Memory,
+    /// The same, of the layers whose memories have a gate among their step rules.
+    Gate,
     /// The value at a step.
     Step,
     /// The sum over all steps so far.
@@ -60,7 +62,7 @@ impl Metric {
     pub fn value(&self, means: &Means) -> Option<f64> {
         match self.aggregation {
             Targets(value) => value(means),
-            Memory | Step | Total => None,
+            Memory | Gate | Step | Total => None,
         }
     }
 
@@ -143,12 +145,20 @@ metrics! {
     STATE_NORM = "state_norm", Some("Norm of the state"), None, None, Memory;
     /// The step size after the caps over the one before: 1 where nothing is capped.
     CAPPED = "capped", None, None, None, Memory;
+    /// What a gate by surprise leaves of a step: 1 where all is written; a memory with such a gate.
+    WRITE_RATE = "write_rate", Some("Write rate"), None, None, Gate;
+    /// Of 1,000 tokens, those of whose step the gate leaves more than half.
+    WRITTEN = "written_per_1000", None, Some("tokens"), None, Gate;
 }
 
-/// The metrics of the memory of a layer, in the order of the list.
-pub fn of_memory() -> impl Iterator<Item = &'static Metric> {
+/// The metrics of the memory of a layer, in the order of the list; those of its gate if it has one.
+pub fn of_memory(has_gate: bool) -> impl Iterator<Item = &'static Metric> {
     let all = METRICS.iter().copied();
-    all.filter(|metric| matches!(metric.aggregation, Memory))
+    all.filter(move |metric| match metric.aggregation {
+        Memory => true,
+        Gate => has_gate,
+        Targets(_) | Step | Total => false,
+    })
 }
 
 #[cfg(test)]

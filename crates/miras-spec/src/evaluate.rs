@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
 use miras_data::{Batch, Dataset, Selection};
-use miras_model::{LanguageModel, ModelState, Pass};
+use miras_model::{LanguageModel, ModelState, Pass, WriteRate, add_write_rates};
 use miras_run::metrics::Means;
 
 use crate::read::{Tokens, read};
@@ -109,6 +109,9 @@ pub struct Evaluated {
     /// Sums by position, counted from where memories started: from the beginning of the row, or of
     /// the stretch where memories are carried.
     pub positions: Vec<Sum>,
+    /// What the gates of each memory layer left of steps, in a pass with probes; none of a layer without
+    /// a gate.
+    pub write_rates: Vec<Option<WriteRate>>,
     /// The first rows with a loss that is NaN or infinite.
     pub nonfinite: Option<Nonfinite>,
 }
@@ -140,6 +143,7 @@ impl Evaluate<'_> {
     pub fn run(&self, watch: &dyn Fn(u64)) -> Result<Evaluated, SpecError> {
         let mut found = Evaluated {
             positions: Vec::new(),
+            write_rates: Vec::new(),
             nonfinite: None,
         };
         let mut done = 0;
@@ -227,6 +231,7 @@ impl Evaluate<'_> {
         let scores = (self.task).score(self.model, tokens, rows.state, self.pass);
         let numbers = read(Tensor::cat(vec![scores.losses, scores.hits], 0))?;
         let (losses, hits) = numbers.split_at(batch.targets.len());
+        add_write_rates(&mut found.write_rates, scores.write_rates);
         let end = rows.offset + batch.len;
         if found.positions.len() < end {
             found.positions.resize(end, Sum::default());

@@ -114,6 +114,17 @@ fn table(report: &Report) -> String {
         let _ = writeln!(text, "{}", line(&range, &one.measured));
     }
     let _ = writeln!(text, "{}", line("all", &report.measured));
+    if !report.write_rates.is_empty() {
+        let head = format!(
+            "{:<14} {:>10} {:>20}",
+            "layer", "write rate", "written of 1,000"
+        );
+        let _ = writeln!(text, "\n{}", heading(&head));
+    }
+    for one in &report.write_rates {
+        let (layer, rate, written) = (one.layer, one.write_rate, one.written_per_1000);
+        let _ = writeln!(text, "{layer:<14} {rate:>10.4} {written:>20.1}");
+    }
     if !report.by_pairs.is_empty() {
         let head = format!(
             "{:<14} {:>9} {:>9} {:>11} {:>9}",

@@ -121,6 +121,7 @@ fn trackers(
         ),
     };
     let (columns, metric) = (&config.log.hparams, config.metric());
+    let has_gates = config.model.has_gates();
     let config = &config.to_table();
     let values: BTreeMap<String, Value> = flat(config).into_iter().collect();
     let all: Vec<String> = values.keys().cloned().collect();
@@ -133,7 +134,7 @@ fn trackers(
         &hparams,
         &[EVAL_LOSS, &metric.under("eval")],
     )?;
-    let (learning, memory) = (learning(metric), memory());
+    let (learning, memory) = (learning(metric), memory(has_gates));
     board.layout(&[
         ("Learning", &charts(&learning)),
         ("Memory, by layer", &charts(&memory)),
@@ -189,8 +190,8 @@ fn learning(metric: &Metric) -> Vec<Chart> {
 }
 
 /// The charts of what memories do, a line for each run and layer.
-fn memory() -> Vec<Chart> {
-    of_memory()
+fn memory(has_gates: bool) -> Vec<Chart> {
+    of_memory(has_gates)
         .filter_map(|metric| {
             Some((
                 metric.title?.to_owned(),

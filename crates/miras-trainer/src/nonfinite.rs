@@ -293,6 +293,7 @@ mod tests {
             write: fine.clone(),
             retention: fine.clone(),
             capped: fine,
+            gate: Vec::new(),
             state: vec![1.0; 3],
         };
         assert_eq!(found(&probe, 0), None);

@@ -6,7 +6,8 @@ use miras_data::Batch;
 use miras_engine::Probe;
 use miras_model::{ParameterGroup, Pass, parameters};
 use miras_run::metrics::{
-    CAPPED, INNER_LOSS, RETENTION, STATE_NORM, SURPRISE, SURPRISE_SHARE, WRITE_NORM,
+    CAPPED, INNER_LOSS, RETENTION, STATE_NORM, SURPRISE, SURPRISE_SHARE, WRITE_NORM, WRITE_RATE,
+    WRITTEN,
 };
 use miras_spec::RunConfig;
 use miras_spec::read::{Tokens, read};
@@ -110,6 +111,12 @@ fn scalars_of(layer: usize, probe: &Probe, threshold: f64) -> Vec<(String, f64)>
         (&STATE_NORM, mean(&probe.state)),
         (&CAPPED, mean(&probe.capped)),
     ]);
+    if let Some(rate) = probe.write_rate() {
+        found.extend([
+            (&WRITE_RATE, rate.mean()),
+            (&WRITTEN, rate.written_per_1000()),
+        ]);
+    }
     let found = found.into_iter();
     found
         .map(|(metric, value)| (metric.of_layer(layer), value))
@@ -140,6 +147,7 @@ mod tests {
         let probe = Probe {
             surprise: vec![0.5, 1.0, 2.0, 4.5],
             write: vec![1.0, 3.0],
+            gate: vec![0.9, 0.6, 0.1, 0.4],
             ..Probe::default()
         };
         let found = scalars_of(2, &probe, 1.0);
@@ -154,5 +162,12 @@ mod tests {
         assert_eq!(get("surprise_share"), Some(0.5));
         assert_eq!(get("write_norm"), Some(2.0));
         assert_eq!(get("inner_loss"), None);
+        assert!((get("write_rate").unwrap() - 0.5).abs() < 1e-6);
+        assert_eq!(get("written_per_1000"), Some(500.0));
+        let without = scalars_of(2, &Probe::default(), 1.0);
+        let rates = without
+            .iter()
+            .filter(|(tag, _)| tag.contains("rate") || tag.contains("written"));
+        assert_eq!(rates.count(), 0);
     }
 }

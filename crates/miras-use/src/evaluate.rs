@@ -1,12 +1,12 @@
 //! Evaluation: losses in all, by position and by load.
 
 use miras_data::{Amount, DataConfig, DataKind, Selection};
-use miras_model::ModelState;
-use miras_spec::{Evaluate, StartFrom, StateRule, Sum};
+use miras_model::{ModelState, Pass, WriteRate};
+use miras_spec::{Evaluate, Evaluated, StartFrom, StateRule, Sum};
 
 use crate::held_out::{self, HeldOut};
 use crate::notes;
-use crate::report::{ByPairs, Report, SCHEMA, StateUsed, VERSION, Weighed};
+use crate::report::{ByLayer, ByPairs, Report, SCHEMA, StateUsed, VERSION, Weighed};
 use crate::request::{EvalRequest, Size};
 use crate::sums::{by_position, measured};
 use crate::{At, Generator, Memory, Stored, Trained, UseError};
@@ -38,7 +38,11 @@ pub fn evaluate_watched(
     let loads = loads(request, &held_out.config)?;
     let rows = pass.selection.rows();
     let all = rows * (1 + loads.len() as u64);
-    let positions = pass.positions(&held_out, &|done| watch(done, all))?;
+    let Evaluated {
+        positions,
+        write_rates,
+        ..
+    } = pass.found(&held_out, &|done| watch(done, all))?;
     let description = held_out.set.describe();
     let data = Weighed {
         name: description.name,
@@ -77,9 +81,25 @@ pub fn evaluate_watched(
         device: trained.device_name.clone(),
         measured: measured(&Sum::total(&positions)),
         by_position: by_position(&positions),
+        write_rates: by_layer(trained, &write_rates),
         by_pairs: pass.by_pairs(&loads, &|done| watch(rows + done, all))?,
         notes,
     })
+}
+
+/// The write rates of the layers that have a gate.
+fn by_layer(trained: &Trained, write_rates: &[Option<WriteRate>]) -> Vec<ByLayer> {
+    let layers = trained.config.model.memory_layers().into_iter();
+    layers
+        .zip(write_rates)
+        .filter_map(|(layer, rate)| {
+            rate.map(|rate| ByLayer {
+                layer,
+                write_rate: rate.mean(),
+                written_per_1000: rate.written_per_1000(),
+            })
+        })
+        .collect()
 }
 
 /// The state that every row starts from.
@@ -227,15 +247,24 @@ impl Measure<'_> {
         self.request.batch.unwrap_or_else(fits)
     }
 
-    /// The sums at each position.
-    fn positions(&self, held_out: &HeldOut, watch: &dyn Fn(u64)) -> Result<Vec<Sum>, UseError> {
+    /// How memories go through rows: with probes where they have something to say of a gate.
+    fn pass(&self) -> Pass {
+        let has_gates = self.trained.config.model.has_gates();
+        Pass {
+            probe: has_gates && self.request.memory == Memory::Live,
+            ..self.request.memory.pass()
+        }
+    }
+
+    /// The sums at each position, and the write rates of gates.
+    fn found(&self, held_out: &HeldOut, watch: &dyn Fn(u64)) -> Result<Evaluated, UseError> {
         let evaluate = Evaluate {
             task: self.trained.config.task(),
             model: &self.trained.model,
             data: held_out.set.as_ref(),
             selection: &self.selection,
             batch: self.batch(),
-            pass: self.request.memory.pass(),
+            pass: self.pass(),
             start: match self.state {
                 Some(state) => StartFrom::State(state),
                 None if self.carries => StartFrom::Carried,
@@ -245,7 +274,7 @@ impl Measure<'_> {
         };
         let found = evaluate.run(watch)?;
         let Some(rows) = found.nonfinite else {
-            return Ok(found.positions);
+            return Ok(found);
         };
         let message = format!(
             "the loss is not finite in the rows that begin at token {} of the held-out part",
@@ -260,7 +289,7 @@ impl Measure<'_> {
             .map(|(&pairs, at)| {
                 let held_out = held_out::with_pairs(self.trained, self.request, pairs)?;
                 let watch = |done| watch(at * rows + done);
-                let positions = self.positions(&held_out, &watch)?;
+                let positions = self.found(&held_out, &watch)?.positions;
                 let measured = measured(&Sum::total(&positions));
                 Ok(ByPairs { pairs, measured })
             })

@@ -33,7 +33,7 @@ pub use export::export;
 pub use generate::{Generator, LayerNorm};
 pub use likelihood::{Scored, Scorer};
 pub use miras_run::Export;
-pub use report::{ByPairs, ByPosition, Measured, Report, StateUsed, Weighed};
+pub use report::{ByLayer, ByPairs, ByPosition, Measured, Report, StateUsed, Weighed};
 pub use request::{EvalRequest, Size};
 pub use stop::Stops;
 pub use stored::Stored;

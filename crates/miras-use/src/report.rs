@@ -59,7 +59,10 @@ pub struct Report {
     /// The same by the number of tokens that memories had read since they started: those of the
     /// row before, or of the stretch where memories are carried.
     pub by_position: Vec<ByPosition>,
-    /// The same by load; recall only.
+    /// What gates by surprise let be written; memories that go on learning and have such a gate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub write_rates: Vec<ByLayer>,
+    /// The same as `measured` by load; recall only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_pairs: Vec<ByPairs>,
     /// What the user should know of how the data were opened; not in the file.
@@ -135,6 +138,17 @@ pub struct ByPosition {
     /// What they say.
     #[serde(flatten)]
     pub measured: Measured,
+}
+
+/// How much the gate of a memory layer lets be written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ByLayer {
+    /// The layer, from 0.
+    pub layer: usize,
+    /// The mean of what it leaves of a step.
+    pub write_rate: f64,
+    /// Of 1,000 tokens, those of whose step it leaves more than half.
+    pub written_per_1000: f64,
 }
 
 /// Rows with some number of pairs.

@@ -10,7 +10,8 @@ pub(super) const PART: StepRulePart = StepRulePart {
     meaning: "largest norm of one token's inner gradient; 0 (default, but for biases whose gradient grows faster than the error: 3) turns it off; not with exact solves, that is form = \"exact\" with bias \"dot\" or \"l2\"",
     // 3: docs/architecture.md, Measured defaults.
     default: |_, bias| if bias.is_superlinear() { 3.0 } else { 0.0 },
-    build: |cap| Arc::new(GradCap(cap)),
+    settings: &[],
+    build: |cap, _| Arc::new(GradCap(cap)),
 };
 
 /// The largest Frobenius norm of one token's inner gradient, over all maps.

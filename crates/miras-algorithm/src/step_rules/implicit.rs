@@ -9,7 +9,8 @@ pub(super) const PART: StepRulePart = StepRulePart {
     key: "implicit",
     meaning: "kappa of the implicit step, theta/(1 + theta |x|^2/kappa), by which no token overshoots; 1 is the proximal step of Longhorn (a matrix under bias \"l2\"); 0 (default) turns it off",
     default: |_, _| 0.0,
-    build: |kappa| Arc::new(Implicit(kappa)),
+    settings: &[],
+    build: |kappa, _| Arc::new(Implicit(kappa)),
 };
 
 /// The step of implicit gradient descent, κ.

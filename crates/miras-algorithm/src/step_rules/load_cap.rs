@@ -9,7 +9,8 @@ pub(super) const PART: StepRulePart = StepRulePart {
     key: "load_cap",
     meaning: "kappa of the load cap, which shrinks steps that pile up in a chunk; 0 turns it off; chunk_start only (default 0.5; 0 for a memory that writes under no features, as `vector`)",
     default: |memory, _| if memory.has_features() { 0.5 } else { 0.0 },
-    build: |cap| Arc::new(LoadCap(cap)),
+    settings: &[],
+    build: |cap, _| Arc::new(LoadCap(cap)),
 };
 
 /// Bounds the steps that pile up on the same features within a chunk, κ.

@@ -9,7 +9,8 @@ pub(super) const PART: StepRulePart = StepRulePart {
     key: "state_cap",
     meaning: "largest norm of a map's state at the end of each full chunk; 0 (default) turns it off; chunk_start only",
     default: |_, _| 0.0,
-    build: |cap| Arc::new(StateCap(cap)),
+    settings: &[],
+    build: |cap, _| Arc::new(StateCap(cap)),
 };
 
 /// The largest Frobenius norm of a map's state at the end of a full chunk.

@@ -3,8 +3,8 @@
 //! All in float64 on the CPU. A new part is tested here without a line of its own.
 
 use crate::support::{
-    FORMS, G, Inputs, assert_same, cases, choose, combinations, difference, numbers, run_dual,
-    run_recurrence,
+    FORMS, G, GATED, Inputs, all_ways, assert_same, cases, choose, combinations, difference, few,
+    numbers, run_dual, run_recurrence,
 };
 use burn::tensor::{Tensor, s};
 use miras_contract::{Case, Size, for_all, made_exact};
@@ -81,6 +81,27 @@ fn chunk_start_form_equals_the_recurrence_without_caps() {
 fn chunk_start_form_equals_the_recurrence_with_all_caps_binding() {
     let caps = "form = 'chunk_start'\nchunk = 4\nimplicit = 0.5\nload_cap = 0.2\ngrad_cap = 0.5\nstate_cap = 0.6";
     for_all(cases(caps), |case| same_as_recurrence(case, &case.rule, 8));
+}
+
+#[test]
+fn steps_gated_by_what_is_carried_equal_the_recurrence() {
+    for form in GATED {
+        for_all(cases(form), |case| same_as_recurrence(case, &case.rule, 9));
+    }
+}
+
+/// The gradients of the last Picard iteration are those of the exact form, and so is what the rule makes
+/// of them.
+#[test]
+fn a_gate_sees_exact_gradients_after_all_picard_iterations() {
+    let form = "form = 'chunk_start'\nchunk = 4\npicard = 3\nread = 'exact'\nload_cap = 0\nsurprise_threshold = 0.4\nsurprise_average = 0.7";
+    for_all(few(form), |case| {
+        let exact = made_exact(&case.rule);
+        let inputs = Inputs::new(&exact, 8);
+        let truth = run_recurrence(&exact, &inputs);
+        let run = run_dual(&case.rule, &inputs, &[]);
+        assert_same(&case.name, &run, &truth, TOLERANCE);
+    });
 }
 
 #[test]
@@ -190,8 +211,8 @@ fn chunk_start_form_at_chunk_one_is_the_exact_recurrence() {
 
 #[test]
 fn any_split_with_carried_state_equals_one_pass() {
-    for form in FORMS {
-        for_all(cases(form), |case| {
+    for cases in all_ways() {
+        for_all(cases, |case| {
             let inputs = Inputs::new(&case.rule, 9);
             let whole = run_dual(&case.rule, &inputs, &[]);
             for pieces in [&[1, 1, 5, 2][..], &[4, 5]] {
@@ -209,12 +230,14 @@ fn any_split_with_carried_state_equals_one_pass() {
 
 #[test]
 fn open_chunks_continue_token_by_token() {
-    for_all(cases("form = 'chunk_start'\nchunk = 4"), |case| {
-        let inputs = Inputs::new(&case.rule, 7);
-        let whole = run_dual(&case.rule, &inputs, &[]);
-        let split = run_dual(&case.rule, &inputs, &[1; 7]);
-        assert_same(&case.name, &split, &whole, TOLERANCE);
-    });
+    for cases in [cases("form = 'chunk_start'\nchunk = 4"), few(GATED[0])] {
+        for_all(cases, |case| {
+            let inputs = Inputs::new(&case.rule, 7);
+            let whole = run_dual(&case.rule, &inputs, &[]);
+            let split = run_dual(&case.rule, &inputs, &[1; 7]);
+            assert_same(&case.name, &split, &whole, TOLERANCE);
+        });
+    }
 }
 
 #[test]
@@ -243,8 +266,8 @@ fn every_input_and_parameter_gets_a_finite_nonzero_gradient_over_three_chunks() 
 
 #[test]
 fn memories_do_not_see_each_other() {
-    for form in FORMS {
-        for_all(cases(form), |case| {
+    for cases in all_ways() {
+        for_all(cases, |case| {
             let inputs = Inputs::new(&case.rule, 7);
             let changed = inputs.map(|x| {
                 let first = x.clone().slice(s![.., 0..1, .., ..]).mul_scalar(0.7);
@@ -264,8 +287,8 @@ fn memories_do_not_see_each_other() {
 
 #[test]
 fn nothing_leaks_from_the_future() {
-    for form in FORMS {
-        for_all(cases(form), |case| {
+    for cases in all_ways() {
+        for_all(cases, |case| {
             let t = 7;
             // Without a graph: one that no backward pass ends is kept.
             let inputs = Inputs::new(&case.rule, t).map(Tensor::inner);

@@ -385,25 +385,29 @@ fn diagnostics_of_pieces_are_those_of_one_pass() {
         "form = 'chunk_start'\nload_cap = 0.2",
         "form = 'exact'",
         "kind = 'omega'\nwindow = 3",
+        "form = 'chunk_start'\nsurprise_threshold = 0.4",
+        "form = 'exact'\nsurprise_threshold = 0.4\n[bias]\nkind = 'lp'",
     ] {
         let text = format!("[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4\n{form}");
         let rule = choose(&text).unwrap().rule;
         let inputs = Inputs::new(&rule, 8);
         let probe = |pieces: &[usize]| {
             let mut state = State::new(&rule, &inputs.initial);
-            let mut seen: Vec<Vec<f32>> = vec![Vec::new(); 4];
+            let mut seen: Vec<Vec<f32>> = vec![Vec::new(); 5];
             let mut at = 0;
             for length in pieces {
                 let tokens = inputs.tokens.range(at, at + length);
                 let out = dual::forward(&rule, &inputs.initial, state, &tokens, true);
                 let probe = out.probe.unwrap();
                 // [chunks, memories, tokens] of each call, as [memories, tokens].
-                for (all, new) in
-                    (seen.iter_mut()).zip([probe.loss, probe.surprise, probe.write, probe.capped])
-                {
+                let gated = form.contains("surprise");
+                assert_eq!(probe.gate.len(), if gated { 2 * length } else { 0 });
+                let of_tokens = [probe.loss, probe.surprise, probe.write, probe.capped];
+                for (all, new) in (seen.iter_mut()).zip(of_tokens) {
                     assert_eq!(new.len(), 2 * length);
                     all.extend(new);
                 }
+                seen[4].extend(probe.gate);
                 state = out.state;
                 at += length;
             }

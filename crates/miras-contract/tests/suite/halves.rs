@@ -3,9 +3,9 @@
 use burn::tensor::{Tensor, s};
 use miras_contract::for_all;
 use miras_core::Weights;
-use miras_engine::{Read, Rule, State, Tokens, dual, read, recurrence, write};
+use miras_engine::{Read, Rule, State, Tokens, cost, dual, read, recurrence, write};
 
-use crate::support::{FORMS, Inputs, cases, difference, numbers};
+use crate::support::{Inputs, all_ways, difference, numbers};
 
 const TOLERANCE: f64 = 1e-9;
 
@@ -19,8 +19,8 @@ fn plain(rule: &Rule, length: usize) -> Inputs {
 
 #[test]
 fn a_read_is_that_of_the_recurrence_after_its_last_token() {
-    for form in FORMS {
-        for_all(cases(form), |case| {
+    for cases in all_ways() {
+        for_all(cases, |case| {
             let rule = &case.rule;
             for length in LENGTHS {
                 let Inputs { tokens, initial } = plain(rule, length);
@@ -57,8 +57,8 @@ fn a_read_is_that_of_the_recurrence_after_its_last_token() {
 /// and shapes of its tensors follow from the rule and the position, and make the state again.
 #[test]
 fn written_tokens_leave_the_state_of_a_joint_pass() {
-    for form in FORMS {
-        for_all(cases(form), |case| {
+    for cases in all_ways() {
+        for_all(cases, |case| {
             let (rule, name) = (&case.rule, &case.name);
             for length in LENGTHS {
                 let Inputs { tokens, initial } = plain(rule, length);
@@ -85,6 +85,12 @@ fn written_tokens_leave_the_state_of_a_joint_pass() {
                 layout.sort();
                 found.sort();
                 assert_eq!(found, layout, "{name}");
+                let numbers: usize = (layout.iter())
+                    .map(|(_, shape)| shape.iter().product::<usize>())
+                    .sum();
+                let open = State::open_after(rule, length);
+                let counted = cost::state(rule, &initial.program, open).total();
+                assert_eq!(numbers, g * counted, "{name}");
                 let again =
                     State::from_named(rule, &initial.program, joint.open.is_some(), |wanted| {
                         let (_, tensor) = truth.iter().find(|(name, _)| name == wanted).unwrap();
@@ -109,8 +115,8 @@ fn assert_named(case: &str, found: &State, truth: &[(String, Tensor<4>)], tolera
 /// Where a token reads what it wrote, a read after all writes is the last output of the joint pass.
 #[test]
 fn a_read_after_writes_is_the_last_output_of_a_joint_pass() {
-    for form in FORMS {
-        let cases = cases(form).into_iter().filter(|case| {
+    for cases in all_ways() {
+        let cases = cases.into_iter().filter(|case| {
             case.rule.settings.read() == Read::Exact && !case.rule.acts_at_chunk_end()
         });
         for_all(cases.collect(), |case| {

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use burn::tensor::Tensor;
-use miras_contract::{D, Size, for_all};
+use miras_contract::{Case, D, Size, for_all};
 use miras_core::{Factor, MapSpec, Maps, MemoryArchitecture, Program, ProgramError};
 
 use crate::support::{
-    Inputs, assert_same, cases, choose, run_cut_off, run_dual, run_recurrence, run_truncated,
+    Inputs, assert_same, cases, choose, few, run_cut_off, run_dual, run_recurrence, run_truncated,
 };
 
 /// A run of four chunks, and one of a single chunk.
@@ -21,14 +21,25 @@ const SIZE: Size = Size {
 /// Pieces of which the first leaves a chunk open; the second fills it and goes on with a run.
 const PIECES: [usize; 2] = [1, 9];
 
+const WAYS: [&str; 3] = [
+    "form = 'chunk_start'\nchunk = 2",
+    "form = 'chunk_start'\nchunk = 2\npicard = 1\nread = 'exact'",
+    "form = 'exact'\nchunk = 2",
+];
+
+/// Those, and some cases of a rule that carries a number along the sequence.
+fn ways() -> impl Iterator<Item = Vec<Case>> {
+    let gated = ["form = 'chunk_start'", "form = 'exact'"].map(|form| {
+        let gate = "surprise_threshold = 0.4\nsurprise_average = 0.7";
+        few(&format!("{form}\nchunk = 2\n{gate}"))
+    });
+    WAYS.into_iter().map(cases).chain(gated)
+}
+
 #[test]
 fn long_passes_equal_the_recurrence_in_values_and_gradients() {
-    for form in [
-        "form = 'chunk_start'\nchunk = 2",
-        "form = 'chunk_start'\nchunk = 2\npicard = 1\nread = 'exact'",
-        "form = 'exact'\nchunk = 2",
-    ] {
-        for_all(cases(form), |case| {
+    for cases in ways() {
+        for_all(cases, |case| {
             let inputs = Inputs::sized(&case.rule, SIZE);
             let truth = run_recurrence(&case.rule, &inputs);
             for pieces in [&[][..], &PIECES] {
@@ -43,12 +54,8 @@ fn long_passes_equal_the_recurrence_in_values_and_gradients() {
 #[test]
 fn pieces_beside_each_other_equal_one_after_the_other() {
     let size = Size { tokens: 21, ..SIZE };
-    for form in [
-        "form = 'chunk_start'\nchunk = 2",
-        "form = 'chunk_start'\nchunk = 2\npicard = 1\nread = 'exact'",
-        "form = 'exact'\nchunk = 2",
-    ] {
-        for_all(cases(form), |case| {
+    for cases in ways() {
+        for_all(cases, |case| {
             let inputs = Inputs::sized(&case.rule, size);
             for every in [2, 4] {
                 let pieces = run_cut_off(&case.rule, &inputs, every);

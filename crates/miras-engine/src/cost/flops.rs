@@ -139,6 +139,8 @@ impl Chunk<'_> {
             .sum::<Flops>();
         overlaps * self.rules_that_compute(RuleCost::Overlaps) as f64
             + norms * self.rules_that_compute(RuleCost::GradientNorms) as f64
+            + (norms + Flops::product(c, c, 1, One))
+                * self.rules_that_compute(RuleCost::AveragedNorms) as f64
     }
 
     /// Products of keys, the triangular inverse, solves, and the state's share in the gradients.

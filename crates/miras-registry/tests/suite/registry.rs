@@ -1,6 +1,8 @@
 //! Parts that a program adds to ours.
 
-use miras_core::{AttentionalBias, Axis, MemoryAlgorithm, MemoryArchitecture, Part, RetentionGate};
+use miras_core::{
+    AttentionalBias, Axis, MemoryAlgorithm, MemoryArchitecture, Part, RetentionGate, RuleValues,
+};
 use miras_registry::{Choice, KindTaken, Registry};
 
 static MEMORY: Part<dyn MemoryArchitecture> = Part {
@@ -48,6 +50,38 @@ fn parts_of_ones_own_are_listed_last_chosen_and_written_by_name() {
         .collect();
     let again = Choice::from_toml(&tables.to_string(), &registry).unwrap();
     assert_eq!(again.tables(), choice.tables());
+}
+
+/// Further keys of a step rule are there where it acts, complete, and refused where it does not.
+#[test]
+fn further_keys_of_step_rules_follow_the_rule() {
+    let registry = Registry::builtin();
+    let mut seen = 0;
+    for rule in registry.step_rules() {
+        for own in rule.settings {
+            let table = |text: &str| {
+                let text = format!("[algorithm]\n{text}");
+                let choice = Choice::from_toml(&text, &registry)?;
+                let (_, table) = choice.tables().pop().unwrap();
+                Ok::<_, miras_config::ConfigError>(table)
+            };
+            assert!(!table("").unwrap().contains_key(own.key));
+            let on = table(&format!("{} = 0.5", rule.key)).unwrap();
+            assert_eq!(on[rule.key].as_float(), Some(0.5));
+            let written = format!("{} = 0.0\n{} = {}", rule.key, own.key, on[own.key]);
+            let refusal = table(&written).unwrap_err().to_string();
+            let expected = format!("{} belongs to {}, which is off", own.key, rule.key);
+            assert!(refusal.contains(&expected), "{refusal}");
+            if let RuleValues::Number { range, .. } = own.values {
+                let beyond = format!("{} = 0.5\n{} = -1.0", rule.key, own.key);
+                let refusal = table(&beyond).unwrap_err().to_string();
+                let expected = format!("{} must be {range}", own.key);
+                assert!(refusal.contains(&expected), "{refusal}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
 }
 
 #[test]

@@ -107,7 +107,10 @@ impl RunConfig {
             tags.push(SKIPPED.name.to_owned());
         }
         let layers = self.model.memory_layers().into_iter();
-        tags.extend(layers.flat_map(|layer| of_memory().map(move |one| one.of_layer(layer))));
+        tags.extend(layers.flat_map(|layer| {
+            let all = of_memory(self.model.has_gate(layer));
+            all.map(move |one| one.of_layer(layer))
+        }));
         tags.sort();
         tags
     }

@@ -43,6 +43,7 @@ impl Task for Whole<'_> {
         Scores {
             hits: first.equal(batch.targets.clone()).float(),
             losses: LanguageModel::token_losses(output.logits, batch.targets),
+            write_rates: Vec::new(),
             state: output.state,
         }
     }

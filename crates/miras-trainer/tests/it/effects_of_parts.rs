@@ -106,6 +106,7 @@ impl Deed {
                     probe.write,
                     probe.retention,
                     probe.capped,
+                    probe.gate,
                     probe.state,
                 ]
                 .concat(),
@@ -279,6 +280,18 @@ struct Seen {
     excused: BTreeSet<&'static str>,
 }
 
+/// What turns on the step rule that has this further key, where it is off.
+fn with_its_rule(table: &str, key: &str, all: &Table) -> Option<String> {
+    if table != Axis::Algorithm.table() {
+        return None;
+    }
+    let registry = Registry::builtin();
+    let mut rules = registry.step_rules().iter();
+    let rule = rules.find(|rule| rule.settings.iter().any(|own| own.key == key))?;
+    let is_off = all[table].get(rule.key) == Some(&Value::Float(0.0));
+    is_off.then(|| format!("{} = 3.0", rule.key))
+}
+
 /// Tries every key of a model; one that is accepted and changes nothing has to be an exception.
 fn try_all(base: &str, seen: &Mutex<Seen>) {
     let config = load(base, &[]).unwrap();
@@ -290,7 +303,17 @@ fn try_all(base: &str, seen: &Mutex<Seen>) {
         let kind = all[table].get("kind").and_then(Value::as_str);
         for key in keys(base, &all, table) {
             let path = format!("{table}.{key}");
-            match try_key(base, &all, &before, table, &key) {
+            let finding = match with_its_rule(table, &key, &all) {
+                None => try_key(base, &all, &before, table, &key),
+                Some(on) => {
+                    let with = base.replace("[algorithm]", &format!("[algorithm]\n{on}"));
+                    load(&with, &[]).map_or(Finding::Refused, |config| {
+                        let (all, before) = (config.to_table(), Deed::of(&config));
+                        try_key(&with, &all, &before, table, &key)
+                    })
+                }
+            };
+            match finding {
                 Finding::Works => {
                     let kind = kind.unwrap_or_default().to_owned();
                     seen.lock().unwrap().working.insert((path, kind));
@@ -388,7 +411,8 @@ fn every_key_of_every_part_has_an_effect() {
                     continue;
                 }
                 // Where nothing steps, no rule of steps is taken.
-                let of_steps = registry.step_rules().iter().any(|rule| rule.key == *key);
+                let mut of_rules = registry.step_rules().iter().flat_map(|rule| rule.keys());
+                let of_steps = of_rules.any(|(own, _)| own == *key);
                 if of_steps && axis == Axis::Algorithm && is_solved_for(part.kind) {
                     continue;
                 }

@@ -26,6 +26,10 @@ const OF_MEMORIES: &[&str] = &[
     "memory/0/capped",
 ];
 
+/// A threshold that is above the norms of some tokens and below those of others.
+const GATE: &str = "algorithm.surprise_threshold=0.5";
+const OF_GATES: &[&str] = &["memory/0/write_rate", "memory/0/written_per_1000"];
+
 fn tags(bench: &Bench, name: &str) -> BTreeSet<String> {
     bench
         .lines(name)
@@ -46,6 +50,7 @@ fn metrics_and_events_hold_the_documented_tags_and_agree() {
     let two_layers = [&often[..], &["model.layers=2"]].concat();
     for (name, config) in [
         ("memory", config(MEMORY, &two_layers)),
+        ("gated", config(MEMORY, &[&often[..], &[GATE]].concat())),
         ("attention", config(ATTENTION, &often)),
         ("recall", config(MEMORY, &[RECALL, &often].concat())),
     ] {
@@ -67,6 +72,10 @@ fn metrics_and_events_hold_the_documented_tags_and_agree() {
         tags(&bench, "memory"),
         set(&[EVERY_RUN, bits, OF_MEMORIES, &second])
     );
+    assert_eq!(
+        tags(&bench, "gated"),
+        set(&[EVERY_RUN, bits, OF_MEMORIES, OF_GATES])
+    );
     assert_eq!(tags(&bench, "attention"), set(&[EVERY_RUN, bits]));
     assert_eq!(
         tags(&bench, "recall"),
@@ -75,6 +84,7 @@ fn metrics_and_events_hold_the_documented_tags_and_agree() {
 
     for (name, beside) in [
         ("memory", "bits_per_byte"),
+        ("gated", "bits_per_byte"),
         ("attention", "bits_per_byte"),
         ("recall", "accuracy"),
     ] {

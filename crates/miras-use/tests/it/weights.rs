@@ -198,6 +198,15 @@ const MORE: &[(&str, &[&str])] = &[
         ],
     ),
     ("titans-lmm", &["bias.target=next"]),
+    ("titans-surprise", &["algorithm.surprise_threshold=0.5"]),
+    (
+        "yaad",
+        &[
+            "algorithm.surprise_threshold=0.4",
+            "algorithm.surprise_hard=true",
+            "algorithm.surprise_average=0",
+        ],
+    ),
     (
         "gated-deltanet",
         &["bias.target=next", "mixer.conv=0", "mixer.key_heads=1"],
