@@ -13,6 +13,7 @@ use crate::metric;
 use crate::reports;
 use crate::run::Run;
 use crate::settings::Settings;
+use crate::tasks;
 use crate::variant::{Keys, Variant};
 use crate::verdict::{self, Contrast};
 use crate::warnings;
@@ -70,12 +71,13 @@ impl Comparison {
         at: CompareAt,
         renamed: &'static [Renamed],
     ) -> Result<Self, CompareError> {
-        let (runs, sweeps) = input::read(paths, renamed)?;
+        let (mut runs, sweeps) = input::read(paths, renamed)?;
         let metric = match metric {
             Some(metric) => metric.to_owned(),
             None => metric::default_metric(&sweeps)?,
         };
         let goal = goal.unwrap_or_else(|| metric::default_goal(&sweeps, &metric));
+        tasks::keep_comparable(&mut runs, &metric);
         if runs.iter().all(|run| run.last(&metric).is_none()) {
             return Err(metric::unknown(&metric, &runs));
         }

@@ -203,7 +203,17 @@ fn why_stale(
     if !one.state.is_null() {
         return Ok(Some("starts from a stored state".to_owned()));
     }
-    let checkpoint = match one.step.or(at) {
+    why_other_weights(one.step, one.weights.as_deref(), folder, at)
+}
+
+/// Why a report of a step is not of the weights that the run has at that step, if so.
+pub(crate) fn why_other_weights(
+    step: Option<u64>,
+    own: Option<&str>,
+    folder: &RunFolder,
+    at: Option<u64>,
+) -> Result<Option<String>, CompareError> {
+    let checkpoint = match step.or(at) {
         Some(step) => folder.kept(step)?,
         None => None,
     };
@@ -215,7 +225,7 @@ fn why_stale(
         None => Some(format!(
             "cannot be held against the checkpoint of step {step}, which is damaged"
         )),
-        weights if weights != one.weights => {
+        weights if weights.as_deref() != own => {
             Some(format!("is of other weights than those of step {step}"))
         }
         Some(_) => None,

@@ -47,8 +47,11 @@ pub(crate) fn default_goal(sweeps: &[Sweep], metric: &str) -> Goal {
 /// The error of a metric that no run has.
 pub(crate) fn unknown(metric: &str, runs: &[Run]) -> CompareError {
     let points = runs.iter().flat_map(|run| &run.points);
-    let tags = points.flat_map(|point| point.values.keys());
-    let tags: BTreeSet<&str> = tags.map(String::as_str).collect();
+    let logged = points.flat_map(|point| point.values.keys().cloned());
+    let scores = runs.iter().flat_map(|run| &run.tasks);
+    let scored = scores.flat_map(|one| one.values().map(|(tag, _)| tag));
+    let tags: BTreeSet<String> = logged.chain(scored).collect();
+    let tags: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
     let near = miras_config::did_you_mean(metric, tags.iter().copied());
     // Those of each layer are many, and seldom what one compares by.
     let brief = tags.iter().filter(|tag| !tag.starts_with("memory/"));
@@ -65,6 +68,13 @@ pub(crate) fn unknown(metric: &str, runs: &[Run]) -> CompareError {
 /// the runs. Where a run does not say how many questions it was asked, the smallest step between
 /// logged values stands for it. `None` for other metrics, whose values change by any amount.
 pub(crate) fn resolution<'a>(runs: impl Iterator<Item = &'a Run>, metric: &str) -> Option<f64> {
+    if metric.starts_with("task/") {
+        let is_share = metrics::default_goal(metric) == Goal::Higher;
+        let scores = runs.flat_map(|run| &run.tasks);
+        let asked = scores.filter(|one| one.value(metric).is_some());
+        let steps = asked.map(|one| 1.0 / one.questions() as f64);
+        return steps.filter(|_| is_share).reduce(f64::max);
+    }
     if Metric::of_tag(metric) != Some(&ACCURACY) {
         return None;
     }

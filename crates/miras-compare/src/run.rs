@@ -16,6 +16,7 @@ use statrs::statistics::{Data, Median as _};
 use crate::CompareError;
 use crate::evaluation::{self, Evaluation, ExcludedReport};
 use crate::settings::{Settings, value_text};
+use crate::tasks::{self, TaskScores};
 
 /// How the checksum of a generator begins.
 const GENERATOR: &str = "sha256-generator:";
@@ -86,6 +87,8 @@ pub struct Run {
     pub step: Option<u64>,
     /// Evaluations after training.
     pub evaluations: Vec<Evaluation>,
+    /// What it scores on data sets.
+    pub tasks: Vec<TaskScores>,
     /// Reports in its folder that are not compared.
     pub excluded_reports: Vec<ExcludedReport>,
     /// Its `run.json`; `None` if it never started.
@@ -133,6 +136,9 @@ impl Run {
         }
         run.summary = summary;
         (run.evaluations, run.excluded_reports) = evaluation::read(&folder, run.step)?;
+        let excluded;
+        (run.tasks, excluded) = tasks::read(&folder, run.step)?;
+        run.excluded_reports.extend(excluded);
         Ok(run)
     }
 
@@ -243,7 +249,7 @@ impl Run {
     }
 
     /// The last value of a metric: that of the summary, which is whole where the lines of
-    /// `metrics.jsonl` were cut off.
+    /// `metrics.jsonl` were cut off; or of the questions of a data set, `task/NAME/METRIC`.
     pub fn last(&self, tag: &str) -> Option<f64> {
         let logged = self.logged(tag).next_back();
         let summary = self.summary.as_ref();
@@ -252,7 +258,7 @@ impl Run {
             // In a summary all numbers that are not finite are NaN.
             (Some(end), Some(line)) if end.is_nan() && !line.is_finite() => Some(line),
             (Some(end), _) => Some(end),
-            (None, logged) => logged,
+            (None, logged) => logged.or_else(|| self.tasks.iter().find_map(|one| one.value(tag))),
         }
     }
 

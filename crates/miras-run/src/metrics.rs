@@ -82,8 +82,13 @@ impl PartialEq for Metric {
     }
 }
 
-/// Whether lower or higher values under a tag are better: lower, if the list does not say.
+/// Whether lower or higher values under a tag are better: lower, if neither the list says otherwise
+/// nor the name begins with `accuracy`.
 pub fn default_goal(tag: &str) -> Goal {
+    let name = tag.rsplit('/').next().unwrap_or(tag);
+    if name.starts_with(ACCURACY.name) {
+        return Higher;
+    }
     let metric = Metric::of_tag(tag);
     metric.and_then(|metric| metric.goal).unwrap_or_default()
 }
@@ -183,6 +188,8 @@ mod tests {
             ("eval/bits_per_byte", Lower),
             ("control/read_zero/accuracy", Higher),
             ("perf/tokens_per_s", Higher),
+            ("task/piqa/accuracy_norm", Higher),
+            ("task/wikitext/word_perplexity", Lower),
             ("memory/0/surprise", Lower),
             ("nothing", Lower),
         ] {

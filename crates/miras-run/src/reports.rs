@@ -46,9 +46,12 @@ pub fn report_name(length: u64, memory: &str, settings: &str) -> String {
 }
 
 /// The name of the report on the questions of the data set `task` with memories `memory`; `settings`
-/// is the [hash](settings_hash) of all other settings.
+/// is the [hash](settings_hash) of all other settings, empty for those of a sweep.
 pub fn task_report_name(task: &str, memory: &str, settings: &str) -> String {
-    format!("task-{task}-{memory}-{settings}.json")
+    match settings {
+        "" => format!("task-{task}-{memory}.json"),
+        _ => format!("task-{task}-{memory}-{settings}.json"),
+    }
 }
 
 /// Eight digits, a hash of the settings that differ from their defaults; empty if all are defaults.
@@ -88,6 +91,11 @@ impl RunFolder {
     /// The files in the folder that have the name of a report, sorted.
     pub fn reports(&self) -> Result<Vec<PathBuf>> {
         self.named(is_report)
+    }
+
+    /// The files in the folder that have the name of a report on questions, sorted.
+    pub fn task_reports(&self) -> Result<Vec<PathBuf>> {
+        self.named(is_task_report)
     }
 
     fn named(&self, is: fn(&str) -> bool) -> Result<Vec<PathBuf>> {

@@ -45,7 +45,7 @@ pub use folder::SweepFolder;
 pub use ledger::{Event, EventKind, Ledger};
 pub use names::KeyNames;
 pub use note::Note;
-pub use plan::{Evaluations, Plan, Rung, Trial, json};
+pub use plan::{Evaluations, Plan, Rung, Trial, What, json};
 pub use resolve::{Misfit, ResolveConfig, ResolvedConfig};
 pub use schedule::{State, Task, identical_failures, schedule, states};
 pub use slurm::{Slurm, script};

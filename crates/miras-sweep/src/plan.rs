@@ -112,9 +112,17 @@ impl Trial {
 #[serde(deny_unknown_fields)]
 pub struct Evaluations {
     /// Row lengths in tokens; each is measured separately.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lengths: Vec<usize>,
     /// Tokens read at each length; of a text, the same ones for all lengths.
+    #[serde(default)]
     pub tokens: usize,
+    /// Data sets and their files, as `eval --task`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<String>,
+    /// So many questions or texts of each data set; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
     /// What memories do during the evaluation, as `eval --memory`; live by default.
     #[serde(default)]
     pub memory: Vec<String>,
@@ -123,13 +131,17 @@ pub struct Evaluations {
 impl Evaluations {
     /// Each length with each memory mode of the model. A model without a memory has only the mode
     /// live.
-    pub fn each(&self, has_memory: bool) -> Vec<(usize, &str)> {
+    pub fn each(&self, has_memory: bool) -> Vec<(What<'_>, &str)> {
         let mut ways: Vec<&str> = self.memory.iter().map(String::as_str).collect();
         if ways.is_empty() || !has_memory {
             ways = vec!["live"];
         }
-        (self.lengths.iter())
-            .flat_map(|&length| ways.iter().map(move |&way| (length, way)))
+        let lengths = self.lengths.iter().map(|length| What::Rows(*length));
+        let tasks = self.tasks.iter().map(|task| What::Task(task));
+        let all = lengths.chain(tasks);
+        let all = all.flat_map(|what| ways.iter().map(move |&way| (what, way)));
+        // What follows a context goes on from its state, which memories that are reset have not.
+        all.filter(|(what, way)| matches!(what, What::Rows(_)) || *way != "reset")
             .collect()
     }
 
@@ -151,10 +163,27 @@ impl Evaluations {
         });
         limit - limit % step.max(1)
     }
+}
 
-    /// The file in the trial's folder.
-    pub fn file(length: usize, memory: &str) -> String {
-        miras_run::report_name(length as u64, memory, "")
+/// One of the things that are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What<'a> {
+    /// Rows of so many tokens.
+    Rows(usize),
+    /// A data set and its file, as `NAME=FILE`.
+    Task(&'a str),
+}
+
+impl What<'_> {
+    /// The file of its report in the trial's folder.
+    pub fn file(&self, memory: &str) -> String {
+        match self {
+            Self::Rows(length) => miras_run::report_name(*length as u64, memory, ""),
+            Self::Task(task) => {
+                let name = task.split('=').next().unwrap_or_default();
+                miras_run::task_report_name(name, memory, "")
+            }
+        }
     }
 }
 

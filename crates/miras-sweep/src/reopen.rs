@@ -9,7 +9,7 @@ use crate::{
     error::SweepError,
     folder::SweepFolder,
     ledger::{Event, EventKind},
-    plan::{Evaluations, Trial},
+    plan::{Trial, What},
     schedule::{State, states},
 };
 
@@ -79,28 +79,28 @@ impl SweepFolder {
     pub(crate) fn is_all_measured(&self, trial: &Trial) -> Result<bool, SweepError> {
         let each = (self.plan().evaluate.iter())
             .flat_map(|evaluations| evaluations.each(trial.has_memory()));
-        for (length, memory) in each {
-            if !self.is_measured(trial, length, memory)? {
+        for (what, memory) in each {
+            if !self.is_measured(trial, what, memory)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Whether there is a report at this length and memory mode, on the text of the run, the amount
-    /// of the plan and the present weights, with rows whose state starts anew. A trial that was
-    /// trained further is measured again.
+    /// Whether there is a report on this and the memory mode, on the text of the run or the file of
+    /// the task, the amount of the plan and the present weights, with rows whose state starts anew. A
+    /// trial that was trained further is measured again.
     pub(crate) fn is_measured(
         &self,
         trial: &Trial,
-        length: usize,
+        what: What<'_>,
         memory: &str,
     ) -> Result<bool, SweepError> {
         let Some(evaluations) = &self.plan().evaluate else {
             return Ok(true);
         };
         let file = self.path().join(&trial.name);
-        let report = fs::read(file.join(Evaluations::file(length, memory))).ok();
+        let report = fs::read(file.join(what.file(memory))).ok();
         let report = report.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
         let Some(report) = report else {
             return Ok(false);
@@ -114,13 +114,22 @@ impl SweepFolder {
             None => report["step"].as_u64() == run.read_summary()?.map(|summary| summary.steps),
         };
         let is = |key: &str, value: u64| report[key].as_u64() == Some(value);
-        Ok(is_of_now
-            && is("length", length as u64)
-            && report["memory"].as_str() == Some(memory)
-            && report["state"].is_null()
-            && !is_of_other_text(&run, &report)
-            && is("stretches", evaluations.stretches())
-            && report["size"].as_str() == Some(&evaluations.tokens.to_string()))
+        let is_here = is_of_now && report["memory"].as_str() == Some(memory);
+        Ok(match what {
+            What::Rows(length) => {
+                is_here
+                    && is("length", length as u64)
+                    && report["state"].is_null()
+                    && !is_of_other_text(&run, &report)
+                    && is("stretches", evaluations.stretches())
+                    && report["size"].as_str() == Some(&evaluations.tokens.to_string())
+            }
+            What::Task(task) => {
+                let file = task.split_once('=').map(|(_, file)| file);
+                let limit = evaluations.limit.map(|limit| limit as u64);
+                is_here && report["file"].as_str() == file && report["limit"].as_u64() == limit
+            }
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `[sweep]` table.
 
 use std::collections::BTreeMap;
+use std::path;
 
 use miras_config::{ConfigError, Layers, Tree, fields_of, item_path};
 use miras_run::Goal;
@@ -243,19 +244,44 @@ impl RungKeys {
 impl Evaluations {
     /// Takes `[sweep.evaluate]` out of the tree, if it is there.
     pub(crate) fn take(tree: &mut Tree) -> Result<Option<Self>, ConfigError> {
-        let Some(read) = tree.value::<Self>("sweep.evaluate")? else {
+        let Some(mut read) = tree.value::<Self>("sweep.evaluate")? else {
             return Ok(None);
         };
         let Self {
             lengths,
             tokens,
+            tasks,
+            limit,
             memory,
         } = &read;
         let mut refuse = |key: &str, message: String| {
             tree.note(tree.error(&format!("sweep.evaluate.{key}"), message, None))
         };
-        if lengths.is_empty() {
-            refuse("lengths", "lengths is empty".to_owned())?;
+        if lengths.is_empty() && tasks.is_empty() {
+            let message = "nothing is measured: give lengths, or tasks as [\"hellaswag=FILE\"]";
+            refuse("lengths", message.to_owned())?;
+        }
+        if *limit == Some(0) {
+            refuse("limit", "limit must be 1 or more".to_owned())?;
+        }
+        if limit.is_some() && tasks.is_empty() {
+            let message = "limit is about tasks, and there are none: leave it out";
+            refuse("limit", message.to_owned())?;
+        }
+        for (at, task) in tasks.iter().enumerate() {
+            let name = |task: &str| task.split('=').next().unwrap_or_default().to_owned();
+            let here = item_path("tasks", at);
+            if task
+                .split_once('=')
+                .is_none_or(|(name, file)| name.is_empty() || file.is_empty())
+            {
+                refuse(
+                    &here,
+                    format!("a task and its file, as hellaswag=FILE, not `{task}`"),
+                )?;
+            } else if tasks[..at].iter().any(|other| name(other) == name(task)) {
+                refuse(&here, format!("`{}` is named twice", name(task)))?;
+            }
         }
         if let Some(at) = lengths.iter().position(|&length| length == 0) {
             let message = "a length must be 1 or more".to_owned();
@@ -277,6 +303,14 @@ impl Evaluations {
                 refuse(&here, message)?;
             } else if memory[..at].contains(way) {
                 refuse(&here, format!("`{way}` is named twice"))?;
+            }
+        }
+        // Workers may start in other folders.
+        for task in &mut read.tasks {
+            if let Some((name, file)) = task.split_once('=')
+                && let Ok(file) = path::absolute(file)
+            {
+                *task = format!("{name}={}", file.display());
             }
         }
         Ok(Some(read))

@@ -16,7 +16,7 @@ use crate::{
     error::SweepError,
     folder::SweepFolder,
     ledger::Claim,
-    plan::{Evaluations, Trial},
+    plan::{Evaluations, Trial, What},
 };
 
 /// The first and the longest pause between checks of a process.
@@ -40,7 +40,7 @@ pub trait Launch: Sync {
         &self,
         folder: &SweepFolder,
         trial: &Trial,
-        evaluation: (usize, &str, &Evaluations),
+        evaluation: (What<'_>, &str, &Evaluations),
         report: &Path,
     ) -> Command;
 }
@@ -121,12 +121,12 @@ impl Work<'_> {
     }
 
     fn evaluate(&self, evaluations: &Evaluations) -> Result<Option<End>, SweepError> {
-        for (length, memory) in evaluations.each(self.trial.has_memory()) {
-            if self.folder.is_measured(self.trial, length, memory)? {
+        for (what, memory) in evaluations.each(self.trial.has_memory()) {
+            if self.folder.is_measured(self.trial, what, memory)? {
                 continue;
             }
-            let file = self.run_folder().join(Evaluations::file(length, memory));
-            let evaluation = (length, memory, evaluations);
+            let file = self.run_folder().join(what.file(memory));
+            let evaluation = (what, memory, evaluations);
             let command = (self.launch).evaluate(self.folder, self.trial, evaluation, &file);
             if let Some(end) = self.run(command)? {
                 return Ok(Some(end));

@@ -56,6 +56,15 @@ pub struct TaskReport {
     pub memory: Memory,
     /// Where it was computed.
     pub device: String,
+    /// So many were asked for; all where there is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Of texts, the tokens of a window, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<usize>,
+    /// Of texts, the tokens between the ends of windows, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stride: Option<usize>,
     /// Questions that were asked, or texts that were scored.
     pub questions: usize,
     /// Tokens of the texts; none of questions.
@@ -157,6 +166,9 @@ pub fn answer(
         settings: settings_hash(&settings),
         memory: *memory,
         device: trained.device_name.clone(),
+        limit: *limit,
+        length: *window,
+        stride: *stride,
         questions: found.questions,
         tokens: found.tokens,
         measures,

@@ -301,3 +301,55 @@ fn reports_that_cannot_be_read_are_left_out_and_named() {
         );
     }
 }
+
+#[test]
+fn scores_on_data_sets_are_compared_where_the_questions_are_the_same() {
+    let place = Place::new();
+    let task = |path: &Path, changes: &[(&str, Value)]| {
+        let own = [
+            ("schema", json!("miras_task")),
+            ("task", json!("piqa")),
+            ("fingerprint", json!("aa")),
+            ("questions", json!(40)),
+            ("accuracy", json!(0.5)),
+            ("stderr", json!(0.1)),
+        ];
+        report(path, "task-piqa-live.json", &[&own[..], changes].concat());
+    };
+    let mut paths = Vec::new();
+    for (seed, right) in [(1, 0.5), (2, 0.6), (3, 0.7), (4, 0.9), (5, 0.9), (6, 0.9)] {
+        let path = run(&place, &format!("s{seed}"), seed);
+        let other = match seed {
+            4 => vec![("questions", json!(20))],
+            5 => vec![("fingerprint", json!("bb"))],
+            6 => vec![("weights", json!("other"))],
+            _ => Vec::new(),
+        };
+        task(&path, &[&other[..], &[("accuracy", json!(right))]].concat());
+        paths.push(path);
+    }
+    let of = |metric: &str| Comparison::read(&paths, Some(metric), None);
+    let found = of("task/piqa/accuracy").unwrap();
+    let sample = found.variants[0].sample.unwrap();
+    assert_eq!((sample.n, found.goal), (3, miras_run::Goal::Higher));
+    assert!((sample.mean - 0.6).abs() < 1e-12);
+    assert!((found.resolution.unwrap() - 1.0 / 40.0).abs() < 1e-12);
+    for expected in [
+        "s4/task-piqa-live.json: it is of 20 questions, and the reports of most runs are of 40",
+        "s5/task-piqa-live.json: it is of another file of questions than the reports of most runs",
+        "s6/task-piqa-live.json: it is of other weights than those of step 100",
+    ] {
+        let has = found
+            .warnings
+            .iter()
+            .any(|warning| warning.contains(expected));
+        assert!(has, "{expected}: {:?}", found.warnings);
+    }
+    let error = of("task/piqa/stderr").unwrap_err().to_string();
+    assert!(error.contains("no run has the metric"), "{error}");
+    let error = of("task/piqa/acuracy").unwrap_err().to_string();
+    assert!(
+        error.contains("did you mean `task/piqa/accuracy`?"),
+        "{error}"
+    );
+}

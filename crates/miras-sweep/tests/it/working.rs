@@ -15,7 +15,7 @@ use std::{
 use miras_run::{CheckpointInfo, Checkpoints, Policy, RunFolder, RunRecord, Start, provenance};
 use miras_sweep::{
     Evaluations, Event, EventKind, Launch, Options, SweepError, SweepFolder, Tally, Task, Trial,
-    Watch, WorkEnd, Worker,
+    Watch, What, WorkEnd, Worker,
 };
 
 use crate::support::{plan, text_of};
@@ -55,7 +55,7 @@ impl Launch for Script {
         &self,
         folder: &SweepFolder,
         trial: &Trial,
-        (length, memory, evaluations): (usize, &str, &Evaluations),
+        (what, memory, evaluations): (What<'_>, &str, &Evaluations),
         report: &Path,
     ) -> Command {
         let run = RunFolder::open_to_read(folder.path(), &trial.name).unwrap();
@@ -65,6 +65,9 @@ impl Launch for Script {
         let mut command = Command::new("sh");
         command.args(["-c", "echo \"$0\" > \"$1\"; echo x >> \"$2/measured\""]);
         let (tokens, stretches) = (evaluations.tokens, evaluations.stretches());
+        let What::Rows(length) = what else {
+            panic!("no task is measured here");
+        };
         command.arg(
             serde_json::json!({
                 "length": length, "memory": memory, "size": tokens.to_string(),
@@ -341,10 +344,16 @@ fn a_model_without_a_memory_is_measured_as_it_is() {
     let evaluations = Evaluations {
         lengths: vec![8],
         tokens: 8,
+        tasks: vec!["piqa=a.jsonl".into()],
+        limit: None,
         memory: vec!["frozen".into(), "reset".into()],
     };
-    assert_eq!(evaluations.each(true), [(8, "frozen"), (8, "reset")]);
-    assert_eq!(evaluations.each(false), [(8, "live")]);
+    let (rows, task) = (What::Rows(8), What::Task("piqa=a.jsonl"));
+    assert_eq!(
+        evaluations.each(true),
+        [(rows, "frozen"), (rows, "reset"), (task, "frozen")]
+    );
+    assert_eq!(evaluations.each(false), [(rows, "live"), (task, "live")]);
 }
 
 #[test]

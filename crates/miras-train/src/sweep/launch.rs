@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use miras_sweep::{Evaluations, Launch, SweepFolder, Trial};
+use miras_sweep::{Evaluations, Launch, SweepFolder, Trial, What};
 
 use crate::args::WorkArgs;
 
@@ -85,18 +85,25 @@ impl Launch for Program {
         &self,
         folder: &SweepFolder,
         trial: &Trial,
-        (length, memory, evaluations): (usize, &str, &Evaluations),
+        (what, memory, evaluations): (What<'_>, &str, &Evaluations),
         report: &Path,
     ) -> Command {
         let mut command = self.command("eval", folder);
-        command
-            .arg(&trial.name)
-            .args(["--length", &length.to_string()])
-            .args(["--tokens", &evaluations.tokens.to_string()])
-            .args(["--stretches", &evaluations.stretches().to_string()])
-            .args(["--memory", memory])
-            .arg("--out")
-            .arg(report);
+        command.arg(&trial.name).args(["--memory", memory]);
+        match what {
+            What::Rows(length) => {
+                command
+                    .args(["--length", &length.to_string()])
+                    .args(["--tokens", &evaluations.tokens.to_string()])
+                    .args(["--stretches", &evaluations.stretches().to_string()]);
+            }
+            What::Task(task) => {
+                command.args(["--task", task]);
+                let limit = evaluations.limit.map(|limit| limit.to_string());
+                command.args(limit.iter().flat_map(|limit| ["--limit", limit]));
+            }
+        }
+        command.arg("--out").arg(report);
         command
     }
 }

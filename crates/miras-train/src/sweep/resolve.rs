@@ -1,6 +1,6 @@
 //! Reads the configurations of trials.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{cell::RefCell, collections::HashMap, fs};
 
 use miras_config::{ConfigError, Layers};
 use miras_registry::Registry;
@@ -114,6 +114,24 @@ impl ResolveConfig for Resolver<'_> {
         let misfit = |key: String, why: String| Misfit { key, why };
         let (config, _) = RunConfig::load(layers.clone(), self.registry)
             .map_err(|error| misfit("lengths".to_owned(), error.message().to_owned()))?;
+        for (at, task) in evaluations.tasks.iter().enumerate() {
+            let (name, file) = task.split_once('=').unwrap_or((task, ""));
+            let why = match miras_tasks::task(name) {
+                Err(error) => Some(error.to_string()),
+                Ok(_) if config.data.tokenizer().is_none() => {
+                    let kind = config.data.kind();
+                    Some(format!(
+                        "{name} needs a run on text, and data.kind is \"{kind}\""
+                    ))
+                }
+                Ok(_) => fs::metadata(file)
+                    .err()
+                    .map(|cause| format!("cannot read {file}: {cause}")),
+            };
+            if let Some(why) = why {
+                return Err(misfit(format!("tasks[{at}]"), why));
+            }
+        }
         let (mut notes, mut least) = (Vec::new(), None);
         for (at, &length) in evaluations.lengths.iter().enumerate() {
             let scored = self.scored(layers.clone(), length);

@@ -1,0 +1,158 @@
+//! `task-*.json`: how well runs answer the questions of data sets.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use miras_run::{RunFolder, TASK_REPORT, counted};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::CompareError;
+use crate::evaluation::{ExcludedReport, why_other_weights};
+use crate::run::Run;
+
+/// What a run scores on a data set.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct TaskScores {
+    /// The name of its file.
+    #[serde(skip)]
+    pub file: String,
+    step: Option<u64>,
+    weights: Option<String>,
+    task: String,
+    memory: String,
+    #[serde(flatten)]
+    asked: Asked,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+/// What must be equal for scores of several runs to be of the same questions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+struct Asked {
+    questions: u64,
+    fingerprint: String,
+    #[serde(default)]
+    length: Option<u64>,
+    #[serde(default)]
+    stride: Option<u64>,
+}
+
+impl TaskScores {
+    /// How its metrics are named: `task/NAME/METRIC`, with memories that are not live
+    /// `task/NAME/MEMORY/METRIC`.
+    fn prefix(&self) -> String {
+        match &*self.memory {
+            "live" => format!("task/{}/", self.task),
+            memory => format!("task/{}/{memory}/", self.task),
+        }
+    }
+
+    /// Its metrics by tag, without their standard errors.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (String, f64)> {
+        let prefix = self.prefix();
+        let known = [
+            "version",
+            "trained_tokens",
+            "tokens",
+            "limit",
+            "length",
+            "stride",
+        ];
+        let numbers = self
+            .rest
+            .iter()
+            .filter_map(|(name, value)| Some((name, value.as_f64()?)));
+        numbers
+            .filter(move |(name, _)| !known.contains(&name.as_str()) && !name.ends_with("stderr"))
+            .map(move |(name, value)| (format!("{prefix}{name}"), value))
+    }
+
+    /// The value under a tag.
+    pub(crate) fn value(&self, tag: &str) -> Option<f64> {
+        self.values()
+            .find(|(own, _)| own == tag)
+            .map(|(_, value)| value)
+    }
+
+    /// Questions that were asked.
+    pub(crate) fn questions(&self) -> u64 {
+        self.asked.questions
+    }
+}
+
+/// The scores of a run's weights, and the reports that are not compared.
+pub(crate) fn read(
+    folder: &RunFolder,
+    at: Option<u64>,
+) -> Result<(Vec<TaskScores>, Vec<ExcludedReport>), CompareError> {
+    let (mut found, mut excluded) = (Vec::new(), Vec::new());
+    for path in folder.task_reports()? {
+        let file = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let why = match report(&path) {
+            Ok(None) => continue,
+            Ok(Some(one)) => match why_other_weights(one.step, one.weights.as_deref(), folder, at)?
+            {
+                None => {
+                    found.push(TaskScores { file, ..one });
+                    continue;
+                }
+                Some(why) => why,
+            },
+            Err(why) => format!("cannot be read: {why}"),
+        };
+        excluded.push(ExcludedReport { file, why });
+    }
+    Ok((found, excluded))
+}
+
+/// A report; `None` if the file is something else. The error says why it cannot be read.
+fn report(path: &Path) -> Result<Option<TaskScores>, String> {
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    if value["schema"] != TASK_REPORT {
+        return Ok(None);
+    }
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+/// Of the scores with the metric of a tag, keeps those on the questions that most runs were asked,
+/// and of these the ones that are most. The others become excluded reports.
+pub(crate) fn keep_comparable(runs: &mut [Run], tag: &str) {
+    let mut votes: BTreeMap<Asked, usize> = BTreeMap::new();
+    for run in &*runs {
+        for one in run.tasks.iter().filter(|one| one.value(tag).is_some()) {
+            *votes.entry(one.asked.clone()).or_default() += 1;
+        }
+    }
+    let Some((most, _)) = votes
+        .into_iter()
+        .max_by_key(|(asked, count)| (*count, asked.clone()))
+    else {
+        return;
+    };
+    for run in runs {
+        for one in std::mem::take(&mut run.tasks) {
+            if one.value(tag).is_none() || one.asked == most {
+                run.tasks.push(one);
+                continue;
+            }
+            let asked = counted(one.asked.questions, "question", "questions");
+            let why = if one.asked.fingerprint == most.fingerprint {
+                let most = most.questions;
+                format!("is of {asked}, and the reports of most runs are of {most}")
+            } else {
+                "is of another file of questions than the reports of most runs".to_owned()
+            };
+            run.excluded_reports.push(ExcludedReport {
+                file: one.file,
+                why,
+            });
+        }
+    }
+}
