@@ -93,6 +93,19 @@ pub enum DataError {
         why: String,
     },
 
+    /// A record without a text that can be read.
+    #[error("{field}: {place}`{}` {why}", path.display())]
+    Record {
+        /// Field of the configuration.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Where in it, such as `line 3 of `, with the blank behind it; may be empty.
+        place: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
+
     /// Validation text that is the training text.
     #[error(
         "valid_path: `{}` has the same bytes as `{}`, which is trained on, so that the validation would measure what was learned by heart: give other text, or leave valid_path out and the end of the training text is kept for validation", valid.display(), train.display()
@@ -113,19 +126,21 @@ pub enum DataError {
         source: io::Error,
     },
 
-    /// A damaged `.gz` file.
-    #[error("cannot decompress `{}`: it is damaged or not a gzip file", path.display())]
-    Gzip {
+    /// A damaged compressed file.
+    #[error("cannot decompress `{}`: it is damaged or not a {what} file", path.display())]
+    Unpack {
         /// The file.
         path: PathBuf,
+        /// How it should be compressed, by its name.
+        what: &'static str,
         /// The cause.
         source: io::Error,
     },
 
-    /// The decompressed copy of a `.gz` file cannot be written.
-    #[error("cannot write a decompressed copy of `{}` to `{}`; set XDG_CACHE_HOME to a folder with room", path.display(), folder.display())]
+    /// The copy of the text of a compressed file or of records cannot be written.
+    #[error("cannot write a copy of the text of `{}` to `{}`; set XDG_CACHE_HOME to a folder with room", path.display(), folder.display())]
     Cache {
-        /// The compressed file.
+        /// The file that is copied.
         path: PathBuf,
         /// The cache folder.
         folder: PathBuf,
@@ -153,9 +168,9 @@ pub enum DataError {
         source: io::Error,
     },
 
-    /// Encoded text that changed after the data were opened.
+    /// A file of the cache folder that changed after the data were opened.
     #[error("`{}` is damaged: delete it, and it is made anew", path.display())]
-    DamagedTokens {
+    DamagedCopy {
         /// The file.
         path: PathBuf,
     },
@@ -233,7 +248,7 @@ impl DataError {
             Self::Read { .. }
                 | Self::Cache { .. }
                 | Self::TokenCache { .. }
-                | Self::DamagedTokens { .. }
+                | Self::DamagedCopy { .. }
         )
     }
 
@@ -247,6 +262,7 @@ impl DataError {
             | Self::Empty { field, .. }
             | Self::NotAFile { field, .. }
             | Self::Tokenizer { field, .. }
+            | Self::Record { field, .. }
             | Self::Binary { field, .. } => Some(field),
             Self::Copied { .. } => Some("valid_path"),
             Self::TooShort { .. } => Some("seq_len"),

@@ -110,10 +110,13 @@ fn find(name: &str, section: &Section<'_>) -> Result<&'static Kind<DataConfig>, 
 fn about_missing_kind(name: &str) -> Option<&'static str> {
     let name = name.to_lowercase();
     match &*name {
-        "jsonl" | "ndjson" | "json" => Some(
-            "there is no reader of records yet: write the texts to a file first, as `jq -r .text \
-             FILE.jsonl > FILE.txt` does, and name it with data.kind = \"text\" and data.path",
+        "jsonl" | "ndjson" | "json" | "records" => Some(
+            "name .jsonl files with data.kind = \"text\" and data.path, and the field with the \
+             texts with data.field",
         ),
+        "zst" | "zstd" | "gz" | "gzip" => {
+            Some("name the compressed files with data.kind = \"text\" and data.path")
+        }
         "parquet" | "arrow" | "feather" | "csv" | "tsv" => Some(
             "there is no reader of columns yet: write the texts to a file first, and name it with \
              data.kind = \"text\" and data.path",

@@ -6,7 +6,7 @@
 //! | kind | what it gives | file |
 //! |---|---|---|
 //! | `builtin` | a fixed corpus of short stories, needs no files | `builtin.rs` |
-//! | `text` | bytes of files, folders, patterns and `.gz` files, or their tokens | `text/`, `tokenizer/` |
+//! | `text` | bytes of files of text and of records, or their tokens | `text/`, `tokenizer/` |
 //! | `mqar` | multi-query associative recall, generated | `mqar.rs` |
 //!
 //! A new kind is one file and one line of the list in `kinds.rs`.
@@ -20,6 +20,7 @@ mod error;
 mod kind;
 mod kinds;
 mod mqar;
+mod packing;
 mod paths;
 mod selection;
 mod shared_keys;

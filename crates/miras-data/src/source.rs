@@ -1,6 +1,11 @@
 //! What windows are cut from: bytes and tokens that are read by position.
 
-use std::{fs::File, io, path::Path, sync::Arc};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::DataError;
 
@@ -113,15 +118,51 @@ impl Tokens for Span {
     }
 }
 
+/// A file that is read by position.
+pub(crate) struct ReadFile {
+    pub(crate) path: PathBuf,
+    file: Option<File>,
+}
+
+impl ReadFile {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            file: Some(File::open(path)?),
+        })
+    }
+
+    /// From now on the file is opened for each read: a process may have so many open at once.
+    pub(crate) fn close(&mut self) {
+        self.file = None;
+    }
+
+    pub(crate) fn len(&self) -> io::Result<u64> {
+        let data = match &self.file {
+            Some(file) => file.metadata(),
+            None => fs::metadata(&self.path),
+        };
+        Ok(data?.len())
+    }
+
+    /// Fills the buffer from an offset on.
+    pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        match &self.file {
+            Some(file) => read_at(file, &self.path, offset, buffer),
+            None => read_at(&File::open(&self.path)?, &self.path, offset, buffer),
+        }
+    }
+}
+
 /// Fills the buffer from an offset of a file on.
 #[cfg(unix)]
-pub(crate) fn read_at(file: &File, _path: &Path, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+fn read_at(file: &File, _path: &Path, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
 }
 
 /// An open file has one position, shared by all threads, so each read opens its own.
 #[cfg(not(unix))]
-pub(crate) fn read_at(_file: &File, path: &Path, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+fn read_at(_file: &File, path: &Path, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
     use std::io::{Read, Seek, SeekFrom};
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(offset))?;

@@ -6,8 +6,9 @@ use miras_spec::RunConfig;
 
 use crate::{EvalRequest, Trained, UseError};
 
-/// What may be set beside `--data`.
+/// What may be set beside `--data`, and a name of the field of records.
 const ALLOW_BINARY: &str = "data.allow_binary=true";
+const FIELD: &str = "data.field";
 
 /// Data to evaluate on.
 pub(crate) struct HeldOut {
@@ -69,22 +70,31 @@ fn of_run(
 fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
     // Whether its tokens are text at all.
     let tokenizer = trained.tokenizer()?;
-    let takes_bytes = |set: &&String| set.replace(' ', "") == ALLOW_BINARY;
-    if let Some(set) = request.sets.iter().find(|set| !takes_bytes(set)) {
-        let message = format!("`--set {set}` changes the run's own data: leave it or --data out");
-        return Err(UseError::Usage(message));
-    }
     let length = (request.length).unwrap_or_else(|| trained.config.data.seq_len());
     let as_in_training = match &trained.config.data {
         DataConfig::Text(config) => config.clone(),
         _ => TextConfig::default(),
     };
-    let config = TextConfig {
+    let mut config = TextConfig {
         path: Paths::from(request.data.clone()),
         seq_len: length,
-        allow_binary: as_in_training.allow_binary || !request.sets.is_empty(),
         ..as_in_training
     };
+    for set in &request.sets {
+        match set.split_once('=') {
+            Some((key, name)) if key.trim() == FIELD => {
+                name.trim()
+                    .trim_matches(['"', '\''])
+                    .clone_into(&mut config.field);
+            }
+            _ if set.replace(' ', "") == ALLOW_BINARY => config.allow_binary = true,
+            _ => {
+                let message =
+                    format!("`--set {set}` changes the run's own data: leave it or --data out");
+                return Err(UseError::Usage(message));
+            }
+        }
+    }
     let set = open_held_out(&config, tokenizer).map_err(|error| match error {
         DataError::TooShort { tokens, unit, .. } => UseError::Short {
             tokens,
@@ -108,9 +118,14 @@ fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
 fn with_option(error: &DataError) -> String {
     let text = error.to_string();
     let text = text.strip_prefix("path: ").unwrap_or(&text);
+    let text = text.strip_prefix("field: ").unwrap_or(text);
     let text = text.replace(
         "set allow_binary = true",
         &format!("add `--set {ALLOW_BINARY}`"),
+    );
+    let text = text.replace(
+        "did you mean field = ",
+        &format!("did you mean --set {FIELD}="),
     );
     match std::error::Error::source(error) {
         Some(cause) => format!("--data: {text}: {cause}"),

@@ -27,12 +27,6 @@ pub(crate) fn with_home(given: &str) -> PathBuf {
     }
 }
 
-/// True if the file's name says that it is compressed.
-pub(crate) fn is_compressed(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"))
-}
-
 /// True if the text has a wildcard; it is a pattern unless a file has that name.
 pub(crate) fn has_wildcard(given: &str) -> bool {
     given.contains(['*', '?', '['])

@@ -1,18 +1,17 @@
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
 
-use flate2::read::MultiGzDecoder;
 use miras_run::{AtomicFile, hex, remove_left};
 use sha2::{Digest, Sha256};
 
-use crate::DataError;
+use crate::{DataError, packing::Unpacked};
 
-/// The folders to try for decompressed copies, in order.
+/// The folders to try for copies of text, in order.
 pub(crate) fn folders() -> Vec<PathBuf> {
     candidates(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"))
 }
@@ -49,7 +48,7 @@ pub(super) fn in_first<T>(
     }))
 }
 
-/// The decompressed copy of a `.gz` file, made if it does not exist.
+/// The decompressed copy of a compressed file, made if it does not exist.
 ///
 /// The name of the copy depends on the path, size and date of the file, so a changed file is
 /// decompressed again.
@@ -80,17 +79,14 @@ fn decompress(path: &Path, folder: &Path, copy: &Path) -> Result<(), DataError> 
         source,
     };
     let mut copy = begin(folder, copy).map_err(unwritten)?;
-    let mut decoder = MultiGzDecoder::new(File::open(path).map_err(DataError::read(path))?);
+    let mut decoder = Unpacked::open(path)?;
     let mut buffer = vec![0; 1 << 16];
     loop {
         let count = match decoder.read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(source) => {
-                let path = path.to_owned();
-                return Err(DataError::Gzip { path, source });
-            }
+            Err(error) => return Err(decoder.failed(error)),
         };
         copy.write_all(&buffer[..count]).map_err(unwritten)?;
     }

@@ -12,9 +12,11 @@ pub struct TextConfig {
     ///
     /// A relative path starts from the working directory, `~/` from the home directory. A
     /// folder gives all files below it in the order of their names, except hidden ones; links
-    /// to folders inside it are not followed. A `.gz` file is decompressed once and the copy
-    /// kept in the user's cache folder.
+    /// to folders inside it are not followed. A `.gz` or `.zst` file is decompressed once and the
+    /// copy kept in the user's cache folder. A `.jsonl` file gives the text of each record.
     pub path: Paths,
+    /// The field of a record with its text.
+    pub field: String,
     /// What a token is: `"bytes"`, or the path of a byte-level BPE.
     ///
     /// A `tokenizer.json`, a `vocab.json` with `merges.txt` beside it, or a folder with either.
@@ -29,7 +31,7 @@ pub struct TextConfig {
     /// Files for validation, in the same forms as `path`; the whole of `path` is then for training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_path: Option<Paths>,
-    /// The text between two files. If the tokenizer has a token that is written like it, such as
+    /// The text between two documents: files of text, and the texts of records. If the tokenizer has a token that is written like it, such as
     /// `<|endoftext|>`, it is that token.
     pub separator: String,
     /// Take the bytes of all files as they are, also of files that are not UTF-8 text, of records
@@ -41,6 +43,7 @@ impl Default for TextConfig {
     fn default() -> Self {
         Self {
             path: Paths::default(),
+            field: FIELD.to_owned(),
             tokenizer: tokenizer::BYTES.to_owned(),
             seq_len: 256,
             valid_fraction: None,
@@ -51,6 +54,8 @@ impl Default for TextConfig {
     }
 }
 
+/// The default of `field`.
+pub(super) const FIELD: &str = "text";
 /// The default of `valid_fraction`.
 pub(super) const VALID_FRACTION: f64 = 0.1;
 

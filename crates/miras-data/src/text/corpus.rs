@@ -1,5 +1,4 @@
 use std::{
-    fs::File,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -10,15 +9,17 @@ use sha2::{Digest, Sha256};
 use super::{
     cache,
     config::TextConfig,
+    documents::{Documents, Joining},
     find::Found,
     format::{self, Format},
+    records::Records,
     scan::{Flaw, Scan},
 };
 use crate::{
     DataError, Paths,
     describe::DataFile,
-    paths::is_compressed,
-    source::{Bytes, read_at, train_bytes},
+    packing::Packing,
+    source::{Bytes, ReadFile, train_bytes},
 };
 
 /// Bytes at the start of a file from which its format is recognised.
@@ -32,6 +33,8 @@ const HASHED_BLOCKS: u64 = 1024;
 const HASHED_BLOCK: u64 = 4 << 10;
 /// Bytes that are read at once where a whole file is read.
 const READ_BYTES: u64 = 1 << 20;
+/// Documents whose ends are read at once.
+const READ_ENDS: usize = 1 << 12;
 
 /// Files one after another with a separator between them, read by position.
 pub(super) struct Corpus {
@@ -45,22 +48,29 @@ pub(super) struct Corpus {
 pub(super) struct Segment {
     /// The file as the user knows it.
     pub(super) origin: PathBuf,
-    /// The file that is read: itself or its decompressed copy.
-    path: PathBuf,
-    file: Option<File>,
+    content: Content,
     /// Where it starts in the corpus.
     pub(super) start: u64,
-    /// Bytes of it that are read: all but a byte order mark at its start.
+    /// Bytes of its text.
     pub(super) len: u64,
-    /// What a pass over all its bytes found; empty with `allow_binary`.
+    /// What a pass over all its bytes found; empty for records, and with `allow_binary`.
     pub(super) scan: Scan,
+}
+
+/// Where the text of a file is.
+enum Content {
+    /// In the file itself or its decompressed copy, behind a byte order mark.
+    Text(ReadFile),
+    /// In its records, whose texts were put one after the other.
+    Records(Documents),
 }
 
 /// A part of a corpus that is encoded by itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Bytes of one file, by their place in the corpus.
-    File(Range<u64>),
+    /// Bytes of one document, that is of a file of text or of a record, by their place in the
+    /// corpus.
+    Document(Range<u64>),
     /// A whole separator.
     Separator,
 }
@@ -74,6 +84,7 @@ impl Corpus {
         files: &[Found],
         config: &TextConfig,
         caches: &[PathBuf],
+        notes: &mut Vec<String>,
     ) -> Result<Self, DataError> {
         let mut corpus = Self {
             segments: Vec::new(),
@@ -81,8 +92,21 @@ impl Corpus {
             len: 0,
         };
         for found in files {
-            let mut segment = Segment::open(&found.path, caches)?;
-            if !config.allow_binary {
+            let records = Records::of(&found.path).filter(|_| !config.allow_binary);
+            let segment = match records {
+                Some(records) => {
+                    let joining = Joining {
+                        named: (field, &found.path),
+                        records,
+                        field: &config.field,
+                        separator: &corpus.separator,
+                    };
+                    Segment::of_records(&joining, caches, notes)
+                }
+                None => Segment::of_text(&found.path, caches),
+            };
+            let mut segment = segment?;
+            if records.is_none() && !config.allow_binary {
                 segment.examine(field, files)?;
             }
             if segment.len == 0 {
@@ -93,7 +117,7 @@ impl Corpus {
                 continue;
             }
             if corpus.segments.len() >= MAX_OPEN_FILES {
-                segment.file = None;
+                segment.file().close();
             }
             if !corpus.segments.is_empty() {
                 corpus.len += corpus.separator.len() as u64;
@@ -121,48 +145,82 @@ impl Corpus {
 
     /// Size of the training part. A separator is not cut in two: if the cut would be in it or
     /// before it, the training part ends after the separator.
-    pub(super) fn training_len(&self, valid_fraction: f64) -> u64 {
+    pub(super) fn training_len(&self, valid_fraction: f64) -> Result<u64, DataError> {
         let cut = train_bytes(self.len, valid_fraction);
-        match self.segment_at(cut) {
-            Some(segment) if cut >= segment.end() => {
-                (segment.end() + self.separator.len() as u64).min(self.len)
-            }
-            _ => cut,
-        }
+        let between = self.separator.len() as u64;
+        Ok(match self.segment_at(cut) {
+            Some(segment) if cut >= segment.end() => (segment.end() + between).min(self.len),
+            Some(segment) => cut.max(segment.document_at(cut, between)?.start),
+            None => cut,
+        })
     }
 
     /// The parts between two places, which are not inside a separator.
-    pub(super) fn parts(&self, within: Range<u64>) -> Vec<Part> {
-        let mut parts = Vec::new();
-        for (at, segment) in self.segments.iter().enumerate() {
-            let bytes = segment.start.max(within.start)..segment.end().min(within.end);
-            if bytes.start < bytes.end {
-                parts.push(Part::File(bytes));
+    pub(super) fn parts(
+        &self,
+        within: Range<u64>,
+    ) -> impl Iterator<Item = Result<Part, DataError>> {
+        let between = self.separator.len() as u64;
+        let is_before = |segment: &Segment| segment.end() + between <= within.start;
+        let first = self.segments.partition_point(is_before);
+        let rest = self.segments[first..].iter();
+        let parts = rest.enumerate().flat_map(move |(at, segment)| {
+            let is_last = first + at + 1 == self.segments.len();
+            segment.parts(between, is_last)
+        });
+        // Ends the walk where the parts lie behind the place that is asked for.
+        let end = within.end;
+        let parts = parts.take_while(move |part| match part {
+            Ok((bytes, _)) => bytes.start < end,
+            Err(_) => true,
+        });
+        parts.filter_map(move |part| match part {
+            Err(error) => Some(Err(error)),
+            Ok((bytes, false)) => {
+                let bytes = bytes.start.max(within.start)..bytes.end.min(within.end);
+                (!bytes.is_empty()).then_some(Ok(Part::Document(bytes)))
             }
-            let after = segment.end()..segment.end() + self.separator.len() as u64;
-            let is_last = at + 1 == self.segments.len();
-            if !is_last
-                && within.start <= after.start
-                && after.end <= within.end
-                && !after.is_empty()
-            {
-                parts.push(Part::Separator);
+            Ok((bytes, true)) => {
+                let is_whole = within.start <= bytes.start && bytes.end <= within.end;
+                is_whole.then_some(Ok(Part::Separator))
             }
-        }
-        parts
+        })
+    }
+
+    /// The files that lie between two places, and how many bytes of each do.
+    pub(super) fn files_within(&self, within: &Range<u64>) -> Vec<(&Segment, u64)> {
+        let shared = |segment: &Segment| {
+            let end = segment.end().min(within.end);
+            end.saturating_sub(segment.start.max(within.start))
+        };
+        let all = self.segments.iter();
+        let all = all.map(|segment| (segment, shared(segment)));
+        all.filter(|(_, bytes)| *bytes > 0).collect()
+    }
+
+    /// How many texts stand one after the other, with the separator between them.
+    pub(super) fn document_count(&self) -> u64 {
+        self.segments.iter().map(Segment::document_count).sum()
     }
 
     pub(super) fn separator(&self) -> &[u8] {
         &self.separator
     }
 
-    /// The file and the line, counted from 1, at an offset.
-    pub(super) fn place(&self, offset: u64) -> Result<(&Path, u64), DataError> {
+    /// The file and the line, or the document, both counted from 1, at an offset.
+    pub(super) fn place(&self, offset: u64) -> Result<String, DataError> {
         let Some(segment) = self.segment_at(offset) else {
-            return Ok((Path::new(""), 1));
+            return Ok("at the start of the text".to_owned());
         };
         let inside = (offset - segment.start).min(segment.len);
-        Ok((&segment.origin, segment.line(inside)?))
+        let origin = segment.origin.display();
+        Ok(match &segment.content {
+            Content::Text(_) => format!("in line {} of `{origin}`", segment.line(inside)?),
+            Content::Records(documents) => {
+                let number = documents.at(inside)? + 1;
+                format!("in text {number} of `{origin}`")
+            }
+        })
     }
 
     /// The file at an offset; for a separator the file before it.
@@ -187,7 +245,7 @@ impl Corpus {
         }
         let mut hash = Sha256::new();
         for segment in &self.segments {
-            let key = cache::key(&segment.path).map_err(DataError::read(&segment.origin))?;
+            let key = cache::key(segment.path()).map_err(DataError::read(&segment.origin))?;
             hash.update(key);
         }
         Ok(format!("{fingerprint} {}", hex(&hash.finalize())))
@@ -231,26 +289,123 @@ impl Bytes for Corpus {
 }
 
 impl Segment {
-    fn open(origin: &Path, caches: &[PathBuf]) -> Result<Self, DataError> {
-        let path = if is_compressed(origin) {
+    fn of_text(origin: &Path, caches: &[PathBuf]) -> Result<Self, DataError> {
+        let path = if Packing::of(origin).is_some() {
             cache::decompressed(origin, caches)?
         } else {
             origin.to_owned()
         };
-        let file = File::open(&path).map_err(DataError::read(origin))?;
-        let len = file.metadata().map_err(DataError::read(origin))?.len();
-        Ok(Self {
+        let file = ReadFile::open(&path).map_err(DataError::read(origin))?;
+        let len = file.len().map_err(DataError::read(origin))?;
+        Ok(Self::new(origin, Content::Text(file), len))
+    }
+
+    fn of_records(
+        joining: &Joining<'_>,
+        caches: &[PathBuf],
+        notes: &mut Vec<String>,
+    ) -> Result<Self, DataError> {
+        let documents = Documents::open(joining, caches, notes)?;
+        let (_, origin) = joining.named;
+        let (blank, count) = (documents.blank, documents.blank + documents.count);
+        if blank > 0 && count > blank {
+            notes.push(format!(
+                "{blank} of the {count} texts of `{}` are empty and left out",
+                origin.display()
+            ));
+        }
+        let len = documents.len;
+        Ok(Self::new(origin, Content::Records(documents), len))
+    }
+
+    fn new(origin: &Path, content: Content, len: u64) -> Self {
+        Self {
             origin: origin.to_owned(),
-            path,
-            file: Some(file),
+            content,
             start: 0,
             len,
             scan: Scan::default(),
-        })
+        }
     }
 
     fn end(&self) -> u64 {
         self.start + self.len
+    }
+
+    /// Whether its text is that of records.
+    pub(super) fn has_records(&self) -> bool {
+        matches!(self.content, Content::Records(_))
+    }
+
+    fn file(&mut self) -> &mut ReadFile {
+        match &mut self.content {
+            Content::Text(file) => file,
+            Content::Records(documents) => &mut documents.pieces.file,
+        }
+    }
+
+    /// The file that is read: itself or a copy.
+    fn path(&self) -> &Path {
+        match &self.content {
+            Content::Text(file) => &file.path,
+            Content::Records(documents) => &documents.pieces.file.path,
+        }
+    }
+
+    fn document_count(&self) -> u64 {
+        match &self.content {
+            Content::Text(_) => 1,
+            Content::Records(documents) => documents.count,
+        }
+    }
+
+    /// The document at a place of the corpus that is in this file, or the one behind the separator
+    /// that is there.
+    fn document_at(&self, offset: u64, between: u64) -> Result<Range<u64>, DataError> {
+        let Content::Records(documents) = &self.content else {
+            return Ok(self.start..self.end());
+        };
+        let number = documents.at(offset - self.start)?;
+        let start = match number.checked_sub(1) {
+            Some(before) => documents.end(before)? + between,
+            None => 0,
+        };
+        Ok(self.start + start..self.start + documents.end(number)?)
+    }
+
+    /// Documents (false) and separators of `between` bytes (true) by their places in the corpus,
+    /// with the one behind the file unless it is the last.
+    fn parts(
+        &self,
+        between: u64,
+        is_last: bool,
+    ) -> Box<dyn Iterator<Item = Result<(Range<u64>, bool), DataError>> + '_> {
+        let after = move |end: u64| (between > 0).then_some(Ok((end..end + between, true)));
+        let behind = (!is_last).then(|| after(self.end())).flatten();
+        let Content::Records(documents) = &self.content else {
+            let whole = Ok((self.start..self.end(), false));
+            return Box::new(std::iter::once(whole).chain(behind));
+        };
+        let firsts = (0..documents.count).step_by(READ_ENDS);
+        let ends = firsts.flat_map(move |first| {
+            let count = (documents.count - first).min(READ_ENDS as u64) as usize;
+            match documents.ends(first, count) {
+                Ok(ends) => ends.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            }
+        });
+        let mut start = self.start;
+        let parts = ends.flat_map(move |end| {
+            let end = match end {
+                Ok(end) => self.start + end,
+                Err(error) => return vec![Err(error)],
+            };
+            let document = Ok((start..end, false));
+            start = end + between;
+            let between = (end < self.end()).then(|| after(end)).flatten();
+            std::iter::once(document).chain(between).collect()
+        });
+        Box::new(parts.chain(behind))
     }
 
     /// Refuses a file that is not text, and skips a byte order mark at its start.
@@ -304,14 +459,12 @@ impl Segment {
     }
 
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError> {
-        let offset = self.scan.mark + offset;
-        let result = match &self.file {
-            Some(file) => read_at(file, &self.path, offset, buffer),
-            None => {
-                File::open(&self.path).and_then(|file| read_at(&file, &self.path, offset, buffer))
+        match &self.content {
+            Content::Text(file) => {
+                (file.read(self.scan.mark + offset, buffer)).map_err(DataError::read(&self.origin))
             }
-        };
-        result.map_err(DataError::read(&self.origin))
+            Content::Records(documents) => documents.read(offset, buffer),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! From the text of files to a file of tokens.
 //!
-//! Every file is encoded by itself, so that no token spans two files, and the separator between
-//! them has its own tokens.
+//! Every document, a file of text or the text of a record, is encoded by itself, so that no token
+//! spans two of them, and the separator between them has its own tokens.
 
 use std::{
     ops::Range,
@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 use super::{
     cache,
     corpus::{Corpus, Part},
-    token_file::{TokenFile, Unusable, VERSION, Writer},
+    piece_file::Unusable,
+    token_file::{TokenFile, VERSION, Writer},
 };
 use crate::{
     DataError, Tokenizer,
@@ -37,7 +38,7 @@ pub(super) struct Encoding<'a> {
 
 /// A piece of the text in the order of the tokens.
 enum Piece {
-    /// Bytes of one file, and their place in the corpus.
+    /// Bytes of one document, and their place in the corpus.
     Text(u64, Vec<u8>),
     Separator,
 }
@@ -75,12 +76,12 @@ impl<'a> Encoding<'a> {
             }
             self.write(folder, &path, name)?;
             let written = TokenFile::open(&path, &name, vocab);
-            let written = written.map_err(|_| DataError::DamagedTokens { path })?;
+            let written = written.map_err(|_| DataError::DamagedCopy { path })?;
             notes.push(format!(
                 "encoded {} bytes as {} tokens, kept in `{}`",
                 self.text.len(),
                 written.len(),
-                written.path.display()
+                written.pieces.file.path.display()
             ));
             Ok(written)
         })
@@ -98,8 +99,8 @@ impl<'a> Encoding<'a> {
         hash.update(self.corpus.identity()?);
         hash.update(self.corpus.separator());
         for part in self.corpus.parts(self.within()) {
-            let bytes = match part {
-                Part::File(bytes) => bytes,
+            let bytes = match part? {
+                Part::Document(bytes) => bytes,
                 Part::Separator => 0..0,
             };
             hash.update(bytes.start.to_le_bytes());
@@ -126,8 +127,8 @@ impl<'a> Encoding<'a> {
             Ok::<_, DataError>(())
         };
         for part in self.corpus.parts(self.within()) {
-            let range = match part {
-                Part::File(range) => range,
+            let range = match part? {
+                Part::Document(range) => range,
                 Part::Separator => {
                     waiting.push(Piece::Separator);
                     continue;
@@ -149,7 +150,7 @@ impl<'a> Encoding<'a> {
             }
         }
         encode(&mut waiting)?;
-        writer.finish(name).map_err(unwritten)
+        writer.finish(&name).map_err(unwritten)
     }
 
     /// The tokens of each piece.
@@ -164,8 +165,7 @@ impl<'a> Encoding<'a> {
         let encoded = match self.tokenizer.encode_all(&slices) {
             Ok(encoded) => encoded,
             Err(refused) => {
-                let (path, line) = self.corpus.place(texts[refused.text].0 + refused.at)?;
-                let place = format!("in line {line} of `{}`", path.display());
+                let place = self.corpus.place(texts[refused.text].0 + refused.at)?;
                 return Err(self.tokenizer.refusal(&refused, &place));
             }
         };

@@ -1,11 +1,12 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
 
 use crate::{
     DataError, Paths,
+    packing::Packing,
     paths::{
         has_wildcard, listed,
         missing::{WantedAs, suggestion},
@@ -67,33 +68,40 @@ impl Finder {
         Ok(all)
     }
 
-    /// Notes on files that a pattern leaves out because they are compressed and its matches are
-    /// not, or the reverse.
+    /// Notes on files that a pattern leaves out because they are compressed in another way than its
+    /// matches, or not at all.
     pub(super) fn left_out(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for (given, path) in &self.patterns {
-            let pattern = path.to_string_lossy();
-            let (other, ending) = match pattern.strip_suffix(".gz") {
-                Some(plain) => (plain.to_owned(), given.trim_end_matches(".gz").to_owned()),
-                None => (format!("{pattern}.gz"), format!("{given}.gz")),
-            };
-            let matches = glob::glob_with(&other, MATCH).into_iter().flatten();
-            let files: Vec<PathBuf> = matches
-                .flatten()
-                .filter(|path| path.is_file())
-                .filter(|path| {
-                    let identity = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-                    !self.listed_by.contains_key(&identity)
-                })
-                .collect();
-            if !files.is_empty() {
-                let names = listed(files.iter().map(PathBuf::as_path));
-                notes.push(format!(
-                    "`{given}` leaves out {names}: add `{ending}` to the paths to read that as well"
-                ));
+            let packed = Packing::of(path).map_or(0, |packing| packing.ending().len() + 1);
+            let plain = |pattern: &str| pattern[..pattern.len() - packed].to_owned();
+            let (pattern, given_plain) = (plain(&path.to_string_lossy()), plain(given));
+            let endings = Packing::ALL.map(|packing| format!(".{}", packing.ending()));
+            let mut said = BTreeSet::new();
+            for ending in endings.into_iter().chain([String::new()]) {
+                let other = format!("{pattern}{ending}");
+                let mut files = self.matched_by_none(&other);
+                files.retain(|file| said.insert(file.clone()));
+                if !files.is_empty() {
+                    let names = listed(files.iter().map(PathBuf::as_path));
+                    notes.push(format!(
+                        "`{given}` leaves out {names}: add `{given_plain}{ending}` to the paths to read that as well"
+                    ));
+                }
             }
         }
         notes
+    }
+
+    /// The files that a pattern gives and that are not read.
+    fn matched_by_none(&self, pattern: &str) -> Vec<PathBuf> {
+        let matches = glob::glob_with(pattern, MATCH).into_iter().flatten();
+        let files = matches.flatten().filter(|path| path.is_file());
+        let is_new = |path: &PathBuf| {
+            let identity = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+            !self.listed_by.contains_key(&identity)
+        };
+        files.filter(is_new).collect()
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A format is recognised by the name of a file or by its first bytes. Of records (JSON, Parquet,
 //! Arrow) the braces and names would be trained too, of compressed files only noise, so both are
-//! refused, and the error says what to do.
+//! refused, and the error says what to do. Those that are read, JSON lines and Parquet, come here
+//! under another name than theirs.
 
 use std::{
     ffi::OsStr,
@@ -12,7 +13,10 @@ use std::{
 use serde_json::Value;
 
 use super::scan::Flaw;
-use crate::paths::{in_shell, is_compressed};
+use crate::{
+    packing::{Packing, unpacked_name},
+    paths::in_shell,
+};
 
 /// A format that is not plain text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +32,12 @@ pub(super) struct Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Remedy {
-    /// Records, from which `jq` extracts the texts.
+    /// Records or a compressed file that is read if its name ends so.
+    Rename(&'static str),
+    /// Records, of which `jq` makes JSON lines.
     Json,
-    /// Columns, one of which holds the texts; a function of pandas reads them.
-    Columns(&'static str),
+    /// Columns, of which pandas makes a Parquet file.
+    Columns,
     /// A compressed file, and the program that decompresses it.
     Unpack(&'static str),
     /// A document, and the program that extracts its text.
@@ -40,9 +46,9 @@ enum Remedy {
 
 const JSON_LINES: Format = Format {
     what: "JSON lines",
-    endings: &["jsonl", "ndjson"],
+    endings: &[],
     starts: &[],
-    remedy: Remedy::Json,
+    remedy: Remedy::Rename("jsonl"),
 };
 
 const JSON: Format = Format {
@@ -59,13 +65,13 @@ const FORMATS: &[Format] = &[
         what: "a Parquet file",
         endings: &["parquet"],
         starts: &[b"PAR1"],
-        remedy: Remedy::Columns("read_parquet"),
+        remedy: Remedy::Rename("parquet"),
     },
     Format {
         what: "an Arrow file",
         endings: &["arrow", "feather"],
         starts: &[b"ARROW1", b"\xff\xff\xff\xff"],
-        remedy: Remedy::Columns("read_feather"),
+        remedy: Remedy::Columns,
     },
     Format {
         what: "a zip archive",
@@ -74,25 +80,25 @@ const FORMATS: &[Format] = &[
         remedy: Remedy::Unpack("unzip"),
     },
     Format {
-        what: "compressed with gzip under a name that does not end in .gz",
+        what: "compressed with gzip",
         endings: &[],
         starts: &[b"\x1f\x8b"],
-        remedy: Remedy::Unpack("gunzip"),
+        remedy: Remedy::Rename("gz"),
     },
     Format {
-        what: "compressed with zstd (only .gz is unpacked)",
+        what: "compressed with zstd",
         endings: &[],
         starts: &[b"\x28\xb5\x2f\xfd"],
-        remedy: Remedy::Unpack("unzstd"),
+        remedy: Remedy::Rename("zst"),
     },
     Format {
-        what: "compressed with xz (only .gz is unpacked)",
+        what: "compressed with xz (.gz and .zst are unpacked)",
         endings: &[],
         starts: &[b"\xfd7zXZ"],
         remedy: Remedy::Unpack("unxz"),
     },
     Format {
-        what: "compressed with bzip2 (only .gz is unpacked)",
+        what: "compressed with bzip2 (.gz and .zst are unpacked)",
         endings: &[],
         starts: &[b"BZh"],
         remedy: Remedy::Unpack("bunzip2"),
@@ -111,7 +117,7 @@ pub(super) fn is_table(path: &Path) -> bool {
 }
 
 impl Format {
-    /// The format by the name of a file, with or without `.gz`.
+    /// The format by the name of a file, compressed or not.
     pub(super) fn of_name(path: &Path) -> Option<Self> {
         let ending = ending(path);
         let mut formats = FORMATS.iter();
@@ -135,31 +141,48 @@ impl Format {
     /// Why a file is refused, and what to do.
     pub(super) fn refusal(self, path: &Path, head: &[u8]) -> String {
         let what = self.what;
-        let (from, to) = (in_shell(path), in_shell(beside(path, "txt")));
-        let cat = if is_compressed(path) { "zcat" } else { "cat" };
+        let from = in_shell(path);
+        let to = |ending| in_shell(beside(path, ending));
+        let packing = Packing::of(path);
         match self.remedy {
-            Remedy::Json => {
-                let filter = jq(head);
-                let command = if is_compressed(path) {
-                    format!("zcat {from} | jq -r {filter} > {to}")
-                } else {
-                    format!("jq -r {filter} {from} > {to}")
+            Remedy::Rename(ending) => {
+                let is_inside = packing.filter(|packing| ending != packing.ending());
+                let name = match is_inside {
+                    Some(packing) => in_shell(format!(
+                        "{}.{}",
+                        beside(path, ending).display(),
+                        packing.ending()
+                    )),
+                    None if ending.len() > 3 => to(ending),
+                    None => in_shell(format!("{}.{ending}", path.display())),
                 };
                 format!(
-                    "is {what}, and its braces, names and escapes would be trained as text: \
-                     there is no reader of records yet, so write the texts to a file first, as \
-                     `{command}` does"
+                    "is {what} under a name that does not end in .{ending}: it is read once it \
+                     has such a name, as by `mv {from} {name}`"
                 )
             }
-            Remedy::Columns(reader) => format!(
-                "is {what}, and there is no reader of columns yet: write the texts to a file \
-                 first, as `python3 -c 'import pandas, sys; print(*pandas.{reader}(sys.argv[1])\
-                 [\"text\"], sep=\"\\n\")' {from} > {to}` does for a column \"text\""
+            Remedy::Json => {
+                let (filter, to) = (in_shell(lines(head)), to("jsonl"));
+                let command = match packing {
+                    Some(packing) => format!("{} {from} | jq -c {filter} > {to}", packing.cat()),
+                    None => format!("jq -c {filter} {from} > {to}"),
+                };
+                format!(
+                    "is {what}, and its braces, names and escapes would be trained as text: make \
+                     JSON lines of it, as `{command}` does, whose texts are read"
+                )
+            }
+            Remedy::Columns => format!(
+                "is {what}, and there is no reader of these: make a Parquet file of it, as \
+                 `python3 -c 'import pandas, sys; pandas.read_feather(sys.argv[1])\
+                 .to_parquet(sys.argv[2])' {from} {}` does, whose texts are read",
+                to("parquet")
             ),
             Remedy::Unpack(program) => {
                 format!("is {what}: unpack it first, as by `{program} {from}`")
             }
-            Remedy::Extract(program) if cat == "cat" => {
+            Remedy::Extract(program) if packing.is_none() => {
+                let to = to("txt");
                 format!("is {what}: take its text out first, as by `{program} {from} {to}`")
             }
             Remedy::Extract(program) => {
@@ -173,12 +196,12 @@ impl Format {
 /// begins with the byte, and `line` its line.
 pub(super) fn not_text(path: &Path, (head, rest): (&[u8], &[u8]), flaw: Flaw, line: u64) -> String {
     let (from, to) = (in_shell(path), in_shell(beside(path, "utf8.txt")));
-    let convert = |encoding: &str| {
-        if is_compressed(path) {
-            format!("`zcat {from} | iconv -f {encoding} -t UTF-8 > {to}`")
-        } else {
-            format!("`iconv -f {encoding} -t UTF-8 {from} > {to}`")
+    let convert = |encoding: &str| match Packing::of(path) {
+        Some(packing) => {
+            let cat = packing.cat();
+            format!("`{cat} {from} | iconv -f {encoding} -t UTF-8 > {to}`")
         }
+        None => format!("`iconv -f {encoding} -t UTF-8 {from} > {to}`"),
     };
     let (Flaw::Nul { at } | Flaw::Invalid { at, .. }) = flaw;
     let from_here_on = match flaw {
@@ -194,7 +217,7 @@ pub(super) fn not_text(path: &Path, (head, rest): (&[u8], &[u8]), flaw: Flaw, li
     }
     if let Some(encoding) = from_here_on {
         let name = encoding.trim_end_matches(['L', 'B', 'E']);
-        let read = if is_compressed(path) { "zcat" } else { "cat" };
+        let read = Packing::of(path).map_or("cat", Packing::cat);
         return format!(
             "is UTF-8 up to byte {at} (line {line}) and {name} from there on, as files have that \
              were put together from others: convert the rest, as by `( {read} {from} | head -c \
@@ -282,53 +305,29 @@ fn json(head: &[u8], is_whole: bool) -> Option<Format> {
     Some(if is_lines { JSON_LINES } else { JSON })
 }
 
-/// The `jq` filter for the texts: the field of the first record with the longest text.
-fn jq(head: &[u8]) -> String {
+/// The `jq` filter for the records of a JSON file.
+fn lines(head: &[u8]) -> &'static str {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let first = serde_json::Deserializer::from_slice(head)
-        .into_iter::<Value>()
-        .next();
-    let (list, record) = match first {
-        Some(Ok(Value::Array(records))) => ("[]", records.into_iter().next()),
-        Some(Ok(record)) => ("", Some(record)),
-        _ if head.trim_ascii_start().starts_with(b"[") => ("[]", None),
-        _ => ("", None),
+    let Some(inside) = head.trim_ascii_start().strip_prefix(b"[") else {
+        return ".";
     };
-    if let Some(Value::String(_)) = record {
-        return in_shell(format!(".{list}"));
+    match inside.trim_ascii_start().first() {
+        Some(b'"') => ".[] | {text: .}",
+        _ => ".[]",
     }
-    let texts = record.iter().filter_map(Value::as_object).flatten();
-    let texts = texts.filter_map(|(key, value)| Some((key, value.as_str()?.len())));
-    let longest = texts.max_by_key(|(key, len)| (*key == "text", *len));
-    let key = longest.map_or("text", |(key, _)| key.as_str());
-    let is_plain = key.starts_with(|one: char| one.is_ascii_alphabetic() || one == '_')
-        && (key.chars()).all(|one| one.is_ascii_alphanumeric() || one == '_');
-    in_shell(match (list, is_plain) {
-        ("", true) => format!(".{key}"),
-        (list, true) => format!(".{list}.{key}"),
-        (list, false) => format!(".{list}[{}]", Value::from(key)),
-    })
 }
 
-/// The extension in lower case, without `.gz`.
-fn ending(path: &Path) -> String {
-    let plain = without_gz(path);
+/// The extension in lower case, that of a compressed file before the one that says so.
+pub(super) fn ending(path: &Path) -> String {
+    let plain = unpacked_name(path);
     let ending = plain.extension().and_then(OsStr::to_str);
     ending.unwrap_or_default().to_lowercase()
 }
 
-fn without_gz(path: &Path) -> PathBuf {
-    if is_compressed(path) {
-        path.with_extension("")
-    } else {
-        path.to_owned()
-    }
-}
-
 /// A file in the same folder with the same name except for the extension.
 fn beside(path: &Path, ending: &str) -> PathBuf {
-    let new = without_gz(path).with_extension(ending);
-    if new == without_gz(path) {
+    let new = unpacked_name(path).with_extension(ending);
+    if new == unpacked_name(path) {
         return new.with_extension(format!("texts.{ending}"));
     }
     new
@@ -370,10 +369,9 @@ mod tests {
     #[test]
     fn files_are_known_by_name_and_by_their_marks() {
         for (name, expected) in [
-            ("a.jsonl", Some("JSON lines")),
-            ("a.JSONL.gz", Some("JSON lines")),
-            ("a.ndjson", Some("JSON lines")),
             ("a.json", Some("JSON")),
+            ("a.JSON.gz", Some("JSON")),
+            ("a.json.zst", Some("JSON")),
             ("a.parquet", Some("a Parquet file")),
             ("a.arrow", Some("an Arrow file")),
             ("json", None),
@@ -397,33 +395,13 @@ mod tests {
     }
 
     #[test]
-    fn the_command_takes_the_longest_text_of_a_record() {
-        for (head, expected) in [
-            (
-                "{\"id\": \"a\", \"context\": \"a long text\"}\n",
-                ".context",
-            ),
-            (
-                "{\"meta\": \"a very long text\", \"text\": \"b\"}\n",
-                ".text",
-            ),
-            ("[{\"body\": \"b\"}]", "'.[].body'"),
-            ("[\"a\", \"b\"]", "'.[]'"),
-            ("{\"my text\": \"b\"}", "'.[\"my text\"]'"),
-            ("{\"text\": \"unfini", ".text"),
-            ("{\"id\": 1}", ".text"),
-        ] {
-            assert_eq!(jq(head.as_bytes()), expected, "{head}");
-        }
-    }
-
-    #[test]
     fn a_command_never_writes_over_the_file_it_reads() {
         for (path, expected) in [
             ("b/a.jsonl", "b/a.txt"),
             ("a.jsonl.gz", "a.txt"),
             ("a.txt", "a.texts.txt"),
             ("a.txt.gz", "a.texts.txt"),
+            ("a.txt.zst", "a.texts.txt"),
             ("a", "a.txt"),
         ] {
             assert_eq!(beside(Path::new(path), "txt"), Path::new(expected));

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{cache, config::TextConfig, open::open};
+use super::{cache, config::TextConfig, open::open, records};
 use crate::{
     DataError, DataKind, Dataset, Kind, Paths, Problem, Tokenizer, paths,
     shared_keys::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
@@ -11,11 +11,15 @@ use crate::{
 
 pub(crate) const KIND: Kind<TextConfig> = Kind {
     name: "text",
-    summary: "text files, folders, patterns and .gz files, as bytes or as tokens of a byte-level BPE",
+    summary: "text files and records (JSON lines), folders, patterns, .gz and .zst, as bytes or as tokens of a byte-level BPE",
     keys: &[
         (
             "path",
-            "files, folders, patterns and .gz files, one string or a list; relative to the working directory, `~/` to the home directory",
+            "files of text or JSON lines, folders and patterns, with .gz or .zst or without, one string or a list; relative to the working directory, `~/` to the home directory",
+        ),
+        (
+            records::KEY,
+            "the field of a record of JSON lines with its text, which is a document of its own",
         ),
         (
             "tokenizer",
@@ -29,7 +33,7 @@ pub(crate) const KIND: Kind<TextConfig> = Kind {
         ),
         (
             "separator",
-            "text between two files, such as \"<|endoftext|>\"; `generate` ends there; none by default",
+            "text between two documents, files and records, such as \"<|endoftext|>\"; `generate` ends there; none by default",
         ),
         (
             "allow_binary",
@@ -84,6 +88,10 @@ impl DataKind for TextConfig {
         }
         if self.valid_path.as_ref().is_some_and(Paths::is_blank) {
             problems.push(("valid_path", missing.to_owned()));
+        }
+        if self.field.is_empty() {
+            let message = "must name the field with the text of a record, such as \"text\"";
+            problems.push((records::KEY, message.to_owned()));
         }
         if self.tokenizer.trim().is_empty() {
             let message = "must be \"bytes\" or the path of a tokenizer";

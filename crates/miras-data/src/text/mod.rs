@@ -3,12 +3,15 @@
 mod cache;
 mod config;
 mod corpus;
+mod documents;
 mod encoding;
 mod find;
 mod format;
 mod kind;
 mod notes;
 mod open;
+mod piece_file;
+mod records;
 mod scan;
 mod token_file;
 

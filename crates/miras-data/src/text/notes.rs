@@ -8,7 +8,8 @@ use std::{
 use memchr::memmem;
 
 use super::{
-    corpus::{Corpus, Part, Segment},
+    config::{FIELD, TextConfig},
+    corpus::{Corpus, Segment},
     format,
     scan::Scan,
 };
@@ -188,18 +189,7 @@ pub(super) fn of_split(corpus: &Corpus, valid: &Span) -> Option<String> {
     if count < 2 {
         return None;
     }
-    let parts = corpus.parts(valid.start()..valid.start() + valid.len());
-    let starts = parts.iter().filter_map(|part| match part {
-        Part::File(bytes) => Some(bytes.clone()),
-        Part::Separator => None,
-    });
-    let files: Vec<(&Segment, u64)> = starts
-        .filter_map(|part| {
-            let mut all = corpus.segments.iter();
-            let file = all.rfind(|segment| segment.start <= part.start)?;
-            Some((file, part.end - part.start))
-        })
-        .collect();
+    let files = corpus.files_within(&(valid.start()..valid.start() + valid.len()));
     let (first, rest) = files.split_first()?;
     let (segment, read) = *first;
     let name = segment.origin.display();
@@ -246,9 +236,9 @@ pub(super) fn of_separator(
         return Ok(None);
     }
     let quoted = String::from_utf8_lossy(separator);
-    if corpora.iter().all(|corpus| corpus.segments.len() == 1) {
+    if corpora.iter().all(|corpus| corpus.document_count() == 1) {
         return Ok(Some(format!(
-            "the separator {quoted:?} is used between files, and there is one file"
+            "the separator {quoted:?} is used between files and records, and there is one text"
         )));
     }
     let tokens = tokenizer.separator(separator)?.len();
@@ -257,4 +247,16 @@ pub(super) fn of_separator(
             "the separator {quoted:?} is {tokens} tokens, because the tokenizer has no token for it"
         )
     }))
+}
+
+/// A note on a name of a field that no file has.
+pub(super) fn of_field(corpora: &[&Corpus], config: &TextConfig) -> Option<String> {
+    let mut files = corpora.iter().flat_map(|corpus| &corpus.segments);
+    let is_read = config.field == FIELD || files.any(Segment::has_records);
+    (!is_read).then(|| {
+        format!(
+            "field = {:?} is of JSON lines and Parquet files, and no file is read as such",
+            config.field
+        )
+    })
 }

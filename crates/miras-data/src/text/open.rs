@@ -32,7 +32,8 @@ pub fn open_held_out(
     let caches = cache::folders();
     let mut found = find::Finder::default();
     let files = found.files("path", &config.path)?;
-    let corpus = Corpus::open("path", &config.path, &files, config, &caches)?;
+    let mut notes = Vec::new();
+    let corpus = Corpus::open("path", &config.path, &files, config, &caches, &mut notes)?;
     let corpus = Arc::new(corpus);
     let mut files = corpus.files();
     let file_count = files.len();
@@ -42,7 +43,7 @@ pub fn open_held_out(
         name: config.path.to_string(),
         valid_bytes: Some(corpus.len()),
         fingerprint: corpus.fingerprint()?,
-        notes: [found.left_out(), notes::of_files(&corpus)?].concat(),
+        notes: [found.left_out(), notes, notes::of_files(&corpus)?].concat(),
         file_count,
         files,
         ..Description::default()
@@ -93,9 +94,10 @@ pub fn open(
 ) -> Result<Box<dyn Dataset>, DataError> {
     let tokenizer = Tokenizer::open(&config.tokenizer)?;
     let mut found = find::Finder::default();
+    let mut opening = Vec::new();
     let mut corpus = |field, paths| -> Result<Arc<Corpus>, DataError> {
         let files = found.files(field, paths)?;
-        let corpus = Corpus::open(field, paths, &files, config, caches)?;
+        let corpus = Corpus::open(field, paths, &files, config, caches, &mut opening)?;
         Ok(Arc::new(corpus))
     };
     let first = corpus("path", &config.path)?;
@@ -110,12 +112,13 @@ pub fn open(
     files.truncate(100);
 
     let mut notes = found.left_out();
+    notes.append(&mut opening);
     let (train, valid) = if let Some(own) = &own {
         notes.extend(notes::of_count(&first, own));
         (Span::whole(first.clone()), Span::whole(own.clone()))
     } else {
         let fraction = config.valid_fraction.unwrap_or(VALID_FRACTION);
-        let (train, valid) = Span::cut(first.clone(), first.training_len(fraction));
+        let (train, valid) = Span::cut(first.clone(), first.training_len(fraction)?);
         notes.extend(notes::of_split(&first, &valid));
         (train, valid)
     };
@@ -127,6 +130,7 @@ pub fn open(
         corpora.push(own);
     }
     notes.extend(notes::of_separator(&corpora, &tokenizer)?);
+    notes.extend(notes::of_field(&corpora, config));
     let mut description = Description {
         kind: "text",
         name: config.path.to_string(),

@@ -1,19 +1,18 @@
 //! Finds and reads the files of a tokenizer.
 
 use std::{
-    fs, io,
-    io::Read,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use flate2::read::MultiGzDecoder;
 use miras_run::hex;
 use sha2::{Digest, Sha256};
 
 use crate::{
     DataError,
+    packing::{Packing, Unpacked, unpacked_name},
     paths::{
-        is_compressed,
         missing::{WantedAs, suggestion},
         with_home,
     },
@@ -98,9 +97,9 @@ fn in_folder(given: &str, folder: &Path) -> Result<Source, DataError> {
 
 fn beside(given: &str, path: &Path) -> Result<Source, DataError> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    if let Some(pair) = PAIRS.into_iter().find(|pair| pair.contains(&name)) {
+    let plain = unpacked_name(path);
+    let name = plain.file_name().unwrap_or_default().to_string_lossy();
+    if let Some(pair) = PAIRS.into_iter().find(|pair| pair.contains(&&*name)) {
         return both(given, folder, pair);
     }
     let bytes = read(path)?;
@@ -154,24 +153,20 @@ fn both(given: &str, folder: &Path, [vocab, merges]: [&str; 2]) -> Result<Source
 
 /// The path of a file with this name, compressed or not.
 fn there(folder: &Path, name: &str) -> Option<PathBuf> {
-    let names = [name.to_owned(), format!("{name}.gz")];
-    let mut paths = names.iter().map(|name| folder.join(name));
-    paths.find(|path| path.is_file())
+    let packed = Packing::ALL.map(|packing| format!("{name}.{}", packing.ending()));
+    let names = [name.to_owned()].into_iter().chain(packed);
+    names
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    let bytes = fs::read(path).map_err(DataError::read(path))?;
-    if !is_compressed(path) {
-        return Ok(bytes);
-    }
+    let mut source = Unpacked::open(path)?;
     let mut plain = Vec::new();
-    (MultiGzDecoder::new(&bytes[..]).read_to_end(&mut plain)).map_err(|source| {
-        DataError::Gzip {
-            path: path.to_owned(),
-            source,
-        }
-    })?;
-    Ok(plain)
+    match source.read_to_end(&mut plain) {
+        Ok(_) => Ok(plain),
+        Err(error) => Err(source.failed(error)),
+    }
 }
 
 /// An error about the files that a setting names.

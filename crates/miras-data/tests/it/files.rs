@@ -1,34 +1,10 @@
 //! Several files: what stands between them, how they are split, and what is said about them.
 
-use miras_data::{Dataset, TextConfig};
+use miras_data::TextConfig;
 
-use crate::support::{Place, gz, text, tokenizer, tokenizer_path as path};
-
-/// The notes with the folder of the test as `DIR`.
-fn notes(place: &Place, config: &TextConfig) -> Vec<String> {
-    let notes = place.open(config, 0).unwrap().describe().notes;
-    let folder = &place.path("")[..place.path("").len() - 1];
-    let notes = notes.iter().filter(|note| !note.starts_with("encoded "));
-    notes.map(|note| note.replace(folder, "DIR")).collect()
-}
-
-/// The tokens of the validation part but for the first.
-fn evaluated(data: &dyn Dataset) -> Vec<i32> {
-    let mut all = Vec::new();
-    while (all.len() as u64) < data.eval_tokens().unwrap() {
-        let batch = data.eval_rows(&[all.len() as u64]).unwrap();
-        let scored = (0..batch.targets.len()).filter(|&at| batch.weights[at] > 0.0);
-        all.extend(scored.map(|at| batch.targets[at]));
-    }
-    all
-}
-
-/// The tokens of the training part that its stretch has.
-fn trained(data: &dyn Dataset) -> Vec<i32> {
-    let steps = 0..data.stream_steps(1).unwrap();
-    let inputs = steps.flat_map(|step| data.stream_batch(step, 0..1, 1).unwrap().inputs);
-    inputs.collect()
-}
+use crate::support::{
+    Place, evaluated, gz, notes, text, tokenizer, tokenizer_path as path, trained, zst,
+};
 
 #[test]
 fn a_separator_stands_between_files_and_nowhere_else() {
@@ -179,6 +155,8 @@ fn files_that_a_pattern_leaves_out_for_their_compression_are_named() {
         ("books/a.txt", &text(1000)),
         ("books/b.txt.gz", &gz(&text(1006)[6..])),
         ("books/c.txt.gz", &gz(&text(1012)[12..])),
+        ("packed/a.txt.gz", &gz(&text(1000))),
+        ("packed/d.txt.zst", &zst(&text(1018)[18..])),
     ]);
     for (names, expected) in [
         (
@@ -191,6 +169,12 @@ fn files_that_a_pattern_leaves_out_for_their_compression_are_named() {
             &["books/*.txt.gz"],
             Some(
                 "`DIR/books/*.txt.gz` leaves out `DIR/books/a.txt`: add `DIR/books/*.txt` to the paths to read that as well",
+            ),
+        ),
+        (
+            &["packed/*.gz"],
+            Some(
+                "`DIR/packed/*.gz` leaves out `DIR/packed/d.txt.zst`: add `DIR/packed/*.zst` to the paths to read that as well",
             ),
         ),
         (&["books/*.txt", "books/*.txt.gz"], None),
@@ -357,7 +341,7 @@ fn a_separator_without_effect_or_without_a_token_is_said() {
     let both = ["a.txt", "b.txt"];
     assert_eq!(
         said(&["a.txt"], "\n\n", "bytes"),
-        ["the separator \"\\n\\n\" is used between files, and there is one file"]
+        ["the separator \"\\n\\n\" is used between files and records, and there is one text"]
     );
     assert_eq!(
         said(&both, "<|endoftext|>", &bpe),

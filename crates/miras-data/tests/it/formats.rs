@@ -2,7 +2,7 @@
 
 use miras_data::TextConfig;
 
-use crate::support::{Place, gz, text};
+use crate::support::{Place, gz, text, zst};
 
 /// The error with the folder of the test as `DIR`.
 fn refused(place: &Place, config: &TextConfig) -> String {
@@ -57,53 +57,59 @@ fn records_and_packed_files_are_refused_by_name_and_content_unless_bytes_are_ask
     ]
     .concat();
     for (name, bytes, expected) in [
-        (
-            "a.jsonl",
-            records(100),
-            "is JSON lines, and its braces, names and escapes would be trained as text: there is \
-             no reader of records yet, so write the texts to a file first, as `jq -r .context \
-             DIR/a.jsonl > DIR/a.txt` does; set allow_binary = true to train on its bytes all the \
-             same",
-        ),
-        (
-            "b.JSONL.gz",
-            gz(&records(100)),
-            "as `zcat DIR/b.JSONL.gz | jq -r .context > DIR/b.txt` does",
-        ),
-        ("c.ndjson", records(100), "is JSON lines, "),
         // By content, whatever the name.
-        ("lines.txt", records(9000), "is JSON lines, "),
-        ("lines.gz", gz(&records(100)), "is JSON lines, "),
-        ("lines", records(100), "is JSON lines, "),
+        (
+            "lines.txt",
+            records(9000),
+            "is JSON lines under a name that does not end in .jsonl: it is read once it has such \
+             a name, as by `mv DIR/lines.txt DIR/lines.jsonl`; set allow_binary = true to train on \
+             its bytes all the same",
+        ),
+        (
+            "lines.gz",
+            gz(&records(100)),
+            "as by `mv DIR/lines.gz DIR/lines.jsonl.gz`",
+        ),
+        (
+            "lines.txt.zst",
+            zst(&records(100)),
+            "as by `mv DIR/lines.txt.zst DIR/lines.jsonl.zst`",
+        ),
+        ("lines", records(100), "is JSON lines under "),
         ("long.txt", long, "is JSON, "),
         (
             "mark.txt",
             [b"\xef\xbb\xbf", &records(100)[..]].concat(),
-            "is JSON lines, ",
-        ),
-        ("d.json", b"[1, 2, 3]".repeat(100), "is JSON, "),
-        (
-            "list.txt",
-            [b"[\n", &b"{\"text\": \"Anna\"},\n".repeat(100)[..], b"{}]"].concat(),
-            "as `jq -r '.[].text' DIR/list.txt > DIR/list.texts.txt` does",
+            "is JSON lines under ",
         ),
         (
-            "e.parquet",
-            text(1000),
-            "is a Parquet file, and there is no reader of columns yet: write the texts to a file \
-             first, as `python3 -c 'import pandas, sys; \
-             print(*pandas.read_parquet(sys.argv[1])[\"text\"], sep=\"\\n\")' DIR/e.parquet > \
-             DIR/e.txt` does for a column \"text\"; set",
+            "d.json",
+            b"[{\"text\": 1}, ".repeat(100),
+            "is JSON, and its braces, names and escapes would be trained as text: make JSON lines \
+             of it, as `jq -c '.[]' DIR/d.json > DIR/d.jsonl` does, whose texts are read; set",
+        ),
+        (
+            "e.json.gz",
+            gz(&b"[\"one\", ".repeat(100)),
+            "as `zcat DIR/e.json.gz | jq -c '.[] | {text: .}' > DIR/e.jsonl` does",
+        ),
+        (
+            "one.txt",
+            [b"{\n \"text\": \"", &b"Anna "[..], &[b'a'; 400], b"\"\n}\n"].concat(),
+            "as `jq -c . DIR/one.txt > DIR/one.jsonl` does",
         ),
         (
             "column.dat",
             b"PAR1\x15\0\x15".repeat(100),
-            "is a Parquet file, ",
+            "is a Parquet file under a name that does not end in .parquet: it is read once it has \
+             such a name, as by `mv DIR/column.dat DIR/column.parquet`",
         ),
         (
             "f.arrow",
             b"\xff\xff\xff\xff\x10\0".repeat(100),
-            "is an Arrow file, ",
+            "is an Arrow file, and there is no reader of these: make a Parquet file of it, as \
+             `python3 -c 'import pandas, sys; pandas.read_feather(sys.argv[1])\
+             .to_parquet(sys.argv[2])' DIR/f.arrow DIR/f.parquet` does, whose texts are read",
         ),
         (
             "g.txt",
@@ -111,14 +117,21 @@ fn records_and_packed_files_are_refused_by_name_and_content_unless_bytes_are_ask
             "is a zip archive: unpack it first",
         ),
         (
-            "h.txt.zst",
-            b"\x28\xb5\x2f\xfd\xff".repeat(100),
-            "with zstd (only .gz is unpacked)",
+            "h.xz",
+            b"\xfd7zXZ\xff".repeat(100),
+            "with xz (.gz and .zst are unpacked): unpack it first, as by `unxz DIR/h.xz`",
         ),
         (
             "i.txt",
             gz(&text(1000)),
-            "is compressed with gzip under a name that does not end in .gz",
+            "is compressed with gzip under a name that does not end in .gz: it is read once it has \
+             such a name, as by `mv DIR/i.txt DIR/i.txt.gz`",
+        ),
+        (
+            "j.txt",
+            zst(&text(1000)),
+            "is compressed with zstd under a name that does not end in .zst: it is read once it \
+             has such a name, as by `mv DIR/j.txt DIR/j.txt.zst`",
         ),
     ] {
         is_refused(name, &bytes, expected);
@@ -212,23 +225,23 @@ fn text_that_is_not_utf8_is_refused_by_file_and_line_however_late_it_shows() {
 fn the_file_is_named_where_others_are_text() {
     let place = Place::new(&[
         ("books/a.txt", &text(1000)),
-        ("books/b.jsonl", &records(10)),
-        ("books/c.jsonl.gz", &gz(&records(10))),
+        ("books/b.json", &records(10)),
+        ("books/c.json.gz", &gz(&records(10))),
         ("books/d/e.txt", &text(1006)[6..]),
     ]);
     for names in [&["books"][..], &["books/*", "books/d/e.txt"]] {
         let error = refused(&place, &place.config(names));
         assert!(
-            error.starts_with("path: `DIR/books/b.jsonl` is JSON lines"),
+            error.starts_with("path: `DIR/books/b.json` is JSON,"),
             "{error}"
         );
         assert!(error.contains("(2 of the 4 files are such)"), "{error}");
     }
     let mut config = place.config(&["books/a.txt"]);
-    config.valid_path = Some(place.paths(&["books/b.jsonl"]));
+    config.valid_path = Some(place.paths(&["books/b.json"]));
     let error = refused(&place, &config);
     assert!(
-        error.starts_with("valid_path: `DIR/books/b.jsonl` is JSON lines"),
+        error.starts_with("valid_path: `DIR/books/b.json` is JSON,"),
         "{error}"
     );
     assert!(!error.contains("are such"), "{error}");

@@ -8,6 +8,7 @@ mod formats;
 mod kinds;
 mod mqar;
 mod page;
+mod records;
 mod saved;
 mod streams;
 mod support;

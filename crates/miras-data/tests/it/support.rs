@@ -6,6 +6,7 @@ use flate2::{Compression, write::GzEncoder};
 use miras_data::{
     Amount, Batch, DataError, DataKind, Dataset, Paths, Selection, TextConfig, Tokenizer, open_text,
 };
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use tempfile::TempDir;
 
 /// Line ends of all kinds, runs of white space, long lines, contractions, characters of two to
@@ -78,6 +79,10 @@ pub(crate) fn gz(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+pub(crate) fn zst(bytes: &[u8]) -> Vec<u8> {
+    compress_to_vec(bytes, CompressionLevel::Fastest)
+}
+
 /// All evaluation rows in order, `rows` at once.
 pub(crate) fn whole_evaluation(data: &dyn Dataset, rows: usize) -> Vec<Batch> {
     let len = data.eval_rows(&[0]).unwrap().len;
@@ -87,4 +92,30 @@ pub(crate) fn whole_evaluation(data: &dyn Dataset, rows: usize) -> Vec<Batch> {
         .chunks(rows)
         .map(|starts| data.eval_rows(starts).unwrap())
         .collect()
+}
+
+/// The notes with the folder of the test as `DIR`.
+pub(crate) fn notes(place: &Place, config: &TextConfig) -> Vec<String> {
+    let notes = place.open(config, 0).unwrap().describe().notes;
+    let folder = &place.path("")[..place.path("").len() - 1];
+    let notes = notes.iter().filter(|note| !note.starts_with("encoded "));
+    notes.map(|note| note.replace(folder, "DIR")).collect()
+}
+
+/// The tokens of the validation part but for the first.
+pub(crate) fn evaluated(data: &dyn Dataset) -> Vec<i32> {
+    let mut all = Vec::new();
+    while (all.len() as u64) < data.eval_tokens().unwrap() {
+        let batch = data.eval_rows(&[all.len() as u64]).unwrap();
+        let scored = (0..batch.targets.len()).filter(|&at| batch.weights[at] > 0.0);
+        all.extend(scored.map(|at| batch.targets[at]));
+    }
+    all
+}
+
+/// The tokens of the training part that its stretch has.
+pub(crate) fn trained(data: &dyn Dataset) -> Vec<i32> {
+    let steps = 0..data.stream_steps(1).unwrap();
+    let inputs = steps.flat_map(|step| data.stream_batch(step, 0..1, 1).unwrap().inputs);
+    inputs.collect()
 }

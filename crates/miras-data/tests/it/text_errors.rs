@@ -2,7 +2,7 @@ use std::{error::Error, fs, path::PathBuf};
 
 use miras_data::{DataConfig, DataError, Paths, TextConfig, open, open_text};
 
-use crate::support::{Place, gz, text};
+use crate::support::{Place, gz, text, zst};
 
 /// The error and its causes as one line, with the folder of the test as `DIR`.
 fn error(place: &Place, change: impl FnOnce(&mut TextConfig)) -> String {
@@ -31,6 +31,9 @@ fn place() -> Place {
         ("nothing/empty.txt", b""),
         ("damaged.gz", b"not gzip at all"),
         ("short.gz", &gz(&text(1000))[..200]),
+        ("damaged.zst", b"not zstd at all"),
+        ("short.zst", &zst(&text(1000))[..200]),
+        ("nothing.zst", b""),
         ("image.png", &[b'P', b'N', b'G', 0, 1, 2]),
     ])
 }
@@ -134,11 +137,17 @@ fn text_is_utf8_but_for_a_character_that_is_cut_off() {
 #[test]
 fn a_damaged_compressed_file_is_refused_and_leaves_no_copy() {
     let place = place();
-    for name in ["damaged.gz", "short.gz"] {
+    for (name, what) in [
+        ("damaged.gz", "gzip"),
+        ("short.gz", "gzip"),
+        ("damaged.zst", "zstd"),
+        ("short.zst", "zstd"),
+        ("nothing.zst", "zstd"),
+    ] {
         // The cause is the decompressor's text and may differ between its versions.
         let error = error(&place, |config| config.path = place.paths(&[name]));
         let expected =
-            format!("cannot decompress `DIR/{name}`: it is damaged or not a gzip file: ");
+            format!("cannot decompress `DIR/{name}`: it is damaged or not a {what} file: ");
         assert!(error.starts_with(&expected), "{error}");
     }
     assert_eq!(fs::read_dir(&place.caches()[0]).unwrap().count(), 0);
@@ -152,7 +161,7 @@ fn a_cache_that_cannot_be_written_is_named() {
     let error = open_text(&config, 0, &[folder]).err().unwrap();
     assert!(
         chain(&place, &error).starts_with(
-            "cannot write a decompressed copy of `DIR/books/moby_dick.txt.gz` to `DIR/good.txt/cache`; \
+            "cannot write a copy of the text of `DIR/books/moby_dick.txt.gz` to `DIR/good.txt/cache`; \
              set XDG_CACHE_HOME to a folder with room: "
         ),
         "{error}"
@@ -244,6 +253,7 @@ fn impossible_batches_are_refused() {
 fn impossible_values_are_refused_all_at_once() {
     let config = TextConfig {
         path: Paths::default(),
+        field: String::new(),
         tokenizer: " ".to_owned(),
         seq_len: 0,
         valid_fraction: Some(1.5),
@@ -257,6 +267,7 @@ fn impossible_values_are_refused_all_at_once() {
         error.to_string(),
         "path: must name a file, a folder or a pattern such as `books/*.txt`\n\
          valid_path: must name a file, a folder or a pattern such as `books/*.txt`\n\
+         field: must name the field with the text of a record, such as \"text\"\n\
          tokenizer: must be \"bytes\" or the path of a tokenizer\n\
          seq_len: must be from 1 to 16777216 tokens, got 0\n\
          valid_fraction: has no effect beside valid_path, which is the whole validation part: \

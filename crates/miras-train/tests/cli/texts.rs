@@ -17,7 +17,7 @@ fn book(word: &str) -> String {
 }
 
 #[test]
-fn records_are_refused_by_every_command_that_reads_text() {
+fn texts_of_records_are_read_and_refused_by_every_command_that_reads_text() {
     let dir = Dir::tiny();
     let line = |at| format!("{{\"id\": {at}, \"body\": \"Tom has {at} stones.\"}}\n");
     let records: String = (0..100).map(line).collect();
@@ -25,17 +25,17 @@ fn records_are_refused_by_every_command_that_reads_text() {
     dir.file("texts/b.jsonl", &records);
     dir.file("c.txt", &records);
     for command in ["check", "run"] {
-        for (path, name) in [("texts", "texts/b.jsonl"), ("c.txt", "c.txt")] {
-            dir.run(&format!(
-                "{command} tiny.toml --set data=text --set data.path={path}"
-            ))
-            .refused(&format!(
-                "error: path: `{name}` is JSON lines, [..] as `jq -r .body {name} > [..]` does; set allow_binary = true to train on its bytes all the same\n --> --set:1:11  (data.path)[..]"
-            ));
-        }
+        dir.run(&format!(
+            "{command} tiny.toml --set data=text --set data.path=texts --set data.field=bdy"
+        ))
+        .refused("error: field: line 1 of `texts/b.jsonl` has no field \"bdy\", it has \"body\" and \"id\"; did you mean field = \"body\"?\n --> --set:1:12  (data.field)[..]");
+        dir.run(&format!("{command} tiny.toml --set data=text --set data.path=c.txt"))
+            .refused("error: path: `c.txt` is JSON lines under a name that does not end in .jsonl: [..] as by `mv c.txt c.jsonl`; set allow_binary = true to train on its bytes all the same\n --> --set:1:11  (data.path)[..]");
     }
+    dir.run("check tiny.toml --set data=text --set data.path=texts --set data.field=body --set data.seq_len=32")
+        .done();
     dir.run("check tiny.toml --set data.kind=jsonl --set data.path=c.txt")
-        .refused("error: unknown data `jsonl`, expected one of [..]\n --> --set:1:11  (data.kind)[..]\n  = help: there is no reader of records yet: [..]`jq -r .text FILE.jsonl > FILE.txt`[..]");
+        .refused("error: unknown data `jsonl`, expected one of [..]\n --> --set:1:11  (data.kind)[..]\n  = help: name .jsonl files with data.kind = \"text\" and data.path[..]data.field");
     for name in ["parquet", "HuggingFaceFW/fineweb"] {
         let ran = dir.run(&format!("check --set data.kind={name}")).ended(2);
         assert!(
@@ -52,6 +52,11 @@ fn records_are_refused_by_every_command_that_reads_text() {
         "error: --data: `c.txt` is JSON lines, [..]; add `--set data.allow_binary=true` to train on its bytes all the same",
     );
     dir.run("eval tiny --data c.txt --set data.allow_binary=true")
+        .done();
+    dir.run("eval tiny --data texts/b.jsonl").refused(
+        "error: --data: line 1 of `texts/b.jsonl` has no field \"text\", it has \"body\" and \"id\"; did you mean --set data.field=\"body\"?",
+    );
+    dir.run("eval tiny --data texts/b.jsonl --set data.field=body")
         .done();
     dir.run("eval tiny --data c.txt --set data.seq_len=8")
         .refused(

@@ -19,8 +19,9 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
     (
         "separator",
-        "where there is one file, nothing is between files",
+        "where there is one text, nothing is between texts",
     ),
+    ("field", "files of text have no fields"),
 ];
 
 /// Files to train on, in a folder of their own.
@@ -34,6 +35,10 @@ impl Files {
             ("a.txt", words("something").into_bytes()),
             ("b.txt", words("another thing").into_bytes()),
             ("c.bin", [0, 1, 2, 3, 4].repeat(200)),
+            (
+                "d.jsonl",
+                b"{\"text\": \"Anna has keys\", \"body\": \"Tom has many stones\"}\n".repeat(99),
+            ),
         ] {
             std::fs::write(files.0.path().join(name), bytes).unwrap();
         }
@@ -66,6 +71,7 @@ impl Files {
             bases.push(with("path", both, "a.txt"));
             bases.push(with("valid_path", self.path("b.txt"), "a.txt"));
             bases.push(with("allow_binary", true.into(), "c.bin"));
+            bases.push(with("path", self.path("d.jsonl"), "d.jsonl"));
         }
         bases
     }
@@ -107,6 +113,7 @@ fn every_key_of_every_kind_of_data_has_an_effect() {
             let extra = match key.as_str() {
                 "path" | "valid_path" => vec![files.path("b.txt")],
                 "tokenizer" => vec![TOKENIZER.into()],
+                "field" => vec!["body".into()],
                 "separator" => vec!["\n\n".into()],
                 _ => Vec::new(),
             };

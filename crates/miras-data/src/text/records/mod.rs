@@ -1,0 +1,69 @@
+//! Files of records, each of which holds a text: JSON lines and Parquet.
+
+mod json_lines;
+
+use std::path::Path;
+
+use miras_config::did_you_mean;
+
+use super::format;
+use crate::DataError;
+
+/// The key that names the field of a record, or the column, with the text.
+pub(super) const KEY: &str = "field";
+
+/// A format of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Records {
+    JsonLines,
+}
+
+/// What takes the texts, one by one.
+pub(super) type Take<'a> = dyn FnMut(&str) -> Result<(), DataError> + 'a;
+
+impl Records {
+    /// By the name of a file, compressed or not.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        match &*format::ending(path) {
+            "jsonl" | "ndjson" => Some(Self::JsonLines),
+            _ => None,
+        }
+    }
+
+    /// Its name among the formats.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::JsonLines => "json lines",
+        }
+    }
+
+    /// Gives the text of each record, in their order; `key` is that of the configuration which
+    /// names the file.
+    pub(super) fn each(
+        self,
+        (key, path): (&'static str, &Path),
+        field: &str,
+        take: &mut Take<'_>,
+    ) -> Result<(), DataError> {
+        match self {
+            Self::JsonLines => json_lines::each((key, path), field, take),
+        }
+    }
+}
+
+/// Which of the names of a record, or the columns, may be meant by `field`, with its punctuation:
+/// the most similar one, or the likely one.
+fn meant(field: &str, names: &[&str], likely: Option<&str>) -> String {
+    let listed = match names {
+        [] => "it has none".to_owned(),
+        [one] => format!("it has {one:?}"),
+        [rest @ .., last] => {
+            let rest: Vec<String> = rest.iter().map(|name| format!("{name:?}")).collect();
+            format!("it has {} and {last:?}", rest.join(", "))
+        }
+    };
+    match did_you_mean(field, names.iter().copied()).or(likely) {
+        Some(name) => format!("{listed}; did you mean {KEY} = {name:?}?"),
+        None => listed,
+    }
+}
