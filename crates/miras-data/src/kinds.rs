@@ -110,16 +110,16 @@ fn find(name: &str, section: &Section<'_>) -> Result<&'static Kind<DataConfig>, 
 fn about_missing_kind(name: &str) -> Option<&'static str> {
     let name = name.to_lowercase();
     match &*name {
-        "jsonl" | "ndjson" | "json" | "records" => Some(
-            "name .jsonl files with data.kind = \"text\" and data.path, and the field with the \
-             texts with data.field",
+        "jsonl" | "ndjson" | "json" | "records" | "parquet" => Some(
+            "name .jsonl or .parquet files with data.kind = \"text\" and data.path, and the field \
+             with the texts with data.field",
         ),
         "zst" | "zstd" | "gz" | "gzip" => {
             Some("name the compressed files with data.kind = \"text\" and data.path")
         }
-        "parquet" | "arrow" | "feather" | "csv" | "tsv" => Some(
-            "there is no reader of columns yet: write the texts to a file first, and name it with \
-             data.kind = \"text\" and data.path",
+        "arrow" | "feather" | "csv" | "tsv" => Some(
+            "there is no reader of these yet: make a Parquet file of it, or a file of text, and \
+             name that with data.kind = \"text\" and data.path",
         ),
         "hf" | "hub" | "huggingface" | "dataset" | "datasets" => Some(NOT_DOWNLOADED),
         name if name.contains('/') => Some(NOT_DOWNLOADED),

@@ -145,6 +145,16 @@ impl Format {
         let to = |ending| in_shell(beside(path, ending));
         let packing = Packing::of(path);
         match self.remedy {
+            Remedy::Rename(ending) if self::ending(path) == ending => {
+                let program = match packing {
+                    Some(Packing::Zstd) => "unzstd",
+                    _ => "gunzip",
+                };
+                format!(
+                    "is {what} in a compressed one, and has to be read at any place: unpack it \
+                     first, as by `{program} {from}`"
+                )
+            }
             Remedy::Rename(ending) => {
                 let is_inside = packing.filter(|packing| ending != packing.ending());
                 let name = match is_inside {

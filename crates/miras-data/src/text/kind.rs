@@ -11,15 +11,15 @@ use crate::{
 
 pub(crate) const KIND: Kind<TextConfig> = Kind {
     name: "text",
-    summary: "text files and records (JSON lines), folders, patterns, .gz and .zst, as bytes or as tokens of a byte-level BPE",
+    summary: "text files and records (JSON lines, Parquet), folders, patterns, .gz and .zst, as bytes or as tokens of a byte-level BPE",
     keys: &[
         (
             "path",
-            "files of text or JSON lines, folders and patterns, with .gz or .zst or without, one string or a list; relative to the working directory, `~/` to the home directory",
+            "files of text, JSON lines or Parquet, folders and patterns, with .gz or .zst or without, one string or a list; relative to the working directory, `~/` to the home directory",
         ),
         (
             records::KEY,
-            "the field of a record of JSON lines with its text, which is a document of its own",
+            "the field of JSON lines, or the column of Parquet, with the texts, each of which is a document",
         ),
         (
             "tokenizer",

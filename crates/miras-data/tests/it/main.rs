@@ -8,6 +8,7 @@ mod formats;
 mod kinds;
 mod mqar;
 mod page;
+mod parquet_files;
 mod records;
 mod saved;
 mod streams;

@@ -35,7 +35,7 @@ fn texts_of_records_are_read_and_refused_by_every_command_that_reads_text() {
     dir.run("check tiny.toml --set data=text --set data.path=texts --set data.field=body --set data.seq_len=32")
         .done();
     dir.run("check tiny.toml --set data.kind=jsonl --set data.path=c.txt")
-        .refused("error: unknown data `jsonl`, expected one of [..]\n --> --set:1:11  (data.kind)[..]\n  = help: name .jsonl files with data.kind = \"text\" and data.path[..]data.field");
+        .refused("error: unknown data `jsonl`, expected one of [..]\n --> --set:1:11  (data.kind)[..]\n  = help: name .jsonl or .parquet files with data.kind = \"text\" and data.path[..]data.field");
     for name in ["parquet", "HuggingFaceFW/fineweb"] {
         let ran = dir.run(&format!("check --set data.kind={name}")).ended(2);
         assert!(

@@ -1,13 +1,15 @@
 //! Files of records, each of which holds a text: JSON lines and Parquet.
 
 mod json_lines;
+#[cfg(feature = "parquet")]
+mod parquet;
 
 use std::path::Path;
 
 use miras_config::did_you_mean;
 
 use super::format;
-use crate::DataError;
+use crate::{DataError, packing::Packing};
 
 /// The key that names the field of a record, or the column, with the text.
 pub(super) const KEY: &str = "field";
@@ -16,16 +18,19 @@ pub(super) const KEY: &str = "field";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Records {
     JsonLines,
+    Parquet,
 }
 
 /// What takes the texts, one by one.
 pub(super) type Take<'a> = dyn FnMut(&str) -> Result<(), DataError> + 'a;
 
 impl Records {
-    /// By the name of a file, compressed or not.
+    /// By the name of a file, compressed or not; a Parquet file is read by position, so it is not
+    /// compressed as a whole.
     pub(super) fn of(path: &Path) -> Option<Self> {
         match &*format::ending(path) {
             "jsonl" | "ndjson" => Some(Self::JsonLines),
+            "parquet" if Packing::of(path).is_none() => Some(Self::Parquet),
             _ => None,
         }
     }
@@ -34,6 +39,7 @@ impl Records {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::JsonLines => "json lines",
+            Self::Parquet => "parquet",
         }
     }
 
@@ -47,6 +53,17 @@ impl Records {
     ) -> Result<(), DataError> {
         match self {
             Self::JsonLines => json_lines::each((key, path), field, take),
+            #[cfg(feature = "parquet")]
+            Self::Parquet => parquet::each((key, path), field, take),
+            #[cfg(not(feature = "parquet"))]
+            Self::Parquet => Err(DataError::Record {
+                field: key,
+                path: path.to_owned(),
+                place: String::new(),
+                why: "is a Parquet file, which this build does not read: build with \
+                      `--features parquet`"
+                    .to_owned(),
+            }),
         }
     }
 }
