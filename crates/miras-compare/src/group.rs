@@ -108,7 +108,9 @@ pub(crate) fn group(runs: Vec<Run>, swept: &[String]) -> Vec<Group> {
             settings.remove("train.steps");
         }
         let has_no_effect = |key: &str| {
-            NO_EFFECT.contains(&key) || NO_EFFECT_TABLES.iter().any(|table| key.starts_with(table))
+            NO_EFFECT.contains(&key)
+                || Inputs::is_of_mixture(key)
+                || NO_EFFECT_TABLES.iter().any(|table| key.starts_with(table))
         };
         settings.retain(|key, _| swept.contains(key) || !has_no_effect(key));
         let contents = contents(&run);

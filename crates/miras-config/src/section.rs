@@ -46,7 +46,12 @@ impl Section<'_> {
         path::join(&self.path, key)
     }
 
-    /// Removes and reads one value; `None` if no layer wrote it.
+    /// Whether a layer wrote a key, and nobody has removed it.
+    pub fn is_written(&self, key: &str) -> bool {
+        self.tree.get(&self.key(key)).is_some()
+    }
+
+    /// Removes and reads one value; `None` if no layer wrote it, or if a mistake in it was noted.
     pub fn value<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, ConfigError> {
         self.tree.value(&self.key(key))
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DataError, DataKind, Dataset, Description, Kind, Problem, Tokenizer, describe,
+    mixture::Source,
     shared_keys::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
     source::{Span, train_bytes},
     tokenizer,
@@ -106,7 +107,7 @@ fn open(config: &BuiltinConfig, seed: u64) -> Result<Windows, DataError> {
         fingerprint,
         ..Description::default()
     };
-    let parts = (Arc::new(train) as _, Arc::new(valid) as _);
+    let parts = (vec![Source::alone(Arc::new(train))], Arc::new(valid) as _);
     let tokenizer = Arc::new(Tokenizer::bytes());
     Windows::new(parts, tokenizer, config.seq_len, seed, description)
 }

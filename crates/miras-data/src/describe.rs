@@ -20,10 +20,11 @@ pub struct Description {
     /// Hash of the data; it does not depend on paths, dates, a seed or the length of rows.
     ///
     /// `sha256:` hashes every byte of the corpus, `sha256-sampled:` (large corpora) its size
-    /// and blocks spread over it, `sha256-generator:` the settings of a generator and rows that
+    /// and blocks spread over it, `sha256-mixture:` the fingerprints and shares of the sources of a
+    /// mixture, `sha256-generator:` the settings of a generator and rows that
     /// it makes with a fixed seed.
     pub fingerprint: String,
-    /// The same for a validation corpus of its own.
+    /// The same for a validation corpus of its own, and for the ends of the sources of a mixture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_fingerprint: Option<String>,
     /// The tokenizer, where tokens are not bytes.

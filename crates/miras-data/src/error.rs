@@ -176,10 +176,10 @@ pub enum DataError {
     },
 
     /// A part of the corpus that is shorter than one row.
-    #[error("the {part} part has {tokens} {unit}, but seq_len = {seq_len} needs at least {}: {hint}", *seq_len as u64 + 1)]
+    #[error("the {part} has {tokens} {unit}, but seq_len = {seq_len} needs at least {}: {hint}", *seq_len as u64 + 1)]
     TooShort {
-        /// `training` or `validation`.
-        part: &'static str,
+        /// Such as `training part`.
+        part: String,
         /// Tokens in the part.
         tokens: u64,
         /// What they are called.
@@ -193,6 +193,12 @@ pub enum DataError {
     /// A stream was asked of data whose rows are independent of each other.
     #[error("the rows of these data are independent: there is no order to follow")]
     NoOrder,
+
+    /// A stream was asked of a mixture.
+    #[error(
+        "the rows of a mixture are drawn from its sources one by one: there is no order to follow; name the files with path, or use train.state = \"reset\""
+    )]
+    NoOrderOfMixture,
 
     /// A training part that is too short for a stream of so many rows.
     #[error(

@@ -127,8 +127,9 @@ fn about_missing_kind(name: &str) -> Option<&'static str> {
     }
 }
 
-const NOT_DOWNLOADED: &str = "nothing is downloaded here: download the data, write the texts to a \
-                              file, and name it with data.kind = \"text\" and data.path";
+const NOT_DOWNLOADED: &str = "nothing is downloaded here: download the data, and name the folder of \
+                              its files, of text, .jsonl or .parquet, with data.kind = \"text\" \
+                              and data.path";
 
 impl Default for DataConfig {
     fn default() -> Self {

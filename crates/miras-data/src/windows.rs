@@ -1,16 +1,19 @@
 use std::{ops::Range, sync::Arc};
 
-use miras_random::Stream;
-
-use crate::{Batch, DataError, Dataset, Description, Tokenizer, source::Tokens};
+use crate::{
+    Batch, DataError, Dataset, Description, Tokenizer,
+    mixture::{Mixture, Source},
+    source::Tokens,
+};
 
 /// Language modelling: the target of each token is the next one.
 ///
-/// Training rows start at random places, or follow a stretch each. Evaluation rows start where
+/// Training rows start at random places, of a source that is drawn by its weight where there are
+/// several, or follow a stretch each. Evaluation rows start where
 /// they are asked for; together they can score each token of the validation part, except the
 /// first, which nothing precedes.
 pub(crate) struct Windows {
-    train: Arc<dyn Tokens>,
+    train: Mixture,
     valid: Arc<dyn Tokens>,
     tokenizer: Arc<Tokenizer>,
     seq_len: usize,
@@ -20,16 +23,22 @@ pub(crate) struct Windows {
 
 impl Windows {
     pub(crate) fn new(
-        (train, valid): (Arc<dyn Tokens>, Arc<dyn Tokens>),
+        (train, valid): (Vec<Source>, Arc<dyn Tokens>),
         tokenizer: Arc<Tokenizer>,
         seq_len: usize,
         seed: u64,
         description: Description,
     ) -> Result<Self, DataError> {
-        fills_a_row("training", train.as_ref(), &tokenizer, seq_len)?;
-        fills_a_row("validation", valid.as_ref(), &tokenizer, seq_len)?;
+        for source in &train {
+            let part = match train.len() {
+                1 => "training part".to_owned(),
+                _ => format!("training part of {}", source.name),
+            };
+            fills_a_row(&part, source.tokens.as_ref(), &tokenizer, seq_len)?;
+        }
+        fills_a_row("validation part", valid.as_ref(), &tokenizer, seq_len)?;
         Ok(Self {
-            train,
+            train: Mixture::new(train),
             valid,
             tokenizer,
             seq_len,
@@ -45,9 +54,9 @@ impl Windows {
         seq_len: usize,
         description: Description,
     ) -> Result<Self, DataError> {
-        fills_a_row("evaluation", text.as_ref(), &tokenizer, seq_len)?;
+        fills_a_row("evaluation part", text.as_ref(), &tokenizer, seq_len)?;
         Ok(Self {
-            train: Arc::clone(&text),
+            train: Mixture::new(vec![Source::alone(Arc::clone(&text))]),
             valid: text,
             tokenizer,
             seq_len,
@@ -56,9 +65,10 @@ impl Windows {
         })
     }
 
-    /// Tokens that each row of a stream follows.
-    fn stretch(&self, rows: usize) -> u64 {
-        self.train.len() / rows.max(1) as u64
+    /// What a stream reads, and how many tokens each row of it follows.
+    fn stretch(&self, rows: usize) -> Result<(&dyn Tokens, u64), DataError> {
+        let tokens = self.train.only().ok_or(DataError::NoOrderOfMixture)?;
+        Ok((tokens, tokens.len() / rows.max(1) as u64))
     }
 
     /// Scored tokens of the validation part.
@@ -94,20 +104,21 @@ impl Dataset for Windows {
 
     fn train_batch(&self, step: u64, rows: Range<usize>) -> Result<Batch, DataError> {
         let mut batch = Batch::blank(rows.len(), self.seq_len)?;
-        let starts = self.train.len() - self.seq_len as u64;
         for (row, of_step) in rows.enumerate() {
-            let offset = Stream::new(self.seed, "train", &[step, of_step as u64]).below(starts);
-            self.fill(&mut batch, row, self.train.as_ref(), (offset, self.seq_len))?;
+            let place = [step, of_step as u64];
+            let (tokens, offset) = self.train.draw(self.seed, place, self.seq_len);
+            self.fill(&mut batch, row, tokens, (offset, self.seq_len))?;
         }
         Ok(batch)
     }
 
     fn stream_steps(&self, rows: usize) -> Result<u64, DataError> {
         // The last target of a stretch also lies inside the stretch.
-        let steps = self.stretch(rows).saturating_sub(1) / self.seq_len as u64;
+        let (tokens, stretch) = self.stretch(rows)?;
+        let steps = stretch.saturating_sub(1) / self.seq_len as u64;
         if steps < 2 {
             return Err(DataError::ShortStretch {
-                tokens: self.train.len(),
+                tokens: tokens.len(),
                 unit: self.tokenizer.unit(),
                 rows,
                 seq_len: self.seq_len,
@@ -119,9 +130,10 @@ impl Dataset for Windows {
     fn stream_batch(&self, step: u64, rows: Range<usize>, of: usize) -> Result<Batch, DataError> {
         let mut batch = Batch::blank(rows.len(), self.seq_len)?;
         let inside = step % self.stream_steps(of)? * self.seq_len as u64;
-        for (row, stretch) in rows.enumerate() {
-            let offset = stretch as u64 * self.stretch(of) + inside;
-            self.fill(&mut batch, row, self.train.as_ref(), (offset, self.seq_len))?;
+        let (tokens, stretch) = self.stretch(of)?;
+        for (row, number) in rows.enumerate() {
+            let offset = number as u64 * stretch + inside;
+            self.fill(&mut batch, row, tokens, (offset, self.seq_len))?;
         }
         Ok(batch)
     }
@@ -153,7 +165,7 @@ impl Dataset for Windows {
 }
 
 fn fills_a_row(
-    part: &'static str,
+    part: &str,
     tokens: &dyn Tokens,
     tokenizer: &Tokenizer,
     seq_len: usize,
@@ -163,7 +175,7 @@ fn fills_a_row(
         return Ok(());
     }
     Err(DataError::TooShort {
-        part,
+        part: part.to_owned(),
         tokens,
         unit: tokenizer.unit(),
         seq_len,
@@ -172,9 +184,10 @@ fn fills_a_row(
 }
 
 fn remedy(part: &str, tokens: u64) -> String {
-    let more = match part {
-        "training" => "give more text",
-        _ => "give more text or a larger validation part",
+    let more = if part.starts_with("training") {
+        "give more text"
+    } else {
+        "give more text or a larger validation part"
     };
     match tokens.saturating_sub(1) {
         0 => more.to_owned(),

@@ -30,6 +30,14 @@ impl Inputs {
         "train.init_from",
     ];
 
+    /// Whether a key names the files of a source of a mixture, for all of which the checksum of the
+    /// data stands.
+    pub fn is_of_mixture(key: &str) -> bool {
+        let source = key.strip_prefix("data.mix.");
+        let of_source = source.and_then(|source| source.split_once('.'));
+        of_source.is_some_and(|(_, key)| key == "path")
+    }
+
     /// The checksum of the content at the path of a key, if it is known.
     pub fn of_key(&self, key: &str) -> Option<&str> {
         match key {

@@ -70,6 +70,8 @@ pub(crate) enum Command {
     State(StateArgs),
     /// Take the weights of a run, and its configuration, out of its folder.
     Export(ExportArgs),
+    /// Write the tokenizer of a run on bytes as Hugging Face's libraries read it.
+    Tokenizer(ExportArgs),
     /// Report on this machine and this build.
     Doctor(DoctorArgs),
     /// Print the completions of a shell.

@@ -1,4 +1,4 @@
-//! `export`: weights and configuration outside of a run.
+//! `export` and `tokenizer`: weights and configuration, or the tokenizer, outside of a run.
 
 use crate::{out::Out, trained, use_args::ExportArgs};
 use miras_registry::Registry;
@@ -13,4 +13,25 @@ pub(crate) fn export(args: &ExportArgs, registry: &Registry, out: &mut Out) -> a
         args.out.display(),
         args.out.display()
     ))
+}
+
+pub(crate) fn tokenizer(
+    args: &ExportArgs,
+    registry: &Registry,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let trained = trained::open(&args.which, registry)?;
+    let without_token = miras_use::export_tokenizer(&trained, &args.out)?;
+    let folder = args.out.display();
+    out.prose(&format!(
+        "the tokenizer of {}, 256 bytes, in {folder}; `AutoTokenizer.from_pretrained(\"{folder}\")` reads it",
+        trained.origin.run
+    ))?;
+    if let Some(separator) = without_token {
+        out.prose(&format!(
+            "the separator {separator:?} is {} tokens, so there is no token that ends a text",
+            separator.len()
+        ))?;
+    }
+    Ok(())
 }

@@ -83,6 +83,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
         Command::Serve(args) => serve::serve(args, &registry, &mut out)?,
         Command::State(args) => state::state(&args.command, &registry, &mut out)?,
         Command::Export(args) => export::export(&args, &registry, &mut out)?,
+        Command::Tokenizer(args) => export::tokenizer(&args, &registry, &mut out)?,
         Command::Doctor(args) => return doctor::doctor(&args, &registry, &mut out),
         Command::Completions(args) => completions::completions(&args, &mut out)?,
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use miras_config::flat;
+use miras_run::Inputs;
 use toml::{Table, Value};
 
 /// What may change when a run is continued.
@@ -42,7 +43,12 @@ pub(crate) fn changed_keys(stored: &Table, now: &Table, paths: &[&str]) -> Vec<C
         .filter(|key| stored.get(*key) != now.get(*key))
         .filter(|key| {
             let are_both = stored.contains_key(*key) && now.contains_key(*key);
-            !(are_both && paths.contains(&key.as_str()))
+            let name = if Inputs::is_of_mixture(key) {
+                "data.path"
+            } else {
+                key
+            };
+            !(are_both && paths.contains(&name))
         })
         .map(|key| ChangedKey {
             key: key.clone(),
@@ -88,5 +94,22 @@ mod tests {
         assert_eq!(keys(&[]), ["data.path", "data.valid_path", INIT_FROM]);
         assert_eq!(keys(&DATA_PATHS), ["data.valid_path", INIT_FROM]);
         assert_eq!(keys(&[INIT_FROM]), ["data.path", "data.valid_path"]);
+    }
+
+    #[test]
+    fn sources_of_a_mixture_may_be_elsewhere_but_have_their_weights() {
+        let table = |path: &str, weight: f64| {
+            let text = format!(
+                "[[data.mix]]\npath = 'a'\n[[data.mix]]\npath = '{path}'\nweight = {weight:?}"
+            );
+            text.parse::<Table>().unwrap()
+        };
+        let keys = |path, weight, paths: &[&str]| {
+            let changed = changed_keys(&table("b", 1.0), &table(path, weight), paths);
+            changed.into_iter().map(|key| key.key).collect::<Vec<_>>()
+        };
+        assert_eq!(keys("c", 1.0, &DATA_PATHS), [""; 0]);
+        assert_eq!(keys("c", 1.0, &[]), ["data.mix.1.path"]);
+        assert_eq!(keys("c", 2.0, &DATA_PATHS), ["data.mix.1.weight"]);
     }
 }

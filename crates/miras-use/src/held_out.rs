@@ -77,6 +77,7 @@ fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
     };
     let mut config = TextConfig {
         path: Paths::from(request.data.clone()),
+        mix: Vec::new(),
         seq_len: length,
         ..as_in_training
     };

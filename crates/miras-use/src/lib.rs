@@ -29,7 +29,7 @@ pub use miras_model::Sampler;
 
 pub use error::UseError;
 pub use evaluate::{evaluate, evaluate_watched};
-pub use export::export;
+pub use export::{export, export_tokenizer};
 pub use generate::{Generator, LayerNorm};
 pub use likelihood::{Scored, Scorer};
 pub use miras_run::Export;

@@ -39,7 +39,7 @@ impl Trained {
         }
     }
 
-    /// What stands between two files of its training text; none if nothing does.
+    /// What stands between two documents of its training text; none if nothing does.
     pub fn separator(&self) -> Option<&str> {
         match &self.config.data {
             DataConfig::Text(config) => {

@@ -82,7 +82,9 @@ fn of_the_internet(path: &Path, wanted_as: WantedAs) -> Option<String> {
         return None;
     }
     let todo = match wanted_as {
-        WantedAs::Text => "download the data, write the texts to a file and give its path",
+        WantedAs::Text => {
+            "download the data and give the folder of its files, of text, .jsonl or .parquet"
+        }
         WantedAs::Tokenizer => {
             "download the `tokenizer.json` of the model and give its path, or that of its folder"
         }

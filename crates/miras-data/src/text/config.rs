@@ -17,6 +17,9 @@ pub struct TextConfig {
     pub path: Paths,
     /// The field of a record with its text.
     pub field: String,
+    /// Sources from which training rows are drawn by their weights, in place of `path`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mix: Vec<MixSource>,
     /// What a token is: `"bytes"`, or the path of a byte-level BPE.
     ///
     /// A `tokenizer.json`, a `vocab.json` with `merges.txt` beside it, or a folder with either.
@@ -39,11 +42,25 @@ pub struct TextConfig {
     pub allow_binary: bool,
 }
 
+/// A source of a mixture.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct MixSource {
+    /// Files, folders and patterns, as [`TextConfig::path`].
+    pub path: Paths,
+    /// A number above 0; the expected share of the training rows is this over the sum of all.
+    pub weight: f64,
+    /// The field of its records with their texts, if it is not that of the whole mixture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
 impl Default for TextConfig {
     fn default() -> Self {
         Self {
             path: Paths::default(),
             field: FIELD.to_owned(),
+            mix: Vec::new(),
             tokenizer: tokenizer::BYTES.to_owned(),
             seq_len: 256,
             valid_fraction: None,
@@ -54,6 +71,8 @@ impl Default for TextConfig {
     }
 }
 
+/// The key of the sources of a mixture.
+pub(super) const MIX: &str = "mix";
 /// The default of `field`.
 pub(super) const FIELD: &str = "text";
 /// The default of `valid_fraction`.

@@ -65,6 +65,9 @@ enum Content {
     Records(Documents),
 }
 
+/// The place of a document or, if it is true, of a separator in the corpus.
+type Placed = (Range<u64>, bool);
+
 /// A part of a corpus that is encoded by itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -373,13 +376,13 @@ impl Segment {
         Ok(self.start + start..self.start + documents.end(number)?)
     }
 
-    /// Documents (false) and separators of `between` bytes (true) by their places in the corpus,
-    /// with the one behind the file unless it is the last.
+    /// Documents and separators of `between` bytes, with the one behind the file unless it is the
+    /// last.
     fn parts(
         &self,
         between: u64,
         is_last: bool,
-    ) -> Box<dyn Iterator<Item = Result<(Range<u64>, bool), DataError>> + '_> {
+    ) -> Box<dyn Iterator<Item = Result<Placed, DataError>> + '_> {
         let after = move |end: u64| (between > 0).then_some(Ok((end..end + between, true)));
         let behind = (!is_last).then(|| after(self.end())).flatten();
         let Content::Records(documents) = &self.content else {

@@ -2,7 +2,12 @@
 
 use std::io;
 
-use super::{cache, config::TextConfig, open::open, records};
+use super::{
+    cache,
+    config::{MIX, MixSource, TextConfig},
+    open::open,
+    records,
+};
 use crate::{
     DataError, DataKind, Dataset, Kind, Paths, Problem, Tokenizer, paths,
     shared_keys::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
@@ -20,6 +25,10 @@ pub(crate) const KIND: Kind<TextConfig> = Kind {
         (
             records::KEY,
             "the field of JSON lines, or the column of Parquet, with the texts, each of which is a document",
+        ),
+        (
+            MIX,
+            "in place of path: sources with a path, a weight above 0 and, if it is another one, a field each, from which training rows are drawn by the weights; the held-out end of each is for validation",
         ),
         (
             "tokenizer",
@@ -41,8 +50,55 @@ pub(crate) const KIND: Kind<TextConfig> = Kind {
         ),
     ],
     default: || TextConfig::default().settled(),
-    take: |section| Ok(section.part::<TextConfig>()?.settled()),
+    take: |section| {
+        let is_mixture = section.is_written(MIX);
+        let mix = section.value::<Vec<MixSource>>(MIX)?;
+        let mut config = section.part::<TextConfig>()?;
+        if is_mixture && mix.is_none() && config.path.is_blank() {
+            // A mistake in a source was noted: the path is not to seem missing too.
+            config.path = MIX.into();
+        }
+        let mix = mix.unwrap_or_default();
+        Ok(TextConfig { mix, ..config }.settled())
+    },
 };
+
+impl TextConfig {
+    fn mix_problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let [one] = self.mix.as_slice() {
+            let message = format!(
+                "has one source, and a mixture has two or more: name its files with path = {:?}",
+                one.path.to_string()
+            );
+            problems.push((MIX, message));
+        }
+        for (number, source) in self.mix.iter().enumerate() {
+            let number = number + 1;
+            let weight = source.weight;
+            if source.path.is_blank() {
+                let message = format!("source {number} must name a file, a folder or a pattern");
+                problems.push((MIX, message));
+            }
+            if !(weight > 0.0 && weight <= MAX_WEIGHT) {
+                let message = format!(
+                    "source {number}, {}, must have a weight above 0 and up to {MAX_WEIGHT:e}, got \
+                     {weight}; leave a source out to train without it",
+                    source.path
+                );
+                problems.push((MIX, message));
+            }
+            if source.field.as_ref().is_some_and(String::is_empty) {
+                let message = format!("the field of source {number} must have a name");
+                problems.push((MIX, message));
+            }
+        }
+        problems
+    }
+}
+
+/// With larger ones the sum might be infinite.
+const MAX_WEIGHT: f64 = 1e12;
 
 impl DataKind for TextConfig {
     fn seq_len(&self) -> usize {
@@ -75,6 +131,13 @@ impl DataKind for TextConfig {
                 tokenizer::BYTES => tokenizer::BYTES.to_owned(),
                 path => paths::absolute(path)?,
             },
+            mix: (self.mix.iter())
+                .map(|source| {
+                    let path = source.path.absolute()?;
+                    let source = source.clone();
+                    Ok(MixSource { path, ..source })
+                })
+                .collect::<io::Result<_>>()?,
             valid_path: self.valid_path.as_ref().map(Paths::absolute).transpose()?,
             ..self.clone()
         })
@@ -83,9 +146,15 @@ impl DataKind for TextConfig {
     fn validate(&self) -> Vec<Problem> {
         let missing = "must name a file, a folder or a pattern such as `books/*.txt`";
         let mut problems = Vec::new();
-        if self.path.is_blank() {
+        if self.mix.is_empty() && self.path.is_blank() {
             problems.push(("path", missing.to_owned()));
         }
+        if !self.mix.is_empty() && self.path != Paths::default() {
+            let message = "has no effect beside mix, whose sources name the files: leave one of \
+                           them out";
+            problems.push(("path", message.to_owned()));
+        }
+        problems.extend(self.mix_problems());
         if self.valid_path.as_ref().is_some_and(Paths::is_blank) {
             problems.push(("valid_path", missing.to_owned()));
         }

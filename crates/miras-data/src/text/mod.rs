@@ -13,8 +13,9 @@ mod open;
 mod piece_file;
 mod records;
 mod scan;
+mod sources;
 mod token_file;
 
-pub use config::TextConfig;
+pub use config::{MixSource, TextConfig};
 pub(crate) use kind::KIND;
 pub use open::{open, open_held_out};

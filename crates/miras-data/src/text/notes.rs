@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     DataError, Tokenizer,
+    mixture::shares,
     paths::listed,
     source::{Bytes, Span},
 };
@@ -224,6 +225,16 @@ pub(super) fn of_count(train: &Corpus, valid: &Corpus) -> Option<String> {
             valid.len()
         )
     })
+}
+
+/// From which source how many of the training rows are; of each its name, its weight and the bytes
+/// of its training part.
+pub(super) fn of_mixture(sources: &[(&str, f64, u64)]) -> String {
+    let shares = shares(sources.iter().map(|(_, weight, _)| *weight));
+    let parts: Vec<String> = (sources.iter().zip(shares))
+        .map(|((name, _, bytes), share)| format!("{:.1}% of {name} ({bytes} bytes)", 100.0 * share))
+        .collect();
+    format!("training rows are drawn by weight: {}", parts.join(", "))
 }
 
 /// A note on a separator that is not used, or that is not one token.

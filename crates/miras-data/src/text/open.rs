@@ -4,13 +4,15 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{
     cache,
-    config::{TextConfig, VALID_FRACTION},
+    config::TextConfig,
     corpus::Corpus,
     encoding::Encoding,
     find, notes,
+    sources::{self, Opened},
 };
 use crate::{
-    DataError, Dataset, Description, Tokenized, Tokenizer,
+    DataError, Dataset, Description, Paths, Tokenized, Tokenizer,
+    mixture::{Chain, Source},
     shared_keys::check_seq_len,
     source::{Bytes, Span, Tokens},
     windows::Windows,
@@ -83,7 +85,7 @@ fn tokens_of(
 }
 
 /// Opens text whose settings have no problem, as [`open`](crate::open), with other folders than the
-/// user's to try for decompressed copies and tokens.
+/// user's to try for copies of text and tokens.
 ///
 /// # Errors
 /// If files cannot be read or do not fit the settings, or no cache folder can be written.
@@ -95,67 +97,126 @@ pub fn open(
     let tokenizer = Tokenizer::open(&config.tokenizer)?;
     let mut found = find::Finder::default();
     let mut opening = Vec::new();
-    let mut corpus = |field, paths| -> Result<Arc<Corpus>, DataError> {
-        let files = found.files(field, paths)?;
-        let corpus = Corpus::open(field, paths, &files, config, caches, &mut opening)?;
+    let mut corpus = |key, paths: &Paths, config: &TextConfig| {
+        let files = found.files(key, paths)?;
+        let corpus = Corpus::open(key, paths, &files, config, caches, &mut opening)?;
         Ok(Arc::new(corpus))
     };
-    let first = corpus("path", &config.path)?;
+    let sources = sources::open(config, &mut corpus)?;
     let own = match &config.valid_path {
-        Some(paths) => Some(corpus("valid_path", paths)?),
+        Some(paths) => Some(corpus("valid_path", paths, config)?),
         None => None,
     };
-
-    let mut files = first.files();
-    files.extend(own.iter().flat_map(|own| own.files()));
-    let file_count = files.len();
-    files.truncate(100);
-
     let mut notes = found.left_out();
     notes.append(&mut opening);
-    let (train, valid) = if let Some(own) = &own {
-        notes.extend(notes::of_count(&first, own));
-        (Span::whole(first.clone()), Span::whole(own.clone()))
-    } else {
-        let fraction = config.valid_fraction.unwrap_or(VALID_FRACTION);
-        let (train, valid) = Span::cut(first.clone(), first.training_len(fraction)?);
-        notes.extend(notes::of_split(&first, &valid));
-        (train, valid)
+    notes.extend(notes_of(&sources, own.as_deref(), config, &tokenizer)?);
+    let mut train = Vec::new();
+    let mut valid: Vec<Arc<dyn Tokens>> = Vec::new();
+    let separator = tokenizer.separator(config.separator.as_bytes())?;
+    let mut bytes = (0, 0);
+    let mut fingerprints = Vec::new();
+    let mut corpora: Vec<Arc<Corpus>> = Vec::new();
+    for source in sources {
+        fingerprints.push((
+            source.corpus.fingerprint()?,
+            source.train.len(),
+            source.weight,
+        ));
+        bytes.0 += source.train.len();
+        train.push(Source {
+            name: source.name,
+            tokens: tokens_of(source.train, &source.corpus, &tokenizer, caches, &mut notes)?,
+            weight: source.weight,
+        });
+        if let Some(part) = source.valid {
+            if !valid.is_empty() {
+                bytes.1 += config.separator.len() as u64;
+                valid.push(Arc::new(separator.clone()));
+            }
+            bytes.1 += part.len();
+            valid.push(tokens_of(
+                part,
+                &source.corpus,
+                &tokenizer,
+                caches,
+                &mut notes,
+            )?);
+        }
+        corpora.push(source.corpus);
+    }
+    let valid_fingerprint = match (&own, fingerprints.as_slice()) {
+        (Some(own), _) => Some(own.fingerprint()?),
+        (None, [_]) => None,
+        // That of the end of each source, however they are mixed.
+        (None, all) => Some(sources::fingerprint(all, |_| 0.0)),
     };
-    notes.extend(notes::of_files(&first)?);
-    let mut corpora = vec![&*first];
-    if let Some(own) = &own {
-        notes.extend(notes::of_files(own)?);
-        notes.extend(notes::of_validation(&first, own)?);
+    if let Some(own) = own {
+        let text = Span::whole(own.clone());
+        bytes.1 = text.len();
+        valid.push(tokens_of(text, &own, &tokenizer, caches, &mut notes)?);
         corpora.push(own);
     }
-    notes.extend(notes::of_separator(&corpora, &tokenizer)?);
-    notes.extend(notes::of_field(&corpora, config));
-    let mut description = Description {
+    let mut files: Vec<_> = corpora.iter().flat_map(|corpus| corpus.files()).collect();
+    let file_count = files.len();
+    files.truncate(100);
+    let valid: Arc<dyn Tokens> = match valid.len() {
+        1 => valid.remove(0),
+        _ => Arc::new(Chain::new(valid)),
+    };
+    let train_tokens = train.iter().map(|source| source.tokens.len()).sum();
+    let description = Description {
         kind: "text",
-        name: config.path.to_string(),
-        train_bytes: Some(train.len()),
-        valid_bytes: Some(valid.len()),
-        fingerprint: first.fingerprint()?,
-        valid_fingerprint: own.as_ref().map(|own| own.fingerprint()).transpose()?,
-        tokenizer: None,
+        name: sources::name(config),
+        train_bytes: Some(bytes.0),
+        valid_bytes: Some(bytes.1),
+        fingerprint: match fingerprints.as_slice() {
+            [(alone, ..)] => alone.clone(),
+            all => sources::fingerprint(all, |share| share),
+        },
+        valid_fingerprint,
+        tokenizer: tokenized(&tokenizer, train_tokens, valid.len()),
         notes,
         file_count,
         files,
     };
-    let valid_corpus = own.as_ref().unwrap_or(&first);
-    let notes = &mut description.notes;
-    let parts = (
-        tokens_of(train, &first, &tokenizer, caches, notes)?,
-        tokens_of(valid, valid_corpus, &tokenizer, caches, notes)?,
-    );
-    description.tokenizer = tokenized(&tokenizer, parts.0.len(), parts.1.len());
-    let windows = Windows::new(
-        parts,
-        Arc::new(tokenizer),
-        config.seq_len,
-        seed,
-        description,
-    )?;
+    let parts = (train, valid);
+    let tokenizer = Arc::new(tokenizer);
+    let windows = Windows::new(parts, tokenizer, config.seq_len, seed, description)?;
     Ok(Box::new(windows))
+}
+
+/// What the user should know of the files.
+fn notes_of(
+    sources: &[Opened],
+    own: Option<&Corpus>,
+    config: &TextConfig,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<String>, DataError> {
+    let mut notes = Vec::new();
+    if sources.len() > 1 {
+        let parts: Vec<_> = (sources.iter())
+            .map(|one| (&*one.name, one.weight, one.train.len()))
+            .collect();
+        notes.push(notes::of_mixture(&parts));
+    }
+    for source in sources {
+        notes.extend(match (&source.valid, own) {
+            (Some(valid), _) => notes::of_split(&source.corpus, valid),
+            (None, Some(own)) if sources.len() == 1 => notes::of_count(&source.corpus, own),
+            _ => None,
+        });
+        notes.extend(notes::of_files(&source.corpus)?);
+    }
+    if let Some(own) = own {
+        notes.extend(notes::of_files(own)?);
+        for source in sources {
+            notes.extend(notes::of_validation(&source.corpus, own)?);
+        }
+    }
+    let corpora: Vec<&Corpus> = (sources.iter().map(|source| &*source.corpus))
+        .chain(own)
+        .collect();
+    notes.extend(notes::of_separator(&corpora, tokenizer)?);
+    notes.extend(notes::of_field(&corpora, config));
+    Ok(notes)
 }

@@ -6,6 +6,7 @@
 mod alphabet;
 pub(crate) mod blocks;
 mod bpe;
+mod exported;
 mod files;
 mod load;
 mod saved;
@@ -13,6 +14,7 @@ mod saved;
 use crate::DataError;
 use bpe::Bpe;
 pub(crate) use bpe::Refused;
+pub use exported::byte_tokenizer_files;
 use files::error;
 pub(crate) use files::{BYTES, FIELD};
 pub use saved::TokenizerFiles;

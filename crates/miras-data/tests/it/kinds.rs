@@ -13,8 +13,8 @@ fn kinds_have_unique_names_that_match_their_defaults() {
         assert!(!kind.summary.is_empty());
         let defaults = toml::Table::try_from((kind.default)()).unwrap();
         let mut described: Vec<_> = kind.keys.iter().map(|(key, _)| *key).collect();
-        // In place of `valid_fraction`, it has no default.
-        described.retain(|key| *key != "valid_path");
+        // In place of `valid_fraction` and `path`, they have no defaults.
+        described.retain(|key| !["valid_path", "mix"].contains(key));
         described.sort_unstable();
         let mut keys: Vec<_> = defaults.keys().collect();
         keys.sort_unstable();

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod builtin;
+mod exported;
 mod files;
 mod formats;
 mod kinds;
+mod mixtures;
 mod mqar;
 mod page;
 mod parquet_files;

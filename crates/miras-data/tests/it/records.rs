@@ -192,6 +192,28 @@ fn empty_texts_are_left_out_and_the_separator_of_one_text_is_said() {
     place.open(&place.config(&["in"]), 0).unwrap();
 }
 
+/// Records are refused with these words and leave no copy, and are taken as they are where their
+/// bytes are asked for.
+fn is_refused(field: &str, bytes: &[u8], expected: &str) {
+    let place = Place::new(&[("a.jsonl", bytes)]);
+    let mut config = place.config(&["a.jsonl"]);
+    field.clone_into(&mut config.field);
+    let error = place.open(&config, 0).err().expect(expected);
+    assert_eq!(
+        error.field(),
+        Some(&expected[..expected.find(':').unwrap()])
+    );
+    let error = error
+        .to_string()
+        .replace(place.path("").trim_end_matches('/'), "DIR");
+    assert_eq!(error, expected);
+    assert_eq!(fs::read_dir(&place.caches()[0]).unwrap().count(), 0);
+    // The bytes as they are.
+    config.allow_binary = true;
+    config.seq_len = 4;
+    place.open(&config, 0).unwrap();
+}
+
 #[test]
 fn a_record_that_cannot_be_read_is_named_by_file_and_line() {
     let good = "{\"id\": 1, \"text\": \"Anna has the red key.\"}\n";
@@ -285,26 +307,14 @@ fn a_record_that_cannot_be_read_is_named_by_file_and_line() {
             "path: line 31 of `DIR/a.jsonl` is not UTF-8: it has the byte 0xFC at byte 11 of the line",
         ),
     ] {
-        let place = Place::new(&[("a.jsonl", &bytes)]);
-        let mut config = place.config(&["a.jsonl"]);
-        config.field = field.to_owned();
-        let error = place.open(&config, 0).err().expect(expected);
-        assert_eq!(
-            error.field(),
-            Some(&expected[..expected.find(':').unwrap()])
-        );
-        let error = error
-            .to_string()
-            .replace(place.path("").trim_end_matches('/'), "DIR");
-        assert_eq!(error, expected);
-        assert_eq!(fs::read_dir(&place.caches()[0]).unwrap().count(), 0);
-        // The bytes as they are.
-        config.allow_binary = true;
-        config.seq_len = 4;
-        place.open(&config, 0).unwrap();
+        is_refused(field, &bytes, expected);
     }
-    // A last line without an end is read if it is whole.
-    let place = Place::new(&[("a.jsonl", &row(good.trim_end()))]);
+}
+
+#[test]
+fn a_last_line_without_an_end_is_read_if_it_is_whole() {
+    let row = "{\"id\": 1, \"text\": \"Anna has the red key.\"}\n".repeat(31);
+    let place = Place::new(&[("a.jsonl", row.trim_end().as_bytes())]);
     let about = place
         .open(&place.config(&["a.jsonl"]), 0)
         .unwrap()

@@ -254,6 +254,7 @@ fn impossible_values_are_refused_all_at_once() {
     let config = TextConfig {
         path: Paths::default(),
         field: String::new(),
+        mix: Vec::new(),
         tokenizer: " ".to_owned(),
         seq_len: 0,
         valid_fraction: Some(1.5),

@@ -23,6 +23,7 @@ fn help_names_every_command_and_exit_code() {
         "generate",
         "state",
         "export",
+        "tokenizer",
         "doctor",
         "completions",
         "Exit codes:",

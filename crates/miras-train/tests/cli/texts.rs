@@ -49,7 +49,7 @@ fn texts_of_records_are_read_and_refused_by_every_command_that_reads_text() {
 
     trained(&dir, "{kind='text',path='texts/a.txt',seq_len=32}");
     dir.run("eval tiny --data c.txt").refused(
-        "error: --data: `c.txt` is JSON lines, [..]; add `--set data.allow_binary=true` to train on its bytes all the same",
+        "error: --data: `c.txt` is JSON lines under [..]; add `--set data.allow_binary=true` to train on its bytes all the same",
     );
     dir.run("eval tiny --data c.txt --set data.allow_binary=true")
         .done();
@@ -64,6 +64,94 @@ fn texts_of_records_are_read_and_refused_by_every_command_that_reads_text() {
         );
     let raw = "--set data=text --set data.path=c.txt --set data.allow_binary=true";
     dir.run(&format!("check tiny.toml {raw}")).done();
+}
+
+#[test]
+fn a_mixture_is_a_list_of_tables_that_trains_and_goes_on() {
+    let dir = Dir::tiny();
+    dir.file("a.txt", book("Anna"));
+    dir.file("b.txt", book("Tom"));
+    let mix = |weight: &str| {
+        format!(
+            "extends = 'tiny.toml'\n[data]\nkind = 'text'\nseq_len = 32\n[[data.mix]]\npath = 'a.txt'\nweight = 3\n[[data.mix]]\npath = 'b.txt'\n{weight}\n"
+        )
+    };
+    for (weight, expected) in [
+        (
+            "wieght = 1.0",
+            "error: unknown field `wieght`, expected one of `path`, `weight`, `field`\n[..]--> mix.toml:10:1  (data.mix[1].wieght)[..]did you mean `weight`?",
+        ),
+        (
+            "weight = 0",
+            "error: data.mix: source 2, b.txt, must have a weight above 0 and up to 1e12, got 0; leave a source out to train without it\n[..]--> mix.toml:[..]",
+        ),
+    ] {
+        dir.file("mix.toml", mix(weight));
+        dir.run("check mix.toml").refused(expected);
+    }
+    dir.file("mix.toml", mix("weight = 1.0"));
+    dir.run("check mix.toml --set train.state=carry")
+        .refused("error: train.state = \"carry\": the rows of a mixture are drawn from its sources one by one[..]");
+    let ran = dir.run("check mix.toml").done();
+    let said = "training rows are drawn by weight: 75.0% of `a.txt` (";
+    assert!(
+        ran.err.contains(said) || ran.out.contains(said),
+        "{}",
+        ran.err
+    );
+    dir.run("run mix.toml --name whole --set train.steps=8")
+        .done();
+    dir.run("run mix.toml --name parts --set train.steps=4")
+        .done();
+    // The sources may have moved, as long as they hold the same text.
+    std::fs::rename(dir.at("a.txt"), dir.at("c.txt")).unwrap();
+    dir.file("mix.toml", mix("weight = 1.0").replace("a.txt", "c.txt"));
+    dir.run("run mix.toml --name parts --resume --set train.steps=8")
+        .done();
+    let weights = |name: &str| {
+        let file = format!("runs/{name}/checkpoints/step-00000008/model.safetensors");
+        std::fs::read(dir.at(&file)).unwrap()
+    };
+    assert!(weights("whole") == weights("parts"));
+    dir.file("mix.toml", mix("weight = 2.0").replace("a.txt", "c.txt"));
+    dir.run("run mix.toml --name parts --resume --set train.steps=9")
+        .refused("error: run `parts` cannot be continued with another configuration:\n  data.mix.1.weight: [..]");
+}
+
+#[test]
+fn a_tokenizer_of_bytes_is_written_for_other_programs() {
+    let dir = Dir::tiny();
+    dir.file("a.txt", book("Anna"));
+    for (name, separator) in [("one", "\\n"), ("more", "<|end|>")] {
+        let data = format!("{{kind='text',path='a.txt',seq_len=32,separator=\"{separator}\"}}");
+        dir.run(&format!(
+            "run tiny.toml --name {name} --set train.steps=1 --set data={data}"
+        ))
+        .done();
+        let said = dir
+            .run(&format!("tokenizer {name} --out {name}"))
+            .done()
+            .out;
+        let is_token = name == "one";
+        assert!(said.contains("256 bytes"), "{said}");
+        assert_eq!(
+            !is_token,
+            said.contains("is 7 tokens, so there is no token"),
+            "{said}"
+        );
+        assert!(
+            dir.read(&format!("{name}/tokenizer.json"))
+                .contains("\"merges\": []")
+        );
+        let config = dir.read(&format!("{name}/tokenizer_config.json"));
+        assert_eq!(
+            config.contains("\"eos_token\": \"\u{10a}\""),
+            is_token,
+            "{config}"
+        );
+    }
+    let ran = dir.run("tokenizer one --out one").ended(2);
+    assert!(ran.err.contains("is not empty"), "{}", ran.err);
 }
 
 #[test]

@@ -49,6 +49,17 @@ impl Files {
         self.0.path().join(name).to_str().unwrap().into()
     }
 
+    /// Two sources, the first of which has this weight.
+    fn mixture(&self, weight: f64) -> Value {
+        let source = |(name, weight): (&str, f64)| {
+            let mut source = Table::new();
+            source.insert("path".into(), self.path(name));
+            source.insert("weight".into(), weight.into());
+            Value::Table(source)
+        };
+        Value::Array([("a.txt", weight), ("b.txt", 1.0)].map(source).into())
+    }
+
     /// Every kind as it is, and more where files are named.
     fn bases(&self) -> Vec<Table> {
         let mut bases = Vec::new();
@@ -72,14 +83,16 @@ impl Files {
             bases.push(with("valid_path", self.path("b.txt"), "a.txt"));
             bases.push(with("allow_binary", true.into(), "c.bin"));
             bases.push(with("path", self.path("d.jsonl"), "d.jsonl"));
+            base.insert("mix".into(), self.mixture(1.0));
+            bases.push(base);
         }
         bases
     }
 }
 
 fn load(base: &Table, sets: &[&str]) -> Result<RunConfig, String> {
-    let text = format!("[data]\n{base}");
-    let loaded = RunConfig::load(layers(&text, sets), &Registry::builtin());
+    let whole = Table::from_iter([("data".to_owned(), base.clone().into())]);
+    let loaded = RunConfig::load(layers(&whole.to_string(), sets), &Registry::builtin());
     loaded.map(|(config, _)| config).map_err(|e| e.to_string())
 }
 
@@ -114,6 +127,7 @@ fn every_key_of_every_kind_of_data_has_an_effect() {
                 "path" | "valid_path" => vec![files.path("b.txt")],
                 "tokenizer" => vec![TOKENIZER.into()],
                 "field" => vec!["body".into()],
+                "mix" => vec![files.mixture(1e-9), files.mixture(1e9)],
                 "separator" => vec!["\n\n".into()],
                 _ => Vec::new(),
             };

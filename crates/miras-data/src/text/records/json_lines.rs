@@ -9,7 +9,7 @@ use std::{
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value, error::Category};
 
-use super::{KEY, Take, meant};
+use super::field::{KEY, Take, meant};
 use crate::{DataError, packing::Unpacked};
 
 /// The most bytes of a line.

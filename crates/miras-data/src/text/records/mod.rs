@@ -1,18 +1,16 @@
 //! Files of records, each of which holds a text: JSON lines and Parquet.
 
+mod field;
 mod json_lines;
 #[cfg(feature = "parquet")]
 mod parquet;
 
 use std::path::Path;
 
-use miras_config::did_you_mean;
-
 use super::format;
 use crate::{DataError, packing::Packing};
-
-/// The key that names the field of a record, or the column, with the text.
-pub(super) const KEY: &str = "field";
+pub(super) use field::KEY;
+use field::Take;
 
 /// A format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +18,6 @@ pub(super) enum Records {
     JsonLines,
     Parquet,
 }
-
-/// What takes the texts, one by one.
-pub(super) type Take<'a> = dyn FnMut(&str) -> Result<(), DataError> + 'a;
 
 impl Records {
     /// By the name of a file, compressed or not; a Parquet file is read by position, so it is not
@@ -65,22 +60,5 @@ impl Records {
                     .to_owned(),
             }),
         }
-    }
-}
-
-/// Which of the names of a record, or the columns, may be meant by `field`, with its punctuation:
-/// the most similar one, or the likely one.
-fn meant(field: &str, names: &[&str], likely: Option<&str>) -> String {
-    let listed = match names {
-        [] => "it has none".to_owned(),
-        [one] => format!("it has {one:?}"),
-        [rest @ .., last] => {
-            let rest: Vec<String> = rest.iter().map(|name| format!("{name:?}")).collect();
-            format!("it has {} and {last:?}", rest.join(", "))
-        }
-    };
-    match did_you_mean(field, names.iter().copied()).or(likely) {
-        Some(name) => format!("{listed}; did you mean {KEY} = {name:?}?"),
-        None => listed,
     }
 }

@@ -10,7 +10,7 @@ use parquet::{
     schema::types::SchemaDescriptor,
 };
 
-use super::{KEY, Take, meant};
+use super::field::{KEY, Take, meant};
 use crate::DataError;
 
 /// Rows that are read at once.
@@ -59,15 +59,15 @@ pub(super) fn each(
             if rows == 0 {
                 break;
             }
-            let mut values = values.iter();
-            for at in 0..rows {
+            let (mut values, mut levels) = (values.iter(), levels.iter());
+            for _ in 0..rows {
                 row += 1;
                 let refused = |why: &str| {
                     let why = format!("has {why} in the column {field:?}");
                     Err(refused(KEY, &format!("row {row} of "), why))
                 };
                 // A column without nulls has no levels.
-                let is_there = filled == 0 || levels[at] == filled;
+                let is_there = filled == 0 || levels.next() == Some(&filled);
                 let Some(value) = values.next().filter(|_| is_there) else {
                     return refused("null in place of a text");
                 };
