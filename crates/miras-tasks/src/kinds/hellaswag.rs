@@ -62,7 +62,7 @@ mod tests {
         for (text, expected) in [
             (
                 " How to [header] [title] Do it [step] now ",
-                "How to. Do it now",
+                "How to . Do it now",
             ),
             ("a [b", "a [b"),
             ("a  b [substeps] c", "a b c"),
