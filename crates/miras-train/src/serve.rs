@@ -42,8 +42,10 @@ pub(crate) fn serve(args: ServeArgs, registry: &Registry, out: &mut Out) -> anyh
             "warning: everybody who reaches {host} may use this server, as there is no authentication"
         ));
     }
-    let stopping = "stopping: requests under way are finished (again to exit at once)";
-    let stop = signals::stop_flag(stopping)?;
+    let stop = signals::stop_flag([
+        "stopping: requests under way are finished (again to exit at once)",
+        "stopped at once",
+    ])?;
     let model = options.model.clone();
     let mut told = Ok(());
     let served = miras_serve::serve(trained, options, stop, |address| {

@@ -12,20 +12,23 @@ use anyhow::Context;
 
 use crate::{out::eprint_line, status::ExitStatus};
 
-/// What training says at the first signal.
-pub(crate) const SAVING: &str = "stopping: finishing the step and saving (again to exit at once)";
+/// What training says at the first signal and at the second one.
+pub(crate) const SAVING: [&str; 2] = [
+    "stopping: finishing the step and saving (again to exit at once)",
+    "stopped without saving",
+];
 
 /// The flag that the first signal raises. The second one ends the process at once.
 ///
-/// `told` is said at the first one.
-pub(crate) fn stop_flag(told: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
+/// The texts are said at the first one and at the second one.
+pub(crate) fn stop_flag([first, second]: [&'static str; 2]) -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let raised = Arc::clone(&flag);
     ctrlc::set_handler(move || {
         if raised.swap(true, Ordering::SeqCst) {
-            leave();
+            leave(second);
         }
-        eprint_line(told);
+        eprint_line(first);
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(flag)
@@ -35,7 +38,7 @@ pub(crate) fn stop_flag(told: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     clippy::exit,
     reason = "the training thread may hang, so the handler's thread has to end the process"
 )]
-fn leave() -> ! {
-    eprint_line("stopped at once");
+fn leave(told: &str) -> ! {
+    eprint_line(told);
     process::exit(ExitStatus::Interrupted as i32)
 }
