@@ -1,6 +1,6 @@
 //! `task-*.json`: how well runs answer the questions of data sets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -22,6 +22,8 @@ pub struct TaskScores {
     weights: Option<String>,
     task: String,
     memory: String,
+    /// The names of the metrics.
+    metrics: Vec<String>,
     #[serde(flatten)]
     asked: Asked,
     #[serde(flatten)]
@@ -39,6 +41,26 @@ struct Asked {
     stride: Option<u64>,
 }
 
+impl Asked {
+    /// Why these are not the questions of most reports.
+    fn why_not(&self, most: &Self) -> String {
+        if self.fingerprint != most.fingerprint {
+            return "is of another file of questions than the reports of most runs".to_owned();
+        }
+        if self.questions != most.questions {
+            let own = counted(self.questions, "question", "questions");
+            let most = most.questions;
+            return format!("is of {own}, and the reports of most runs are of {most}");
+        }
+        let windows = |one: &Self| {
+            let [length, stride] = [one.length, one.stride].map(Option::unwrap_or_default);
+            format!("--length {length} --stride {stride}")
+        };
+        let (own, most) = (windows(self), windows(most));
+        format!("has windows of {own}, and the reports of most runs of {most}")
+    }
+}
+
 impl TaskScores {
     /// How its metrics are named: `task/NAME/METRIC`, with memories that are not live
     /// `task/NAME/MEMORY/METRIC`.
@@ -52,21 +74,12 @@ impl TaskScores {
     /// Its metrics by tag, without their standard errors.
     pub(crate) fn values(&self) -> impl Iterator<Item = (String, f64)> {
         let prefix = self.prefix();
-        let known = [
-            "version",
-            "trained_tokens",
-            "tokens",
-            "limit",
-            "length",
-            "stride",
-        ];
+        let value = |name: &String| self.rest.get(name)?.as_f64();
         let numbers = self
-            .rest
+            .metrics
             .iter()
-            .filter_map(|(name, value)| Some((name, value.as_f64()?)));
-        numbers
-            .filter(move |(name, _)| !known.contains(&name.as_str()) && !name.ends_with("stderr"))
-            .map(move |(name, value)| (format!("{prefix}{name}"), value))
+            .filter_map(move |name| Some((name, value(name)?)));
+        numbers.map(move |(name, value)| (format!("{prefix}{name}"), value))
     }
 
     /// The value under a tag.
@@ -96,6 +109,10 @@ pub(crate) fn read(
             .into_owned();
         let why = match report(&path) {
             Ok(None) => continue,
+            Ok(Some(one)) if one.step.is_some() && one.step != at => {
+                let (own, now) = (one.step.unwrap_or_default(), at.unwrap_or_default());
+                format!("is of step {own}, and the run is at step {now}")
+            }
             Ok(Some(one)) => match why_other_weights(one.step, one.weights.as_deref(), folder, at)?
             {
                 None => {
@@ -126,8 +143,11 @@ fn report(path: &Path) -> Result<Option<TaskScores>, String> {
 pub(crate) fn keep_comparable(runs: &mut [Run], tag: &str) {
     let mut votes: BTreeMap<Asked, usize> = BTreeMap::new();
     for run in &*runs {
-        for one in run.tasks.iter().filter(|one| one.value(tag).is_some()) {
-            *votes.entry(one.asked.clone()).or_default() += 1;
+        let own = run.tasks.iter().filter(|one| one.value(tag).is_some());
+        // A run that was asked several ways has a vote for each of them.
+        let ways: BTreeSet<&Asked> = own.map(|one| &one.asked).collect();
+        for asked in ways {
+            *votes.entry(asked.clone()).or_default() += 1;
         }
     }
     let Some((most, _)) = votes
@@ -142,13 +162,7 @@ pub(crate) fn keep_comparable(runs: &mut [Run], tag: &str) {
                 run.tasks.push(one);
                 continue;
             }
-            let asked = counted(one.asked.questions, "question", "questions");
-            let why = if one.asked.fingerprint == most.fingerprint {
-                let most = most.questions;
-                format!("is of {asked}, and the reports of most runs are of {most}")
-            } else {
-                "is of another file of questions than the reports of most runs".to_owned()
-            };
+            let why = one.asked.why_not(&most);
             run.excluded_reports.push(ExcludedReport {
                 file: one.file,
                 why,

@@ -46,7 +46,8 @@ pub struct Probe {
     pub write: Vec<f32>,
     /// Retention `a_t`.
     pub retention: Vec<f32>,
-    /// Step size after the caps over the one before (1 where nothing is capped, or written).
+    /// Step size after the caps over the one before, gates aside (1 where nothing is capped, or
+    /// written).
     pub capped: Vec<f32>,
     /// What the gates among the step rules leave of a token's step, from 0 to 1; empty where there is no
     /// gate.
@@ -101,7 +102,13 @@ impl Probe {
             x.slice(burn::tensor::s![.., .., c - (own - skip).., ..])
         };
         let asked = new(token(step.clone())).add_scalar(rows::TINY);
-        let ratio = new(steps).add_scalar(rows::TINY) / asked;
+        let left = new(steps).add_scalar(rows::TINY) / asked;
+        // What a gate leaves is not what caps do.
+        let gates = (!walk.gates.is_empty()).then(|| new(stack(&walk.gates, |gate| gate)));
+        let ratio = match &gates {
+            Some(gates) => left / gates.clone().add_scalar(rows::TINY),
+            None => left,
+        };
         for (into, values) in [
             (&mut self.surprise, new(surprise)),
             (&mut self.write, new(write)),
@@ -110,9 +117,8 @@ impl Probe {
         ] {
             into.extend(numbers(values));
         }
-        if !walk.gates.is_empty() {
-            self.gate
-                .extend(numbers(new(stack(&walk.gates, |gate| gate))));
+        if let Some(gates) = gates {
+            self.gate.extend(numbers(gates));
         }
         if let Some(loss) = loss {
             self.loss.extend(numbers(loss));

@@ -40,6 +40,13 @@ impl ModelState {
         }
     }
 
+    /// The same values in storage of their own: those of a selected row do not hold the storage of the
+    /// other rows. Waits for the device.
+    #[must_use]
+    pub fn in_own_storage(self) -> Self {
+        self.map(StateTree::in_own_storage)
+    }
+
     /// The batch rows of several states, one state after the other.
     ///
     /// # Panics

@@ -149,6 +149,12 @@ impl StateTree {
         self.map(StateTensor::inner)
     }
 
+    /// The same values in storage of their own.
+    #[must_use]
+    pub fn in_own_storage(self) -> Self {
+        self.map(StateTensor::in_own_storage)
+    }
+
     /// The state of some of `all` batch rows.
     #[must_use]
     pub fn select_rows(self, rows: Range<usize>, all: usize) -> Self {
@@ -219,6 +225,13 @@ impl StateTensor {
 
     fn inner(self) -> Self {
         keeping_kind!(self, x => x.inner())
+    }
+
+    fn in_own_storage(self) -> Self {
+        keeping_kind!(self, x => {
+            let device = x.device();
+            Tensor::from_data(x.into_data(), &device)
+        })
     }
 
     fn select_rows(self, rows: Range<usize>, all: usize) -> Self {

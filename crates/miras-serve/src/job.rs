@@ -1,5 +1,7 @@
 //! What handlers ask of the worker.
 
+use std::sync::Arc;
+
 use miras_use::Sampler;
 use tokio::sync::{mpsc, oneshot};
 
@@ -19,7 +21,7 @@ pub(crate) enum Job {
 /// A text to go on with.
 pub(crate) struct Completion {
     /// What is read.
-    pub(crate) prompt: Vec<i32>,
+    pub(crate) prompt: Arc<[i32]>,
     /// Whether the likelihoods of the prompt's tokens are asked for.
     pub(crate) scores_prompt: bool,
     /// The number of likeliest tokens that are told for each token; none without likelihoods.
@@ -106,6 +108,8 @@ pub(crate) struct SessionFacts {
     pub(crate) tokens: usize,
     /// Numbers that its state holds.
     pub(crate) size: usize,
+    /// Whether a completion goes on with it.
+    pub(crate) is_busy: bool,
     /// Seconds since it was used.
     pub(crate) idle: u64,
 }

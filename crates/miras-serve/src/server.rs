@@ -9,6 +9,7 @@ use std::{io, thread};
 use miras_use::{Trained, UseError};
 use tokio::net::TcpListener;
 use tokio::runtime;
+use tokio::sync::watch;
 
 use crate::http::{App, Text, router};
 use crate::metrics::Metrics;
@@ -57,6 +58,7 @@ pub fn serve(
     let metrics = Arc::new(Metrics::new());
     let (jobs, inbox) = mpsc::channel();
     let gives_up = Arc::new(AtomicBool::new(false));
+    let (told, is_told) = watch::channel(false);
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -82,7 +84,7 @@ pub fn serve(
         separator,
         beginning,
     };
-    let app = App::new(options, text, metrics, jobs);
+    let app = App::new(options, text, metrics, jobs, is_told);
     let served = runtime.block_on(async {
         let stopped = {
             let stop = stop.clone();
@@ -100,6 +102,8 @@ pub fn serve(
             }
             tokio::time::sleep(grace).await;
             gives_up.store(true, Ordering::SeqCst);
+            // Who waits is told so, whatever the model is at.
+            let _ = told.send(true);
             // Long enough for the errors to reach their clients.
             tokio::time::sleep(Duration::from_secs(1)).await;
         };

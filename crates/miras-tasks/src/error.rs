@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum TaskError {
     /// There is no task of this name.
-    #[error("there is no task `{name}`{}; there are {all}", did_you_mean(hint.as_deref()))]
+    #[error("there is no task `{name}`{}: there are {all}", did_you_mean(hint.as_deref()))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -44,5 +44,5 @@ pub enum TaskError {
 }
 
 fn did_you_mean(hint: Option<&str>) -> String {
-    hint.map_or_else(String::new, |hint| format!(": did you mean `{hint}`?"))
+    hint.map_or_else(String::new, |hint| format!(" (did you mean `{hint}`?)"))
 }

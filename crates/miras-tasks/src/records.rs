@@ -174,6 +174,19 @@ impl Record {
         }
     }
 
+    /// Texts that each have a label, and the labels.
+    pub(crate) fn labelled(&self, field: &str) -> Result<(Vec<&str>, Vec<&str>), TaskError> {
+        let (texts, labels) = (
+            self.texts_in(field, "text")?,
+            self.texts_in(field, "label")?,
+        );
+        if texts.len() == labels.len() {
+            return Ok((texts, labels));
+        }
+        let (texts, labels) = (texts.len(), labels.len());
+        Err(self.error(format!("`{field}` has {texts} texts and {labels} labels")))
+    }
+
     /// Which of `count` choices a field names: a number from 0, as a number or a text.
     pub fn label(&self, field: &str, count: usize) -> Result<usize, TaskError> {
         let value = self.get(field)?;
@@ -187,10 +200,11 @@ impl Record {
             .and_then(|label| usize::try_from(label).ok())
             .filter(fits);
         label.ok_or_else(|| {
-            let last = count.saturating_sub(1);
-            self.error(format!(
-                "`{field}` is {value}, and there are {count} choices: give 0 to {last}"
-            ))
+            let range = match count {
+                0 => "there is no choice".to_owned(),
+                _ => format!("there are {count} choices: give 0 to {}", count - 1),
+            };
+            self.error(format!("`{field}` is {value}, and {range}"))
         })
     }
 

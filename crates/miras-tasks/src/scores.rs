@@ -32,7 +32,11 @@ impl Answer {
         let right = question.right;
         let logs: Vec<f64> = likelihoods.iter().map(|one| one.log).collect();
         let by_length = || {
-            let length = |text: &str| text.trim_start().chars().count().max(1) as f64;
+            // Without the space between context and choice.
+            let length = |text: &str| {
+                let own = text.strip_prefix(' ').unwrap_or(text);
+                own.chars().count().max(1) as f64
+            };
             let lengths = question
                 .choices
                 .iter()
@@ -132,11 +136,15 @@ pub fn of_texts(texts: &[Text], log: f64, tokens: usize) -> Vec<Measure> {
     let sum = |of: fn(&Text) -> usize| texts.iter().map(of).sum::<usize>() as f64;
     let (words, bytes) = (sum(|text| text.words), sum(|text| text.bytes));
     let loss = -log / tokens as f64;
-    vec![
+    let all = [
         Measure::plain("loss", loss),
         Measure::plain("perplexity", loss.exp()),
         Measure::plain("word_perplexity", (-log / words).exp()),
         Measure::plain("byte_perplexity", (-log / bytes).exp()),
         Measure::plain("bits_per_byte", -log / bytes / std::f64::consts::LN_2),
-    ]
+    ];
+    // A text without blanks is one word, whose perplexity may be no number.
+    all.into_iter()
+        .filter(|one| one.value.is_finite())
+        .collect()
 }

@@ -44,7 +44,15 @@ pub(crate) fn of_records(
     field: &str,
     text: impl Fn(&str) -> Text,
 ) -> Result<Vec<Text>, TaskError> {
-    let texts = Records::open(path)?.map(|record| Ok(text(record?.text(field)?)));
+    let texts = Records::open(path)?.map(|record| {
+        let record = record?;
+        match record.text(field)? {
+            "" => Err(record.error(format!(
+                "`{field}` is empty, so that there is nothing to predict"
+            ))),
+            found => Ok(text(found)),
+        }
+    });
     texts.collect()
 }
 

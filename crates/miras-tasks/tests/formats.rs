@@ -189,7 +189,7 @@ fn a_wrong_record_is_named_with_its_line() {
     }
     let error = task("helaswag").unwrap_err().to_string();
     assert!(
-        error.starts_with("there is no task `helaswag`: did you mean `hellaswag`?"),
+        error.starts_with("there is no task `helaswag` (did you mean `hellaswag`?)"),
         "{error}"
     );
 }

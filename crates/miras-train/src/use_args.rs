@@ -249,7 +249,7 @@ pub(crate) struct ServeArgs {
     pub(crate) timeout: u64,
 
     /// Seconds that requests under way have when the server is stopped.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = seconds)]
     pub(crate) grace: u64,
 }
 
@@ -327,7 +327,13 @@ fn positive(text: &str) -> Result<usize, String> {
 }
 
 fn seconds(text: &str) -> Result<u64, String> {
-    positive(text).map(|number| number as u64)
+    // What is longer has no end for a clock.
+    const YEAR: usize = 31_536_000;
+    let seconds = positive(text)?;
+    if seconds > YEAR {
+        return Err(format!("give {YEAR} (a year) or less"));
+    }
+    Ok(seconds as u64)
 }
 
 fn size(text: &str) -> Result<Size, String> {

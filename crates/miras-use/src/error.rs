@@ -104,6 +104,9 @@ impl From<DataError> for UseError {
 impl UseError {
     /// Whether another command line or configuration is what helps.
     pub fn is_usage(&self) -> bool {
+        if let Self::Task(error) = self {
+            return !matches!(error, TaskError::Read { .. });
+        }
         matches!(
             self,
             Self::Usage(_)
@@ -113,7 +116,6 @@ impl UseError {
                 | Self::Short { .. }
                 | Self::State { .. }
                 | Self::Taken { .. }
-                | Self::Task(_)
         )
     }
 }

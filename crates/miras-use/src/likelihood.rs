@@ -25,7 +25,7 @@ pub struct Scored {
     pub likelihood: Likelihood,
     /// Its tokens.
     pub tokens: usize,
-    /// Its bytes.
+    /// Their bytes, blanks that belong to it in the place of the context included.
     pub bytes: usize,
 }
 
@@ -34,6 +34,8 @@ pub struct Scored {
 struct Asked {
     context: Vec<i32>,
     continuation: Vec<i32>,
+    /// Of the continuation.
+    bytes: usize,
 }
 
 /// A continuation, and which of the contexts that were read together is its own.
@@ -79,11 +81,11 @@ impl<'a> Scorer<'a> {
             .map(|choice| self.encode(choice))
             .collect::<Result<_, _>>()?;
         let likelihoods = self.likelihoods(&asked, watch)?;
-        let all = choices.iter().zip(&asked).zip(likelihoods);
-        let scored = all.map(|((choice, asked), likelihood)| Scored {
+        let all = asked.iter().zip(likelihoods);
+        let scored = all.map(|(asked, likelihood)| Scored {
             likelihood,
             tokens: asked.continuation.len(),
-            bytes: choice.continuation.len(),
+            bytes: asked.bytes,
         });
         Ok(scored.collect())
     }
@@ -111,9 +113,10 @@ impl<'a> Scorer<'a> {
             let mut from = 1;
             while from < tokens.len() {
                 let count = if from == 1 { window } else { stride };
-                let to = (from + count).min(tokens.len());
-                let start = to.saturating_sub(window + 1).min(from - 1);
+                let to = from.saturating_add(count).min(tokens.len());
+                let start = to.saturating_sub(window.saturating_add(1)).min(from - 1);
                 asked.push(Asked {
+                    bytes: 0,
                     context: tokens[start..from].to_vec(),
                     continuation: tokens[from..to].to_vec(),
                 });
@@ -148,6 +151,7 @@ impl<'a> Scorer<'a> {
             return Err(UseError::Usage(message));
         }
         Ok(Asked {
+            bytes: self.tokenizer.decode(own).len(),
             continuation: own.to_vec(),
             context: if read.is_empty() {
                 vec![self.beginning]
@@ -243,6 +247,7 @@ impl<'a> Scorer<'a> {
                 let Asked {
                     context,
                     continuation,
+                    ..
                 } = row.asked;
                 let read = [
                     &context[context.len() - 1..],

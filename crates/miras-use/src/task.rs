@@ -59,10 +59,10 @@ pub struct TaskReport {
     /// So many were asked for; all where there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Of texts, the tokens of a window, where they were asked for.
+    /// Of texts, the tokens of a window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<usize>,
-    /// Of texts, the tokens between the ends of windows, where they were asked for.
+    /// Of texts, the tokens between the ends of windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stride: Option<usize>,
     /// Questions that were asked, or texts that were scored.
@@ -70,6 +70,8 @@ pub struct TaskReport {
     /// Tokens of the texts; none of questions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<usize>,
+    /// The names of the metrics.
+    pub metrics: Vec<String>,
     /// The metrics by name, and the standard error of each that has one: that of `accuracy` is
     /// `stderr`, that of another `NAME_stderr`.
     #[serde(flatten)]
@@ -84,8 +86,9 @@ impl TaskReport {
 
     /// The metrics, without the standard errors.
     pub fn metrics(&self) -> impl Iterator<Item = (&str, f64)> {
-        let all = self.measures.iter().map(|(name, value)| (&**name, *value));
-        all.filter(|(name, _)| !name.ends_with("stderr"))
+        let value = |name: &String| self.measures.get(name).copied();
+        let all = self.metrics.iter();
+        all.filter_map(move |name| Some((&**name, value(name)?)))
     }
 
     /// Its file in the folder of the run: one for each setting.
@@ -148,7 +151,7 @@ pub fn answer(
         name,
         value,
         stderr,
-    } in found.measures
+    } in found.measures.iter().copied()
     {
         measures.insert(name.to_owned(), value);
         measures.extend(stderr.map(|stderr| (stderr_name(name), stderr)));
@@ -167,8 +170,13 @@ pub fn answer(
         memory: *memory,
         device: trained.device_name.clone(),
         limit: *limit,
-        length: *window,
-        stride: *stride,
+        length: found.windows.map(|[window, _]| window),
+        stride: found.windows.map(|[_, stride]| stride),
+        metrics: found
+            .measures
+            .iter()
+            .map(|one| one.name.to_owned())
+            .collect(),
         questions: found.questions,
         tokens: found.tokens,
         measures,
@@ -178,6 +186,7 @@ pub fn answer(
 struct Found {
     questions: usize,
     tokens: Option<usize>,
+    windows: Option<[usize; 2]>,
     measures: Vec<Measure>,
 }
 
@@ -205,6 +214,7 @@ fn of_questions(
     Ok(Found {
         questions: questions.len(),
         tokens: None,
+        windows: None,
         measures: of_answers(&answers, asked),
     })
 }
@@ -230,6 +240,7 @@ fn of_texts(
     Ok(Found {
         questions: texts.len(),
         tokens: Some(scored.tokens),
+        windows: Some([window, stride]),
         measures: miras_tasks::of_texts(texts, scored.likelihood.log, scored.tokens),
     })
 }

@@ -313,16 +313,26 @@ fn scores_on_data_sets_are_compared_where_the_questions_are_the_same() {
             ("questions", json!(40)),
             ("accuracy", json!(0.5)),
             ("stderr", json!(0.1)),
+            ("metrics", json!(["accuracy"])),
         ];
         report(path, "task-piqa-live.json", &[&own[..], changes].concat());
     };
     let mut paths = Vec::new();
-    for (seed, right) in [(1, 0.5), (2, 0.6), (3, 0.7), (4, 0.9), (5, 0.9), (6, 0.9)] {
+    for (seed, right) in [
+        (1, 0.5),
+        (2, 0.6),
+        (3, 0.7),
+        (4, 0.9),
+        (5, 0.9),
+        (6, 0.9),
+        (7, 0.9),
+    ] {
         let path = run(&place, &format!("s{seed}"), seed);
         let other = match seed {
             4 => vec![("questions", json!(20))],
             5 => vec![("fingerprint", json!("bb"))],
             6 => vec![("weights", json!("other"))],
+            7 => vec![("step", json!(50))],
             _ => Vec::new(),
         };
         task(&path, &[&other[..], &[("accuracy", json!(right))]].concat());
@@ -338,6 +348,7 @@ fn scores_on_data_sets_are_compared_where_the_questions_are_the_same() {
         "s4/task-piqa-live.json: it is of 20 questions, and the reports of most runs are of 40",
         "s5/task-piqa-live.json: it is of another file of questions than the reports of most runs",
         "s6/task-piqa-live.json: it is of other weights than those of step 100",
+        "s7/task-piqa-live.json: it is of step 50, and the run is at step 100",
     ] {
         let has = found
             .warnings

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::Path;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::http::StatusCode;
 use miras_data::Tokenizer;
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use crate::error::ApiError;
 use crate::job::Job;
@@ -25,6 +27,8 @@ pub(super) struct Shared {
     pub(super) text: Text,
     pub(super) metrics: Arc<Metrics>,
     pub(super) jobs: Mutex<mpsc::Sender<Job>>,
+    /// Raised when what is under way is given up.
+    pub(super) gives_up: watch::Receiver<bool>,
     /// Requests for the model under way.
     pub(super) busy: AtomicUsize,
     /// Requests so far, for their ids.
@@ -56,6 +60,7 @@ impl App {
         text: Text,
         metrics: Arc<Metrics>,
         jobs: mpsc::Sender<Job>,
+        gives_up: watch::Receiver<bool>,
     ) -> Self {
         Self(Arc::new(Shared {
             model: options.model,
@@ -63,6 +68,7 @@ impl App {
             text,
             metrics,
             jobs: Mutex::new(jobs),
+            gives_up,
             busy: AtomicUsize::new(0),
             count: AtomicU64::new(0),
             created: now(),
@@ -87,7 +93,14 @@ impl App {
         Err(ApiError::busy(message))
     }
 
-    /// The tokens of a text, within the limit of prompts.
+    /// Waits until what is under way is given up.
+    pub(super) async fn gives_up(&self) {
+        let mut told = self.0.gives_up.clone();
+        // Without a sender the server has ended.
+        let _ = told.wait_for(|gives_up| *gives_up).await;
+    }
+
+    /// The tokens of a text.
     pub(super) fn encode(&self, key: &str, text: &str) -> Result<Vec<i32>, ApiError> {
         let tokens = self.0.text.tokenizer.encode(text.as_bytes());
         tokens.map_err(|error| ApiError::key(key, error.to_string()))
@@ -134,5 +147,13 @@ pub(super) fn object(
         Err(error) => Err(ApiError::request(format!(
             "the request is not JSON: {error}"
         ))),
+    }
+}
+
+/// A name in an address.
+pub(super) fn name(path: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
+    match path {
+        Ok(Path(name)) => Ok(name),
+        Err(error) => Err(ApiError::request(error.body_text())),
     }
 }

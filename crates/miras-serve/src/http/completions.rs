@@ -1,5 +1,6 @@
 //! Texts that go on, or are scored.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,17 +22,20 @@ use super::tokens::ids;
 use crate::error::ApiError;
 use crate::job::{Completion, Event, Job};
 use crate::json::Json;
+use crate::options::Limits;
 
 /// Completions of one request, prompts times `n`.
 const MOST: usize = 2048;
 /// Texts that end a completion.
 const STOPS: usize = 16;
+/// Log-probabilities in a reply.
+const TOLD: usize = 1 << 20;
 /// Likeliest tokens that are told.
 const LIKELIEST: usize = 20;
 
 /// What a request asks for.
 struct Asked {
-    prompts: Vec<Vec<i32>>,
+    prompts: Vec<Arc<[i32]>>,
     copies: usize,
     echo: bool,
     likeliest: Option<usize>,
@@ -122,10 +126,14 @@ fn stream(
         // Its place is free when the last piece has been sent.
         let _place = place;
         loop {
-            let event = match tokio::time::timeout_at(end, events.next()).await {
-                Ok(Some(event)) => Ok(event),
-                Ok(None) => break,
-                Err(_) => Err(late(limit)),
+            // What is not read in time is given up with the channel of the events.
+            let event = tokio::select! {
+                event = tokio::time::timeout_at(end, events.next()) => match event {
+                    Ok(Some(event)) => Ok(event),
+                    Ok(None) => break,
+                    Err(_) => Err(late(limit)),
+                },
+                () = app.gives_up() => Err(ApiError::stopping()),
             };
             let piece = event.and_then(|(index, event)| {
                 choices[index].take(&app, event)?;
@@ -136,8 +144,9 @@ fn stream(
                 Ok(Some(piece)) => (piece, false),
                 Err(error) => (error.body(), true),
             };
-            // A client that has left ends the job with the channel.
-            if pieces.send(data.to_string()).await.is_err() || is_end {
+            // A client that has left, or does not read, ends the job with the channel.
+            let sent = tokio::time::timeout_at(end, pieces.send(data.to_string())).await;
+            if is_end || !matches!(sent, Ok(Ok(()))) {
                 return;
             }
         }
@@ -166,7 +175,7 @@ fn asked(app: &App, fields: serde_json::Map<String, Value>) -> Result<Asked, Api
     if best_of.is_some_and(|count| count != copies) {
         return Err(ApiError::key(
             "best_of",
-            "`best_of` is not supported: leave it out",
+            "`best_of` must be `n`: leave it out",
         ));
     }
     if prompts.len() * copies > MOST {
@@ -185,39 +194,41 @@ fn asked(app: &App, fields: serde_json::Map<String, Value>) -> Result<Asked, Api
         let message = format!("`stop` may hold {STOPS} texts at most");
         return Err(ApiError::key("stop", message));
     }
-    let sampler = Sampler {
-        temperature: keys.number("temperature")?.unwrap_or(1.0),
-        top_k: keys.count("top_k", [0, usize::MAX])?.unwrap_or(0),
-        top_p: keys.number("top_p")?.unwrap_or(1.0),
-        seed: seed(keys.take("seed"))?,
-    };
-    if let Some(problem) = sampler.problem() {
-        // Named as on the command line.
-        let message = problem
-            .replace("--temperature", "`temperature`")
-            .replace("--top-p", "`top_p`");
-        return Err(ApiError::request(message));
-    }
+    let sampler = sampler(&mut keys)?;
     let session = keys.text("session")?;
     if session.is_some() && prompts.len() * copies > 1 {
         let message = "a session goes on with one prompt: ask for others in requests of their own";
         return Err(ApiError::key("session", message));
     }
-    if session.is_none() && prompts.iter().any(Vec::is_empty) {
+    if session.is_none() && prompts.iter().any(|prompt| prompt.is_empty()) {
         return Err(ApiError::key(
             "prompt",
             "`prompt` is empty, so that there is nothing to go on with",
         ));
     }
     let options = keys.take("stream_options");
+    if options.as_ref().is_some_and(|options| !options.is_object()) {
+        let message = "`stream_options` must be an object, as {\"include_usage\": true}";
+        return Err(ApiError::key("stream_options", message));
+    }
     let tells_usage = options.is_some_and(|options| options["include_usage"] == true);
+    let echo = keys.flag("echo")?;
+    let likeliest = keys.count("logprobs", [0, LIKELIEST])?;
+    let tokens = keys
+        .count("max_tokens", [0, limits.completion])?
+        .unwrap_or(16.min(limits.completion));
+    check_size(
+        limits,
+        &prompts,
+        copies * prompts.len() * tokens,
+        copies,
+        likeliest,
+    )?;
     Ok(Asked {
         copies,
-        echo: keys.flag("echo")?,
-        likeliest: keys.count("logprobs", [0, LIKELIEST])?,
-        tokens: keys
-            .count("max_tokens", [0, limits.completion])?
-            .unwrap_or(16),
+        echo,
+        likeliest,
+        tokens,
         sampler,
         stops: stops
             .into_iter()
@@ -231,8 +242,58 @@ fn asked(app: &App, fields: serde_json::Map<String, Value>) -> Result<Asked, Api
     })
 }
 
+/// How tokens are chosen.
+fn sampler(keys: &mut Keys) -> Result<Sampler, ApiError> {
+    let sampler = Sampler {
+        temperature: keys.number("temperature")?.unwrap_or(1.0),
+        top_k: keys.count("top_k", [0, usize::MAX])?.unwrap_or(0),
+        top_p: keys.number("top_p")?.unwrap_or(1.0),
+        seed: seed(keys.take("seed"))?,
+    };
+    if let Some(problem) = sampler.problem() {
+        // Named as on the command line.
+        let message = problem
+            .replace("--temperature", "`temperature`")
+            .replace("--top-p", "`top_p`");
+        return Err(ApiError::request(message));
+    }
+    Ok(sampler)
+}
+
+/// Refuses what would take all memory, or all time.
+fn check_size(
+    limits: &Limits,
+    prompts: &[Arc<[i32]>],
+    written: usize,
+    copies: usize,
+    likeliest: Option<usize>,
+) -> Result<(), ApiError> {
+    let read: usize = prompts.iter().map(|prompt| prompt.len()).sum();
+    let (all, most) = (
+        read * copies + written,
+        limits.prompt.max(limits.completion),
+    );
+    if all > most {
+        let message = format!(
+            "the request is of {all} tokens, prompts and completions times `n`, and this server takes \
+             {most} at once"
+        );
+        return Err(ApiError::key("prompt", message));
+    }
+    match likeliest {
+        Some(likeliest) if all * (1 + likeliest) > TOLD => {
+            let message = format!(
+                "log-probabilities of {all} tokens and of {likeliest} others for each are more than the \
+                 {TOLD} that a reply holds: ask for less at once"
+            );
+            Err(ApiError::key("logprobs", message))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Tokens of the prompts: of a text, of a list of texts, tokens, or lists of tokens.
-fn prompts(app: &App, value: Option<Value>) -> Result<Vec<Vec<i32>>, ApiError> {
+fn prompts(app: &App, value: Option<Value>) -> Result<Vec<Arc<[i32]>>, ApiError> {
     let vocab = app.0.text.tokenizer.vocab();
     let wrong = || {
         let last = vocab - 1;
@@ -249,7 +310,7 @@ fn prompts(app: &App, value: Option<Value>) -> Result<Vec<Vec<i32>>, ApiError> {
     let Some(value) = value else {
         return Err(ApiError::key("prompt", "`prompt` is missing"));
     };
-    let prompts: Vec<_> = match &value {
+    let prompts: Vec<Vec<i32>> = match &value {
         Value::Array(list) if list.first().is_some_and(|first| !first.is_number()) => {
             list.iter().map(one).collect::<Result<_, _>>()?
         }
@@ -262,7 +323,7 @@ fn prompts(app: &App, value: Option<Value>) -> Result<Vec<Vec<i32>>, ApiError> {
             "prompt",
             format!("a prompt has {longest} tokens, and this server reads {most} at most"),
         )),
-        _ => Ok(prompts),
+        _ => Ok(prompts.into_iter().map(Arc::from).collect()),
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the server says of itself.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-use super::app::App;
+use super::app::{App, name};
 use crate::error::ApiError;
 use crate::json::Json;
 
@@ -24,8 +25,9 @@ pub(super) async fn models(State(app): State<App>) -> Json {
 
 pub(super) async fn model(
     State(app): State<App>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json, ApiError> {
+    let id = name(id)?;
     if id == app.0.model {
         return Ok(Json(of_model(&app)));
     }

@@ -29,7 +29,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/health", get(facts::health))
         .route("/metrics", get(facts::metrics))
         .route("/v1/models", get(facts::models))
-        .route("/v1/models/{id}", get(facts::model))
+        .route("/v1/models/{*id}", get(facts::model))
         .route("/v1/completions", post(completions::create))
         .route("/tokenize", post(tokens::tokenize))
         .route("/detokenize", post(tokens::detokenize))
@@ -76,8 +76,12 @@ async fn watched(State(app): State<App>, request: Request, next: Next) -> Respon
         .get::<MatchedPath>()
         .map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
     let (began, limit) = (Instant::now(), app.0.limits.request);
-    let reply = tokio::time::timeout(limit, next.run(request)).await;
-    let reply = reply.unwrap_or_else(|_| late(limit).into_response());
+    let reply = tokio::select! {
+        reply = tokio::time::timeout(limit, next.run(request)) => {
+            reply.unwrap_or_else(|_| late(limit).into_response())
+        }
+        () = app.gives_up() => ApiError::stopping().into_response(),
+    };
     let status: StatusCode = reply.status();
     app.0
         .metrics

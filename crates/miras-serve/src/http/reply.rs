@@ -43,8 +43,13 @@ struct Tokens {
 impl Tokens {
     fn push(&mut self, app: &App, told: &Told) {
         let text = app.text_of(told.id);
-        self.offsets.push(self.chars);
-        self.chars += text.chars().count();
+        // A character begins at the first of its bytes.
+        let is_start = |byte: &u8| byte & 0xc0 != 0x80;
+        let bytes = app.0.text.tokenizer.decode(&[told.id]);
+        let is_inside = bytes.first().is_some_and(|byte| !is_start(byte));
+        self.offsets
+            .push(self.chars.saturating_sub(usize::from(is_inside)));
+        self.chars += bytes.iter().filter(|byte| is_start(byte)).count();
         self.texts.push(text);
         self.logs.push(told.log);
         let likeliest = told.likeliest.iter();
@@ -101,7 +106,9 @@ impl Choice {
             Event::Written(told, text) => {
                 self.written += 1;
                 self.text += &text;
-                self.tokens.push(app, &told);
+                if self.has_likelihoods {
+                    self.tokens.push(app, &told);
+                }
             }
             Event::Done(text, finish) => {
                 self.text += &text;

@@ -1,13 +1,13 @@
 //! Texts whose memories are kept.
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::app::{App, object};
+use super::app::{App, name, object};
 use super::request::Keys;
 use crate::error::ApiError;
 use crate::job::{Job, SessionFacts, SessionJob};
@@ -30,6 +30,7 @@ fn told(facts: &SessionFacts) -> Value {
         "object": "session",
         "tokens": facts.tokens,
         "state_size": facts.size,
+        "busy": facts.is_busy,
         "idle_seconds": facts.idle,
     })
 }
@@ -40,8 +41,11 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json, ApiError> {
     Ok(Json(json!({ "object": "list", "data": data })))
 }
 
-pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json, ApiError> {
-    ask_of_one(&app, SessionJob::List(Some(id))).await
+pub(super) async fn one(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json, ApiError> {
+    ask_of_one(&app, SessionJob::List(Some(name(id)?))).await
 }
 
 pub(super) async fn create(
@@ -57,30 +61,44 @@ pub(super) async fn create(
 
 pub(super) async fn fork(
     State(app): State<App>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json), ApiError> {
     let mut keys = Keys::new(object(&app, body)?);
     let into = keys.needed_text("id")?;
     keys.rest()?;
-    let told = ask_of_one(&app, SessionJob::Fork { id, into }).await?;
+    let told = ask_of_one(
+        &app,
+        SessionJob::Fork {
+            id: name(id)?,
+            into,
+        },
+    )
+    .await?;
     Ok((StatusCode::CREATED, told))
 }
 
 pub(super) async fn save(
     State(app): State<App>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json, ApiError> {
     let mut keys = Keys::new(object(&app, body)?);
     let file = keys.needed_text("file")?;
     keys.rest()?;
-    ask_of_one(&app, SessionJob::Save { id, file }).await
+    ask_of_one(
+        &app,
+        SessionJob::Save {
+            id: name(id)?,
+            file,
+        },
+    )
+    .await
 }
 
 pub(super) async fn delete(
     State(app): State<App>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json, ApiError> {
-    ask_of_one(&app, SessionJob::Delete(id)).await
+    ask_of_one(&app, SessionJob::Delete(name(id)?)).await
 }

@@ -5,6 +5,7 @@ mod prompts;
 mod sequence;
 mod sessions;
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,10 +19,13 @@ use crate::error::ApiError;
 use crate::job::{Completion, Event, Job};
 use crate::metrics::Metrics;
 use crate::options::Options;
-use model::{Model, ROWS};
+use model::{Model, ROWS, TOKENS};
 use prompts::Prompts;
 use sequence::Sequence;
 use sessions::Sessions;
+
+/// Texts that are under way at once; others wait for their turn.
+const SEQUENCES: usize = 256;
 
 /// How long it waits for a job before it looks at the age of sessions.
 const IDLE: Duration = Duration::from_millis(200);
@@ -36,6 +40,8 @@ pub(crate) struct Worker {
     prompts: Prompts,
     /// What is under way.
     sequences: Vec<Sequence>,
+    /// What waits until there is room.
+    waiting: VecDeque<Completion>,
 }
 
 impl Worker {
@@ -52,6 +58,7 @@ impl Worker {
             metrics,
             prompts: Prompts::default(),
             sequences: Vec::new(),
+            waiting: VecDeque::new(),
         }
     }
 
@@ -64,7 +71,11 @@ impl Worker {
             self.sessions.forget_old();
             self.work();
         }
-        let waiting = self.prompts.drain();
+        let waiting = self
+            .prompts
+            .drain()
+            .into_iter()
+            .chain(self.waiting.drain(..));
         let under_way = self.sequences.drain(..).map(|sequence| sequence.job);
         for job in under_way.chain(waiting) {
             job.send(Event::Failed(ApiError::stopping()));
@@ -95,7 +106,8 @@ impl Worker {
     fn begin(&mut self, job: Job) {
         match job {
             Job::Session(job, reply) => {
-                let done = self.sessions.carry_out(job, self.model.trained());
+                let (sessions, trained) = (&mut self.sessions, self.model.trained());
+                let done = caught(|| sessions.carry_out(job, trained));
                 // Who asked may have left.
                 let _ = reply.send(done);
             }
@@ -106,6 +118,11 @@ impl Worker {
     fn begin_completion(&mut self, job: Completion) {
         if Prompts::takes(&job) {
             self.prompts.push(job);
+            return;
+        }
+        // One with a session is refused or begun at once, so that nothing comes in between.
+        if job.session.is_none() && self.sequences.len() >= SEQUENCES {
+            self.waiting.push_back(job);
             return;
         }
         let earlier = match &job.session {
@@ -123,17 +140,27 @@ impl Worker {
 
     /// One pass for the prompts that wait, and one for every sequence.
     fn work(&mut self) {
-        let active = self.sequences.len() + self.prompts.len();
-        self.metrics.active.store(active as u64, Ordering::Relaxed);
+        self.count();
         let (model, tokenizer) = (&self.model, &*self.tokenizer);
-        let batch = self.prompts.next();
+        let (batch, left) = self.prompts.next();
+        self.metrics.left.fetch_add(left, Ordering::Relaxed);
         if let Err(error) = caught(|| prompts::score(&batch, model, tokenizer)) {
             fail(batch.iter(), &error);
         }
-        // A piece of a prompt for each, so that a long one does not stop the others.
-        let mut reading = self.sequences.iter_mut().filter(|one| one.is_reading());
-        for sequence in reading.by_ref() {
-            if let Err(error) = caught(|| sequence.read(model)) {
+        // As much as a pass holds, of those first that have least to read, so that a long prompt stops
+        // no other.
+        let mut reading: Vec<_> = (self.sequences.iter_mut())
+            .filter(|one| one.is_reading())
+            .collect();
+        reading.sort_by_key(|one| one.to_read());
+        let mut room = TOKENS;
+        for sequence in reading {
+            if room == 0 {
+                break;
+            }
+            let piece = sequence.to_read().min(room);
+            room -= piece;
+            if let Err(error) = caught(|| sequence.read(piece, model)) {
                 sequence.fail(error);
             }
         }
@@ -180,7 +207,16 @@ impl Worker {
                 self.sessions.give_back(&id, sequence.into_earlier());
             }
         }
-        let active = self.sequences.len() + self.prompts.len();
+        while self.sequences.len() < SEQUENCES
+            && let Some(job) = self.waiting.pop_front()
+        {
+            self.begin_completion(job);
+        }
+        self.count();
+    }
+
+    fn count(&self) {
+        let active = self.sequences.len() + self.prompts.len() + self.waiting.len();
         self.metrics.active.store(active as u64, Ordering::Relaxed);
     }
 }

@@ -79,12 +79,6 @@ impl Model {
             .chunks(self.trained.vocab)
             .map(<[f32]>::to_vec)
             .collect();
-        if logits.iter().flatten().any(|logit| !logit.is_finite()) {
-            let after = state.position;
-            return Err(ApiError::failed(format!(
-                "what comes after {after} tokens is not finite"
-            )));
-        }
         let told = match &rows.targets {
             None => vec![Vec::new(); count],
             Some((targets, likeliest)) => self.told(&x, targets, *likeliest)?,
@@ -156,6 +150,15 @@ impl Model {
         };
         Ok(targets.iter().enumerate().map(row).collect())
     }
+}
+
+/// Refuses logits that are not finite: nothing can be chosen by them.
+pub(super) fn check_finite(logits: &[f32], after: usize) -> Result<(), ApiError> {
+    if logits.iter().all(|logit| logit.is_finite()) {
+        return Ok(());
+    }
+    let message = format!("what comes after {after} tokens is not finite");
+    Err(ApiError::failed(message))
 }
 
 fn numbers<const D: usize>(x: Tensor<D>) -> Result<Vec<f32>, ApiError> {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use miras_data::Tokenizer;
 
-use super::model::{Model, ROWS, Rows, TOKENS};
+use super::model::{Model, ROWS, Rows, TOKENS, check_finite};
 use super::sequence::Writer;
 use crate::error::ApiError;
 use crate::job::{Completion, Event, Told};
@@ -38,9 +38,10 @@ impl Prompts {
         self.0.drain(..).collect()
     }
 
-    /// Those of the next pass: as many as fit, filled up to the longest.
-    pub(super) fn next(&mut self) -> Vec<Completion> {
-        let mut batch: Vec<Completion> = Vec::new();
+    /// Those of the next pass, as many as fit, filled up to the longest; and how many were left by
+    /// their clients.
+    pub(super) fn next(&mut self) -> (Vec<Completion>, u64) {
+        let (mut batch, mut left): (Vec<Completion>, _) = (Vec::new(), 0);
         let mut longest = 0;
         while let Some(job) = self.0.front() {
             let len = longest.max(job.prompt.len());
@@ -51,12 +52,13 @@ impl Prompts {
             longest = len;
             let Some(job) = self.0.pop_front() else { break };
             if job.is_left() {
+                left += 1;
                 longest = batch.iter().map(|job| job.prompt.len()).max().unwrap_or(0);
             } else {
                 batch.push(job);
             }
         }
-        batch
+        (batch, left)
     }
 }
 
@@ -80,6 +82,10 @@ pub(super) fn score(
     };
     let passed = model.pass(&rows, None)?;
     for ((job, told), logits) in jobs.iter().zip(passed.told).zip(&passed.logits) {
+        if let Err(error) = check_finite(logits, job.prompt.len()) {
+            job.send(Event::Failed(error));
+            continue;
+        }
         let first = Told {
             id: job.prompt[0],
             log: None,

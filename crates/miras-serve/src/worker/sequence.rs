@@ -4,7 +4,7 @@ use miras_data::Tokenizer;
 use miras_model::ModelState;
 use miras_use::{Stops, Utf8Stream};
 
-use super::model::{Model, Rows, TOKENS, log_probabilities};
+use super::model::{Model, Rows, check_finite, log_probabilities};
 use crate::error::ApiError;
 use crate::job::{Completion, Event, Finish, Told};
 
@@ -44,7 +44,12 @@ impl Sequence {
 
     /// Whether some of its prompt is to be read.
     pub(super) fn is_reading(&self) -> bool {
-        self.is_open() && self.read < self.job.prompt.len()
+        self.is_open() && self.to_read() > 0
+    }
+
+    /// Tokens of its prompt that are to be read.
+    pub(super) fn to_read(&self) -> usize {
+        self.job.prompt.len() - self.read
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -79,10 +84,10 @@ impl Sequence {
         }
     }
 
-    /// Reads a piece of the prompt.
-    pub(super) fn read(&mut self, model: &Model) -> Result<(), ApiError> {
+    /// Reads a piece of the prompt, so many tokens.
+    pub(super) fn read(&mut self, piece: usize, model: &Model) -> Result<(), ApiError> {
         let (from, all) = (self.read, self.job.prompt.len());
-        let to = all.min(from + TOKENS);
+        let to = from + piece;
         let (earlier, logits) = match self.state.take() {
             Some((state, logits)) => (Some(state), Some(logits)),
             None => (None, None),
@@ -94,6 +99,7 @@ impl Sequence {
             targets: (self.job.scores_prompt).then(|| (vec![targets], likeliest)),
         };
         let mut passed = model.pass(&rows, earlier)?;
+        check_finite(&passed.logits[0], passed.state.position)?;
         if self.job.scores_prompt {
             let mut told = passed.told.swap_remove(0);
             if from == 0 {
@@ -161,8 +167,13 @@ pub(super) fn read_tokens(group: &mut [&mut Sequence], model: &Model) -> Result<
         } else {
             state.select_rows(row..row + 1)
         };
+        let finite = check_finite(&logits, own.position);
         sequence.state = Some((own, logits));
         sequence.token = None;
+        if let Err(error) = finite {
+            sequence.fail(error);
+            continue;
+        }
         if sequence.writer.is_over(&sequence.job) {
             sequence.finish();
         }

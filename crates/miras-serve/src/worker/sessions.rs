@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use miras_model::ModelState;
 use miras_use::{Stored, Trained};
 
 use super::sequence::Earlier;
@@ -30,12 +31,20 @@ struct Session {
     earlier: Earlier,
     /// Whether a completion goes on with it.
     is_lent: bool,
+    /// Tokens that it has read and written, and numbers that its state holds, also while it is lent.
+    tokens: usize,
+    size: usize,
     used: Instant,
 }
 
 impl Session {
     fn new(earlier: Earlier) -> Self {
+        // A row of a batch would keep the whole batch.
+        let earlier = earlier.map(|(state, logits)| (state.in_own_storage(), logits));
+        let state = earlier.as_ref().map(|(state, _)| state);
         Self {
+            tokens: state.map_or(0, |state| state.position),
+            size: state.map_or(0, ModelState::size),
             earlier,
             is_lent: false,
             used: Instant::now(),
@@ -122,11 +131,11 @@ impl Sessions {
 
     fn facts(&self, id: &str) -> SessionFacts {
         let session = self.held.get(id);
-        let state = session.and_then(|session| session.earlier.as_ref());
         SessionFacts {
             id: id.to_owned(),
-            tokens: state.map_or(0, |(state, _)| state.position),
-            size: state.map_or(0, |(state, _)| state.size()),
+            tokens: session.map_or(0, |session| session.tokens),
+            size: session.map_or(0, |session| session.size),
+            is_busy: session.is_some_and(|session| session.is_lent),
             idle: session.map_or(0, |session| session.used.elapsed().as_secs()),
         }
     }
@@ -174,11 +183,7 @@ impl Sessions {
         Ok(folder.join(format!("{file}.{ENDING}")))
     }
 
-    fn load(
-        &self,
-        file: &str,
-        trained: &Trained,
-    ) -> Result<(miras_model::ModelState, Vec<f32>), ApiError> {
+    fn load(&self, file: &str, trained: &Trained) -> Result<(ModelState, Vec<f32>), ApiError> {
         let path = self.path(file)?;
         if !path.is_file() {
             return Err(ApiError::missing(format!(

@@ -1,5 +1,6 @@
 //! What comes back is what the model says.
 
+use miras_serve::Limits;
 use miras_tasks::Choice;
 use miras_use::{Generator, Memory, Sampler, Scorer, Utf8Stream};
 use serde_json::{Value, json};
@@ -252,4 +253,24 @@ fn tokens_and_facts_are_told() {
         reply["choices"][0]["logprobs"]["tokens"],
         json!(["A", "bytes:\\xc3"])
     );
+}
+
+#[test]
+fn offsets_count_characters_of_the_text() {
+    let server = Server::new();
+    let body =
+        json!({ "prompt": "h\u{e9}\u{1f600}o", "echo": true, "logprobs": 0, "max_tokens": 0 });
+    let reply = server.complete(&body);
+    let offsets = &reply["choices"][0]["logprobs"]["text_offset"];
+    assert_eq!(*offsets, json!([0, 1, 1, 2, 2, 2, 2, 3]));
+}
+
+#[test]
+fn the_default_length_is_within_the_limit() {
+    let server = Server::with(Limits {
+        completion: 5,
+        ..Limits::default()
+    });
+    let reply = server.complete(&json!({ "prompt": "A" }));
+    assert_eq!(reply["usage"]["completion_tokens"], 5);
 }

@@ -57,7 +57,9 @@ fn a_client_that_leaves_ends_its_work_and_no_other() {
     let mut stream = server.begin("POST", "/v1/completions", &body.to_string());
     let mut some = [0; 400];
     stream.read_exact(&mut some).unwrap();
-    // The session is in use.
+    // The session is in use, and says so.
+    let facts = server.get("GET", "/v1/sessions/a", &Value::Null);
+    assert_eq!(facts["busy"], true);
     let busy = json!({ "prompt": "B", "session": "a" }).to_string();
     let (status, error) = server.ask("POST", "/v1/completions", &busy);
     assert!(
@@ -131,4 +133,32 @@ fn what_is_under_way_is_finished_before_it_stops() {
     let mut rest = String::new();
     stream.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("the server is stopping"), "{rest}");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_given_up_in_time() {
+    let server = Server::with(Limits {
+        requests: 1,
+        request: Duration::from_secs(3),
+        ..Limits::default()
+    });
+    let body = json!({ "prompt": "Mara", "max_tokens": 60000, "stream": true }).to_string();
+    let stream = server.begin("POST", "/v1/completions", &body);
+    let began = Instant::now();
+    loop {
+        let (status, _) = server.ask(
+            "POST",
+            "/v1/completions",
+            &json!({ "prompt": "A" }).to_string(),
+        );
+        if status == 200 {
+            break;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "its place is not free"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    drop(stream);
 }

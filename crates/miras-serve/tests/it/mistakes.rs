@@ -47,7 +47,15 @@ fn what_is_wrong_is_said_with_its_key() {
         ),
         (with("top_p", json!(0)), "`top_p` must be above 0"),
         (with("n", json!(0)), "`n` must be"),
-        (with("best_of", json!(3)), "`best_of` is not supported"),
+        (
+            json!({ "prompt": "a".repeat(60), "n": 2, "max_tokens": 1 }),
+            "the request is of 122 tokens",
+        ),
+        (
+            with("stream_options", json!("x")),
+            "`stream_options` must be an object",
+        ),
+        (with("best_of", json!(3)), "`best_of` must be `n`"),
         (with("suffix", json!("x")), "`suffix` is not supported"),
         (
             with("logit_bias", json!({ "1": 2 })),
@@ -131,6 +139,13 @@ fn what_is_no_request_is_refused() {
         status == 413 && reply.contains("more than 4096 bytes"),
         "{status} {reply}"
     );
+    for path in ["/v1/sessions/%ff", "/v1/models/%ff"] {
+        let (status, reply) = server.ask("GET", path, "");
+        assert!(
+            status == 400 && reply.contains("\"error\""),
+            "{status} {reply}"
+        );
+    }
     // Keys that change nothing are named.
     let reply = server.complete(&with("do_sample", json!(false)));
     assert_eq!(reply["ignored"], json!(["do_sample"]));

@@ -12,11 +12,13 @@ pub(super) const KIND: TaskKind = TaskKind {
 };
 
 fn question(record: &Record) -> Result<Question, TaskError> {
-    let choices = record.texts_in("choices", "text")?;
-    let right = if record.has("answerKey") {
-        record.label_among("answerKey", &record.texts_in("choices", "label")?)?
+    let (choices, right) = if record.has("answerKey") {
+        let (choices, labels) = record.labelled("choices")?;
+        (choices, record.label_among("answerKey", &labels)?)
     } else {
-        record.label("label", choices.len())?
+        let choices = record.texts_in("choices", "text")?;
+        let right = record.label("label", choices.len())?;
+        (choices, right)
     };
     let context = format!("Question: {}\nAnswer:", record.text("question")?);
     Ok(Question::after(&context, &choices, right))
