@@ -100,7 +100,8 @@ impl Plot {
 
     /// The plot as SVG.
     pub fn svg(&self) -> Result<String, CompareError> {
-        svg(self).map_err(CompareError::render(format!("{}.svg", self.name)))
+        rendered(&self.title, [WIDTH, HEIGHT], |area| draw(self, area))
+            .map_err(CompareError::render(format!("{}.svg", self.name)))
     }
 
     /// Drops points that are not finite and series without points, and decides whether spreads
@@ -149,12 +150,12 @@ const WIDTH: u32 = 920;
 const HEIGHT: u32 = 500;
 /// Units of the drawing per unit of its size: plotters' coordinates are whole numbers, which are
 /// too coarse for smooth lines.
-const FINE: u32 = 4;
+pub(crate) const FINE: u32 = 4;
 
-const FONT: &str = "sans-serif";
-const TITLE: u32 = 20 * FINE;
-const LABEL: u32 = 17 * FINE;
-const SMALL: u32 = 15 * FINE;
+pub(crate) const FONT: &str = "sans-serif";
+pub(crate) const TITLE: u32 = 20 * FINE;
+pub(crate) const LABEL: u32 = 17 * FINE;
+pub(crate) const SMALL: u32 = 15 * FINE;
 /// The mean width of a letter of [`SMALL`] size.
 const LETTER: u32 = SMALL / 2;
 /// Legend labels and notes are wrapped at this many letters.
@@ -163,10 +164,10 @@ const MAX_NOTE: usize = 120;
 
 const GRID: RGBColor = RGBColor(228, 228, 228);
 const EDGE: RGBColor = RGBColor(150, 150, 150);
-const PALE: RGBColor = RGBColor(110, 110, 110);
+pub(crate) const PALE: RGBColor = RGBColor(110, 110, 110);
 /// The colours of Okabe and Ito, which the colour-blind can tell apart, without their yellow, which
 /// is hard to see on white.
-const PALETTE: [RGBColor; COLORS] = [
+pub(crate) const PALETTE: [RGBColor; COLORS] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -178,21 +179,26 @@ const PALETTE: [RGBColor; COLORS] = [
 /// Series with more points than this have no markers.
 const MAX_MARKERS: usize = 40;
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Scale, Scale>>;
-type Drawn<T> = Result<T, Box<dyn Error>>;
+pub(crate) type Drawn<T> = Result<T, Box<dyn Error>>;
 
-fn svg(plot: &Plot) -> Drawn<String> {
+/// A drawing of this size in the finer units, with its title for those who do not see it.
+pub(crate) fn rendered(
+    title: &str,
+    [width, height]: [u32; 2],
+    draw: impl FnOnce(&Area) -> Drawn<()>,
+) -> Drawn<String> {
     let mut text = String::new();
-    let size = (WIDTH * FINE, HEIGHT * FINE);
+    let size = (width * FINE, height * FINE);
     let backend = SVGBackend::with_string(&mut text, size);
-    draw(plot, &backend.into_drawing_area())?;
+    draw(&backend.into_drawing_area())?;
     // XML has no control characters.
     let text = text.replace(|letter: char| letter.is_control() && letter != '\n', " ");
     let fine = format!("<svg width=\"{}\" height=\"{}\"", size.0, size.1);
-    let title = maud::html! { (plot.title) }.into_string();
+    let title = maud::html! { (title) }.into_string();
     let shown =
-        format!("<svg role=\"img\" aria-label=\"{title}\" width=\"{WIDTH}\" height=\"{HEIGHT}\"");
+        format!("<svg role=\"img\" aria-label=\"{title}\" width=\"{width}\" height=\"{height}\"");
     Ok(text.replacen(&fine, &shown, 1))
 }
 

@@ -39,6 +39,9 @@ struct Asked {
     length: Option<u64>,
     #[serde(default)]
     stride: Option<u64>,
+    /// What was asked of prompts that are made.
+    #[serde(default)]
+    options: BTreeMap<String, String>,
 }
 
 impl Asked {
@@ -51,6 +54,9 @@ impl Asked {
             let own = counted(self.questions, "question", "questions");
             let most = most.questions;
             return format!("is of {own}, and the reports of most runs are of {most}");
+        }
+        if self.options != most.options {
+            return "has other options than the reports of most runs".to_owned();
         }
         let windows = |one: &Self| {
             let [length, stride] = [one.length, one.stride].map(Option::unwrap_or_default);

@@ -1,5 +1,6 @@
 //! Measuring a model on held-out rows. Training and `eval` both use this evaluator.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
@@ -28,6 +29,9 @@ pub struct Evaluate<'a> {
     pub pass: Pass,
     /// What memories start from.
     pub start: StartFrom<'a>,
+    /// Tokens of the n-grams by which targets that come again in their row are told from new ones;
+    /// none are with none.
+    pub ngram: Option<usize>,
     /// Where to compute.
     pub device: &'a Device,
 }
@@ -109,6 +113,9 @@ pub struct Evaluated {
     /// Sums by position, counted from where memories started: from the beginning of the row, or of
     /// the stretch where memories are carried.
     pub positions: Vec<Sum>,
+    /// Sums over targets that come for the first time in their row, and over those that come again:
+    /// that end an n-gram which is in the row before. No sums without n-grams.
+    pub occurrences: [Sum; 2],
     /// What the gates of each memory layer left of steps, in a pass with probes; none of a layer without
     /// a gate.
     pub write_rates: Vec<Option<WriteRate>>,
@@ -143,6 +150,7 @@ impl Evaluate<'_> {
     pub fn run(&self, watch: &dyn Fn(u64)) -> Result<Evaluated, SpecError> {
         let mut found = Evaluated {
             positions: Vec::new(),
+            occurrences: [Sum::default(); 2],
             write_rates: Vec::new(),
             nonfinite: None,
         };
@@ -236,6 +244,7 @@ impl Evaluate<'_> {
         if found.positions.len() < end {
             found.positions.resize(end, Sum::default());
         }
+        let again = self.ngram.map(|ngram| repeats(&batch, ngram));
         let mut is_finite = true;
         for (at, &weight) in batch.weights.iter().enumerate() {
             let (loss, weight) = (f64::from(losses[at]), f64::from(weight));
@@ -243,13 +252,17 @@ impl Evaluate<'_> {
                 continue;
             }
             is_finite &= loss.is_finite();
-            found.positions[rows.offset + at % batch.len].add(&Sum {
+            let sum = Sum {
                 loss: loss * weight,
                 squares: loss * loss * weight,
                 hits: f64::from(hits[at]) * weight,
                 weight,
                 bytes: self.data.bytes_of(batch.targets[at]) as f64 * weight,
-            });
+            };
+            found.positions[rows.offset + at % batch.len].add(&sum);
+            if let Some(again) = &again {
+                found.occurrences[usize::from(again[at])].add(&sum);
+            }
         }
         if !is_finite && found.nonfinite.is_none() {
             found.nonfinite = Some(Nonfinite {
@@ -259,5 +272,53 @@ impl Evaluate<'_> {
             });
         }
         Ok(scores.state)
+    }
+}
+
+/// Whether each target ends `ngram` tokens that are in its row before, in their order.
+fn repeats(batch: &Batch, ngram: usize) -> Vec<bool> {
+    let rows = batch
+        .inputs
+        .chunks(batch.len)
+        .zip(batch.targets.chunks(batch.len));
+    let of_row = |(inputs, targets): (&[i32], &[i32])| {
+        // Of text, a target is the next input.
+        let row = [inputs, &targets[targets.len() - 1..]].concat();
+        let mut seen = HashSet::new();
+        let is_again = (1..=row.len()).map(|end| {
+            let own = end.checked_sub(ngram).map(|start| &row[start..end]);
+            own.is_some_and(|own| !seen.insert(own))
+        });
+        // The first token is no target.
+        is_again.skip(1).collect::<Vec<_>>()
+    };
+    rows.flat_map(of_row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_comes_again_with_the_tokens_before_it() {
+        let rows = [[1, 2, 3, 1, 2, 3, 2, 3], [7, 7, 7, 7, 1, 2, 3, 1]];
+        let batch = |rows: &[[i32; 8]]| Batch {
+            inputs: rows.iter().flat_map(|row| &row[..7]).copied().collect(),
+            targets: rows.iter().flat_map(|row| &row[1..]).copied().collect(),
+            weights: vec![1.0; 7 * rows.len()],
+            bytes: 0,
+            rows: rows.len(),
+            len: 7,
+        };
+        let said = |ngram| {
+            let found = repeats(&batch(&rows), ngram);
+            let marks = found.iter().map(|again| if *again { 'x' } else { '.' });
+            marks.collect::<String>()
+        };
+        // One row says nothing of the other.
+        assert_eq!(said(2), "...xx.x.xx....");
+        assert_eq!(said(3), "....x....x....");
+        assert_eq!(said(1), "..xxxxxxxx...x");
+        assert_eq!(said(9), "..............");
     }
 }

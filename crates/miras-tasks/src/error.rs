@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use miras_data::DataError;
+
 /// Why a file of questions cannot be used. Messages are complete on their own.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,12 +37,25 @@ pub enum TaskError {
         /// What is wrong, and what would be right.
         problem: String,
     },
+    /// Options that make no sense for the task.
+    #[error("{0}")]
+    Usage(String),
+    /// What is read cannot be spelled in tokens.
+    #[error("{0}")]
+    // Not by `source`: the error is the message.
+    Data(DataError),
     /// The file has no record.
     #[error("{} has no record: give a file with one JSON object on each line", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl From<DataError> for TaskError {
+    fn from(error: DataError) -> Self {
+        Self::Data(error)
+    }
 }
 
 fn did_you_mean(hint: Option<&str>) -> String {

@@ -84,7 +84,8 @@ pub struct Measure {
 }
 
 impl Measure {
-    fn mean(name: &'static str, values: impl Iterator<Item = f64> + Clone) -> Self {
+    /// The mean over questions.
+    pub fn mean(name: &'static str, values: impl Iterator<Item = f64> + Clone) -> Self {
         let count = values.clone().count() as f64;
         let mean = values.clone().sum::<f64>() / count;
         let squares: f64 = values.map(|value| (value - mean).powi(2)).sum();

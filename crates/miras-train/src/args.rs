@@ -59,7 +59,7 @@ pub(crate) enum Command {
     /// Compare runs and sweeps: which variant is better, and whether that can be told.
     Compare(CompareArgs),
     /// Measure a trained run: loss in all, by position and by load, or answers to questions.
-    Eval(EvalArgs),
+    Eval(Box<EvalArgs>),
     /// Say how likely given texts are after given contexts.
     Score(ScoreArgs),
     /// Let a trained run go on with a text.

@@ -19,7 +19,7 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
     if let Some(TaskFile { kind, path }) = args.task {
         let request = TaskRequest {
             kind,
-            path,
+            options: args.made.options(path),
             limit: args.limit,
             window: args.length,
             stride: args.stride,
@@ -37,6 +37,8 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
         state: args.state,
         sets: args.set,
         pairs: args.pairs,
+        gaps: args.gaps,
+        ngram: args.ngram,
     };
     // Nothing is drawn where the error stream is no terminal.
     let bar = ProgressBar::new(0);
@@ -52,6 +54,7 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
         head: head(&report),
         table: table(&report),
         notes: &report.notes,
+        drawing: None,
     };
     measured.publish(&path, args.json, out)
 }
@@ -125,18 +128,44 @@ fn table(report: &Report) -> String {
         let (layer, rate, written) = (one.layer, one.write_rate, one.written_per_1000);
         let _ = writeln!(text, "{layer:<14} {rate:>10.4} {written:>20.1}");
     }
-    if !report.by_pairs.is_empty() {
-        let head = format!(
-            "{:<14} {:>9} {:>9} {:>11} {:>9}",
-            "pairs", "scored", "loss", "perplexity", "accuracy"
-        );
-        let _ = writeln!(text, "\n{}", heading(&head));
-    }
-    for one in &report.by_pairs {
-        let _ = writeln!(text, "{}", line(&one.pairs.to_string(), &one.measured));
-    }
+    let pairs = report
+        .by_pairs
+        .iter()
+        .map(|one| (one.pairs.to_string(), &one.measured));
+    part(&mut text, "pairs", "", pairs);
+    let gaps = report
+        .by_gap
+        .iter()
+        .map(|one| (one.gap.to_string(), &one.measured));
+    part(&mut text, "gap", "", gaps);
+    let occurrences = report.by_occurrence.iter().map(|one| {
+        let name = format!("{} {}-gram", one.occurrence.name(), one.ngram);
+        (name, &one.measured)
+    });
+    part(&mut text, "end of a", bits, occurrences);
     text.truncate(text.trim_end().len());
     text
+}
+
+/// Lines below a head of their own; nothing without a line.
+fn part<'a>(
+    text: &mut String,
+    name: &str,
+    bits: &str,
+    lines: impl Iterator<Item = (String, &'a Measured)>,
+) {
+    let mut lines = lines.peekable();
+    if lines.peek().is_none() {
+        return;
+    }
+    let head = format!(
+        "{name:<14} {:>9} {:>9} {:>11}{bits} {:>9}",
+        "scored", "loss", "perplexity", "accuracy"
+    );
+    let _ = writeln!(text, "\n{}", heading(&head));
+    for (name, measured) in lines {
+        let _ = writeln!(text, "{}", line(&name, measured));
+    }
 }
 
 fn line(name: &str, measured: &Measured) -> String {

@@ -35,6 +35,7 @@ mod state;
 mod status;
 mod sweep;
 mod task;
+mod task_map;
 mod trained;
 mod usage;
 mod use_args;
@@ -77,7 +78,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitStatus> {
         Command::Worker(args) => return sweep::worker(&args, &registry, &mut out),
         Command::Ls(args) => ls::ls(&args, &registry, &mut out)?,
         Command::Compare(args) => compare::compare(&args, &registry, &mut out)?,
-        Command::Eval(args) => eval::eval(args, &registry, &mut out)?,
+        Command::Eval(args) => eval::eval(*args, &registry, &mut out)?,
         Command::Score(args) => score::score(&args, &registry, &mut out)?,
         Command::Generate(args) => generate::generate(&args, &registry, &mut out)?,
         Command::Serve(args) => serve::serve(args, &registry, &mut out)?,

@@ -18,6 +18,8 @@ pub(crate) struct Measurement<'a, R> {
     pub(crate) table: String,
     /// What the user should know of it.
     pub(crate) notes: &'a [String],
+    /// A drawing of it, saved beside the report.
+    pub(crate) drawing: Option<String>,
 }
 
 impl<R: Serialize> Measurement<'_, R> {
@@ -41,11 +43,22 @@ impl<R: Serialize> Measurement<'_, R> {
                 path.display()
             )
         })?;
+        let drawing = self
+            .drawing
+            .as_ref()
+            .map(|text| (path.with_extension("svg"), text));
+        if let Some((path, text)) = &drawing {
+            write_atomic(path, text.as_bytes())
+                .with_context(|| format!("the drawing {} is not saved", path.display()))?;
+        }
         shown?;
         if json {
             return Ok(());
         }
-        out.prose(&format!("\nreport in {}", path.display()))
+        let drawing = drawing.map_or_else(String::new, |(path, _)| {
+            format!("\ndrawing in {}", path.display())
+        });
+        out.prose(&format!("{drawing}\nreport in {}", path.display()))
     }
 }
 

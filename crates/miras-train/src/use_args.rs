@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
-use miras_tasks::TaskKind;
+use miras_tasks::{Options, TaskKind, number};
 use miras_use::{At, Memory, Size};
 
 use crate::{one_of::one_of, status::EXIT_CODES};
@@ -74,14 +74,27 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "N,N,..", value_delimiter = ',')]
     pub(crate) pairs: Vec<usize>,
 
+    /// Gaps between pairs and questions, for recall.
+    #[arg(long, value_name = "N,N,..", value_delimiter = ',')]
+    pub(crate) gaps: Vec<usize>,
+
+    /// Tokens of the n-grams by which targets that come again in a row are told from new ones
+    /// [default: 2, of bytes 8].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) ngram: Option<usize>,
+
     /// Set a key of the table `data`, as `--set data.gap=100`; may be repeated.
     #[arg(long, value_name = "data.KEY=VALUE")]
     pub(crate) set: Vec<String>,
 
-    /// Answer the questions of a file (arc, boolq, hellaswag, lambada, openbookqa, piqa, winogrande)
-    /// or predict its texts (perplexity, wikitext) instead.
-    #[arg(long, value_name = "NAME=FILE", value_parser = task, conflicts_with_all = OF_ROWS)]
+    /// Answer the questions of a file (arc, boolq, hellaswag, lambada, openbookqa, piqa, winogrande),
+    /// predict its texts (perplexity, wikitext), or read prompts of any length that are made
+    /// (babilong, needle, recall) instead.
+    #[arg(long, value_name = "NAME[=PATH]", value_parser = task, conflicts_with_all = OF_ROWS)]
     pub(crate) task: Option<TaskFile>,
+
+    #[command(flatten)]
+    pub(crate) made: MadeArgs,
 
     /// So many questions or texts of --task, from the first on [default: all].
     #[arg(long, value_name = "N", value_parser = positive, requires = "task")]
@@ -102,11 +115,83 @@ pub(crate) struct EvalArgs {
     pub(crate) json: bool,
 }
 
-/// A data set and its file.
+/// A data set and its file, if it has one.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskFile {
     pub(crate) kind: &'static TaskKind,
-    pub(crate) path: PathBuf,
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// What may be asked of tasks whose prompts are made.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Options of --task with prompts of any length")]
+pub(crate) struct MadeArgs {
+    /// Texts that something is hidden in, also .gz; shorter ones begin again.
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "task")]
+    haystack: Vec<PathBuf>,
+
+    /// Of needle: noise, text and uuid, or their names in RULER [default: noise, with --haystack
+    /// all]; of babilong: qa1 to qa5 [default: all].
+    #[arg(long, value_name = "KIND,..", value_delimiter = ',', requires = "task")]
+    kind: Vec<String>,
+
+    /// Tokens that are read before the answer, as 4096, 4k or 1M [default: 1k,4k,16k, of
+    /// babilong 4k,8k,16k].
+    #[arg(long, value_name = "N,N,..", value_delimiter = ',', value_parser = number, requires = "task")]
+    lengths: Vec<usize>,
+
+    /// Where the needle stands, in percent of the haystack: how many depths from 0 to 100, or
+    /// a list such as 0,50,100 [default: 5].
+    #[arg(long, value_name = "N|P,P,..", value_parser = depths, requires = "task")]
+    depths: Option<Depths>,
+
+    /// Of recall: tokens from where the passage begins to where it begins again [default:
+    /// 256,1k,4k,16k].
+    #[arg(long, value_name = "N,N,..", value_delimiter = ',', value_parser = number, requires = "task")]
+    distances: Vec<usize>,
+
+    /// Of recall: tokens of the passage [default: 64].
+    #[arg(long, value_name = "N", value_parser = positive, requires = "task")]
+    passage: Option<usize>,
+
+    /// Prompts of each cell [default: 10, of recall 20].
+    #[arg(long, value_name = "N", value_parser = positive, requires = "task")]
+    samples: Option<usize>,
+
+    /// Seed of what is drawn [default: 42].
+    #[arg(long, value_name = "S", requires = "task")]
+    seed: Option<u64>,
+
+    /// The most tokens that are written as an answer; 0 leaves likelihoods alone [default: 128].
+    #[arg(long, value_name = "N", requires = "task")]
+    answer_tokens: Option<usize>,
+
+    /// Leave out what is asked for, to see what is answered by chance.
+    #[arg(long, requires = "task")]
+    control: bool,
+}
+
+/// Places in percent.
+#[derive(Debug, Clone)]
+struct Depths(Vec<f64>);
+
+impl MadeArgs {
+    /// What is asked of a task with this file.
+    pub(crate) fn options(self, path: Option<PathBuf>) -> Options {
+        Options {
+            path,
+            haystack: self.haystack,
+            kinds: self.kind,
+            lengths: self.lengths,
+            depths: self.depths.map(|depths| depths.0).unwrap_or_default(),
+            distances: self.distances,
+            passage: self.passage,
+            samples: self.samples.map(|count| count as u64),
+            seed: self.seed,
+            answer: self.answer_tokens,
+            control: self.control,
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -354,19 +439,22 @@ fn counted(text: &str, of: impl Fn(u64) -> Size) -> Result<Size, String> {
         .ok_or_else(|| "give 1 or more, or `all`".to_owned())
 }
 
+fn depths(text: &str) -> Result<Depths, String> {
+    miras_tasks::depths(text).map(Depths)
+}
+
 fn task(text: &str) -> Result<TaskFile, String> {
-    let form = "give a task and its file, as hellaswag=FILE";
-    let (name, path) = text.split_once('=').ok_or(form)?;
-    if path.is_empty() {
-        return Err(form.to_owned());
-    }
+    let (name, path) = match text.split_once('=') {
+        Some((_, "")) => return Err("give a task and its file, as hellaswag=FILE".to_owned()),
+        Some((name, path)) => (name, Some(PathBuf::from(path))),
+        None => (text, None),
+    };
     let kind = miras_tasks::task(name).map_err(|error| error.to_string())?;
-    let path = PathBuf::from(path);
     Ok(TaskFile { kind, path })
 }
 
 /// Options of `eval` about rows of text.
-const OF_ROWS: [&str; 8] = [
+const OF_ROWS: [&str; 10] = [
     "data",
     "tokens",
     "stretches",
@@ -374,6 +462,8 @@ const OF_ROWS: [&str; 8] = [
     "batches",
     "state",
     "pairs",
+    "gaps",
+    "ngram",
     "set",
 ];
 

@@ -43,6 +43,7 @@ pub(crate) fn evaluate(
             StateRule::Reset => StartFrom::Initial,
             StateRule::Carry => StartFrom::Carried,
         },
+        ngram: None,
         device: &learner.device,
     };
     let found = evaluate.run(&|_| {})?;

@@ -4,12 +4,20 @@ use miras_data::{Amount, DataConfig, DataKind, Selection};
 use miras_model::{ModelState, Pass, WriteRate};
 use miras_spec::{Evaluate, Evaluated, StartFrom, StateRule, Sum};
 
-use crate::held_out::{self, HeldOut};
+use crate::held_out::{self, GAPS, HeldOut, PAIRS, Through};
 use crate::notes;
-use crate::report::{ByLayer, ByPairs, Report, SCHEMA, StateUsed, VERSION, Weighed};
+use crate::report::{
+    ByGap, ByLayer, ByOccurrence, ByPairs, Measured, Occurrence, Report, SCHEMA, StateUsed,
+    VERSION, Weighed,
+};
 use crate::request::{EvalRequest, Size};
 use crate::sums::{by_position, measured};
 use crate::{At, Generator, Memory, Stored, Trained, UseError};
+
+/// Tokens of the n-gram that a target ends: a pair, as in Zoology's associative recall.
+const NGRAM: usize = 2;
+/// The same of bytes, of which a pair says nothing: a word or two.
+const NGRAM_OF_BYTES: usize = 8;
 
 /// Evaluates a run.
 pub fn evaluate(trained: &Trained, request: &EvalRequest) -> Result<Report, UseError> {
@@ -28,18 +36,22 @@ pub fn evaluate_watched(
     let held_out = held_out::open(trained, request)?;
     let length = request.length.unwrap_or_else(|| held_out.config.seq_len());
     let amount = amount(trained, request, length);
+    let ngram = ngram(request, &held_out.config)?;
     let pass = Measure {
         trained,
         request,
         state: start.as_ref().map(|(state, _)| state),
         carries: carries(trained, request),
         selection: selection(amount, request, length, &held_out)?,
+        ngram,
     };
     let loads = loads(request, &held_out.config)?;
+    let gaps = gaps(request, &held_out.config)?;
     let rows = pass.selection.rows();
-    let all = rows * (1 + loads.len() as u64);
+    let all = rows * (1 + (loads.len() + gaps.len()) as u64);
     let Evaluated {
         positions,
+        occurrences,
         write_rates,
         ..
     } = pass.found(&held_out, &|done| watch(done, all))?;
@@ -82,7 +94,16 @@ pub fn evaluate_watched(
         measured: measured(&Sum::total(&positions)),
         by_position: by_position(&positions),
         write_rates: by_layer(trained, &write_rates),
-        by_pairs: pass.by_pairs(&loads, &|done| watch(rows + done, all))?,
+        by_pairs: (pass.through(PAIRS, loads.clone(), &|done| watch(rows + done, all))?)
+            .map(|(pairs, measured)| ByPairs { pairs, measured })
+            .collect(),
+        by_gap: {
+            let before = rows * (1 + loads.len() as u64);
+            (pass.through(GAPS, gaps, &|done| watch(before + done, all))?)
+                .map(|(gap, measured)| ByGap { gap, measured })
+                .collect()
+        },
+        by_occurrence: by_occurrence(ngram, &occurrences),
         notes,
     })
 }
@@ -187,6 +208,8 @@ fn settings(
             .iter()
             .map(|pairs| ("pairs", pairs.to_string())),
     );
+    found.extend(request.gaps.iter().map(|gap| ("gaps", gap.to_string())));
+    found.extend(request.ngram.map(|ngram| ("ngram", ngram.to_string())));
     if let Some(path) = &request.state {
         found.push(("state", path.display().to_string()));
     }
@@ -229,6 +252,46 @@ fn loads(request: &EvalRequest, data: &DataConfig) -> Result<Vec<usize>, UseErro
     Ok(loads)
 }
 
+/// The gaps to measure with.
+fn gaps(request: &EvalRequest, data: &DataConfig) -> Result<Vec<usize>, UseError> {
+    if !request.gaps.is_empty() && !matches!(data, DataConfig::Mqar(_)) {
+        let message = "--gaps is about recall (data.kind = \"mqar\"): leave it out";
+        return Err(UseError::Usage(message.to_owned()));
+    }
+    Ok(request.gaps.clone())
+}
+
+/// Tokens of n-grams of text.
+fn ngram(request: &EvalRequest, data: &DataConfig) -> Result<Option<usize>, UseError> {
+    match (request.ngram, data.tokenizer()) {
+        (Some(0), _) => Err(UseError::Usage("--ngram must be 1 or more".to_owned())),
+        (Some(_), None) => {
+            let message = "--ngram is about text, and the data are none: leave it out";
+            Err(UseError::Usage(message.to_owned()))
+        }
+        (None, Some("bytes")) => Ok(Some(NGRAM_OF_BYTES)),
+        (given, Some(_)) => Ok(Some(given.unwrap_or(NGRAM))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The targets that are new in their rows, and those that come again, as far as there are any.
+fn by_occurrence(ngram: Option<usize>, sums: &[Sum; 2]) -> Vec<ByOccurrence> {
+    let Some(ngram) = ngram else {
+        return Vec::new();
+    };
+    let each = [Occurrence::New, Occurrence::Repeated]
+        .into_iter()
+        .zip(sums);
+    each.filter(|(_, sum)| sum.weight > 0.0)
+        .map(|(occurrence, sum)| ByOccurrence {
+            ngram,
+            occurrence,
+            measured: measured(sum),
+        })
+        .collect()
+}
+
 /// An evaluation under way.
 struct Measure<'a> {
     trained: &'a Trained,
@@ -236,6 +299,7 @@ struct Measure<'a> {
     state: Option<&'a ModelState>,
     carries: bool,
     selection: Selection,
+    ngram: Option<usize>,
 }
 
 impl Measure<'_> {
@@ -270,6 +334,7 @@ impl Measure<'_> {
                 None if self.carries => StartFrom::Carried,
                 None => StartFrom::Initial,
             },
+            ngram: self.ngram,
             device: &self.trained.device,
         };
         let found = evaluate.run(watch)?;
@@ -283,16 +348,20 @@ impl Measure<'_> {
         Err(UseError::NonFinite(message))
     }
 
-    fn by_pairs(&self, loads: &[usize], watch: &dyn Fn(u64)) -> Result<Vec<ByPairs>, UseError> {
+    /// What is measured with each of some numbers.
+    fn through(
+        &self,
+        what: Through,
+        numbers: Vec<usize>,
+        watch: &dyn Fn(u64),
+    ) -> Result<impl Iterator<Item = (usize, Measured)>, UseError> {
         let rows = self.selection.rows();
-        (loads.iter().zip(0_u64..))
-            .map(|(&pairs, at)| {
-                let held_out = held_out::with_pairs(self.trained, self.request, pairs)?;
-                let watch = |done| watch(at * rows + done);
-                let positions = self.found(&held_out, &watch)?.positions;
-                let measured = measured(&Sum::total(&positions));
-                Ok(ByPairs { pairs, measured })
-            })
-            .collect()
+        let found = (numbers.into_iter().zip(0_u64..)).map(|(number, at)| {
+            let held_out = held_out::with(self.trained, self.request, (what, number))?;
+            let watch = |done| watch(at * rows + done);
+            let positions = self.found(&held_out, &watch)?.positions;
+            Ok((number, measured(&Sum::total(&positions))))
+        });
+        Ok(found.collect::<Result<Vec<_>, UseError>>()?.into_iter())
     }
 }

@@ -31,19 +31,40 @@ pub(crate) fn open(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, 
     Ok(held_out)
 }
 
-/// The data of the run with as many pairs a row; none if so many do not fit.
-pub(crate) fn with_pairs(
+/// A number of recall that an evaluation goes through.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Through {
+    /// The option that names them.
+    pub(crate) option: &'static str,
+    /// The key that each is a value of.
+    pub(crate) key: &'static str,
+}
+
+pub(crate) const PAIRS: Through = Through {
+    option: "--pairs",
+    key: "data.pairs",
+};
+pub(crate) const GAPS: Through = Through {
+    option: "--gaps",
+    key: "data.gap",
+};
+
+/// The data of the run with another number.
+///
+/// # Errors
+/// If a row with it does not fit.
+pub(crate) fn with(
     trained: &Trained,
     request: &EvalRequest,
-    pairs: usize,
+    number: (Through, usize),
 ) -> Result<HeldOut, UseError> {
-    of_run(trained, request, Some(pairs))
+    of_run(trained, request, Some(number))
 }
 
 fn of_run(
     trained: &Trained,
     request: &EvalRequest,
-    pairs: Option<usize>,
+    number: Option<(Through, usize)>,
 ) -> Result<HeldOut, UseError> {
     let mut layers = Layers::new();
     layers.file(&trained.config_path())?;
@@ -56,8 +77,8 @@ fn of_run(
     if let Some(length) = request.length {
         layers.flag("--length", "data.seq_len", &length.to_string())?;
     }
-    if let Some(pairs) = pairs {
-        layers.flag("--pairs", "data.pairs", &pairs.to_string())?;
+    if let Some((through, value)) = number {
+        layers.flag(through.option, through.key, &value.to_string())?;
     }
     let (registry, data) = (&trained.config.registry, &trained.config.data);
     let opened = RunConfig::load_to_resume(layers, registry, &trained.folder, data)?;

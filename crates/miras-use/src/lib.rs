@@ -15,6 +15,7 @@ mod generate;
 mod held_out;
 mod likelihood;
 mod notes;
+mod prompts;
 mod report;
 mod request;
 mod stop;
@@ -33,7 +34,11 @@ pub use export::{export, export_tokenizer};
 pub use generate::{Generator, LayerNorm};
 pub use likelihood::{Scored, Scorer};
 pub use miras_run::Export;
-pub use report::{ByLayer, ByPairs, ByPosition, Measured, Report, StateUsed, Weighed};
+pub use prompts::CellReport;
+pub use report::{
+    ByGap, ByLayer, ByOccurrence, ByPairs, ByPosition, Measured, Occurrence, Report, StateUsed,
+    Weighed,
+};
 pub use request::{EvalRequest, Size};
 pub use stop::Stops;
 pub use stored::Stored;

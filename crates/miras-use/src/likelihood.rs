@@ -51,12 +51,7 @@ impl<'a> Scorer<'a> {
     /// # Errors
     /// If its data are no text, and for memories that are reset, which have no state to go on from.
     pub fn new(trained: &'a Trained, memory: Memory) -> Result<Self, UseError> {
-        trained.check_memory(memory)?;
-        if memory == Memory::Reset {
-            let message = "what follows a context is read from its state, which memories that are \
-                           reset do not have: use --memory live or frozen";
-            return Err(UseError::Usage(message.to_owned()));
-        }
+        trained.check_carried(memory)?;
         let tokenizer = trained.tokenizer()?;
         Ok(Self {
             trained,
@@ -180,7 +175,7 @@ impl<'a> Scorer<'a> {
         let mut found = vec![nothing; asked.len()];
         let mut done = 0;
         for alike in contexts.chunk_by(|a, b| a.0.0 == b.0.0) {
-            for group in alike.chunks(self.rows(alike[0].0.0)) {
+            for group in alike.chunks(self.trained.rows_of(alike[0].0.0)) {
                 let read = group.iter().map(|((_, context), _)| *context);
                 let state = self.read(&read.collect::<Vec<_>>());
                 let rows = group
@@ -200,12 +195,6 @@ impl<'a> Scorer<'a> {
             }
         }
         Ok(found)
-    }
-
-    /// Rows of so many tokens that are computed at once: those of a batch of training.
-    fn rows(&self, len: usize) -> usize {
-        let config = &self.trained.config;
-        (config.train.batch * config.data.seq_len() / len.max(1)).max(1)
     }
 
     /// The state before the last token of each context, all of one length; none before the first.
@@ -231,7 +220,7 @@ impl<'a> Scorer<'a> {
     ) -> Result<(), UseError> {
         rows.sort_by_key(|row| (row.asked.continuation.len(), row.at));
         let longest = rows.last().map_or(1, |row| row.asked.continuation.len());
-        for rows in rows.chunks(self.rows(longest)) {
+        for rows in rows.chunks(self.trained.rows_of(longest)) {
             let len = rows
                 .iter()
                 .map(|row| row.asked.continuation.len())

@@ -65,6 +65,12 @@ pub struct Report {
     /// The same as `measured` by load; recall only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_pairs: Vec<ByPairs>,
+    /// The same by gap, where it was asked for; recall only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_gap: Vec<ByGap>,
+    /// The same by whether a target comes for the first time in its row; text only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_occurrence: Vec<ByOccurrence>,
     /// What the user should know of how the data were opened; not in the file.
     #[serde(skip)]
     pub notes: Vec<String>,
@@ -159,4 +165,46 @@ pub struct ByPairs {
     /// What they say.
     #[serde(flatten)]
     pub measured: Measured,
+}
+
+/// Rows with some gap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ByGap {
+    /// `data.gap`.
+    pub gap: usize,
+    /// What they say.
+    #[serde(flatten)]
+    pub measured: Measured,
+}
+
+/// Targets that come again in their row, or those that do not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ByOccurrence {
+    /// Tokens of the n-gram that a target ends.
+    pub ngram: usize,
+    /// Whether the n-gram is in the row before.
+    pub occurrence: Occurrence,
+    /// What they say.
+    #[serde(flatten)]
+    pub measured: Measured,
+}
+
+/// Whether something was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Occurrence {
+    /// It was not.
+    New,
+    /// It was.
+    Repeated,
+}
+
+impl Occurrence {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Repeated => "repeated",
+        }
+    }
 }

@@ -27,6 +27,11 @@ pub struct EvalRequest {
     pub sets: Vec<String>,
     /// Numbers of pairs a row; a quarter, half, all and twice those of training by default.
     pub pairs: Vec<usize>,
+    /// Gaps of recall; none by default.
+    pub gaps: Vec<usize>,
+    /// Tokens of the n-grams by which targets that come again are told from new ones; by default 2,
+    /// and 8 where a token is a byte.
+    pub ngram: Option<usize>,
 }
 
 /// How much is read.

@@ -2,27 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use miras_run::{TASK_REPORT, settings_hash, task_report_name};
+use miras_run::{TASK_REPORT, settings_hash, sha256_hex, task_report_name};
 use miras_tasks::{
-    Answer, Asked, Measure, Question, Reads, Records, TaskKind, Text, checksum, of_answers,
+    Answer, Asked, Generated, Measure, Options, Question, Reads, Records, TaskKind, Text, checksum,
+    of_answers,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{At, Memory, Scorer, Trained, UseError};
+use crate::prompts::{means, values};
+use crate::{At, CellReport, Memory, Scorer, Trained, UseError};
 
 /// What is asked of a model.
 #[derive(Debug, Clone)]
 pub struct TaskRequest {
     /// The data set.
     pub kind: &'static TaskKind,
-    /// Its file.
-    pub path: PathBuf,
+    /// Its file, and what is asked of prompts that are made.
+    pub options: Options,
     /// So many questions or texts, from the first on; all by default.
     pub limit: Option<usize>,
     /// Of texts, the tokens of a window; those of a row of training by default.
     pub window: Option<usize>,
-    /// Of texts, the tokens from the start of a window to that of the next one; those of a window by
+    /// Of texts, the tokens from the end of a window to that of the next one; those of a window by
     /// default.
     pub stride: Option<usize>,
     /// What memories do with what they read.
@@ -46,11 +49,14 @@ pub struct TaskReport {
     pub weights: String,
     /// The name of the data set.
     pub task: String,
-    /// The file of the questions.
+    /// The files of the questions, or of what prompts are made of.
     pub file: String,
-    /// Its SHA-256.
+    /// The SHA-256 of the file, or of those of the files one after the other; empty without one.
     pub fingerprint: String,
-    /// Eight digits that stand for the file, the limit, the windows and the checkpoint.
+    /// What was asked of prompts that are made, by the names of the options.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+    /// Eight digits that stand for the file, the limit, the windows, the options and the checkpoint.
     pub settings: String,
     /// What memories did.
     pub memory: Memory,
@@ -65,7 +71,7 @@ pub struct TaskReport {
     /// Of texts, the tokens between the ends of windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stride: Option<usize>,
-    /// Questions that were asked, or texts that were scored.
+    /// Questions that were asked, texts that were scored, or prompts that were made.
     pub questions: usize,
     /// Tokens of the texts; none of questions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +82,12 @@ pub struct TaskReport {
     /// `stderr`, that of another `NAME_stderr`.
     #[serde(flatten)]
     pub measures: BTreeMap<String, f64>,
+    /// Of prompts that are made, the same by cell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<CellReport>,
+    /// Whether the cells lie on a map of length and depth; not in the file.
+    #[serde(skip)]
+    pub is_map: bool,
 }
 
 impl TaskReport {
@@ -110,52 +122,65 @@ pub fn answer(
 ) -> Result<TaskReport, UseError> {
     let TaskRequest {
         kind,
-        path,
+        options,
         limit,
         window,
         stride,
         memory,
     } = request;
-    let fingerprint = checksum(path)?;
-    let found = match kind.reads {
+    kind.check(options)?;
+    let about_texts = |what: &str| {
+        let name = kind.name;
+        let message =
+            format!("--length and --stride are about texts, and {name} {what}: leave them out");
+        Err(UseError::Usage(message))
+    };
+    let path = || options.path.as_deref().unwrap_or(Path::new(""));
+    let found = match &kind.reads {
         Reads::Questions { asked, question } => {
             if window.or(*stride).is_some() {
-                let name = kind.name;
-                let message = format!(
-                    "--length and --stride are about texts, and {name} asks questions: leave them out"
-                );
-                return Err(UseError::Usage(message));
+                return about_texts("asks questions");
             }
-            let records = Records::open(path)?.take(limit.unwrap_or(usize::MAX));
+            let records = Records::open(path())?.take(limit.unwrap_or(usize::MAX));
             let questions: Vec<Question> = records
                 .map(|record| question(&record?))
                 .collect::<Result<_, _>>()?;
-            of_questions(trained, request, &questions, asked, watch)?
+            of_questions(trained, request, &questions, *asked, watch)?
         }
         Reads::Texts(texts) => {
-            let mut texts = texts(path)?;
+            let mut texts = texts(path())?;
             texts.truncate(limit.unwrap_or(usize::MAX));
             of_texts(trained, request, &texts, watch)?
         }
+        Reads::Generated(made) => {
+            if window.or(*stride).is_some() {
+                return about_texts("has --lengths or --distances");
+            }
+            if limit.is_some() {
+                let message = format!("--limit is about files, and {} has --samples", kind.name);
+                return Err(UseError::Usage(message));
+            }
+            of_prompts(trained, request, made, watch)?
+        }
     };
+    let fingerprint = fingerprint(&found.files)?;
     let mut settings = vec![("file", fingerprint.clone())];
     let numbers = [("limit", limit), ("length", window), ("stride", stride)];
     for (name, number) in numbers {
         settings.extend(number.map(|number| (name, number.to_string())));
     }
+    let given = options.given();
+    // Files are known by what they hold.
+    settings.extend(
+        given
+            .iter()
+            .filter(|(name, _)| *name != "haystack")
+            .cloned(),
+    );
     if trained.at != At::Latest {
         settings.push(("step", trained.origin.step.to_string()));
     }
-    let mut measures = BTreeMap::new();
-    for Measure {
-        name,
-        value,
-        stderr,
-    } in found.measures.iter().copied()
-    {
-        measures.insert(name.to_owned(), value);
-        measures.extend(stderr.map(|stderr| (stderr_name(name), stderr)));
-    }
+    let listed = found.files.iter().map(|path| path.display().to_string());
     Ok(TaskReport {
         schema: TASK_REPORT.to_owned(),
         version: 1,
@@ -164,30 +189,92 @@ pub fn answer(
         trained_tokens: trained.tokens,
         weights: trained.origin.weights.clone(),
         task: kind.name.to_owned(),
-        file: path.display().to_string(),
+        file: listed.collect::<Vec<_>>().join(", "),
         fingerprint,
+        options: given
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         settings: settings_hash(&settings),
         memory: *memory,
         device: trained.device_name.clone(),
         limit: *limit,
         length: found.windows.map(|[window, _]| window),
         stride: found.windows.map(|[_, stride]| stride),
-        metrics: found
-            .measures
-            .iter()
-            .map(|one| one.name.to_owned())
-            .collect(),
         questions: found.questions,
         tokens: found.tokens,
-        measures,
+        metrics: (found.measures.iter())
+            .map(|one| one.name.to_owned())
+            .collect(),
+        measures: by_name(found.measures),
+        cells: found.cells,
+        is_map: found.is_map,
     })
 }
 
+/// The measures by name, with the standard errors of those that have one.
+fn by_name(measures: Vec<Measure>) -> BTreeMap<String, f64> {
+    let mut found = BTreeMap::new();
+    for Measure {
+        name,
+        value,
+        stderr,
+    } in measures
+    {
+        found.insert(name.to_owned(), value);
+        found.extend(stderr.map(|stderr| (stderr_name(name), stderr)));
+    }
+    found
+}
+
+/// The checksum of a file; of several, that of theirs; of none, nothing.
+fn fingerprint(files: &[PathBuf]) -> Result<String, UseError> {
+    let sums = files.iter().map(|path| checksum(path));
+    let sums: Vec<String> = sums.collect::<Result<_, _>>()?;
+    Ok(match &sums[..] {
+        [] => String::new(),
+        [one] => one.clone(),
+        several => sha256_hex(several.concat().as_bytes()),
+    })
+}
+
+#[derive(Default)]
 struct Found {
+    files: Vec<PathBuf>,
     questions: usize,
     tokens: Option<usize>,
     windows: Option<[usize; 2]>,
     measures: Vec<Measure>,
+    cells: Vec<CellReport>,
+    is_map: bool,
+}
+
+fn of_prompts(
+    trained: &Trained,
+    request: &TaskRequest,
+    made: &Generated,
+    watch: &dyn Fn(u64, u64),
+) -> Result<Found, UseError> {
+    trained.check_carried(request.memory)?;
+    let tokenizer = Arc::new(trained.tokenizer()?);
+    let prompts = (made.make)(&request.options, Arc::clone(&tokenizer))?;
+    let values = values(trained, request.memory, &tokenizer, prompts.as_ref(), watch)?;
+    let cells = prompts.cells().iter().zip(&values);
+    Ok(Found {
+        files: prompts.files(),
+        questions: values.iter().map(Vec::len).sum(),
+        tokens: None,
+        windows: None,
+        measures: means(values.iter().flatten()),
+        cells: cells
+            .map(|(cell, values)| CellReport {
+                cell: cell.clone(),
+                samples: values.len() as u64,
+                measures: by_name(means(values.iter())),
+            })
+            .collect(),
+        is_map: prompts.is_map(),
+    })
 }
 
 fn of_questions(
@@ -212,10 +299,10 @@ fn of_questions(
         })
         .collect();
     Ok(Found {
+        files: Vec::from_iter(request.options.path.clone()),
         questions: questions.len(),
-        tokens: None,
-        windows: None,
         measures: of_answers(&answers, asked),
+        ..Found::default()
     })
 }
 
@@ -238,10 +325,12 @@ fn of_texts(
     let scorer = Scorer::new(trained, request.memory)?;
     let scored = scorer.score_texts(&all, [window, stride], watch)?;
     Ok(Found {
+        files: Vec::from_iter(request.options.path.clone()),
         questions: texts.len(),
         tokens: Some(scored.tokens),
         windows: Some([window, stride]),
         measures: miras_tasks::of_texts(texts, scored.likelihood.log, scored.tokens),
+        ..Found::default()
     })
 }
 

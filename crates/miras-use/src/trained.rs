@@ -166,6 +166,22 @@ impl Trained {
         self.folder.join("config.toml")
     }
 
+    /// Rows of so many tokens that are computed at once: those of a batch of training.
+    pub(crate) fn rows_of(&self, len: usize) -> usize {
+        (self.config.train.batch * self.config.data.seq_len() / len.max(1)).max(1)
+    }
+
+    /// Refuses a memory that is reset where something goes on from a state.
+    pub(crate) fn check_carried(&self, memory: Memory) -> Result<(), UseError> {
+        self.check_memory(memory)?;
+        if memory == Memory::Reset {
+            let message = "what follows a context is read from its state, which memories that are \
+                           reset do not have: use --memory live or frozen";
+            return Err(UseError::Usage(message.to_owned()));
+        }
+        Ok(())
+    }
+
     /// Refuses a way to use memories in a model that has none.
     pub(crate) fn check_memory(&self, memory: Memory) -> Result<(), UseError> {
         if memory == Memory::Live || self.config.model.has_memory() {

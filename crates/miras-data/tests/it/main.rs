@@ -7,6 +7,7 @@ mod exported;
 mod files;
 mod formats;
 mod kinds;
+mod long;
 mod mixtures;
 mod mqar;
 mod page;

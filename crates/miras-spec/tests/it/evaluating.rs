@@ -61,6 +61,7 @@ fn positions(config: &RunConfig, task: &dyn Task) -> Vec<Sum> {
         batch: 1,
         pass: Pass::default(),
         start: StartFrom::Initial,
+        ngram: None,
         device: &device,
     };
     evaluate.run(&|_| {}).unwrap().positions

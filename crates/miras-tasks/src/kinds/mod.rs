@@ -1,12 +1,15 @@
 //! The list of tasks.
 
 mod arc;
+mod babilong;
 mod boolq;
 mod hellaswag;
 mod lambada;
+mod needle;
 mod openbookqa;
 mod perplexity;
 mod piqa;
+mod recall;
 mod wikitext;
 mod winogrande;
 
@@ -16,12 +19,15 @@ use crate::{TaskError, TaskKind};
 /// All tasks, by name.
 pub static TASKS: &[TaskKind] = &[
     arc::KIND,
+    babilong::KIND,
     boolq::KIND,
     hellaswag::KIND,
     lambada::KIND,
+    needle::KIND,
     openbookqa::KIND,
     perplexity::KIND,
     piqa::KIND,
+    recall::KIND,
     wikitext::KIND,
     winogrande::KIND,
 ];

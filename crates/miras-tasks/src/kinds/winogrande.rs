@@ -26,7 +26,7 @@ fn question(record: &Record) -> Result<Question, TaskError> {
     let (before, behind) = sentence.split_once('_').ok_or_else(blank)?;
     let end = behind.trim();
     let option = |name| {
-        Ok(Choice::new(
+        Ok::<_, TaskError>(Choice::new(
             format!("{before}{}", record.text(name)?),
             format!(" {end}"),
         ))

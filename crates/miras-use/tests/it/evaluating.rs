@@ -1,6 +1,6 @@
 //! Evaluations against the trainer's own, and against each other.
 
-use miras_use::{EvalRequest, Memory, Report, Size, Trained, evaluate};
+use miras_use::{ByOccurrence, EvalRequest, Memory, Occurrence, Report, Size, Trained, evaluate};
 
 use crate::support::{Bench, RECALL, assert_near};
 
@@ -232,6 +232,69 @@ fn recall_is_measured_by_load_where_it_fits() {
     };
     let error = evaluate(&trained, &request).unwrap_err().to_string();
     assert!(error.contains("--pairs:1:"), "{error}");
+
+    let request = EvalRequest {
+        gaps: vec![0, 4, 16],
+        ..EvalRequest::default()
+    };
+    let report = evaluate(&trained, &request).unwrap();
+    let gaps: Vec<usize> = report.by_gap.iter().map(|one| one.gap).collect();
+    assert_eq!(gaps, [0, 4, 16]);
+    assert_eq!(report.by_gap[1].measured, report.measured);
+    assert_ne!(report.by_gap[2].measured, report.measured);
+    assert!(report.by_occurrence.is_empty());
+    let request = EvalRequest {
+        gaps: vec![48],
+        ..EvalRequest::default()
+    };
+    let error = evaluate(&trained, &request).unwrap_err().to_string();
+    assert!(error.contains("--gaps:1:"), "{error}");
+    let request = EvalRequest {
+        ngram: Some(2),
+        ..EvalRequest::default()
+    };
+    let error = evaluate(&trained, &request).unwrap_err().to_string();
+    assert!(error.contains("--ngram is about text"), "{error}");
+}
+
+#[test]
+fn targets_that_come_again_are_measured_apart() {
+    let bench = Bench::new();
+    let (trained, _) = bench.trained("run", &[]);
+    let of = |ngram| {
+        let request = EvalRequest {
+            ngram,
+            ..EvalRequest::default()
+        };
+        evaluate(&trained, &request).unwrap()
+    };
+    let report = of(Some(2));
+    let [new, repeated] = &report.by_occurrence[..] else {
+        panic!("{:?}", report.by_occurrence);
+    };
+    assert_eq!(
+        [new.occurrence, repeated.occurrence],
+        [Occurrence::New, Occurrence::Repeated]
+    );
+    let tokens = new.measured.tokens + repeated.measured.tokens;
+    assert_eq!(tokens, report.measured.tokens);
+    let sum = |one: &ByOccurrence| one.measured.loss * one.measured.tokens as f64;
+    let all = report.measured.loss * tokens as f64;
+    assert!((sum(new) + sum(repeated) - all).abs() < 1e-6 * all);
+    // Longer ones come again more rarely.
+    let longer = of(Some(3));
+    assert!(longer.by_occurrence[0].measured.tokens > new.measured.tokens);
+    assert_eq!(longer.measured, report.measured);
+    assert_ne!(longer.settings, report.settings);
+    // Of bytes, the default is 8.
+    assert_eq!(of(None).by_occurrence, of(Some(8)).by_occurrence);
+
+    let request = EvalRequest {
+        gaps: vec![4],
+        ..EvalRequest::default()
+    };
+    let error = evaluate(&trained, &request).unwrap_err().to_string();
+    assert!(error.contains("--gaps is about recall"), "{error}");
 }
 
 #[test]

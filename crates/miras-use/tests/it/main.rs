@@ -7,6 +7,7 @@ mod evaluating;
 mod exporting;
 mod generating;
 mod likelihoods;
+mod prompts;
 mod states;
 mod support;
 mod tokens;

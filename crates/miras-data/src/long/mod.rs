@@ -1,0 +1,10 @@
+//! Long rows that are made of little: a haystack that repeats, and what is hidden in it.
+
+mod haystack;
+mod needle;
+mod row;
+mod words;
+
+pub use haystack::{Background, Haystack};
+pub use needle::{Hidden, NeedleKind, Needles};
+pub use row::Row;
