@@ -13,7 +13,6 @@ use crate::metric;
 use crate::reports;
 use crate::run::Run;
 use crate::settings::Settings;
-use crate::tasks;
 use crate::variant::{Keys, Variant};
 use crate::verdict::{self, Contrast};
 use crate::warnings;
@@ -77,7 +76,7 @@ impl Comparison {
             None => metric::default_metric(&sweeps)?,
         };
         let goal = goal.unwrap_or_else(|| metric::default_goal(&sweeps, &metric));
-        tasks::keep_comparable(&mut runs, &metric);
+        reports::keep_comparable_scores(&mut runs, &metric);
         if runs.iter().all(|run| run.last(&metric).is_none()) {
             return Err(metric::unknown(&metric, &runs));
         }

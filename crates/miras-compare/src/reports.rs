@@ -1,4 +1,5 @@
-//! Which reports of evaluations are compared: those of all runs are of the same text.
+//! Which reports of evaluations are compared: those of all runs are of the same text, or of the same
+//! questions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +7,7 @@ use miras_run::counted;
 
 use crate::evaluation::{Evaluation, ExcludedReport, MemoryMode};
 use crate::run::Run;
+use crate::tasks::Asked;
 
 /// What must be equal for evaluations of several runs to be of the same text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +99,39 @@ pub(crate) fn keep_comparable<'a>(runs: impl Iterator<Item = &'a mut Run>, at: O
                 _ => Ok(()),
             }
         });
+    }
+}
+
+/// Of the scores with the metric of a tag, keeps those on the questions that most runs were asked,
+/// and of these the ones that are most. The others become excluded reports.
+pub(crate) fn keep_comparable_scores(runs: &mut [Run], tag: &str) {
+    let mut votes: BTreeMap<Asked, usize> = BTreeMap::new();
+    for run in &*runs {
+        let own = run.tasks.iter().filter(|one| one.value(tag).is_some());
+        // A run that was asked several ways has a vote for each of them.
+        let ways: BTreeSet<&Asked> = own.map(|one| &one.asked).collect();
+        for asked in ways {
+            *votes.entry(asked.clone()).or_default() += 1;
+        }
+    }
+    let Some((most, _)) = votes
+        .into_iter()
+        .max_by_key(|(asked, count)| (*count, asked.clone()))
+    else {
+        return;
+    };
+    for run in runs {
+        for one in std::mem::take(&mut run.tasks) {
+            if one.value(tag).is_none() || one.asked == most {
+                run.tasks.push(one);
+                continue;
+            }
+            let why = one.asked.why_not(&most);
+            run.excluded_reports.push(ExcludedReport {
+                file: one.file,
+                why,
+            });
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `task-*.json`: how well runs answer the questions of data sets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use crate::CompareError;
 use crate::evaluation::{ExcludedReport, why_other_weights};
-use crate::run::Run;
 
 /// What a run scores on a data set.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -25,14 +24,14 @@ pub struct TaskScores {
     /// The names of the metrics.
     metrics: Vec<String>,
     #[serde(flatten)]
-    asked: Asked,
+    pub(crate) asked: Asked,
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
 }
 
 /// What must be equal for scores of several runs to be of the same questions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-struct Asked {
+pub(crate) struct Asked {
     questions: u64,
     fingerprint: String,
     #[serde(default)]
@@ -46,7 +45,7 @@ struct Asked {
 
 impl Asked {
     /// Why these are not the questions of most reports.
-    fn why_not(&self, most: &Self) -> String {
+    pub(crate) fn why_not(&self, most: &Self) -> String {
         if self.fingerprint != most.fingerprint {
             return "is of another file of questions than the reports of most runs".to_owned();
         }
@@ -142,37 +141,4 @@ fn report(path: &Path) -> Result<Option<TaskScores>, String> {
         return Ok(None);
     }
     serde_json::from_value(value).map_err(|error| error.to_string())
-}
-
-/// Of the scores with the metric of a tag, keeps those on the questions that most runs were asked,
-/// and of these the ones that are most. The others become excluded reports.
-pub(crate) fn keep_comparable(runs: &mut [Run], tag: &str) {
-    let mut votes: BTreeMap<Asked, usize> = BTreeMap::new();
-    for run in &*runs {
-        let own = run.tasks.iter().filter(|one| one.value(tag).is_some());
-        // A run that was asked several ways has a vote for each of them.
-        let ways: BTreeSet<&Asked> = own.map(|one| &one.asked).collect();
-        for asked in ways {
-            *votes.entry(asked.clone()).or_default() += 1;
-        }
-    }
-    let Some((most, _)) = votes
-        .into_iter()
-        .max_by_key(|(asked, count)| (*count, asked.clone()))
-    else {
-        return;
-    };
-    for run in runs {
-        for one in std::mem::take(&mut run.tasks) {
-            if one.value(tag).is_none() || one.asked == most {
-                run.tasks.push(one);
-                continue;
-            }
-            let why = one.asked.why_not(&most);
-            run.excluded_reports.push(ExcludedReport {
-                file: one.file,
-                why,
-            });
-        }
-    }
 }
