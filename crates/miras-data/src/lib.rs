@@ -40,6 +40,7 @@ pub use kind::{DataKind, Kind};
 pub use kinds::{DataConfig, KINDS, open};
 pub use long::{Background, Haystack, Hidden, NeedleKind, Needles, Row};
 pub use mqar::{Filler, MqarConfig};
+pub use packing::{Unpacked, unpacked_name};
 pub use paths::Paths;
 pub use selection::{Amount, Selection};
 pub use text::{MixSource, TextConfig, open as open_text, open_held_out};

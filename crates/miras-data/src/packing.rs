@@ -58,7 +58,7 @@ impl Packing {
 }
 
 /// The name without the end that says how the file is compressed.
-pub(crate) fn unpacked_name(path: &Path) -> PathBuf {
+pub fn unpacked_name(path: &Path) -> PathBuf {
     match Packing::of(path) {
         Some(_) => path.with_extension(""),
         None => path.to_owned(),
@@ -66,14 +66,18 @@ pub(crate) fn unpacked_name(path: &Path) -> PathBuf {
 }
 
 /// What is in a file, decompressed where its name says that it is compressed.
-pub(crate) struct Unpacked {
+pub struct Unpacked {
     path: PathBuf,
     packing: Option<Packing>,
     source: Box<dyn Read>,
 }
 
 impl Unpacked {
-    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn open(path: &Path) -> Result<Self, DataError> {
         let file = BufReader::new(File::open(path).map_err(DataError::read(path))?);
         let packing = Packing::of(path);
         let source: Box<dyn Read> = match packing {
@@ -89,7 +93,7 @@ impl Unpacked {
     }
 
     /// The error for a failed read.
-    pub(crate) fn failed(&self, source: io::Error) -> DataError {
+    pub fn failed(&self, source: io::Error) -> DataError {
         let path = self.path.clone();
         match self.packing {
             None => DataError::Read { path, source },

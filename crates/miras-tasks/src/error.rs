@@ -1,6 +1,6 @@
 //! Why a file of questions cannot be used.
 
-use std::io;
+use std::error::Error;
 use std::path::PathBuf;
 
 use miras_data::DataError;
@@ -20,13 +20,9 @@ pub enum TaskError {
         all: String,
     },
     /// The file cannot be read.
-    #[error("cannot read {}: {cause}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why. It is part of the message, therefore no `source`.
-        cause: io::Error,
-    },
+    #[error("{}", with_cause(.0))]
+    // Not by `source`: the error is the message.
+    Read(DataError),
     /// A line of the file is not what it should be.
     #[error("{}, line {line}: {problem}", path.display())]
     Line {
@@ -56,6 +52,11 @@ impl From<DataError> for TaskError {
     fn from(error: DataError) -> Self {
         Self::Data(error)
     }
+}
+
+fn with_cause(error: &DataError) -> String {
+    let cause = error.source();
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 fn did_you_mean(hint: Option<&str>) -> String {

@@ -1,5 +1,7 @@
 //! Files of JSON lines, record by record.
 
+use miras_config::did_you_mean;
+use miras_data::{DataError, Unpacked};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -10,11 +12,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{TaskError, file::open};
 
-/// The records of a file: one JSON object a line, also compressed with gzip (`.gz`). Empty lines are
+/// The records of a file: one JSON object a line, also compressed with gzip or zstd (`.gz`, `.zst`). Empty lines are
 /// skipped.
 pub struct Records {
     path: PathBuf,
-    lines: Box<dyn BufRead>,
+    lines: BufReader<Unpacked>,
     line: u64,
     count: u64,
 }
@@ -34,22 +36,20 @@ pub fn checksum(path: &Path) -> Result<String, TaskError> {
         io::copy(&mut file, &mut hash)?;
         Ok(format!("{:x}", hash.finalize()))
     };
-    of().map_err(|cause| TaskError::Read {
-        path: path.to_owned(),
-        cause,
+    of().map_err(|source| {
+        TaskError::Read(DataError::Read {
+            path: path.to_owned(),
+            source,
+        })
     })
 }
 
 impl Records {
     /// Opens a file.
     pub fn open(path: &Path) -> Result<Self, TaskError> {
-        let text = open(path).map_err(|cause| TaskError::Read {
-            path: path.to_owned(),
-            cause,
-        })?;
         Ok(Self {
             path: path.to_owned(),
-            lines: Box::new(BufReader::new(text)),
+            lines: BufReader::new(open(path)?),
             line: 0,
             count: 0,
         })
@@ -60,10 +60,7 @@ impl Records {
         loop {
             text.clear();
             let read = self.lines.read_until(b'\n', &mut text);
-            let read = read.map_err(|cause| TaskError::Read {
-                path: self.path.clone(),
-                cause,
-            })?;
+            let read = read.map_err(|cause| TaskError::Read(self.lines.get_ref().failed(cause)))?;
             if read == 0 {
                 return match self.count {
                     0 => Err(TaskError::Empty {
@@ -83,7 +80,9 @@ impl Records {
             line: self.line,
             problem,
         };
-        match serde_json::from_slice(&text) {
+        // The mark that some programs write at the start of a file.
+        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
+        match serde_json::from_slice(text) {
             Ok(Value::Object(fields)) => Ok(Some(Record {
                 path: self.path.clone(),
                 line: self.line,
@@ -93,7 +92,12 @@ impl Records {
                 "a JSON object was expected, not {}",
                 kind(&other)
             ))),
-            Err(error) => Err(problem(format!("not JSON: {error}"))),
+            Err(error) => {
+                // Of its two places the line is known already.
+                let (what, column) = (error.to_string(), error.column());
+                let what = what.split(" at line ").next().unwrap_or_default();
+                Err(problem(format!("not JSON: {what}, at column {column}")))
+            }
         }
     }
 }
@@ -129,7 +133,7 @@ impl Record {
     fn get(&self, field: &str) -> Result<&Value, TaskError> {
         self.fields.get(field).ok_or_else(|| {
             let names = || self.fields.keys().map(String::as_str);
-            let hint = nearest(field, names())
+            let hint = did_you_mean(field, names())
                 .map_or_else(String::new, |hint| format!(" (did you mean `{hint}`?)"));
             let has: Vec<_> = names().map(|name| format!("`{name}`")).collect();
             let has = match &has[..] {
@@ -218,13 +222,6 @@ impl Record {
             ))
         })
     }
-}
-
-/// The one of some names that resembles `name`.
-pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let rated = names.map(|other| (strsim::jaro_winkler(name, other), other));
-    let best = rated.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 > 0.8).then_some(best.1)
 }
 
 fn kind(value: &Value) -> &'static str {

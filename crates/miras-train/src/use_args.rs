@@ -200,7 +200,7 @@ pub(crate) struct ScoreArgs {
     #[command(flatten)]
     pub(crate) which: Which,
 
-    /// JSON lines with `context`, which is read, and `continuation`, which is scored; also .gz.
+    /// JSON lines with `context`, which is read, and `continuation`, which is scored; also .gz and .zst.
     pub(crate) file: PathBuf,
 
     /// What memories do with what they read.

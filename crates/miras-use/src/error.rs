@@ -105,7 +105,7 @@ impl UseError {
     /// Whether another command line or configuration is what helps.
     pub fn is_usage(&self) -> bool {
         if let Self::Task(error) = self {
-            return !matches!(error, TaskError::Read { .. });
+            return !matches!(error, TaskError::Read(_));
         }
         matches!(
             self,

@@ -13,8 +13,8 @@ mod recall;
 mod wikitext;
 mod winogrande;
 
-use crate::records::nearest;
 use crate::{TaskError, TaskKind};
+use miras_config::did_you_mean;
 
 /// All tasks, by name.
 pub static TASKS: &[TaskKind] = &[
@@ -37,7 +37,7 @@ pub fn task(name: &str) -> Result<&'static TaskKind, TaskError> {
     let names = || TASKS.iter().map(|kind| kind.name);
     (TASKS.iter().find(|kind| kind.name == name)).ok_or_else(|| TaskError::Unknown {
         name: name.to_owned(),
-        hint: nearest(name, names()).map(str::to_owned),
+        hint: did_you_mean(name, names()).map(str::to_owned),
         all: names().collect::<Vec<_>>().join(", "),
     })
 }

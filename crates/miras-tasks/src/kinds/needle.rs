@@ -1,11 +1,11 @@
 //! A needle in a haystack, as RULER (Hsieh et al., 2024) has it.
 
+use miras_config::did_you_mean;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use miras_data::{Haystack, NeedleKind, Needles, Tokenizer};
 
-use crate::records::nearest;
 use crate::{
     Ask, Cell, Generated, Grade, Options, Prompt, Prompts, Reads, Step, TaskError, TaskKind,
 };
@@ -110,7 +110,7 @@ fn kinds(options: &Options) -> Result<Vec<NeedleKind>, TaskError> {
             let names = NeedleKind::ALL
                 .map(|kind| [kind.name(), kind.ruler()])
                 .concat();
-            let hint = nearest(name, names.iter().copied())
+            let hint = did_you_mean(name, names.iter().copied())
                 .map_or_else(String::new, |hint| format!(": did you mean `{hint}`?"));
             TaskError::Usage(format!(
                 "there is no needle of kind `{name}`{hint}; there are {}",

@@ -3,13 +3,13 @@
 mod stories;
 mod templates;
 
+use miras_config::did_you_mean;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use miras_data::{Haystack, Row, Tokenizer};
 use miras_random::Stream;
 
-use crate::records::nearest;
 use crate::{
     Ask, Cell, Generated, Grade, Options, Prompt, Prompts, Reads, Step, TaskError, TaskKind,
 };
@@ -116,7 +116,7 @@ fn templates(options: &Options) -> Result<Vec<&'static Template>, TaskError> {
     let names = || TEMPLATES.iter().map(|template| template.name);
     let one = |name: &String| {
         (TEMPLATES.iter().find(|template| template.name == name)).ok_or_else(|| {
-            let hint = nearest(name, names())
+            let hint = did_you_mean(name, names())
                 .map_or_else(String::new, |hint| format!(": did you mean `{hint}`?"));
             let names = names().collect::<Vec<_>>().join(", ");
             TaskError::Usage(format!(
