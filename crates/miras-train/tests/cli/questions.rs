@@ -114,7 +114,7 @@ fn mistakes_are_named_with_file_line_and_field() {
             "score tiny wrong.jsonl",
             "wrong.jsonl, line 2: the field `continuation` is missing",
         ),
-        ("score tiny none.jsonl", "cannot read none.jsonl"),
+        ("score tiny none.jsonl", "cannot read `none.jsonl`"),
         (
             "eval tiny --task piqa=wrong.jsonl",
             "line 1: the field `goal` is missing",
@@ -285,7 +285,7 @@ fn what_cannot_be_made_is_refused_with_what_can() {
         ),
         (
             "tiny --task needle --haystack none.txt",
-            "cannot read none.txt",
+            "cannot read `none.txt`",
         ),
         (
             "tiny --task needle --lengths 64",
