@@ -106,6 +106,17 @@ pub enum DataError {
         why: String,
     },
 
+    /// A letter that is no nucleotide, in text that is to be tokens of nucleotides.
+    #[error("the tokens are nucleotides, and at byte {at} of the text is {letter}, {why}")]
+    Letter {
+        /// The byte, from 0.
+        at: usize,
+        /// What is there.
+        letter: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+
     /// Validation text that is the training text.
     #[error(
         "valid_path: `{}` has the same bytes as `{}`, which is trained on, so that the validation would measure what was learned by heart: give other text, or leave valid_path out and the end of the training text is kept for validation", valid.display(), train.display()

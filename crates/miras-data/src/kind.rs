@@ -28,6 +28,17 @@ impl<C> Kind<C> {
     }
 }
 
+/// What the scored targets of data are, by which a loss is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// Tokens of text, each of some bytes: bits a byte.
+    Text,
+    /// Nucleotides, each one of the four bases: bits a base.
+    Bases,
+    /// Answers, which are right or wrong: the share of right ones.
+    Answers,
+}
+
 /// The settings of a kind of data.
 pub trait DataKind {
     /// Tokens in a row.
@@ -53,6 +64,19 @@ pub trait DataKind {
     /// The setting of [`Tokenizer::open`](crate::Tokenizer::open); `None` for data that are not
     /// text.
     fn tokenizer(&self) -> Option<&str> {
+        None
+    }
+
+    /// What its scored targets are.
+    fn targets(&self) -> Targets {
+        match self.tokenizer() {
+            Some(_) => Targets::Text,
+            None => Targets::Answers,
+        }
+    }
+
+    /// What stands between two texts or sequences; `None` if nothing does.
+    fn separator(&self) -> Option<&str> {
         None
     }
 

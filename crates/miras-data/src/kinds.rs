@@ -7,7 +7,8 @@ use serde::Serialize;
 use toml::Table;
 
 use crate::{
-    BuiltinConfig, DataError, DataKind, Dataset, Kind, MqarConfig, TextConfig, builtin, mqar, text,
+    BuiltinConfig, DataError, DataKind, Dataset, FastaConfig, Kind, MqarConfig, TextConfig,
+    builtin, fasta, mqar, text,
 };
 
 /// `Kind(Settings) = ENTRY` for each kind: the enum of all settings, and the list.
@@ -82,6 +83,8 @@ kinds! {
     Builtin(BuiltinConfig) = builtin::KIND,
     /// Text of files.
     Text(TextConfig) = text::KIND,
+    /// Nucleotides of FASTA files.
+    Fasta(FastaConfig) = fasta::KIND,
     /// Multi-query associative recall.
     Mqar(MqarConfig) = mqar::KIND,
 }
@@ -117,6 +120,13 @@ fn about_missing_kind(name: &str) -> Option<&'static str> {
         "zst" | "zstd" | "gz" | "gzip" => {
             Some("name the compressed files with data.kind = \"text\" and data.path")
         }
+        "fa" | "fna" | "ffn" | "dna" | "rna" | "genome" | "nucleotides" => {
+            Some("name FASTA files with data.kind = \"fasta\" and data.path")
+        }
+        "fastq" | "fq" => Some(
+            "make FASTA of it, such as with `seqtk seq -A`, and name that with data.kind = \
+             \"fasta\" and data.path",
+        ),
         "arrow" | "feather" | "csv" | "tsv" => Some(
             "there is no reader of these yet: make a Parquet file of it, or a file of text, and \
              name that with data.kind = \"text\" and data.path",

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `builtin` | a fixed corpus of short stories, needs no files | `builtin.rs` |
 //! | `text` | bytes of files of text and of records, or their tokens | `text/`, `tokenizer/` |
+//! | `fasta` | nucleotides of FASTA files | `fasta/` |
 //! | `mqar` | multi-query associative recall, generated | `mqar.rs` |
 //!
 //! A new kind is one file and one line of the list in `kinds.rs`.
@@ -17,6 +18,7 @@ mod builtin;
 mod dataset;
 mod describe;
 mod error;
+mod fasta;
 mod kind;
 mod kinds;
 mod long;
@@ -36,7 +38,8 @@ pub use builtin::BuiltinConfig;
 pub use dataset::Dataset;
 pub use describe::{DataFile, Description, Tokenized};
 pub use error::{DataError, Problem};
-pub use kind::{DataKind, Kind};
+pub use fasta::{FastaConfig, SoftMasked, open_held_out as open_held_out_fasta};
+pub use kind::{DataKind, Kind, Targets};
 pub use kinds::{DataConfig, KINDS, open};
 pub use long::{Background, Haystack, Hidden, NeedleKind, Needles, Row};
 pub use mqar::{Filler, MqarConfig};

@@ -57,20 +57,20 @@ impl Mixture {
         }
     }
 
-    /// The source of a row of `len` tokens, and where in it the row begins; `place` is the step
-    /// and the number of the row in it.
-    pub(crate) fn draw(&self, seed: u64, place: [u64; 2], len: usize) -> (&dyn Tokens, u64) {
+    /// The source of a row of `len` tokens, and where in it the row begins; `place` is the step,
+    /// the number of the row in it and, if the first draw is not used, the number of the draw.
+    pub(crate) fn draw(&self, seed: u64, place: &[u64], len: usize) -> (&dyn Tokens, u64) {
         let last = self.sources.len() - 1;
         // The rows of one source do not depend on there being mixtures.
         let number = if last == 0 {
             0
         } else {
-            let point = Stream::new(seed, "mix", &place).unit();
+            let point = Stream::new(seed, "mix", place).unit();
             self.ends.partition_point(|&end| end <= point).min(last)
         };
         let tokens = &*self.sources[number].tokens;
         let starts = tokens.len() - len as u64;
-        let offset = Stream::new(seed, "train", &place).below(starts);
+        let offset = Stream::new(seed, "train", place).below(starts);
         (tokens, offset)
     }
 }
@@ -101,14 +101,14 @@ impl Chain {
             len,
         }
     }
-}
 
-impl Tokens for Chain {
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn read(&self, offset: u64, buffer: &mut [i32]) -> Result<(), DataError> {
+    /// Fills the buffer from `offset` on, part by part.
+    fn walk<T>(
+        &self,
+        offset: u64,
+        buffer: &mut [T],
+        fill: impl Fn(&dyn Tokens, u64, &mut [T]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
         let after = self.parts.partition_point(|(start, _)| *start <= offset);
         let (mut offset, mut rest) = (offset, buffer);
         for (start, tokens) in &self.parts[after.saturating_sub(1)..] {
@@ -116,7 +116,7 @@ impl Tokens for Chain {
             let count = (tokens.len() - inside).min(rest.len() as u64);
             let (now, later) = rest.split_at_mut(count as usize);
             if !now.is_empty() {
-                tokens.read(inside, now)?;
+                fill(&**tokens, inside, now)?;
             }
             offset += count;
             rest = later;
@@ -125,6 +125,24 @@ impl Tokens for Chain {
             }
         }
         Ok(())
+    }
+}
+
+impl Tokens for Chain {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read(&self, offset: u64, buffer: &mut [i32]) -> Result<(), DataError> {
+        self.walk(offset, buffer, |tokens, inside, now| {
+            tokens.read(inside, now)
+        })
+    }
+
+    fn weigh(&self, offset: u64, weights: &mut [f32]) -> Result<(), DataError> {
+        self.walk(offset, weights, |tokens, inside, now| {
+            tokens.weigh(inside, now)
+        })
     }
 }
 

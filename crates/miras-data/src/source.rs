@@ -14,6 +14,13 @@ pub(crate) trait Tokens: Send + Sync {
     fn len(&self) -> u64;
     /// Fills the buffer from `offset` on, which must lie inside the length.
     fn read(&self, offset: u64, buffer: &mut [i32]) -> Result<(), DataError>;
+
+    /// How much each token from `offset` on counts as a target.
+    fn weigh(&self, offset: u64, weights: &mut [f32]) -> Result<(), DataError> {
+        let _ = offset;
+        weights.fill(1.0);
+        Ok(())
+    }
 }
 
 /// Bytes that can be read at any position.

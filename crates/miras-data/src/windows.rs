@@ -6,6 +6,10 @@ use crate::{
     source::Tokens,
 };
 
+/// A row without a target that counts, such as one inside of a gap of a genome, is drawn again, up to
+/// so many times in all.
+const DRAWS: u64 = 1000;
+
 /// Language modelling: the target of each token is the next one.
 ///
 /// Training rows start at random places, of a source that is drawn by its weight where there are
@@ -76,6 +80,13 @@ impl Windows {
         self.valid.len() - 1
     }
 
+    /// Whether a row of training that begins there has a target that counts.
+    fn scores(&self, (tokens, offset): (&dyn Tokens, u64)) -> Result<bool, DataError> {
+        let mut weights = vec![0.0; self.seq_len];
+        tokens.weigh(offset + 1, &mut weights)?;
+        Ok(weights.iter().any(|&weight| weight > 0.0))
+    }
+
     /// Writes one row that begins at `offset` and scores `count` targets.
     fn fill(
         &self,
@@ -87,10 +98,10 @@ impl Windows {
         let mut window = vec![0; count + 1];
         tokens.read(offset, &mut window)?;
         let first = row * batch.len;
+        tokens.weigh(offset + 1, &mut batch.weights[first..first + count])?;
         for (at, pair) in window.windows(2).enumerate() {
             batch.inputs[first + at] = pair[0];
             batch.targets[first + at] = pair[1];
-            batch.weights[first + at] = 1.0;
             batch.bytes += self.bytes_of(pair[1]);
         }
         Ok(())
@@ -106,7 +117,15 @@ impl Dataset for Windows {
         let mut batch = Batch::blank(rows.len(), self.seq_len)?;
         for (row, of_step) in rows.enumerate() {
             let place = [step, of_step as u64];
-            let (tokens, offset) = self.train.draw(self.seed, place, self.seq_len);
+            let mut drawn = self.train.draw(self.seed, &place, self.seq_len);
+            for again in 1..DRAWS {
+                if self.scores(drawn)? {
+                    break;
+                }
+                let place = [place[0], place[1], again];
+                drawn = self.train.draw(self.seed, &place, self.seq_len);
+            }
+            let (tokens, offset) = drawn;
             self.fill(&mut batch, row, tokens, (offset, self.seq_len))?;
         }
         Ok(batch)

@@ -121,6 +121,9 @@ metrics! {
     /// The loss over ln 2 and over the bytes of the targets' text: all bits over all bytes.
     BITS_PER_BYTE = "bits_per_byte", Some("Bits a byte"), Some("bits"), Some(Lower),
         Targets(|means| Some(means.loss / std::f64::consts::LN_2 / means.bytes));
+    /// The loss over ln 2, where each scored target is one of the four bases of DNA; 2 is chance.
+    BITS_PER_BASE = "bits_per_base", Some("Bits a base"), Some("bits"), Some(Lower),
+        Targets(|means| Some(means.loss / std::f64::consts::LN_2));
     /// The share of scored targets that the model ranks first.
     ACCURACY = "accuracy", Some("Accuracy"), None, Some(Higher), Targets(|means| means.accuracy);
     /// The number of questions that an evaluation asks, where it measures an accuracy: one question
@@ -186,6 +189,7 @@ mod tests {
         for (tag, goal) in [
             ("eval/loss", Lower),
             ("eval/bits_per_byte", Lower),
+            ("eval/bits_per_base", Lower),
             ("control/read_zero/accuracy", Higher),
             ("perf/tokens_per_s", Higher),
             ("task/piqa/accuracy_norm", Higher),

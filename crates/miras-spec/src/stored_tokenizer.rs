@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use miras_data::{DataConfig, DataError, TokenizerFiles};
+use miras_data::{DataConfig, DataError, Tokenizer, TokenizerFiles};
 use miras_run::vouched_tokenizer;
 
 use crate::SpecError;
@@ -66,7 +66,7 @@ pub fn with_stored_tokenizer(
     let (Some(setting), true) = (asked.tokenizer(), kept.is_dir()) else {
         return (asked.clone(), None);
     };
-    if setting == "bytes" || asked_for.tokenizer() != stored.tokenizer() {
+    if Tokenizer::is_built_in(setting) || asked_for.tokenizer() != stored.tokenizer() {
         return (asked.clone(), None);
     }
     let place = kept.display();

@@ -8,9 +8,9 @@
 //! has the embedding and the head of [`LanguageModel`].
 
 use burn::tensor::Tensor;
-use miras_data::DataConfig;
+use miras_data::{DataConfig, Targets};
 use miras_model::{LanguageModel, ModelState, Pass, Scores};
-use miras_run::metrics::{ACCURACY, BITS_PER_BYTE, Metric};
+use miras_run::metrics::{ACCURACY, BITS_PER_BASE, BITS_PER_BYTE, Metric};
 
 use crate::RunConfig;
 use crate::read::{Tokens, sum};
@@ -69,10 +69,10 @@ struct LanguageModelling;
 
 impl Task for LanguageModelling {
     fn metric(&self, data: &DataConfig) -> &'static Metric {
-        if data.tokenizer().is_some() {
-            &BITS_PER_BYTE
-        } else {
-            &ACCURACY
+        match data.targets() {
+            Targets::Text => &BITS_PER_BYTE,
+            Targets::Bases => &BITS_PER_BASE,
+            Targets::Answers => &ACCURACY,
         }
     }
 

@@ -104,8 +104,12 @@ fn head(report: &Report) -> String {
 
 fn table(report: &Report) -> String {
     let mut text = "\n".to_owned();
-    let has_bytes = report.measured.bits_per_byte.is_some();
-    let bits = if has_bytes { "  bits/byte" } else { "" };
+    let measured = &report.measured;
+    let bits = match (measured.bits_per_byte, measured.bits_per_base) {
+        (Some(_), _) => "  bits/byte",
+        (None, Some(_)) => "  bits/base",
+        (None, None) => "",
+    };
     // Writing to a string cannot fail.
     let head = format!(
         "{:<14} {:>9} {:>9} {:>11}{bits} {:>9}",
@@ -174,9 +178,11 @@ fn line(name: &str, measured: &Measured) -> String {
         loss,
         perplexity,
         bits_per_byte,
+        bits_per_base,
         accuracy,
     } = measured;
-    let bits = bits_per_byte.map_or_else(String::new, |bits| format!(" {}", fitted(bits, 10)));
+    let bits = bits_per_byte.or(*bits_per_base);
+    let bits = bits.map_or_else(String::new, |bits| format!(" {}", fitted(bits, 10)));
     format!(
         "{name:<14} {tokens:>9} {} {}{bits} {}",
         fitted(*loss, 9),
@@ -197,6 +203,7 @@ mod tests {
                 loss,
                 perplexity: loss.exp(),
                 bits_per_byte: Some(loss / std::f64::consts::LN_2),
+                bits_per_base: None,
                 accuracy: 0.25,
             };
             let line = line("8388608 to 16777215", &measured);

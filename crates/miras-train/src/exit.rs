@@ -11,6 +11,7 @@ use std::{
 use console::Term;
 use miras_compare::CompareError;
 use miras_config::ConfigError;
+use miras_data::DataError;
 use miras_device::DeviceError;
 use miras_run::RunError;
 use miras_spec::SpecError;
@@ -105,6 +106,8 @@ fn status_of(error: &anyhow::Error) -> ExitStatus {
         return ExitStatus::NonFinite;
     }
     let is_usage = error.is::<Usage>()
+        || (error.downcast_ref())
+            .is_some_and(|error: &DataError| matches!(error, DataError::Letter { .. }))
         || error.downcast_ref().is_some_and(is_run_usage)
         || error.downcast_ref().is_some_and(is_device_usage)
         || error.downcast_ref().is_some_and(is_spec_usage)

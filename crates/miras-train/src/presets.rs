@@ -26,10 +26,14 @@ const DIFFERS: &str = "Differs: ";
 const TEXT: &str = "presets";
 
 /// Folder, what is in it, and the command that takes its files.
-const GROUPS: [(&str, &str); 5] = [
+const GROUPS: [(&str, &str); 6] = [
     ("", "what `run` alone trains: `run NAME`"),
     (TEXT, "text, built in or your own: `run NAME`"),
     ("mqar", "associative recall: `run NAME`"),
+    (
+        "dna",
+        "DNA of a FASTA file: `run NAME --set data.path=FILE`",
+    ),
     ("presets/30m", "30 M parameters, for a GPU: `run NAME`"),
     ("sweeps", "many trials: `sweep NAME`"),
 ];

@@ -111,6 +111,7 @@ impl UseError {
             self,
             Self::Usage(_)
                 | Self::NoText { .. }
+                | Self::Data(DataError::Letter { .. })
                 | Self::OtherTokenizer { .. }
                 | Self::Config(_)
                 | Self::Short { .. }

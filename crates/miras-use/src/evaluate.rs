@@ -1,6 +1,6 @@
 //! Evaluation: losses in all, by position and by load.
 
-use miras_data::{Amount, DataConfig, DataKind, Selection};
+use miras_data::{Amount, DataConfig, DataKind, Selection, Targets};
 use miras_model::{ModelState, Pass, WriteRate};
 use miras_spec::{Evaluate, Evaluated, StartFrom, StateRule, Sum};
 
@@ -55,6 +55,7 @@ pub fn evaluate_watched(
         write_rates,
         ..
     } = pass.found(&held_out, &|done| watch(done, all))?;
+    let targets = held_out.config.targets();
     let description = held_out.set.describe();
     let data = Weighed {
         name: description.name,
@@ -91,8 +92,8 @@ pub fn evaluate_watched(
         memory: request.memory,
         state: start.as_ref().map(|(_, used)| used.clone()),
         device: trained.device_name.clone(),
-        measured: measured(&Sum::total(&positions)),
-        by_position: by_position(&positions),
+        measured: measured(&Sum::total(&positions), targets),
+        by_position: by_position(&positions, targets),
         write_rates: by_layer(trained, &write_rates),
         by_pairs: (pass.through(PAIRS, loads.clone(), &|done| watch(rows + done, all))?)
             .map(|(pairs, measured)| ByPairs { pairs, measured })
@@ -287,7 +288,7 @@ fn by_occurrence(ngram: Option<usize>, sums: &[Sum; 2]) -> Vec<ByOccurrence> {
         .map(|(occurrence, sum)| ByOccurrence {
             ngram,
             occurrence,
-            measured: measured(sum),
+            measured: measured(sum, Targets::Text),
         })
         .collect()
 }
@@ -360,7 +361,7 @@ impl Measure<'_> {
             let held_out = held_out::with(self.trained, self.request, (what, number))?;
             let watch = |done| watch(at * rows + done);
             let positions = self.found(&held_out, &watch)?.positions;
-            Ok((number, measured(&Sum::total(&positions))))
+            Ok((number, measured(&Sum::total(&positions), Targets::Answers)))
         });
         Ok(found.collect::<Result<Vec<_>, UseError>>()?.into_iter())
     }

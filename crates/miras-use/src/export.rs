@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use miras_data::byte_tokenizer_files;
+use miras_data::{Targets, byte_tokenizer_files};
 use miras_run::{AtomicFile, Export, Exported, RunError, RunFolder, sha256_hex};
 use miras_spec::{SpecError, Weights, tokenizer_files, with_stored_tokenizer};
 
@@ -44,7 +44,16 @@ pub fn export(trained: &Trained, out: &Path) -> Result<Export, UseError> {
 /// token.
 pub fn export_tokenizer<'a>(trained: &'a Trained, out: &Path) -> Result<Option<&'a str>, UseError> {
     is_free(out)?;
-    if trained.tokenizer()?.fingerprint().is_some() {
+    let tokenizer = trained.tokenizer()?;
+    if trained.config.data.targets() == Targets::Bases {
+        let message = format!(
+            "the tokens of run `{}` are nucleotides, for which other programs have no form: their \
+             numbers are in docs/config.md",
+            trained.origin.run
+        );
+        return Err(UseError::Usage(message));
+    }
+    if !tokenizer.is_bytes() {
         let message = format!(
             "the tokens of run `{}` are not bytes, and its tokenizer is such files already: copy \
              {}",

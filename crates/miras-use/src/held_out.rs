@@ -1,7 +1,10 @@
 //! The data of an evaluation: those of the run, changed as asked, or any text.
 
 use miras_config::Layers;
-use miras_data::{DataConfig, DataError, Dataset, Paths, TextConfig, open_held_out};
+use miras_data::{
+    DataConfig, DataError, Dataset, FastaConfig, Paths, TextConfig, open_held_out,
+    open_held_out_fasta,
+};
 use miras_spec::RunConfig;
 
 use crate::{EvalRequest, Trained, UseError};
@@ -94,6 +97,7 @@ fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
     let length = (request.length).unwrap_or_else(|| trained.config.data.seq_len());
     let as_in_training = match &trained.config.data {
         DataConfig::Text(config) => config.clone(),
+        DataConfig::Fasta(config) => return fasta(trained, request, config),
         _ => TextConfig::default(),
     };
     let mut config = TextConfig {
@@ -117,7 +121,39 @@ fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
             }
         }
     }
-    let set = open_held_out(&config, tokenizer).map_err(|error| match error {
+    let set = open_held_out(&config, tokenizer).map_err(|error| of_options(error, length))?;
+    Ok(HeldOut {
+        config: trained.config.data.clone(),
+        set,
+    })
+}
+
+/// FASTA files, for a run on nucleotides.
+fn fasta(
+    trained: &Trained,
+    request: &EvalRequest,
+    as_in_training: &FastaConfig,
+) -> Result<HeldOut, UseError> {
+    if let Some(set) = request.sets.first() {
+        let message = format!("`--set {set}` changes the run's own data: leave it or --data out");
+        return Err(UseError::Usage(message));
+    }
+    let length = request.length.unwrap_or(as_in_training.seq_len);
+    let config = FastaConfig {
+        path: Paths::from(request.data.clone()),
+        seq_len: length,
+        ..as_in_training.clone()
+    };
+    let set = open_held_out_fasta(&config).map_err(|error| of_options(error, length))?;
+    Ok(HeldOut {
+        config: trained.config.data.clone(),
+        set,
+    })
+}
+
+/// An error about data that options name.
+fn of_options(error: DataError, length: usize) -> UseError {
+    match error {
         DataError::TooShort { tokens, unit, .. } => UseError::Short {
             tokens,
             unit,
@@ -129,11 +165,7 @@ fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
             UseError::Usage(format!("--length: {text}"))
         }
         other => UseError::Usage(with_option(&other)),
-    })?;
-    Ok(HeldOut {
-        config: trained.config.data.clone(),
-        set,
-    })
+    }
 }
 
 /// The message with the option in the place of the key.

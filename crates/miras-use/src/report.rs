@@ -130,6 +130,9 @@ pub struct Measured {
     pub perplexity: f64,
     /// Nats over the bytes of the targets, over ln 2; text only.
     pub bits_per_byte: Option<f64>,
+    /// Nats over ln 2, where each scored target is one of the four bases; DNA only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_base: Option<f64>,
     /// Share of targets that are ranked first.
     pub accuracy: f64,
 }

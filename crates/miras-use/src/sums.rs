@@ -1,5 +1,8 @@
 //! Sums over scored targets, in all and by position.
 
+use std::f64::consts::LN_2;
+
+use miras_data::Targets;
 use miras_spec::Sum;
 
 use crate::report::{ByPosition, Measured};
@@ -16,13 +19,14 @@ pub(crate) struct Range {
     pub(crate) sum: Sum,
 }
 
-pub(crate) fn measured(sum: &Sum) -> Measured {
+pub(crate) fn measured(sum: &Sum, targets: Targets) -> Measured {
     let loss = sum.mean_loss();
     Measured {
         tokens: sum.weight as u64,
         loss,
         perplexity: loss.exp(),
         bits_per_byte: sum.bits_per_byte(),
+        bits_per_base: (targets == Targets::Bases).then_some(loss / LN_2),
         accuracy: sum.accuracy(),
     }
 }
@@ -45,13 +49,13 @@ pub(crate) fn ranges(positions: &[Sum]) -> Vec<Range> {
 }
 
 /// What the targets of each range say.
-pub(crate) fn by_position(positions: &[Sum]) -> Vec<ByPosition> {
+pub(crate) fn by_position(positions: &[Sum], targets: Targets) -> Vec<ByPosition> {
     let ranges = ranges(positions).into_iter();
     ranges
         .map(|range| ByPosition {
             from: range.from,
             to: range.to,
-            measured: measured(&range.sum),
+            measured: measured(&range.sum, targets),
         })
         .collect()
 }
@@ -71,14 +75,17 @@ mod tests {
         };
         let mut positions = vec![one; 70];
         positions[16..32].fill(Sum::default());
-        let found = by_position(&positions);
+        let found = by_position(&positions, Targets::Text);
         let ranges: Vec<_> = found
             .iter()
             .map(|one| (one.from, one.to, one.measured.tokens))
             .collect();
         assert_eq!(ranges, [(0, 15, 16), (32, 63, 32), (64, 69, 6)]);
         assert!((found[0].measured.loss - 2.0).abs() < 1e-12);
-        assert_eq!(measured(&Sum::total(&positions)).tokens, 54);
-        assert!(by_position(&[]).is_empty());
+        assert_eq!(found[0].measured.bits_per_base, None);
+        let all = measured(&Sum::total(&positions), Targets::Bases);
+        assert_eq!(all.tokens, 54);
+        assert!((all.bits_per_base.unwrap() - 2.0 / LN_2).abs() < 1e-12);
+        assert!(by_position(&[], Targets::Text).is_empty());
     }
 }

@@ -39,14 +39,9 @@ impl Trained {
         }
     }
 
-    /// What stands between two documents of its training text; none if nothing does.
+    /// What stands between two documents of its training text, or two sequences; none if nothing does.
     pub fn separator(&self) -> Option<&str> {
-        match &self.config.data {
-            DataConfig::Text(config) => {
-                Some(&*config.separator).filter(|separator| !separator.is_empty())
-            }
-            _ => None,
-        }
+        self.config.data.separator()
     }
 
     /// The token that stands before a text of which nothing was read: the last one of what stands

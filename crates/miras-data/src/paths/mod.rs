@@ -1,5 +1,6 @@
 //! Paths as users write them: lists, patterns, `~/`, and suggestions for those that do not exist.
 
+pub(crate) mod find;
 pub(crate) mod missing;
 
 use std::{

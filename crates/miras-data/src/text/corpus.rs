@@ -10,7 +10,6 @@ use super::{
     cache,
     config::TextConfig,
     documents::{Documents, Joining},
-    find::Found,
     format::{self, Format},
     records::Records,
     scan::{Flaw, Scan},
@@ -19,6 +18,7 @@ use crate::{
     DataError, Paths,
     describe::DataFile,
     packing::Packing,
+    paths::find::Found,
     source::{Bytes, ReadFile, train_bytes},
 };
 

@@ -117,11 +117,15 @@ impl DataKind for TextConfig {
     }
 
     fn vocab(&self) -> Result<usize, DataError> {
-        Ok(Tokenizer::open(&self.tokenizer)?.vocab())
+        Ok(Tokenizer::open(&self.tokenizer)?.of_text()?.vocab())
     }
 
     fn open(&self, seed: u64) -> Result<Box<dyn Dataset>, DataError> {
         open(self, seed, &cache::folders())
+    }
+
+    fn separator(&self) -> Option<&str> {
+        Some(&*self.separator).filter(|separator| !separator.is_empty())
     }
 
     fn absolute(&self) -> io::Result<Self> {

@@ -5,7 +5,6 @@ mod config;
 mod corpus;
 mod documents;
 mod encoding;
-mod find;
 mod format;
 mod kind;
 mod notes;

@@ -7,12 +7,13 @@ use super::{
     config::TextConfig,
     corpus::Corpus,
     encoding::Encoding,
-    find, notes,
+    notes,
     sources::{self, Opened},
 };
 use crate::{
     DataError, Dataset, Description, Paths, Tokenized, Tokenizer,
     mixture::{Chain, Source},
+    paths::find::Finder,
     shared_keys::check_seq_len,
     source::{Bytes, Span, Tokens},
     windows::Windows,
@@ -27,12 +28,13 @@ pub fn open_held_out(
     config: &TextConfig,
     tokenizer: Tokenizer,
 ) -> Result<Box<dyn Dataset>, DataError> {
+    let tokenizer = tokenizer.of_text()?;
     if let Some(problem) = check_seq_len(config.seq_len) {
         let problems = vec![problem];
         return Err(DataError::Config { problems });
     }
     let caches = cache::folders();
-    let mut found = find::Finder::default();
+    let mut found = Finder::default();
     let files = found.files("path", &config.path)?;
     let mut notes = Vec::new();
     let corpus = Corpus::open("path", &config.path, &files, config, &caches, &mut notes)?;
@@ -94,8 +96,8 @@ pub fn open(
     seed: u64,
     caches: &[PathBuf],
 ) -> Result<Box<dyn Dataset>, DataError> {
-    let tokenizer = Tokenizer::open(&config.tokenizer)?;
-    let mut found = find::Finder::default();
+    let tokenizer = Tokenizer::open(&config.tokenizer)?.of_text()?;
+    let mut found = Finder::default();
     let mut opening = Vec::new();
     let mut corpus = |key, paths: &Paths, config: &TextConfig| {
         let files = found.files(key, paths)?;

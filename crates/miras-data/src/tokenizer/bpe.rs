@@ -317,7 +317,7 @@ pub(crate) struct Refused {
 
 impl Refused {
     /// A message in two parts, with the place to be put between them.
-    fn new(
+    pub(super) fn new(
         (text, at): (usize, usize),
         before: impl Into<String>,
         after: impl Into<String>,

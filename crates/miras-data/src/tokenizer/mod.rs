@@ -1,9 +1,11 @@
-//! Text to tokens and back: bytes, or byte-level byte-pair encoding.
+//! Text to tokens and back: bytes, or byte-level byte-pair encoding; and nucleotides.
 //!
-//! With every tokenizer the concatenated bytes of the tokens are the text. This makes losses of
-//! different tokenizers comparable as bits per byte, and is checked whenever text is encoded.
+//! With every tokenizer of text the concatenated bytes of the tokens are the text. This makes losses of
+//! different tokenizers comparable as bits per byte, and is checked whenever text is encoded. Tokens of
+//! nucleotides spell sequences without their case, with T for U.
 
 mod alphabet;
+pub(crate) mod bases;
 pub(crate) mod blocks;
 mod bpe;
 mod exported;
@@ -12,6 +14,7 @@ mod load;
 mod saved;
 
 use crate::DataError;
+use bases::BASES;
 use bpe::Bpe;
 pub(crate) use bpe::Refused;
 pub use exported::byte_tokenizer_files;
@@ -27,7 +30,12 @@ pub struct Tokenizer {
 
 enum Kind {
     Bytes,
-    Bpe { bpe: Box<Bpe>, fingerprint: String },
+    /// Nucleotides.
+    Bases,
+    Bpe {
+        bpe: Box<Bpe>,
+        fingerprint: String,
+    },
 }
 
 impl Tokenizer {
@@ -39,16 +47,28 @@ impl Tokenizer {
         }
     }
 
-    /// `"bytes"`, or byte-level BPE from files: the path of a `tokenizer.json`, of a
+    /// Every nucleotide is a token.
+    pub(crate) fn bases() -> Self {
+        Self {
+            given: BASES.to_owned(),
+            kind: Kind::Bases,
+        }
+    }
+
+    /// Whether a setting names a tokenizer that needs no files.
+    pub fn is_built_in(setting: &str) -> bool {
+        saved::built_in(setting, None).is_some()
+    }
+
+    /// `"bytes"`, `"bases"`, or byte-level BPE from files: the path of a `tokenizer.json`, of a
     /// `vocab.json` with `merges.txt` beside it, or of a folder that holds either or was saved
     /// with [`TokenizerFiles`].
     pub fn open(setting: &str) -> Result<Self, DataError> {
-        if setting == BYTES {
-            return Ok(Self::bytes());
-        }
         let saved = saved::facts_in(setting)?;
-        if saved.as_ref().is_some_and(saved::Facts::is_bytes) {
-            return Ok(Self::bytes());
+        match saved::built_in(setting, saved.as_ref()) {
+            Some(BYTES) => return Ok(Self::bytes()),
+            Some(_) => return Ok(Self::bases()),
+            None => {}
         }
         let source = files::find(setting)?;
         let fingerprint = source.fingerprint();
@@ -69,6 +89,7 @@ impl Tokenizer {
     pub fn vocab(&self) -> usize {
         match &self.kind {
             Kind::Bytes => 256,
+            Kind::Bases => bases::LETTERS.len(),
             Kind::Bpe { bpe, .. } => bpe.vocab(),
         }
     }
@@ -77,10 +98,15 @@ impl Tokenizer {
     ///
     /// # Errors
     /// If the tokens would not spell the text, because the tokenizer lacks a token or changes the
-    /// text.
+    /// text; for tokens of nucleotides, if a letter is none and no line end.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<i32>, DataError> {
         match &self.kind {
             Kind::Bytes => Ok(text.iter().copied().map(i32::from).collect()),
+            Kind::Bases => bases::encode(text).map_err(|at| DataError::Letter {
+                at,
+                letter: bases::shown(text[at]),
+                why: bases::why_not(text[at]),
+            }),
             Kind::Bpe { .. } => match self.encode_all(&[text]) {
                 Ok(tokens) => Ok(tokens.concat()),
                 Err(refused) => {
@@ -97,6 +123,7 @@ impl Tokenizer {
             Kind::Bytes => (tokens.iter())
                 .filter_map(|&token| u8::try_from(token).ok())
                 .collect(),
+            Kind::Bases => bases::decode(tokens),
             Kind::Bpe { bpe, .. } => bpe.decode(tokens),
         }
     }
@@ -107,6 +134,15 @@ impl Tokenizer {
             Kind::Bytes => Ok((texts.iter())
                 .map(|text| text.iter().copied().map(i32::from).collect())
                 .collect()),
+            Kind::Bases => (texts.iter().enumerate())
+                .map(|(number, text)| {
+                    bases::encode(text).map_err(|at| {
+                        let before = format!("has {} ", bases::shown(text[at]));
+                        let after = format!(", {}", bases::why_not(text[at]));
+                        Refused::new((number, at), before, after)
+                    })
+                })
+                .collect(),
             Kind::Bpe { bpe, .. } => bpe.encode(texts),
         }
     }
@@ -128,26 +164,41 @@ impl Tokenizer {
         error(&self.given, refused.told(place))
     }
 
+    /// Whether its tokens are bytes.
+    pub fn is_bytes(&self) -> bool {
+        matches!(self.kind, Kind::Bytes)
+    }
+
+    /// The same, of text; an error for tokens of nucleotides.
+    pub(crate) fn of_text(self) -> Result<Self, DataError> {
+        if matches!(self.kind, Kind::Bases) {
+            let why = "has the tokens of data.kind = \"fasta\", and text has other letters";
+            return Err(error(&self.given, why.to_owned()));
+        }
+        Ok(self)
+    }
+
     /// Whether a text can be cut between `before` and `after` without a change of its tokens.
     pub(crate) fn is_cut(&self, before: &[u8], after: &[u8]) -> bool {
         match &self.kind {
-            Kind::Bytes => true,
+            Kind::Bytes | Kind::Bases => true,
             Kind::Bpe { bpe, .. } => bpe.is_cut(before, after),
         }
     }
 
-    /// The number of bytes that a token stands for.
+    /// The number of bytes of text that a token stands for; 0 for nucleotides, which are no text.
     pub(crate) fn len_of(&self, token: i32) -> u64 {
         match &self.kind {
             Kind::Bytes => 1,
+            Kind::Bases => 0,
             Kind::Bpe { bpe, .. } => bpe.len_of(token),
         }
     }
 
-    /// A hash of the files; `None` for bytes.
+    /// A hash of the files; `None` for bytes and nucleotides.
     pub fn fingerprint(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Bytes => None,
+            Kind::Bytes | Kind::Bases => None,
             Kind::Bpe { fingerprint, .. } => Some(fingerprint),
         }
     }
@@ -156,6 +207,7 @@ impl Tokenizer {
     pub(crate) fn unit(&self) -> &'static str {
         match self.kind {
             Kind::Bytes => "bytes",
+            Kind::Bases => "letters",
             Kind::Bpe { .. } => "tokens",
         }
     }

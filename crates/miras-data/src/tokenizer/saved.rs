@@ -4,13 +4,14 @@
 //! tokenizer/
 //!   miras_tokenizer.json        schema, version, kind, and the fingerprint of the others
 //!   tokenizer.json              an exact copy, or
-//!   vocab.json, merges.txt      an exact copy of both; no file for bytes
+//!   vocab.json, merges.txt      an exact copy of both; no file for bytes and nucleotides
 //! ```
 
 use std::{fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
+use super::bases::BASES;
 use super::files::{self, BYTES, FIELD, error};
 use crate::{DataError, paths};
 
@@ -41,6 +42,7 @@ pub(super) struct Facts {
 #[serde(rename_all = "lowercase")]
 enum Kind {
     Bytes,
+    Bases,
     Bpe,
 }
 
@@ -54,9 +56,10 @@ impl TokenizerFiles {
     /// As [`Tokenizer::open`](crate::Tokenizer::open), for files that cannot be found or read.
     pub fn read(setting: &str) -> Result<Self, DataError> {
         let facts = facts_in(setting)?;
-        let is_bytes = |facts: &Facts| facts.kind == Kind::Bytes;
-        if setting == BYTES || facts.as_ref().is_some_and(is_bytes) {
-            return Self::new(setting, Kind::Bytes, None, Vec::new());
+        match built_in(setting, facts.as_ref()) {
+            Some(BYTES) => return Self::new(setting, Kind::Bytes, None, Vec::new()),
+            Some(_) => return Self::new(setting, Kind::Bases, None, Vec::new()),
+            None => {}
         }
         let source = files::find(setting)?;
         let fingerprint = source.fingerprint();
@@ -89,6 +92,9 @@ impl TokenizerFiles {
 
 /// The description in a stored folder; `None` for any other setting.
 pub(super) fn facts_in(setting: &str) -> Result<Option<Facts>, DataError> {
+    if built_in(setting, None).is_some() {
+        return Ok(None);
+    }
     let path = paths::with_home(setting).join(FACTS);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
@@ -105,10 +111,22 @@ pub(super) fn facts_in(setting: &str) -> Result<Option<Facts>, DataError> {
         )));
     }
     if (facts.kind == Kind::Bpe) != facts.fingerprint.is_some() {
-        let why = "is damaged: files have a fingerprint, and bytes have none";
+        let why = "is damaged: files have a fingerprint, and bytes and bases have none";
         return Err(damaged(why.to_owned()));
     }
     Ok(Some(facts))
+}
+
+/// The one of the tokenizers without files, if it is one, that a setting names or that a stored folder
+/// says it is.
+pub(super) fn built_in(setting: &str, facts: Option<&Facts>) -> Option<&'static str> {
+    let saved = || match facts?.kind {
+        Kind::Bytes => Some(BYTES),
+        Kind::Bases => Some(BASES),
+        Kind::Bpe => None,
+    };
+    let mut names = [BYTES, BASES].into_iter();
+    names.find(|name| *name == setting).or_else(saved)
 }
 
 /// There is no such file, or the setting is not a folder.
@@ -120,10 +138,6 @@ fn is_absent(cause: &io::Error) -> bool {
 }
 
 impl Facts {
-    pub(super) fn is_bytes(&self) -> bool {
-        self.kind == Kind::Bytes
-    }
-
     /// Refuses files that changed since they were stored.
     pub(super) fn check(&self, setting: &str, found: &str) -> Result<(), DataError> {
         match &self.fingerprint {

@@ -1,10 +1,11 @@
 //! What holds for every kind of data of the list.
 
 use miras_data::{
-    Amount, BuiltinConfig, DataConfig, Dataset, KINDS, MqarConfig, Selection, TextConfig, open,
+    Amount, BuiltinConfig, DataConfig, Dataset, FastaConfig, KINDS, MqarConfig, Selection,
+    TextConfig, open,
 };
 
-use crate::support::tokenizer_path;
+use crate::support::{bases, tokenizer_path};
 
 #[test]
 fn kinds_have_unique_names_that_match_their_defaults() {
@@ -25,11 +26,12 @@ fn kinds_have_unique_names_that_match_their_defaults() {
 }
 
 #[test]
-fn defaults_are_valid_except_that_text_needs_a_path() {
+fn defaults_are_valid_except_that_files_need_a_path() {
     for kind in KINDS {
         let problems = (kind.default)().validate();
         let fields: Vec<_> = problems.iter().map(|(field, _)| *field).collect();
-        let expected: &[&str] = if kind.name == "text" { &["path"] } else { &[] };
+        let is_of_files = ["text", "fasta"].contains(&kind.name);
+        let expected: &[&str] = if is_of_files { &["path"] } else { &[] };
         assert_eq!(fields, expected, "{}", kind.name);
     }
 }
@@ -45,6 +47,8 @@ fn the_vocabulary_is_that_of_the_opened_data_for_every_kind_and_tokenizer() {
         seq_len: 16,
         ..TextConfig::default()
     };
+    let genome = folder.path().join("a.fa");
+    std::fs::write(&genome, bases(3000)).unwrap();
     let fixture = tokenizer_path();
     let mut vocabs = Vec::new();
     for kind in KINDS {
@@ -52,6 +56,7 @@ fn the_vocabulary_is_that_of_the_opened_data_for_every_kind_and_tokenizer() {
             DataConfig::Text(_) => ["bytes", fixture.to_str().unwrap()]
                 .map(|tokenizer| DataConfig::Text(text(tokenizer)))
                 .to_vec(),
+            DataConfig::Fasta(_) => vec![fasta(&genome)],
             other => vec![other],
         };
         for config in configs {
@@ -60,7 +65,9 @@ fn the_vocabulary_is_that_of_the_opened_data_for_every_kind_and_tokenizer() {
             vocabs.push(opened.vocab());
         }
     }
-    assert!(vocabs.contains(&256) && vocabs.contains(&512), "{vocabs:?}");
+    for vocab in [256, 512, 16] {
+        assert!(vocabs.contains(&vocab), "{vocabs:?}");
+    }
     let missing = DataConfig::Text(text("nowhere.json"));
     assert_eq!(missing.vocab().unwrap_err().field(), Some("tokenizer"));
 }
@@ -70,6 +77,7 @@ fn unknown_fields_are_refused() {
     assert!(toml::from_str::<BuiltinConfig>("seq_length = 3").is_err());
     assert!(toml::from_str::<TextConfig>("paths = 'x'").is_err());
     assert!(toml::from_str::<MqarConfig>("pair = 3").is_err());
+    assert!(toml::from_str::<FastaConfig>("field = 'x'").is_err());
 }
 
 #[test]
@@ -92,11 +100,22 @@ fn every_kind_survives_a_round_trip() {
     );
 }
 
+fn fasta(path: &std::path::Path) -> DataConfig {
+    FastaConfig {
+        path: [path.to_str().unwrap()].into(),
+        seq_len: 16,
+        ..FastaConfig::default()
+    }
+    .into()
+}
+
 /// Data of every kind, with rows of 16 tokens where a kind allows it.
 fn every_kind(folder: &std::path::Path) -> Vec<(Box<dyn Dataset>, usize)> {
     let file = folder.join("a.txt");
     let numbers: Vec<String> = (1..3000_u64).map(|n| (n * n * 7919).to_string()).collect();
     std::fs::write(&file, numbers.join(" ")).unwrap();
+    let genome = folder.join("a.fa");
+    std::fs::write(&genome, bases(9000)).unwrap();
     let bpe = tokenizer_path();
     let mut found = Vec::new();
     for kind in KINDS {
@@ -111,6 +130,7 @@ fn every_kind(folder: &std::path::Path) -> Vec<(Box<dyn Dataset>, usize)> {
                     })
                 })
                 .to_vec(),
+            DataConfig::Fasta(_) => vec![fasta(&genome)],
             other => vec![other],
         };
         for config in configs {

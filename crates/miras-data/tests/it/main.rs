@@ -4,6 +4,7 @@
 
 mod builtin;
 mod exported;
+mod fasta;
 mod files;
 mod formats;
 mod kinds;

@@ -73,6 +73,22 @@ pub(crate) fn text(count: usize) -> Vec<u8> {
     (0..).flat_map(digits).take(count).collect()
 }
 
+/// A FASTA file of one sequence of so many bases, whose windows of 16 are different.
+pub(crate) fn bases(count: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut base = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b"ACGT"[(state >> 30) as usize]
+    };
+    let letters: Vec<u8> = (0..count).map(|_| base()).collect();
+    let mut file = b">one\n".to_vec();
+    for line in letters.chunks(60) {
+        file.extend(line);
+        file.push(b'\n');
+    }
+    file
+}
+
 pub(crate) fn gz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();

@@ -8,6 +8,7 @@ mod combinations;
 mod commands;
 mod comparing;
 mod cost;
+mod dna;
 mod evaluating;
 mod mistakes;
 mod newcomers;

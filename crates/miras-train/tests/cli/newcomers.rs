@@ -2,7 +2,10 @@
 
 use std::{fs, process::Command};
 
-use crate::support::{Dir, Ran, repository};
+use crate::{
+    dna::genome,
+    support::{Dir, Ran, repository},
+};
 
 /// Makes a preset small without changing its parts.
 const SMALL: &str = "--set model.dim=16 --set model.layers=1 --set model.ffn_dim=32 \
@@ -129,6 +132,7 @@ fn a_name_that_is_no_file_gets_the_names_of_presets() {
 #[test]
 fn presets_are_listed_and_printed() {
     let dir = Dir::new();
+    dir.file("genome.fa", genome());
     let listed = dir.run("presets").done().out;
     for word in [
         "titans-lmm",
@@ -136,6 +140,7 @@ fn presets_are_listed_and_printed() {
         " min  Titans LMM",
         "Differs: ",
         "mqar/yaad",
+        "dna/conv",
         "memory-depth",
     ] {
         assert!(listed.contains(word), "{word}: {listed}");

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::{Dir, repository};
+use crate::{
+    dna::genome,
+    support::{Dir, repository},
+};
 
 /// Makes a preset small without changing its parts.
 const SMALL: &str = "--set model.dim=16 --set model.layers=4 --set model.ffn_dim=32 \
@@ -17,6 +20,7 @@ fn every_configuration_passes_its_check() {
     let files = toml_files(&repository().join("configs"));
     assert!(files.len() > 2, "{files:?}");
     let dir = Dir::new();
+    dir.file("genome.fa", genome());
     let mut command = dir.command("check");
     let output = command.args(&files).output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr);

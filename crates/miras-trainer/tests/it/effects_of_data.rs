@@ -39,6 +39,14 @@ impl Files {
                 "d.jsonl",
                 b"{\"text\": \"Anna has keys\", \"body\": \"Tom has many stones\"}\n".repeat(99),
             ),
+            (
+                "e.fa",
+                format!(">a\n{}\n", "ACGTTgcaNNACG".repeat(300)).into_bytes(),
+            ),
+            (
+                "f.fa",
+                format!(">b\n{}\n", "GGATtacaCCA".repeat(300)).into_bytes(),
+            ),
         ] {
             std::fs::write(files.0.path().join(name), bytes).unwrap();
         }
@@ -77,6 +85,11 @@ impl Files {
                 base.insert(key.into(), value);
                 base
             };
+            if kind.name == "fasta" {
+                bases.push(with("path", self.path("e.fa"), "e.fa"));
+                bases.push(with("valid_path", self.path("f.fa"), "e.fa"));
+                continue;
+            }
             bases.push(with("path", self.path("a.txt"), "a.txt"));
             let both = Value::Array(vec![self.path("a.txt"), self.path("b.txt")]);
             bases.push(with("path", both, "a.txt"));
@@ -124,6 +137,7 @@ fn every_key_of_every_kind_of_data_has_an_effect() {
             known.insert((kind, key.clone()));
             let refusal = load(&base, &[&format!("data.{key}='no such name'")]).err();
             let extra = match key.as_str() {
+                "path" | "valid_path" if kind == "fasta" => vec![files.path("f.fa")],
                 "path" | "valid_path" => vec![files.path("b.txt")],
                 "tokenizer" => vec![TOKENIZER.into()],
                 "field" => vec!["body".into()],

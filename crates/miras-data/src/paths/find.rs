@@ -1,3 +1,5 @@
+//! The files that paths, folders and patterns name.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
@@ -23,16 +25,16 @@ const MATCH: glob::MatchOptions = glob::MatchOptions {
 
 /// A file of a corpus.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) path: PathBuf,
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
     /// Whether it was named itself, and not found in a folder or by a pattern: then it must not be
     /// empty.
-    pub(super) named: bool,
+    pub(crate) named: bool,
 }
 
 /// Turns paths, folders and patterns into files, each of which may be listed once.
 #[derive(Default)]
-pub(super) struct Finder {
+pub(crate) struct Finder {
     /// The setting that listed each file.
     listed_by: BTreeMap<PathBuf, String>,
     /// The patterns, as they were given and with `~/` as the home directory.
@@ -40,7 +42,7 @@ pub(super) struct Finder {
 }
 
 impl Finder {
-    pub(super) fn files(
+    pub(crate) fn files(
         &mut self,
         field: &'static str,
         paths: &Paths,
@@ -70,7 +72,7 @@ impl Finder {
 
     /// Notes on files that a pattern leaves out because they are compressed in another way than its
     /// matches, or not at all.
-    pub(super) fn left_out(&self) -> Vec<String> {
+    pub(crate) fn left_out(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for (given, path) in &self.patterns {
             let packed = Packing::of(path).map_or(0, |packing| packing.ending().len() + 1);
