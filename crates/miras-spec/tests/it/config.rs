@@ -327,7 +327,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     (
         "[data]\nkind = 'buitin'",
         &[
-            "unknown data `buitin`, expected one of builtin, text, mqar",
+            "unknown data `buitin`, expected one of builtin, text, fasta, mqar",
             "did you mean `builtin`?",
             "test.toml:2:8",
         ],
