@@ -1,5 +1,9 @@
 //! Checksums as text.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
 use sha2::{Digest as _, Sha256};
 
 /// Digits that are shown to people.
@@ -8,6 +12,21 @@ const SHOWN_DIGITS: usize = 12;
 /// The SHA-256 of some bytes, in lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 of a file as it lies on the disk, in lower-case hexadecimal; the file is not held whole.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn sha256_of_file(path: &Path) -> io::Result<String> {
+    Ok(hash(&mut File::open(path)?)?.1)
+}
+
+/// Bytes read and their SHA-256.
+pub(crate) fn hash(file: &mut impl Read) -> io::Result<(u64, String)> {
+    let mut hasher = Sha256::new();
+    let size = io::copy(file, &mut hasher)?;
+    Ok((size, hex(&hasher.finalize())))
 }
 
 /// Lower-case hexadecimal digits.

@@ -72,7 +72,7 @@ mod summary;
 mod vouched;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Found, Saved};
-pub use checksum::{hex, sha256_hex, short_checksums};
+pub use checksum::{hex, sha256_hex, sha256_of_file, short_checksums};
 pub use counts::counted;
 pub use error::{Damaged, Fault, Result, RunError};
 pub use export::{Export, Exported};

@@ -5,9 +5,8 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use crate::checksum::hex;
+use crate::checksum::hash;
 use crate::error::{Fault, Result, RunError};
 use crate::files::{sync_folder, write_atomic};
 use crate::seal::{self, Check, to_sealed_json};
@@ -239,13 +238,6 @@ fn flush_and_hash_file(path: &Path) -> io::Result<(u64, String)> {
         .open(path)?;
     file.sync_all()?;
     hash(&mut file)
-}
-
-/// Bytes read and their SHA-256.
-fn hash(file: &mut File) -> io::Result<(u64, String)> {
-    let mut hasher = Sha256::new();
-    let size = io::copy(file, &mut hasher)?;
-    Ok((size, hex(&hasher.finalize())))
 }
 
 fn fault_of(file: &str, error: &io::Error) -> Fault {

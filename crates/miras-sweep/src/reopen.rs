@@ -1,8 +1,9 @@
 //! Which trials are lost or not measured, and have to be reopened.
 
 use std::fs;
+use std::path::Path;
 
-use miras_run::RunFolder;
+use miras_run::{RunFolder, sha256_of_file};
 use serde_json::Value;
 
 use crate::{
@@ -128,8 +129,7 @@ impl SweepFolder {
                 let file = task.split_once('=').map(|(_, file)| file);
                 let limit = evaluations.limit.map(|limit| limit as u64);
                 // A file that cannot be read is for the evaluation to complain of.
-                let content = file.and_then(|file| fs::read(file).ok());
-                let now = content.map(|bytes| miras_run::sha256_hex(&bytes));
+                let now = file.and_then(|file| sha256_of_file(Path::new(file)).ok());
                 is_here
                     && report["fingerprint"].as_str() == now.as_deref()
                     && report["limit"].as_u64() == limit

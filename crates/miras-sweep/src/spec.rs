@@ -265,7 +265,7 @@ impl Evaluations {
             refuse("limit", "limit must be 1 or more".to_owned())?;
         }
         if limit.is_some() && tasks.is_empty() {
-            let message = "limit is about tasks, and there are none: leave it out";
+            let message = "limit has no effect without tasks: leave it out, or give tasks";
             refuse("limit", message.to_owned())?;
         }
         for (at, task) in tasks.iter().enumerate() {

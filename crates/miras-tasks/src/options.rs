@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::TaskError;
 
-/// What may be asked of prompts that are made; what is none or empty is the default of the task.
+/// Options of tasks whose prompts are made. `None` and an empty list stand for the task's default.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     /// The file or folder of the task.
@@ -107,7 +107,7 @@ fn sorted(given: &[usize], default: &[usize]) -> Vec<usize> {
 /// A number that may end in `k` or `M`, 1,024 and 1,048,576.
 ///
 /// # Errors
-/// If it is none.
+/// If the text is not such a number.
 pub fn number(text: &str) -> Result<usize, String> {
     let (digits, unit) = match text.strip_suffix(['k', 'K']) {
         Some(digits) => (digits, 1 << 10),

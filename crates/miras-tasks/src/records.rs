@@ -2,13 +2,12 @@
 
 use miras_config::did_you_mean;
 use miras_data::{DataError, Unpacked};
+use miras_run::sha256_of_file;
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::{TaskError, file::open};
 
@@ -31,12 +30,7 @@ pub struct Record {
 
 /// The SHA-256 of a file as it lies on the disk.
 pub fn checksum(path: &Path) -> Result<String, TaskError> {
-    let of = || -> io::Result<String> {
-        let (mut file, mut hash) = (File::open(path)?, Sha256::new());
-        io::copy(&mut file, &mut hash)?;
-        Ok(format!("{:x}", hash.finalize()))
-    };
-    of().map_err(|source| {
+    sha256_of_file(path).map_err(|source| {
         TaskError::Read(DataError::Read {
             path: path.to_owned(),
             source,
@@ -167,7 +161,7 @@ impl Record {
     }
 
     /// The texts of a field of a field, or of the field itself if it is a list.
-    pub(crate) fn texts_in(&self, outer: &str, inner: &str) -> Result<Vec<&str>, TaskError> {
+    fn texts_in(&self, outer: &str, inner: &str) -> Result<Vec<&str>, TaskError> {
         match self.get(outer)? {
             Value::Object(fields) => {
                 let name = format!("{outer}.{inner}");
@@ -178,8 +172,20 @@ impl Record {
         }
     }
 
+    /// The texts of `choices`, and which of them is right: by its letter in `answerKey`, as AI2 has it,
+    /// or by its number in `label`.
+    pub(crate) fn choices(&self) -> Result<(Vec<&str>, usize), TaskError> {
+        if self.has("answerKey") {
+            let (choices, labels) = self.labelled("choices")?;
+            return Ok((choices, self.label_among("answerKey", &labels)?));
+        }
+        let choices = self.texts_in("choices", "text")?;
+        let right = self.label("label", choices.len())?;
+        Ok((choices, right))
+    }
+
     /// Texts that each have a label, and the labels.
-    pub(crate) fn labelled(&self, field: &str) -> Result<(Vec<&str>, Vec<&str>), TaskError> {
+    fn labelled(&self, field: &str) -> Result<(Vec<&str>, Vec<&str>), TaskError> {
         let (texts, labels) = (
             self.texts_in(field, "text")?,
             self.texts_in(field, "label")?,

@@ -25,7 +25,7 @@ pub(super) const PART: StepRulePart = StepRulePart {
         },
         RuleSetting {
             key: "surprise_average",
-            meaning: "beta of the moving average of the surprise gate; 0 is none, the gate of each token's own norm; from 0 to below 1; default 0.5",
+            meaning: "beta of the moving average of the surprise gate, from 0 to below 1: with 0 each token is gated by its own norm alone; default 0.5",
             values: RuleValues::Number {
                 holds: |beta| (0.0..1.0).contains(&beta),
                 range: "from 0 to below 1",

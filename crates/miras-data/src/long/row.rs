@@ -39,7 +39,7 @@ impl Row {
     /// Adds `count` of tokens that begin again where they end, from `from` on.
     ///
     /// # Panics
-    /// If there are none to begin again with.
+    /// If `tokens` is empty and `count` is not 0.
     pub fn push_cyclic(&mut self, tokens: Arc<[i32]>, from: usize, count: usize) {
         if count == 0 {
             return;

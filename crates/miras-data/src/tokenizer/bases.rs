@@ -7,10 +7,10 @@ pub(crate) const BASES: &str = "bases";
 /// codes of IUPAC for one of several bases.
 pub(super) const LETTERS: &[u8; 16] = b"\nACGTRYSWKMBDHVN";
 
-/// The token of each letter; −1 for what is none.
+/// The token of each byte; [`NONE`] for bytes that are no letter of a nucleotide.
 const TOKENS: [i8; 256] = tokens();
 
-/// The token of no letter.
+/// In place of a token.
 const NONE: i8 = -1;
 
 const fn tokens() -> [i8; 256] {

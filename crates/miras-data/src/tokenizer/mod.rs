@@ -98,7 +98,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// If the tokens would not spell the text, because the tokenizer lacks a token or changes the
-    /// text; for tokens of nucleotides, if a letter is none and no line end.
+    /// text; for nucleotides, if a byte is neither a letter of one nor a line end.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<i32>, DataError> {
         match &self.kind {
             Kind::Bytes => Ok(text.iter().copied().map(i32::from).collect()),

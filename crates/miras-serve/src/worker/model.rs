@@ -39,8 +39,9 @@ pub(super) struct Passed {
 pub(super) struct Rows<'a> {
     /// What is read.
     pub(super) tokens: Vec<&'a [i32]>,
-    /// The token behind each token of a row, and how many of the likeliest are told; shorter than a
-    /// row where there is none.
+    /// What is scored, and how many of the likeliest tokens are told in each place: of each row, the
+    /// tokens that follow its tokens. The last token of a text has no follower, so that its row is
+    /// one shorter here. `None` scores nothing.
     pub(super) targets: Option<(Vec<&'a [i32]>, usize)>,
 }
 

@@ -12,14 +12,7 @@ pub(super) const KIND: TaskKind = TaskKind {
 };
 
 fn question(record: &Record) -> Result<Question, TaskError> {
-    let (choices, right) = if record.has("answerKey") {
-        let (choices, labels) = record.labelled("choices")?;
-        (choices, record.label_among("answerKey", &labels)?)
-    } else {
-        let choices = record.texts_in("choices", "text")?;
-        let right = record.label("label", choices.len())?;
-        (choices, right)
-    };
+    let (choices, right) = record.choices()?;
     let context = format!("Question: {}\nAnswer:", record.text("question")?);
     Ok(Question::after(&context, &choices, right))
 }

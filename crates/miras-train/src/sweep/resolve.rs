@@ -6,6 +6,7 @@ use miras_config::{ConfigError, Layers};
 use miras_registry::Registry;
 use miras_spec::{RunConfig, StateRule, estimate, unfit};
 use miras_sweep::{Evaluations, Misfit, ResolveConfig, ResolvedConfig};
+use miras_tasks::Reads;
 
 /// Resolves configurations as `run` would, and opens their data, each once.
 pub(crate) struct Resolver<'a> {
@@ -118,6 +119,10 @@ impl ResolveConfig for Resolver<'_> {
             let (name, file) = task.split_once('=').unwrap_or((task, ""));
             let why = match miras_tasks::task(name) {
                 Err(error) => Some(error.to_string()),
+                Ok(kind) if matches!(kind.reads, Reads::Generated(_)) => Some(format!(
+                    "{name} makes its prompts, by options that a sweep has no keys for: ask the trials \
+                     with `eval --task {name}`"
+                )),
                 Ok(_) if config.data.tokenizer().is_none() => {
                     let kind = config.data.kind();
                     Some(format!(

@@ -100,6 +100,27 @@ fn what_is_to_be_measured_is_held_against_the_data_of_every_trial() {
             &["at data.path=\"a.txt\": rows of 128 tokens"],
         );
     }
+    for (tasks, expected) in [
+        ("'piqa=none.jsonl'", "cannot read "),
+        (
+            "'pica=many.toml'",
+            "there is no task `pica` (did you mean `piqa`?)",
+        ),
+        (
+            "'piqa'",
+            "a task and its file, as hellaswag=FILE, not `piqa`",
+        ),
+        (
+            "'piqa=many.toml', 'piqa=many.toml'",
+            "`piqa` is named twice",
+        ),
+        ("'recall=many.toml'", "recall makes its prompts"),
+    ] {
+        let dir = evaluate("[sweep]", &format!("tasks = [{tasks}]"));
+        refused(&dir, TEXT, &[expected, "(sweep.evaluate.tasks["]);
+    }
+    let dir = evaluate("[sweep]", "lengths = [32]\ntokens = 64\nlimit = 3");
+    refused(&dir, TEXT, &["limit has no effect without tasks"]);
     let recall = "--set data=mqar --set data.seq_len=64 --set data.pairs=4 --set data.gap=8";
     let dir = evaluate("[sweep]", "lengths = [64, 16]\ntokens = 640");
     refused(

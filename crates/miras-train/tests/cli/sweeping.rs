@@ -206,6 +206,43 @@ fn whole_parts_are_swept_and_attention_stands_beside_memories() {
 }
 
 #[test]
+fn trials_answer_the_questions_of_tasks_once_for_each_content_of_the_file() {
+    let dir = with(
+        "[sweep]\nseeds = [1, 2]\n[sweep.axes]\noptim.lr = [1e-3, 2e-3]\n\
+         [sweep.evaluate]\ntasks = [\"piqa=q.jsonl\"]\nmemory = [\"live\", \"frozen\"]",
+    );
+    let question = |label: u8| {
+        format!(
+            "{{\"goal\": \"Dry it\", \"sol1\": \"sun\", \"sol2\": \"lake\", \"label\": {label}}}\n"
+        )
+    };
+    dir.file("q.jsonl", question(0).repeat(3));
+    dir.run("sweep depths.toml").done();
+    let report = "runs/depths/lr-0.001-s1/task-piqa-live.json";
+    let before = dir.read(report);
+    let found: Value = serde_json::from_str(&before).unwrap();
+    assert_eq!(found["questions"], 3);
+    assert!(
+        dir.at("runs/depths/lr-0.002-s2/task-piqa-frozen.json")
+            .is_file()
+    );
+    let compared = dir
+        .run("compare runs/depths --metric task/piqa/frozen/accuracy")
+        .done();
+    assert!(compared.out.contains("lr=0.001"), "{}", compared.out);
+
+    // What is there is kept, until the questions are others.
+    let changed = |path: &str| fs::metadata(dir.at(path)).unwrap().modified().unwrap();
+    let written = changed(report);
+    dir.run("sweep depths.toml --resume").done();
+    assert_eq!(changed(report), written);
+    dir.file("q.jsonl", question(1).repeat(3));
+    dir.run("sweep depths.toml --resume").done();
+    let after: Value = serde_json::from_str(&dir.read(report)).unwrap();
+    assert_ne!(after["fingerprint"], found["fingerprint"]);
+}
+
+#[test]
 fn failures_are_listed_and_three_alike_end_it() {
     let dir = with("[sweep]\n[sweep.axes]\noptim.lr = [1e-3, 1e30]");
     let ran = dir.run("sweep depths.toml").ended(1);
