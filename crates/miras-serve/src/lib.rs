@@ -8,6 +8,7 @@
 //! carries them out: prompts that are only scored together, everything else token by token in turn,
 //! sequences of equal length in one pass. A job whose client has left is dropped.
 
+mod connections;
 mod error;
 mod http;
 mod job;

@@ -32,7 +32,9 @@ pub struct Limits {
     pub sessions: usize,
     /// How long a session is kept that nobody uses.
     pub session_age: Duration,
-    /// How long a request may take.
+    /// How long a connection may be without the whole head of a request.
+    pub head: Duration,
+    /// How long a request may take, from its head on.
     pub request: Duration,
     /// How long requests may still take when the server is told to stop.
     pub grace: Duration,
@@ -47,6 +49,7 @@ impl Default for Limits {
             requests: 256,
             sessions: 256,
             session_age: Duration::from_hours(1),
+            head: Duration::from_secs(30),
             request: Duration::from_mins(10),
             grace: Duration::from_secs(30),
         }

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::watch;
 
+use crate::connections::answer;
 use crate::http::{App, Text, router};
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -70,7 +71,7 @@ pub fn serve(
         cause,
     })?;
     let address = listener.local_addr().map_err(ServeError::System)?;
-    let grace = options.limits.grace;
+    let (head, grace) = (options.limits.head, options.limits.grace);
     let worker = {
         let (metrics, tokenizer) = (metrics.clone(), tokenizer.clone());
         let (options, gives_up) = (options.clone(), gives_up.clone());
@@ -85,7 +86,7 @@ pub fn serve(
         beginning,
     };
     let app = App::new(options, text, metrics, jobs, is_told);
-    let served = runtime.block_on(async {
+    runtime.block_on(async {
         let stopped = {
             let stop = stop.clone();
             async move {
@@ -94,7 +95,7 @@ pub fn serve(
                 }
             }
         };
-        let server = axum::serve(listener, router(app)).with_graceful_shutdown(stopped);
+        let server = answer(listener, router(app), head, stopped);
         ready(address);
         let late = async {
             while !stop.load(Ordering::SeqCst) {
@@ -108,13 +109,13 @@ pub fn serve(
             tokio::time::sleep(Duration::from_secs(1)).await;
         };
         tokio::select! {
-            served = server.into_future() => served,
-            () = late => Ok(()),
+            () = server => {}
+            () = late => {}
         }
     });
     gives_up.store(true, Ordering::SeqCst);
     runtime.shutdown_background();
     // The worker catches what goes wrong in a job, and ends when nobody can ask any more.
     let _ = worker.join();
-    served.map_err(ServeError::System)
+    Ok(())
 }

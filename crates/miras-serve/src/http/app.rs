@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use miras_data::Tokenizer;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
+use tokio::task::block_in_place;
 
 use crate::error::ApiError;
 use crate::job::Job;
@@ -100,9 +101,9 @@ impl App {
         let _ = told.wait_for(|gives_up| *gives_up).await;
     }
 
-    /// The tokens of a text.
+    /// The tokens of a text. Other requests are answered meanwhile.
     pub(super) fn encode(&self, key: &str, text: &str) -> Result<Vec<i32>, ApiError> {
-        let tokens = self.0.text.tokenizer.encode(text.as_bytes());
+        let tokens = block_in_place(|| self.0.text.tokenizer.encode(text.as_bytes()));
         tokens.map_err(|error| ApiError::key(key, error.to_string()))
     }
 
@@ -141,7 +142,7 @@ pub(super) fn object(
             ApiError::request(error.body_text())
         }
     })?;
-    match serde_json::from_slice(&body) {
+    match block_in_place(|| serde_json::from_slice(&body)) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(ApiError::request("the request must be a JSON object")),
         Err(error) => Err(ApiError::request(format!(

@@ -1,6 +1,7 @@
 //! Many clients, clients that leave, and the end.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use miras_serve::Limits;
@@ -161,4 +162,47 @@ fn a_client_that_does_not_read_is_given_up_in_time() {
         std::thread::sleep(Duration::from_millis(100));
     }
     drop(stream);
+}
+
+#[test]
+fn a_connection_without_the_head_of_a_request_is_closed_and_one_in_use_is_not() {
+    let head = Duration::from_millis(400);
+    let server = Server::with(Limits {
+        head,
+        ..Limits::default()
+    });
+    let began = Instant::now();
+    let connect = || TcpStream::connect(server.address).unwrap();
+    // One that says nothing, and one that sends a byte now and then.
+    let (mut silent, mut slow) = (connect(), connect());
+    let slow_one = std::thread::spawn(move || {
+        for byte in b"GET /health HTTP/1.1\r\nHost: here and there\r\n"
+            .iter()
+            .cycle()
+        {
+            if slow.write_all(&[*byte]).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let mut nothing = Vec::new();
+    let _ = silent.read_to_end(&mut nothing);
+    assert!(began.elapsed() >= head);
+    slow_one.join().unwrap();
+    assert!(nothing.is_empty(), "{}", String::from_utf8_lossy(&nothing));
+    // A connection that asks again in time is kept longer than that.
+    let mut used = connect();
+    let began = Instant::now();
+    while began.elapsed() < 2 * head {
+        used.write_all(b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n")
+            .unwrap();
+        let mut reply = [0; 15];
+        used.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"HTTP/1.1 200 OK");
+        used.set_read_timeout(Some(Duration::from_millis(50)))
+            .unwrap();
+        while used.read(&mut reply).is_ok_and(|read| read > 0) {}
+        used.set_read_timeout(None).unwrap();
+    }
 }
