@@ -7,8 +7,8 @@ use serde::Serialize;
 use toml::Table;
 
 use crate::{
-    BuiltinConfig, DataError, DataKind, Dataset, FastaConfig, Kind, MqarConfig, TextConfig,
-    builtin, fasta, mqar, text,
+    BuiltinConfig, DataError, DataKind, Dataset, FastaConfig, Kind, MqarConfig, NeedleConfig,
+    TextConfig, builtin, fasta, long::rows, mqar, text,
 };
 
 /// `Kind(Settings) = ENTRY` for each kind: the enum of all settings, and the list.
@@ -87,6 +87,8 @@ kinds! {
     Fasta(FastaConfig) = fasta::KIND,
     /// Multi-query associative recall.
     Mqar(MqarConfig) = mqar::KIND,
+    /// Needles in haystacks.
+    Needle(NeedleConfig) = rows::KIND,
 }
 
 /// The entry of a name.

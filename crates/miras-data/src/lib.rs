@@ -9,6 +9,7 @@
 //! | `text` | bytes of files of text and of records, or their tokens | `text/`, `tokenizer/` |
 //! | `fasta` | nucleotides of FASTA files | `fasta/` |
 //! | `mqar` | multi-query associative recall, generated | `mqar.rs` |
+//! | `needle` | RULER's single needles, generated | `long/rows.rs` |
 //!
 //! A new kind is one file and one line of the list in `kinds.rs`.
 //! The crate does not depend on the tensor library and prints nothing.
@@ -41,7 +42,7 @@ pub use error::{DataError, Problem};
 pub use fasta::{FastaConfig, SoftMasked, open_held_out as open_held_out_fasta};
 pub use kind::{DataKind, Kind, Targets};
 pub use kinds::{DataConfig, KINDS, open};
-pub use long::{Background, Haystack, Hidden, NeedleKind, Needles, Row};
+pub use long::{Background, Haystack, Hidden, NeedleConfig, NeedleKind, Needles, Row};
 pub use mqar::{Filler, MqarConfig};
 pub use packing::{Unpacked, unpacked_name};
 pub use paths::Paths;

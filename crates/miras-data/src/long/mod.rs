@@ -3,8 +3,10 @@
 mod haystack;
 mod needle;
 mod row;
+pub(crate) mod rows;
 mod words;
 
 pub use haystack::{Background, Haystack};
 pub use needle::{Hidden, NeedleKind, Needles};
 pub use row::Row;
+pub use rows::NeedleConfig;

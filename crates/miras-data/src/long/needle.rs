@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use miras_random::Stream;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Haystack, Row,
@@ -11,7 +12,8 @@ use super::{
 use crate::{DataError, Tokenizer};
 
 /// What is hidden, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
 pub enum NeedleKind {
     /// A number in noise.
     Noise,
@@ -55,7 +57,7 @@ impl NeedleKind {
     }
 
     /// What the value is called.
-    fn value_name(self) -> &'static str {
+    pub(super) fn value_name(self) -> &'static str {
         match self {
             Self::Noise | Self::Text => "number",
             Self::Uuid => "uuid",
@@ -95,6 +97,7 @@ impl NeedleKind {
 /// RULER's haystacks end where another sentence or 500 words would be too much. Here the first
 /// sentence is cut, so that a row has exactly the tokens asked for; and the depth is that of the
 /// cell, where RULER draws one of 40. Parts of a row are encoded each on their own.
+#[derive(Clone)]
 pub struct Needles {
     kind: NeedleKind,
     haystack: Arc<Haystack>,
@@ -144,6 +147,23 @@ impl Needles {
             head, needle, tail, ..
         } = self.draw(depth, place, seed)?;
         Ok(head.len() + needle.len() + tail.len() + 1)
+    }
+
+    /// The tokens of the value of a row, as they follow it.
+    ///
+    /// # Errors
+    /// If the tokenizer cannot spell the prompt.
+    pub(super) fn answer(
+        &self,
+        depth: f64,
+        place: &[u64],
+        seed: u64,
+    ) -> Result<Vec<i32>, DataError> {
+        self.encoded(&self.draw(depth, place, seed)?.value)
+    }
+
+    fn encoded(&self, value: &str) -> Result<Vec<i32>, DataError> {
+        self.tokenizer.encode(format!(" {value}").as_bytes())
     }
 
     /// A row of `length` tokens whose needle stands behind `depth` percent of the haystack, between
@@ -199,13 +219,13 @@ impl Needles {
                 texts.push(other);
             }
         }
-        let encode = |text: &String| self.tokenizer.encode(format!(" {text}").as_bytes());
+        let values = texts.iter().map(|text| self.encoded(text));
         Ok(Hidden {
             row,
             at: before + at,
             needle: len,
             value,
-            values: texts.iter().map(encode).collect::<Result<_, _>>()?,
+            values: values.collect::<Result<_, _>>()?,
         })
     }
 

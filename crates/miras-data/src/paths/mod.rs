@@ -89,6 +89,11 @@ impl Paths {
             .map(Self)
     }
 
+    /// True if there is no path.
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// True if there is no path, or an empty one.
     pub(crate) fn is_blank(&self) -> bool {
         self.0.is_empty() || self.iter().any(|path| path.trim().is_empty())

@@ -1,8 +1,8 @@
 //! What holds for every kind of data of the list.
 
 use miras_data::{
-    Amount, BuiltinConfig, DataConfig, Dataset, FastaConfig, KINDS, MqarConfig, Selection,
-    TextConfig, open,
+    Amount, BuiltinConfig, DataConfig, Dataset, FastaConfig, KINDS, MqarConfig, NeedleConfig,
+    Selection, TextConfig, open,
 };
 
 use crate::support::{bases, tokenizer_path};
@@ -14,8 +14,8 @@ fn kinds_have_unique_names_that_match_their_defaults() {
         assert!(!kind.summary.is_empty());
         let defaults = toml::Table::try_from((kind.default)()).unwrap();
         let mut described: Vec<_> = kind.keys.iter().map(|(key, _)| *key).collect();
-        // In place of `valid_fraction` and `path`, they have no defaults.
-        described.retain(|key| !["valid_path", "mix"].contains(key));
+        // They have no defaults: two in place of `valid_fraction` and `path`, one of some needles.
+        described.retain(|key| !["valid_path", "mix", "haystack"].contains(key));
         described.sort_unstable();
         let mut keys: Vec<_> = defaults.keys().collect();
         keys.sort_unstable();
@@ -78,6 +78,7 @@ fn unknown_fields_are_refused() {
     assert!(toml::from_str::<TextConfig>("paths = 'x'").is_err());
     assert!(toml::from_str::<MqarConfig>("pair = 3").is_err());
     assert!(toml::from_str::<FastaConfig>("field = 'x'").is_err());
+    assert!(toml::from_str::<NeedleConfig>("path = 'x'").is_err());
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use miras_data::{Haystack, NeedleKind, Needles, Tokenizer};
+use miras_data::{
+    Batch, DataConfig, Dataset, Haystack, NeedleConfig, NeedleKind, Needles, Tokenizer, open,
+};
+
+use crate::support::tokenizer_path;
 
 /// A text of sentences of many lengths.
 fn book() -> String {
@@ -149,4 +153,151 @@ fn the_shortest_row_has_one_token_of_haystack() {
     assert_eq!(hidden.row.len(), shortest);
     let shorter = std::panic::catch_unwind(|| needles.row(shortest - 1, 50.0, &[3], 1, 0, true));
     assert!(shorter.is_err());
+}
+
+/// Data of each kind of needle, in a book of its own, with rows of a length for the tokenizer.
+fn every_kind(folder: &std::path::Path, tokenizer: &str, seq_len: usize) -> Vec<NeedleConfig> {
+    let path = folder.join("book.txt");
+    std::fs::write(&path, book()).unwrap();
+    let of = |needle: NeedleKind| NeedleConfig {
+        needle,
+        haystack: (needle.needs_text().then(|| path.to_str().unwrap().into())).unwrap_or_default(),
+        tokenizer: tokenizer.to_owned(),
+        seq_len,
+    };
+    NeedleKind::ALL.map(of).to_vec()
+}
+
+fn opened(config: &NeedleConfig, seed: u64) -> Box<dyn Dataset> {
+    open(&DataConfig::from(config.clone()), seed).unwrap()
+}
+
+/// Rows for training, and as many for evaluation.
+fn batches(data: &dyn Dataset, seq_len: usize) -> [Batch; 2] {
+    let starts: Vec<u64> = (0..9).map(|row| row * seq_len as u64).collect();
+    [
+        data.train_batch(0, 0..9).unwrap(),
+        data.eval_rows(&starts).unwrap(),
+    ]
+}
+
+#[test]
+fn a_row_of_data_ends_with_the_value_that_is_hidden_in_it_and_only_that_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = tokenizer_path();
+    let of_text = [("bytes", 512), (fixture.to_str().unwrap(), 700)];
+    for (setting, seq_len) in of_text {
+        let tokenizer = Tokenizer::open(setting).unwrap();
+        let mut values = std::collections::BTreeSet::new();
+        for config in every_kind(folder.path(), setting, seq_len) {
+            let data = opened(&config, 3);
+            assert_eq!(data.vocab(), tokenizer.vocab());
+            for batch in batches(data.as_ref(), seq_len) {
+                assert_eq!((batch.rows, batch.len), (9, seq_len));
+                for row in 0..batch.rows {
+                    let own = row * batch.len..(row + 1) * batch.len;
+                    let (inputs, targets) =
+                        (&batch.inputs[own.clone()], &batch.targets[own.clone()]);
+                    assert_eq!(inputs[1..], targets[..batch.len - 1]);
+                    let counts = &batch.weights[own];
+                    let scored = counts.iter().filter(|weight| **weight == 1.0).count();
+                    let (unscored, answer) = counts.split_at(batch.len - scored);
+                    assert!(unscored.iter().all(|weight| *weight == 0.0));
+                    assert_eq!(answer.len(), scored);
+                    let text =
+                        |tokens: &[i32]| String::from_utf8(tokenizer.decode(tokens)).unwrap();
+                    let answer = text(&targets[batch.len - scored..]);
+                    let prompt = text(&inputs[..=batch.len - scored]);
+                    assert!(
+                        prompt.ends_with("mentioned in the provided text is"),
+                        "{prompt}"
+                    );
+                    assert_eq!(
+                        prompt.matches(&format!("is:{answer}.")).count(),
+                        1,
+                        "{answer}"
+                    );
+                    // No value comes twice, least of all in training and in an evaluation.
+                    assert!(values.insert(answer));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_needles_depend_on_seed_step_number_and_purpose_only() {
+    let folder = tempfile::tempdir().unwrap();
+    for config in every_kind(folder.path(), "bytes", 600) {
+        let [data, other] = [3, 4].map(|seed| opened(&config, seed));
+        let rows = |rows| data.train_batch(5, rows).unwrap().inputs;
+        assert_eq!(rows(0..7), [rows(0..2), rows(2..7)].concat());
+        assert_ne!(rows(0..1), other.train_batch(5, 0..1).unwrap().inputs);
+        assert_ne!(rows(0..1), data.train_batch(6, 0..1).unwrap().inputs);
+        // Another seed, or length, draws other rows of the same data.
+        let long = NeedleConfig {
+            seq_len: 700,
+            ..config.clone()
+        };
+        let of = |data: &dyn Dataset| data.describe().fingerprint;
+        assert_eq!(of(data.as_ref()), of(other.as_ref()));
+        assert_eq!(of(data.as_ref()), of(opened(&long, 3).as_ref()));
+        if config.needle.needs_text() {
+            let path = folder.path().join("another.txt");
+            std::fs::write(&path, book() + "And then.").unwrap();
+            let elsewhere = NeedleConfig {
+                haystack: path.to_str().unwrap().into(),
+                ..config
+            };
+            assert_ne!(of(data.as_ref()), of(opened(&elsewhere, 3).as_ref()));
+        }
+    }
+}
+
+#[test]
+fn needles_that_do_not_fit_are_refused_with_what_would() {
+    let refused = |config: NeedleConfig| {
+        let opened = open(&DataConfig::from(config), 1);
+        opened.err().expect("a refusal").to_string()
+    };
+    let of = |needle, haystack: &str| NeedleConfig {
+        needle,
+        haystack: match haystack {
+            "" => miras_data::Paths::default(),
+            path => path.into(),
+        },
+        ..NeedleConfig::default()
+    };
+    let short = NeedleConfig {
+        seq_len: 300,
+        ..NeedleConfig::default()
+    };
+    let message = refused(short.clone());
+    assert!(
+        message.starts_with("seq_len: a row has a prompt"),
+        "{message}"
+    );
+    let needed = message.rsplit("seq_len = ").next().unwrap();
+    let needed: usize = needed.strip_suffix(" or more").unwrap().parse().unwrap();
+    let longer = |seq_len| NeedleConfig {
+        seq_len,
+        ..short.clone()
+    };
+    opened(&longer(needed), 1).train_batch(9, 0..64).unwrap();
+    refused(longer(needed - 1));
+    let missing = refused(of(NeedleKind::Text, ""));
+    assert!(
+        missing.starts_with("haystack: must name a text"),
+        "{missing}"
+    );
+    let unused = refused(of(NeedleKind::Noise, "book.txt"));
+    assert!(
+        unused.contains("has no effect with needle = \"noise\""),
+        "{unused}"
+    );
+    let nowhere = refused(of(NeedleKind::Uuid, "no/such/book.txt"));
+    assert!(
+        nowhere.contains("no/such/book.txt` does not exist"),
+        "{nowhere}"
+    );
 }

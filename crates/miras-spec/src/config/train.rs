@@ -251,7 +251,7 @@ fn can_carry(tree: &Tree, data: &DataConfig, model: &ModelSpec) -> Result<(), Co
         let help = format!("set train.state = \"reset\", or {instead}");
         Err(tree.error("train.state", message, Some(help)))
     };
-    if data.tokenizer().is_none() {
+    if data.generator().is_some() {
         let kind = data.kind();
         return refused(
             &format!(

@@ -327,7 +327,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     (
         "[data]\nkind = 'buitin'",
         &[
-            "unknown data `buitin`, expected one of builtin, text, fasta, mqar",
+            "unknown data `buitin`, expected one of builtin, text, fasta, mqar, needle",
             "did you mean `builtin`?",
             "test.toml:2:8",
         ],

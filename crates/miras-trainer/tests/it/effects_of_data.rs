@@ -75,6 +75,12 @@ impl Files {
             let mut base = Table::new();
             base.insert("kind".into(), kind.name.into());
             let default = Table::try_from((kind.default)()).unwrap();
+            if kind.name == "needle" {
+                let mut base = base.clone();
+                base.insert("needle".into(), "text".into());
+                base.insert("haystack".into(), self.path("a.txt"));
+                bases.push(base);
+            }
             if !default.contains_key("path") {
                 bases.push(base);
                 continue;
@@ -138,7 +144,7 @@ fn every_key_of_every_kind_of_data_has_an_effect() {
             let refusal = load(&base, &[&format!("data.{key}='no such name'")]).err();
             let extra = match key.as_str() {
                 "path" | "valid_path" if kind == "fasta" => vec![files.path("f.fa")],
-                "path" | "valid_path" => vec![files.path("b.txt")],
+                "path" | "valid_path" | "haystack" => vec![files.path("b.txt")],
                 "tokenizer" => vec![TOKENIZER.into()],
                 "field" => vec!["body".into()],
                 "mix" => vec![files.mixture(1e-9), files.mixture(1e9)],
