@@ -31,6 +31,17 @@ pub enum DataError {
         hint: String,
     },
 
+    /// A data set of the Hugging Face Hub that is not to be had.
+    #[error("{field}: `{given}` {why}")]
+    Hub {
+        /// Field of the configuration.
+        field: &'static str,
+        /// The name as given.
+        given: String,
+        /// Why, and what to do.
+        why: String,
+    },
+
     /// A pattern that matches no file.
     #[error("{field}: no file matches the pattern `{pattern}`{hint}")]
     NoMatch {
@@ -275,6 +286,7 @@ impl DataError {
             Self::Config { problems } => problems.first().map(|(field, _)| *field),
             Self::Missing { field, .. }
             | Self::NoMatch { field, .. }
+            | Self::Hub { field, .. }
             | Self::Pattern { field, .. }
             | Self::Empty { field, .. }
             | Self::NotAFile { field, .. }

@@ -139,9 +139,10 @@ fn about_missing_kind(name: &str) -> Option<&'static str> {
     }
 }
 
-const NOT_DOWNLOADED: &str = "nothing is downloaded here: download the data, and name the folder of \
-                              its files, of text, .jsonl or .parquet, with data.kind = \"text\" \
-                              and data.path";
+const NOT_DOWNLOADED: &str = "name a data set of the Hugging Face Hub with data.kind = \"text\" and \
+                              data.path = \"hf://OWNER/NAME\" (built with `--features hub`), or \
+                              download it and name the folder of its files, of text, .jsonl or \
+                              .parquet";
 
 impl Default for DataConfig {
     fn default() -> Self {

@@ -10,17 +10,10 @@ use crate::{
     DataError, Paths,
     packing::Packing,
     paths::{
-        has_wildcard, listed,
+        MATCH, has_wildcard, hub, listed,
         missing::{WantedAs, suggestion},
         with_home,
     },
-};
-
-/// Hidden files are left out, as in folders.
-const MATCH: glob::MatchOptions = glob::MatchOptions {
-    case_sensitive: true,
-    require_literal_separator: false,
-    require_literal_leading_dot: true,
 };
 
 /// A file of a corpus.
@@ -39,6 +32,8 @@ pub(crate) struct Finder {
     listed_by: BTreeMap<PathBuf, String>,
     /// The patterns, as they were given and with `~/` as the home directory.
     patterns: Vec<(String, PathBuf)>,
+    /// What is to be said of data sets of the hub.
+    notes: Vec<String>,
 }
 
 impl Finder {
@@ -49,9 +44,16 @@ impl Finder {
     ) -> Result<Vec<Found>, DataError> {
         let mut all = Vec::new();
         for given in paths.iter() {
-            let files = expand(field, given)?;
+            let (files, note) = if hub::is_name(given) {
+                let (paths, note) = hub::files(field, given)?;
+                let files = paths.into_iter().map(|path| Found { path, named: false });
+                (files.collect(), note)
+            } else {
+                (expand(field, given)?, None)
+            };
+            self.notes.extend(note);
             let path = with_home(given);
-            if has_wildcard(given) && !path.exists() {
+            if has_wildcard(given) && !path.exists() && !hub::is_name(given) {
                 self.patterns.push((given.to_owned(), path));
             }
             for file in &files {
@@ -70,10 +72,10 @@ impl Finder {
         Ok(all)
     }
 
-    /// Notes on files that a pattern leaves out because they are compressed in another way than its
-    /// matches, or not at all.
+    /// Notes on files that are left out: of a data set of the hub, and by a pattern because they are
+    /// compressed in another way than its matches, or not at all.
     pub(crate) fn left_out(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = self.notes.clone();
         for (given, path) in &self.patterns {
             let packed = Packing::of(path).map_or(0, |packing| packing.ending().len() + 1);
             let plain = |pattern: &str| pattern[..pattern.len() - packed].to_owned();

@@ -1,6 +1,7 @@
 //! Paths as users write them: lists, patterns, `~/`, and suggestions for those that do not exist.
 
 pub(crate) mod find;
+pub(crate) mod hub;
 pub(crate) mod missing;
 
 use std::{
@@ -20,6 +21,13 @@ use serde::{
 /// A longer list of files names fewer and gives the number of the others.
 const MAX_LISTED: usize = 3;
 
+/// Hidden files are left out, as in folders.
+const MATCH: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: false,
+    require_literal_leading_dot: true,
+};
+
 /// A path with `~/` as the home directory.
 pub(crate) fn with_home(given: &str) -> PathBuf {
     match (given.strip_prefix("~/"), env::var_os("HOME")) {
@@ -36,8 +44,9 @@ pub(crate) fn has_wildcard(given: &str) -> bool {
 /// A path or pattern that does not depend on the working directory.
 pub(crate) fn absolute(given: &str) -> io::Result<String> {
     let path = Path::new(given);
-    // A path with `~/` does not depend on it already, and an empty one is refused elsewhere.
-    if path.is_absolute() || given.starts_with("~/") || given.trim().is_empty() {
+    // A path with `~/` or on the hub does not depend on it, and an empty one is refused elsewhere.
+    let is_elsewhere = given.starts_with("~/") || hub::is_name(given);
+    if path.is_absolute() || is_elsewhere || given.trim().is_empty() {
         return Ok(given.to_owned());
     }
     let here = env::current_dir()?;

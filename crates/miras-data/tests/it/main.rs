@@ -7,6 +7,7 @@ mod exported;
 mod fasta;
 mod files;
 mod formats;
+mod hub_files;
 mod kinds;
 mod long;
 mod mixtures;
