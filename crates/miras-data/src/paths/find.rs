@@ -10,7 +10,7 @@ use crate::{
     DataError, Paths,
     packing::Packing,
     paths::{
-        MATCH, has_wildcard, hub, listed,
+        MATCH, has_wildcard, hub, is_on_hub, listed,
         missing::{WantedAs, suggestion},
         with_home,
     },
@@ -44,7 +44,7 @@ impl Finder {
     ) -> Result<Vec<Found>, DataError> {
         let mut all = Vec::new();
         for given in paths.iter() {
-            let (files, note) = if hub::is_name(given) {
+            let (files, note) = if is_on_hub(given) {
                 let (paths, note) = hub::files(field, given)?;
                 let files = paths.into_iter().map(|path| Found { path, named: false });
                 (files.collect(), note)
@@ -53,7 +53,7 @@ impl Finder {
             };
             self.notes.extend(note);
             let path = with_home(given);
-            if has_wildcard(given) && !path.exists() && !hub::is_name(given) {
+            if has_wildcard(given) && !path.exists() && !is_on_hub(given) {
                 self.patterns.push((given.to_owned(), path));
             }
             for file in &files {

@@ -4,14 +4,6 @@ use std::path::PathBuf;
 
 use crate::DataError;
 
-/// What such a name begins with.
-pub(crate) const PREFIX: &str = "hf://";
-
-/// Whether this is the name of a data set.
-pub(crate) fn is_name(given: &str) -> bool {
-    given.starts_with(PREFIX)
-}
-
 /// The files of a data set, and what is to be said of them.
 ///
 /// # Errors
@@ -49,8 +41,10 @@ mod with_downloads {
     };
     use miras_config::did_you_mean;
 
-    use super::PREFIX;
-    use crate::{packing::unpacked_name, paths::MATCH};
+    use crate::{
+        packing::unpacked_name,
+        paths::{HUB, MATCH},
+    };
 
     /// The endings of files with data that are read here.
     const ENDINGS: [&str; 7] = ["txt", "jsonl", "ndjson", "parquet", "fa", "fna", "fasta"];
@@ -67,19 +61,19 @@ mod with_downloads {
 
     impl<'a> Name<'a> {
         fn of(given: &'a str) -> Option<Self> {
-            let rest = given.strip_prefix(PREFIX)?;
+            let rest = given.strip_prefix(HUB)?;
             let (owner, rest) = rest.split_once('/')?;
             let (name, pattern) = match rest.split_once('/') {
                 Some((name, pattern)) => (name, Some(pattern)),
                 None => (rest, None),
             };
-            let repo_ends = PREFIX.len() + owner.len() + 1;
+            let repo_ends = HUB.len() + owner.len() + 1;
             let (name, revision) = name.split_once('@').unwrap_or((name, "main"));
             let parts = [owner, name, revision];
             if parts.contains(&"") || pattern == Some("") {
                 return None;
             }
-            let repo = &given[PREFIX.len()..repo_ends + name.len()];
+            let repo = &given[HUB.len()..repo_ends + name.len()];
             Some(Self {
                 repo,
                 revision,
@@ -91,7 +85,7 @@ mod with_downloads {
     pub(super) fn found(given: &str) -> Result<(Vec<PathBuf>, Option<String>), String> {
         let Some(name) = Name::of(given) else {
             return Err(format!(
-                "has another form than `{PREFIX}OWNER/NAME[@REVISION][/FILES]`, where FILES is a file of \
+                "has another form than `{HUB}OWNER/NAME[@REVISION][/FILES]`, where FILES is a file of \
                  it or a pattern such as `data/train-*.parquet`"
             ));
         };

@@ -1,7 +1,7 @@
 //! Paths as users write them: lists, patterns, `~/`, and suggestions for those that do not exist.
 
 pub(crate) mod find;
-pub(crate) mod hub;
+mod hub;
 pub(crate) mod missing;
 
 use std::{
@@ -36,6 +36,14 @@ pub(crate) fn with_home(given: &str) -> PathBuf {
     }
 }
 
+/// What the name of a data set of the Hugging Face Hub begins with.
+const HUB: &str = "hf://";
+
+/// Whether this is such a name.
+fn is_on_hub(given: &str) -> bool {
+    given.starts_with(HUB)
+}
+
 /// True if the text has a wildcard; it is a pattern unless a file has that name.
 pub(crate) fn has_wildcard(given: &str) -> bool {
     given.contains(['*', '?', '['])
@@ -45,7 +53,7 @@ pub(crate) fn has_wildcard(given: &str) -> bool {
 pub(crate) fn absolute(given: &str) -> io::Result<String> {
     let path = Path::new(given);
     // A path with `~/` or on the hub does not depend on it, and an empty one is refused elsewhere.
-    let is_elsewhere = given.starts_with("~/") || hub::is_name(given);
+    let is_elsewhere = given.starts_with("~/") || is_on_hub(given);
     if path.is_absolute() || is_elsewhere || given.trim().is_empty() {
         return Ok(given.to_owned());
     }
