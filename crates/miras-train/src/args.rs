@@ -289,8 +289,21 @@ pub(crate) struct SweepArgs {
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) slurm: Option<u16>,
 
+    /// Train nothing: say how many seeds a difference of this size takes, in units of the metric, by
+    /// the spread of what the sweep has trained already.
+    #[arg(long, value_name = "DIFFERENCE", value_parser = difference,
+          conflicts_with_all = ["dry_run", "prepare", "slurm", "resume", "retry"])]
+    pub(crate) power: Option<f64>,
+
     #[command(flatten)]
     pub(crate) work: WorkArgs,
+}
+
+fn difference(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("give a number above 0, such as 0.01".to_owned()),
+    }
 }
 
 /// What `worker` is asked for.

@@ -12,6 +12,7 @@ use miras_sweep::SweepFolder;
 use crate::{
     args::{CompareArgs, TableFormat},
     out::{Out, eprint_line},
+    usage::Usage,
 };
 
 const RUNS: &str = "runs";
@@ -61,6 +62,32 @@ pub(crate) fn of_sweep(folder: &Path, registry: &Registry, out: &mut Out) -> any
     let comparison = read(&[folder.to_owned()], None, None, CompareAt::Auto, registry)?;
     out.text(&comparison.text())?;
     write(&comparison, &folder.join(COMPARE))
+}
+
+/// How many seeds a difference takes to be seen, by what a sweep has trained.
+pub(crate) fn power(
+    folder: &Path,
+    difference: f64,
+    registry: &Registry,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let comparison = read(&[folder.to_owned()], None, None, CompareAt::Auto, registry)?;
+    let Some(table) = comparison.power(difference) else {
+        let message = format!(
+            "no two variants of {} have three seeds each, and a spread, in {}",
+            folder.display(),
+            comparison.metric
+        );
+        let help = "train more with sweep.seeds = [1, 2, 3] and `--resume`";
+        return Err(Usage::new(message).help(help.to_owned()).into());
+    };
+    out.text(&table.text())?;
+    out.prose(&format!(
+        "\nDifferences of {}. seen with these: the smallest that these seeds find, at 95 %, with a chance \
+         of 80 %; at most: the seeds if the spread is the largest that the pilot leaves likely (80 %).\n",
+        comparison.metric
+    ))?;
+    Ok(())
 }
 
 /// Reads runs and sweeps, with what is to be noted of their configurations.

@@ -88,3 +88,53 @@ fn holm_by_hand() {
     }
     assert!(holm(&[]).is_empty());
 }
+
+/// Values of two sides with a spread of 1 for each difference, paired or not.
+fn unit_spread(paired: bool, seeds_of_each: u64) -> Difference {
+    // Steps up and down by the deviation, over n values: the variance is n / (n - 1) of its square.
+    let n = seeds_of_each as f64;
+    let sides = if paired { 1.0 } else { 2.0 };
+    let step = ((n - 1.0) / n / sides).sqrt();
+    let value = |seed: u64| if seed.is_multiple_of(2) { step } else { -step };
+    let one = (0..seeds_of_each).map(|seed| (seed, value(seed))).collect();
+    let first = if paired { 0 } else { seeds_of_each };
+    let other =
+        (first..first + seeds_of_each).map(|seed| (seed, if paired { 0.0 } else { value(seed) }));
+    Difference::of(&one, &other.collect(), 0.0).unwrap()
+}
+
+#[test]
+fn seeds_for_an_effect_are_those_of_published_tables() {
+    for paired in [true, false] {
+        for seeds in [4, 10, 60] {
+            let pilot = unit_spread(paired, seeds);
+            close(pilot.spread, 1.0);
+            assert_eq!(pilot.seeds(), seeds as usize, "{paired}");
+        }
+    }
+    // Two-sided 5 %, power 80 %: the numbers of G*Power 3.1 for one sample and for two.
+    let pilot = unit_spread(true, 10);
+    for (effect, seeds) in [(0.2, 199), (0.5, 34), (0.8, 15), (1.0, 10)] {
+        assert_eq!(pilot.seeds_for(effect).expected, seeds, "{effect}");
+        assert_eq!(pilot.seeds_for(-effect), pilot.seeds_for(effect));
+    }
+    let pilot = unit_spread(false, 10);
+    // Effects there are in units of the deviation of one side.
+    for (effect, seeds) in [(0.2, 394), (0.5, 64), (0.8, 26), (1.0, 17)] {
+        let effect = effect / 2.0_f64.sqrt();
+        assert_eq!(pilot.seeds_for(effect).expected, seeds, "{effect}");
+    }
+    // What they find is the effect, and one seed less would not do.
+    let found = unit_spread(true, 34).smallest();
+    assert!(
+        found <= 0.5 && unit_spread(true, 32).smallest() > 0.5,
+        "{found}"
+    );
+    // A small pilot leaves more room: 4 seeds, √(3 / χ²₀.₂(3)) = √(3 / 1.005174).
+    let few = unit_spread(true, 4);
+    let wide = (3.0_f64 / 1.005_174).sqrt();
+    let expected = unit_spread(true, 10).seeds_for(0.5 / wide).expected;
+    assert_eq!(few.seeds_for(0.5).at_most, expected);
+    assert!(few.seeds_for(0.5).at_most > pilot.seeds_for(0.5).at_most);
+    assert_eq!(few.seeds_for(1e-9).expected, 1_000_000);
+}

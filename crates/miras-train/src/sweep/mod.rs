@@ -64,6 +64,17 @@ pub(crate) fn sweep(
     }
     let name = args.name.clone().unwrap_or_else(|| stem(Some(&args.file)));
     let runs = args.runs.clone().unwrap_or_else(|| RUNS.into());
+    if let Some(difference) = args.power {
+        let path = runs.join(&name);
+        if !SweepFolder::exists(&path) {
+            let message = format!("there is no sweep in {} yet", path.display());
+            let help = "leave `--power` out to train it, with three seeds or more: it is told by \
+                        their spread";
+            return Err(Usage::new(message).help(help.to_owned()).into());
+        }
+        compare::power(&path, difference, registry, out)?;
+        return Ok(ExitStatus::Done);
+    }
     if args.dry_run {
         out.text(&listing::table(&expanded))?;
         out.prose(&format!(

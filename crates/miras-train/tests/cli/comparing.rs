@@ -203,4 +203,23 @@ fn a_recall_sweep_draws_all_its_seeds_and_finds_all_data_equal() {
         assert!(circles >= places * 2 * 4, "{plot}: {circles}");
     }
     fits(&dir, "recall");
+
+    let power = dir.run("sweep recall.toml --power 0.01").done().out;
+    // Eight questions: a spread of one of them at least, so hundreds of seeds.
+    let row = power.lines().find(|line| line.contains("depth=")).unwrap();
+    let seeds: Vec<usize> = (row.split_whitespace().rev().take(2))
+        .map(|number| number.parse().unwrap())
+        .collect();
+    assert!(seeds[1] >= 1000 && seeds[0] > seeds[1], "{power}");
+    for (wrong, said) in [
+        (
+            "--power 0.01 --name another",
+            "no sweep in runs/another yet",
+        ),
+        ("--power 0", "a number above 0"),
+        ("--power 0.01 --resume", "cannot be used with"),
+    ] {
+        dir.run(&format!("sweep recall.toml {wrong}"))
+            .refused(&format!("[..]{said}[..]"));
+    }
 }
