@@ -26,10 +26,11 @@ const DIFFERS: &str = "Differs: ";
 const TEXT: &str = "presets";
 
 /// Folder, what is in it, and the command that takes its files.
-const GROUPS: [(&str, &str); 6] = [
+const GROUPS: [(&str, &str); 7] = [
     ("", "what `run` alone trains: `run NAME`"),
     (TEXT, "text, built in or your own: `run NAME`"),
     ("mqar", "associative recall: `run NAME`"),
+    ("needle", "needles in a haystack: `run NAME`"),
     (
         "dna",
         "DNA of a FASTA file: `run NAME --set data.path=FILE`",

@@ -11,6 +11,7 @@ mod cost;
 mod dna;
 mod evaluating;
 mod mistakes;
+mod needles;
 mod newcomers;
 mod presets;
 mod questions;

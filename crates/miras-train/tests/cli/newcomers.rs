@@ -140,6 +140,7 @@ fn presets_are_listed_and_printed() {
         " min  Titans LMM",
         "Differs: ",
         "mqar/yaad",
+        "needle/titans-lmm",
         "dna/conv",
         "memory-depth",
     ] {

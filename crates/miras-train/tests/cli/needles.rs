@@ -1,0 +1,83 @@
+//! A model of text is fine-tuned on needles in haystacks, and asked for them.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Dir, TINY};
+
+/// A model of text, and a configuration that goes on from its weights with needles.
+fn with_a_model() -> Dir {
+    let dir = Dir::tiny();
+    dir.run("run tiny.toml --name text").done();
+    let needles = TINY.replace(
+        "seq_len = 32",
+        "kind = \"needle\"\nneedle = \"text\"\nhaystack = \"book.txt\"\nseq_len = 420",
+    );
+    let needles = needles.replace(
+        "[train]",
+        "[train]\ninit_from = \"runs/text/checkpoints/step-00000004\"",
+    );
+    dir.file(
+        "needles.toml",
+        needles.replace("tokens = 64", "tokens = 840"),
+    );
+    dir.file(
+        "book.txt",
+        "It was a long way. And on they went! ".repeat(30),
+    );
+    dir
+}
+
+#[test]
+fn a_model_of_text_is_fine_tuned_on_them_and_resumes_bit_for_bit() {
+    let dir = with_a_model();
+    dir.run("run needles.toml --name whole").done();
+    dir.run("run needles.toml --name parts --set train.steps=2")
+        .done();
+    dir.run("run --name parts --resume --set train.steps=4")
+        .done();
+    let weights = |run: &str| {
+        let path = format!("runs/{run}/checkpoints/step-00000004/model.safetensors");
+        fs::read(dir.at(&path)).unwrap()
+    };
+    assert!(weights("whole") == weights("parts"));
+    assert!(weights("whole") != weights("text"));
+    let lines = dir.read("runs/whole/metrics.jsonl");
+    let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert!(last["eval/accuracy"].is_f64() && last["eval/bits_per_byte"].is_null());
+    // Two rows with seven digits and the blank before them.
+    assert_eq!(last["eval/questions"], 16.0, "{last}");
+
+    let said = dir.run("eval whole --json").done().out;
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert!(report["accuracy"].is_f64() && report["bits_per_byte"].is_null());
+    let asked = dir
+        .run("eval whole --task needle --lengths 420 --depths 2 --samples 2 --answer-tokens 0 --json")
+        .done()
+        .out;
+    let asked: Value = serde_json::from_str(&asked).unwrap();
+    assert_eq!(asked["questions"], 4);
+    // Of untrained answers the model knows no more than it does of its own data.
+    let losses = [&report, &asked].map(|report| report["loss"].as_f64().unwrap());
+    assert!((losses[0] - losses[1]).abs() < 1.0, "{losses:?}");
+    let written = dir.run("generate whole The --tokens 3").done().out;
+    assert!(written.starts_with("The"), "{written}");
+}
+
+#[test]
+fn mistakes_name_the_key() {
+    let dir = with_a_model();
+    dir.run("check needles.toml --set data.seq_len=100")
+        .refused(
+            "error: seq_len: a row has a prompt and an answer[..]or more[..](data.seq_len)[..]",
+        );
+    dir.run("check needles.toml --set data.haystack=nowhere.txt")
+        .refused("error: haystack: `nowhere.txt` does not exist[..](data.haystack)[..]");
+    dir.run("check needles.toml --set data.needle=noise")
+        .refused("error: data.haystack: has no effect with needle = \"noise\"[..]");
+    dir.run("check needles.toml --set data.needle=txt")
+        .refused("error: unknown value `txt`[..]did you mean `text`[..]");
+    dir.run("check needles.toml --set train.state=carry")
+        .refused("error: train.state = \"carry\" needs data in order[..]");
+}
