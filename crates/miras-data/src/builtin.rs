@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DataError, DataKind, Dataset, Description, Kind, Problem, Tokenizer, describe,
+    DataError, DataKind, Dataset, Description, Kind, LANGUAGE, Problem, Tokenizer, describe,
     mixture::Source,
     shared_keys::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
     source::{Span, train_bytes},
@@ -19,6 +19,7 @@ use crate::{
 
 pub(crate) const KIND: Kind<BuiltinConfig> = Kind {
     name: "builtin",
+    task: LANGUAGE,
     summary: "fixed 1 MiB corpus of short stories that recall their own facts; needs no files",
     keys: &[SEQ_LEN, VALID_FRACTION],
     default: BuiltinConfig::default,

@@ -41,6 +41,11 @@ pub trait Dataset: Send + Sync {
     /// of the data have weight 0. Of generated data, row `i` starts at `i` times the row length.
     fn eval_rows(&self, starts: &[u64]) -> Result<Batch, DataError>;
 
+    /// The names of the classes, by their numbers; none where targets are no classes.
+    fn labels(&self) -> &[String] {
+        &[]
+    }
+
     /// Bytes of text that a target stands for; 0 where targets are not text.
     fn bytes_of(&self, target: i32) -> u64 {
         let _ = target;

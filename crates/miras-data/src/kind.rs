@@ -6,11 +6,16 @@ use miras_config::{ConfigError, Section};
 
 use crate::{DataError, Dataset, Problem};
 
+/// The task that most kinds of data are for: language modelling.
+pub const LANGUAGE: &str = "language";
+
 /// What is known of a kind of data by name; `C` are settings.
 #[derive(Debug)]
 pub struct Kind<C> {
-    /// The name in TOML (`data.kind = "…"`).
+    /// The name in TOML (`data.kind = "…"`), which no other kind for its task has.
     pub name: &'static str,
+    /// The task that it is for, by its name (`task.kind = "…"`).
+    pub task: &'static str,
     /// One line for lists.
     pub summary: &'static str,
     /// Its keys and their meanings.
@@ -39,6 +44,13 @@ pub enum Targets {
     Answers,
 }
 
+impl Targets {
+    /// Whether they are tokens in an order that can be followed and gone on with.
+    pub fn are_text(self) -> bool {
+        matches!(self, Self::Text | Self::Bases)
+    }
+}
+
 /// The settings of a kind of data.
 pub trait DataKind {
     /// Tokens in a row.
@@ -55,6 +67,15 @@ pub trait DataKind {
     /// If the tokenizer cannot be opened.
     fn vocab(&self) -> Result<usize, DataError>;
 
+    /// Number of classes, as there are [labels](Dataset::labels) of the opened data; 0 where
+    /// targets are no classes.
+    ///
+    /// # Errors
+    /// If it follows from files that cannot be read.
+    fn classes(&self) -> Result<usize, DataError> {
+        Ok(0)
+    }
+
     /// Opens data whose settings have no problem; [`open`](crate::open) asks for them first.
     ///
     /// # Errors
@@ -62,7 +83,7 @@ pub trait DataKind {
     fn open(&self, seed: u64) -> Result<Box<dyn Dataset>, DataError>;
 
     /// The setting of [`Tokenizer::open`](crate::Tokenizer::open); `None` for data that are not
-    /// text.
+    /// made of text.
     fn tokenizer(&self) -> Option<&str> {
         None
     }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use toml::Table;
 
 use crate::{
-    BuiltinConfig, DataError, DataKind, Dataset, FastaConfig, Kind, MqarConfig, NeedleConfig,
-    TextConfig, builtin, fasta, long::rows, mqar, text,
+    BuiltinConfig, DataError, DataKind, Dataset, FastaConfig, Kind, LANGUAGE, MqarConfig,
+    NeedleConfig, TextConfig, builtin, fasta, long::rows, mqar, text,
 };
 
 /// `Kind(Settings) = ENTRY` for each kind: the enum of all settings, and the list.
@@ -32,6 +32,7 @@ macro_rules! kinds {
         /// All kinds, in the order of documentation and help; the first is the default.
         pub const KINDS: &[Kind<DataConfig>] = &[$(Kind {
             name: $entry.name,
+            task: $entry.task,
             summary: $entry.summary,
             keys: $entry.keys,
             default: || ($entry.default)().into(),
@@ -43,6 +44,13 @@ macro_rules! kinds {
             pub fn kind(&self) -> &'static str {
                 match self {
                     $(Self::$kind(_) => $entry.name,)*
+                }
+            }
+
+            /// The task that it is for, as in [`KINDS`].
+            pub fn task(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(_) => $entry.task,)*
                 }
             }
 
@@ -91,19 +99,42 @@ kinds! {
     Needle(NeedleConfig) = rows::KIND,
 }
 
-/// The entry of a name.
+/// The kinds for a task, the first of which is its default.
+pub fn kinds_for(task: &str) -> impl Iterator<Item = &'static Kind<DataConfig>> {
+    KINDS.iter().filter(move |kind| kind.task == task)
+}
+
+/// The entry of a name among the kinds for a task.
 ///
 /// # Errors
-/// If no kind has this name; the help says which ones there are.
-fn find(name: &str, section: &Section<'_>) -> Result<&'static Kind<DataConfig>, ConfigError> {
-    if let Some(kind) = KINDS.iter().find(|kind| kind.name == name) {
+/// If none of them has this name; the help says which ones there are.
+fn find(
+    name: &str,
+    task: &str,
+    section: &Section<'_>,
+) -> Result<&'static Kind<DataConfig>, ConfigError> {
+    if let Some(kind) = kinds_for(task).find(|kind| kind.name == name) {
         return Ok(kind);
     }
-    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-    let message = format!(
-        "unknown data `{name}`, expected one of {}",
-        names.join(", ")
-    );
+    let names: Vec<&str> = kinds_for(task).map(|kind| kind.name).collect();
+    let all = names.join(", ");
+    let others = KINDS.iter().filter(|kind| kind.name == name);
+    let others: Vec<String> = others.map(|kind| format!("{:?}", kind.task)).collect();
+    if !others.is_empty() {
+        let message = format!(
+            "data.kind = {name:?} is for task.kind = {}, and the task is {task:?}",
+            others.join(" and ")
+        );
+        let mut help = format!(
+            "set task.kind = {}, or use data of this task, data.kind = {all}",
+            others.join(" or ")
+        );
+        if let Some(more) = about_missing_kind(name).filter(|_| task == LANGUAGE) {
+            help = format!("{help}; as text: {more}");
+        }
+        return Err(section.error("kind", message, Some(help)));
+    }
+    let message = format!("unknown data `{name}`, expected one of {all}");
     let help = match about_missing_kind(name) {
         Some(help) => Some(help.to_owned()),
         None => did_you_mean(name, names).map(|name| format!("did you mean `{name}`?")),
@@ -153,24 +184,32 @@ impl Default for DataConfig {
 impl DataConfig {
     /// Its entry of the list.
     pub fn entry(&self) -> &'static Kind<Self> {
-        let own = |kind: &&Kind<Self>| kind.name == self.kind();
-        (KINDS.iter().find(own)).expect("the list has every kind")
+        let mut own = kinds_for(self.task()).filter(|kind| kind.name == self.kind());
+        own.next().expect("the list has every kind")
     }
 
-    /// Reads a table of a configuration: its kind, then the fields of that kind.
+    /// Reads a table of a configuration for a task: its kind, then the fields of that kind.
     ///
     /// # Errors
-    /// If the kind is unknown, or a field is unknown or has a wrong value.
-    pub fn take(section: &mut Section<'_>) -> Result<Self, ConfigError> {
+    /// If the kind is unknown or for another task, or a field is unknown or has a wrong value.
+    ///
+    /// # Panics
+    /// If there are no data for the task: a bug of whoever lists tasks.
+    pub fn take(section: &mut Section<'_>, task: &str) -> Result<Self, ConfigError> {
         let name: Option<String> = section.value("kind")?;
         let kind = match &name {
-            Some(name) => find(name, section)?,
-            None => &KINDS[0],
+            Some(name) => find(name, task, section)?,
+            None => (kinds_for(task).next()).expect("every task has a kind of data"),
         };
-        for other in KINDS.iter().filter(|other| other.name != kind.name) {
+        for other in KINDS {
+            let of_task = if other.task == kind.task {
+                String::new()
+            } else {
+                format!(" with task.kind = {:?}", other.task)
+            };
             for key in other.key_names() {
                 if !kind.key_names().any(|own| own == key) {
-                    section.belongs(key, format!("data.kind = {:?}", other.name));
+                    section.belongs(key, format!("data.kind = {:?}{of_task}", other.name));
                 }
             }
         }

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use miras_random::Stream;
 
 use crate::{
-    Batch, DataError, DataKind, Dataset, Description, Kind, Problem, describe,
+    Batch, DataError, DataKind, Dataset, Description, Kind, LANGUAGE, Problem, describe,
     shared_keys::{SEQ_LEN, check_seq_len},
 };
 
 pub(crate) const KIND: Kind<MqarConfig> = Kind {
     name: "mqar",
+    task: LANGUAGE,
     summary: "multi-query associative recall: key-value pairs first, keys asked after a gap",
     keys: &[
         (

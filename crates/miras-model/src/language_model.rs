@@ -1,7 +1,7 @@
-//! Embedding, blocks, head.
+//! Input encoder, blocks, head.
 
 use burn::{
-    module::{Module, Param},
+    module::Module,
     nn::RmsNorm,
     tensor::{Device, Int, Tensor, activation},
 };
@@ -12,8 +12,9 @@ use miras_engine::{
 use miras_kernels::CrossEntropy;
 
 use crate::{
-    Block, ModelSpec, ModelState, ParameterGroup, ParameterGroups, Pass, Precision, TokenMixer,
-    init::Init, mixers::NO_TOKEN, norm::rms_norm, precision::Projection,
+    Block, Ends, ModelSpec, ModelState, ParameterGroup, ParameterGroups, Pass, Precision,
+    TokenMixer, encoder::Encoder, init::Init, mixers::NO_TOKEN, norm::rms_norm,
+    precision::Projection,
 };
 
 /// Logits that exist at once.
@@ -25,14 +26,13 @@ const TOKENS: usize = 1 << 13;
 /// The fewest of them in a row that is cut.
 const FEWEST: usize = 1 << 10;
 
-/// A causal language model over any mixer.
+/// A causal model over any mixer: a language model, and with [other ends](Ends) a model of rows.
 #[derive(Module, Debug)]
 pub struct LanguageModel {
-    /// `[vocab, d]`.
-    embedding: Param<Tensor<2>>,
+    embedding: Encoder,
     blocks: Vec<Block>,
     norm: RmsNorm,
-    /// `None` where the head is the embedding.
+    /// `[d, outputs]`; `None` where the head is the embedding.
     head: Option<Projection>,
     #[module(skip)]
     precision: Precision,
@@ -87,37 +87,42 @@ pub fn add_write_rates(all: &mut Vec<Option<WriteRate>>, more: Vec<Option<WriteR
 }
 
 /// What the last block gives.
-struct Hidden {
-    x: Tensor<3>,
-    state: ModelState,
-    probes: Vec<Probe>,
+pub struct Hidden {
+    /// `[b, t, d]`.
+    pub x: Tensor<3>,
+    /// To go on with.
+    pub state: ModelState,
+    /// One a memory layer, if they were asked for.
+    pub probes: Vec<Probe>,
 }
 
 impl LanguageModel {
-    /// A model with the initial weights of `seed`, the same on every device.
-    pub fn new(spec: &ModelSpec, vocab: usize, seed: u64, device: &Device) -> Self {
-        let config = &spec.config;
+    /// A model with the initial weights of `seed`, the same on every device. A number of token
+    /// values makes it a language model.
+    pub fn new(spec: &ModelSpec, ends: impl Into<Ends>, seed: u64, device: &Device) -> Self {
+        let (config, ends) = (&spec.config, ends.into());
         let mut init = Init::new(seed, config.init, device).with_precision(spec.precision);
         Self {
-            embedding: init.normal("embedding", [vocab, config.dim], 1.0),
+            embedding: Encoder::new(ends.encoder, config.dim, &mut init),
             blocks: (0..config.layers)
                 .map(|layer| Block::new(&mut init, layer, spec))
                 .collect(),
             norm: init.rms_norm(config.dim),
-            head: (!config.tie_head).then(|| init.projection("head", config.dim, vocab)),
+            head: (!ends.are_tied(config))
+                .then(|| init.projection("head", config.dim, ends.outputs())),
             precision: spec.precision,
         }
     }
 
     /// Where its weights are.
     pub fn device(&self) -> Device {
-        self.embedding.val().device()
+        self.embedding.device()
     }
 
     /// The group of each parameter.
     pub fn groups(&self) -> ParameterGroups {
         let mut groups = ParameterGroups::default();
-        groups.put(ParameterGroup::Embedding, &self.embedding);
+        self.embedding.groups(&mut groups);
         for block in &self.blocks {
             block.groups(&mut groups);
         }
@@ -137,13 +142,25 @@ impl LanguageModel {
     ///
     /// # Shapes
     /// `tokens`: `[b, t]`; result: `[b, t, d]`.
+    ///
+    /// # Panics
+    /// If there is no token.
     pub fn embed(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
-        let [b, t] = tokens.dims();
-        let embedding = self.embedding.val();
-        let d = embedding.dims()[1];
-        embedding
-            .select(0, tokens.reshape([b * t]))
-            .reshape([b, t, d])
+        some_tokens(tokens.dims());
+        self.embedding.tokens(tokens)
+    }
+
+    /// The logits of rows, each of the mean of its last block's outputs, normed, by `weights`.
+    ///
+    /// # Shapes
+    /// `x`: `[b, t, d]`; `weights`: `[b, t]`, which are 1 in a row's sum; result: `[b, outputs]`.
+    ///
+    /// # Panics
+    /// If the head is the embedding.
+    pub fn pooled_logits(&self, x: Tensor<3>, weights: Tensor<2>) -> Tensor<2> {
+        let head = self.head.as_ref().expect("a head of rows is its own");
+        let pooled = (rms_norm(&self.norm, x) * weights.unsqueeze_dim(2)).sum_dim(1);
+        head.forward(pooled).squeeze_dim(1)
     }
 
     /// What comes of the last block's output.
@@ -156,7 +173,7 @@ impl LanguageModel {
             return head.forward(x);
         }
         // Embeddings have deviation 1, so a tied head is scaled back.
-        let embedding = self.embedding.val();
+        let embedding = self.embedding.table();
         let ([b, t, d], [vocab, _]) = (x.dims(), embedding.dims());
         let scaled = x.reshape([b * t, d]).div_scalar((d as f64).sqrt());
         let logits = self.precision.product(scaled, embedding.transpose());
@@ -176,7 +193,7 @@ impl LanguageModel {
         state: Option<ModelState>,
         pass: Pass,
     ) -> ModelOutput {
-        let Hidden { x, state, probes } = self.hidden(tokens, state, pass);
+        let Hidden { x, state, probes } = self.hidden(self.embed(tokens), state, pass);
         ModelOutput {
             logits: self.logits(x),
             state,
@@ -198,7 +215,7 @@ impl LanguageModel {
         state: Option<ModelState>,
         pass: Pass,
     ) -> (Tensor<3>, ModelState) {
-        let Hidden { x, state, .. } = self.hidden(tokens, state, pass);
+        let Hidden { x, state, .. } = self.hidden(self.embed(tokens), state, pass);
         (x, state)
     }
 
@@ -222,9 +239,9 @@ impl LanguageModel {
         pass: Pass,
         counts_hits: bool,
     ) -> TrainScores {
-        let Hidden { x, state, .. } = self.hidden(tokens, state, pass);
+        let Hidden { x, state, .. } = self.hidden(self.embed(tokens), state, pass);
         let [b, t, d] = x.dims();
-        let (positions, vocab) = (b * t, self.embedding.dims()[0]);
+        let (positions, vocab) = (b * t, self.outputs());
         let hits = |logits: &Tensor<3>, targets: &Tensor<2, Int>| {
             let first = logits.clone().argmax(2).reshape(targets.dims());
             first.equal(targets.clone()).float()
@@ -288,7 +305,15 @@ impl LanguageModel {
     fn head_weight(&self) -> Tensor<2> {
         match &self.head {
             Some(head) => head.weight(),
-            None => self.embedding.val(),
+            None => self.embedding.table(),
+        }
+    }
+
+    /// Number of logits that are made at a time.
+    fn outputs(&self) -> usize {
+        match &self.head {
+            Some(head) => head.weight().dims()[1],
+            None => self.embedding.table().dims()[0],
         }
     }
 
@@ -348,7 +373,7 @@ impl LanguageModel {
         let mut state = state;
         for [from, count] in self.pieces(tokens.dims(), state.as_ref()) {
             let tokens = tokens.clone().narrow(1, from, count);
-            state = Some(self.hidden(tokens, state, pass).state);
+            state = Some(self.hidden(self.embed(tokens), state, pass).state);
         }
         state.expect(NO_TOKEN)
     }
@@ -385,12 +410,12 @@ impl LanguageModel {
         state: Option<ModelState>,
         pass: Pass,
     ) -> Scores {
-        let Hidden { x, state, probes } = self.hidden(tokens, state, pass);
+        let Hidden { x, state, probes } = self.hidden(self.embed(tokens), state, pass);
         let [b, t, d] = x.dims();
         let positions = b * t;
         let x = x.reshape([1, positions, d]);
         let targets = targets.reshape([1, positions]);
-        let piece = (PIECE / self.embedding.dims()[0]).max(1);
+        let piece = (PIECE / self.outputs()).max(1);
         let (mut losses, mut hits) = (Vec::new(), Vec::new());
         for from in (0..positions).step_by(piece) {
             let count = piece.min(positions - from);
@@ -408,10 +433,17 @@ impl LanguageModel {
         }
     }
 
-    fn hidden(&self, tokens: Tensor<2, Int>, state: Option<ModelState>, pass: Pass) -> Hidden {
-        let [b, t] = tokens.dims();
-        assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}]");
-        let mut x = self.embed(tokens);
+    /// What the last block gives for what the first one gets, from `state` on.
+    ///
+    /// # Shapes
+    /// `x`: `[b, t, d]`, of any encoder.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn hidden(&self, x: Tensor<3>, state: Option<ModelState>, pass: Pass) -> Hidden {
+        let [b, t, _] = x.dims();
+        some_tokens([b, t]);
+        let mut x = x;
         let (mut earlier, position) = match state {
             Some(state) => {
                 let (held, has) = (state.layers.len(), self.blocks.len());
@@ -459,6 +491,11 @@ impl LanguageModel {
             .neg()
             .reshape([b, t])
     }
+}
+
+/// Refuses an input without a token.
+fn some_tokens([b, t]: [usize; 2]) {
+    assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}]");
 }
 
 /// 0, whose gradient with respect to `x` is `of`, a tensor without a graph.

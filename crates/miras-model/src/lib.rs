@@ -1,4 +1,4 @@
-//! The language model around the inner loop: layers, blocks, state.
+//! The model around the inner loop: layers, blocks, state, and the two ends of a task.
 //!
 //! Start with [`TokenMixer`], what mixes the tokens of a block, and [`MemoryMixer`], which turns a
 //! token's features into keys, values, queries and gates and hands them to `miras-engine`.
@@ -9,6 +9,8 @@ mod block;
 mod config;
 mod conv;
 pub mod cost;
+mod encoder;
+mod ends;
 mod feed_forward;
 mod gate;
 mod groups;
@@ -38,9 +40,12 @@ mod state_tree;
 pub use block::Block;
 pub use config::{InitKind, ModelConfig};
 pub use conv::ShortConv;
+pub use ends::{EncoderSpec, Ends, HeadSpec};
 pub use feed_forward::SwiGlu;
 pub use groups::{ParameterGroup, ParameterGroups};
-pub use language_model::{LanguageModel, ModelOutput, Scores, TrainScores, add_write_rates};
+pub use language_model::{
+    Hidden, LanguageModel, ModelOutput, Scores, TrainScores, add_write_rates,
+};
 pub use layer_spec::LayerSpec;
 pub use memories::Memories;
 pub use miras_engine::WriteRate;

@@ -37,14 +37,16 @@ pub enum Aggregation {
 }
 
 /// Means over scored targets, weighted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Means {
-    /// The loss, in nats for a language model.
+    /// The loss, in nats where targets are tokens or classes.
     pub loss: f64,
     /// The share of targets ranked first; none if it was not asked for.
     pub accuracy: Option<f64>,
     /// Bytes of text that a target stands for; 0 where targets are not text.
     pub bytes: f64,
+    /// The Matthews correlation of classes; none if it was not counted.
+    pub mcc: Option<f64>,
 }
 
 impl Metric {
@@ -126,6 +128,9 @@ metrics! {
         Targets(|means| Some(means.loss / std::f64::consts::LN_2));
     /// The share of scored targets that the model ranks first.
     ACCURACY = "accuracy", Some("Accuracy"), None, Some(Higher), Targets(|means| means.accuracy);
+    /// The Matthews correlation of several classes, from −1 to 1: 0 for guesses that do not depend
+    /// on the row.
+    MCC = "mcc", Some("Matthews correlation"), None, Some(Higher), Targets(|means| means.mcc);
     /// The number of questions that an evaluation asks, where it measures an accuracy: one question
     /// more or less that is answered is the smallest step of the accuracy.
     QUESTIONS = "eval/questions", None, None, None, Step;
@@ -191,6 +196,7 @@ mod tests {
             ("eval/bits_per_byte", Lower),
             ("eval/bits_per_base", Lower),
             ("control/read_zero/accuracy", Higher),
+            ("eval/mcc", Higher),
             ("perf/tokens_per_s", Higher),
             ("task/piqa/accuracy_norm", Higher),
             ("task/wikitext/word_perplexity", Lower),

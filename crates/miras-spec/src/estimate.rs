@@ -1,7 +1,7 @@
 //! Parameters, FLOPs and memory of a configuration, before anything is built.
 
 use miras_engine::cost::Flops;
-use miras_model::cost;
+use miras_model::{Ends, cost};
 use miras_run::Cost;
 
 use crate::{RunConfig, StateRule};
@@ -83,17 +83,18 @@ impl TrainMemory {
 }
 
 /// A note if more than half of the parameters are the embedding of a tokenizer's tokens.
-pub(crate) fn embedding_note(config: &RunConfig, vocab: usize) -> Option<String> {
-    let model = &config.model.config;
-    let tables = if model.tie_head { 1 } else { 2 };
+pub(crate) fn embedding_note(config: &RunConfig, ends: Ends) -> Option<String> {
+    let (model, vocab) = (&config.model.config, ends.vocab());
+    let is_tied = ends.outputs() != vocab || model.tie_head;
+    let tables = if is_tied { 1 } else { 2 };
     let embedding = tables * vocab * model.dim;
-    let all = cost::parameters(&config.model, vocab).all;
+    let all = cost::parameters(&config.model, ends).all;
     // A vocabulary of bytes is small, and so are the models that are tried with it.
     if vocab <= 256 || 2 * embedding <= all {
         return None;
     }
     let share = 100.0 * embedding as f64 / all as f64;
-    let what = if model.tie_head {
+    let what = if is_tied {
         "embedding"
     } else {
         "embedding and output head"
@@ -103,16 +104,18 @@ pub(crate) fn embedding_note(config: &RunConfig, vocab: usize) -> Option<String>
     ))
 }
 
-/// What training as configured takes, with `vocab` token values.
-pub fn estimate(config: &RunConfig, vocab: usize) -> Estimate {
+/// What training as configured takes, with a model of these ends; a number of token values is a
+/// language model.
+pub fn estimate(config: &RunConfig, ends: impl Into<Ends>) -> Estimate {
+    let ends = ends.into();
     let (model, tokens) = (&config.model, config.data.seq_len());
-    let parameters = cost::parameters(model, vocab);
+    let parameters = cost::parameters(model, ends);
     let state = cost::state(model);
     let bytes = |numbers: f64| (numbers * BYTES) as u64;
 
     let weights = parameters.all as f64;
     let kernels = miras_device::has_kernels(&config.train.device);
-    let activations = cost::kept(model, vocab, tokens, kernels) as f64 * config.train.batch as f64;
+    let activations = cost::kept(model, ends, tokens, kernels) as f64 * config.train.batch as f64;
     let sums = if config.train.accumulate > 1 {
         2.0
     } else {
@@ -128,7 +131,7 @@ pub fn estimate(config: &RunConfig, vocab: usize) -> Estimate {
         fast_weights: parameters.fast,
         state_bytes: bytes(state.fixed as f64),
         state_bytes_per_token: bytes(state.per_token as f64),
-        flops_per_token: cost::flops(model, vocab, tokens) * (tokens as f64).recip(),
+        flops_per_token: cost::flops(model, ends, tokens) * (tokens as f64).recip(),
         train: TrainMemory {
             weights: bytes(weights),
             gradients: bytes(weights * sums),

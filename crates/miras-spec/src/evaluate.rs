@@ -8,8 +8,9 @@ use miras_data::{Batch, Dataset, Selection};
 use miras_model::{LanguageModel, ModelState, Pass, WriteRate, add_write_rates};
 use miras_run::metrics::Means;
 
-use crate::read::{Tokens, read};
-use crate::{SpecError, Task};
+use crate::SpecError;
+use crate::read::read;
+use crate::task::{Count, Details, Task};
 
 /// An evaluation: what is read, and how.
 #[derive(Clone, Copy)]
@@ -51,11 +52,11 @@ pub enum StartFrom<'a> {
 /// Sums over targets, at one position or over all.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sum {
-    /// Nats.
+    /// Losses.
     pub loss: f64,
-    /// Squares of the nats of each target.
+    /// Squares of the loss of each target.
     pub squares: f64,
-    /// Targets ranked first.
+    /// Targets that are right: of tokens, ranked first.
     pub hits: f64,
     /// Scored targets.
     pub weight: f64,
@@ -82,7 +83,7 @@ impl Sum {
         total
     }
 
-    /// Mean negative log-likelihood in nats.
+    /// The mean loss, in nats where targets are tokens or classes.
     pub fn mean_loss(&self) -> f64 {
         self.loss / self.weight
     }
@@ -98,6 +99,7 @@ impl Sum {
             loss: self.mean_loss(),
             accuracy: Some(self.accuracy()),
             bytes: self.bytes / self.weight,
+            mcc: None,
         }
     }
 
@@ -121,6 +123,10 @@ pub struct Evaluated {
     pub write_rates: Vec<Option<WriteRate>>,
     /// The first rows with a loss that is NaN or infinite.
     pub nonfinite: Option<Nonfinite>,
+    /// Means over all targets, with what the task counts.
+    pub means: Means,
+    /// What the task says beside them.
+    pub details: Details,
 }
 
 /// Rows with a loss that is NaN or infinite.
@@ -132,6 +138,12 @@ pub struct Nonfinite {
     pub batch: Batch,
     /// What memories started from before them; none for the initial one.
     pub state: Option<ModelState>,
+}
+
+/// An evaluation under way.
+struct Found {
+    evaluated: Evaluated,
+    count: Box<dyn Count>,
 }
 
 /// Rows that go through the model together.
@@ -148,19 +160,31 @@ impl Evaluate<'_> {
     /// # Errors
     /// If the data cannot be read, if the device fails, and if no token is scored.
     pub fn run(&self, watch: &dyn Fn(u64)) -> Result<Evaluated, SpecError> {
-        let mut found = Evaluated {
-            positions: Vec::new(),
-            occurrences: [Sum::default(); 2],
-            write_rates: Vec::new(),
-            nonfinite: None,
+        let mut found = Found {
+            evaluated: Evaluated {
+                positions: Vec::new(),
+                occurrences: [Sum::default(); 2],
+                write_rates: Vec::new(),
+                nonfinite: None,
+                means: Means::default(),
+                details: Details::default(),
+            },
+            count: self.task.count(),
         };
         let mut done = 0;
         match self.start {
             StartFrom::Carried => self.stretches(&mut found, &mut done, watch)?,
             StartFrom::Initial | StartFrom::State(_) => self.rows(&mut found, &mut done, watch)?,
         }
-        if Sum::total(&found.positions).weight > 0.0 {
-            return Ok(found);
+        let Found {
+            mut evaluated,
+            count,
+        } = found;
+        let all = Sum::total(&evaluated.positions);
+        if all.weight > 0.0 {
+            evaluated.means = all.means();
+            count.finish(&mut evaluated.means, &mut evaluated.details);
+            return Ok(evaluated);
         }
         let rows = self.selection.rows();
         let name = self.data.describe().name;
@@ -169,7 +193,7 @@ impl Evaluate<'_> {
 
     fn rows(
         &self,
-        found: &mut Evaluated,
+        found: &mut Found,
         done: &mut u64,
         watch: &dyn Fn(u64),
     ) -> Result<(), SpecError> {
@@ -196,7 +220,7 @@ impl Evaluate<'_> {
 
     fn stretches(
         &self,
-        found: &mut Evaluated,
+        found: &mut Found,
         done: &mut u64,
         watch: &dyn Fn(u64),
     ) -> Result<(), SpecError> {
@@ -232,15 +256,26 @@ impl Evaluate<'_> {
     }
 
     /// Makes one pass through the model and gives the state after it.
-    fn pass(&self, rows: Together, found: &mut Evaluated) -> Result<ModelState, SpecError> {
+    fn pass(&self, rows: Together, found: &mut Found) -> Result<ModelState, SpecError> {
         let batch = self.data.eval_rows(rows.starts)?;
-        let tokens = Tokens::new(&batch, self.device);
         let earlier = rows.state.clone();
-        let scores = (self.task).score(self.model, tokens, rows.state, self.pass);
-        let numbers = read(Tensor::cat(vec![scores.losses, scores.hits], 0))?;
-        let (losses, hits) = numbers.split_at(batch.targets.len());
+        let scores = (self.task).score(self.model, &batch, self.device, rows.state, self.pass);
+        let tensors = [Some(scores.losses), scores.hits, scores.marks];
+        let has = [&tensors[1], &tensors[2]].map(Option::is_some);
+        let numbers = read(Tensor::cat(tensors.into_iter().flatten().collect(), 0))?;
+        let targets = batch.weights.len();
+        let (losses, rest) = numbers.split_at(targets);
+        let (hits, marks) = rest.split_at(if has[0] { targets } else { 0 });
+        let Found {
+            evaluated: found,
+            count,
+        } = found;
+        if has[1] {
+            count.add(&batch, marks);
+        }
         add_write_rates(&mut found.write_rates, scores.write_rates);
-        let end = rows.offset + batch.len;
+        let width = targets / batch.rows;
+        let end = rows.offset + width;
         if found.positions.len() < end {
             found.positions.resize(end, Sum::default());
         }
@@ -255,11 +290,11 @@ impl Evaluate<'_> {
             let sum = Sum {
                 loss: loss * weight,
                 squares: loss * loss * weight,
-                hits: f64::from(hits[at]) * weight,
+                hits: hits.get(at).map_or(0.0, |&hit| f64::from(hit) * weight),
                 weight,
                 bytes: self.data.bytes_of(batch.targets[at]) as f64 * weight,
             };
-            found.positions[rows.offset + at % batch.len].add(&sum);
+            found.positions[rows.offset + at % width].add(&sum);
             if let Some(again) = &again {
                 found.occurrences[usize::from(again[at])].add(&sum);
             }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use miras_config::{ConfigError, Tree};
-use miras_model::LanguageModel;
+use miras_model::{Ends, LanguageModel};
 use miras_run::{Export, Vouched, vouched_config};
 
 use crate::estimate::estimate;
@@ -12,20 +12,15 @@ use crate::machine::require_memory;
 use crate::{RunConfig, SpecError, Weights};
 
 /// Refuses, at its key, a file that does not fit the model.
-pub(crate) fn check(tree: &Tree, config: &RunConfig, vocab: usize) -> Result<(), ConfigError> {
+pub(crate) fn check(tree: &Tree, config: &RunConfig, ends: Ends) -> Result<(), ConfigError> {
     let Some(path) = &config.train.init_from else {
         return Ok(());
     };
     let fits = || {
         let (weights, _) = initial_weights(path)?;
         let device = miras_device::open("cpu")?;
-        require_memory(
-            config,
-            vocab,
-            &device,
-            estimate(config, vocab).train.weights,
-        )?;
-        weights.fits(&blank(config, vocab, &device))
+        require_memory(config, ends, &device, estimate(config, ends).train.weights)?;
+        weights.fits(&blank(config, ends, &device))
     };
     fits().map_err(|error: SpecError| {
         let help = "init_from is a model.safetensors, or a folder with one: a checkpoint, or what \
@@ -56,6 +51,6 @@ pub fn initial_weights(path: &str) -> Result<(Weights, Vouched), SpecError> {
     Ok((weights, vouched))
 }
 
-fn blank(config: &RunConfig, vocab: usize, device: &Device) -> LanguageModel {
-    LanguageModel::new(&config.model, vocab, config.train.seed, device)
+fn blank(config: &RunConfig, ends: Ends, device: &Device) -> LanguageModel {
+    LanguageModel::new(&config.model, ends, config.train.seed, device)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use miras_config::{ConfigError, Layers, Origins, Tree};
 use miras_data::{DataConfig, DataError, Dataset};
+use miras_model::Ends;
 use miras_registry::Registry;
 
 use crate::stored_tokenizer::{TOKENIZER, with_stored_tokenizer};
@@ -21,19 +22,21 @@ pub struct Reopened {
 }
 
 impl RunConfig {
-    /// Like [`load`](Self::load), with the number of token values: of text, the tokenizer is
-    /// opened, and a mistake is an error at its line; the text itself need not be there.
-    pub fn load_with_vocab(
+    /// Like [`load`](Self::load), with the ends of the model: of text, the tokenizer is opened, and
+    /// a mistake is an error at its line; the text itself need not be there, unless it says which
+    /// classes there are.
+    pub fn load_with_ends(
         layers: Layers,
         registry: &Registry,
-    ) -> Result<(Self, usize), ConfigError> {
+    ) -> Result<(Self, Ends), ConfigError> {
         let mut tree = Self::merge(layers)?;
         let read = Self::take(&mut tree, registry).map(|config| {
-            let vocab = vocab(&tree, &config.data);
-            (config, vocab)
+            let ends = config.ends_unopened();
+            let ends = ends.map_err(|error| at_its_key(&tree, &error, None));
+            (config, ends)
         });
-        let ((config, vocab), _) = tree.conclude(read)?;
-        Ok((config, vocab?))
+        let ((config, ends), _) = tree.conclude(read)?;
+        Ok((config, ends?))
     }
 
     /// Like [`load`](Self::load), and opens the data and looks at `train.init_from` too: a file
@@ -44,7 +47,7 @@ impl RunConfig {
     ) -> Result<(Self, Origins, Box<dyn Dataset>), ConfigError> {
         Self::open(layers, registry, |tree, config| {
             let data = open_data(tree, &config.data, &config.train, |_| None)?;
-            init_from::check(tree, config, data.vocab())?;
+            init_from::check(tree, config, config.ends(data.as_ref()))?;
             Ok(data)
         })
     }
@@ -101,11 +104,6 @@ fn open_data(
         return Err(tree.error("train.state", message, None));
     }
     Ok(data)
-}
-
-/// Number of token values, for which no text is opened; a mistake is shown as by [`open_data`].
-fn vocab(tree: &Tree, config: &DataConfig) -> Result<usize, ConfigError> {
-    (config.vocab()).map_err(|error| at_its_key(tree, &error, None))
 }
 
 fn at_its_key(tree: &Tree, error: &DataError, help: Option<String>) -> ConfigError {

@@ -15,9 +15,9 @@ pub(crate) fn bench(args: &BenchArgs, registry: &Registry, out: &mut Out) -> any
     if let Some(chunk) = args.chunk {
         layers.set(&format!("algorithm.chunk={chunk}"))?;
     }
-    let (config, vocab) = RunConfig::load_with_vocab(layers, registry)?;
+    let (config, ends) = RunConfig::load_with_ends(layers, registry)?;
     let request = request(args, &config)?;
-    let measured = measure(&config, vocab, &request)?;
+    let measured = measure(&config, ends, &request)?;
     if args.json {
         let json = to_json(args, &config, &request, &measured);
         out.text(&serde_json::to_string_pretty(&json)?)

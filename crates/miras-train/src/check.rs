@@ -58,5 +58,9 @@ fn check_one(
         return Ok(notes);
     }
     let (config, _, data) = RunConfig::load_and_open(layers, registry)?;
-    Ok(notes_here(&config, data.vocab(), &data.describe().notes))
+    Ok(notes_here(
+        &config,
+        config.ends(data.as_ref()),
+        &data.describe().notes,
+    ))
 }

@@ -1,7 +1,7 @@
 //! `estimate`: what a configuration takes, before anything is built.
 
 use miras_registry::Registry;
-use miras_spec::{Estimate, RunConfig, estimate as work_out};
+use miras_spec::{Ends, Estimate, RunConfig, estimate as work_out};
 use serde_json::{Value, json};
 
 use crate::{
@@ -15,11 +15,11 @@ pub(crate) fn estimate(
     registry: &Registry,
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    let (config, vocab) = RunConfig::load_with_vocab(args.config.layers()?, registry)?;
-    let estimate = work_out(&config, vocab);
+    let (config, ends) = RunConfig::load_with_ends(args.config.layers()?, registry)?;
+    let estimate = work_out(&config, ends);
     if args.json {
         let name = args.config.stem();
-        let json = to_json(&name, &config, vocab, &estimate);
+        let json = to_json(&name, &config, ends, &estimate);
         out.text(&serde_json::to_string_pretty(&json)?)
     } else {
         out.text(&to_text(&config, &estimate))
@@ -31,13 +31,13 @@ fn share(estimate: &Estimate) -> f64 {
     estimate.fast_weights as f64 / estimate.parameters as f64
 }
 
-fn to_json(name: &str, config: &RunConfig, vocab: usize, estimate: &Estimate) -> Value {
+fn to_json(name: &str, config: &RunConfig, ends: Ends, estimate: &Estimate) -> Value {
     let train = estimate.train;
     json!({
         "config": name,
         "batch": config.train.batch,
         "seq": config.data.seq_len(),
-        "vocab": vocab,
+        "vocab": ends.vocab(),
         "parameters": estimate.parameters,
         "memory_parameters": estimate.memory_parameters,
         "fast_weights": estimate.fast_weights,

@@ -103,24 +103,13 @@ fn head(report: &Report) -> String {
 }
 
 fn table(report: &Report) -> String {
-    let mut text = "\n".to_owned();
-    let measured = &report.measured;
-    let bits = match (measured.bits_per_byte, measured.bits_per_base) {
-        (Some(_), _) => "  bits/byte",
-        (None, Some(_)) => "  bits/base",
-        (None, None) => "",
-    };
-    // Writing to a string cannot fail.
-    let head = format!(
-        "{:<14} {:>9} {:>9} {:>11}{bits} {:>9}",
-        "position", "scored", "loss", "perplexity", "accuracy"
-    );
-    let _ = writeln!(text, "{}", heading(&head));
-    for one in &report.by_position {
+    let mut text = String::new();
+    let positions = report.by_position.iter().map(|one| {
         let range = format!("{} to {}", one.from, one.to);
-        let _ = writeln!(text, "{}", line(&range, &one.measured));
-    }
-    let _ = writeln!(text, "{}", line("all", &report.measured));
+        (range, &one.measured)
+    });
+    let all = std::iter::once(("all".to_owned(), &report.measured));
+    part(&mut text, "position", positions.chain(all));
     if !report.write_rates.is_empty() {
         let head = format!(
             "{:<14} {:>10} {:>20}",
@@ -136,59 +125,55 @@ fn table(report: &Report) -> String {
         .by_pairs
         .iter()
         .map(|one| (one.pairs.to_string(), &one.measured));
-    part(&mut text, "pairs", "", pairs);
+    part(&mut text, "pairs", pairs);
     let gaps = report
         .by_gap
         .iter()
         .map(|one| (one.gap.to_string(), &one.measured));
-    part(&mut text, "gap", "", gaps);
+    part(&mut text, "gap", gaps);
     let occurrences = report.by_occurrence.iter().map(|one| {
         let name = format!("{} {}-gram", one.occurrence.name(), one.ngram);
         (name, &one.measured)
     });
-    part(&mut text, "end of a", bits, occurrences);
+    part(&mut text, "end of a", occurrences);
     text.truncate(text.trim_end().len());
     text
 }
 
-/// Lines below a head of their own; nothing without a line.
-fn part<'a>(
-    text: &mut String,
-    name: &str,
-    bits: &str,
-    lines: impl Iterator<Item = (String, &'a Measured)>,
-) {
+/// Lines below a head of their own, with the columns that the first has; nothing without a line.
+fn part<'a>(text: &mut String, name: &str, lines: impl Iterator<Item = (String, &'a Measured)>) {
     let mut lines = lines.peekable();
-    if lines.peek().is_none() {
+    let Some((_, first)) = lines.peek() else {
         return;
-    }
-    let head = format!(
-        "{name:<14} {:>9} {:>9} {:>11}{bits} {:>9}",
-        "scored", "loss", "perplexity", "accuracy"
-    );
+    };
+    let names: Vec<String> = (columns(first).into_iter())
+        .filter(|(.., value)| value.is_some())
+        .map(|(name, width, _)| format!(" {name:>width$}"))
+        .collect();
+    let head = format!("{name:<14} {:>9}{}", "scored", names.concat());
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "\n{}", heading(&head));
     for (name, measured) in lines {
         let _ = writeln!(text, "{}", line(&name, measured));
     }
 }
 
+/// The numbers that targets have, with the widths of their columns.
+fn columns(measured: &Measured) -> [(&'static str, usize, Option<f64>); 5] {
+    [
+        ("loss", 9, Some(measured.loss)),
+        ("perplexity", 11, measured.perplexity),
+        ("bits/byte", 10, measured.bits_per_byte),
+        ("bits/base", 10, measured.bits_per_base),
+        ("accuracy", 9, measured.accuracy),
+    ]
+}
+
 fn line(name: &str, measured: &Measured) -> String {
-    let Measured {
-        tokens,
-        loss,
-        perplexity,
-        bits_per_byte,
-        bits_per_base,
-        accuracy,
-    } = measured;
-    let bits = bits_per_byte.or(*bits_per_base);
-    let bits = bits.map_or_else(String::new, |bits| format!(" {}", fitted(bits, 10)));
-    format!(
-        "{name:<14} {tokens:>9} {} {}{bits} {}",
-        fitted(*loss, 9),
-        fitted(*perplexity, 11),
-        fitted(*accuracy, 9)
-    )
+    let values: Vec<String> = (columns(measured).into_iter())
+        .filter_map(|(_, width, value)| Some(format!(" {}", fitted(value?, width))))
+        .collect();
+    format!("{name:<14} {:>9}{}", measured.tokens, values.concat())
 }
 
 #[cfg(test)]
@@ -201,10 +186,10 @@ mod tests {
             let measured = Measured {
                 tokens: 999_999_999,
                 loss,
-                perplexity: loss.exp(),
+                perplexity: Some(loss.exp()),
                 bits_per_byte: Some(loss / std::f64::consts::LN_2),
                 bits_per_base: None,
-                accuracy: 0.25,
+                accuracy: Some(0.25),
             };
             let line = line("8388608 to 16777215", &measured);
             assert!(line.chars().count() <= 72, "{line}");

@@ -7,7 +7,7 @@ const PAGE: &str = include_str!("../../../docs/config.md");
 /// The tables of a configuration that hold such keys.
 pub(crate) fn tables() -> Vec<&'static str> {
     let of_mixers = MixerSpec::own_keys().into_iter().map(|(table, _)| table);
-    (["model", "mixer"].into_iter())
+    (["model", "task", "mixer"].into_iter())
         .chain(of_mixers)
         .chain(["train", "optim", "eval", "checkpoint", "log"])
         .collect()

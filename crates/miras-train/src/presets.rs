@@ -103,11 +103,11 @@ impl Preset {
             let flops = trials.map(|trial| trial.flops(last)).sum();
             (most.unwrap_or(0) as usize, flops)
         } else {
-            let (config, vocab) = RunConfig::load_with_vocab(layers, registry)?;
+            let (config, ends) = RunConfig::load_with_ends(layers, registry)?;
             let train = &config.train;
             let sequences = (train.batch * train.accumulate) as f64;
             let tokens = sequences * config.data.seq_len() as f64 * train.steps as f64;
-            let estimate = estimate(&config, vocab);
+            let estimate = estimate(&config, ends);
             (
                 estimate.parameters,
                 tokens * estimate.flops_per_token.both(),

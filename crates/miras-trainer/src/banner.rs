@@ -65,7 +65,7 @@ pub(crate) fn lines(
     if let (Some(path), 0) = (&train.init_from, state.step) {
         lines.insert(4, format!("start    with the weights of {path}"));
     }
-    let notes = notes_here(config, data.vocab(), &description.notes);
+    let notes = notes_here(config, config.ends(data), &description.notes);
     lines.extend(notes.iter().map(|note| format!("note     {note}")));
     lines
 }

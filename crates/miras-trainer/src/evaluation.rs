@@ -10,9 +10,9 @@ use crate::learner::Learner;
 
 /// What an evaluation found.
 pub(crate) struct Evaluation {
-    /// The mean in nats.
+    /// The mean over scored targets.
     pub(crate) loss: f64,
-    /// The loss and the metric beside it, by their tags.
+    /// The loss and the metrics beside it, by their tags.
     pub(crate) values: Vec<(String, f64)>,
     /// Scored targets.
     pub(crate) targets: f64,
@@ -47,12 +47,11 @@ pub(crate) fn evaluate(
         device: &learner.device,
     };
     let found = evaluate.run(&|_| {})?;
-    let all = Sum::total(&found.positions);
-    let means = all.means();
+    let metrics = [&[&LOSS], config.measures()].concat();
     Ok(Evaluation {
-        loss: means.loss,
-        values: values(&[&LOSS, config.metric()], &means, prefix),
-        targets: all.weight,
+        loss: found.means.loss,
+        values: values(&metrics, &found.means, prefix),
+        targets: Sum::total(&found.positions).weight,
         nonfinite: found.nonfinite,
     })
 }

@@ -5,11 +5,11 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use miras_data::Batch;
 use miras_model::{
-    LanguageModel, ModelState, Parameter, ParameterGroup, ParameterGroups, Pass, Precision,
+    Ends, LanguageModel, ModelState, Parameter, ParameterGroup, ParameterGroups, Pass, Precision,
     TensorOf, parameters, tensors_of, ungrouped,
 };
-use miras_spec::read::{ReadBack, Tokens, weight_of};
-use miras_spec::{OptimConfig, RunConfig, Task};
+use miras_spec::read::{ReadBack, weight_of};
+use miras_spec::{OptimConfig, RunConfig, TaskConfig};
 
 use crate::TrainError;
 use crate::adamw::AdamW;
@@ -19,7 +19,7 @@ use crate::norm::{Huge, Norm, Squares};
 
 /// A model and its optimiser.
 pub(crate) struct Learner {
-    pub(crate) task: &'static dyn Task,
+    pub(crate) task: TaskConfig,
     pub(crate) model: LanguageModel,
     pub(crate) optimizer: ModuleOptimizer,
     /// What memories keep from step to step, if they do.
@@ -36,11 +36,11 @@ pub(crate) struct Learner {
 /// What the batches of one step say about the weights.
 pub(crate) struct Gradients {
     pub(crate) values: GradientsParams,
-    /// Mean over the scored tokens of the step, in nats.
+    /// Mean over the scored targets of the step.
     pub(crate) loss: f64,
     /// Norm of the whole gradient.
     pub(crate) norm: Norm,
-    /// Share of scored targets ranked first, if it was asked for.
+    /// Share of scored targets that are right, if it was asked for and the task has any.
     pub(crate) accuracy: Option<f64>,
     /// The loss scale that they were made with.
     pub(crate) scale: Option<f64>,
@@ -98,14 +98,14 @@ impl Learner {
     /// Initial weights and a fresh optimiser.
     pub(crate) fn new(
         config: &RunConfig,
-        vocab: usize,
+        ends: impl Into<Ends>,
         device: &Device,
     ) -> Result<Self, TrainError> {
         let with_gradients = device.clone().autodiff();
-        let model = LanguageModel::new(&config.model, vocab, config.train.seed, &with_gradients);
+        let model = LanguageModel::new(&config.model, ends, config.train.seed, &with_gradients);
         let groups = groups(&model)?;
         Ok(Self {
-            task: config.task(),
+            task: config.task.clone(),
             optimizer: optimizer(&config.optim, &model, &groups),
             model,
             carried: Carried::new(&config.train),
@@ -193,14 +193,15 @@ impl Learner {
             truncate: self.truncate,
             ..Pass::default()
         };
+        let device = self.device.clone().autodiff();
         let mut sum = GradientsAccumulator::new();
         let mut numbers = ReadBack::default();
         let (mut losses, mut hits) = (Vec::new(), Vec::new());
         let mut states = Vec::new();
         for (at, batch) in batches.iter().enumerate() {
-            let tokens = Tokens::new(batch, &self.device.clone().autodiff());
             let earlier = (self.carried.as_ref()).and_then(|carried| carried.state(at));
-            let found = (self.task).train(&self.model, tokens, earlier, pass, wants_accuracy);
+            let found =
+                (self.task).train(&self.model, batch, &device, earlier, pass, wants_accuracy);
             if self.carried.is_some() {
                 states.push(found.state.detach());
             }
@@ -229,7 +230,7 @@ impl Learner {
         let numbers = numbers.read()?;
         Ok(Gradients {
             loss: numbers.sum(&losses),
-            accuracy: wants_accuracy.then(|| numbers.sum(&hits)),
+            accuracy: (!hits.is_empty()).then(|| numbers.sum(&hits)),
             norm: squares.norm(&numbers, &gradients)?,
             scale,
             has_finite_states: numbers.sum(&finiteness).is_finite(),

@@ -1,7 +1,7 @@
 use miras_config::Layers;
 use miras_data::Dataset;
 
-use miras_spec::read::read;
+use miras_spec::read::{Tokens, read};
 
 use super::*;
 

@@ -120,7 +120,7 @@ fn trackers(
             TensorBoard::resume(folder.path(), step, &keeps)?,
         ),
     };
-    let (columns, metric) = (&config.log.hparams, config.metric());
+    let (columns, measures) = (&config.log.hparams, config.measures());
     let has_gates = config.model.has_gates();
     let config = &config.to_table();
     let values: BTreeMap<String, Value> = flat(config).into_iter().collect();
@@ -129,12 +129,11 @@ fn trackers(
     let hparams: Vec<(String, HParam)> = (columns.iter())
         .map(|key| (key.clone(), values.get(key).map_or(HParam::Absent, hparam)))
         .collect();
-    board.hparams(
-        &group(config),
-        &hparams,
-        &[EVAL_LOSS, &metric.under("eval")],
-    )?;
-    let (learning, memory) = (learning(metric), memory(has_gates));
+    let measured: Vec<String> = measures.iter().map(|one| one.under("eval")).collect();
+    let measured = measured.iter().map(String::as_str);
+    let measured: Vec<&str> = std::iter::once(EVAL_LOSS).chain(measured).collect();
+    board.hparams(&group(config), &hparams, &measured)?;
+    let (learning, memory) = (learning(measures), memory(has_gates));
     board.layout(&[
         ("Learning", &charts(&learning)),
         ("Memory, by layer", &charts(&memory)),
@@ -172,7 +171,7 @@ fn charts(all: &[Chart]) -> Vec<(&str, &str)> {
 }
 
 /// The charts of learning: what is lower or higher when a model is better, and its cost.
-fn learning(metric: &Metric) -> Vec<Chart> {
+fn learning(measures: &[&Metric]) -> Vec<Chart> {
     let chart = |metric: &Metric, prefix: &str, data: &str| {
         let title = metric.title.unwrap_or(metric.name);
         Chart::from((
@@ -180,13 +179,14 @@ fn learning(metric: &Metric) -> Vec<Chart> {
             format!("^{prefix}{}$", metric.name),
         ))
     };
-    vec![
-        chart(&LOSS, "eval/", ", held out"),
-        chart(metric, "eval/", ", held out"),
+    let mut charts = vec![chart(&LOSS, "eval/", ", held out")];
+    charts.extend((measures.iter()).map(|metric| chart(metric, "eval/", ", held out")));
+    charts.extend([
         chart(&LOSS, "train/", ", training"),
         chart(&GRAD_NORM, "", ""),
         chart(&TOKENS_PER_S, "", ""),
-    ]
+    ]);
+    charts
 }
 
 /// The charts of what memories do, a line for each run and layer.

@@ -6,7 +6,8 @@ use miras_engine::Probe;
 use miras_model::{
     Chunks, LanguageModel, Mixer, ModelState, Parameter, Pass, StateTree, TokenMixer, parameters,
 };
-use miras_spec::read::{Tokens, read};
+use miras_spec::Task;
+use miras_spec::read::read;
 
 use crate::TrainError;
 use crate::learner::{Fault, Gradients, Learner};
@@ -15,7 +16,7 @@ use crate::learner::{Fault, Gradients, Learner};
 /// memory also the chunk) of the pass over the batch from `earlier` on; none if that pass is
 /// finite. Chunks count from the one that `earlier` left open, if it did.
 fn first_place(
-    model: &LanguageModel,
+    (task, model): (&dyn Task, &LanguageModel),
     batch: &Batch,
     earlier: Option<ModelState>,
     device: &Device,
@@ -23,7 +24,6 @@ fn first_place(
     if let Some(name) = first_nonfinite(&parameters(model))? {
         return Ok(Some(format!("parameter `{name}`")));
     }
-    let tokens = Tokens::new(batch, device);
     let pass = Pass {
         probe: true,
         ..Pass::default()
@@ -32,7 +32,7 @@ fn first_place(
         .map_or_else(Vec::new, |state| state.layers)
         .into_iter();
     // Embeddings are parameters, and those are finite.
-    let mut x = model.embed(tokens.inputs);
+    let mut x = task.encode(model, batch, device);
     for (layer, block) in model.blocks().iter().enumerate() {
         let earlier = earlier.next();
         let (mixer, chunks) = (block.mixer(), block.mixer().chunks(earlier.as_ref()));
@@ -54,7 +54,7 @@ fn first_place(
             return Ok(Some(format!("layer {layer}, {place}")));
         }
     }
-    if is_finite(model.logits(x))? {
+    if is_finite(task.outputs(model, batch, x))? {
         Ok(None)
     } else {
         let last = model.blocks().len() - 1;
@@ -69,7 +69,8 @@ pub(crate) fn locate<'a>(
 ) -> Result<Option<String>, TrainError> {
     let model = learner.inference_model();
     for (batch, earlier) in passes {
-        let place = first_place(&model, batch, earlier, &learner.device)?;
+        let with = (&*learner.task, &model);
+        let place = first_place(with, batch, earlier, &learner.device)?;
         if place.is_some() {
             return Ok(place);
         }
@@ -206,7 +207,7 @@ mod tests {
             .val();
         let model = model.map(&mut Fill { number, value });
         let batch = data.train_batch(0, 0..2).unwrap();
-        first_place(&model, &batch, None, &device).unwrap()
+        first_place((&*learner.task, &model), &batch, None, &device).unwrap()
     }
 
     #[test]

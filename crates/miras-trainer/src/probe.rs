@@ -10,7 +10,7 @@ use miras_run::metrics::{
     WRITTEN,
 };
 use miras_spec::RunConfig;
-use miras_spec::read::{Tokens, read};
+use miras_spec::read::read;
 
 use crate::TrainError;
 use crate::learner::Learner;
@@ -64,10 +64,8 @@ fn probes(learner: &Learner, batches: &[Batch]) -> Vec<Probe> {
     let model = learner.inference_model();
     let mut probes: Vec<Probe> = Vec::new();
     for (at, batch) in batches.iter().enumerate() {
-        let inputs = Tokens::new(batch, &learner.device).inputs;
-        let found = model
-            .forward(inputs, learner.inference_state(at), pass)
-            .probes;
+        let x = (learner.task).encode(&model, batch, &learner.device);
+        let found = model.hidden(x, learner.inference_state(at), pass).probes;
         if probes.is_empty() {
             probes = found;
         } else {

@@ -1,6 +1,7 @@
 //! One run from start to end.
 
 use miras_data::Dataset;
+use miras_model::Ends;
 use miras_run::RunFolder;
 use miras_spec::{
     RunConfig, StateRule, check_memory, check_verify, open_device, stored_config,
@@ -51,8 +52,9 @@ fn run_noted(
     }
     let device = open_device(&config.train)?;
     check_verify(&config.train, &device)?;
-    check_memory(&config, data.vocab(), &device)?;
-    let learner = Learner::new(&config, data.vocab(), &device)?;
+    let ends = config.ends(data.as_ref());
+    check_memory(&config, ends, &device)?;
+    let learner = Learner::new(&config, ends, &device)?;
     let mut prepared = match request.resume {
         None => start::create(&config, data.as_ref(), &request, learner)?,
         Some(at) => start::resume(&config, data.as_ref(), &request, at, learner)?,
@@ -60,7 +62,7 @@ fn run_noted(
     prepared.notes.extend(note.map(start::as_note));
     let reference = match config.train.verify_device {
         0 => None,
-        _ => Some(cpu_reference(&config, data.vocab(), &prepared)?),
+        _ => Some(cpu_reference(&config, ends, &prepared)?),
     };
     finish::run(Session::open(config, data, request, prepared, reference)?)
 }
@@ -68,10 +70,10 @@ fn run_noted(
 /// The CPU's side of a run that is about to start.
 fn cpu_reference(
     config: &RunConfig,
-    vocab: usize,
+    ends: Ends,
     prepared: &PreparedRun,
 ) -> Result<CpuReference, TrainError> {
-    let learner = Learner::new(config, vocab, &miras_device::open("cpu")?)?;
+    let learner = Learner::new(config, ends, &miras_device::open("cpu")?)?;
     let learner = match prepared.checkpoint {
         Some(step) => snapshot::load(&prepared.checkpoints.at(step)?.path, learner)?.0,
         None => init::start(config, learner)?.learner,

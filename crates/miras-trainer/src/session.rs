@@ -152,7 +152,7 @@ impl Session {
     fn step(&mut self) -> Result<Option<String>, TrainError> {
         let step = self.state.step + 1;
         let is_logged = self.is_logged(step);
-        let wants_accuracy = is_logged && self.config.metric() == &ACCURACY;
+        let wants_accuracy = is_logged && self.config.measures().contains(&&ACCURACY);
         let lr = learning_rate(&self.config.optim, self.state.step);
         let clip = self.config.optim.clip;
 
@@ -242,8 +242,9 @@ impl Session {
             loss: gradients.loss,
             accuracy: gradients.accuracy,
             bytes: bytes / batches.iter().map(weight_of).sum::<f64>(),
+            ..Means::default()
         };
-        evaluation::values(&[&LOSS, self.config.metric()], &means, "train")
+        evaluation::values(&[&LOSS, self.config.measures()[0]], &means, "train")
     }
 
     /// Logs the histograms of a step, and gives the scalars of its memories, where they are due.
@@ -300,7 +301,7 @@ impl Session {
         let text: Vec<String> = (values.iter())
             .map(|(tag, value)| format!("{tag} {value:.4}"))
             .collect();
-        if self.config.metric() == &ACCURACY {
+        if self.config.measures().contains(&&ACCURACY) {
             values.push((QUESTIONS.name.to_owned(), found.targets));
         }
         if !self.is_logged(step) {
@@ -419,5 +420,6 @@ impl Session {
 }
 
 fn tokens_of(batches: &[Batch]) -> u64 {
-    batches.iter().map(|batch| batch.inputs.len() as u64).sum()
+    let tokens = batches.iter().map(|batch| batch.rows * batch.len);
+    tokens.sum::<usize>() as u64
 }

@@ -247,7 +247,7 @@ fn new_record(
     description: &Description,
     start: Start,
 ) -> RunRecord {
-    let cost = estimate(config, data.vocab()).cost();
+    let cost = estimate(config, config.ends(data)).cost();
     RunRecord::new(config.train.seed, in_words(description), Some(cost), start)
 }
 

@@ -23,6 +23,18 @@ pub enum UseError {
         /// The kind of data.
         kind: &'static str,
     },
+    /// What was asked for is about a text and the tokens that come next.
+    #[error(
+        "run `{run}` was trained for task.kind = \"{task}\", which neither reads nor writes on a text: {what} is for language models; `miras-train eval {run}` measures this one"
+    )]
+    NoLanguage {
+        /// The run.
+        run: String,
+        /// Its task.
+        task: &'static str,
+        /// What was asked for.
+        what: String,
+    },
     /// The tokenizer is not the one of training.
     #[error(
         "data.tokenizer: the model of run `{run}` knows the tokens of another tokenizer: it was trained with {}, now it is {}; restore the files in `tokenizer/` of the run's folder",
@@ -111,6 +123,7 @@ impl UseError {
             self,
             Self::Usage(_)
                 | Self::NoText { .. }
+                | Self::NoLanguage { .. }
                 | Self::Data(DataError::Letter { .. })
                 | Self::OtherTokenizer { .. }
                 | Self::Config(_)

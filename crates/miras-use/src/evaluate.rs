@@ -53,6 +53,7 @@ pub fn evaluate_watched(
         positions,
         occurrences,
         write_rates,
+        details,
         ..
     } = pass.found(&held_out, &|done| watch(done, all))?;
     let targets = held_out.config.targets();
@@ -93,6 +94,7 @@ pub fn evaluate_watched(
         state: start.as_ref().map(|(_, used)| used.clone()),
         device: trained.device_name.clone(),
         measured: measured(&Sum::total(&positions), targets),
+        details,
         by_position: by_position(&positions, targets),
         write_rates: by_layer(trained, &write_rates),
         by_pairs: (pass.through(PAIRS, loads.clone(), &|done| watch(rows + done, all))?)
@@ -264,7 +266,8 @@ fn gaps(request: &EvalRequest, data: &DataConfig) -> Result<Vec<usize>, UseError
 
 /// Tokens of n-grams of text.
 fn ngram(request: &EvalRequest, data: &DataConfig) -> Result<Option<usize>, UseError> {
-    match (request.ngram, data.tokenizer()) {
+    let tokenizer = data.tokenizer().filter(|_| data.targets().are_text());
+    match (request.ngram, tokenizer) {
         (Some(0), _) => Err(UseError::Usage("--ngram must be 1 or more".to_owned())),
         (Some(_), None) => {
             let message = "--ngram is about text, and the data are none: leave it out";

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use miras_run::{report_name, settings_hash};
+use miras_spec::Details;
 use serde::{Deserialize, Serialize};
 
 use crate::Memory;
@@ -56,6 +57,9 @@ pub struct Report {
     /// All scored targets together.
     #[serde(flatten)]
     pub measured: Measured,
+    /// What the task says beside them.
+    #[serde(flatten)]
+    pub details: Details,
     /// The same by the number of tokens that memories had read since they started: those of the
     /// row before, or of the stretch where memories are carried.
     pub by_position: Vec<ByPosition>,
@@ -124,17 +128,19 @@ pub struct StateUsed {
 pub struct Measured {
     /// Scored targets.
     pub tokens: u64,
-    /// Mean negative log-likelihood in nats.
+    /// The mean loss: the negative log-likelihood in nats.
     pub loss: f64,
-    /// `exp(loss)`; null in the file where it is beyond the largest number.
-    pub perplexity: f64,
+    /// `exp(loss)` of tokens; null in the file where it is beyond the largest number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perplexity: Option<f64>,
     /// Nats over the bytes of the targets, over ln 2; text only.
     pub bits_per_byte: Option<f64>,
     /// Nats over ln 2, where each scored target is one of the four bases; DNA only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bits_per_base: Option<f64>,
-    /// Share of targets that are ranked first.
-    pub accuracy: f64,
+    /// Share of targets that are right, of tokens ranked first; where targets are right or wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
 }
 
 /// Targets at some positions of their rows.

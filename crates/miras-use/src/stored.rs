@@ -38,7 +38,7 @@ impl Stored {
     pub fn of(state: ModelState, logits: Vec<f32>, trained: &Trained) -> Result<Self, UseError> {
         let named = state.into_named();
         let mut named = named.map_err(|error| SpecError::Compute(error.to_string()))?;
-        let data = TensorData::new(logits, [trained.vocab]);
+        let data = TensorData::new(logits, [trained.ends.vocab()]);
         named.tensors.insert(LOGITS.to_owned(), data);
         Ok(Self {
             named,
@@ -109,11 +109,11 @@ impl Stored {
         let Some(logits) = self.named.tensors.remove(LOGITS) else {
             return Err(refused(StateError::Missing(LOGITS.to_owned())));
         };
-        if logits.shape().to_vec() != [trained.vocab] {
+        if logits.shape().to_vec() != [trained.ends.vocab()] {
             return Err(refused(StateError::Shape {
                 name: LOGITS.to_owned(),
                 found: logits.shape().to_vec(),
-                needed: vec![trained.vocab],
+                needed: vec![trained.ends.vocab()],
             }));
         }
         let logits = logits.as_slice::<f32>().map(<[f32]>::to_vec);

@@ -24,10 +24,10 @@ pub(crate) fn measured(sum: &Sum, targets: Targets) -> Measured {
     Measured {
         tokens: sum.weight as u64,
         loss,
-        perplexity: loss.exp(),
+        perplexity: Some(loss.exp()),
         bits_per_byte: sum.bits_per_byte(),
         bits_per_base: (targets == Targets::Bases).then_some(loss / LN_2),
-        accuracy: sum.accuracy(),
+        accuracy: Some(sum.accuracy()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Between text and tokens.
 
-use miras_data::{DataConfig, DataError, Tokenizer};
+use miras_data::{DataConfig, DataError, LANGUAGE, Tokenizer};
 use miras_spec::with_stored_tokenizer;
 
 use crate::{Trained, UseError};
@@ -8,8 +8,23 @@ use crate::{Trained, UseError};
 impl Trained {
     /// The tokenizer that it was trained with; an error for data that is no text, and if the
     /// tokenizer changed since.
+    ///
+    /// # Errors
+    /// As said, and for another task than language modelling, in which there is no text to go on with.
     pub fn tokenizer(&self) -> Result<Tokenizer, UseError> {
+        self.check_language("that")?;
         self.tokenizer_of(&self.config.data)
+    }
+
+    /// Refuses `what`, which is about a text and the tokens that come next, for another task than
+    /// language modelling.
+    pub(crate) fn check_language(&self, what: &str) -> Result<(), UseError> {
+        let task = self.config.task.kind();
+        if task == LANGUAGE {
+            return Ok(());
+        }
+        let (run, what) = (self.origin.run.clone(), what.to_owned());
+        Err(UseError::NoLanguage { run, task, what })
     }
 
     /// The tokenizer of data; an error for data that is no text, and for another tokenizer than
@@ -57,7 +72,7 @@ impl Trained {
 
     /// Refuses data of another number of token values.
     pub(crate) fn check_vocab(&self, found: usize) -> Result<(), UseError> {
-        let needed = self.vocab;
+        let needed = self.ends.vocab();
         if found == needed {
             return Ok(());
         }

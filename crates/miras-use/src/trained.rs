@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use miras_model::{Ablation, LanguageModel, Pass, Precision, StateOrigin};
+use miras_model::{Ablation, Ends, LanguageModel, Pass, Precision, StateOrigin};
 use miras_registry::Registry;
 use miras_run::{Best, Checkpoints, Damaged, Export, Found, Policy, RunFolder};
 use miras_spec::{RunConfig, Weights, stored_config, tokenizer_fingerprint, with_stored_tokenizer};
@@ -69,8 +69,8 @@ pub struct Trained {
     pub config: RunConfig,
     /// The model, without gradients.
     pub model: LanguageModel,
-    /// Number of token values.
-    pub vocab: usize,
+    /// Its two ends.
+    pub ends: Ends,
     /// Fingerprint of the tokenizer of its training; none for bytes and data that are no text.
     pub tokenizer: Option<String>,
     /// The run, the step and the checksum of the weights.
@@ -143,14 +143,15 @@ impl Trained {
             step,
             weights: weights.sha256(),
         };
-        let (vocab, path) = (weights.vocab()?, weights.path().to_owned());
-        let model = LanguageModel::new(&config.model, vocab, config.train.seed, &device);
+        let ends = config.task.ends_of(&weights)?;
+        let path = weights.path().to_owned();
+        let model = LanguageModel::new(&config.model, ends, config.train.seed, &device);
         Ok(Self {
             folder: folder.path().to_owned(),
             at,
             model: weights.into_model(model)?,
             config,
-            vocab,
+            ends,
             tokenizer,
             origin,
             tokens,

@@ -4,13 +4,14 @@ use std::io;
 
 use super::{config::FastaConfig, open::open};
 use crate::{
-    DataError, DataKind, Dataset, Kind, Paths, Problem, Targets, Tokenizer,
+    DataError, DataKind, Dataset, Kind, LANGUAGE, Paths, Problem, Targets, Tokenizer,
     shared_keys::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
     tokenizer::bases::BASES,
 };
 
 pub(crate) const KIND: Kind<FastaConfig> = Kind {
     name: "fasta",
+    task: LANGUAGE,
     summary: "DNA or RNA of FASTA files, folders, patterns, .gz and .zst, a token a nucleotide",
     keys: &[
         (

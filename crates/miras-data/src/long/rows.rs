@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Haystack, Hidden, NeedleKind, Needles};
 use crate::{
-    Batch, DataError, DataFile, DataKind, Dataset, Description, Kind, Paths, Problem, Targets,
+    Batch, DataError, DataFile, DataKind, Dataset, Description, Kind, LANGUAGE, Paths, Problem, Targets,
     Tokenized, Tokenizer, Unpacked, describe,
     paths::{self, find::Finder},
     shared_keys::{SEQ_LEN, check_seq_len},
@@ -21,6 +21,7 @@ use crate::{
 
 pub(crate) const KIND: Kind<NeedleConfig> = Kind {
     name: "needle",
+    task: LANGUAGE,
     summary: "RULER's single needles, generated: a value in a haystack, asked for at the end of the row",
     keys: &[
         (

@@ -9,13 +9,14 @@ use super::{
     records,
 };
 use crate::{
-    DataError, DataKind, Dataset, Kind, Paths, Problem, Tokenizer, paths,
+    DataError, DataKind, Dataset, Kind, LANGUAGE, Paths, Problem, Tokenizer, paths,
     shared_keys::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
     tokenizer,
 };
 
 pub(crate) const KIND: Kind<TextConfig> = Kind {
     name: "text",
+    task: LANGUAGE,
     summary: "text files and records (JSON lines, Parquet), folders, patterns, .gz and .zst, as bytes or as tokens of a byte-level BPE",
     keys: &[
         (

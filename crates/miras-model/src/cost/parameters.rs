@@ -1,14 +1,18 @@
 //! Parameters, and the weights that learn at test time.
 
 use super::Parameters;
-use crate::ModelSpec;
+use crate::{Ends, ModelSpec};
 
 /// The parameters of the model that would be built.
-pub fn parameters(spec: &ModelSpec, vocab: usize) -> Parameters {
-    let dim = spec.config.dim;
-    let tables = if spec.config.tie_head { 1 } else { 2 };
+pub fn parameters(spec: &ModelSpec, ends: impl Into<Ends>) -> Parameters {
+    let (dim, ends) = (spec.config.dim, ends.into());
+    let head = if ends.are_tied(&spec.config) {
+        0
+    } else {
+        ends.outputs()
+    };
     let mut parameters = Parameters {
-        all: tables * vocab * dim + dim,
+        all: (ends.vocab() + head + 1) * dim,
         memory: 0,
         fast: 0,
     };

@@ -77,7 +77,7 @@ impl Model {
         let last = Tensor::cat(last.collect(), 0);
         let logits = numbers(self.trained.model.logits(last))?;
         let logits: Vec<Vec<f32>> = logits
-            .chunks(self.trained.vocab)
+            .chunks(self.trained.ends.vocab())
             .map(<[f32]>::to_vec)
             .collect();
         let told = match &rows.targets {
@@ -115,7 +115,7 @@ impl Model {
         let positions = b * t;
         let x = x.clone().reshape([1, positions, d]);
         let all = self.filled(targets, t).reshape([1, positions]);
-        let piece = (LOGITS / self.trained.vocab).max(1);
+        let piece = (LOGITS / self.trained.ends.vocab()).max(1);
         let (mut losses, mut ids, mut of_ids) = (Vec::new(), Vec::new(), Vec::new());
         for from in (0..positions).step_by(piece) {
             let count = piece.min(positions - from);

@@ -4,6 +4,8 @@ use miras_data::{DataConfig, KINDS};
 use miras_model::{MixerKeys, MixerSpec, ModelConfig};
 use miras_registry::Registry;
 
+use crate::task::{TASKS, TaskConfig};
+
 use super::{CheckpointConfig, EvalConfig, LogConfig, OptimConfig, TrainConfig, eval::BATCHES};
 
 /// Keys that had other names in earlier versions, which are read still.
@@ -101,6 +103,9 @@ pub(super) fn all(registry: &Registry) -> Vec<String> {
     for (section, keys) in sections() {
         paths.extend(keys.iter().map(|key| format!("{section}.{key}")));
     }
+    for task in TASKS {
+        paths.extend(task.keys.iter().map(|(key, _)| format!("task.{key}")));
+    }
     for kind in KINDS {
         paths.extend(kind.key_names().map(|key| format!("data.{key}")));
     }
@@ -109,12 +114,16 @@ pub(super) fn all(registry: &Registry) -> Vec<String> {
 
 /// The keys that choose a kind.
 pub(super) fn kinds() -> impl Iterator<Item = String> {
-    let tables = (Axis::ALL.map(Axis::table).into_iter()).chain(["mixer", "data"]);
+    let tables = (Axis::ALL.map(Axis::table).into_iter()).chain(["mixer", "task", "data"]);
     tables.map(|table| format!("{table}.kind"))
 }
 
 /// The keys that a configuration can have with these kinds.
-pub(super) fn of(mixer: &MixerSpec, data: &DataConfig, registry: &Registry) -> Vec<String> {
+pub(super) fn of(
+    mixer: &MixerSpec,
+    (task, data): (&TaskConfig, &DataConfig),
+    registry: &Registry,
+) -> Vec<String> {
     let mut paths = Vec::new();
     let own = mixer.tables();
     let is_others = |section: &str| {
@@ -130,6 +139,8 @@ pub(super) fn of(mixer: &MixerSpec, data: &DataConfig, registry: &Registry) -> V
             paths.extend(keys.iter().map(|key| format!("{section}.{key}")));
         }
     }
+    let task = task.entry().keys.iter();
+    paths.extend(task.map(|(key, _)| format!("task.{key}")));
     let data = data.entry().key_names();
     paths.extend(data.map(|key| format!("data.{key}")));
     for choice in mixer.memories() {

@@ -57,7 +57,7 @@ impl LogConfig {
             let mistake = tree.error("log.hparams", message, help);
             tree.note(mistake)?;
         }
-        let has_text = data.is_none_or(|data| data.tokenizer().is_some());
+        let has_text = data.is_none_or(|data| data.targets().are_text());
         let mistake = if config.samples.iter().any(String::is_empty) {
             Some((
                 "log.samples has an empty prompt",
@@ -65,7 +65,10 @@ impl LogConfig {
             ))
         } else if !config.samples.is_empty() && !has_text {
             let help = "leave it out, or use data.kind = \"text\" or \"builtin\"";
-            Some(("log.samples are texts, and recall has none", help))
+            Some((
+                "log.samples are texts to go on with, and these data have none",
+                help,
+            ))
         } else {
             None
         };

@@ -13,13 +13,15 @@ mod train;
 use std::io;
 
 use miras_config::{ConfigError, Layers, Origins, Renamed, Tree};
-use miras_data::DataConfig;
-use miras_model::ModelSpec;
+use miras_data::{DataConfig, DataError, Dataset};
+use miras_model::{Ends, ModelSpec};
 use miras_registry::Registry;
 use miras_run::metrics::{
-    ACCURACY, GRAD_NORM, LOSS, LR, QUESTIONS, SECONDS, SKIPPED, TOKENS_PER_S, of_memory,
+    ACCURACY, GRAD_NORM, LOSS, LR, Metric, QUESTIONS, SECONDS, SKIPPED, TOKENS_PER_S, of_memory,
 };
 use toml::{Table, Value};
+
+use crate::task::{Task, TaskConfig};
 
 pub use checkpoint::CheckpointConfig;
 pub use eval::{Control, EvalConfig};
@@ -33,6 +35,8 @@ pub use train::{OnNonfinite, StateRule, TrainConfig};
 pub struct RunConfig {
     /// `[model]` and the tables of the four axes.
     pub model: ModelSpec,
+    /// `[task]`.
+    pub task: TaskConfig,
     /// `[data]`.
     pub data: DataConfig,
     /// `[train]`.
@@ -72,10 +76,34 @@ impl RunConfig {
         layers.merge()
     }
 
+    /// What it is trained for.
+    pub fn task(&self) -> &dyn Task {
+        &*self.task
+    }
+
+    /// The metrics that are reported beside the loss, one or more; the first also of training.
+    pub fn measures(&self) -> &'static [&'static Metric] {
+        self.task.metrics(&self.data)
+    }
+
+    /// The ends of its model, by its data, opened.
+    pub fn ends(&self, data: &dyn Dataset) -> Ends {
+        self.task.ends(data.vocab(), data.labels().len())
+    }
+
+    /// The same before the data are opened.
+    ///
+    /// # Errors
+    /// If the tokenizer cannot be opened, or files with classes cannot be read.
+    pub fn ends_unopened(&self) -> Result<Ends, DataError> {
+        Ok(self.task.ends(self.data.vocab()?, self.data.classes()?))
+    }
+
     /// Complete, in the order in which a reader wants it; loading it again gives
     /// the same configuration.
     pub fn to_table(&self) -> Table {
         let mut table = self.model.to_table();
+        table.insert("task".into(), Value::Table(self.task.to_table()));
         table.insert("data".into(), Value::Table(self.data.to_table()));
         for (name, section) in [
             ("train", section(&self.train)),
@@ -91,16 +119,17 @@ impl RunConfig {
 
     /// The tags of the scalars that a run has logged when it is over, sorted.
     pub fn metrics(&self) -> Vec<String> {
-        let metric = self.metric();
+        let measures = self.measures();
         let always = [&LR, &GRAD_NORM, &TOKENS_PER_S, &SECONDS];
         let mut tags = always.map(|metric| metric.name.to_owned()).to_vec();
         let controls = self.eval.controls.iter();
         let controls = controls.map(|control| format!("control/{}", control.name()));
-        let prefixes = ["train".to_owned(), "eval".to_owned()];
-        for prefix in prefixes.into_iter().chain(controls) {
-            tags.extend([&LOSS, metric].map(|metric| metric.under(&prefix)));
+        tags.extend([&LOSS, measures[0]].map(|metric| metric.under("train")));
+        for prefix in std::iter::once("eval".to_owned()).chain(controls) {
+            tags.push(LOSS.under(&prefix));
+            tags.extend(measures.iter().map(|metric| metric.under(&prefix)));
         }
-        if metric == &ACCURACY {
+        if measures.contains(&&ACCURACY) {
             tags.push(QUESTIONS.name.to_owned());
         }
         if self.train.on_nonfinite == OnNonfinite::Skip {
@@ -140,7 +169,7 @@ impl RunConfig {
     /// Notes the keys that this configuration could have and that have no value.
     fn list_unset(&self, origins: &mut Origins) {
         let table = self.to_table();
-        for path in keys::of(&self.model.mixer, &self.data, &self.registry) {
+        for path in keys::of(&self.model.mixer, (&self.task, &self.data), &self.registry) {
             let (section, key) = path.split_once('.').unwrap_or(("", &path));
             let there = table.get(section).and_then(Value::as_table);
             if there.is_some_and(|section| !section.contains_key(key)) {
@@ -164,7 +193,12 @@ impl RunConfig {
             "`miras-train sweep FILE`, which trains many trials out of one file",
         );
         let model = tree.attempt(&[], |tree| ModelSpec::take(tree, registry));
-        let data = tree.attempt(&["data"], |tree| DataConfig::take(&mut tree.at("data")));
+        let task = tree.attempt(&["task"], |tree| TaskConfig::take(&mut tree.at("task")));
+        // Which data there are is not known after a mistake in [task].
+        let data = tree.attempt(&["data"], |tree| match &task {
+            Some(task) => DataConfig::take(&mut tree.at("data"), task.kind()),
+            None => tree.value::<Value>("data").and_then(|_| Err(tree.failed())),
+        });
         let train = tree.attempt(&["train"], |tree| {
             TrainConfig::take(tree, data.as_ref(), model.as_ref())
         });
@@ -178,19 +212,21 @@ impl RunConfig {
         });
         let (
             Some(mut model),
+            Some(task),
             Some(data),
             Some(train),
             Some(optim),
             Some(eval),
             Some(checkpoint),
             Some(log),
-        ) = (model, data, train, optim, eval, checkpoint, log)
+        ) = (model, task, data, train, optim, eval, checkpoint, log)
         else {
             return Err(tree.failed());
         };
         model.precision = train.precision;
         Ok(Self {
             model,
+            task,
             data,
             train,
             optim,

@@ -61,6 +61,7 @@ fn sections_come_in_a_readable_order() {
         "bias",
         "retention",
         "algorithm",
+        "task",
         "data",
         "train",
         "optim",

@@ -1,11 +1,13 @@
 //! What an evaluation finds.
 
-use burn::tensor::Device;
-use miras_data::{Amount, DataConfig, Selection};
-use miras_model::{LanguageModel, ModelState, Pass, Scores};
+use burn::tensor::{Device, Tensor};
+use miras_data::{Amount, Batch, DataConfig, Selection};
+use miras_model::{Ends, LanguageModel, ModelState, Pass};
 use miras_run::metrics::Metric;
 use miras_spec::read::Tokens;
-use miras_spec::{Evaluate, RunConfig, StartFrom, Sum, Task, TrainingLoss};
+use miras_spec::{
+    Evaluate, RunConfig, Scored, SpecError, StartFrom, Sum, Task, TrainingLoss, Weights,
+};
 
 use crate::configs::{ATTENTION, MEMORY, config};
 
@@ -16,33 +18,56 @@ const LEN: usize = 10_001;
 struct Whole<'a>(&'a dyn Task);
 
 impl Task for Whole<'_> {
-    fn metric(&self, data: &DataConfig) -> &'static Metric {
-        self.0.metric(data)
+    fn metrics(&self, data: &DataConfig) -> &'static [&'static Metric] {
+        self.0.metrics(data)
+    }
+
+    fn ends(&self, vocab: usize, classes: usize) -> Ends {
+        self.0.ends(vocab, classes)
+    }
+
+    fn ends_of(&self, weights: &Weights) -> Result<Ends, SpecError> {
+        self.0.ends_of(weights)
+    }
+
+    fn encode(&self, model: &LanguageModel, batch: &Batch, device: &Device) -> Tensor<3> {
+        self.0.encode(model, batch, device)
+    }
+
+    fn outputs(&self, model: &LanguageModel, batch: &Batch, x: Tensor<3>) -> Tensor<2> {
+        self.0.outputs(model, batch, x)
     }
 
     fn train(
         &self,
         model: &LanguageModel,
-        batch: Tokens,
+        batch: &Batch,
+        device: &Device,
         state: Option<ModelState>,
         pass: Pass,
         counts_hits: bool,
     ) -> TrainingLoss {
-        self.0.train(model, batch, state, pass, counts_hits)
+        let task = self.0;
+        task.train(model, batch, device, state, pass, counts_hits)
     }
 
     fn score(
         &self,
         model: &LanguageModel,
-        batch: Tokens,
+        batch: &Batch,
+        device: &Device,
         state: Option<ModelState>,
         pass: Pass,
-    ) -> Scores {
-        let output = model.forward(batch.inputs, state, pass);
+    ) -> Scored {
+        let Tokens {
+            inputs, targets, ..
+        } = Tokens::new(batch, device);
+        let output = model.forward(inputs, state, pass);
         let first = output.logits.clone().argmax(2).squeeze_dim::<2>(2);
-        Scores {
-            hits: first.equal(batch.targets.clone()).float(),
-            losses: LanguageModel::token_losses(output.logits, batch.targets),
+        Scored {
+            hits: Some(first.equal(targets.clone()).float()),
+            losses: LanguageModel::token_losses(output.logits, targets),
+            marks: None,
             write_rates: Vec::new(),
             state: output.state,
         }

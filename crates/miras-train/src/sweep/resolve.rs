@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::HashMap, fs};
 
 use miras_config::{ConfigError, Layers};
 use miras_registry::Registry;
-use miras_spec::{RunConfig, StateRule, estimate, unfit};
+use miras_spec::{Ends, RunConfig, StateRule, estimate, unfit};
 use miras_sweep::{Evaluations, Misfit, ResolveConfig, ResolvedConfig};
 use miras_tasks::Reads;
 
@@ -22,8 +22,8 @@ pub(crate) struct Resolver<'a> {
 /// What is kept of data that were opened.
 #[derive(Clone)]
 struct Opened {
-    /// The number of token values.
-    vocab: usize,
+    /// The ends of the model.
+    ends: Ends,
     notes: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ impl<'a> Resolver<'a> {
         }
         let (config, _, data) = RunConfig::load_and_open(layers, self.registry)?;
         let opened = Opened {
-            vocab: data.vocab(),
+            ends: config.ends(data.as_ref()),
             notes: data.describe().notes,
         };
         self.opened.borrow_mut().insert(key, opened.clone());
@@ -78,7 +78,7 @@ fn opening(config: &RunConfig) -> String {
     let rows = (train.state == StateRule::Carry).then_some(train.sequences());
     let weights = train.init_from.as_ref();
     let weights = weights.map(|path| (path, config.model.to_table()));
-    format!("{:?} {rows:?} {weights:?}", config.data)
+    format!("{:?} {:?} {rows:?} {weights:?}", config.task, config.data)
 }
 
 impl ResolveConfig for Resolver<'_> {
@@ -88,7 +88,7 @@ impl ResolveConfig for Resolver<'_> {
         if let Some(device) = self.device {
             device.clone_into(&mut here.train.device);
         }
-        let takes = estimate(&config, opened.vocab);
+        let takes = estimate(&config, opened.ends);
         let train = &config.train;
         let sequences = train.sequences() as u64;
         let mut notes = config.notes();
@@ -107,7 +107,7 @@ impl ResolveConfig for Resolver<'_> {
             seed: train.seed,
             metrics: config.metrics(),
             notes,
-            unfit: unfit(&here, opened.vocab).map(|error| error.to_string()),
+            unfit: unfit(&here, opened.ends).map(|error| error.to_string()),
         })
     }
 
@@ -123,7 +123,7 @@ impl ResolveConfig for Resolver<'_> {
                     "{name} makes its prompts, by options that a sweep has no keys for: ask the trials \
                      with `eval --task {name}`"
                 )),
-                Ok(_) if config.data.tokenizer().is_none() => {
+                Ok(_) if !config.data.targets().are_text() => {
                     let kind = config.data.kind();
                     Some(format!(
                         "{name} needs a run on text, and data.kind is \"{kind}\""

@@ -22,7 +22,7 @@ pub(crate) fn text(
     let (trial, config) = all[all.len() / 2];
     let mut layers = Layers::new();
     layers.text(&trial.name, config)?;
-    let (config, vocab) = RunConfig::load_with_vocab(layers, registry)?;
+    let (config, ends) = RunConfig::load_with_ends(layers, registry)?;
     let request = BenchRequest {
         layer: false,
         launches: false,
@@ -31,7 +31,7 @@ pub(crate) fn text(
         repeats: 1,
         device: device.unwrap_or(&config.train.device).to_owned(),
     };
-    let speed = bench(&config, vocab, &request)?.both.median;
+    let speed = bench(&config, ends, &request)?.both.median;
     let seconds = listing::flops(expanded) / (speed * trial.cost.flops_per_token);
     Ok(format!(
         "about {} of training, one trial at a time on {}: a guess from one pass of {}, measured now at \

@@ -7,6 +7,7 @@ mod request;
 mod spread;
 
 use miras_device::LaunchCounter;
+use miras_model::Ends;
 use miras_spec::{RunConfig, TrainConfig, estimate, open_device, require_memory};
 
 use crate::TrainError;
@@ -35,12 +36,14 @@ pub struct Bench {
     pub launches: Option<Launches>,
 }
 
-/// Builds the model for so many token values and times it. Tokens are random, so no data is opened.
+/// Builds the model with these ends and times it; a number of token values is a language model.
+/// Tokens are random, so no data is opened.
 pub fn bench(
     config: &RunConfig,
-    vocab: usize,
+    ends: impl Into<Ends>,
     request: &BenchRequest,
 ) -> Result<Bench, TrainError> {
+    let ends = ends.into();
     let device = open_device(&TrainConfig {
         device: request.device.clone(),
         ..config.train.clone()
@@ -49,12 +52,12 @@ pub fn bench(
         .then(|| LaunchCounter::start(&request.device))
         .transpose()?;
     if !request.layer {
-        let takes = estimate(config, vocab).train;
-        require_memory(config, vocab, &device, takes.weights + takes.gradients)?;
+        let takes = estimate(config, ends).train;
+        require_memory(config, ends, &device, takes.weights + takes.gradients)?;
     }
     // Memory of a GPU is not the process' own.
     let peak = (device == burn::tensor::Device::flex()).then(Peak::start);
-    let mut passes = Passes::new(config, vocab, request, &device)?;
+    let mut passes = Passes::new(config, ends, request, &device)?;
 
     let tokens = request.batch * request.seq;
     let both = spread::measure(request.repeats, WARM_UP, tokens, || passes.both())?;

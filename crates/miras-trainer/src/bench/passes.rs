@@ -3,9 +3,9 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use miras_data::Batch;
-use miras_model::{LanguageModel, Mixer, Pass, TokenMixer};
+use miras_model::{Ends, LanguageModel, Mixer, Pass, TokenMixer};
 use miras_random::Stream;
-use miras_spec::read::{Tokens, read};
+use miras_spec::read::read;
 use miras_spec::{RunConfig, SpecError};
 
 use super::request::BenchRequest;
@@ -36,14 +36,14 @@ pub(super) struct OfLayer {
 impl Passes {
     pub(super) fn new(
         config: &RunConfig,
-        vocab: usize,
+        ends: Ends,
         request: &BenchRequest,
         device: &Device,
     ) -> Result<Self, TrainError> {
         Ok(if request.layer {
             Self::Layer(Box::new(OfLayer::new(config, request, device)))
         } else {
-            Self::Model(Box::new(OfModel::new(config, vocab, request, device)?))
+            Self::Model(Box::new(OfModel::new(config, ends, request, device)?))
         })
     }
 
@@ -92,15 +92,15 @@ impl Passes {
 impl OfModel {
     fn new(
         config: &RunConfig,
-        vocab: usize,
+        ends: Ends,
         request: &BenchRequest,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let learner = Learner::new(config, vocab, device)?;
+        let learner = Learner::new(config, ends, device)?;
         Ok(Self {
             inference: learner.inference_model(),
             learner,
-            batch: random_batch(request, vocab),
+            batch: random_batch(request, ends),
             device: device.clone(),
             lr: config.optim.lr,
             clip: config.optim.clip,
@@ -108,23 +108,22 @@ impl OfModel {
     }
 
     fn forward(&self) -> Result<(), TrainError> {
-        let tokens = Tokens::new(&self.batch, &self.device);
-        let found =
-            (self.learner.task).train(&self.inference, tokens, None, Pass::default(), false);
+        let (model, pass) = (&self.inference, Pass::default());
+        let found = (self.learner.task).train(model, &self.batch, &self.device, None, pass, false);
         read(found.loss)?;
         Ok(())
     }
 }
 
 /// Every target is scored.
-fn random_batch(request: &BenchRequest, vocab: usize) -> Batch {
+fn random_batch(request: &BenchRequest, ends: Ends) -> Batch {
     let count = request.batch * request.seq;
     let mut stream = Stream::new(0, "bench", &[]);
-    let mut draw = || (0..count).map(|_| stream.index(vocab) as i32).collect();
+    let mut draw = |below| (0..count).map(|_| stream.index(below) as i32).collect();
     Batch {
         bytes: 0,
-        inputs: draw(),
-        targets: draw(),
+        inputs: draw(ends.vocab()),
+        targets: draw(ends.outputs()),
         weights: vec![1.0; count],
         rows: request.batch,
         len: request.seq,

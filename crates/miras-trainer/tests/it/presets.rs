@@ -171,8 +171,9 @@ fn quoted(page: &str) -> impl Iterator<Item = &str> {
 
 /// `table.key`, if that is what a text begins with.
 fn key_of(text: &str) -> Option<&str> {
-    const TABLES: [&str; 13] = [
+    const TABLES: [&str; 14] = [
         "model",
+        "task",
         "mixer",
         "attention",
         "memory",

@@ -25,7 +25,11 @@ fn it_agrees_with_the_trainer_on_the_same_batches() {
         };
         let report = plain(&trained);
         assert_near(report.measured.loss, outcome.eval_loss.unwrap(), 1e-6);
-        assert_near(report.measured.perplexity, report.measured.loss.exp(), 1e-9);
+        assert_near(
+            report.measured.perplexity.unwrap(),
+            report.measured.loss.exp(),
+            1e-9,
+        );
         match (name, report.measured.bits_per_byte) {
             ("recall", None) => {}
             (_, Some(bits)) => {

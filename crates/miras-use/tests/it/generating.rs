@@ -12,7 +12,10 @@ fn whole(trained: &Trained, text: &[i32]) -> Vec<Vec<f32>> {
     let inputs = Tensor::from_data(data, &trained.device);
     let logits = trained.model.forward(inputs, None, Pass::default()).logits;
     let values: Vec<f32> = logits.into_data().try_into_vec().unwrap();
-    values.chunks(trained.vocab).map(<[f32]>::to_vec).collect()
+    values
+        .chunks(trained.ends.vocab())
+        .map(<[f32]>::to_vec)
+        .collect()
 }
 
 fn argmax(logits: &[f32]) -> i32 {
