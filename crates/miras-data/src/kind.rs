@@ -8,6 +8,8 @@ use crate::{DataError, Dataset, Problem};
 
 /// The task that most kinds of data are for: language modelling.
 pub const LANGUAGE: &str = "language";
+/// The task of telling classes apart.
+pub const CLASSIFY: &str = "classify";
 
 /// What is known of a kind of data by name; `C` are settings.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub enum Targets {
     Bases,
     /// Answers, which are right or wrong: the share of right ones.
     Answers,
+    /// Classes of whole rows: the share of right ones, and their correlation.
+    Classes,
 }
 
 impl Targets {

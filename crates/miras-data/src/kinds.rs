@@ -7,8 +7,8 @@ use serde::Serialize;
 use toml::Table;
 
 use crate::{
-    BuiltinConfig, DataError, DataKind, Dataset, FastaConfig, Kind, LANGUAGE, MqarConfig,
-    NeedleConfig, TextConfig, builtin, fasta, long::rows, mqar, text,
+    BuiltinConfig, DataError, DataKind, Dataset, FastaConfig, Kind, LANGUAGE, LabelledConfig,
+    MqarConfig, NeedleConfig, TextConfig, builtin, fasta, labelled, long::rows, mqar, text,
 };
 
 /// `Kind(Settings) = ENTRY` for each kind: the enum of all settings, and the list.
@@ -97,6 +97,8 @@ kinds! {
     Mqar(MqarConfig) = mqar::KIND,
     /// Needles in haystacks.
     Needle(NeedleConfig) = rows::KIND,
+    /// Sequences with a label each.
+    Labelled(LabelledConfig) = labelled::KIND,
 }
 
 /// The kinds for a task, the first of which is its default.

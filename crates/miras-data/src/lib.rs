@@ -10,6 +10,7 @@
 //! | `fasta` | nucleotides of FASTA files | `fasta/` |
 //! | `mqar` | multi-query associative recall, generated | `mqar.rs` |
 //! | `needle` | RULER's single needles, generated | `long/rows.rs` |
+//! | `csv` | sequences with a label each | `labelled/` |
 //!
 //! A new kind is one file and one line of the list in `kinds.rs`.
 //! The crate does not depend on the tensor library and prints nothing.
@@ -22,6 +23,7 @@ mod error;
 mod fasta;
 mod kind;
 mod kinds;
+mod labelled;
 mod long;
 mod mixture;
 mod mqar;
@@ -40,8 +42,9 @@ pub use dataset::Dataset;
 pub use describe::{DataFile, Description, Tokenized};
 pub use error::{DataError, Problem};
 pub use fasta::{FastaConfig, SoftMasked, open_held_out as open_held_out_fasta};
-pub use kind::{DataKind, Kind, LANGUAGE, Targets};
+pub use kind::{CLASSIFY, DataKind, Kind, LANGUAGE, Targets};
 pub use kinds::{DataConfig, KINDS, kinds_for, open};
+pub use labelled::LabelledConfig;
 pub use long::{Background, Haystack, Hidden, NeedleConfig, NeedleKind, Needles, Row};
 pub use mqar::{Filler, MqarConfig};
 pub use packing::{Unpacked, unpacked_name};

@@ -169,7 +169,7 @@ impl Evaluate<'_> {
                 means: Means::default(),
                 details: Details::default(),
             },
-            count: self.task.count(),
+            count: self.task.count(self.data.labels()),
         };
         let mut done = 0;
         match self.start {

@@ -39,5 +39,5 @@ pub use miras_model::{Ends, MixerSpec};
 pub use open::Reopened;
 pub use stored_config::{stored_config, stored_layers};
 pub use stored_tokenizer::{stored_tokenizer, tokenizer_files, with_stored_tokenizer};
-pub use task::{Count, Details, Scored, TASKS, Task, TaskConfig, TaskEntry, TrainingLoss};
+pub use task::{Classes, Count, Details, Scored, TASKS, Task, TaskConfig, TaskEntry, TrainingLoss};
 pub use weights::Weights;

@@ -14,6 +14,8 @@ use crate::SpecError;
 
 /// The parameter that has a row for each token.
 const EMBEDDING: &str = "embedding";
+/// The parameter that has a column for each output.
+const HEAD: &str = "head.weight";
 /// Metadata of the file: its schema, and what names and shapes do not say.
 const LAYOUT: (&str, &str) = (
     "miras_weights",
@@ -81,6 +83,13 @@ impl Weights {
         let embedding = tensors.get(EMBEDDING).and_then(|(shape, _)| shape.first());
         (embedding.copied())
             .ok_or_else(|| self.refused(format!("there is no parameter `{EMBEDDING}`")))
+    }
+
+    /// Number of outputs of the head of the model that they are of, if that is its own.
+    pub fn head_outputs(&self) -> Result<usize, SpecError> {
+        let tensors = self.tensors()?;
+        let head = tensors.get(HEAD).and_then(|(shape, _)| shape.last());
+        (head.copied()).ok_or_else(|| self.refused(format!("there is no parameter `{HEAD}`")))
     }
 
     /// The model with these weights. Every parameter must have its weights, in its shape and as

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use indicatif::ProgressBar;
 use miras_registry::Registry;
 use miras_run::{counted, short_checksums};
+use miras_spec::Details;
 use miras_use::{EvalRequest, Measured, Report, TaskRequest, evaluate_watched};
 
 use crate::{
@@ -110,6 +111,7 @@ fn table(report: &Report) -> String {
     });
     let all = std::iter::once(("all".to_owned(), &report.measured));
     part(&mut text, "position", positions.chain(all));
+    of_classes(&mut text, &report.details);
     if !report.write_rates.is_empty() {
         let head = format!(
             "{:<14} {:>10} {:>20}",
@@ -138,6 +140,40 @@ fn table(report: &Report) -> String {
     part(&mut text, "end of a", occurrences);
     text.truncate(text.trim_end().len());
     text
+}
+
+/// How rows of each class were answered, and the answers of each class.
+fn of_classes(text: &mut String, details: &Details) {
+    let Some(classes) = &details.classes else {
+        return;
+    };
+    let head = format!(
+        "{:<14} {:>9} {:>9} {:>9} {:>9}",
+        "class", "rows", "answers", "recall", "precision"
+    );
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "\n{}", heading(&head));
+    for (class, (label, row)) in classes.labels.iter().zip(&classes.confusion).enumerate() {
+        let rows: u64 = row.iter().sum();
+        let answers: u64 = classes.confusion.iter().map(|row| row[class]).sum();
+        let share = |of: u64| match of {
+            0 => format!("{:>9}", "–"),
+            of => fitted(row[class] as f64 / of as f64, 9),
+        };
+        let (recall, precision) = (share(rows), share(answers));
+        let _ = writeln!(
+            text,
+            "{label:<14} {rows:>9} {answers:>9} {recall} {precision}"
+        );
+    }
+    for (name, value) in [
+        ("Matthews correlation", details.mcc),
+        ("standard error of the accuracy", details.accuracy_stderr),
+    ] {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{name}: {value:.4}");
+        }
+    }
 }
 
 /// Lines below a head of their own, with the columns that the first has; nothing without a line.

@@ -103,7 +103,12 @@ impl Preset {
             let flops = trials.map(|trial| trial.flops(last)).sum();
             (most.unwrap_or(0) as usize, flops)
         } else {
-            let (config, ends) = RunConfig::load_with_ends(layers, registry)?;
+            let (config, _) = RunConfig::load(layers, registry)?;
+            let ends = match config.ends_unopened() {
+                Ok(ends) => ends,
+                // Classes are those of a file that need not be here: counted is the least of them.
+                Err(_) => config.task.ends(config.data.vocab()?, 2),
+            };
             let train = &config.train;
             let sequences = (train.batch * train.accumulate) as f64;
             let tokens = sequences * config.data.seq_len() as f64 * train.steps as f64;

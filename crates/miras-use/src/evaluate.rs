@@ -32,6 +32,7 @@ pub fn evaluate_watched(
     watch: &dyn Fn(u64, u64),
 ) -> Result<Report, UseError> {
     trained.check_memory(request.memory)?;
+    check_task(trained, request)?;
     let start = start(trained, request)?;
     let held_out = held_out::open(trained, request)?;
     let length = request.length.unwrap_or_else(|| held_out.config.seq_len());
@@ -109,6 +110,19 @@ pub fn evaluate_watched(
         by_occurrence: by_occurrence(ngram, &occurrences),
         notes,
     })
+}
+
+/// Refuses options that are about a text where the task is another.
+fn check_task(trained: &Trained, request: &EvalRequest) -> Result<(), UseError> {
+    let is_other = |&length: &usize| length != trained.config.data.seq_len();
+    let given = [
+        ("--length", request.length.as_ref().is_some_and(is_other)),
+        ("--data", !request.data.is_empty()),
+        ("--state", request.state.is_some()),
+        ("--ngram", request.ngram.is_some()),
+    ];
+    let mut given = given.into_iter().filter(|(_, is_given)| *is_given);
+    given.try_for_each(|(option, _)| trained.check_language(option))
 }
 
 /// The write rates of the layers that have a gate.

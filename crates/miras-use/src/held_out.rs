@@ -31,6 +31,7 @@ pub(crate) fn open(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, 
         trained.tokenizer_of(&held_out.config)?;
     }
     trained.check_vocab(held_out.set.vocab())?;
+    trained.check_labels(held_out.set.labels().len())?;
     Ok(held_out)
 }
 

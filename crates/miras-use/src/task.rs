@@ -128,6 +128,7 @@ pub fn answer(
         stride,
         memory,
     } = request;
+    trained.check_language("--task")?;
     kind.check(options)?;
     let about_texts = |what: &str| {
         let name = kind.name;

@@ -1,6 +1,7 @@
 //! Between text and tokens.
 
 use miras_data::{DataConfig, DataError, LANGUAGE, Tokenizer};
+use miras_model::HeadSpec;
 use miras_spec::with_stored_tokenizer;
 
 use crate::{Trained, UseError};
@@ -12,7 +13,7 @@ impl Trained {
     /// # Errors
     /// As said, and for another task than language modelling, in which there is no text to go on with.
     pub fn tokenizer(&self) -> Result<Tokenizer, UseError> {
-        self.check_language("that")?;
+        self.check_language("what was asked for")?;
         self.tokenizer_of(&self.config.data)
     }
 
@@ -68,6 +69,18 @@ impl Trained {
         let text = self.separator().unwrap_or("\n");
         let tokens = tokenizer.encode(text.as_bytes())?;
         Ok(tokens.last().copied().unwrap_or_default())
+    }
+
+    /// Refuses data of another number of classes.
+    pub(crate) fn check_labels(&self, found: usize) -> Result<(), UseError> {
+        let HeadSpec::Classes(needed) = self.ends.head else {
+            return Ok(());
+        };
+        if found == needed {
+            return Ok(());
+        }
+        let message = format!("the data have {found} classes, and the model has {needed}");
+        Err(UseError::Usage(message))
     }
 
     /// Refuses data of another number of token values.

@@ -1,11 +1,11 @@
 //! What holds for every kind of data of the list.
 
 use miras_data::{
-    Amount, BuiltinConfig, DataConfig, Dataset, FastaConfig, KINDS, MqarConfig, NeedleConfig,
-    Selection, TextConfig, open,
+    Amount, BuiltinConfig, DataConfig, Dataset, FastaConfig, KINDS, LabelledConfig, MqarConfig,
+    NeedleConfig, Selection, TextConfig, kinds_for, open,
 };
 
-use crate::support::{bases, tokenizer_path};
+use crate::support::{bases, labelled_bases, tokenizer_path};
 
 #[test]
 fn kinds_have_unique_names_that_match_their_defaults() {
@@ -20,7 +20,9 @@ fn kinds_have_unique_names_that_match_their_defaults() {
         let mut keys: Vec<_> = defaults.keys().collect();
         keys.sort_unstable();
         assert_eq!(described, keys, "{}", kind.name);
-        assert!(KINDS[..at].iter().all(|other| other.name != kind.name));
+        let own = (kind.task, kind.name);
+        assert!((KINDS[..at].iter()).all(|other| (other.task, other.name) != own));
+        assert!(kinds_for(kind.task).any(|one| one.name == kind.name));
     }
     assert_eq!(KINDS[0].name, DataConfig::default().kind());
 }
@@ -30,7 +32,7 @@ fn defaults_are_valid_except_that_files_need_a_path() {
     for kind in KINDS {
         let problems = (kind.default)().validate();
         let fields: Vec<_> = problems.iter().map(|(field, _)| *field).collect();
-        let is_of_files = ["text", "fasta"].contains(&kind.name);
+        let is_of_files = ["text", "fasta", "csv"].contains(&kind.name);
         let expected: &[&str] = if is_of_files { &["path"] } else { &[] };
         assert_eq!(fields, expected, "{}", kind.name);
     }
@@ -49,6 +51,8 @@ fn the_vocabulary_is_that_of_the_opened_data_for_every_kind_and_tokenizer() {
     };
     let genome = folder.path().join("a.fa");
     std::fs::write(&genome, bases(3000)).unwrap();
+    let table = folder.path().join("a.csv");
+    std::fs::write(&table, labelled_bases(20)).unwrap();
     let fixture = tokenizer_path();
     let mut vocabs = Vec::new();
     for kind in KINDS {
@@ -57,11 +61,15 @@ fn the_vocabulary_is_that_of_the_opened_data_for_every_kind_and_tokenizer() {
                 .map(|tokenizer| DataConfig::Text(text(tokenizer)))
                 .to_vec(),
             DataConfig::Fasta(_) => vec![fasta(&genome)],
+            DataConfig::Labelled(_) => ["bases", fixture.to_str().unwrap()]
+                .map(|tokenizer| labelled(&table, tokenizer))
+                .to_vec(),
             other => vec![other],
         };
         for config in configs {
             let opened = open(&config, 1).unwrap();
             assert_eq!(config.vocab().unwrap(), opened.vocab(), "{}", kind.name);
+            assert_eq!(config.classes().unwrap(), opened.labels().len());
             vocabs.push(opened.vocab());
         }
     }
@@ -110,6 +118,16 @@ fn fasta(path: &std::path::Path) -> DataConfig {
     .into()
 }
 
+fn labelled(path: &std::path::Path, tokenizer: &str) -> DataConfig {
+    LabelledConfig {
+        path: [path.to_str().unwrap()].into(),
+        tokenizer: tokenizer.to_owned(),
+        seq_len: 16,
+        ..LabelledConfig::default()
+    }
+    .into()
+}
+
 /// Data of every kind, with rows of 16 tokens where a kind allows it.
 fn every_kind(folder: &std::path::Path) -> Vec<(Box<dyn Dataset>, usize)> {
     let file = folder.join("a.txt");
@@ -117,6 +135,8 @@ fn every_kind(folder: &std::path::Path) -> Vec<(Box<dyn Dataset>, usize)> {
     std::fs::write(&file, numbers.join(" ")).unwrap();
     let genome = folder.join("a.fa");
     std::fs::write(&genome, bases(9000)).unwrap();
+    let table = folder.join("a.csv");
+    std::fs::write(&table, labelled_bases(400)).unwrap();
     let bpe = tokenizer_path();
     let mut found = Vec::new();
     for kind in KINDS {
@@ -132,6 +152,7 @@ fn every_kind(folder: &std::path::Path) -> Vec<(Box<dyn Dataset>, usize)> {
                 })
                 .to_vec(),
             DataConfig::Fasta(_) => vec![fasta(&genome)],
+            DataConfig::Labelled(_) => vec![labelled(&table, "bases")],
             other => vec![other],
         };
         for config in configs {

@@ -9,6 +9,7 @@ mod files;
 mod formats;
 mod hub_files;
 mod kinds;
+mod labelled;
 mod long;
 mod mixtures;
 mod mqar;

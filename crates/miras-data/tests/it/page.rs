@@ -17,15 +17,19 @@ fn page() -> String {
          Made from the code by `{UPDATE}=1 cargo test --workspace --test it page`; a test fails \
          where the two differ.\n\n\
          The table `[data]` of a configuration; `data.kind` is one of\n\n\
-         | kind | what it is |\n|---|---|\n"
+         | kind | `task.kind` | what it is |\n|---|---|---|\n"
     );
     for kind in KINDS {
-        text += &format!("| [`{0}`](#{0}) | {1} |\n", kind.name, kind.summary);
+        let (name, task) = (kind.name, kind.task);
+        text += &format!(
+            "| [`{name}`](#{name}-{task}) | `\"{task}\"` | {} |\n",
+            kind.summary
+        );
     }
     for kind in KINDS {
         text += &format!(
-            "\n## {}\n\n### Keys\n\n| key | meaning |\n|---|---|\n",
-            kind.name
+            "\n## {} {}\n\n### Keys\n\n| key | meaning |\n|---|---|\n",
+            kind.name, kind.task
         );
         for (key, meaning) in kind.keys {
             text += &format!("| `{key}` | {} |\n", meaning.replace('|', "\\|"));

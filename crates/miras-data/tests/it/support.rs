@@ -89,6 +89,21 @@ pub(crate) fn bases(count: usize) -> Vec<u8> {
     file
 }
 
+/// A CSV file of so many different sequences of 9 to 16 bases, with two labels.
+pub(crate) fn labelled_bases(count: usize) -> String {
+    let letters = bases(count * 16);
+    let letters: Vec<u8> = (letters.into_iter().skip(5))
+        .filter(u8::is_ascii_uppercase)
+        .collect();
+    let rows = letters.chunks(16).take(count).enumerate();
+    let row = |(at, row): (usize, &[u8])| {
+        let (label, row) = (["x", "y"][at % 2], &row[..9 + at % 8]);
+        format!("{label},{}\n", String::from_utf8_lossy(row))
+    };
+    let rows: Vec<String> = rows.map(row).collect();
+    format!("label,sequence\n{}", rows.concat())
+}
+
 pub(crate) fn gz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();

@@ -13,7 +13,7 @@ mod train;
 use std::io;
 
 use miras_config::{ConfigError, Layers, Origins, Renamed, Tree};
-use miras_data::{DataConfig, DataError, Dataset};
+use miras_data::{DataConfig, DataError, Dataset, LANGUAGE};
 use miras_model::{Ends, ModelSpec};
 use miras_registry::Registry;
 use miras_run::metrics::{
@@ -224,6 +224,7 @@ impl RunConfig {
             return Err(tree.failed());
         };
         model.precision = train.precision;
+        refuse_untied(tree, &task, &model)?;
         Ok(Self {
             model,
             task,
@@ -236,6 +237,18 @@ impl RunConfig {
             registry: registry.clone(),
         })
     }
+}
+
+/// Refuses `model.tie_head = false` where it changes nothing.
+fn refuse_untied(tree: &Tree, task: &TaskConfig, model: &ModelSpec) -> Result<(), ConfigError> {
+    let task = task.kind();
+    if model.config.tie_head || task == LANGUAGE {
+        return Ok(());
+    }
+    let message = format!(
+        "model.tie_head = false is about language models, and the head of task.kind = {task:?} is its own always"
+    );
+    Err(tree.error("model.tie_head", message, Some("leave it out".to_owned())))
 }
 
 /// Plain settings of this crate as a table.

@@ -50,8 +50,10 @@ pub trait Task: Send + Sync {
         pass: Pass,
     ) -> Scored;
 
-    /// What is counted in an evaluation beside losses and right targets; none by default.
-    fn count(&self) -> Box<dyn Count> {
+    /// What is counted in an evaluation beside losses and right targets, on data with these
+    /// classes; nothing by default.
+    fn count(&self, labels: &[String]) -> Box<dyn Count> {
+        let _ = labels;
         Box::new(Nothing)
     }
 }

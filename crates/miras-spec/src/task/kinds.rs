@@ -5,6 +5,7 @@ use serde::Serialize;
 use toml::Table;
 
 use crate::task::{
+    classify::{self, Classify},
     definition::Task,
     entry::TaskEntry,
     language::{self, Language},
@@ -56,6 +57,8 @@ macro_rules! tasks {
 tasks! {
     /// The target of a token is a token.
     Language(Language) = language::ENTRY,
+    /// The target of a sequence is a class.
+    Classify(Classify) = classify::ENTRY,
 }
 
 impl Default for TaskConfig {

@@ -210,7 +210,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     (
         "[data]\nkind = 'mqar'\n[log]\nsamples = ['Tom']",
         &[
-            "log.samples are texts, and recall has none",
+            "log.samples are texts to go on with, and these data have none",
             "test.toml:4:11",
         ],
     ),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
+mod classes;
 mod config;
 mod configs;
 mod estimate;

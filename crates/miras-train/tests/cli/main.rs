@@ -4,6 +4,7 @@
 
 #[cfg(unix)]
 mod before_training;
+mod classes;
 mod combinations;
 mod commands;
 mod comparing;

@@ -47,6 +47,8 @@ impl Files {
                 "f.fa",
                 format!(">b\n{}\n", "GGATtacaCCA".repeat(300)).into_bytes(),
             ),
+            ("g.csv", table("alpha", "beta").into_bytes()),
+            ("h.csv", table("gamma", "delta").into_bytes()),
         ] {
             std::fs::write(files.0.path().join(name), bytes).unwrap();
         }
@@ -68,12 +70,22 @@ impl Files {
         Value::Array([("a.txt", weight), ("b.txt", 1.0)].map(source).into())
     }
 
+    /// Labelled sequences as they are, and with files for validation.
+    fn labelled(&self, mut base: Table) -> [Table; 2] {
+        base.insert("path".into(), self.path("g.csv"));
+        base.insert("label".into(), "class".into());
+        let mut own = base.clone();
+        own.insert("valid_path".into(), self.path("h.csv"));
+        [base, own]
+    }
+
     /// Every kind as it is, and more where files are named.
     fn bases(&self) -> Vec<Table> {
         let mut bases = Vec::new();
         for kind in KINDS {
             let mut base = Table::new();
             base.insert("kind".into(), kind.name.into());
+            base.insert(TASK.into(), kind.task.into());
             let default = Table::try_from((kind.default)()).unwrap();
             if kind.name == "needle" {
                 let mut base = base.clone();
@@ -91,6 +103,10 @@ impl Files {
                 base.insert(key.into(), value);
                 base
             };
+            if kind.name == "csv" {
+                bases.extend(self.labelled(base));
+                continue;
+            }
             if kind.name == "fasta" {
                 bases.push(with("path", self.path("e.fa"), "e.fa"));
                 bases.push(with("valid_path", self.path("f.fa"), "e.fa"));
@@ -109,8 +125,26 @@ impl Files {
     }
 }
 
+/// Stands in a table of data for the task.
+const TASK: &str = "for the task";
+
+/// Sequences in two columns, with labels in two columns, made of words.
+fn table(one: &str, other: &str) -> String {
+    let row = |at: usize| {
+        let (class, kind) = (["x", "y"][at % 2], ["u", "v", "w"][at % 3]);
+        format!("{class},{one} {at},{other} {at},{kind}\n")
+    };
+    let rows: Vec<String> = (0..60).map(row).collect();
+    format!("class,sequence,other,kind\n{}", rows.concat())
+}
+
 fn load(base: &Table, sets: &[&str]) -> Result<RunConfig, String> {
-    let whole = Table::from_iter([("data".to_owned(), base.clone().into())]);
+    let mut data = base.clone();
+    let task = Table::from_iter([("kind".to_owned(), data.remove(TASK).unwrap())]);
+    let whole = Table::from_iter([
+        ("task".to_owned(), task.into()),
+        ("data".to_owned(), data.into()),
+    ]);
     let loaded = RunConfig::load(layers(&whole.to_string(), sets), &Registry::builtin());
     loaded.map(|(config, _)| config).map_err(|e| e.to_string())
 }
@@ -138,12 +172,16 @@ fn every_key_of_every_kind_of_data_has_an_effect() {
         let config = load(&base, &[]).unwrap();
         let all = config.to_table()["data"].clone();
         let before = batches(&config);
-        let kind = config.data.kind();
+        let (task, kind) = (config.data.task(), config.data.kind());
         for key in names("field", &load(&base, &["data.no_such_key=0"]).unwrap_err()) {
-            known.insert((kind, key.clone()));
+            known.insert((task, kind, key.clone()));
             let refusal = load(&base, &[&format!("data.{key}='no such name'")]).err();
             let extra = match key.as_str() {
                 "path" | "valid_path" if kind == "fasta" => vec![files.path("f.fa")],
+                "path" if kind == "csv" => vec![files.path("h.csv")],
+                "valid_path" if kind == "csv" => vec![files.path("h.csv"), files.path("g.csv")],
+                "sequence" => vec!["other".into()],
+                "label" => vec!["kind".into()],
                 "path" | "valid_path" | "haystack" => vec![files.path("b.txt")],
                 "tokenizer" => vec![TOKENIZER.into()],
                 "field" => vec!["body".into()],
@@ -159,7 +197,7 @@ fn every_key_of_every_kind_of_data_has_an_effect() {
                 .collect();
             let works = |set: &String| batches(&load(&base, &[set]).unwrap()) != before;
             if accepted.iter().any(works) {
-                working.insert((kind, key));
+                working.insert((task, kind, key));
             } else if !accepted.is_empty() {
                 let is_excused = EXCEPTIONS.iter().any(|(name, _)| *name == key);
                 assert!(is_excused, "{accepted:?} change nothing in\n{base}");

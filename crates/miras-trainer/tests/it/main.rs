@@ -10,6 +10,7 @@ mod devices;
 mod effects;
 mod effects_of_data;
 mod effects_of_parts;
+mod effects_of_tasks;
 mod evaluating;
 mod hybrid;
 mod init;

@@ -1,0 +1,11 @@
+//! Sequences with a label each, in CSV files, held in memory.
+
+mod config;
+mod kind;
+mod open;
+mod read;
+mod rows;
+mod split;
+
+pub use config::LabelledConfig;
+pub(crate) use kind::KIND;
