@@ -30,6 +30,7 @@ mod mqar;
 mod packing;
 mod paths;
 mod selection;
+mod series;
 mod shared_keys;
 mod source;
 mod text;
@@ -50,5 +51,8 @@ pub use mqar::{Filler, MqarConfig};
 pub use packing::{Unpacked, unpacked_name};
 pub use paths::Paths;
 pub use selection::{Amount, Selection};
+pub use series::{
+    Baseline, Channel, ForecastErrors, Linear, Part, Series, SeriesConfig, Split, open_series,
+};
 pub use text::{MixSource, TextConfig, open as open_text, open_held_out};
 pub use tokenizer::{Tokenizer, TokenizerFiles, byte_tokenizer_files};

@@ -17,6 +17,7 @@ mod page;
 mod parquet_files;
 mod records;
 mod saved;
+mod series;
 mod streams;
 mod support;
 mod text;
