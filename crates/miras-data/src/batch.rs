@@ -5,7 +5,8 @@ use crate::DataError;
 /// The most tokens of a batch.
 const MAX_TOKENS: usize = 1 << 28;
 
-/// Rows of equal length, row-major `[rows, len]`.
+/// Rows of equal length, row-major `[rows, len]`; of a series, targets and weights are
+/// `[rows, horizon]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// What the model reads.
@@ -20,6 +21,17 @@ pub struct Batch {
     pub rows: usize,
     /// Tokens in a row.
     pub len: usize,
+    /// Numbers in the place of tokens; `inputs` are none then, and `targets` all 0.
+    pub series: Option<SeriesRows>,
+}
+
+/// Windows of a series, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesRows {
+    /// What the model reads: the values of each token after the other, `[rows, len, patch]`.
+    pub read: Vec<f32>,
+    /// What comes after it: `[rows, horizon]`.
+    pub next: Vec<f32>,
 }
 
 impl Batch {
@@ -40,6 +52,23 @@ impl Batch {
             bytes: 0,
             rows,
             len,
+            series: None,
+        })
+    }
+
+    /// Rows of a series of `len` tokens each, in which each value that comes is a target of weight 1.
+    ///
+    /// # Errors
+    /// If there are no rows, or too many.
+    pub fn of_series(rows: usize, len: usize, series: SeriesRows) -> Result<Self, DataError> {
+        let blank = Self::blank(rows, len)?;
+        let targets = series.next.len();
+        Ok(Self {
+            inputs: Vec::new(),
+            targets: vec![0; targets],
+            weights: vec![1.0; targets],
+            series: Some(series),
+            ..blank
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{Batch, DataError, Description};
+use crate::{Baseline, Batch, DataError, Description};
 
 /// A source of training and evaluation batches.
 pub trait Dataset: Send + Sync {
@@ -50,6 +50,13 @@ pub trait Dataset: Send + Sync {
     fn bytes_of(&self, target: i32) -> u64 {
         let _ = target;
         0
+    }
+
+    /// What is reached without a model on the evaluation rows that start there; none where nothing is
+    /// known of that.
+    fn baselines(&self, starts: &[u64]) -> Vec<Baseline> {
+        let _ = starts;
+        Vec::new()
     }
 
     /// Name, size and fingerprint of the data.

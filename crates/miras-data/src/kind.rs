@@ -10,6 +10,8 @@ use crate::{DataError, Dataset, Problem};
 pub const LANGUAGE: &str = "language";
 /// The task of telling classes apart.
 pub const CLASSIFY: &str = "classify";
+/// The task of foretelling the values of a series.
+pub const FORECAST: &str = "forecast";
 
 /// What is known of a kind of data by name; `C` are settings.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub enum Targets {
     Answers,
     /// Classes of whole rows: the share of right ones, and their correlation.
     Classes,
+    /// Values of a series: the squares of what a forecast misses them by.
+    Values,
 }
 
 impl Targets {

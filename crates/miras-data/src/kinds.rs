@@ -8,7 +8,8 @@ use toml::Table;
 
 use crate::{
     BuiltinConfig, DataError, DataKind, Dataset, FastaConfig, Kind, LANGUAGE, LabelledConfig,
-    MqarConfig, NeedleConfig, TextConfig, builtin, fasta, labelled, long::rows, mqar, text,
+    MqarConfig, NeedleConfig, SeriesConfig, TextConfig, builtin, fasta, labelled, long::rows, mqar,
+    series, text,
 };
 
 /// `Kind(Settings) = ENTRY` for each kind: the enum of all settings, and the list.
@@ -99,6 +100,8 @@ kinds! {
     Needle(NeedleConfig) = rows::KIND,
     /// Sequences with a label each.
     Labelled(LabelledConfig) = labelled::KIND,
+    /// Time series of CSV files.
+    Series(SeriesConfig) = series::KIND,
 }
 
 /// The kinds for a task, the first of which is its default.

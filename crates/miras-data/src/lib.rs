@@ -11,6 +11,7 @@
 //! | `mqar` | multi-query associative recall, generated | `mqar.rs` |
 //! | `needle` | RULER's single needles, generated | `long/rows.rs` |
 //! | `csv` | sequences with a label each | `labelled/` |
+//! | `csv` | time series, to be forecast | `series/` |
 //!
 //! A new kind is one file and one line of the list in `kinds.rs`.
 //! The crate does not depend on the tensor library and prints nothing.
@@ -37,13 +38,13 @@ mod text;
 mod tokenizer;
 mod windows;
 
-pub use batch::Batch;
+pub use batch::{Batch, SeriesRows};
 pub use builtin::BuiltinConfig;
 pub use dataset::Dataset;
 pub use describe::{DataFile, Description, Tokenized};
 pub use error::{DataError, Problem};
 pub use fasta::{FastaConfig, SoftMasked, open_held_out as open_held_out_fasta};
-pub use kind::{CLASSIFY, DataKind, Kind, LANGUAGE, Targets};
+pub use kind::{CLASSIFY, DataKind, FORECAST, Kind, LANGUAGE, Targets};
 pub use kinds::{DataConfig, KINDS, kinds_for, open};
 pub use labelled::LabelledConfig;
 pub use long::{Background, Haystack, Hidden, NeedleConfig, NeedleKind, Needles, Row};
@@ -52,7 +53,8 @@ pub use packing::{Unpacked, unpacked_name};
 pub use paths::Paths;
 pub use selection::{Amount, Selection};
 pub use series::{
-    Baseline, Channel, ForecastErrors, Linear, Part, Series, SeriesConfig, Split, open_series,
+    Baseline, Channel, EvalPart, ForecastErrors, Linear, Part, Series, SeriesConfig, Split,
+    open_series,
 };
 pub use text::{MixSource, TextConfig, open as open_text, open_held_out};
 pub use tokenizer::{Tokenizer, TokenizerFiles, byte_tokenizer_files};

@@ -12,6 +12,8 @@ use crate::{EncoderSpec, ParameterGroup, ParameterGroups, init::Init};
 pub(crate) enum Encoder {
     /// `[vocab, d]`.
     Tokens(Param<Tensor<2>>),
+    /// `[patch, d]`.
+    Values(Param<Tensor<2>>),
 }
 
 impl Encoder {
@@ -20,12 +22,19 @@ impl Encoder {
             EncoderSpec::Tokens { vocab } => {
                 Self::Tokens(init.normal("embedding", [vocab, dim], 1.0))
             }
+            // Of values with deviation 1, rows have that of embeddings.
+            EncoderSpec::Values { patch } => {
+                let deviation = (patch as f64).sqrt().recip();
+                Self::Values(init.normal("embedding", [patch, dim], deviation))
+            }
         }
     }
 
     pub(crate) fn groups(&self, groups: &mut ParameterGroups) {
         match self {
-            Self::Tokens(table) => groups.put(ParameterGroup::Embedding, table),
+            Self::Tokens(table) | Self::Values(table) => {
+                groups.put(ParameterGroup::Embedding, table);
+            }
         }
     }
 
@@ -33,10 +42,10 @@ impl Encoder {
         self.table().device()
     }
 
-    /// Token by token, `[vocab, d]`.
+    /// Token by token, `[vocab, d]`, or value by value, `[patch, d]`.
     pub(crate) fn table(&self) -> Tensor<2> {
         match self {
-            Self::Tokens(table) => table.val(),
+            Self::Tokens(table) | Self::Values(table) => table.val(),
         }
     }
 

@@ -19,6 +19,11 @@ pub enum EncoderSpec {
         /// Number of token values.
         vocab: usize,
     },
+    /// Each token is so many values, of which a projection makes a row.
+    Values {
+        /// Values of a token.
+        patch: usize,
+    },
 }
 
 /// A head.
@@ -28,6 +33,8 @@ pub enum HeadSpec {
     Tokens,
     /// Logits of so many classes, of a whole row.
     Classes(usize),
+    /// The values that come after a row, so many.
+    Horizon(usize),
 }
 
 impl Ends {
@@ -39,10 +46,19 @@ impl Ends {
         }
     }
 
-    /// Number of token values that are read.
+    /// Number of token values that are read; 0 where tokens are made of numbers.
     pub fn vocab(self) -> usize {
         match self.encoder {
             EncoderSpec::Tokens { vocab } => vocab,
+            EncoderSpec::Values { .. } => 0,
+        }
+    }
+
+    /// Values of a token; 0 where tokens are none.
+    pub fn patch(self) -> usize {
+        match self.encoder {
+            EncoderSpec::Tokens { .. } => 0,
+            EncoderSpec::Values { patch } => patch,
         }
     }
 
@@ -51,6 +67,7 @@ impl Ends {
         match self.head {
             HeadSpec::Tokens => self.vocab(),
             HeadSpec::Classes(classes) => classes,
+            HeadSpec::Horizon(values) => values,
         }
     }
 
@@ -58,7 +75,7 @@ impl Ends {
     pub(crate) fn places(self, tokens: usize) -> usize {
         match self.head {
             HeadSpec::Tokens => tokens,
-            HeadSpec::Classes(_) => 1,
+            HeadSpec::Classes(_) | HeadSpec::Horizon(_) => 1,
         }
     }
 

@@ -150,6 +150,30 @@ impl LanguageModel {
         self.embedding.tokens(tokens)
     }
 
+    /// What the first block gets of tokens that are values each.
+    ///
+    /// # Shapes
+    /// `values`: `[b, t, patch]`; result: `[b, t, d]`.
+    ///
+    /// # Panics
+    /// If its tokens are none of so many values.
+    pub fn embed_values(&self, values: Tensor<3>) -> Tensor<3> {
+        let ([b, t, patch], table) = (values.dims(), self.embedding.table());
+        let rows = values.reshape([b * t, patch]);
+        let d = table.dims()[1];
+        self.precision.product(rows, table).reshape([b, t, d])
+    }
+
+    /// The values that come after rows, from the last block's output for the last token: it has
+    /// read the whole row, and the head is the same whatever the length of rows.
+    ///
+    /// # Shapes
+    /// `x`: `[b, t, d]`; result: `[b, outputs]`.
+    pub fn values_after(&self, x: Tensor<3>) -> Tensor<2> {
+        let last = x.dims()[1] - 1;
+        self.logits(x.narrow(1, last, 1)).squeeze_dim(1)
+    }
+
     /// The logits of rows, each of the mean of its last block's outputs, normed, by `weights`.
     ///
     /// # Shapes

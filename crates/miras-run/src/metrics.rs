@@ -47,6 +47,8 @@ pub struct Means {
     pub bytes: f64,
     /// The Matthews correlation of classes; none if it was not counted.
     pub mcc: Option<f64>,
+    /// The mean absolute error of values; none if it was not counted.
+    pub mae: Option<f64>,
 }
 
 impl Metric {
@@ -131,6 +133,10 @@ metrics! {
     /// The Matthews correlation of several classes, from −1 to 1: 0 for guesses that do not depend
     /// on the row.
     MCC = "mcc", Some("Matthews correlation"), None, Some(Higher), Targets(|means| means.mcc);
+    /// The mean squared error of forecasts, of standardised values: the loss.
+    MSE = "mse", Some("Mean squared error"), None, Some(Lower), Targets(|means| Some(means.loss));
+    /// The mean absolute error of forecasts, of standardised values.
+    MAE = "mae", Some("Mean absolute error"), None, Some(Lower), Targets(|means| means.mae);
     /// The number of questions that an evaluation asks, where it measures an accuracy: one question
     /// more or less that is answered is the smallest step of the accuracy.
     QUESTIONS = "eval/questions", None, None, None, Step;
@@ -197,6 +203,7 @@ mod tests {
             ("eval/bits_per_base", Lower),
             ("control/read_zero/accuracy", Higher),
             ("eval/mcc", Higher),
+            ("eval/mse", Lower),
             ("perf/tokens_per_s", Higher),
             ("task/piqa/accuracy_norm", Higher),
             ("task/wikitext/word_perplexity", Lower),

@@ -100,6 +100,7 @@ impl Sum {
             accuracy: Some(self.accuracy()),
             bytes: self.bytes / self.weight,
             mcc: None,
+            mae: None,
         }
     }
 
@@ -344,6 +345,7 @@ mod tests {
             bytes: 0,
             rows: rows.len(),
             len: 7,
+            series: None,
         };
         let said = |ngram| {
             let found = repeats(&batch(&rows), ngram);

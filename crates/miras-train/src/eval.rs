@@ -33,6 +33,7 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
         length: args.length,
         batch: args.batch,
         size: args.tokens.or(args.batches),
+        part: args.part,
         stretches: args.stretches.map(|count| count as u64),
         memory: args.memory,
         state: args.state,
@@ -110,8 +111,13 @@ fn table(report: &Report) -> String {
         (range, &one.measured)
     });
     let all = std::iter::once(("all".to_owned(), &report.measured));
-    part(&mut text, "position", positions.chain(all));
+    let of_positions = match &report.details.forecasts {
+        Some(_) => "step ahead",
+        None => "position",
+    };
+    part(&mut text, of_positions, positions.chain(all));
     of_classes(&mut text, &report.details);
+    of_forecasts(&mut text, &report.details);
     if !report.write_rates.is_empty() {
         let head = format!(
             "{:<14} {:>10} {:>20}",
@@ -174,6 +180,26 @@ fn of_classes(text: &mut String, details: &Details) {
             let _ = writeln!(text, "{name}: {value:.4}");
         }
     }
+}
+
+/// What forecasts miss, beside what is reached without a model.
+fn of_forecasts(text: &mut String, details: &Details) {
+    let Some(found) = &details.forecasts else {
+        return;
+    };
+    let head = format!("{:<14} {:>9} {:>9}", "forecast", "mse", "mae");
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "\n{}", heading(&head));
+    let model = ("model", found.mse, found.mae);
+    let others = (found.baselines.iter()).map(|one| (&*one.name, one.errors.mse, one.errors.mae));
+    for (name, mse, mae) in std::iter::once(model).chain(others) {
+        let _ = writeln!(text, "{name:<14} {} {}", fitted(mse, 9), fitted(mae, 9));
+    }
+    let _ = writeln!(
+        text,
+        "standard errors over {} windows, which overlap: mse {:.4}, mae {:.4} or more",
+        found.windows, found.mse_stderr, found.mae_stderr
+    );
 }
 
 /// Lines below a head of their own, with the columns that the first has; nothing without a line.

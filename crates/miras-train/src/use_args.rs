@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
+use miras_data::EvalPart;
 use miras_tasks::{Options, TaskKind, number};
 use miras_use::{At, Memory, Size};
 
@@ -47,6 +48,11 @@ pub(crate) struct EvalArgs {
     /// Held-out tokens to read, in whole rows: a number or `all` [default: eval.tokens].
     #[arg(long, value_name = "N", value_parser = size)]
     pub(crate) tokens: Option<Size>,
+
+    /// The part of a time series to read, all of it unless --tokens says less [default: data.part,
+    /// which is valid].
+    #[arg(long, value_name = "PART", value_parser = one_of(PARTS))]
+    pub(crate) part: Option<EvalPart>,
 
     /// Stretches of rows that follow one another, spread evenly over the text [default: as
     /// follows from --tokens].
@@ -454,9 +460,10 @@ fn task(text: &str) -> Result<TaskFile, String> {
 }
 
 /// Options of `eval` about rows of text.
-const OF_ROWS: [&str; 10] = [
+const OF_ROWS: [&str; 11] = [
     "data",
     "tokens",
+    "part",
     "stretches",
     "batch",
     "batches",
@@ -468,6 +475,15 @@ const OF_ROWS: [&str; 10] = [
 ];
 
 /// `--memory`.
+const PARTS: &[(&str, &str, EvalPart)] = &[
+    (
+        "valid",
+        "The rows after those of training, as in evaluations of training",
+        EvalPart::Valid,
+    ),
+    ("test", "The rows after these", EvalPart::Test),
+];
+
 const MEMORIES: &[(&str, &str, Memory)] = &[
     (
         "live",

@@ -127,6 +127,7 @@ fn accumulated_batches_are_one_large_batch() {
         bytes: parts.iter().map(|part| part.bytes).sum(),
         rows: 6,
         len: parts[0].len,
+        series: None,
     };
     let one = learner.gradients(&[whole], true).unwrap();
     let sum = learner.gradients(&parts, true).unwrap();

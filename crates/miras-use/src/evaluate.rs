@@ -54,9 +54,13 @@ pub fn evaluate_watched(
         positions,
         occurrences,
         write_rates,
-        details,
+        mut details,
         ..
     } = pass.found(&held_out, &|done| watch(done, all))?;
+    if let Some(forecasts) = &mut details.forecasts {
+        let starts: Vec<u64> = pass.selection.starts().collect();
+        forecasts.baselines = held_out.set.baselines(&starts);
+    }
     let targets = held_out.config.targets();
     let description = held_out.set.describe();
     let data = Weighed {
@@ -171,6 +175,7 @@ fn carries(trained: &Trained, request: &EvalRequest) -> bool {
 
 fn amount(trained: &Trained, request: &EvalRequest, length: usize) -> Amount {
     match request.size {
+        None if request.part.is_some() => Amount::All,
         None => Amount::Tokens(trained.config.eval.tokens),
         Some(Size::All) => Amount::All,
         Some(Size::Tokens(tokens)) => Amount::Tokens(tokens),
@@ -211,6 +216,7 @@ fn settings(
         found.push(("data", data.fingerprint.clone()));
     }
     found.extend(request.sets.iter().map(|set| ("set", set.clone())));
+    found.extend((request.part).map(|part| ("part", part.name().to_owned())));
     if amount != Amount::Tokens(trained.config.eval.tokens) {
         found.push(("tokens", in_words(amount)));
     }

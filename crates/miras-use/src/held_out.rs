@@ -78,8 +78,17 @@ fn of_run(
         check_set(set)?;
         layers.set(set)?;
     }
-    if let Some(length) = request.length {
+    // Of a series, the key counts values and not tokens.
+    let of_training = trained.config.data.seq_len();
+    if let Some(length) = request.length.filter(|&length| length != of_training) {
         layers.flag("--length", "data.seq_len", &length.to_string())?;
+    }
+    if let Some(part) = request.part {
+        if !matches!(trained.config.data, DataConfig::Series(_)) {
+            let message = "--part is about time series (task.kind = \"forecast\"): leave it out";
+            return Err(UseError::Usage(message.to_owned()));
+        }
+        layers.flag("--part", "data.part", &format!("{:?}", part.name()))?;
     }
     if let Some((through, value)) = number {
         layers.flag(through.option, through.key, &value.to_string())?;

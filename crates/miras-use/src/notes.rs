@@ -1,6 +1,6 @@
 //! What an evaluation says beside its numbers.
 
-use miras_data::{Amount, DataConfig};
+use miras_data::{Amount, DataConfig, LANGUAGE};
 use miras_registry::StartKind;
 use miras_spec::{StateRule, Sum};
 
@@ -59,6 +59,10 @@ pub(crate) fn beyond_training(
     memory: Memory,
     positions: &[Sum],
 ) -> Option<String> {
+    // Elsewhere positions are no tokens.
+    if trained.config.task.kind() != LANGUAGE {
+        return None;
+    }
     // Memories that were carried have seen longer texts than a row.
     if trained.config.train.state == StateRule::Carry {
         return None;

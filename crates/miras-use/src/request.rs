@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use miras_data::EvalPart;
+
 use crate::Memory;
 
 /// What is asked of an evaluation.
@@ -17,6 +19,8 @@ pub struct EvalRequest {
     pub batch: Option<usize>,
     /// How much is read; `eval.tokens` by default.
     pub size: Option<Size>,
+    /// The part of a series that is read, all of it unless `size` says less; `data.part` by default.
+    pub part: Option<EvalPart>,
     /// In how many stretches the rows lie; as follows from the amount by default.
     pub stretches: Option<u64>,
     /// What memories do.

@@ -24,10 +24,10 @@ pub(crate) fn measured(sum: &Sum, targets: Targets) -> Measured {
     Measured {
         tokens: sum.weight as u64,
         loss,
-        perplexity: (targets != Targets::Classes).then(|| loss.exp()),
+        perplexity: (!matches!(targets, Targets::Classes | Targets::Values)).then(|| loss.exp()),
         bits_per_byte: sum.bits_per_byte(),
         bits_per_base: (targets == Targets::Bases).then_some(loss / LN_2),
-        accuracy: Some(sum.accuracy()),
+        accuracy: (targets != Targets::Values).then(|| sum.accuracy()),
     }
 }
 

@@ -1,56 +1,60 @@
 //! What is reached without a model, on the same windows.
 
+use serde::{Deserialize, Serialize};
+
 use super::{linear::Linear, split::Part, windows::Series};
 
-/// Errors of forecasts, over all windows, channels and moments of the horizon.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// Errors of forecasts of standardised values, over windows and moments of the horizon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ForecastErrors {
-    /// Mean squared error of standardised values.
+    /// Mean squared error.
     pub mse: f64,
-    /// Mean absolute error of standardised values.
+    /// Mean absolute error.
     pub mae: f64,
 }
 
 /// A forecast without a model, and its errors.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// Its name.
-    pub name: &'static str,
+    /// Its name: `repeat`, the last value for all that come; `linear`, [`Linear`].
+    pub name: String,
     /// Its errors.
+    #[serde(flatten)]
     pub errors: ForecastErrors,
 }
 
 impl Series {
-    /// What is reached without a model on all windows of a part: by the last value, repeated, and
-    /// by [`Linear`].
-    pub fn baselines(&self, part: Part) -> [Baseline; 2] {
+    /// What is reached without a model on windows of a part, each a channel and the number of its
+    /// window: by the last value, repeated, and by [`Linear`].
+    pub fn baselines(&self, part: Part, windows: &[(usize, usize)]) -> [Baseline; 2] {
         let linear = Linear::fit(self);
-        let repeat = |read: &[f64]| vec![read[read.len() - 1]; self.horizon];
+        let repeat = |read: &[f64]| vec![read[read.len() - 1]; self.horizon()];
+        let of = |name: &str, forecast: &dyn Fn(&[f64]) -> Vec<f64>| Baseline {
+            name: name.to_owned(),
+            errors: self.errors(part, windows, forecast),
+        };
         [
-            Baseline {
-                name: "repeat",
-                errors: self.errors(part, &repeat),
-            },
-            Baseline {
-                name: "linear",
-                errors: self.errors(part, &|read| linear.forecast(read)),
-            },
+            of("repeat", &repeat),
+            of("linear", &|read| linear.forecast(read)),
         ]
     }
 
-    /// The errors of a forecast on all windows of a part.
-    fn errors(&self, part: Part, forecast: &dyn Fn(&[f64]) -> Vec<f64>) -> ForecastErrors {
+    /// The errors of a forecast on windows of a part.
+    fn errors(
+        &self,
+        part: Part,
+        windows: &[(usize, usize)],
+        forecast: &dyn Fn(&[f64]) -> Vec<f64>,
+    ) -> ForecastErrors {
         let (mut squares, mut sizes) = (0.0, 0.0);
-        for channel in 0..self.channels.len() {
-            for at in 0..self.windows(part) {
-                let (read, expected) = self.window(part, channel, at);
-                for (found, expected) in forecast(read).into_iter().zip(expected) {
-                    squares += (found - expected).powi(2);
-                    sizes += (found - expected).abs();
-                }
+        for &(channel, window) in windows {
+            let (read, expected) = self.window(part, channel, window);
+            for (found, expected) in forecast(read).into_iter().zip(expected) {
+                squares += (found - expected).powi(2);
+                sizes += (found - expected).abs();
             }
         }
-        let count = (self.channels.len() * self.windows(part) * self.horizon) as f64;
+        let count = (windows.len() * self.horizon()) as f64;
         ForecastErrors {
             mse: squares / count,
             mae: sizes / count,

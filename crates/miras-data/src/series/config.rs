@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::split::Split;
+use super::split::{Part, Split};
 use crate::Paths;
 
 /// A time series: the numbers of a CSV file, a row a moment, a column a channel.
+///
+/// The horizon, and how many values are a token, are the task's (`[task]`): a row of `seq_len` values
+/// is `seq_len / patch` tokens.
 ///
 /// The first line names the columns. A first column that is no number, or whose name is that of a
 /// date, is left out. Each channel is forecast by itself, as in `PatchTST` and `DLinear`: a row of a
@@ -35,6 +38,47 @@ pub struct SeriesConfig {
     pub columns: Vec<String>,
     /// Which rows are for training, validation and test.
     pub split: Split,
+    /// The part that evaluations read: validation, or test.
+    pub part: EvalPart,
+    /// Values that are forecast; `task.horizon`.
+    #[serde(skip)]
+    pub horizon: usize,
+    /// Values of a token; `task.patch`.
+    #[serde(skip)]
+    pub patch: usize,
+}
+
+/// A part that evaluations may read.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum EvalPart {
+    /// What comes after training.
+    #[default]
+    Valid,
+    /// What comes after that.
+    Test,
+}
+
+impl EvalPart {
+    /// Both, in their order.
+    pub const ALL: [Self; 2] = [Self::Valid, Self::Test];
+
+    /// As it is written in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl From<EvalPart> for Part {
+    fn from(part: EvalPart) -> Self {
+        match part {
+            EvalPart::Valid => Self::Valid,
+            EvalPart::Test => Self::Test,
+        }
+    }
 }
 
 impl Default for SeriesConfig {
@@ -44,6 +88,9 @@ impl Default for SeriesConfig {
             seq_len: 336,
             columns: Vec::new(),
             split: Split::default(),
+            part: EvalPart::Valid,
+            horizon: 96,
+            patch: 16,
         }
     }
 }

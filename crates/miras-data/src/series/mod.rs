@@ -3,15 +3,18 @@
 mod baselines;
 mod cholesky;
 mod config;
+mod kind;
 mod linear;
 mod moments;
 mod open;
 mod read;
+mod rows;
 mod split;
 mod windows;
 
 pub use baselines::{Baseline, ForecastErrors};
-pub use config::SeriesConfig;
+pub use config::{EvalPart, SeriesConfig};
+pub(crate) use kind::KIND;
 pub use linear::Linear;
 pub use open::open_series;
 pub use split::{Part, Split};

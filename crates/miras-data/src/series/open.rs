@@ -14,21 +14,15 @@ use super::{
 };
 use crate::{DataError, DataFile, Description, paths::find::Finder};
 
-/// Opens the series of a file, for forecasts of `horizon` values.
+/// Opens the series of a file.
 ///
 /// # Errors
 /// If the file cannot be read, or does not fit the settings.
-pub fn open_series(
-    config: &SeriesConfig,
-    horizon: usize,
-) -> Result<(Series, Description), DataError> {
+pub fn open_series(config: &SeriesConfig) -> Result<(Series, Description), DataError> {
     let refused = |field, problem| {
         let problems = vec![(field, problem)];
         DataError::Config { problems }
     };
-    if let Some(problem) = config.split.problem() {
-        return Err(refused("split", problem));
-    }
     let mut finder = Finder::default();
     let files = finder.files("path", &config.path)?;
     let [file] = &files[..] else {
@@ -63,7 +57,7 @@ pub fn open_series(
         values,
         parts,
         lookback: config.seq_len,
-        horizon,
+        horizon: config.horizon,
     };
     fits(&series, &config.split)?;
     let bytes = |rows: &Range<usize>| Some((rows.len() * series.channels.len() * 8) as u64);

@@ -12,7 +12,7 @@ pub fn parameters(spec: &ModelSpec, ends: impl Into<Ends>) -> Parameters {
         ends.outputs()
     };
     let mut parameters = Parameters {
-        all: (ends.vocab() + head + 1) * dim,
+        all: (ends.vocab() + ends.patch() + head + 1) * dim,
         memory: 0,
         fast: 0,
     };

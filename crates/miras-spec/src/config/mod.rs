@@ -196,7 +196,13 @@ impl RunConfig {
         let task = tree.attempt(&["task"], |tree| TaskConfig::take(&mut tree.at("task")));
         // Which data there are is not known after a mistake in [task].
         let data = tree.attempt(&["data"], |tree| match &task {
-            Some(task) => DataConfig::take(&mut tree.at("data"), task.kind()),
+            Some(task) => {
+                let section = &mut tree.at("data");
+                let data = DataConfig::take(section, task.kind())?;
+                (task.fit(data)).map_err(|(key, problem)| {
+                    section.error(key, format!("{}: {problem}", section.key(key)), None)
+                })
+            }
             None => tree.value::<Value>("data").and_then(|_| Err(tree.failed())),
         });
         let train = tree.attempt(&["train"], |tree| {

@@ -76,6 +76,7 @@ impl Count for Confusion {
                 labels: self.labels.clone(),
                 confusion: self.rows().map(<[u64]>::to_vec).collect(),
             }),
+            ..Details::default()
         };
     }
 }

@@ -1,7 +1,7 @@
 //! What a task is.
 
 use burn::tensor::{Device, Tensor};
-use miras_data::{Batch, DataConfig};
+use miras_data::{Batch, DataConfig, Problem};
 use miras_model::{Ends, LanguageModel, ModelState, Pass, Scores, WriteRate};
 use miras_run::metrics::{Means, Metric};
 
@@ -12,6 +12,14 @@ pub trait Task: Send + Sync {
     /// The metrics that are reported beside the loss, one or more. The first is that of training
     /// too, so it is made of the loss and the share of right targets alone.
     fn metrics(&self, data: &DataConfig) -> &'static [&'static Metric];
+
+    /// Data as the task reads them: with those of its settings that they follow.
+    ///
+    /// # Errors
+    /// A key of `[data]` and what is wrong with it, if its value does not go with the task.
+    fn fit(&self, data: DataConfig) -> Result<DataConfig, Problem> {
+        Ok(data)
+    }
 
     /// The ends of a model for data of so many token values and classes.
     fn ends(&self, vocab: usize, classes: usize) -> Ends;

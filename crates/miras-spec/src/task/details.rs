@@ -1,5 +1,6 @@
 //! What tasks say of an evaluation beside means.
 
+use miras_data::Baseline;
 use serde::{Deserialize, Serialize};
 
 /// What a task says of an evaluation beside means: a field a thing, in reports as well.
@@ -15,6 +16,9 @@ pub struct Details {
     /// Which classes were taken for which; classes only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Classes>,
+    /// Errors of forecasts; series only.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub forecasts: Option<Forecasts>,
 }
 
 /// Which classes were taken for which.
@@ -24,4 +28,24 @@ pub struct Classes {
     pub labels: Vec<String>,
     /// For each class, how many rows of it were answered with each class.
     pub confusion: Vec<Vec<u64>>,
+}
+
+/// Errors of forecasts of standardised values.
+///
+/// Errors of neighbouring windows are alike, for they overlap: standard errors, `√(Σ (e − ē)² / (n (n − 1)))`
+/// over the windows as if they were independent, are the least that they may be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Forecasts {
+    /// Windows of channels.
+    pub windows: u64,
+    /// Mean squared error.
+    pub mse: f64,
+    /// Its standard error over windows.
+    pub mse_stderr: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+    /// Its standard error over windows.
+    pub mae_stderr: f64,
+    /// What is reached without a model on the same windows.
+    pub baselines: Vec<Baseline>,
 }

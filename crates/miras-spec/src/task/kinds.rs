@@ -8,6 +8,7 @@ use crate::task::{
     classify::{self, Classify},
     definition::Task,
     entry::TaskEntry,
+    forecast::{self, Forecast},
     language::{self, Language},
 };
 
@@ -59,6 +60,8 @@ tasks! {
     Language(Language) = language::ENTRY,
     /// The target of a sequence is a class.
     Classify(Classify) = classify::ENTRY,
+    /// The target of a row of values is the values that come.
+    Forecast(Forecast) = forecast::ENTRY,
 }
 
 impl Default for TaskConfig {

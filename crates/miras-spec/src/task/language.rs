@@ -34,7 +34,7 @@ impl Task for Language {
         match data.targets() {
             Targets::Text => &OF_TEXT,
             Targets::Bases => &OF_BASES,
-            Targets::Answers | Targets::Classes => &OF_ANSWERS,
+            Targets::Answers | Targets::Classes | Targets::Values => &OF_ANSWERS,
         }
     }
 

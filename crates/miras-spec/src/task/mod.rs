@@ -8,6 +8,7 @@ mod confusion;
 mod definition;
 mod details;
 mod entry;
+mod forecast;
 mod kinds;
 mod language;
 

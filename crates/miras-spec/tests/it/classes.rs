@@ -36,6 +36,7 @@ fn batch(lens: &[usize], padding: i32) -> Batch {
         bytes: 0,
         rows: lens.len(),
         len: LEN,
+        series: None,
     };
     for (row, &len) in lens.iter().enumerate() {
         for at in 0..len {

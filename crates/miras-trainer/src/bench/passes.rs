@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use miras_data::Batch;
+use miras_data::{Batch, SeriesRows};
 use miras_model::{Ends, LanguageModel, Mixer, Pass, TokenMixer};
 use miras_random::Stream;
 use miras_spec::read::read;
@@ -100,7 +100,7 @@ impl OfModel {
         Ok(Self {
             inference: learner.inference_model(),
             learner,
-            batch: random_batch(request, ends),
+            batch: random_batch(request, ends)?,
             device: device.clone(),
             lr: config.optim.lr,
             clip: config.optim.clip,
@@ -116,18 +116,27 @@ impl OfModel {
 }
 
 /// Every target is scored.
-fn random_batch(request: &BenchRequest, ends: Ends) -> Batch {
+fn random_batch(request: &BenchRequest, ends: Ends) -> Result<Batch, TrainError> {
     let count = request.batch * request.seq;
     let mut stream = Stream::new(0, "bench", &[]);
+    if ends.patch() > 0 {
+        let mut draw = |count| (0..count).map(|_| stream.normal() as f32).collect();
+        let series = SeriesRows {
+            read: draw(count * ends.patch()),
+            next: draw(request.batch * ends.outputs()),
+        };
+        return Ok(Batch::of_series(request.batch, request.seq, series)?);
+    }
     let mut draw = |below| (0..count).map(|_| stream.index(below) as i32).collect();
-    Batch {
+    Ok(Batch {
         bytes: 0,
         inputs: draw(ends.vocab()),
         targets: draw(ends.outputs()),
         weights: vec![1.0; count],
         rows: request.batch,
         len: request.seq,
-    }
+        series: None,
+    })
 }
 
 impl OfLayer {
