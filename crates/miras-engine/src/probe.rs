@@ -57,7 +57,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Adds what the same layer did with other rows.
+    /// Adds what the same layer did with other rows, or what another memory of it did.
     pub fn extend(&mut self, more: Self) {
         self.loss.extend(more.loss);
         self.surprise.extend(more.surprise);

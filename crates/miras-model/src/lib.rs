@@ -21,6 +21,7 @@ mod kernels_tests;
 mod language_model;
 mod layer_spec;
 mod memories;
+mod memory_tree;
 mod mixer_config;
 mod mixers;
 mod model_spec;
@@ -53,7 +54,7 @@ pub use mixer_config::MixerConfig;
 pub use mixers::{
     AttentionKeys, AttentionMixer, AttentionSpec, Chunks, ConvActivation, Inject, KeySource,
     MacMixer, MacSpec, MagMixer, MalMixer, MemoryMixer, MemorySpec, Mixer, MixerError, MixerKeys,
-    MixerSpec, OutputGate, OutputNorm, QkNorm, TokenMixer, WiredSpec,
+    MixerSpec, OutputGate, OutputNorm, QkNorm, TntMixer, TntSpec, TokenMixer, WiredSpec,
 };
 pub use model_spec::ModelSpec;
 pub use named_state::NamedState;

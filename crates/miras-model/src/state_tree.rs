@@ -6,12 +6,16 @@ use burn::tensor::{Device, Tensor, TensorData, s};
 
 use crate::StateError;
 
-/// The state of a mixer: tensors under dotted names, such as `maps.0.weights`.
+/// The state of a mixer: tensors under dotted names, such as `maps.0.weights`, and counts of tokens.
 ///
 /// Only the mixer that made it knows what the tensors mean. Detaching, selecting and joining batch
 /// rows, saving and loading depend on names and dimensions alone, and are the same for all mixers.
+/// A count is the same for all rows and follows from the position, so that no file holds it.
 #[derive(Debug, Clone, Default)]
-pub struct StateTree(BTreeMap<String, StateTensor>);
+pub struct StateTree {
+    tensors: BTreeMap<String, StateTensor>,
+    counts: BTreeMap<String, usize>,
+}
 
 /// A tensor of a state, by what its dimensions are.
 #[derive(Debug, Clone)]
@@ -36,36 +40,49 @@ pub enum StateShape {
 }
 
 /// The tensors of a mixer's state for a number of batch rows and a position, in the order in which
-/// they are loaded.
+/// they are loaded, and its counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StateLayout(Vec<(String, StateShape)>);
+pub struct StateLayout {
+    shapes: Vec<(String, StateShape)>,
+    counts: Vec<(String, usize)>,
+}
 
 impl StateTree {
     /// Adds a tensor.
     pub fn insert(&mut self, name: impl Into<String>, tensor: StateTensor) {
-        self.0.insert(name.into(), tensor);
+        self.tensors.insert(name.into(), tensor);
     }
 
-    /// Adds every tensor of `branch`, as `name.…`.
+    /// Adds a count.
+    pub fn insert_count(&mut self, name: impl Into<String>, count: usize) {
+        self.counts.insert(name.into(), count);
+    }
+
+    /// Adds everything in `branch`, as `name.…`.
     pub fn insert_branch(&mut self, name: &str, branch: Self) {
-        for (inner, tensor) in branch.0 {
+        for (inner, tensor) in branch.tensors {
             self.insert(format!("{name}.{inner}"), tensor);
+        }
+        for (inner, count) in branch.counts {
+            self.insert_count(format!("{name}.{inner}"), count);
         }
     }
 
-    /// Removes every tensor `name.…`, and gives them under the rest of their names.
+    /// Removes everything `name.…`, and gives it under the rest of its names.
     #[must_use]
     pub fn take_branch(&mut self, name: &str) -> Self {
-        let inside = |key: &str| key.strip_prefix(name)?.strip_prefix('.').map(str::to_owned);
-        let (branch, rest) = (std::mem::take(&mut self.0).into_iter())
-            .partition::<BTreeMap<_, _>, _>(|(key, _)| inside(key).is_some());
-        self.0 = rest;
-        let branch = branch.into_iter();
-        Self(
-            branch
-                .map(|(key, tensor)| (inside(&key).expect("chosen"), tensor))
-                .collect(),
-        )
+        Self {
+            tensors: inside(&mut self.tensors, name),
+            counts: inside(&mut self.counts, name),
+        }
+    }
+
+    /// Removes a count.
+    ///
+    /// # Panics
+    /// As [`take_rows`](Self::take_rows).
+    pub fn take_count(&mut self, name: &str) -> usize {
+        self.counts.remove(name).unwrap_or_else(|| lacks(name))
     }
 
     /// Removes a tensor [per row](StateTensor::Rows).
@@ -73,7 +90,7 @@ impl StateTree {
     /// # Panics
     /// If there is none of this name: the state is that of another mixer.
     pub fn take_rows(&mut self, name: &str) -> Tensor<3> {
-        match self.0.remove(name) {
+        match self.tensors.remove(name) {
             Some(StateTensor::Rows(x)) => x,
             _ => lacks(name),
         }
@@ -84,7 +101,7 @@ impl StateTree {
     /// # Panics
     /// As [`take_rows`](Self::take_rows).
     pub fn take_heads(&mut self, name: &str) -> Tensor<4> {
-        match self.0.remove(name) {
+        match self.tensors.remove(name) {
             Some(StateTensor::Heads(x)) => x,
             _ => lacks(name),
         }
@@ -95,7 +112,7 @@ impl StateTree {
     /// # Panics
     /// As [`take_rows`](Self::take_rows).
     pub fn take_memories(&mut self, name: &str) -> Tensor<4> {
-        match self.0.remove(name) {
+        match self.tensors.remove(name) {
             Some(StateTensor::Memories(x)) => x,
             _ => lacks(name),
         }
@@ -106,35 +123,40 @@ impl StateTree {
     /// # Panics
     /// As [`take_rows`](Self::take_rows).
     pub fn assert_has(&self, name: &str) {
-        if !self.0.contains_key(name) {
+        if !self.tensors.contains_key(name) {
             lacks(name);
         }
     }
 
-    /// Checks that every tensor has been taken.
+    /// Checks that everything has been taken.
     ///
     /// # Panics
-    /// If there is a tensor left: the state is that of another mixer.
+    /// If there is a tensor or count left: the state is that of another mixer.
     pub fn assert_empty(&self) {
-        if let Some(name) = self.0.keys().next() {
+        if let Some(name) = self.tensors.keys().chain(self.counts.keys()).next() {
             panic!("the state has a tensor `{name}`, so it is that of another mixer");
         }
     }
 
     /// The tensor of a name.
     pub fn get(&self, name: &str) -> Option<&StateTensor> {
-        self.0.get(name)
+        self.tensors.get(name)
     }
 
     /// Names and tensors, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &StateTensor)> {
-        self.0.iter().map(|(name, tensor)| (name.as_str(), tensor))
+        self.tensors
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), tensor))
     }
 
     /// Every tensor through `f`.
     fn map(self, f: impl Fn(StateTensor) -> StateTensor) -> Self {
-        let tensors = self.0.into_iter();
-        Self(tensors.map(|(name, tensor)| (name, f(tensor))).collect())
+        let tensors = self.tensors.into_iter();
+        Self {
+            tensors: tensors.map(|(name, tensor)| (name, f(tensor))).collect(),
+            counts: self.counts,
+        }
     }
 
     /// The same values cut off from the graph: gradients do not go back beyond this point.
@@ -169,20 +191,42 @@ impl StateTree {
     pub fn cat(states: &[&Self]) -> Self {
         let (first, others) = states.split_first().expect("no state to join");
         for (at, state) in others.iter().enumerate() {
-            let [found, needed] = [state, first].map(|state| state.0.keys().collect::<Vec<_>>());
+            let [found, needed] =
+                [state, first].map(|state| state.tensors.keys().collect::<Vec<_>>());
             assert!(
-                found == needed,
+                found == needed && state.counts == first.counts,
                 "states of different mixers or lengths cannot be joined: number {} consists of \
                  {found:?}, the first of {needed:?}",
                 at + 1,
             );
         }
         let join = |name: &String| {
-            let parts: Vec<_> = states.iter().map(|state| &state.0[name]).collect();
+            let parts: Vec<_> = states.iter().map(|state| &state.tensors[name]).collect();
             (name.clone(), StateTensor::cat(&parts))
         };
-        Self(first.0.keys().map(join).collect())
+        Self {
+            tensors: first.tensors.keys().map(join).collect(),
+            counts: first.counts.clone(),
+        }
     }
+}
+
+/// Removes the entries `name.…`, and gives them under the rest of their names.
+fn inside<T>(all: &mut BTreeMap<String, T>, name: &str) -> BTreeMap<String, T> {
+    let (branch, rest) = (std::mem::take(all).into_iter())
+        .map(|(key, value)| {
+            let inner = key.strip_prefix(name).and_then(|key| key.strip_prefix('.'));
+            (inner.map(str::to_owned), key, value)
+        })
+        .partition::<Vec<_>, _>(|(inner, ..)| inner.is_some());
+    *all = rest
+        .into_iter()
+        .map(|(_, key, value)| (key, value))
+        .collect();
+    let branch = branch.into_iter();
+    branch
+        .filter_map(|(inner, _, value)| Some((inner?, value)))
+        .collect()
 }
 
 fn lacks(name: &str) -> ! {
@@ -285,19 +329,29 @@ impl StateShape {
 impl StateLayout {
     /// Adds a tensor.
     pub fn insert(&mut self, name: impl Into<String>, shape: StateShape) {
-        self.0.push((name.into(), shape));
+        self.shapes.push((name.into(), shape));
     }
 
-    /// Adds every tensor of `branch`, as `name.…`.
+    /// Adds a count.
+    pub fn insert_count(&mut self, name: impl Into<String>, count: usize) {
+        self.counts.push((name.into(), count));
+    }
+
+    /// Adds everything in `branch`, as `name.…`.
     pub fn insert_branch(&mut self, name: &str, branch: Self) {
-        for (inner, shape) in branch.0 {
+        for (inner, shape) in branch.shapes {
             self.insert(format!("{name}.{inner}"), shape);
+        }
+        for (inner, count) in branch.counts {
+            self.insert_count(format!("{name}.{inner}"), count);
         }
     }
 
     /// Names and shapes, in the order of the load.
     pub fn iter(&self) -> impl Iterator<Item = (&str, StateShape)> {
-        self.0.iter().map(|(name, shape)| (name.as_str(), *shape))
+        self.shapes
+            .iter()
+            .map(|(name, shape)| (name.as_str(), *shape))
     }
 
     /// Removes from `tensors` what is stored as `prefix.…` of a state of this layout.
@@ -308,6 +362,9 @@ impl StateLayout {
         device: &Device,
     ) -> Result<StateTree, StateError> {
         let mut state = StateTree::default();
+        for (name, count) in &self.counts {
+            state.insert_count(name.clone(), *count);
+        }
         for (inner, shape) in self.iter() {
             let name = format!("{prefix}.{inner}");
             let Some(data) = tensors.remove(&name) else {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use miras_config::{ConfigError, Layers, Section, Tree, did_you_mean, key_path};
 use miras_core::{Axis, MemoryArchitecture, Part, StepRulePart};
-use miras_engine::Rule;
+use miras_engine::{Read, Rule};
 use serde::{Deserialize, Serialize};
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::{
     AlgorithmSettings, Registry, consistency, last_map::LastMap, other_names, settings, validity,
@@ -196,6 +196,27 @@ impl Choice {
             kinds,
             step_rules: step_rules.to_vec(),
         })
+    }
+
+    /// The same parts and settings with chunks of another length, and with another read; the one
+    /// that the parts have by default, where that is none.
+    ///
+    /// # Errors
+    /// If these parts cannot be read in this way, or have more Picard iterations than such a chunk.
+    pub fn rechunked(
+        &self,
+        chunk: usize,
+        read: Option<Read>,
+        registry: &Registry,
+    ) -> Result<Self, ConfigError> {
+        let mut tables = Table::new();
+        for (name, mut table) in self.tables() {
+            if name == Axis::Algorithm.table() {
+                settings::rechunk(&mut table, chunk, read);
+            }
+            tables.insert(name.to_owned(), Value::Table(table));
+        }
+        Self::from_toml(&tables.to_string(), registry)
     }
 
     /// The name of the part on an axis.

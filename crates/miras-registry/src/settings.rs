@@ -236,3 +236,13 @@ pub(crate) fn to_table(settings: &Settings, rules: &[&'static StepRulePart]) -> 
     }
     table
 }
+
+/// Changes the chunk and the read in such a table; without a read the default one is left to be found.
+pub(crate) fn rechunk(table: &mut Table, chunk: usize, read: Option<Read>) {
+    table.insert("chunk".to_owned(), (chunk as i64).into());
+    table.remove("read");
+    if let Some(read) = read {
+        let name = Value::try_from(read).expect("a name is a TOML string");
+        table.insert("read".to_owned(), name);
+    }
+}

@@ -138,12 +138,19 @@ fn in_state(mixer: &Mixer, state: &StateTree) -> Result<Option<String>, TrainErr
     Ok(None)
 }
 
-/// The first chunk with a non-finite value, and the first tensor in the order of computation.
+/// The first chunk with a non-finite value, and the first tensor in the order of computation; of
+/// memories beside the first one of a layer the tensor alone.
 fn in_probe(probe: &Probe, rows: usize, chunks: Chunks) -> Option<String> {
     let memories = rows * chunks.memories;
+    let (per_chunk, before) = (memories * chunks.len, memories * chunks.open);
+    // Chunks of the first memory; all memories of a layer have the same tokens.
+    let tokens = probe.surprise.len() / (1 + chunks.others);
+    let whole = match chunks.others {
+        0 => usize::MAX,
+        _ => (tokens + before).div_ceil(per_chunk),
+    };
     // Values per chunk, and values of the first chunk that belong to an earlier pass.
-    let of_tokens = (memories * chunks.len, memories * chunks.open);
-    let of_chunks = (1, 0);
+    let (of_tokens, of_chunks) = ((per_chunk, before), (1, 0));
     [
         ("retention gate", &probe.retention, of_tokens),
         ("inner gradient (surprise)", &probe.surprise, of_tokens),
@@ -155,11 +162,19 @@ fn in_probe(probe: &Probe, rows: usize, chunks: Chunks) -> Option<String> {
     .into_iter()
     .filter_map(|(name, values, (per_chunk, before))| {
         let first = values.iter().position(|value| !value.is_finite())?;
-        Some(((first + before) / per_chunk, name))
+        let of_first = if per_chunk == 1 { whole } else { tokens };
+        let chunk = (first < of_first).then(|| (first + before) / per_chunk);
+        Some((chunk.unwrap_or(whole), name))
     })
     // The first of equals is kept, which is the earliest in the order above.
     .min_by_key(|(chunk, _)| *chunk)
-    .map(|(chunk, name)| format!("chunk {chunk}, {name}"))
+    .map(|(chunk, name)| {
+        if chunk < whole {
+            format!("chunk {chunk}, {name}")
+        } else {
+            format!("a memory beside the first, {name}")
+        }
+    })
 }
 
 fn is_finite<const D: usize>(tensor: Tensor<D>) -> Result<bool, TrainError> {
@@ -279,14 +294,16 @@ mod tests {
     #[test]
     fn the_earliest_chunk_wins_then_the_order_of_computation() {
         // 2 memories, chunks of 3 tokens: 6 values a chunk.
-        let found = |probe: &Probe, open| {
+        let beside = |probe: &Probe, open, others| {
             let chunks = Chunks {
                 memories: 1,
                 len: 3,
                 open,
+                others,
             };
             in_probe(probe, 2, chunks)
         };
+        let found = |probe: &Probe, open| beside(probe, open, 0);
         let fine = vec![1.0; 15];
         let mut probe = Probe {
             loss: fine.clone(),
@@ -310,5 +327,21 @@ mod tests {
         probe.surprise[14] = 1.0;
         assert_eq!(found(&probe, 0), chunk(1, "write"));
         assert_eq!(found(&probe, 1), chunk(2, "write"));
+
+        // Another memory, with chunks of its own, has the same tokens.
+        let more = Probe {
+            state: vec![1.0, 1.0, 1.0, 1.0, f32::NAN],
+            write: vec![1.0; 15],
+            ..probe.clone()
+        };
+        probe.extend(more);
+        assert_eq!(beside(&probe, 0, 1), chunk(1, "write"));
+        probe.write[11] = 1.0;
+        let other = |name| Some(format!("a memory beside the first, {name}"));
+        assert_eq!(beside(&probe, 0, 1), other("memory state"));
+        probe.surprise[15] = f32::NAN;
+        assert_eq!(beside(&probe, 0, 1), other("inner gradient (surprise)"));
+        probe.state[2] = f32::NAN;
+        assert_eq!(beside(&probe, 0, 1), chunk(2, "memory state"));
     }
 }

@@ -168,7 +168,7 @@ impl AttentionSpec {
         let keys = tables.attempt(MIXER, |section| {
             let mut section = section.with_hints(defaults());
             let keys = MixerKeys::take(&mut section)?
-                .without_segments(&section)?
+                .of_kind("attention", &section)?
                 .without_memory(&section)?;
             if keys.of_keys() != keys.of_values() {
                 let message = format!(

@@ -5,6 +5,7 @@ use burn::{
     tensor::{Tensor, activation},
 };
 use miras_config::{ConfigError, Section};
+use miras_engine::Read;
 use miras_kernels::Gate;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,16 @@ pub struct MixerKeys {
     pub segment: Option<usize>,
     /// How attention gets what was read; of `mac` alone.
     pub inject: Option<Inject>,
+    /// Tokens a chunk of each local memory, one or more; of `tnt` alone.
+    pub local_chunks: Option<Vec<usize>>,
+    /// Which weights a token reads from local memories, as `algorithm.read` says it of the global
+    /// one; of `tnt` alone.
+    pub local_read: Option<Read>,
+    /// Tokens after which local memories start again, 0 for never; of `tnt` alone.
+    pub shard: Option<usize>,
+    /// Whether local memories are read with queries that are projected on the keys of the shard;
+    /// of `tnt` alone.
+    pub project_queries: Option<bool>,
 }
 
 /// How attention gets what a memory gave for a token.
@@ -150,6 +161,10 @@ impl MixerKeys {
             persistent: 0,
             segment: None,
             inject: None,
+            local_chunks: None,
+            local_read: None,
+            shard: None,
+            project_queries: None,
         }
     }
 
@@ -172,6 +187,7 @@ impl MixerKeys {
             ("writes", self.writes, 1),
             ("persistent", self.persistent, 0),
             ("segment", self.segment.unwrap_or(1), 1),
+            ("shard", self.shard.unwrap_or(0), 0),
         ] {
             if value < least {
                 found.push((key, format!("{key} must be {least} or more")));
@@ -215,16 +231,26 @@ impl MixerKeys {
         }
     }
 
-    /// Refuses what `mac` alone has.
-    pub(crate) fn without_segments(self, section: &Section<'_>) -> Result<Self, ConfigError> {
-        let key = match (self.segment, self.inject) {
-            (None, None) => return Ok(self),
-            (Some(_), _) => "segment",
-            (None, Some(_)) => "inject",
-        };
-        let message = format!("this kind of mixer has no `{key}`");
-        let help = "leave it out, or use mixer.kind = \"mac\"";
-        Err(section.error(key, message, Some(help.to_owned())))
+    /// Refuses what kinds of mixers other than `kind` have alone.
+    pub(crate) fn of_kind(self, kind: &str, section: &Section<'_>) -> Result<Self, ConfigError> {
+        let of_one_kind = [
+            ("segment", "mac", self.segment.is_some()),
+            ("inject", "mac", self.inject.is_some()),
+            ("local_chunks", "tnt", self.local_chunks.is_some()),
+            ("local_read", "tnt", self.local_read.is_some()),
+            ("shard", "tnt", self.shard.is_some()),
+            ("project_queries", "tnt", self.project_queries.is_some()),
+        ];
+        let mut others =
+            (of_one_kind.into_iter()).filter(|(_, owner, is_set)| *is_set && *owner != kind);
+        match others.next() {
+            None => Ok(self),
+            Some((key, owner, _)) => {
+                let message = format!("this kind of mixer has no `{key}`");
+                let help = format!("leave it out, or use mixer.kind = \"{owner}\"");
+                Err(section.error(key, message, Some(help)))
+            }
+        }
     }
 
     /// Why heads do not share the width of a layer equally, and the nearest number that would.

@@ -2,7 +2,7 @@
 
 use miras_config::{ConfigError, Section, Tree, key_path};
 use miras_core::{Axis, Program};
-use miras_engine::cost::Flops;
+use miras_engine::{Read, cost::Flops};
 use miras_registry::{Choice, Registry};
 use toml::Table;
 
@@ -116,6 +116,17 @@ impl<'a> Tables<'a> {
     /// The parts that the tables of the four axes choose.
     pub(crate) fn choice(&mut self) -> Result<Choice, ConfigError> {
         Choice::take_at(self.tree, self.at, self.registry)
+    }
+
+    /// The same parts with chunks of another length, and with another [`Read`](miras_engine::Read)
+    /// (none: what the parts have by default).
+    pub(crate) fn rechunked(
+        &self,
+        choice: &Choice,
+        chunk: usize,
+        read: Option<Read>,
+    ) -> Result<Choice, ConfigError> {
+        choice.rechunked(chunk, read, self.registry)
     }
 
     /// Refuses a memory that has no program at these widths.

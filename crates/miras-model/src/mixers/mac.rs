@@ -23,6 +23,7 @@ use crate::{
     ParameterGroups, Pass, StateLayout, StateShape, StateTensor, StateTree,
     cost::{Parameters, StateNumbers},
     init::Init,
+    memory_tree::to_tree,
 };
 
 /// The tokens of a segment, if `mixer.segment` does not say otherwise.
@@ -89,7 +90,9 @@ impl Listed for MacMixer {
     }
 
     fn take(tables: &mut Tables<'_>) -> Result<MacSpec, ConfigError> {
-        let keys = tables.attempt(MIXER, |mut section| MixerKeys::take(&mut section));
+        let keys = tables.attempt(MIXER, |mut section| {
+            MixerKeys::take(&mut section)?.of_kind("mac", &section)
+        });
         let attention = keys
             .as_ref()
             .map(|keys| AttentionSpec::beside(tables, keys, 0));
@@ -276,11 +279,11 @@ impl MacMixer {
         if let Some(tail) = carried.tail {
             state.insert(TAIL, StateTensor::Rows(tail));
         }
-        let mut memory = branch(carried.memory.expect("a token was written"));
+        let mut memory = to_tree(&carried.memory.expect("a token was written"));
         memory.insert_branch("tails", carried.tails.unwrap_or_default());
         state.insert_branch(MEMORY, memory);
         if let Some(before) = carried.before {
-            state.insert_branch(BEFORE, branch(before));
+            state.insert_branch(BEFORE, to_tree(&before));
         }
         state.insert_branch(HELD, carried.attention.unwrap_or_default());
         state
@@ -341,15 +344,6 @@ impl MacMixer {
         };
         (self.parts.gated(y, recalled), probe)
     }
-}
-
-/// The tensors of memories.
-fn branch(memories: State) -> StateTree {
-    let mut branch = StateTree::default();
-    for (name, tensor) in memories.named() {
-        branch.insert(name, StateTensor::Memories(tensor));
-    }
-    branch
 }
 
 impl TokenMixer for MacMixer {

@@ -47,7 +47,7 @@ impl Listed for MagMixer {
     }
 
     fn take(tables: &mut Tables<'_>) -> Result<WiredSpec, ConfigError> {
-        WiredSpec::take(tables, 2)
+        WiredSpec::take(tables, "mag", 2)
     }
 
     fn from_spec(init: &mut Init, name: &str, spec: &WiredSpec) -> Self {

@@ -46,7 +46,7 @@ impl Listed for MalMixer {
     }
 
     fn take(tables: &mut Tables<'_>) -> Result<WiredSpec, ConfigError> {
-        WiredSpec::take(tables, 1)
+        WiredSpec::take(tables, "mal", 1)
     }
 
     fn from_spec(init: &mut Init, name: &str, spec: &WiredSpec) -> Self {

@@ -1,6 +1,6 @@
 //! A memory as a mixer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use burn::{
     module::{Module, Param},
@@ -8,13 +8,14 @@ use burn::{
     tensor::{Tensor, s},
 };
 use miras_config::ConfigError;
-use miras_core::{Axis, GainSpec, GateSpec, Gates, MapSpec, Program, RETENTION, STEP, Weights};
-use miras_engine::{Initial, Probe, Rule, State, Tokens};
-use miras_registry::{StartKind, Target};
+use miras_core::{Axis, GateSpec, Gates, Program, RETENTION, Weights};
+use miras_engine::{Probe, Rule, State, Tokens};
+use miras_registry::Target;
 
 use super::{
     Chunks, KeySource, Listed, MemorySpec, MixerKeys, NO_TOKEN, OutputGate, OutputNorm, QkNorm,
-    Tables, TokenMixer, memory_spec::KEY,
+    Tables, TokenMixer,
+    learned::{Learned, LocalMemory, gains, gate_projection, initial_weights, rates, weights},
 };
 use crate::{
     Ablation, Memories, ParameterGroup, ParameterGroups, Pass, ShortConv, StateLayout, StateShape,
@@ -22,6 +23,7 @@ use crate::{
     conv::{conv_layout, convolve},
     heads::{from_memories, per_memory, repeat_heads, repeated, to_memories},
     init::Init,
+    memory_tree::{add_layout, from_tree, open_tokens, to_tree},
     norm::{rms_norm, unit_rows},
     precision::Projection,
 };
@@ -156,22 +158,9 @@ impl Listed for MemoryMixer {
         let specs = spec.gates();
         let [q_name, k_name] = init.query_and_key(name);
         let features = spec.features();
-        let mut weights = |maps: &[MapSpec]| -> Vec<Param<Tensor<3>>> {
-            (maps.iter())
-                .map(|map| {
-                    let bound = (6.0 / (map.d_in + map.d_out) as f64).sqrt();
-                    let shape = [heads, map.d_in, map.d_out];
-                    init.uniform(&format!("{name}.initial.{}", map.name), shape, bound)
-                })
-                .collect()
-        };
-        let feature_maps = features
-            .as_ref()
-            .map_or_else(Vec::new, |f| weights(f.maps()));
-        let initial = match choice.start {
-            StartKind::Zero => Vec::new(),
-            StartKind::Learned => weights(program.maps()),
-        };
+        let feature_maps =
+            (features.as_ref()).map_or_else(Vec::new, |f| weights(init, name, f.maps(), heads));
+        let initial = initial_weights(init, name, spec, &program);
         Self {
             q: init.projection(&q_name, d, of_q),
             k: init.projection_of_writes(&k_name, d, [of_k, keys.writes]),
@@ -179,14 +168,12 @@ impl Listed for MemoryMixer {
             convs: init.convs(name, keys.conv, widths.qkv, choice.target == Target::Next),
             erase: (rule.bias.has_erase_key())
                 .then(|| init.constant([keys.of_keys(), widths.d_k], 1.0)),
-            gates: gate_projection(init, name, &specs, d, [heads, keys.writes], &program),
-            rates: (specs.iter().filter(|spec| spec.map.has_rate()))
-                .map(|spec| init.values([heads], (0..heads).map(|h| spec.rate(h)).collect()))
-                .collect(),
+            gates: gate_projection(init, name, spec, &program),
+            rates: rates(init, &specs, heads),
             initial,
-            gains: gains(program.gains(), heads, init),
+            gains: gains(init, program.gains(), heads),
             feature_gains: (features.iter())
-                .flat_map(|features| gains(features.gains(), heads, init))
+                .flat_map(|features| gains(init, features.gains(), heads))
                 .collect(),
             feature_maps,
             q_norm: init.optional_norm(keys.qk_norm == QkNorm::Rms, widths.d_k),
@@ -215,13 +202,6 @@ impl Listed for MemoryMixer {
     }
 }
 
-/// The gains of every head, as they start.
-fn gains(specs: &[GainSpec], heads: usize, init: &mut Init) -> Vec<Param<Tensor<3>>> {
-    (specs.iter())
-        .map(|gain| init.constant([heads, 1, gain.d], gain.initial))
-        .collect()
-}
-
 impl MemoryMixer {
     /// The rule this layer's memories follow.
     pub fn rule(&self) -> &Rule {
@@ -234,7 +214,18 @@ impl MemoryMixer {
     ///
     /// # Shapes
     /// `x`: `[b, t, d]`; tokens: as [`Tokens`] says, with `g = b·h`.
-    pub fn project(&self, x: Tensor<3>, mut tails: Option<StateTree>) -> (Tokens, StateTree) {
+    pub fn project(&self, x: Tensor<3>, tails: Option<StateTree>) -> (Tokens, StateTree) {
+        let (tokens, _, tails) = self.project_for(&[], x, tails);
+        (tokens, tails)
+    }
+
+    /// The same, with the gates of other memories that share queries, keys and values.
+    pub(super) fn project_for(
+        &self,
+        others: &[LocalMemory],
+        x: Tensor<3>,
+        mut tails: Option<StateTree>,
+    ) -> (Tokens, Vec<Gates>, StateTree) {
         let is_shifted = self.target == Target::Next;
         let earlier =
             (tails.as_mut().filter(|_| is_shifted)).map(|tails| tails.take_memories(KEYS));
@@ -245,7 +236,10 @@ impl MemoryMixer {
             to_memories(self.powers(q), keys.of_keys()),
             self.written(self.powers(k), keys.of_keys()),
         );
-        let gates = self.gate_values(&x, &k);
+        let gates = self.learned().gate_values(&x, &k);
+        let others = (others.iter())
+            .map(|other| other.gate_values(&x, &k))
+            .collect();
         let erase = self.erase.as_ref().map(|scale| {
             let [b, ..] = x.dims();
             let scale = per_memory(scale.val().unsqueeze_dim(1), b);
@@ -269,7 +263,7 @@ impl MemoryMixer {
         } else {
             k
         };
-        (Tokens { q, k, v, gates }, tails)
+        (Tokens { q, k, v, gates }, others, tails)
     }
 
     /// The queries of `x` alone, as [`project`](Self::project) makes them, after a sequence of which
@@ -351,7 +345,8 @@ impl MemoryMixer {
                 "the state has {held} memories, and {b} rows with {heads} heads have {needed}"
             );
         }
-        Memories::new(&self.rule, self.initial_weights(x), state, pass)
+        let initial = self.learned().initial(b, &x.device());
+        Memories::new(&self.rule, initial, state, pass)
     }
 
     /// The layer's output for the tokens `x`, from what its memories gave for them,
@@ -415,81 +410,17 @@ impl MemoryMixer {
             .reshape([1, g, t / writes, d])
     }
 
-    /// The gates of everything that is written; `k` is made of the keys' projection. A token decays
-    /// the memory once, before its first write.
-    fn gate_values(&self, x: &Tensor<3>, k: &Tensor<4>) -> Gates {
-        let ([b, t, _], writes) = (x.dims(), self.keys.writes);
-        let (h, g, t) = (self.keys.heads, b * self.keys.heads, t * writes);
-        let widths = (self.program.d_k(), self.program.d_v());
-        let mut projections = BTreeMap::new();
-        if let Some(gates) = &self.gates {
-            let projected = gates.forward(x.clone());
-            let projected = projected.reshape([b, t, self.columns()]);
-            let mut from = 0;
-            for spec in self.specs.iter().filter(|spec| spec.has_projection()) {
-                let width = spec.width(widths.0, widths.1);
-                let z = projected.clone().slice(s![.., .., from..from + h * width]);
-                from += h * width;
-                let z = z.reshape([b, t, h, width]).swap_dims(1, 2);
-                projections.insert(spec.name, z.reshape([1, g, t, width]));
-            }
-        }
-        let mut rates = self.rates.iter();
-        let mut gates = Gates::new();
-        for spec in &self.specs {
-            let z: Tensor<4> = if spec.map.is_projected() {
-                match spec.source {
-                    Some(KEY) => k.clone().add_scalar(spec.bias),
-                    source => projections[source.unwrap_or(spec.name)].clone(),
-                }
-            } else {
-                Tensor::zeros([1, g, t, spec.width(widths.0, widths.1)], &x.device())
-            };
-            let rate = if spec.map.has_rate() {
-                rates.next()
-            } else {
-                None
-            };
-            let rate = rate.map(|rate| per_memory(rate.val().reshape([h, 1, 1]), b));
-            let mut value = spec.map.apply(z, rate);
-            if spec.name == RETENTION && writes > 1 {
-                let width = value.dims()[3];
-                let value_of_first = value.reshape([g, t / writes, writes, width]);
-                let first = value_of_first.clone().slice(s![.., .., 0..1, ..]);
-                let others = value_of_first.slice(s![.., .., 1.., ..]).zeros_like();
-                value = Tensor::cat(vec![first, others], 2).reshape([1, g, t, width]);
-            }
-            gates = gates.with(spec.name, value);
-        }
-        gates
-    }
-
-    /// Columns of the gates' projection for each write.
-    fn columns(&self) -> usize {
-        let (d_k, d_v) = (self.program.d_k(), self.program.d_v());
-        let projected = self.specs.iter().filter(|spec| spec.has_projection());
-        self.keys.heads * projected.map(|spec| spec.width(d_k, d_v)).sum::<usize>()
-    }
-
-    fn initial_weights(&self, x: &Tensor<3>) -> Initial {
-        let [b, ..] = x.dims();
-        let per_row = |params: &[Param<Tensor<3>>]| {
-            (params.iter())
-                .map(|param| per_memory(param.val(), b))
-                .collect()
-        };
-        let mut maps: Vec<Tensor<4>> = per_row(&self.initial);
-        if maps.is_empty() {
-            maps = (self.program.maps().iter())
-                .map(|map| {
-                    Tensor::zeros([1, b * self.keys.heads, map.d_in, map.d_out], &x.device())
-                })
-                .collect();
-        }
-        Initial {
-            program: self.program.clone(),
-            maps,
-            gains: per_row(&self.gains),
+    /// Its gates and what its memories begin with.
+    fn learned(&self) -> Learned<'_> {
+        Learned {
+            gates: self.gates.as_ref(),
+            rates: &self.rates,
+            initial: &self.initial,
+            gains: &self.gains,
+            specs: &self.specs,
+            program: &self.program,
+            heads: self.keys.heads,
+            writes: self.keys.writes,
         }
     }
 }
@@ -513,21 +444,44 @@ impl MemoryMixer {
         let (tokens, tails) = self.project(x, tails);
         let (y, probe) = memories.read_write(&tokens);
         let y = self.read_of(y, tokens.v);
-        let mut state = StateTree::default();
+        let mut state = to_tree(&memories.into_state());
         state.insert_branch("tails", tails);
-        for (name, tensor) in memories.into_state().named() {
-            state.insert(name, StateTensor::Memories(tensor));
-        }
         (y, state, probe)
     }
 
+    /// What `mix` gives for the tokens `x` after those of `state`, or after the learned tokens where a
+    /// sequence begins.
+    pub(super) fn after_learned(
+        &self,
+        x: Tensor<3>,
+        state: Option<StateTree>,
+        pass: Pass,
+        mix: impl Fn(Tensor<3>, Option<StateTree>, Pass) -> (Tensor<4>, StateTree, Option<Probe>),
+    ) -> (Tensor<4>, StateTree, Option<Probe>) {
+        let [b, t, _] = x.dims();
+        assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, …]");
+        let learned = self.persistent.as_ref().filter(|_| state.is_none());
+        let Some(learned) = learned else {
+            return mix(x, state, pass);
+        };
+        let learned = repeated(learned.val().unsqueeze::<3>(), 0, b);
+        // In one pass whole chunks of both are one operation.
+        if !pass.probe && pass.ablation == Ablation::None {
+            let (y, state, probe) = mix(Tensor::cat(vec![learned, x], 1), None, pass);
+            let y = y.slice(s![.., .., self.keys.persistent.., ..]);
+            return (y, state, probe);
+        }
+        let before = Pass {
+            probe: false,
+            ..pass
+        };
+        let (_, state, _) = mix(learned, None, before);
+        mix(x, Some(state), pass)
+    }
+
     /// The state of the memories out of its tensors.
-    pub(super) fn state(&self, mut state: StateTree) -> State {
-        let open = open_tokens(&state) > 0;
-        let take = |name: &str| state.take_memories(name);
-        let memory = State::from_named(&self.rule, &self.program, open, take);
-        state.assert_empty();
-        memory
+    pub(super) fn state(&self, state: StateTree) -> State {
+        from_tree(&self.rule, &self.program, state)
     }
 
     /// Adds the tensors of the state of the memories alone after `position` tokens.
@@ -535,9 +489,7 @@ impl MemoryMixer {
         // A product that overflows is a shape that no tensor has.
         let g = rows.saturating_mul(self.keys.heads);
         let written = position.saturating_mul(self.keys.writes);
-        for (name, shape) in State::layout(&self.rule, &self.program, g, written) {
-            layout.insert(name, StateShape::Memories(shape));
-        }
+        add_layout(layout, &self.rule, &self.program, [g, written]);
     }
 }
 
@@ -548,32 +500,8 @@ impl TokenMixer for MemoryMixer {
         state: Option<StateTree>,
         pass: Pass,
     ) -> (Tensor<3>, StateTree, Option<Probe>) {
-        let [b, t, _] = x.dims();
-        assert!(b > 0 && t > 0, "{NO_TOKEN}, not [{b}, {t}, …]");
-        let learned = self.persistent.as_ref().filter(|_| state.is_none());
-        let learned = learned.map(|tokens| repeated(tokens.val().unsqueeze::<3>(), 0, b));
-        let is_plain = !pass.probe && pass.ablation == Ablation::None;
-        let (y, state, probe) = match learned {
-            None => self.mix(x.clone(), state, pass),
-            // In one pass whole chunks of both are one operation.
-            Some(learned) if is_plain => {
-                let all = Tensor::cat(vec![learned, x.clone()], 1);
-                let (y, state, probe) = self.mix(all, None, pass);
-                (
-                    y.slice(s![.., .., self.keys.persistent.., ..]),
-                    state,
-                    probe,
-                )
-            }
-            Some(learned) => {
-                let pass_before = Pass {
-                    probe: false,
-                    ..pass
-                };
-                let (_, state, _) = self.mix(learned, None, pass_before);
-                self.mix(x.clone(), Some(state), pass)
-            }
-        };
+        let mix = |x, state, pass| self.mix(x, state, pass);
+        let (y, state, probe) = self.after_learned(x.clone(), state, pass, mix);
         (self.output(y, x), state, probe)
     }
 
@@ -605,6 +533,7 @@ impl TokenMixer for MemoryMixer {
                 self.keys.persistent * self.keys.writes % self.rule.settings.chunk,
                 open_tokens,
             ),
+            others: 0,
         })
     }
 
@@ -616,18 +545,8 @@ impl TokenMixer for MemoryMixer {
         for conv in &self.convs {
             conv.groups(groups);
         }
-        if let Some(gates) = &self.gates {
-            groups.put(ParameterGroup::Gate, &gates.weight);
-            if let Some(bias) = &gates.bias {
-                groups.put(ParameterGroup::Gate, bias);
-            }
-        }
-        for rate in &self.rates {
-            groups.put(ParameterGroup::Gate, rate);
-        }
-        let memory = self.initial.iter().chain(&self.gains);
-        let features = self.feature_maps.iter().chain(&self.feature_gains);
-        for parameter in memory.chain(features) {
+        self.learned().groups(groups);
+        for parameter in self.feature_maps.iter().chain(&self.feature_gains) {
             groups.put(ParameterGroup::Memory, parameter);
         }
         if let Some(erase) = &self.erase {
@@ -663,32 +582,3 @@ fn shifted(k: Tensor<4>, earlier: Option<Tensor<4>>, writes: usize) -> (Tensor<4
 
 /// The keys of the last token, in the state.
 const KEYS: &str = "keys";
-
-/// Tokens of the open chunk: every rule has a step size.
-fn open_tokens(state: &StateTree) -> usize {
-    let gate = state.get(&format!("open.gates.{STEP}"));
-    gate.map_or(0, |gate| gate.shape().dims()[2])
-}
-
-/// Small weights, biases where the parts want their gates to start.
-fn gate_projection(
-    init: &mut Init,
-    name: &str,
-    specs: &[GateSpec],
-    d: usize,
-    [heads, writes]: [usize; 2],
-    program: &Program,
-) -> Option<Linear> {
-    let biases: Vec<f64> = (specs.iter())
-        .filter(|spec| spec.has_projection())
-        .flat_map(|spec| vec![spec.bias; heads * spec.width(program.d_k(), program.d_v())])
-        .collect();
-    let biases = biases.repeat(writes);
-    if biases.is_empty() {
-        return None;
-    }
-    Some(Linear {
-        weight: init.normal(&format!("{name}.gates"), [d, biases.len()], 0.02),
-        bias: Some(init.values([biases.len()], biases)),
-    })
-}

@@ -65,7 +65,7 @@ impl MemorySpec {
     /// Takes `[mixer]` and the tables of the four axes.
     pub(super) fn take(tables: &mut Tables<'_>) -> Result<Self, ConfigError> {
         let keys = tables.attempt(MIXER, |mut section| {
-            MixerKeys::take(&mut section)?.without_segments(&section)
+            MixerKeys::take(&mut section)?.of_kind("memory", &section)
         });
         Self::with_keys(tables, keys)
     }
@@ -104,6 +104,14 @@ impl MemorySpec {
         let spec = Self { keys, choice, dim };
         tables.check_program(&spec.choice, spec.d_k(), spec.d_v())?;
         Ok(spec)
+    }
+
+    /// The same layer with its memories at other chunk lengths.
+    pub(super) fn with_choice(&self, choice: Choice) -> Self {
+        Self {
+            choice,
+            ..self.clone()
+        }
     }
 
     /// Width of the residual stream.
@@ -194,18 +202,72 @@ impl MemorySpec {
         }
     }
 
+    /// Parameters of gates.
+    fn of_gates(&self) -> usize {
+        let gates = self.choice.rule.gates();
+        let rates = gates.iter().filter(|gate| gate.map.has_rate()).count();
+        self.keys.heads * (self.projected() * (self.dim + 1) + rates)
+    }
+
     /// Parameters of projections, convolutions, norms and gates.
     fn around(&self) -> usize {
-        let rule = &self.choice.rule;
-        let rates = rule
-            .gates()
-            .iter()
-            .filter(|gate| gate.map.has_rate())
-            .count();
-        let gates = self.keys.heads * (self.projected() * (self.dim + 1) + rates);
-        let erase = self.keys.of_keys() * self.d_k() * usize::from(rule.bias.has_erase_key());
+        let has_erase_key = usize::from(self.choice.rule.bias.has_erase_key());
+        let erase = self.keys.of_keys() * self.d_k() * has_erase_key;
         let own = self.keys.persistent * self.dim + self.keys.heads * usize::from(self.keys.skip);
-        self.widths().parameters(&self.keys) + gates + erase + own + self.degrees()
+        self.widths().parameters(&self.keys) + self.of_gates() + erase + own + self.degrees()
+    }
+}
+
+/// What a further memory costs that has the queries, keys and values of another.
+impl MemorySpec {
+    /// Its parameters: its gates and what it begins with.
+    pub(super) fn further_parameters(&self) -> Parameters {
+        let program = self.program();
+        let weights: usize = program.maps().iter().map(MapSpec::weights).sum();
+        let gains: usize = program.gains().iter().map(|gain| gain.d).sum();
+        let own = match self.choice.start {
+            StartKind::Zero => gains,
+            StartKind::Learned => gains + weights,
+        };
+        let memory = self.keys.heads * own;
+        Parameters {
+            all: self.of_gates() + memory,
+            memory,
+            fast: self.keys.heads * weights,
+        }
+    }
+
+    /// About how many these are.
+    pub(super) fn further_size(&self) -> f64 {
+        let program = self.program();
+        let maps = program.maps().iter();
+        let memory: f64 = maps.map(|map| map.d_in as f64 * map.d_out as f64).sum();
+        self.of_gates() as f64 + self.keys.heads as f64 * memory
+    }
+
+    /// Its products over a sequence of `tokens` tokens.
+    pub(super) fn further_flops(&self, tokens: usize) -> Flops {
+        let gates = Flops::product(tokens, self.dim, self.projected() * self.keys.heads, Both);
+        let writes = tokens * self.keys.writes;
+        let memory = cost::flops(&self.choice.rule, &self.program(), writes);
+        gates + memory * self.keys.heads as f64
+    }
+
+    /// What it keeps of such a sequence.
+    pub(super) fn further_kept(&self, tokens: usize, kernels: bool) -> usize {
+        let writes = self.keys.writes;
+        let gates = GATE * writes * self.gate_widths(|_| true);
+        let memory = cost::kept(&self.choice.rule, &self.program(), writes * tokens, kernels);
+        self.keys.heads * (tokens * gates + memory)
+    }
+
+    /// Numbers in its state after the last token but one of a chunk.
+    pub(super) fn further_state(&self) -> usize {
+        // A chunk ends with the last write of a token.
+        let rule = &self.choice.rule;
+        let last = rule.settings.chunk.saturating_sub(self.keys.writes);
+        let open = State::open_after(rule, last);
+        self.keys.heads * cost::state(rule, &self.program(), open).total()
     }
 }
 
@@ -277,47 +339,36 @@ impl Spec for MemorySpec {
     }
 
     fn parameters(&self) -> Parameters {
-        let program = self.program();
-        let weights: usize = program.maps().iter().map(MapSpec::weights).sum();
-        let gains: usize = program.gains().iter().map(|gain| gain.d).sum();
-        let own = match self.choice.start {
-            StartKind::Zero => gains,
-            StartKind::Learned => gains + weights,
-        };
-        let memory = self.keys.heads * (own + learned_in(self.features().as_ref()));
+        let own = self.further_parameters();
+        let features = self.keys.heads * learned_in(self.features().as_ref());
         Parameters {
-            all: self.around() + memory,
-            memory,
-            fast: self.keys.heads * weights,
+            all: self.around() + own.memory + features,
+            memory: own.memory + features,
+            fast: own.fast,
         }
     }
 
     fn size(&self) -> f64 {
-        let program = self.program();
-        let maps = program.maps().iter();
-        let memory: f64 = maps.map(|map| map.d_in as f64 * map.d_out as f64).sum();
-        let memory = memory + learned_in(self.features().as_ref()) as f64;
-        self.around() as f64 + self.keys.heads as f64 * memory
+        let shared = (self.around() - self.of_gates()) as f64;
+        let features = learned_in(self.features().as_ref()) as f64;
+        shared + self.further_size() + self.keys.heads as f64 * features
     }
 
     fn flops(&self, tokens: usize) -> Flops {
         let tokens = tokens + self.keys.persistent;
-        let gates = Flops::product(tokens, self.dim, self.projected() * self.keys.heads, Both);
         let writes = tokens * self.keys.writes;
-        let memory = cost::flops(&self.choice.rule, &self.program(), writes);
         // Keys and queries through each of their maps.
         let of_features: Flops = (self.features().iter())
             .flat_map(Program::maps)
             .map(|map| Flops::product(2 * writes * map.rows, map.d_in, map.d_out, Both))
             .sum();
-        let memory = memory + of_features;
-        self.widths().flops(&self.keys, tokens) + gates + memory * self.keys.heads as f64
+        self.widths().flops(&self.keys, tokens)
+            + self.further_flops(tokens)
+            + of_features * self.keys.heads as f64
     }
 
     fn kept(&self, tokens: usize, kernels: bool) -> usize {
         let writes = self.keys.writes;
-        let gates = GATE * self.keys.heads * writes * self.gate_widths(|_| true);
-        let memory = cost::kept(&self.choice.rule, &self.program(), writes * tokens, kernels);
         // An erase key before and after its norm.
         let has_erase_key = usize::from(self.choice.rule.bias.has_erase_key());
         let erase = 2 * self.keys.of_keys() * self.d_k() * has_erase_key;
@@ -334,8 +385,8 @@ impl Spec for MemorySpec {
             .sum();
         let of_features = 2 * writes * self.keys.heads * of_features;
         let powers = 2 * self.degrees() * (of_q + of_k);
-        tokens * (self.widths().kept(&self.keys, kernels) + gates + erase + powers + of_features)
-            + self.keys.heads * memory
+        tokens * (self.widths().kept(&self.keys, kernels) + erase + powers + of_features)
+            + self.further_kept(tokens, kernels)
             + tokens * self.widths().inner * usize::from(self.keys.skip)
     }
 
@@ -354,18 +405,14 @@ impl Spec for MemorySpec {
     }
 
     fn state(&self) -> StateNumbers {
-        // A chunk ends with the last write of a token.
-        let rule = &self.choice.rule;
-        let last = rule.settings.chunk.saturating_sub(self.keys.writes);
-        let open = State::open_after(rule, last);
-        let one = cost::state(rule, &self.program(), open).total();
         // Keys under which the next token writes.
         let keys = match self.choice.target {
             Target::Same => 0,
-            Target::Next => self.keys.writes * rule.keys() * self.program().d_k(),
+            Target::Next => self.keys.writes * self.choice.rule.keys() * self.program().d_k(),
         };
+        let tails = self.widths().tails(&self.keys) + self.keys.heads * keys;
         StateNumbers {
-            fixed: self.widths().tails(&self.keys) + self.keys.heads * (one + keys),
+            fixed: tails + self.further_state(),
             per_token: 0,
         }
     }

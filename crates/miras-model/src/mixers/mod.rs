@@ -8,11 +8,14 @@ mod list;
 
 mod attention;
 mod keys;
+mod learned;
 mod mac;
 mod mag;
 mod mal;
 mod memory;
 mod memory_spec;
+mod tnt;
+mod tnt_spec;
 mod token_mixer;
 mod widths;
 mod wired;
@@ -32,6 +35,8 @@ pub use self::{
     mal::MalMixer,
     memory::MemoryMixer,
     memory_spec::{MemorySpec, MixerError},
+    tnt::TntMixer,
+    tnt_spec::TntSpec,
     token_mixer::{Chunks, TokenMixer},
     wired::WiredSpec,
 };
@@ -54,6 +59,8 @@ mixers! {
     "mag" => Mag(MagMixer, WiredSpec),
     /// Memory as a layer.
     "mal" => Mal(MalMixer, WiredSpec),
+    /// A global memory and local ones.
+    "tnt" => Tnt(TntMixer, TntSpec),
 }
 
 impl MixerSpec {

@@ -51,6 +51,9 @@ pub struct Chunks {
     pub len: usize,
     /// Tokens of the first chunk that earlier passes brought.
     pub open: usize,
+    /// Other memories of the layer, with chunks of their own: a [`Probe`] lists their values behind
+    /// those of the first.
+    pub others: usize,
 }
 
 /// The panic message for an input without rows or tokens.

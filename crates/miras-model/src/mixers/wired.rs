@@ -49,10 +49,14 @@ pub struct WiredSpec {
 }
 
 impl WiredSpec {
-    /// Takes the tables of a layer with so many norms between memory and attention.
-    pub(super) fn take(tables: &mut Tables<'_>, norms: usize) -> Result<Self, ConfigError> {
+    /// Takes the tables of a layer of this kind, with so many norms between memory and attention.
+    pub(super) fn take(
+        tables: &mut Tables<'_>,
+        kind: &str,
+        norms: usize,
+    ) -> Result<Self, ConfigError> {
         let keys = tables.attempt(MIXER, |mut section| {
-            MixerKeys::take(&mut section)?.without_segments(&section)
+            MixerKeys::take(&mut section)?.of_kind(kind, &section)
         });
         let attention = keys
             .as_ref()

@@ -221,6 +221,49 @@ fn a_detached_state_ends_the_graph_and_changes_no_value() {
     }
 }
 
+/// The gradients of a mixer's parameters, in their order.
+struct GradientsOf<'a>(&'a Gradients, Vec<Vec<f64>>);
+
+impl ModuleVisitor for GradientsOf<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let gradient = param.val().grad(self.0).expect("every parameter has one");
+        let values = gradient.into_data().convert::<f64>().try_into_vec();
+        self.1.push(values.unwrap());
+    }
+}
+
+/// However a sequence is cut, gradients go through the state to all that it was made of.
+#[test]
+fn gradients_through_pieces_are_those_of_the_whole() {
+    let device = Device::flex().autodiff();
+    for (name, mixer) in mixers(&device) {
+        let x = features(ROWS, LENGTH, &device);
+        let run = |cuts: &[usize]| {
+            let (mut state, mut from, mut outputs) = (None, 0, Vec::new());
+            for to in cuts.iter().copied().chain([LENGTH]) {
+                let part = x.clone().slice(s![.., from..to, ..]);
+                let (y, next) = forward(&mixer, part, state.take());
+                (state, from) = (Some(next), to);
+                outputs.push(y);
+            }
+            let loss = Tensor::cat(outputs, 1).powi_scalar(2).sum();
+            let gradients = loss.backward();
+            let mut found = GradientsOf(&gradients, Vec::new());
+            mixer.visit(&mut found);
+            found.1
+        };
+        let whole = run(&[]);
+        for cuts in [&[4][..], &[5], &[2, 4, 8], &[3, 7]] {
+            for (found, truth) in run(cuts).iter().zip(&whole) {
+                let size = truth.iter().fold(0.0_f64, |all, x| all.max(x.abs()));
+                let gaps = found.iter().zip(truth).map(|(a, b)| (a - b).abs());
+                let gap = gaps.fold(0.0, f64::max);
+                assert!(gap < 1e-3 * size, "{name}, {cuts:?}: {gap:e} of {size:e}");
+            }
+        }
+    }
+}
+
 /// Checks every parameter of a mixer.
 struct Check<'a> {
     mixer: &'a str,

@@ -257,6 +257,41 @@ fn memory_as_a_context_is_its_formula() {
     }
 }
 
+/// Shards that are computed beside each other, an open one behind them, and none at all.
+#[test]
+fn a_global_memory_and_local_ones_are_their_formula() {
+    let exact = [false, false];
+    for (chunk, locals, shard, project, stale) in [
+        (4, &[1, 2][..], 4, true, [true, false]),
+        (2, &[3], 3, true, exact),
+        (3, &[2, 1], 6, false, [true, true]),
+        (8, &[2, 4], 0, false, [true, true]),
+        (5, &[4, 4], 12, true, exact),
+    ] {
+        let read = |stale: bool| if stale { "stale" } else { "exact" };
+        let keys = format!(
+            "kind = 'tnt'\nlocal_chunks = {locals:?}\nshard = {shard}\nproject_queries = {project}\n\
+             local_read = '{}'",
+            read(stale[1])
+        );
+        let form = format!(
+            "form = 'chunk_start'\nload_cap = 0.0\nchunk = {chunk}\nread = '{}'",
+            read(stale[0])
+        );
+        let tables = LINEAR_TITANS.replace("form = 'exact'\nchunk = 4", &form);
+        let how = naive::Tnt {
+            chunk,
+            locals,
+            stale,
+            shard,
+            project,
+        };
+        check_mixer(&keys, &tables, 11, |params, name, x| {
+            naive::tnt(TITANS, how, params, name, x)
+        });
+    }
+}
+
 #[test]
 fn a_block_adds_mixer_and_swiglu_behind_their_norms() {
     for (keys, axes, mixer) in [

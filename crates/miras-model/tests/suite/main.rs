@@ -13,3 +13,4 @@ mod products;
 mod small;
 mod starts;
 mod state;
+mod tnt;

@@ -141,6 +141,15 @@ pub(crate) struct Memory {
 /// The weights of the memory of each head.
 type Heads = Vec<Vec<f64>>;
 
+/// What begins with a token.
+#[derive(Clone, Copy, PartialEq)]
+enum Begin {
+    /// A chunk: gradients are taken at the memory as it stands.
+    Chunk,
+    /// A shard, and its first chunk: the memory starts again.
+    Shard,
+}
+
 /// What one token asks of one memory.
 struct Token {
     k: Vec<f64>,
@@ -181,15 +190,26 @@ impl Memory {
             rms_norm(&y.collect(), get("norm.gamma"))
         };
         let y = join(&(0..self.heads).map(per_head).collect::<Vec<_>>());
-        let open = each(&linear(x, get("output_gate.weight")), silu);
-        linear(&pairs(&y, &open, |y, o| y * o), get("output.weight"))
+        output(params, name, &y, x)
     }
 
     /// The memories before the tokens `x` and after each of them.
     fn states(self, params: &Params, name: &str, x: &Rows) -> Vec<Heads> {
+        self.states_at(params, [name, name], x, |_| None)
+    }
+
+    /// The same for keys and values of the layer `shared`, and gates and initial weights of `own`;
+    /// `begins(t)` says what begins with token `t`.
+    fn states_at(
+        self,
+        params: &Params,
+        [shared, own]: [&str; 2],
+        x: &Rows,
+        begins: impl Fn(usize) -> Option<Begin>,
+    ) -> Vec<Heads> {
         let initial = |h: usize| {
-            let start = params.find(&format!("{name}.initial.0"));
-            let d = params.get(&format!("{name}.norm.gamma")).len();
+            let start = params.find(&format!("{own}.initial.0"));
+            let d = params.get(&format!("{shared}.norm.gamma")).len();
             start.map_or(vec![0.0; d * d], |all| {
                 all[h * d * d..(h + 1) * d * d].to_vec()
             })
@@ -199,7 +219,7 @@ impl Memory {
         if x.is_empty() {
             return states;
         }
-        let get = |what: &str| params.get(&format!("{name}.{what}"));
+        let get = |what: &str| params.get(&format!("{own}.{what}"));
         let mut gates = linear(x, get("gates.weight"));
         for row in &mut gates {
             for (z, bias) in row.iter_mut().zip(get("gates.bias")) {
@@ -207,13 +227,22 @@ impl Memory {
             }
         }
         let [_, k, v] =
-            query_key_value(params, name, x).map(|x| if self.plain { x } else { each(&x, silu) });
+            query_key_value(params, shared, x).map(|x| if self.plain { x } else { each(&x, silu) });
         let (mut now, mut slots) = (starts.clone(), vec![vec![0.0; starts[0].len()]; self.heads]);
+        let mut anchor = None;
         for (t, gates) in gates.iter().enumerate() {
+            if let Some(begin) = begins(t) {
+                if begin == Begin::Shard {
+                    now.clone_from(&starts);
+                    slots.iter_mut().flatten().for_each(|slot| *slot = 0.0);
+                }
+                anchor = Some(now.clone());
+            }
             for h in 0..self.heads {
                 let [k, v] = [&k, &v].map(|x| head(&vec![x[t].clone()], h, self.heads));
-                let token = self.token(params, name, h, gates, (&unit(&k)[0], &v[0]));
-                self.write(&starts[h], &mut now[h], &mut slots[h], &token);
+                let token = self.token(params, own, h, gates, (&unit(&k)[0], &v[0]));
+                let anchor = anchor.as_ref().map(|anchor: &Heads| &anchor[h][..]);
+                self.write(&starts[h], anchor, &mut now[h], &mut slots[h], &token);
             }
             states.push(now.clone());
         }
@@ -255,13 +284,20 @@ impl Memory {
         }
     }
 
-    /// `S ← η S − θ kᵀ e`, `W ← W_0 + a (W − W_0) + S`.
-    fn write(self, start: &[f64], w: &mut [f64], s: &mut [f64], token: &Token) {
+    /// `S ← η S − θ kᵀ e`, `W ← W_0 + a (W − W_0) + S`; `e` is of the anchor, if there is one.
+    fn write(
+        self,
+        start: &[f64],
+        anchor: Option<&[f64]>,
+        w: &mut [f64],
+        s: &mut [f64],
+        token: &Token,
+    ) {
         let d = token.k.len();
         let decayed: Vec<f64> = (start.iter().zip(&*w))
             .map(|(start, w)| start + token.decay * (w - start))
             .collect();
-        let met = if self.before { &decayed } else { &*w };
+        let met = anchor.unwrap_or(if self.before { &decayed } else { &*w });
         let mut e: Vec<f64> = (times(&token.k, met).iter().zip(&token.v))
             .map(|(y, v)| y - v)
             .collect();
@@ -279,6 +315,14 @@ impl Memory {
             }
         }
     }
+}
+
+/// What was read, normalised, through the gate of the inputs `x` and the last projection of a memory
+/// layer.
+fn output(params: &Params, name: &str, y: &Rows, x: &Rows) -> Rows {
+    let get = |what: &str| params.get(&format!("{name}.{what}"));
+    let open = each(&linear(x, get("output_gate.weight")), silu);
+    linear(&pairs(y, &open, |y, o| y * o), get("output.weight"))
 }
 
 /// `x W` for a square `W`.
@@ -403,6 +447,76 @@ pub(crate) fn mal(
     let between = norm(params, name, 0, &pairs(x, &m, |x, m| x + m));
     let y = attention.forward(params, &format!("{name}.parts.attention"), &between);
     pairs(&m, &y, |m, y| m + y)
+}
+
+/// The chunks of a layer with a global memory and local ones.
+#[derive(Clone, Copy)]
+pub(crate) struct Tnt<'a> {
+    pub(crate) chunk: usize,
+    pub(crate) locals: &'a [usize],
+    /// Whether the global memory, and local ones, are read as their chunks began.
+    pub(crate) stale: [bool; 2],
+    /// Tokens of a shard, 0 for all.
+    pub(crate) shard: usize,
+    pub(crate) project: bool,
+}
+
+/// A global memory and local ones.
+pub(crate) fn tnt(memory: Memory, how: Tnt<'_>, params: &Params, name: &str, x: &Rows) -> Rows {
+    let shared = format!("{name}.global");
+    let in_shard = |t: usize| if how.shard == 0 { t } else { t % how.shard };
+    // What each token reads of a memory with such chunks, its states before all tokens and after each.
+    let read_at = |states: &[Heads], chunk: usize, at: usize, t: usize, is_stale: bool| {
+        // A chunk that begins a shard has the initial weights, which no state behind a token is.
+        match (is_stale, at % chunk) {
+            (false, _) => states[t + 1].clone(),
+            (true, open) if open == at => states[0].clone(),
+            (true, open) => states[t - open].clone(),
+        }
+    };
+    let begins = |chunk: usize, at: usize| match at {
+        0 => Some(Begin::Shard),
+        at => at.is_multiple_of(chunk).then_some(Begin::Chunk),
+    };
+    let global = memory.states_at(params, [&shared, &shared], x, |t| begins(how.chunk, t));
+    let locals: Vec<Vec<Heads>> = (how.locals.iter().enumerate())
+        .map(|(n, chunk)| {
+            let own = format!("{name}.locals.{n}");
+            memory.states_at(params, [&shared, &own], x, |t| begins(*chunk, in_shard(t)))
+        })
+        .collect();
+    let [q, k, _] = query_key_value(params, &shared, x).map(|x| each(&x, silu));
+    let per_head = |h: usize| {
+        let [q, k] = [&q, &k].map(|x| unit(&head(x, h, memory.heads)));
+        // Its length is that of a key which was divided by its length already.
+        let k = unit(&k);
+        let read = |t: usize| {
+            let state = read_at(&global, how.chunk, t, t, how.stale[0]);
+            let mut y = times(&q[t], &state[h]);
+            let first = t - in_shard(t);
+            let mut of_keys = q[t].clone();
+            if how.project {
+                of_keys.fill(0.0);
+                for key in &k[first..=t] {
+                    let share = dot(&q[t], key);
+                    for (sum, key) in of_keys.iter_mut().zip(key) {
+                        *sum += share * key;
+                    }
+                }
+            }
+            for (states, chunk) in locals.iter().zip(how.locals) {
+                let state = read_at(states, *chunk, in_shard(t), t, how.stale[1]);
+                for (y, more) in y.iter_mut().zip(times(&of_keys, &state[h])) {
+                    *y += more;
+                }
+            }
+            y
+        };
+        let y = (0..x.len()).map(read).collect();
+        rms_norm(&y, params.get(&format!("{shared}.norm.gamma")))
+    };
+    let y = join(&(0..memory.heads).map(per_head).collect::<Vec<_>>());
+    output(params, &shared, &y, x)
 }
 
 /// Memory as a context, segment by segment; with `kv` what is read is a key and a value itself.
