@@ -52,7 +52,7 @@ use crate::{
 /// the beginning of a shard, or of the call within one.
 ///
 /// # Reference
-/// TNT (arXiv 2511.07343), Eqs. 5 to 7 and 13 to 15; its sum of keys begins with the chunk in Eq. 7
+/// TNT (arXiv 2511.07343), Eqs. 6, 7 and 13 to 15; its sum of keys begins with the chunk in Eq. 7
 /// and with the shard in Appendix C, as here. Its second stage is training that goes on with other
 /// `mixer.local_chunks`. Continuum memory: Nested Learning (arXiv 2512.24695).
 #[derive(Module, Debug)]

@@ -52,13 +52,16 @@ pub(crate) const SMALL: [&str; 4] = [
     "model.ffn_dim=24",
 ];
 
-/// A preset at the size of tests, with changes: small chunks, segments and windows where it has them.
+/// A preset at the size of tests, with changes: small chunks, segments, shards and windows where it has
+/// them.
 pub(crate) fn small_with(name: &str, changes: &[&str]) -> ModelSpec {
     let table = preset(name, &[]).to_table();
     let mut all = [&SMALL[..], changes].concat();
     for (section, key, set) in [
         ("algorithm", "chunk", "algorithm.chunk=4"),
         ("mixer", "segment", "mixer.segment=4"),
+        ("mixer", "shard", "mixer.shard=4"),
+        ("mixer", "local_chunks", "mixer.local_chunks=[1,2]"),
         ("attention", "window", "attention.window=5"),
         ("memory", "dim", "memory.dim=8"),
         ("memory", "value_dim", "memory.value_dim=8"),
