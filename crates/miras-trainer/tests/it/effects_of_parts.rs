@@ -378,7 +378,9 @@ fn has_two(kind: &str, variant: &str) -> bool {
 #[test]
 fn every_key_of_every_part_has_an_effect() {
     let attention = MODEL.replace("[mixer]", "[mixer]\nkind = 'attention'");
-    let bases: Vec<String> = of_parts().into_iter().chain([attention]).collect();
+    let own = "[mixer]\nkind = 'tnt'\nlocal_chunks = [1, 3]\nshard = 6";
+    let tnt = MODEL.replace("[mixer]", own) + "[algorithm]\n" + CHUNK;
+    let bases: Vec<String> = of_parts().into_iter().chain([attention, tnt]).collect();
     let next = AtomicUsize::new(0);
     let seen = Mutex::new(Seen::default());
     std::thread::scope(|scope| {
@@ -430,6 +432,13 @@ fn every_key_of_every_part_has_an_effect() {
                 );
             }
         }
+    }
+    for key in ["local_chunks", "local_read", "shard", "project_queries"] {
+        let pair = (format!("mixer.{key}"), "tnt".to_owned());
+        assert!(
+            seen.working.contains(&pair),
+            "{pair:?} is never seen at work"
+        );
     }
     for (key, _, why) in EXCEPTIONS {
         assert!(

@@ -26,6 +26,9 @@ pub(crate) fn alternatives(
         Some(Value::Float(x)) => {
             ([x / 2.0, x * 2.0, (x + 1.0) / 2.0, 3.0, 0.5, 0.01, 1e-4].map(Value::Float)).into()
         }
+        Some(Value::Array(all)) if all.iter().any(Value::is_integer) => {
+            vec![Value::Array(all[1..].to_vec())]
+        }
         _ => {
             let mut any: Vec<Value> = vec![true.into(), false.into()];
             any.extend([1, 2, 3, 8].map(Value::Integer));
