@@ -140,17 +140,23 @@ fn explain_part(registry: &Registry, axis: Axis, name: &str) -> Result<String, U
 
 fn explain_data(name: &str) -> anyhow::Result<String> {
     let kinds = miras_data::KINDS;
-    let Some(kind) = kinds.iter().find(|kind| kind.name == name) else {
+    let own = kinds.iter().filter(|kind| kind.name == name);
+    let texts = own.map(|kind| {
+        let defaults = toml::to_string(&(kind.default)()).context("cannot write the defaults")?;
+        let lines: String = defaults.lines().map(|line| wrapped("  ", line)).collect();
+        Ok(format!(
+            "data.kind = {name:?}\ntask.kind = {:?}\n\n{}\nKeys\n{}\nDefaults\n{lines}",
+            kind.task,
+            wrapped("", kind.summary),
+            table(kind.keys)
+        ))
+    });
+    let texts = texts.collect::<anyhow::Result<Vec<String>>>()?;
+    if texts.is_empty() {
         let names: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
         return Err(unknown(DATA, name, &names).into());
-    };
-    let defaults = toml::to_string(&(kind.default)()).context("cannot write the defaults")?;
-    let lines: String = defaults.lines().map(|line| wrapped("  ", line)).collect();
-    Ok(format!(
-        "data.kind = {name:?}\n\n{}\nKeys\n{}\nDefaults\n{lines}",
-        wrapped("", kind.summary),
-        table(kind.keys)
-    ))
+    }
+    Ok(texts.join("\n"))
 }
 
 fn unknown(what: &str, name: &str, known: &[&str]) -> Usage {

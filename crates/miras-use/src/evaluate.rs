@@ -121,7 +121,6 @@ fn check_task(trained: &Trained, request: &EvalRequest) -> Result<(), UseError> 
     let is_other = |&length: &usize| length != trained.config.data.seq_len();
     let given = [
         ("--length", request.length.as_ref().is_some_and(is_other)),
-        ("--data", !request.data.is_empty()),
         ("--state", request.state.is_some()),
         ("--ngram", request.ngram.is_some()),
     ];

@@ -27,7 +27,7 @@ pub fn export(trained: &Trained, out: &Path) -> Result<Export, UseError> {
         other => other.into(),
     })?;
     let facts = Export {
-        data: data_of(&folder)?,
+        data: trained.data()?,
         tokenizer: trained.tokenizer.clone(),
         ..Export::new(&trained.origin.run, trained.origin.step, trained.tokens)
     };
@@ -111,16 +111,4 @@ fn weights(trained: &Trained) -> Result<Vec<u8>, UseError> {
         path: path.clone(),
         cause: "they changed while they were exported: try again".to_owned(),
     }))
-}
-
-/// What the run, or the export, says that it was trained on.
-fn data_of(folder: &RunFolder) -> Result<Option<String>, UseError> {
-    if let Some(export) = Export::read(folder.path())? {
-        return Ok(export.data);
-    }
-    match folder.read_record() {
-        Ok(record) => Ok(Some(record.data)),
-        Err(RunError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }

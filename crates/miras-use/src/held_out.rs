@@ -5,7 +5,7 @@ use miras_data::{
     DataConfig, DataError, Dataset, FastaConfig, Paths, TextConfig, open_held_out,
     open_held_out_fasta,
 };
-use miras_spec::RunConfig;
+use miras_spec::{RunConfig, with_stored_tokenizer};
 
 use crate::{EvalRequest, Trained, UseError};
 
@@ -31,7 +31,7 @@ pub(crate) fn open(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, 
         trained.tokenizer_of(&held_out.config)?;
     }
     trained.check_vocab(held_out.set.vocab())?;
-    trained.check_labels(held_out.set.labels().len())?;
+    trained.check_labels(held_out.set.as_ref())?;
     Ok(held_out)
 }
 
@@ -70,14 +70,7 @@ fn of_run(
     request: &EvalRequest,
     number: Option<(Through, usize)>,
 ) -> Result<HeldOut, UseError> {
-    let mut layers = Layers::new();
-    layers.file(&trained.config_path())?;
-    // The order of training does not matter here, and must not be checked.
-    layers.text("evaluation", "train.state = 'reset'")?;
-    for set in &request.sets {
-        check_set(set)?;
-        layers.set(set)?;
-    }
+    let mut layers = as_trained(trained, request)?;
     // Of a series, the key counts values and not tokens.
     let of_training = trained.config.data.seq_len();
     if let Some(length) = request.length.filter(|&length| length != of_training) {
@@ -101,7 +94,41 @@ fn of_run(
     })
 }
 
+/// The configuration of the run, with what is set on top of it.
+fn as_trained(trained: &Trained, request: &EvalRequest) -> Result<Layers, UseError> {
+    let mut layers = Layers::new();
+    layers.file(&trained.config_path())?;
+    // The order of training does not matter here, and must not be checked.
+    layers.text("evaluation", "train.state = 'reset'")?;
+    for set in &request.sets {
+        check_set(set)?;
+        layers.set(set)?;
+    }
+    Ok(layers)
+}
+
+/// Other sequences for validation, beside those of training, which say what the classes are.
+fn labelled(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
+    let layers = as_trained(trained, request)?;
+    let (config, _) = RunConfig::load(layers, &trained.config.registry)?;
+    let (data, _) = with_stored_tokenizer(&trained.folder, &trained.config.data, &config.data);
+    let DataConfig::Labelled(mut data) = data else {
+        let message =
+            "--data is about files of the run's own kind of data: leave out `--set data.kind`";
+        return Err(UseError::Usage(message.to_owned()));
+    };
+    data.valid_fraction = None;
+    data.valid_path = Some(Paths::from(request.data.clone()));
+    let config = DataConfig::from(data);
+    let set = miras_data::open(&config, trained.config.train.seed)
+        .map_err(|error| of_options(error, config.seq_len()))?;
+    Ok(HeldOut { config, set })
+}
+
 fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
+    if let DataConfig::Labelled(_) = &trained.config.data {
+        return labelled(trained, request);
+    }
     // Whether its tokens are text at all.
     let tokenizer = trained.tokenizer()?;
     let length = (request.length).unwrap_or_else(|| trained.config.data.seq_len());
@@ -183,6 +210,7 @@ fn with_option(error: &DataError) -> String {
     let text = error.to_string();
     let text = text.strip_prefix("path: ").unwrap_or(&text);
     let text = text.strip_prefix("field: ").unwrap_or(text);
+    let text = text.strip_prefix("valid_path: ").unwrap_or(text);
     let text = text.replace(
         "set allow_binary = true",
         &format!("add `--set {ALLOW_BINARY}`"),

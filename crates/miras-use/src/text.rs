@@ -1,6 +1,6 @@
 //! Between text and tokens.
 
-use miras_data::{DataConfig, DataError, LANGUAGE, Tokenizer};
+use miras_data::{DataConfig, DataError, Dataset, LANGUAGE, Tokenizer};
 use miras_model::HeadSpec;
 use miras_spec::with_stored_tokenizer;
 
@@ -71,15 +71,21 @@ impl Trained {
         Ok(tokens.last().copied().unwrap_or_default())
     }
 
-    /// Refuses data of another number of classes.
-    pub(crate) fn check_labels(&self, found: usize) -> Result<(), UseError> {
+    /// Refuses data whose classes are not, or not in that order, those of the model: they are the
+    /// labels of its training data, which have to be the same.
+    pub(crate) fn check_labels(&self, set: &dyn Dataset) -> Result<(), UseError> {
         let HeadSpec::Classes(needed) = self.ends.head else {
             return Ok(());
         };
-        if found == needed {
+        let found = set.labels().len();
+        let is_same = |known: String| known.contains(&set.describe().fingerprint);
+        if found == needed && self.data()?.is_none_or(is_same) {
             return Ok(());
         }
-        let message = format!("the data have {found} classes, and the model has {needed}");
+        let run = &self.origin.run;
+        let message = format!(
+            "data.path: the {needed} classes of run `{run}` are the labels of the sequences that it was trained on, and these are others, of {found} classes: say where those are with `--set data.path=PATH`, and name others to measure on with `--data PATH`"
+        );
         Err(UseError::Usage(message))
     }
 

@@ -1,12 +1,13 @@
 //! A run, or an export of one, ready to be used.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use miras_model::{Ablation, Ends, LanguageModel, Pass, Precision, StateOrigin};
 use miras_registry::Registry;
-use miras_run::{Best, Checkpoints, Damaged, Export, Found, Policy, RunFolder};
+use miras_run::{Best, Checkpoints, Damaged, Export, Found, Policy, RunError, RunFolder};
 use miras_spec::{RunConfig, Weights, stored_config, tokenizer_fingerprint, with_stored_tokenizer};
 use serde::{Deserialize, Serialize};
 
@@ -160,6 +161,19 @@ impl Trained {
             weights: path,
             notes,
         })
+    }
+
+    /// What the run, or the export, says that it was trained on: name, size and fingerprints.
+    pub(crate) fn data(&self) -> Result<Option<String>, UseError> {
+        if let Some(export) = Export::read(&self.folder)? {
+            return Ok(export.data);
+        }
+        let (runs, name) = locate(Path::new(""), &self.folder.to_string_lossy());
+        match RunFolder::open_to_read(&runs, &name)?.read_record() {
+            Ok(record) => Ok(Some(record.data)),
+            Err(RunError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Where its configuration is.

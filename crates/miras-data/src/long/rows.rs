@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Haystack, Hidden, NeedleKind, Needles};
 use crate::{
-    Batch, DataError, DataFile, DataKind, Dataset, Description, Kind, LANGUAGE, Paths, Problem, Targets,
-    Tokenized, Tokenizer, Unpacked, describe,
+    Batch, DataError, DataFile, DataKind, Dataset, Description, Kind, LANGUAGE, Paths, Problem,
+    Targets, Tokenized, Tokenizer, Unpacked, describe,
     paths::{self, find::Finder},
     shared_keys::{SEQ_LEN, check_seq_len},
     tokenizer,

@@ -9,8 +9,7 @@ use crate::support::Dir;
 
 const SMALL: &str = "--set model.dim=16 --set model.layers=1 --set model.ffn_dim=32 --set data.seq_len=24 \
     --set train.batch=8 --set optim.warmup=1 --set optim.decay_steps=40 --set eval.every=2 \
-    --set eval.tokens=100000 --set checkpoint.every=2 --set data.path=table.csv --set data.label=class \
-    --set data.sequence=sequence";
+    --set eval.tokens=100000 --set checkpoint.every=2";
 
 /// Sequences of three classes: `one` and `two` are told apart by a motif somewhere in the sequence,
 /// `none` has neither.
@@ -20,7 +19,7 @@ pub(crate) fn table() -> String {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 16) % count
     };
-    let mut text = "class,name,sequence\n".to_owned();
+    let mut text = "label,name,sequence\n".to_owned();
     for number in 0..240 {
         let len = 16 + below(9) as usize;
         let mut letters: Vec<u8> = (0..len).map(|_| b"AT"[below(2) as usize]).collect();
@@ -40,7 +39,7 @@ pub(crate) fn table() -> String {
 
 fn dir() -> Dir {
     let dir = Dir::new();
-    dir.file("table.csv", table());
+    dir.file("sequences.csv", table());
     dir
 }
 
@@ -139,6 +138,25 @@ fn what_is_learned_is_measured_compared_and_exported() {
     for name in ["loss", "accuracy", "mcc"] {
         assert_eq!(of_export[name], report[name], "{name}");
     }
+    // Other sequences are measured beside those of training, which say what classes there are.
+    dir.file(
+        "other.csv",
+        "label,sequence\none,ATGGATATATATATATAT\nnone,ATATATATATATATATAT\n",
+    );
+    let other = json("eval model --json --tokens all --data other.csv");
+    assert_eq!(other["classes"]["labels"], report["classes"]["labels"]);
+    assert_eq!(other["tokens"], 2);
+    dir.run("eval model --set data.path=other.csv")
+        .refused("error: path: each class has one sequence, which is for training[..]");
+    dir.file("wrong.csv", "label,sequence\none,AT\nfour,AT\n");
+    dir.run("eval model --data wrong.csv").refused(
+        "error: --data: line 3 of `wrong.csv` has the label \"four\", which the training part lacks[..]",
+    );
+    dir.file("sequences.csv", table().replace("one,", "zero,"));
+    dir.run("eval model").refused(
+        "error: data.path: the 3 classes of run `a` are the labels of the sequences that it was trained on, and these are others, of 3 classes[..]",
+    );
+    dir.file("sequences.csv", table());
     let frozen = json("eval a --json --tokens all --memory frozen");
     assert_ne!(frozen["loss"], report["loss"]);
 }
@@ -160,7 +178,6 @@ fn commands_of_text_are_refused_in_one_way() {
         "serve tiny --port 0",
         "tokenizer tiny --out tokenizer",
         "eval tiny --length 12",
-        "eval tiny --data table.csv",
         "eval tiny --ngram 2",
         "eval tiny --task lambada=lines.jsonl",
     ] {
@@ -273,8 +290,8 @@ fn mistakes_name_the_key_and_the_line() {
         dir.file(file, rows);
         check(&format!("{task}{sets} --set data.path={file}")).refused(said);
     }
-    dir.file("valid.csv", "class,sequence\none,ACGT\nthree,ACGT\n");
-    check(&format!("{task} --set data.path=table.csv --set data.valid_path=valid.csv"))
+    dir.file("valid.csv", "label,sequence\none,ACGT\nthree,ACGT\n");
+    check("dna/classes-titans --set data.valid_path=valid.csv")
         .refused("error: valid_path: line 3 of `valid.csv` has the label \"three\", which the training part lacks; it has \"none\", \"one\", \"two\"[..](data.valid_path)[..]");
     for (sets, said) in [
         (
@@ -294,15 +311,15 @@ fn mistakes_name_the_key_and_the_line() {
             "error: unknown field `pool`[..]task.kind = \"classify\"[..]",
         ),
         (
-            "dna/classes-titans --set data.path=table.csv --set data.label=class --set train.state=carry",
+            "dna/classes-titans --set train.state=carry",
             "error: train.state = \"carry\" needs data in order[..]",
         ),
         (
-            "dna/classes-titans --set data.path=table.csv --set data.label=class --set log.samples=['A']",
+            "dna/classes-titans --set log.samples=['A']",
             "error: log.samples are texts to go on with, and these data have none[..]",
         ),
         (
-            "dna/classes-titans --set data.path=table.csv --set data.label=class --set model.tie_head=false",
+            "dna/classes-titans --set model.tie_head=false",
             "error: model.tie_head = false is about language models[..]",
         ),
     ] {

@@ -175,7 +175,7 @@ fn name(line: &str) -> Option<&str> {
 fn parts_that_do_not_exist_get_a_suggestion() {
     let dir = Dir::new();
     dir.run("parts memry").refused(
-        "error: unknown list `memry`, expected one of memory, bias, retention, algorithm, data, model, mixer, attention, train, optim, eval, checkpoint, log
+        "error: unknown list `memry`, expected one of memory, bias, retention, algorithm, data, model, task, mixer, attention, train, optim, eval, checkpoint, log
   = help: did you mean `memory`?",
     );
     dir.run("parts memory mpl").refused(

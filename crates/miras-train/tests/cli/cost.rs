@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::{
+    classes::table,
     presets::toml_files,
     support::{Dir, repository},
 };
@@ -15,6 +16,7 @@ fn json(dir: &Dir, words: &str) -> Value {
 #[test]
 fn estimate_gives_numbers_for_every_configuration() {
     let dir = Dir::new();
+    dir.file("sequences.csv", table());
     let files = toml_files(&repository().join("configs"));
     // A sweep is many configurations: `sweep --dry-run` says what they take.
     for file in files

@@ -3,6 +3,7 @@
 use std::{fs, process::Command};
 
 use crate::{
+    classes::table,
     dna::genome,
     support::{Dir, Ran, repository},
 };
@@ -133,6 +134,7 @@ fn a_name_that_is_no_file_gets_the_names_of_presets() {
 fn presets_are_listed_and_printed() {
     let dir = Dir::new();
     dir.file("genome.fa", genome());
+    dir.file("sequences.csv", table());
     let listed = dir.run("presets").done().out;
     for word in [
         "titans-lmm",
@@ -423,6 +425,7 @@ fn keys_that_belong_to_no_part_are_listed() {
     }
     for table in [
         "model",
+        "task",
         "mixer",
         "mixer memory",
         "mixer attention",
@@ -441,7 +444,7 @@ fn keys_that_belong_to_no_part_are_listed() {
     }
     let all = dir.run("parts").done().out;
     assert!(
-        all.contains("parts TABLE`, for model, mixer, attention, train")
+        all.contains("parts TABLE`, for model, task, mixer, attention, train")
             && all.contains("[mixer]  what mixes"),
         "{all}"
     );

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    classes::table,
     dna::genome,
     support::{Dir, repository},
 };
@@ -21,6 +22,7 @@ fn every_configuration_passes_its_check() {
     assert!(files.len() > 2, "{files:?}");
     let dir = Dir::new();
     dir.file("genome.fa", genome());
+    dir.file("sequences.csv", table());
     let mut command = dir.command("check");
     let output = command.args(&files).output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
