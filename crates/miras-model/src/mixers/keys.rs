@@ -39,6 +39,9 @@ pub struct MixerKeys {
     pub polynomial: usize,
     /// Keys and values that a token writes, one after the other, 1 or more; of memories alone.
     pub writes: usize,
+    /// Features between the two factors of the projection of each gate that has a value for every
+    /// channel; 0 for a full projection; of memories alone.
+    pub gate_rank: usize,
     /// How queries and keys are normalised, per head; in attention the default is `"none"`.
     pub qk_norm: QkNorm,
     /// How what was read is normalised, per head; in attention the default is `"none"`.
@@ -154,6 +157,7 @@ impl MixerKeys {
             key: KeySource::Projected,
             polynomial: 1,
             writes: 1,
+            gate_rank: 0,
             qk_norm: QkNorm::L2,
             output_norm: OutputNorm::Rms,
             output_gate: OutputGate::Silu,
@@ -185,6 +189,7 @@ impl MixerKeys {
             ("heads", self.heads, 1),
             ("conv", self.conv, 0),
             ("writes", self.writes, 1),
+            ("gate_rank", self.gate_rank, 0),
             ("persistent", self.persistent, 0),
             ("segment", self.segment.unwrap_or(1), 1),
             ("shard", self.shard.unwrap_or(0), 0),
@@ -220,6 +225,7 @@ impl MixerKeys {
             ("key", self.key != KeySource::Projected),
             ("polynomial", self.polynomial != 1),
             ("writes", self.writes != 1),
+            ("gate_rank", self.gate_rank != 0),
         ];
         match of_memories.into_iter().find(|(_, is_set)| *is_set) {
             None => Ok(self),

@@ -23,6 +23,8 @@ use crate::{
 pub(super) struct Learned<'a> {
     /// All projected gates side by side, `[d, Σ h·width]`.
     pub(super) gates: Option<&'a Linear>,
+    /// Those of channels, where they have a rank.
+    pub(super) low_rank: &'a [LowRank],
     /// Learned rates per head, `[h]`, of the gates that have one.
     pub(super) rates: &'a [Param<Tensor<1>>],
     /// Initial weights, `[h, d_in, d_out]`; empty where they are 0.
@@ -42,18 +44,26 @@ impl Learned<'_> {
         let ([b, t, _], writes) = (x.dims(), self.writes);
         let (h, g, t) = (self.heads, b * self.heads, t * writes);
         let widths = (self.program.d_k(), self.program.d_v());
-        let mut projections = BTreeMap::new();
-        if let Some(gates) = &self.gates {
+        let full = self.gates.map(|gates| {
             let projected = gates.forward(x.clone());
-            let projected = projected.reshape([b, t, self.columns()]);
-            let mut from = 0;
-            for spec in self.specs.iter().filter(|spec| spec.has_projection()) {
-                let width = spec.width(widths.0, widths.1);
-                let z = projected.clone().slice(s![.., .., from..from + h * width]);
+            projected.reshape([b, t, self.columns()])
+        });
+        let (mut low_rank, mut from) = (self.low_rank.iter(), 0);
+        let mut projections = BTreeMap::new();
+        for spec in self.specs.iter().filter(|spec| spec.has_projection()) {
+            let width = spec.width(widths.0, widths.1);
+            let factors = spec.channels.and_then(|_| low_rank.next());
+            let z = if let Some(factors) = factors {
+                factors.forward(x.clone())
+            } else {
+                let full = full
+                    .clone()
+                    .expect("made for the gates that have no factors");
                 from += h * width;
-                let z = z.reshape([b, t, h, width]).swap_dims(1, 2);
-                projections.insert(spec.name, z.reshape([1, g, t, width]));
-            }
+                full.slice(s![.., .., from - h * width..from])
+            };
+            let z = z.reshape([b, t, h, width]).swap_dims(1, 2);
+            projections.insert(spec.name, z.reshape([1, g, t, width]));
         }
         let mut rates = self.rates.iter();
         let mut gates = Gates::new();
@@ -88,7 +98,10 @@ impl Learned<'_> {
     /// Columns of the gates' projection for each write.
     fn columns(&self) -> usize {
         let (d_k, d_v) = (self.program.d_k(), self.program.d_v());
-        let projected = self.specs.iter().filter(|spec| spec.has_projection());
+        let is_full = |spec: &&GateSpec| self.low_rank.is_empty() || spec.channels.is_none();
+        let projected = (self.specs.iter())
+            .filter(|spec| spec.has_projection())
+            .filter(is_full);
         self.heads * projected.map(|spec| spec.width(d_k, d_v)).sum::<usize>()
     }
 
@@ -113,9 +126,10 @@ impl Learned<'_> {
     }
 
     pub(super) fn groups(&self, groups: &mut ParameterGroups) {
-        if let Some(gates) = self.gates {
-            groups.put(ParameterGroup::Gate, &gates.weight);
-            if let Some(bias) = &gates.bias {
+        let factors = self.low_rank.iter().flat_map(|gate| [&gate.down, &gate.up]);
+        for linear in self.gates.into_iter().chain(factors) {
+            groups.put(ParameterGroup::Gate, &linear.weight);
+            if let Some(bias) = &linear.bias {
                 groups.put(ParameterGroup::Gate, bias);
             }
         }
@@ -128,10 +142,26 @@ impl Learned<'_> {
     }
 }
 
+/// A gate of channels whose projection has a low rank.
+#[derive(Module, Debug)]
+pub(super) struct LowRank {
+    /// `[d, r]`.
+    down: Linear,
+    /// `[r, h·width]`, with the bias.
+    up: Linear,
+}
+
+impl LowRank {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.up.forward(self.down.forward(x))
+    }
+}
+
 /// A memory for the queries, keys and values of another one.
 #[derive(Module, Debug)]
 pub(super) struct LocalMemory {
     gates: Option<Linear>,
+    low_rank: Vec<LowRank>,
     rates: Vec<Param<Tensor<1>>>,
     initial: Vec<Param<Tensor<3>>>,
     gains: Vec<Param<Tensor<3>>>,
@@ -150,6 +180,7 @@ impl LocalMemory {
         let (program, specs, heads) = (Arc::new(spec.program()), spec.gates(), spec.keys.heads);
         Self {
             gates: gate_projection(init, name, spec, &program),
+            low_rank: low_rank(init, name, spec, &program),
             rates: rates(init, &specs, heads),
             initial: initial_weights(init, name, spec, &program),
             gains: gains(init, program.gains(), heads),
@@ -194,6 +225,7 @@ impl LocalMemory {
     fn learned(&self) -> Learned<'_> {
         Learned {
             gates: self.gates.as_ref(),
+            low_rank: &self.low_rank,
             rates: &self.rates,
             initial: &self.initial,
             gains: &self.gains,
@@ -212,10 +244,12 @@ pub(super) fn gate_projection(
     spec: &MemorySpec,
     program: &Program,
 ) -> Option<Linear> {
-    let (heads, specs) = (spec.keys.heads, spec.gates());
-    let biases: Vec<f64> = (specs.iter())
-        .filter(|spec| spec.has_projection())
-        .flat_map(|spec| vec![spec.bias; heads * spec.width(program.d_k(), program.d_v())])
+    let gates = spec.gates();
+    let full = gates
+        .iter()
+        .filter(|gate| gate.has_projection() && !spec.has_factors(gate));
+    let biases: Vec<f64> = full
+        .flat_map(|gate| biases_of(gate, spec, program))
         .collect();
     let biases = biases.repeat(spec.keys.writes);
     if biases.is_empty() {
@@ -223,9 +257,46 @@ pub(super) fn gate_projection(
     }
     let shape = [spec.dim(), biases.len()];
     Some(Linear {
-        weight: init.normal(&format!("{name}.gates"), shape, 0.02),
+        weight: init.normal(&format!("{name}.gates"), shape, SMALL),
         bias: Some(init.values([biases.len()], biases)),
     })
+}
+
+/// The deviation of the weights of a gate's projection at the start.
+const SMALL: f64 = 0.02;
+
+/// The same of the gates that have a rank, with factors whose product has weights as small.
+pub(super) fn low_rank(
+    init: &mut Init,
+    name: &str,
+    spec: &MemorySpec,
+    program: &Program,
+) -> Vec<LowRank> {
+    let (d, rank, gates) = (spec.dim(), spec.keys.gate_rank, spec.gates());
+    (gates.iter().filter(|gate| spec.has_factors(gate)))
+        .map(|gate| {
+            let biases = biases_of(gate, spec, program).repeat(spec.keys.writes);
+            let deviation = SMALL * (d as f64 / rank as f64).sqrt();
+            let name = |factor| format!("{name}.{}.{factor}", gate.name);
+            let (down, up) = (name("down"), name("up"));
+            LowRank {
+                down: Linear {
+                    weight: init.normal(&down, [d, rank], 1.0 / (d as f64).sqrt()),
+                    bias: None,
+                },
+                up: Linear {
+                    weight: init.normal(&up, [rank, biases.len()], deviation),
+                    bias: Some(init.values([biases.len()], biases)),
+                },
+            }
+        })
+        .collect()
+}
+
+/// Where the projections of a gate of all heads start, for one write.
+fn biases_of(gate: &GateSpec, spec: &MemorySpec, program: &Program) -> Vec<f64> {
+    let width = gate.width(program.d_k(), program.d_v());
+    vec![gate.bias; spec.keys.heads * width]
 }
 
 /// The rates of the gates that have one, as they start.

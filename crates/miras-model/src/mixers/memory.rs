@@ -15,7 +15,10 @@ use miras_registry::Target;
 use super::{
     Chunks, KeySource, Listed, MemorySpec, MixerKeys, NO_TOKEN, OutputGate, OutputNorm, QkNorm,
     Tables, TokenMixer,
-    learned::{Learned, LocalMemory, gains, gate_projection, initial_weights, rates, weights},
+    learned::{
+        Learned, LocalMemory, LowRank, gains, gate_projection, initial_weights, low_rank, rates,
+        weights,
+    },
 };
 use crate::{
     Ablation, Memories, ParameterGroup, ParameterGroups, Pass, ShortConv, StateLayout, StateShape,
@@ -39,7 +42,8 @@ use crate::{
 /// q, k    = u(φ(q)), u(φ(k)) of the memory's features φ, with `memory.learn = "last"`
 /// e       = n(k ⊙ ξ), where the bias has an erase key; ξ learned from 1 on
 /// k, e    = those of the token before, 0 at the first, with `bias.target = "next"`
-/// gates   = per token and head, from x W_gates + b, as the four parts ask
+/// gates   = per token and head, from x W_gates + b, as the four parts ask; those of every channel
+///           from x A B + b, with `mixer.gate_rank`
 /// y       = the inner loop of `miras-engine` over k, v, q and gates, and D v with `mixer.skip`
 /// out     = (m(y) ⊙ g(x W_o)) W_out
 /// ```
@@ -73,6 +77,8 @@ pub struct MemoryMixer {
     erase: Option<Param<Tensor<2>>>,
     /// All projected gates side by side, `[d, Σ h·width]`.
     gates: Option<Linear>,
+    /// Those of channels, with `mixer.gate_rank`.
+    low_rank: Vec<LowRank>,
     /// Learned rates per head, `[h]`, of the gates that have one.
     rates: Vec<Param<Tensor<1>>>,
     /// Initial weights of the memory, `[h, d_in, d_out]`; empty where they are 0.
@@ -128,6 +134,8 @@ impl Listed for MemoryMixer {
         "[memory]\nkind = 'matrix'\nstart = 'zero'\ndim = 5",
         "[memory]\nkind = 'matrix'\n[bias]\nkind = 'erase'\n[retention]\nchannels = 'key'\n[algorithm]\nkind = 'gd'\nchannels = 'key'\nchunk = 4",
         "[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\ngate = 'rate'\n[algorithm]\nkind = 'gd'\nstep = 'rate'\nchunk = 4",
+        "[mixer]\ngate_rank = 2\nwrites = 2\n[memory]\nkind = 'matrix'\n[retention]\nchannels = 'key'\n[algorithm]\nkind = 'gd'\nchannels = 'key'\nchunk = 4",
+        "[mixer]\ngate_rank = 1\n[memory]\nkind = 'matrix'\nvalue_dim = 5\n[bias]\nkind = 'dot'\n[retention]\nchannels = 'value'\n[algorithm]\nkind = 'gd'\nchunk = 4",
         "[mixer]\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4\npicard = 1",
         "[mixer]\nconv = 1\nconv_activation = 'none'\n[retention]\ngate = 'rate'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'rms'\noutput_norm = 'none'\noutput_gate = 'sigmoid'\nkey_heads = 1\n[memory]\nkind = 'matrix'\ndim = 3\nvalue_dim = 5\n[bias]\nkind = 'dot'\n[algorithm]\nchunk = 4",
@@ -169,6 +177,7 @@ impl Listed for MemoryMixer {
             erase: (rule.bias.has_erase_key())
                 .then(|| init.constant([keys.of_keys(), widths.d_k], 1.0)),
             gates: gate_projection(init, name, spec, &program),
+            low_rank: low_rank(init, name, spec, &program),
             rates: rates(init, &specs, heads),
             initial,
             gains: gains(init, program.gains(), heads),
@@ -414,6 +423,7 @@ impl MemoryMixer {
     fn learned(&self) -> Learned<'_> {
         Learned {
             gates: self.gates.as_ref(),
+            low_rank: &self.low_rank,
             rates: &self.rates,
             initial: &self.initial,
             gains: &self.gains,

@@ -52,6 +52,10 @@ impl MemorySpec {
             return Err(MixerError::Key { key, message });
         }
         let spec = Self { keys, choice, dim };
+        if spec.has_idle_rank() {
+            let (key, message) = ("gate_rank", NO_CHANNELS.to_owned());
+            return Err(MixerError::Key { key, message });
+        }
         let (d_k, d_v) = (spec.d_k(), spec.d_v());
         let memory = &spec.choice.rule.memory;
         let program = (memory.features(d_k, d_v))
@@ -102,6 +106,11 @@ impl MemorySpec {
             return Err(tables.section(MIXER).error("writes", message, Some(help)));
         }
         let spec = Self { keys, choice, dim };
+        if spec.has_idle_rank() {
+            let help = "set retention.channels or algorithm.channels, or leave it out".to_owned();
+            let section = tables.section(MIXER);
+            return Err(section.error("gate_rank", NO_CHANNELS, Some(help)));
+        }
         tables.check_program(&spec.choice, spec.d_k(), spec.d_v())?;
         Ok(spec)
     }
@@ -189,9 +198,30 @@ impl MemorySpec {
             .sum()
     }
 
-    /// Numbers a head that are projected for gates.
+    /// Whether the projection of a gate is a product of two: a gate of channels, where those have a
+    /// rank.
+    pub(super) fn has_factors(&self, gate: &GateSpec) -> bool {
+        self.keys.gate_rank > 0 && gate.has_projection() && gate.channels.is_some()
+    }
+
+    /// Whether there is a rank, and no gate that has it.
+    fn has_idle_rank(&self) -> bool {
+        let mut gates = self.gates().into_iter();
+        self.keys.gate_rank > 0 && !gates.any(|gate| self.has_factors(&gate))
+    }
+
+    /// Numbers a head that are projected for gates in one product.
     fn projected(&self) -> usize {
-        self.keys.writes * self.gate_widths(GateSpec::has_projection)
+        let is_full = |gate: &GateSpec| gate.has_projection() && !self.has_factors(gate);
+        self.keys.writes * self.gate_widths(is_full)
+    }
+
+    /// Gates that are projected in two products, and the numbers a head of them all.
+    fn factored(&self) -> [usize; 2] {
+        let gates = self.gates();
+        let count = gates.iter().filter(|gate| self.has_factors(gate)).count();
+        let width = self.gate_widths(|gate| self.has_factors(gate));
+        [count, self.keys.writes * width]
     }
 
     /// Coefficients of the polynomial of queries and keys.
@@ -206,7 +236,9 @@ impl MemorySpec {
     fn of_gates(&self) -> usize {
         let gates = self.choice.rule.gates();
         let rates = gates.iter().filter(|gate| gate.map.has_rate()).count();
-        self.keys.heads * (self.projected() * (self.dim + 1) + rates)
+        let ([count, width], rank) = (self.factored(), self.keys.gate_rank);
+        let own = self.projected() * (self.dim + 1) + width * (rank + 1) + rates;
+        self.keys.heads * own + count * self.dim * rank
     }
 
     /// Parameters of projections, convolutions, norms and gates.
@@ -247,10 +279,13 @@ impl MemorySpec {
 
     /// Its products over a sequence of `tokens` tokens.
     pub(super) fn further_flops(&self, tokens: usize) -> Flops {
-        let gates = Flops::product(tokens, self.dim, self.projected() * self.keys.heads, Both);
+        let (heads, rank, [count, width]) = (self.keys.heads, self.keys.gate_rank, self.factored());
+        let product = |d_in, d_out| Flops::product(tokens, d_in, d_out, Both);
+        let gates = product(self.dim, self.projected() * heads + count * rank)
+            + product(rank, width * heads);
         let writes = tokens * self.keys.writes;
         let memory = cost::flops(&self.choice.rule, &self.program(), writes);
-        gates + memory * self.keys.heads as f64
+        gates + memory * heads as f64
     }
 
     /// What it keeps of such a sequence.
@@ -258,7 +293,9 @@ impl MemorySpec {
         let writes = self.keys.writes;
         let gates = GATE * writes * self.gate_widths(|_| true);
         let memory = cost::kept(&self.choice.rule, &self.program(), writes * tokens, kernels);
-        self.keys.heads * (tokens * gates + memory)
+        // What is between the factors of a projection.
+        let [count, _] = self.factored();
+        self.keys.heads * (tokens * gates + memory) + tokens * count * self.keys.gate_rank
     }
 
     /// Numbers in its state after the last token but one of a chunk.
@@ -312,6 +349,10 @@ fn complement_fault(keys: &MixerKeys, choice: &Choice) -> Option<(&'static str, 
     };
     Some(("key", message))
 }
+
+/// Why a rank is refused.
+const NO_CHANNELS: &str =
+    "gate_rank is that of gates with a value for every channel, and these parts project none";
 
 /// Why keys of any length are refused.
 const UNIT_KEYS: &str =

@@ -338,6 +338,77 @@ fn logits_are_those_of_embedding_blocks_and_a_tied_or_own_head() {
     }
 }
 
+/// `a b` of matrices with these inner sizes, by rows.
+fn product(a: &[f64], b: &[f64], inner: usize) -> Vec<f64> {
+    let columns = b.len() / inner;
+    let entry = |row: &[f64], column: usize| -> f64 {
+        let terms = row.iter().zip(b[column..].iter().step_by(columns));
+        terms.map(|(a, b)| a * b).sum()
+    };
+    (a.chunks(inner))
+        .flat_map(|row| (0..columns).map(move |column| entry(row, column)))
+        .collect()
+}
+
+/// Gates of channels with a rank are those whose projection is the product of the factors; gates of
+/// heads have none.
+#[test]
+fn gates_of_a_rank_are_gates_with_the_product_of_their_factors() {
+    let channels = "[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\nkind = 'l2'\n\
+        channels = 'key'\n[algorithm]\nkind = 'gd'\nchunk = 4\n";
+    let (model, params) = perturbed(&small("gate_rank = 3", channels));
+    let mut whole = Params(params.0.clone());
+    for layer in 0..2 {
+        let name = format!("blocks.{layer}.mixer");
+        let get = |what: &str| params.get(&format!("{name}.{what}"));
+        let decays = product(
+            get("low_rank.0.down.weight"),
+            get("low_rank.0.up.weight"),
+            3,
+        );
+        let of_row = |all: &[f64], row: usize| {
+            let columns = all.len() / DIM;
+            all[row * columns..(row + 1) * columns].to_vec()
+        };
+        let steps = get("gates.weight");
+        let weight = (0..DIM).flat_map(|row| [of_row(&decays, row), of_row(steps, row)].concat());
+        let bias = [get("low_rank.0.up.bias"), get("gates.bias")].concat();
+        whole
+            .0
+            .insert(format!("{name}.gates.weight"), weight.collect());
+        whole.0.insert(format!("{name}.gates.bias"), bias);
+    }
+    let full = with_parameters(&small("", channels), &whole);
+    let (_, x) = features(7, 1.5);
+    for layer in 0..2 {
+        let [a, b] = [&model, &full].map(|model| mixed(model, layer, x.clone(), Ablation::None));
+        let gap = (a - b.clone()).abs().max().into_scalar::<f32>();
+        let size = b.abs().max().into_scalar::<f32>();
+        assert!(gap < 1e-5 * size, "layer {layer}: {gap} of {size}");
+    }
+}
+
+#[test]
+fn a_rank_without_gates_of_channels_is_refused() {
+    for (keys, tables) in [
+        ("gate_rank = 2", ""),
+        (
+            "gate_rank = 2\nkey = 'complement'\nqk_norm = 'none'",
+            "[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\nchannels = 'key'\n\
+             [algorithm]\nkind = 'gd'\nstep = 'fixed'",
+        ),
+    ] {
+        let mut layers = miras_config::Layers::new();
+        let text = format!("[mixer]\n{keys}\n{tables}");
+        layers.text("case", &text).unwrap();
+        let mut tree = layers.merge().unwrap();
+        let error = ModelSpec::take(&mut tree, &miras_registry::Registry::builtin()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("(mixer.gate_rank)"), "{error}");
+        assert!(error.contains("these parts project none"), "{error}");
+    }
+}
+
 /// Columns of heads that are shared, once for every head: those of a projection or of taps.
 fn repeated(values: &[f64], rows: usize) -> Vec<f64> {
     let columns = values.len() / rows;
