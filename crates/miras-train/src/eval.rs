@@ -68,13 +68,15 @@ fn read(report: &Report) -> String {
         counted(report.rows, "row", "rows"),
         counted(report.length as u64, "token", "tokens")
     );
-    // Generated rows have no text around them.
-    let rows = match report.data.generator {
-        Some(_) => rows,
-        None => format!(
+    // Generated rows, and sequences with a class each, have no text around them.
+    let is_alone = report.data.generator.is_some() || report.details.classes.is_some();
+    let rows = if is_alone {
+        rows
+    } else {
+        format!(
             "{rows} in {}",
             counted(report.stretches, "stretch", "stretches")
-        ),
+        )
     };
     match &report.state {
         Some(state) => format!(
