@@ -6,7 +6,7 @@ use anyhow::Context;
 use miras_config::did_you_mean;
 use miras_core::Axis;
 use miras_registry::{PartInfo, Registry};
-use miras_spec::MixerSpec;
+use miras_spec::{MixerSpec, TASKS};
 
 use crate::{
     args::PartsArgs,
@@ -18,6 +18,7 @@ use crate::{
 
 /// What is chosen from a list beside the four axes.
 const MIXER: &str = "mixer";
+const TASK: &str = "task";
 const DATA: &str = "data";
 const DATA_TITLE: &str = "what is trained on";
 
@@ -25,6 +26,7 @@ pub(crate) fn parts(args: &PartsArgs, registry: &Registry, out: &mut Out) -> any
     let Some(list) = &args.axis else {
         let mut lists: Vec<String> = Axis::ALL.map(|axis| axis_list(registry, axis)).into();
         lists.push(mixer_list());
+        lists.push(task_list());
         lists.push(data_list());
         lists.push(format!(
             "`miras-train parts AXIS NAME` explains a part, as in `parts memory mlp`.\n\
@@ -41,6 +43,7 @@ pub(crate) fn parts(args: &PartsArgs, registry: &Registry, out: &mut Out) -> any
         (None, Some(name)) if list == DATA => explain_data(name)?,
         (None, None) if list == MIXER => format!("{}\n{}", mixer_list(), key_list(MIXER, "")),
         (None, Some(name)) if list == MIXER => explain_mixer(name)?,
+        (None, None) if list == TASK => format!("{}\n{}", task_list(), key_list(TASK, "")),
         (None, None) if keys::tables().contains(&&**list) => key_list(list, ""),
         (None, name) => {
             if let Some(name) = name.as_ref().filter(|_| keys::tables().contains(&&**list)) {
@@ -81,6 +84,14 @@ fn data_list() -> String {
         .map(|kind| (kind.name, kind.summary))
         .collect();
     let title = heading(&format!("[{DATA}]  {DATA_TITLE}"));
+    format!("{title}\n{}", table(&rows))
+}
+
+fn task_list() -> String {
+    let rows: Vec<_> = (TASKS.iter())
+        .map(|task| (task.name, task.summary))
+        .collect();
+    let title = heading(&format!("[{TASK}]  what the model is trained for"));
     format!("{title}\n{}", table(&rows))
 }
 
