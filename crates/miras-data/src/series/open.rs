@@ -9,7 +9,7 @@ use miras_run::hex;
 use super::{
     config::SeriesConfig,
     read::Columns,
-    split::{Part, Split},
+    split::Part,
     windows::{Channel, Series},
 };
 use crate::{DataError, DataFile, Description, paths::find::Finder};
@@ -59,7 +59,7 @@ pub fn open_series(config: &SeriesConfig) -> Result<(Series, Description), DataE
         lookback: config.seq_len,
         horizon: config.horizon,
     };
-    fits(&series, &config.split)?;
+    fits(&series, config)?;
     let bytes = |rows: &Range<usize>| Some((rows.len() * series.channels.len() * 8) as u64);
     let mut notes = finder.left_out();
     if let Some(date) = columns.date {
@@ -122,8 +122,8 @@ fn channel(name: String, values: &[f64]) -> Result<Channel, String> {
 }
 
 /// Refuses a part without a window.
-fn fits(series: &Series, split: &Split) -> Result<(), DataError> {
-    let (lookback, horizon) = (series.lookback, series.horizon);
+fn fits(series: &Series, config: &SeriesConfig) -> Result<(), DataError> {
+    let (lookback, horizon, split) = (series.lookback, series.horizon, &config.split);
     for part in Part::ALL {
         if series.windows(part) > 0 {
             continue;
@@ -132,9 +132,10 @@ fn fits(series: &Series, split: &Split) -> Result<(), DataError> {
         let name = part.name();
         let problem = match part {
             Part::Train => {
-                let most = own.saturating_sub(horizon);
+                // In whole tokens.
+                let most = own.saturating_sub(horizon) / config.patch * config.patch;
                 let remedy = match most {
-                    0 => format!("a horizon below {own}"),
+                    0 => "a shorter window".to_owned(),
                     most => format!("data.seq_len = {most} or less"),
                 };
                 format!(
@@ -148,7 +149,11 @@ fn fits(series: &Series, split: &Split) -> Result<(), DataError> {
                 )
             }
         };
-        let field = if own <= horizon { "split" } else { "seq_len" };
+        let field = if own < horizon + config.patch {
+            "split"
+        } else {
+            "seq_len"
+        };
         let problems = vec![(field, problem)];
         return Err(DataError::Config { problems });
     }

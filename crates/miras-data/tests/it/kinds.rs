@@ -1,11 +1,11 @@
 //! What holds for every kind of data of the list.
 
 use miras_data::{
-    Amount, BuiltinConfig, DataConfig, Dataset, FastaConfig, KINDS, LabelledConfig, MqarConfig,
-    NeedleConfig, Selection, TextConfig, kinds_for, open,
+    Amount, Batch, BuiltinConfig, DataConfig, Dataset, FastaConfig, KINDS, LabelledConfig,
+    MqarConfig, NeedleConfig, Selection, SeriesConfig, TextConfig, kinds_for, open,
 };
 
-use crate::support::{bases, labelled_bases, tokenizer_path};
+use crate::support::{bases, labelled_bases, tokenizer_path, waves};
 
 #[test]
 fn kinds_have_unique_names_that_match_their_defaults() {
@@ -61,6 +61,7 @@ fn the_vocabulary_is_that_of_the_opened_data_for_every_kind_and_tokenizer() {
                 .map(|tokenizer| DataConfig::Text(text(tokenizer)))
                 .to_vec(),
             DataConfig::Fasta(_) => vec![fasta(&genome)],
+            DataConfig::Series(_) => vec![series(folder.path())],
             DataConfig::Labelled(_) => ["bases", fixture.to_str().unwrap()]
                 .map(|tokenizer| labelled(&table, tokenizer))
                 .to_vec(),
@@ -87,6 +88,7 @@ fn unknown_fields_are_refused() {
     assert!(toml::from_str::<MqarConfig>("pair = 3").is_err());
     assert!(toml::from_str::<FastaConfig>("field = 'x'").is_err());
     assert!(toml::from_str::<NeedleConfig>("path = 'x'").is_err());
+    assert!(toml::from_str::<SeriesConfig>("horizon = 3").is_err());
 }
 
 #[test]
@@ -128,6 +130,34 @@ fn labelled(path: &std::path::Path, tokenizer: &str) -> DataConfig {
     .into()
 }
 
+fn series(folder: &std::path::Path) -> DataConfig {
+    let path = folder.join("series.csv");
+    std::fs::write(&path, waves(400)).unwrap();
+    SeriesConfig {
+        path: [path.to_str().unwrap()].into(),
+        seq_len: 32,
+        horizon: 8,
+        patch: 2,
+        ..SeriesConfig::default()
+    }
+    .into()
+}
+
+/// The numbers of a row: what is read, the targets and their weights.
+fn row_of(batch: &Batch, row: usize) -> [Vec<u32>; 3] {
+    let part = |all: &[u32]| {
+        let width = all.len() / batch.rows;
+        all[row * width..(row + 1) * width].to_vec()
+    };
+    let ints = |all: &[i32]| part(&all.iter().map(|one| *one as u32).collect::<Vec<_>>());
+    let floats = |all: &[f32]| part(&all.iter().map(|one| one.to_bits()).collect::<Vec<_>>());
+    let weights = floats(&batch.weights);
+    match &batch.series {
+        None => [ints(&batch.inputs), ints(&batch.targets), weights],
+        Some(series) => [floats(&series.read), floats(&series.next), weights],
+    }
+}
+
 /// Data of every kind, with rows of 16 tokens where a kind allows it.
 fn every_kind(folder: &std::path::Path) -> Vec<(Box<dyn Dataset>, usize)> {
     let file = folder.join("a.txt");
@@ -153,6 +183,7 @@ fn every_kind(folder: &std::path::Path) -> Vec<(Box<dyn Dataset>, usize)> {
                 .to_vec(),
             DataConfig::Fasta(_) => vec![fasta(&genome)],
             DataConfig::Labelled(_) => vec![labelled(&table, "bases")],
+            DataConfig::Series(_) => vec![series(folder)],
             other => vec![other],
         };
         for config in configs {
@@ -169,21 +200,13 @@ fn an_evaluation_reads_the_same_rows_for_every_size_of_a_batch() {
         let amount = Amount::Tokens(35 * len as u64);
         let selection = Selection::new(amount, None, len, data.eval_tokens()).unwrap();
         let starts: Vec<u64> = selection.starts().collect();
-        let read = |rows: usize| -> Vec<(Vec<i32>, Vec<i32>, Vec<u32>)> {
+        let read = |rows: usize| -> Vec<[Vec<u32>; 3]> {
             let batches = starts
                 .chunks(rows)
                 .map(|starts| data.eval_rows(starts).unwrap());
             batches
                 .flat_map(|batch| {
-                    let rows = (0..batch.rows).map(|row| {
-                        let row = row * len..(row + 1) * len;
-                        let weights = &batch.weights[row.clone()];
-                        (
-                            batch.inputs[row.clone()].to_vec(),
-                            batch.targets[row].to_vec(),
-                            weights.iter().map(|weight| weight.to_bits()).collect(),
-                        )
-                    });
+                    let rows = (0..batch.rows).map(|row| row_of(&batch, row));
                     rows.collect::<Vec<_>>()
                 })
                 .collect()

@@ -25,6 +25,7 @@ fn table(rows: usize) -> String {
 fn opened(config: &SeriesConfig, horizon: usize) -> Result<(Series, Description), DataError> {
     let config = SeriesConfig {
         horizon,
+        patch: 1,
         ..config.clone()
     };
     open_series(&config)
@@ -246,7 +247,7 @@ fn settings_that_do_not_fit_the_file_are_refused_with_what_fits() {
             of([8, 4, 4], 3),
             8,
             "split",
-            "what fits is a horizon below 8",
+            "what fits is a shorter window, or a larger part",
         ),
         (
             of([8, 2, 4], 3),

@@ -104,6 +104,19 @@ pub(crate) fn labelled_bases(count: usize) -> String {
     format!("label,sequence\n{}", rows.concat())
 }
 
+/// A table of two channels of so many rows that waves and noise are summed to.
+pub(crate) fn waves(rows: usize) -> String {
+    let mut stream = miras_random::Stream::new(1, "waves", &[]);
+    let mut lines = vec!["date,a,b".to_owned()];
+    for row in 0..rows {
+        let wave = |period: f64| (std::f64::consts::TAU * row as f64 / period).sin();
+        let (a, b) = (wave(24.0) + wave(7.0), wave(12.0));
+        let [a, b] = [a, b].map(|x| x + 0.1 * stream.normal());
+        lines.push(format!("day {row},{a},{b}"));
+    }
+    lines.join("\n")
+}
+
 pub(crate) fn gz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();

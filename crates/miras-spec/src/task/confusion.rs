@@ -126,6 +126,7 @@ mod tests {
     fn scored_targets_are_counted_by_their_class_and_the_answer() {
         let mut found = confusion(&[0; 4]);
         let batch = Batch {
+            series: None,
             inputs: vec![0; 4],
             targets: vec![0, 1, 9, 0],
             weights: vec![0.0, 1.0, 0.0, 1.0],

@@ -7,3 +7,4 @@ mod config;
 mod configs;
 mod estimate;
 mod evaluating;
+mod forecasts;

@@ -18,6 +18,7 @@ mod presets;
 mod questions;
 mod resuming;
 #[cfg(unix)]
+mod series;
 mod signals;
 mod support;
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 use miras_registry::Registry;
 use std::collections::BTreeSet;
 
-use miras_data::KINDS;
+use miras_data::{FORECAST, KINDS};
 use miras_spec::RunConfig;
 use toml::{Table, Value};
 
@@ -43,6 +43,8 @@ impl Files {
                 "e.fa",
                 format!(">a\n{}\n", "ACGTTgcaNNACG".repeat(300)).into_bytes(),
             ),
+            ("s.csv", series(3).into_bytes()),
+            ("t.csv", series(5).into_bytes()),
             (
                 "f.fa",
                 format!(">b\n{}\n", "GGATtacaCCA".repeat(300)).into_bytes(),
@@ -103,6 +105,12 @@ impl Files {
                 base.insert(key.into(), value);
                 base
             };
+            if kind.task == FORECAST {
+                base.insert("seq_len".into(), 32.into());
+                base.insert("path".into(), self.path("s.csv"));
+                bases.push(base);
+                continue;
+            }
             if kind.name == "csv" {
                 bases.extend(self.labelled(base));
                 continue;
@@ -127,6 +135,13 @@ impl Files {
 
 /// Stands in a table of data for the task.
 const TASK: &str = "for the task";
+
+/// A series of two channels.
+fn series(step: usize) -> String {
+    let row = |at: usize| format!("{at},{},{}\n", at * step % 17, at * at % 23);
+    let rows: Vec<String> = (0..1200).map(row).collect();
+    format!("time,a,b\n{}", rows.concat())
+}
 
 /// Sequences in two columns, with labels in two columns, made of words.
 fn table(one: &str, other: &str) -> String {
@@ -178,6 +193,9 @@ fn every_key_of_every_kind_of_data_has_an_effect() {
             let refusal = load(&base, &[&format!("data.{key}='no such name'")]).err();
             let extra = match key.as_str() {
                 "path" | "valid_path" if kind == "fasta" => vec![files.path("f.fa")],
+                "path" if task == FORECAST => vec![files.path("t.csv")],
+                "columns" => vec![vec!["b"].into()],
+                "split" => vec![vec![500, 200, 200].into(), vec![0.5, 0.2, 0.3].into()],
                 "path" if kind == "csv" => vec![files.path("h.csv")],
                 "valid_path" if kind == "csv" => vec![files.path("h.csv"), files.path("g.csv")],
                 "sequence" => vec!["other".into()],

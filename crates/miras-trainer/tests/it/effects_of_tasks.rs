@@ -11,9 +11,24 @@ use crate::support::{Bench, MEMORY, config};
 const CHANGES: &[(&str, &[&str], &str)] = &[
     ("classify.kind", &["train.steps=2"], "language"),
     ("classify.pool", CLASSIFY, "last"),
+    ("forecast.kind", &["train.steps=2"], "language"),
+    ("forecast.horizon", FORECAST, "5"),
+    ("forecast.patch", FORECAST, "4"),
+    ("forecast.normalise", FORECAST, "none"),
 ];
 
 const CLASSIFY: &[&str] = &["task.kind=classify", "data={ kind = 'csv', seq_len = 12 }"];
+
+const FORECAST: &[&str] = &[
+    "task={ kind = 'forecast', horizon = 4, patch = 2 }",
+    "data={ kind = 'csv', seq_len = 16 }",
+];
+
+/// A series that is read forwards.
+fn series() -> String {
+    let rows: Vec<String> = (0..200).map(|at| format!("{}\n", at * at % 37)).collect();
+    format!("x\n{}", rows.concat())
+}
 
 /// Sequences that are told apart by their letters.
 fn table() -> String {
@@ -30,10 +45,11 @@ fn result(sets: &[&str]) -> String {
     let bench = Bench::new();
     let file = bench.path("table.csv");
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-    std::fs::write(&file, table()).unwrap();
+    let is_series = sets.first() == FORECAST.first();
+    std::fs::write(&file, if is_series { series() } else { table() }).unwrap();
     let path = format!("data.path={}", file.display());
     let mut sets = sets.to_vec();
-    if sets.contains(&"task.kind=classify") {
+    if is_series || sets.contains(&"task.kind=classify") {
         sets.push(&path);
     }
     let outcome = bench.run("run", config(MEMORY, &sets));
@@ -60,6 +76,7 @@ fn every_key_of_every_task_has_an_effect() {
         );
         let change = format!("task.{name}={value}");
         let changed = match name {
+            "kind" if key.starts_with("forecast") => FORECAST.to_vec(),
             "kind" => CLASSIFY.to_vec(),
             _ => [sets, &[&*change][..]].concat(),
         };
