@@ -35,6 +35,10 @@ const GROUPS: [(&str, &str); 7] = [
         "dna",
         "DNA of a FASTA file: `run NAME --set data.path=FILE`",
     ),
+    (
+        "series",
+        "time series of a CSV file: `run NAME --set data.path=FILE`",
+    ),
     ("presets/30m", "30 M parameters, for a GPU: `run NAME`"),
     ("sweeps", "many trials: `sweep NAME`"),
 ];

@@ -304,7 +304,7 @@ fn mistakes_name_the_key_and_the_line() {
         ),
         (
             "--set data.kind=csv",
-            "error: data.kind = \"csv\" is for task.kind = \"classify\", and the task is \"language\"[..]",
+            "error: data.kind = \"csv\" is for task.kind = \"classify\" and \"forecast\", and the task is \"language\"[..]",
         ),
         (
             "--set task.pool=mean",

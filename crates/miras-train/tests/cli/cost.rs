@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::{
     classes::table,
     presets::toml_files,
+    series::series,
     support::{Dir, repository},
 };
 
@@ -17,6 +18,7 @@ fn json(dir: &Dir, words: &str) -> Value {
 fn estimate_gives_numbers_for_every_configuration() {
     let dir = Dir::new();
     dir.file("sequences.csv", table());
+    dir.file("ETTh1.csv", series(14_400));
     let files = toml_files(&repository().join("configs"));
     // A sweep is many configurations: `sweep --dry-run` says what they take.
     for file in files

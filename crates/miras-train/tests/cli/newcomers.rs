@@ -5,6 +5,7 @@ use std::{fs, process::Command};
 use crate::{
     classes::table,
     dna::genome,
+    series::series,
     support::{Dir, Ran, repository},
 };
 
@@ -135,6 +136,7 @@ fn presets_are_listed_and_printed() {
     let dir = Dir::new();
     dir.file("genome.fa", genome());
     dir.file("sequences.csv", table());
+    dir.file("ETTh1.csv", series(14_400));
     let listed = dir.run("presets").done().out;
     for word in [
         "titans-lmm",
@@ -144,6 +146,7 @@ fn presets_are_listed_and_printed() {
         "mqar/yaad",
         "needle/titans-lmm",
         "dna/conv",
+        "series/conv",
         "memory-depth",
     ] {
         assert!(listed.contains(word), "{word}: {listed}");

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     classes::table,
     dna::genome,
+    series::series,
     support::{Dir, repository},
 };
 
@@ -23,6 +24,7 @@ fn every_configuration_passes_its_check() {
     let dir = Dir::new();
     dir.file("genome.fa", genome());
     dir.file("sequences.csv", table());
+    dir.file("ETTh1.csv", series(14_400));
     let mut command = dir.command("check");
     let output = command.args(&files).output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr);

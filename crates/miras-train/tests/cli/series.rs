@@ -29,6 +29,11 @@ fn table(rows: usize, noise: f64) -> String {
     lines.join("\n")
 }
 
+/// As many rows as presets divide.
+pub(crate) fn series(rows: usize) -> String {
+    table(rows, 0.1)
+}
+
 fn dir() -> Dir {
     let dir = Dir::new();
     dir.file("table.csv", table(470, 0.0));
