@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use miras_config::{ConfigError, Section};
 use miras_data::{Batch, DataConfig, FORECAST, Problem, SeriesConfig, SeriesRows};
+use miras_engine::Probe;
 use miras_model::{EncoderSpec, Ends, HeadSpec, Hidden, LanguageModel, ModelState, Pass};
 use miras_run::metrics::{MAE, MSE, Means, Metric};
 use serde::{Deserialize, Serialize};
@@ -250,7 +251,7 @@ impl Task for Forecast {
             losses: errors.clone() * errors.clone(),
             hits: None,
             marks: Some(errors),
-            write_rates: probes.iter().map(|probe| probe.write_rate()).collect(),
+            write_rates: probes.iter().map(Probe::write_rate).collect(),
             state,
         }
     }
