@@ -125,7 +125,7 @@ impl ModelSpec {
     pub fn parts(&self, words: impl Fn(&Choice) -> String) -> String {
         let words = |mixer: &MixerSpec| match mixer.memories() {
             [] => mixer.kind().to_owned(),
-            memories => memories.iter().map(&words).collect::<Vec<_>>().join(" + "),
+            memories => counted(memories.iter().map(&words)),
         };
         let own = self.layers.iter().map(|spec| {
             let at: Vec<String> = spec.at.iter().map(usize::to_string).collect();
@@ -148,6 +148,22 @@ impl ModelSpec {
         }
         table
     }
+}
+
+/// Equal ones behind each other as one, with their number.
+fn counted(words: impl Iterator<Item = String>) -> String {
+    let mut runs: Vec<(String, usize)> = Vec::new();
+    for word in words {
+        match runs.last_mut() {
+            Some((last, count)) if *last == word => *count += 1,
+            _ => runs.push((word, 1)),
+        }
+    }
+    let runs = runs.into_iter().map(|(word, count)| match count {
+        1 => word,
+        _ => format!("{count} x {word}"),
+    });
+    runs.collect::<Vec<_>>().join(" + ")
 }
 
 /// The most parameters that a model may have here.

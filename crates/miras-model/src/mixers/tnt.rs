@@ -260,9 +260,8 @@ impl TntMixer {
             let tokens = pieces.iter_mut().filter_map(Iterator::next).collect();
             let (y, held) = self.part(part, tokens, carried.held.take(), pass, &mut probes);
             outputs.push(y);
-            if !is_frozen {
-                carried.open += part.shards * part.writes;
-                carried.open %= self.writes_of_shard().unwrap_or(usize::MAX);
+            if let Some(shard) = self.writes_of_shard().filter(|_| !is_frozen) {
+                carried.open = (carried.open + part.shards * part.writes) % shard;
             }
             let is_held = self.shard == 0 || carried.open > 0;
             carried.held = is_held.then_some(held);
@@ -361,11 +360,7 @@ impl TntMixer {
 
     fn tree(&self, carried: &Carried) -> StateTree {
         let mut state = StateTree::default();
-        let open = match self.shard {
-            0 => 0,
-            _ => carried.open / self.writes,
-        };
-        state.insert_count(OPEN, open);
+        state.insert_count(OPEN, carried.open / self.writes);
         let names = self.names().into_iter();
         for (name, held) in names.zip(carried.held.iter().flatten()) {
             state.insert_branch(&name, to_tree(held));

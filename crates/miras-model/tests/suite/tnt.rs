@@ -2,6 +2,7 @@
 
 use burn::tensor::{Tensor, s};
 use miras_config::Layers;
+use miras_core::Axis;
 use miras_model::{Ablation, Mixer, ModelSpec, Pass, StateTree, TokenMixer};
 use miras_registry::Registry;
 
@@ -201,6 +202,20 @@ fn what_local_memories_cannot_be_is_said_with_what_to_do() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn memories_of_equal_parts_are_counted_in_words() {
+    let spec = small(KEYS, TABLES);
+    let words = spec.parts(|choice| choice.kind(Axis::Memory).to_owned());
+    assert_eq!(words, "3 x matrix");
+    let chunks: Vec<usize> = (spec.memories())
+        .map(|(_, choice)| choice.rule.settings.chunk)
+        .collect();
+    assert_eq!(chunks, [4, 4, 2]);
+    assert!(spec.has_gate(0));
+    let words = spec.parts(|choice| choice.rule.settings.chunk.to_string());
+    assert_eq!(words, "2 x 4 + 2");
 }
 
 /// Local memories have the gates and weights of their own, not those of the global one.

@@ -221,10 +221,10 @@ fn truncate(
         0
     };
     let every = asked.unwrap_or(default);
-    let of = if model.layers.is_empty() {
+    let of = if settings().all(|one| one.chunk == chunk) {
         format!("a multiple of algorithm.chunk = {chunk}, or 0")
     } else {
-        format!("a multiple of {chunk}, which is one of algorithm.chunk in every layer, or 0")
+        format!("a multiple of {chunk}, which is one of the chunks of every memory, or 0")
     };
     require(
         tree,
