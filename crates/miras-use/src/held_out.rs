@@ -21,6 +21,10 @@ pub(crate) struct HeldOut {
 
 /// Opens what was asked for.
 pub(crate) fn open(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
+    if request.part.is_some() && !matches!(trained.config.data, DataConfig::Series(_)) {
+        let message = "--part is about time series (task.kind = \"forecast\"): leave it out";
+        return Err(UseError::Usage(message.to_owned()));
+    }
     let held_out = if request.data.is_empty() {
         of_run(trained, request, None)?
     } else {
@@ -77,10 +81,6 @@ fn of_run(
         layers.flag("--length", "data.seq_len", &length.to_string())?;
     }
     if let Some(part) = request.part {
-        if !matches!(trained.config.data, DataConfig::Series(_)) {
-            let message = "--part is about time series (task.kind = \"forecast\"): leave it out";
-            return Err(UseError::Usage(message.to_owned()));
-        }
         layers.flag("--part", "data.part", &format!("{:?}", part.name()))?;
     }
     if let Some((through, value)) = number {
