@@ -26,7 +26,7 @@ const DIFFERS: &str = "Differs: ";
 const TEXT: &str = "presets";
 
 /// Folder, what is in it, and the command that takes its files.
-const GROUPS: [(&str, &str); 7] = [
+const GROUPS: [(&str, &str); 8] = [
     ("", "what `run` alone trains: `run NAME`"),
     (TEXT, "text, built in or your own: `run NAME`"),
     ("mqar", "associative recall: `run NAME`"),
