@@ -130,7 +130,6 @@ mod tests {
             inputs: vec![0; 4],
             targets: vec![0, 1, 9, 0],
             weights: vec![0.0, 1.0, 0.0, 1.0],
-            series: None,
             bytes: 0,
             rows: 2,
             len: 2,
