@@ -1,12 +1,15 @@
 //! What holds of a layer with a global memory and local ones beside what every mixer holds.
 
-use burn::tensor::{Tensor, s};
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Device, Gradients, Tensor, s},
+};
 use miras_config::Layers;
 use miras_core::Axis;
-use miras_model::{Ablation, Mixer, ModelSpec, Pass, StateTree, TokenMixer};
+use miras_model::{Ablation, LanguageModel, Mixer, ModelSpec, Pass, StateTree, TokenMixer};
 use miras_registry::Registry;
 
-use crate::small::{BATCH, HEADS, features, initial, numbers, perturbed, small};
+use crate::small::{BATCH, HEADS, VOCAB, features, initial, numbers, perturbed, small};
 
 /// Chunks of both kinds and shards end together after 4 tokens, and no convolution reaches back.
 const TABLES: &str = "
@@ -118,21 +121,75 @@ fn a_probe_has_the_tokens_of_every_memory() {
     }
 }
 
-/// Truncation changes no value, and cuts nothing where a shard begins.
+/// The gradients of parameters that are in the part `of`, in their order.
+struct GradientsOf<'a> {
+    of: &'a str,
+    path: Vec<String>,
+    gradients: &'a Gradients,
+    found: Vec<f64>,
+}
+
+impl ModuleVisitor for GradientsOf<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.path.iter().any(|part| part == self.of) {
+            let gradient = param.val().grad(self.gradients).unwrap();
+            self.found.extend(numbers(gradient));
+        }
+    }
+}
+
+/// Truncation changes no value, and no gradient of a memory that starts again where it cuts.
 #[test]
-fn truncation_at_shards_is_that_of_the_global_memory_alone() {
-    let mixer = mixer(KEYS);
+fn truncation_at_shards_cuts_the_global_memory_alone() {
+    let device = Device::flex().autodiff();
+    let spec = small(KEYS, TABLES);
+    let mixer = LanguageModel::new(&spec, VOCAB, 1, &device).blocks()[0]
+        .mixer()
+        .clone();
     let (_, x) = features(11, 1.5);
-    let (truth, ..) = mixer.forward(x.clone(), None, Pass::default());
-    for every in [4, 8] {
-        let truncated = Pass {
-            truncate: Some(every),
+    let run = |truncate: Option<usize>| {
+        let pass = Pass {
+            truncate,
             ..Pass::default()
         };
-        let (y, ..) = mixer.forward(x.clone(), None, truncated);
-        let gap = (y - truth.clone()).abs().max().into_scalar::<f64>();
-        assert!(gap < 1e-5, "{every}: {gap}");
+        let x = Tensor::from_data(x.clone().into_data(), &device);
+        let (y, ..) = mixer.forward(x, None, pass);
+        let gradients = y.clone().powi_scalar(2).sum().backward();
+        let of = |part| {
+            let mut visitor = GradientsOf {
+                of: part,
+                path: Vec::new(),
+                gradients: &gradients,
+                found: Vec::new(),
+            };
+            mixer.visit(&mut visitor);
+            visitor.found
+        };
+        (numbers(y), of("locals"), of("initial"))
+    };
+    let largest_gap = |a: &[f64], b: &[f64]| {
+        assert!(!a.is_empty() && a.len() == b.len());
+        let gaps = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+        gaps.fold(0.0, f64::max)
+    };
+    let (y, locals, initial) = run(None);
+    for every in [4, 8] {
+        let (cut_y, cut_locals, cut_initial) = run(Some(every));
+        assert!(largest_gap(&cut_y, &y) < 1e-5, "{every}");
+        assert!(largest_gap(&cut_locals, &locals) < 1e-4, "{every}");
+        assert!(largest_gap(&cut_initial, &initial) > 1e-3, "{every}");
     }
+    // Within a shard local memories are cut as well.
+    let (_, cut_locals, _) = run(Some(2));
+    assert!(largest_gap(&cut_locals, &locals) > 1e-3);
 }
 
 #[test]
