@@ -82,7 +82,9 @@ def logits(config, weights, tokens):
     x = weights["embedding"][np.asarray(tokens)]
     for layer in range(model["layers"]):
         w = inside(weights, f"blocks.{layer}")
-        mixer = attention if config["mixer"]["kind"] == "attention" else memory
+        kinds = {"memory": memory, "attention": attention, "tnt": tnt}
+        kind = config["mixer"]["kind"]
+        mixer = kinds[kind] if kind in kinds else unknown("mixer.kind", kind)
         x = x + mixer(config, inside(w, "mixer"), rms_norm(x, w["mixer_norm.gamma"]))
         h = rms_norm(x, w["ffn_norm.gamma"])
         gated = silu(h @ w["ffn.gate.weight"]) * (h @ w["ffn.up.weight"])
@@ -158,20 +160,52 @@ def attention(config, w, x):
 
 
 def memory(config, w, x):
-    """The layer around a memory, with the memory's recurrence token by token."""
-    mixer, algorithm, retention = config["mixer"], config["algorithm"], config["retention"]
-    # `sweeps` is the name in runs of earlier versions.
-    picard = algorithm.get("picard", algorithm.get("sweeps"))
-    if picard > 0:
-        unknown("algorithm.picard", picard)
-    q, k, v = query_key_value(mixer, w, x)
-    threshold, keep, step, momentum = gates(config, w, x)
+    """The layer around a memory."""
+    y = recalled(config, w, *read_and_written(config, w, x), gates(config, w, x))
+    return output(config["mixer"], w, x, y)
 
+
+def tnt(config, w, x):
+    """The layer around a global memory and local ones, which start again with every shard."""
+    mixer, shared = config["mixer"], inside(w, "global")
+    q, k, v = read_and_written(config, shared, x)
+    y = recalled(config, shared, q, k, v, gates(config, shared, x))
+    shard = mixer["shard"] or len(x)
+    for n, chunk in enumerate(mixer["local_chunks"]):
+        own = inside(w, f"locals.{n}")
+        algorithm = {**config["algorithm"], "chunk": chunk, "read": mixer["local_read"]}
+        local = {**config, "algorithm": algorithm}
+        of_local = gates(local, own, x)
+        for first in range(0, len(x), shard):
+            at = np.s_[:, first : first + shard]
+            queries = q[at]
+            if mixer["project_queries"]:
+                keys = normed("l2", k[at], None)
+                queries = np.tril(queries @ keys.swapaxes(1, 2)) @ keys
+            of_shard = [gate[at] for gate in of_local]
+            y[at] += recalled(local, own, queries, k[at], v[at], of_shard)
+    return output(mixer, shared, x, y)
+
+
+def read_and_written(config, w, x):
+    """Queries, keys and values as they come to a memory."""
+    q, k, v = query_key_value(config["mixer"], w, x)
     if config["memory"].get("learn", "all") == "last":
         q, k = features(config["memory"], w, q), features(config["memory"], w, k)
     if config["bias"].get("target", "same") == "next":
         # Under the key of the token before: its value is what comes behind it.
         k = np.concatenate([np.zeros_like(k[:, :1]), k[:, :-1]], 1)
+    return q, k, v
+
+
+def recalled(config, w, q, k, v, of_tokens):
+    """A memory's recurrence token by token, and what is read of it, [heads, tokens, width]."""
+    algorithm, retention = config["algorithm"], config["retention"]
+    # `sweeps` is the name in runs of earlier versions.
+    picard = algorithm.get("picard", algorithm.get("sweeps"))
+    if picard > 0:
+        unknown("algorithm.picard", picard)
+    threshold, keep, step, momentum = of_tokens
     gain = w.get("gains.0")
     learned = initial_weights(config, w, q.shape[-1], v.shape[-1])
     start = [initial_state(retention, weights) for weights in learned]
@@ -214,7 +248,7 @@ def memory(config, w, x):
         writes.append([theta * x.swapaxes(1, 2) @ d for x, d in factors])
 
     outputs = []
-    for t in range(len(x)):
+    for t in range(q.shape[1]):
         at = np.s_[:, t : t + 1]
         a, eta = keep[at], momentum[at]
         if exact:
@@ -243,7 +277,7 @@ def memory(config, w, x):
                 state = [s * np.minimum(cap / norm, 1.0) for s, norm in zip(state, norms)]
             anchor, began = linked(retention, held(state)), held(state)
 
-    return output(mixer, w, x, np.concatenate(outputs, 1))
+    return np.concatenate(outputs, 1)
 
 
 def features(memory, w, x):
@@ -261,6 +295,8 @@ def gates(config, w, x):
     """Threshold, retention, step size and momentum of every token: [heads, tokens, 1] each."""
     bias, retention, algorithm = config["bias"], config["retention"], config["algorithm"]
     heads = config["mixer"]["heads"]
+    if config["mixer"].get("gate_rank", 0) > 0:
+        unknown("mixer.gate_rank", config["mixer"]["gate_rank"])
     z = x @ w["gates.weight"] + w["gates.bias"] if "gates.weight" in w else None
     columns = iter(range(0, 0 if z is None else z.shape[1], heads))
     ones = np.ones((heads, len(x), 1))

@@ -198,6 +198,23 @@ const MORE: &[(&str, &[&str])] = &[
         ],
     ),
     ("titans-lmm", &["bias.target=next"]),
+    ("tnt", &["mixer.local_chunks=[2,4]", "mixer.shard=12"]),
+    (
+        "tnt",
+        &[
+            "mixer.local_chunks=[4]",
+            "mixer.local_read=stale",
+            "mixer.shard=8",
+            "mixer.project_queries=false",
+            "retention.kind=l2",
+            "algorithm.kind=momentum",
+            "algorithm.read=exact",
+        ],
+    ),
+    (
+        "continuum",
+        &["mixer.local_chunks=[2,4]", "bias.target=next"],
+    ),
     ("titans-surprise", &["algorithm.surprise_threshold=0.5"]),
     (
         "yaad",
