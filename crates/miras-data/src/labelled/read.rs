@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use csv::{ErrorKind, ReaderBuilder, StringRecord};
+use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 use miras_config::did_you_mean;
 
 use super::config::LabelledConfig;
@@ -81,7 +81,10 @@ impl Table {
             .delimiter(if is_tabs { b'\t' } else { b',' })
             .from_reader(Unpacked::open(&path)?);
         let header = reader.headers().cloned();
-        let header = header.map_err(|error| self.not_read(&path, error))?;
+        let header = header.map_err(|error| self.not_read(&path, &reader, error))?;
+        if header.is_empty() {
+            return Ok(0);
+        }
         let [sequence, label] = [("sequence", &config.sequence), ("label", &config.label)]
             .map(|(field, name)| column(&header, field, name, &path));
         let (sequence, label) = (sequence?, label?);
@@ -89,7 +92,7 @@ impl Table {
         let mut bytes = 0;
         loop {
             let more = reader.read_record(&mut record);
-            if !more.map_err(|error| self.not_read(&path, error))? {
+            if !more.map_err(|error| self.not_read(&path, &reader, error))? {
                 return Ok(bytes);
             }
             let line = record.position().map_or(0, csv::Position::line);
@@ -151,13 +154,10 @@ impl Table {
     }
 
     /// The error of a reader.
-    fn not_read(&self, path: &Path, error: csv::Error) -> DataError {
+    fn not_read(&self, path: &Path, reader: &Reader<Unpacked>, error: csv::Error) -> DataError {
         let line = error.position().map(csv::Position::line);
         let why = match error.into_kind() {
-            ErrorKind::Io(source) => {
-                let path = path.to_owned();
-                return DataError::Read { path, source };
-            }
+            ErrorKind::Io(source) => return reader.get_ref().failed(source),
             ErrorKind::UnequalLengths {
                 expected_len, len, ..
             } => format!("has {len} cells, and the first line has {expected_len}"),
@@ -190,7 +190,7 @@ fn column(
             format!(
                 "has no column {name:?} in its first line, which names {}{}",
                 names.join(", "),
-                near.unwrap_or_else(|| format!(": name one with {field}"))
+                near.unwrap_or_else(|| format!(": name one of them with {field} = \"…\""))
             )
         }
         (several, _) => format!(

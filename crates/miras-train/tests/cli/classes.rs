@@ -233,7 +233,7 @@ fn a_sweep_goes_over_the_pool() {
 }
 
 #[test]
-fn mistakes_name_the_key_and_the_line() {
+fn mistakes_in_files_name_the_line() {
     let dir = dir();
     let check = |words: &str| dir.run(&format!("check {words}"));
     let task = "dna/classes-titans --set data.seq_len=24 --set data.label=class";
@@ -286,6 +286,19 @@ fn mistakes_name_the_key_and_the_line() {
             "",
             "error: path: each class has one sequence[..]",
         ),
+        ("i.csv", "", "", "error: path: `i.csv` is empty[..]"),
+        (
+            "j.csv",
+            "class,sequence\n",
+            "",
+            "error: path: `j.csv` is empty[..]",
+        ),
+        (
+            "k.csv",
+            "kind,sequence\nx,A\n",
+            "",
+            "error: label: `k.csv` has no column \"class\" in its first line, which names kind, sequence: name one of them with label = [..]",
+        ),
     ] {
         dir.file(file, rows);
         check(&format!("{task}{sets} --set data.path={file}")).refused(said);
@@ -293,6 +306,12 @@ fn mistakes_name_the_key_and_the_line() {
     dir.file("valid.csv", "label,sequence\none,ACGT\nthree,ACGT\n");
     check("dna/classes-titans --set data.valid_path=valid.csv")
         .refused("error: valid_path: line 3 of `valid.csv` has the label \"three\", which the training part lacks; it has \"none\", \"one\", \"two\"[..](data.valid_path)[..]");
+}
+
+#[test]
+fn mistakes_in_settings_name_the_key() {
+    let dir = dir();
+    let check = |words: &str| dir.run(&format!("check {words}"));
     for (sets, said) in [
         (
             "--set task.kind=clasify",
