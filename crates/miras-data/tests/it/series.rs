@@ -3,7 +3,9 @@
 
 use std::f64::consts::TAU;
 
-use miras_data::{DataError, Description, Part, Series, SeriesConfig, Split, open_series};
+use miras_data::{
+    DataConfig, DataError, Description, Part, Series, SeriesConfig, Split, open, open_series,
+};
 
 use crate::support::{Place, gz};
 
@@ -270,6 +272,52 @@ fn settings_that_do_not_fit_the_file_are_refused_with_what_fits() {
         opened(&of([8, 2, 4], 3), 2).unwrap().0.windows(Part::Valid),
         1
     );
+}
+
+#[test]
+fn training_rows_depend_on_their_number_and_on_the_training_part_alone() {
+    let text = table(40);
+    // What comes after training, in other numbers.
+    let (train, later) = text.split_at(text.find("2020-01-21").unwrap());
+    let other = format!("{train}{}", later.replace(",2", ",7").replace(",3", ",1"));
+    let place = Place::new(&[("a.csv", text.as_bytes()), ("b.csv", other.as_bytes())]);
+    let of = |name: &str, seed: u64| {
+        let config = SeriesConfig {
+            seq_len: 4,
+            patch: 2,
+            horizon: 3,
+            split: Split::Rows([20, 10, 10]),
+            ..config(&place, name)
+        };
+        open(&DataConfig::from(config), seed).unwrap()
+    };
+    let data = of("a.csv", 1);
+    let whole = data.train_batch(5, 0..6).unwrap();
+    let series = whole.series.clone().unwrap();
+    assert_eq!(
+        (whole.rows, whole.len, series.read.len(), series.next.len()),
+        (6, 2, 24, 18)
+    );
+    assert_eq!((whole.weights.len(), whole.inputs.len()), (18, 0));
+    for row in 0..6 {
+        let one = data.train_batch(5, row..row + 1).unwrap().series.unwrap();
+        assert_eq!(one.read, series.read[row * 4..(row + 1) * 4]);
+        assert_eq!(one.next, series.next[row * 3..(row + 1) * 3]);
+    }
+    assert_eq!(of("b.csv", 1).train_batch(5, 0..6).unwrap(), whole);
+    assert_ne!(of("a.csv", 2).train_batch(5, 0..6).unwrap(), whole);
+    assert_ne!(data.train_batch(6, 0..6).unwrap(), whole);
+    // The control: later parts differ.
+    assert_ne!(
+        data.eval_rows(&[0]).unwrap(),
+        of("b.csv", 1).eval_rows(&[0]).unwrap()
+    );
+    // Two channels of 8 windows, 2 tokens each.
+    assert_eq!(data.eval_tokens(), Some(32));
+    let error = data.eval_rows(&[32]).unwrap_err().to_string();
+    assert!(error.contains("no evaluation row at token 32"), "{error}");
+    let stream = data.stream_steps(1).unwrap_err();
+    assert!(matches!(stream, DataError::NoOrder));
 }
 
 /// A table of one column.
