@@ -150,6 +150,16 @@ fn table(report: &Report) -> String {
     text
 }
 
+/// A label on one line, cut if it is long.
+fn shown(label: &str) -> String {
+    const MOST: usize = 14;
+    let label = label.escape_debug().to_string();
+    if label.chars().count() <= MOST {
+        return label;
+    }
+    label.chars().take(MOST - 1).chain(['…']).collect()
+}
+
 /// How rows of each class were answered, and the answers of each class.
 fn of_classes(text: &mut String, details: &Details) {
     let Some(classes) = &details.classes else {
@@ -169,6 +179,7 @@ fn of_classes(text: &mut String, details: &Details) {
             of => fitted(row[class] as f64 / of as f64, 9),
         };
         let (recall, precision) = (share(rows), share(answers));
+        let label = shown(label);
         let _ = writeln!(
             text,
             "{label:<14} {rows:>9} {answers:>9} {recall} {precision}"
@@ -191,17 +202,20 @@ fn of_forecasts(text: &mut String, details: &Details) {
     };
     let head = format!("{:<14} {:>9} {:>9}", "forecast", "mse", "mae");
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "\n{}", heading(&head));
+    let _ = writeln!(text, "\npart of the series: {}", found.part);
+    let _ = writeln!(text, "{}", heading(&head));
     let model = ("model", found.mse, found.mae);
     let others = (found.baselines.iter()).map(|one| (&*one.name, one.errors.mse, one.errors.mae));
     for (name, mse, mae) in std::iter::once(model).chain(others) {
         let _ = writeln!(text, "{name:<14} {} {}", fitted(mse, 9), fitted(mae, 9));
     }
-    let _ = writeln!(
-        text,
-        "standard errors over {} windows, which overlap: mse {:.4}, mae {:.4} or more",
-        found.windows, found.mse_stderr, found.mae_stderr
-    );
+    if let (Some(mse), Some(mae)) = (found.mse_stderr, found.mae_stderr) {
+        let _ = writeln!(
+            text,
+            "standard errors over {} windows, which overlap: mse {mse:.4}, mae {mae:.4} or more",
+            found.windows
+        );
+    }
 }
 
 /// Lines below a head of their own, with the columns that the first has; nothing without a line.

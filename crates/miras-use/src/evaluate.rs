@@ -60,6 +60,9 @@ pub fn evaluate_watched(
     if let Some(forecasts) = &mut details.forecasts {
         let starts: Vec<u64> = pass.selection.starts().collect();
         forecasts.baselines = held_out.set.baselines(&starts);
+        if let DataConfig::Series(config) = &held_out.config {
+            config.part.name().clone_into(&mut forecasts.part);
+        }
     }
     let targets = held_out.config.targets();
     let description = held_out.set.describe();
@@ -71,6 +74,7 @@ pub fn evaluate_watched(
     };
     let mut notes = description.notes;
     notes.extend(notes::of_size(request, amount));
+    notes.extend(notes::of_parts(trained, &held_out.config));
     notes.extend(notes::of_recall(trained, &held_out.config));
     notes.extend(notes::within_a_chunk(
         trained,

@@ -20,6 +20,24 @@ pub(crate) fn of_size(request: &EvalRequest, amount: Amount) -> Option<String> {
     ))
 }
 
+/// Another split of the files of training, by which rows of training may be held out.
+pub(crate) fn of_parts(trained: &Trained, data: &DataConfig) -> Option<String> {
+    let parts = |data: &DataConfig| {
+        let mut table = data.to_table();
+        let files = ["path", "mix", "valid_path"].map(|key| table.remove(key));
+        (
+            files,
+            ["valid_fraction", "split"].map(|key| table.remove(key)),
+        )
+    };
+    let ((now, of_now), (then, of_then)) = (parts(data), parts(&trained.config.data));
+    (now == then && of_now != of_then).then(|| {
+        "data.valid_fraction or data.split is not that of training: rows that the run was trained on \
+         may be among those it is measured on"
+            .to_owned()
+    })
+}
+
 /// Questions of recall that the memory cannot answer, whatever it has learned.
 pub(crate) fn of_recall(trained: &Trained, data: &DataConfig) -> Option<String> {
     let mut config = trained.config.clone();

@@ -13,7 +13,7 @@ impl Trained {
     /// # Errors
     /// As said, and for another task than language modelling, in which there is no text to go on with.
     pub fn tokenizer(&self) -> Result<Tokenizer, UseError> {
-        self.check_language("what was asked for")?;
+        self.check_language("text to go on with or to score")?;
         self.tokenizer_of(&self.config.data)
     }
 

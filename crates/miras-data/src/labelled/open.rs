@@ -6,7 +6,7 @@ use super::{
     config::LabelledConfig,
     read::{Labelled, Table},
     rows::{Row, Sequences},
-    split::kept,
+    split::{hash, kept},
 };
 use crate::{DataError, Description, Paths, Tokenized, Tokenizer, describe, paths::find::Finder};
 
@@ -43,7 +43,7 @@ pub(super) fn open(config: &LabelledConfig, seed: u64) -> Result<Sequences, Data
         ..Description::default()
     };
     let mut files = table.files.clone();
-    let (train, valid) = match own {
+    let (train, mut valid) = match own {
         None => split(&table, &labels, config.fraction()),
         Some(own) => {
             let of_valid = fingerprint(&own);
@@ -64,6 +64,8 @@ pub(super) fn open(config: &LabelledConfig, seed: u64) -> Result<Sequences, Data
         let problems = vec![("path", message.to_owned())];
         return Err(DataError::Config { problems });
     }
+    // An evaluation of some of them reads those in front, whatever order the files have.
+    valid.sort_by_cached_key(|row| hash(&row.tokens));
     let tokens = |rows: &[Row]| rows.iter().map(|row| row.tokens.len() as u64).sum();
     let (train_tokens, valid_tokens) = (tokens(&train), tokens(&valid));
     description.train_bytes = Some(train_tokens);
@@ -89,13 +91,25 @@ pub(super) fn open(config: &LabelledConfig, seed: u64) -> Result<Sequences, Data
     })
 }
 
-/// The labels of a table, sorted; an error if there is one alone.
+/// More classes are taken for a mistake.
+const MOST_CLASSES: usize = 1000;
+
+/// The labels of a table, sorted; an error if there is one alone, or too many.
 fn classes(table: &Table) -> Result<Vec<String>, DataError> {
     let all: BTreeSet<&str> = table.rows.iter().map(|row| &*row.label).collect();
     let mut all: Vec<String> = all.into_iter().map(str::to_owned).collect();
     if let [one] = &*all {
         let problem = format!(
             "every sequence of the training part has the label {one:?}: there is nothing to tell apart"
+        );
+        let problems = vec![("label", problem)];
+        return Err(DataError::Config { problems });
+    }
+    if all.len() > MOST_CLASSES {
+        let problem = format!(
+            "{} sequences have {} different labels, and {MOST_CLASSES} classes are the most: is it the column of the classes?",
+            table.rows.len(),
+            all.len()
         );
         let problems = vec![("label", problem)];
         return Err(DataError::Config { problems });

@@ -23,7 +23,8 @@ pub(super) fn kept(sequences: &[&[i32]], fraction: f64) -> Vec<bool> {
     hashes.iter().map(is_kept).collect()
 }
 
-fn hash(tokens: &[i32]) -> [u8; 32] {
+/// By which sequences are split and ordered.
+pub(super) fn hash(tokens: &[i32]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for token in tokens {
         hash.update(token.to_le_bytes());

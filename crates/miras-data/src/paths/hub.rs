@@ -47,7 +47,9 @@ mod with_downloads {
     };
 
     /// The endings of files with data that are read here.
-    const ENDINGS: [&str; 7] = ["txt", "jsonl", "ndjson", "parquet", "fa", "fna", "fasta"];
+    const ENDINGS: [&str; 9] = [
+        "txt", "jsonl", "ndjson", "parquet", "fa", "fna", "fasta", "csv", "tsv",
+    ];
 
     /// How many files a message names.
     const MOST: usize = 8;
@@ -134,7 +136,7 @@ mod with_downloads {
         if data.is_empty() {
             let all: Vec<&str> = all.iter().map(String::as_str).collect();
             return Err(format!(
-                "has no file of text, .jsonl or .parquet; it has {}",
+                "has no file of text, .jsonl, .parquet, FASTA or .csv; it has {}",
                 listed(&all)
             ));
         }

@@ -25,18 +25,19 @@ pub struct Baseline {
 
 impl Series {
     /// What is reached without a model on windows of a part, each a channel and the number of its
-    /// window: by the last value, repeated, and by [`Linear`].
-    pub fn baselines(&self, part: Part, windows: &[(usize, usize)]) -> [Baseline; 2] {
-        let linear = Linear::fit(self);
+    /// window: by the last value, repeated, and, of a lookback of [`Linear::MOST`] or less, by
+    /// [`Linear`].
+    pub fn baselines(&self, part: Part, windows: &[(usize, usize)]) -> Vec<Baseline> {
+        let linear = (self.lookback() <= Linear::MOST).then(|| Linear::fit(self));
         let repeat = |read: &[f64]| vec![read[read.len() - 1]; self.horizon()];
         let of = |name: &str, forecast: &dyn Fn(&[f64]) -> Vec<f64>| Baseline {
             name: name.to_owned(),
             errors: self.errors(part, windows, forecast),
         };
-        [
-            of("repeat", &repeat),
-            of("linear", &|read| linear.forecast(read)),
-        ]
+        let linear = linear.map(|linear| of("linear", &|read| linear.forecast(read)));
+        std::iter::once(of("repeat", &repeat))
+            .chain(linear)
+            .collect()
     }
 
     /// The errors of a forecast on windows of a part.

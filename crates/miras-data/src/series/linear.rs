@@ -30,6 +30,9 @@ pub struct Linear {
 }
 
 impl Linear {
+    /// The longest lookback of which one is solved: the time grows with its third power.
+    pub const MOST: usize = 1024;
+
     /// The best one for a series.
     pub fn fit(series: &Series) -> Self {
         let [train, valid] = [Part::Train, Part::Valid].map(|part| Moments::of(series, part));

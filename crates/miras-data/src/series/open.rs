@@ -14,6 +14,10 @@ use super::{
 };
 use crate::{DataError, DataFile, Description, paths::find::Finder};
 
+/// Values farther from the mean, in deviations, are taken for mistakes: squares of much larger ones are
+/// infinite in 32 bits.
+const FARTHEST: f64 = 1e9;
+
 /// Opens the series of a file.
 ///
 /// # Errors
@@ -48,8 +52,20 @@ pub fn open_series(config: &SeriesConfig) -> Result<(Series, Description), DataE
     for (name, column) in columns.names.into_iter().zip(columns.values) {
         let channel = channel(name, &column[parts[0].clone()])
             .map_err(|problem| refused("columns", problem))?;
-        let standard = |value: f64| (value - channel.mean) / channel.deviation;
-        values.push(column.into_iter().map(standard).collect::<Vec<f64>>());
+        let standard = |value: &f64| (value - channel.mean) / channel.deviation;
+        let standardised: Vec<f64> = column.iter().map(standard).collect();
+        let is_far = |value: &f64| value.is_nan() || value.abs() > FARTHEST;
+        if let Some(row) = standardised.iter().position(is_far) {
+            let problem = format!(
+                "row {} of column `{}` of `{}`, counted without the names, is {}, more than {FARTHEST:e} deviations from the mean of the training part: correct it, or name the other columns",
+                row + 1,
+                channel.name,
+                file.path.display(),
+                column[row]
+            );
+            return Err(refused("columns", problem));
+        }
+        values.push(standardised);
         channels.push(channel);
     }
     let series = Series {
@@ -79,7 +95,7 @@ pub fn open_series(config: &SeriesConfig) -> Result<(Series, Description), DataE
         kind: "csv",
         name: config.path.to_string(),
         train_bytes: bytes(&series.parts[0]),
-        valid_bytes: bytes(&series.parts[1]),
+        valid_bytes: bytes(&series.parts[Part::from(config.part) as usize]),
         fingerprint,
         notes,
         file_count: 1,

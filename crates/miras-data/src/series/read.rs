@@ -69,8 +69,9 @@ impl Columns {
             let why = "names columns, and there is no row of numbers below";
             return Err(place.refused(0, why.to_owned()));
         }
-        let has_date = row.get(0).is_some_and(|cell| number(cell).is_none())
-            || DATES.contains(&&*names[0].to_lowercase());
+        let first = row.get(0).unwrap_or_default();
+        let has_date = DATES.contains(&&*names[0].to_lowercase())
+            || number(first).is_none() && !is_missing(first);
         let chosen = if wanted.is_empty() {
             (usize::from(has_date)..names.len()).collect()
         } else {
@@ -98,6 +99,15 @@ impl Columns {
             values,
         })
     }
+}
+
+/// Whether a cell stands for a number that is not known, and not for a date.
+fn is_missing(cell: &str) -> bool {
+    let cell = cell.trim().to_lowercase();
+    [
+        "", "-", "?", "na", "n/a", "nan", "null", "none", "inf", "-inf",
+    ]
+    .contains(&&*cell)
 }
 
 /// The names of the columns.

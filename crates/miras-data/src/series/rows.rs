@@ -90,7 +90,7 @@ impl Dataset for Rows {
     fn baselines(&self, starts: &[u64]) -> Vec<Baseline> {
         // Rows that do not exist are refused where they are read.
         let windows = self.windows(starts).unwrap_or_default();
-        self.series.baselines(self.part, &windows).to_vec()
+        self.series.baselines(self.part, &windows)
     }
 
     fn describe(&self) -> Description {

@@ -93,12 +93,31 @@ fn the_split_follows_from_the_sequences_alone() {
         let starts: Vec<u64> = (0..rows).map(|row| row * 16).collect();
         let batch = data.eval_rows(&starts).unwrap();
         let mut found: Vec<_> = (0..rows as usize).map(|at| row(&batch, at)).collect();
-        found.sort();
         found
     };
     let one = valid("a.csv", &text, 1);
     let back = format!("{head}\n{}\n", lines.join("\n"));
     assert_eq!(one, valid("b.csv", &back, 2));
+    // In an order of its own, so that an evaluation of the first rows is one of all classes.
+    lines.sort_unstable();
+    let sorted = format!("{head}\n{}\n", lines.join("\n"));
+    assert_eq!(one, valid("c.csv", &sorted, 1));
+    let classes: Vec<i32> = one.iter().map(|(_, class)| *class).collect();
+    assert!(!classes.is_sorted(), "{classes:?}");
+}
+
+#[test]
+fn a_column_of_names_is_not_taken_for_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    let rows: Vec<String> = (0..1001).map(|row| format!("id-{row},ACGT\n")).collect();
+    std::fs::write(&path, format!("label,sequence\n{}", rows.concat())).unwrap();
+    let error = open(&DataConfig::from(config(&path)), 1).err().unwrap();
+    assert_eq!(error.field(), Some("label"));
+    assert!(
+        error.to_string().contains("1001 different labels"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -346,7 +346,10 @@ fn a_sum_of_sines_is_linear_and_noise_is_not() {
         };
         let series = opened(&config, 8).unwrap().0;
         let all: Vec<_> = (0..series.windows(Part::Test)).map(|at| (0, at)).collect();
-        let [repeat, linear] = series.baselines(Part::Test, &all);
+        let found = series.baselines(Part::Test, &all);
+        let [repeat, linear] = &found[..] else {
+            panic!("{found:?}");
+        };
         assert_eq!((&*repeat.name, &*linear.name), ("repeat", "linear"));
         for one in [repeat.errors, linear.errors] {
             // The mean of squares is at least the square of the mean.
@@ -362,4 +365,43 @@ fn a_sum_of_sines_is_linear_and_noise_is_not() {
         (0.8..1.6).contains(&linear) && repeat > 1.5,
         "{linear} and {repeat}"
     );
+}
+
+#[test]
+fn what_is_no_date_and_what_is_far_from_all_else_is_refused_with_its_place() {
+    let missing = table(18)
+        .replace("2020-01-01 00:00:00,", "NA,")
+        .replace("date,", "x,");
+    let far = table(18).replace(",18,-", ",1e300,-");
+    let place = Place::new(&[("a.csv", missing.as_bytes()), ("b.csv", far.as_bytes())]);
+    let said = |name: &str| opened(&config(&place, name), 2).unwrap_err().to_string();
+    let message = said("a.csv");
+    assert!(
+        message.contains("line 2 of") && message.contains("NA"),
+        "{message}"
+    );
+    let message = SeriesConfig {
+        split: Split::Rows([8, 4, 6]),
+        ..config(&place, "b.csv")
+    };
+    let message = opened(&message, 2).unwrap_err().to_string();
+    assert!(message.contains("row 18 of column `a` of"), "{message}");
+}
+
+#[test]
+fn a_long_lookback_has_no_linear_map_beside_it() {
+    let rows: Vec<String> = (0..2300).map(|at| format!("{}\n", at * at % 97)).collect();
+    let place = Place::new(&[("a.csv", format!("a\n{}", rows.concat()).as_bytes())]);
+    let names = |seq_len: usize| -> Vec<String> {
+        let config = SeriesConfig {
+            seq_len,
+            split: Split::Rows([2200, 50, 50]),
+            ..config(&place, "a.csv")
+        };
+        let (series, _) = opened(&config, 2).unwrap();
+        let found = series.baselines(Part::Test, &[(0, 0)]);
+        found.into_iter().map(|one| one.name).collect()
+    };
+    assert_eq!(names(8), ["repeat", "linear"]);
+    assert_eq!(names(1025), ["repeat"]);
 }

@@ -238,13 +238,7 @@ impl TntMixer {
         carried: &mut Carried,
         pass: Pass,
     ) -> (Tensor<4>, Vec<Probe>) {
-        let is_frozen = pass.ablation == Ablation::Frozen;
-        let parts = if is_frozen {
-            let (shards, writes) = (1, tokens.len());
-            vec![Part { shards, writes }]
-        } else {
-            self.parts(carried.open, tokens.len())
-        };
+        let parts = self.parts(carried.open, tokens.len());
         let lengths: Vec<usize> = (parts.iter())
             .map(|part| part.shards * part.writes)
             .collect();
@@ -260,7 +254,7 @@ impl TntMixer {
             let tokens = pieces.iter_mut().filter_map(Iterator::next).collect();
             let (y, held) = self.part(part, tokens, carried.held.take(), pass, &mut probes);
             outputs.push(y);
-            if let Some(shard) = self.writes_of_shard().filter(|_| !is_frozen) {
+            if let Some(shard) = self.writes_of_shard() {
                 carried.open = (carried.open + part.shards * part.writes) % shard;
             }
             let is_held = self.shard == 0 || carried.open > 0;
@@ -310,11 +304,17 @@ impl TntMixer {
         let q = match &self.projection {
             None => q,
             Some(sum) => {
-                let quiet = Pass {
+                // What queries are projected with is not learned: it goes on where memories do not.
+                let ablation = match pass.ablation {
+                    Ablation::StepZero | Ablation::Frozen => Ablation::None,
+                    other => other,
+                };
+                let own = Pass {
                     probe: false,
+                    ablation,
                     ..pass
                 };
-                let mut memories = Memories::new(&sum.rule, sum.initial(g, &k), held.next(), quiet);
+                let mut memories = Memories::new(&sum.rule, sum.initial(g, &k), held.next(), own);
                 let (width, d_k) = (k.dims()[3], sum.program.d_k());
                 // Behind an erase key.
                 let keys = k.clone().slice(s![.., .., .., width - d_k..]);

@@ -72,11 +72,11 @@ impl TntSpec {
                 .any(|local| local.choice.rule.settings.chunk == writes)
         {
             let message = "a local memory that starts again with every chunk, and is read as its chunk began, holds nothing that is read";
-            let help =
-                "set mixer.shard to a multiple of the chunk, or mixer.local_read = \"exact\"";
-            return Err(tables
-                .section(MIXER)
-                .error("shard", message, Some(help.to_owned())));
+            let help = format!(
+                "set mixer.shard = {}, that is two such chunks, or more, or mixer.local_read = \"exact\"",
+                2 * shard
+            );
+            return Err(tables.section(MIXER).error("shard", message, Some(help)));
         }
         let projection = projects.then(|| projection(global.choice.rule.settings.chunk));
         let choices = std::iter::once(&global).chain(&locals);
@@ -187,7 +187,7 @@ fn fault(
         let message = format!("a shard of {shard} tokens does not consist of chunks of {chunks:?}");
         let next = (shard..=LARGEST).find(|shard| consists(*shard));
         let help = match next {
-            Some(next) => format!("the next that does is {next}"),
+            Some(next) => format!("the next larger one that does is mixer.shard = {next}"),
             None => "use a multiple of each".to_owned(),
         };
         return Some(("shard", message, help));

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use miras_data::DataConfig;
+use miras_data::{DataConfig, EvalPart};
 use miras_engine::Read;
 
 use super::{RunConfig, StateRule, learning_rate};
@@ -14,6 +14,7 @@ impl RunConfig {
             self.recall_note(),
             self.batches_note(),
             self.schedule_note(),
+            self.part_note(),
         ];
         notes.into_iter().flatten().collect()
     }
@@ -97,6 +98,18 @@ impl RunConfig {
             "with algorithm.read = \"stale\" {missed:.1} of the {} questions of a row are asked, on average, in the chunk of {chunk} tokens that holds their pair: the memory cannot answer these; lower algorithm.chunk{gap}",
             data.pairs
         ))
+    }
+
+    /// Evaluations of training that read the part which nothing is to be chosen by.
+    fn part_note(&self) -> Option<String> {
+        let DataConfig::Series(data) = &self.data else {
+            return None;
+        };
+        (data.part == EvalPart::Test).then(|| {
+            "data.part = \"test\": evaluations during training, by which checkpoint.keep_best and sweeps \
+             choose, read the test part; leave it out, and measure with `eval --part test`"
+                .to_owned()
+        })
     }
 
     fn batches_note(&self) -> Option<String> {

@@ -224,7 +224,9 @@ fn truncate(
     let of = if settings().all(|one| one.chunk == chunk) {
         format!("a multiple of algorithm.chunk = {chunk}, or 0")
     } else {
-        format!("a multiple of {chunk}, which is one of the chunks of every memory, or 0")
+        format!(
+            "a multiple of {chunk}, the least common multiple of the chunks of all memories, or 0"
+        )
     };
     require(
         tree,
@@ -251,7 +253,7 @@ fn can_carry(tree: &Tree, data: &DataConfig, model: &ModelSpec) -> Result<(), Co
         let help = format!("set train.state = \"reset\", or {instead}");
         Err(tree.error("train.state", message, Some(help)))
     };
-    if data.generator().is_some() {
+    if !data.targets().are_text() {
         let kind = data.kind();
         return refused(
             &format!(

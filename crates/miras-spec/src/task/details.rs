@@ -36,16 +36,18 @@ pub struct Classes {
 /// over the windows as if they were independent, are the least that they may be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Forecasts {
+    /// The part of the series: `valid` or `test`.
+    pub part: String,
     /// Windows of channels.
     pub windows: u64,
     /// Mean squared error.
     pub mse: f64,
-    /// Its standard error over windows.
-    pub mse_stderr: f64,
+    /// Its standard error over windows; none of one window.
+    pub mse_stderr: Option<f64>,
     /// Mean absolute error.
     pub mae: f64,
-    /// Its standard error over windows.
-    pub mae_stderr: f64,
+    /// Its standard error over windows; none of one window.
+    pub mae_stderr: Option<f64>,
     /// What is reached without a model on the same windows.
     pub baselines: Vec<Baseline>,
 }

@@ -270,12 +270,12 @@ struct Errors {
 }
 
 impl Errors {
-    /// Mean, and its standard error over windows.
-    fn mean([sum, squares]: [f64; 2], windows: f64) -> (f64, f64) {
+    /// Mean, and its standard error over windows, of which one alone tells nothing.
+    fn mean([sum, squares]: [f64; 2], windows: f64) -> (f64, Option<f64>) {
         let mean = sum / windows;
         let variance = (squares / windows - mean * mean).max(0.0);
-        // Of one window nothing is known.
-        (mean, (variance / (windows - 1.0).max(1.0)).sqrt())
+        let error = (variance / (windows - 1.0)).sqrt();
+        (mean, (windows > 1.0).then_some(error))
     }
 }
 
@@ -300,6 +300,7 @@ impl Count for Errors {
         let (mae, mae_stderr) = Self::mean(self.absolute, self.windows);
         means.mae = Some(mae);
         details.forecasts = Some(Forecasts {
+            part: String::new(),
             windows: self.windows as u64,
             mse,
             mse_stderr,
