@@ -44,7 +44,16 @@ pub struct Evaluation {
     /// Scored targets.
     #[serde(default)]
     pub tokens: u64,
-    /// Mean negative log-likelihood, nats.
+    /// The part of a series, `valid` or `test`.
+    #[serde(default)]
+    pub part: Option<String>,
+    /// Mean squared error, of a series.
+    #[serde(default)]
+    pub mse: Option<f64>,
+    /// Mean absolute error, of a series.
+    #[serde(default)]
+    pub mae: Option<f64>,
+    /// Mean negative log-likelihood, nats; of a series the mean squared error.
     pub loss: Option<f64>,
     /// Bits per byte, where there are bytes.
     pub bits_per_byte: Option<f64>,
@@ -140,6 +149,19 @@ pub struct ExcludedReport {
 }
 
 impl Evaluation {
+    /// The value of `test/mse`, `test/mae` or `test/loss`, where this is of the test part of a series,
+    /// with live memories.
+    pub(crate) fn of_test(&self, tag: &str) -> Option<f64> {
+        let is_test = self.part.as_deref() == Some("test") && self.memory == Memory::Live;
+        let value = match tag.strip_prefix("test/")? {
+            "mse" => self.mse,
+            "mae" => self.mae,
+            "loss" => self.loss,
+            _ => None,
+        };
+        value.filter(|_| is_test)
+    }
+
     pub(crate) fn mode(&self) -> MemoryMode {
         MemoryMode {
             memory: self.memory,

@@ -345,6 +345,16 @@ fn parts(
     Some(lines.noted(format!("rows of {length} tokens, memory {mode}")))
 }
 
+/// The loss, with its unit.
+fn loss(comparison: &Comparison) -> &'static str {
+    let task = comparison.common.get("task.kind");
+    if task.and_then(|task| task.as_str()) == Some("forecast") {
+        "mean squared error"
+    } else {
+        "loss (nats)"
+    }
+}
+
 fn by_position(comparison: &Comparison, data: &Data) -> Option<Plot> {
     let lines = parts(comparison, data, |one| {
         let bins = one.by_position.iter();
@@ -354,7 +364,7 @@ fn by_position(comparison: &Comparison, data: &Data) -> Option<Plot> {
         points.collect()
     })?;
     let x = Axis::numbers("position (tokens read before)").log();
-    let axes = [x, Axis::numbers("loss (nats)")];
+    let axes = [x, Axis::numbers(loss(comparison))];
     let title = "loss by position in the context".to_owned();
     Some(lines.plot("loss-by-position", title, axes, Spread::Band))
 }
@@ -407,7 +417,7 @@ fn by_length(comparison: &Comparison, data: &Data) -> Option<Plot> {
     let (what, unit) = if in_bits {
         ("bits per byte", "bits per byte")
     } else {
-        ("loss", "loss (nats)")
+        ("loss", loss(comparison))
     };
     let chosen = lengths.iter().map(|&length| length as f64).collect();
     let axes = [

@@ -13,6 +13,8 @@ use crate::tasks::Asked;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct EvaluatedOn {
     data: Option<String>,
+    /// The part of a series.
+    part: Option<String>,
     /// Bytes of the part that is evaluated.
     bytes: Option<u64>,
     /// The tokens that were asked for, as text.
@@ -25,6 +27,7 @@ impl EvaluatedOn {
         let scored = || format!("{} scored", one.tokens);
         Self {
             data: run.measured_on(one),
+            part: one.part.clone(),
             bytes: one.data.bytes,
             size: one.size.clone().unwrap_or_else(scored),
             stretches: one.stretches,
@@ -84,6 +87,13 @@ pub(crate) fn keep_comparable<'a>(runs: impl Iterator<Item = &'a mut Run>, at: O
             let at = (one.length, one.mode());
             let own = EvaluatedOn::of(one, run);
             match chosen.get(&at) {
+                Some((most, share)) if own.part != most.part => {
+                    let named = |part: &Option<String>| part.clone().unwrap_or_default();
+                    let (own, most) = (named(&own.part), named(&most.part));
+                    Err(format!(
+                        "is of the part {own}, and the reports of {share} are of {most}"
+                    ))
+                }
                 Some((most, share)) if own.data != most.data || own.bytes != most.bytes => {
                     Err(format!("is of another text than the reports of {share}"))
                 }

@@ -249,7 +249,8 @@ impl Run {
     }
 
     /// The last value of a metric: that of the summary, which is whole where the lines of
-    /// `metrics.jsonl` were cut off; or of the questions of a data set, `task/NAME/METRIC`.
+    /// `metrics.jsonl` were cut off; of the questions of a data set, `task/NAME/METRIC`; or of a report
+    /// on the test part of a series, `test/METRIC`, the one of the most values.
     pub fn last(&self, tag: &str) -> Option<f64> {
         let logged = self.logged(tag).next_back();
         let summary = self.summary.as_ref();
@@ -258,8 +259,18 @@ impl Run {
             // In a summary all numbers that are not finite are NaN.
             (Some(end), Some(line)) if end.is_nan() && !line.is_finite() => Some(line),
             (Some(end), _) => Some(end),
-            (None, logged) => logged.or_else(|| self.tasks.iter().find_map(|one| one.value(tag))),
+            (None, logged) => logged
+                .or_else(|| self.tasks.iter().find_map(|one| one.value(tag)))
+                .or_else(|| self.on_test(tag)),
         }
+    }
+
+    /// Of the reports of its last step, the one of the most values.
+    fn on_test(&self, tag: &str) -> Option<f64> {
+        let own = self.evaluations.iter().filter(|one| one.step == self.step);
+        let found = own.filter_map(|one| Some((one.tokens, one.of_test(tag)?)));
+        let most = found.max_by_key(|(tokens, _)| *tokens);
+        most.map(|(_, value)| value)
     }
 
     /// The last step in `metrics.jsonl`, if a metric has another last value in the summary: lines

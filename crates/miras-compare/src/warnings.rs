@@ -10,6 +10,8 @@ use crate::variant::Variant;
 const TOLERANCE: f64 = 0.02;
 /// Keys that decide how much text an evaluation reads.
 const AMOUNT: [&str; 2] = ["eval.batches", "eval.tokens"];
+/// Keys that decide what is asked of a model.
+const ASKED: [&str; 3] = ["task.kind", "task.horizon", "task.patch"];
 /// The most runs or files that are named in a line.
 const MAX_NAMED: usize = 6;
 
@@ -34,7 +36,8 @@ pub(crate) fn find(
     found.extend(excluded_reports(variants));
     let measured = differing.iter().filter(|key| {
         // Other text is named by its checksum above.
-        *key != "data.path" && (key.starts_with("data.") || AMOUNT.contains(&&***key))
+        *key != "data.path"
+            && (key.starts_with("data.") || [&AMOUNT[..], &ASKED].concat().contains(&&***key))
     });
     let measured: Vec<&str> = measured.map(String::as_str).collect();
     if !measured.is_empty() {

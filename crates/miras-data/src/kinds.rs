@@ -1,15 +1,15 @@
 //! The list of the kinds of data, and the settings of one of them.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use miras_config::{ConfigError, Section, did_you_mean};
 use serde::Serialize;
 use toml::Table;
 
 use crate::{
-    BuiltinConfig, DataError, DataKind, Dataset, FastaConfig, Kind, LANGUAGE, LabelledConfig,
-    MqarConfig, NeedleConfig, SeriesConfig, TextConfig, builtin, fasta, labelled, long::rows, mqar,
-    series, text,
+    BuiltinConfig, DataError, DataKind, Dataset, FastaConfig, Kind, LabelledConfig, MqarConfig,
+    NeedleConfig, SeriesConfig, TextConfig, builtin, fasta, labelled, long::rows, mqar, series,
+    text,
 };
 
 /// `Kind(Settings) = ENTRY` for each kind: the enum of all settings, and the list.
@@ -130,13 +130,10 @@ fn find(
             "data.kind = {name:?} is for task.kind = {}, and the task is {task:?}",
             others.join(" and ")
         );
-        let mut help = format!(
+        let help = format!(
             "set task.kind = {}, or use data of this task, data.kind = {all}",
             others.join(" or ")
         );
-        if let Some(more) = about_missing_kind(name).filter(|_| task == LANGUAGE) {
-            help = format!("{help}; as text: {more}");
-        }
         return Err(section.error("kind", message, Some(help)));
     }
     let message = format!("unknown data `{name}`, expected one of {all}");
@@ -145,6 +142,30 @@ fn find(
         None => did_you_mean(name, names).map(|name| format!("did you mean `{name}`?")),
     };
     Err(section.error("kind", message, help))
+}
+
+/// The keys that `kind` does not have, and the kinds that have them: those for its own task, or else for
+/// others.
+fn owners_of_others(kind: &Kind<DataConfig>) -> BTreeMap<&'static str, String> {
+    let mut owners: BTreeMap<&'static str, [Vec<String>; 2]> = BTreeMap::new();
+    for other in KINDS {
+        let is_other = other.task != kind.task;
+        let of_task = if is_other {
+            format!(" with task.kind = {:?}", other.task)
+        } else {
+            String::new()
+        };
+        let new = |key: &&str| !kind.key_names().any(|own| own == *key);
+        for key in other.key_names().filter(new) {
+            let all = owners.entry(key).or_default();
+            all[usize::from(is_other)].push(format!("data.kind = {:?}{of_task}", other.name));
+        }
+    }
+    let named = |(key, [own, others]): (&'static str, [Vec<String>; 2])| {
+        let all = if own.is_empty() { others } else { own };
+        (key, all.join(" or "))
+    };
+    owners.into_iter().map(named).collect()
 }
 
 /// What to do instead, if `name` is a kind that other programs have and this one does not.
@@ -206,17 +227,8 @@ impl DataConfig {
             Some(name) => find(name, task, section)?,
             None => (kinds_for(task).next()).expect("every task has a kind of data"),
         };
-        for other in KINDS {
-            let of_task = if other.task == kind.task {
-                String::new()
-            } else {
-                format!(" with task.kind = {:?}", other.task)
-            };
-            for key in other.key_names() {
-                if !kind.key_names().any(|own| own == key) {
-                    section.belongs(key, format!("data.kind = {:?}{of_task}", other.name));
-                }
-            }
+        for (key, owners) in owners_of_others(kind) {
+            section.belongs(key, owners);
         }
         let config = (kind.take)(section)?;
         for (field, problem) in config.validate() {

@@ -46,7 +46,7 @@ pub use error::{DataError, Problem};
 pub use fasta::{FastaConfig, SoftMasked, open_held_out as open_held_out_fasta};
 pub use kind::{CLASSIFY, DataKind, FORECAST, Kind, LANGUAGE, Targets};
 pub use kinds::{DataConfig, KINDS, kinds_for, open};
-pub use labelled::LabelledConfig;
+pub use labelled::{LabelledConfig, open_held_out as open_held_out_labelled};
 pub use long::{Background, Haystack, Hidden, NeedleConfig, NeedleKind, Needles, Row};
 pub use mqar::{Filler, MqarConfig};
 pub use packing::{Unpacked, unpacked_name};

@@ -3,7 +3,7 @@
 use miras_config::Layers;
 use miras_data::{
     DataConfig, DataError, Dataset, FastaConfig, Paths, TextConfig, open_held_out,
-    open_held_out_fasta,
+    open_held_out_fasta, open_held_out_labelled,
 };
 use miras_spec::{RunConfig, with_stored_tokenizer};
 
@@ -117,17 +117,30 @@ fn labelled(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseErro
             "--data is about files of the run's own kind of data: leave out `--set data.kind`";
         return Err(UseError::Usage(message.to_owned()));
     };
-    data.valid_fraction = None;
-    data.valid_path = Some(Paths::from(request.data.clone()));
+    if let Some(length) = request.length {
+        data.seq_len = length;
+    }
+    // What `--set` says of columns is about these files.
+    let mut training = data.clone();
+    if let DataConfig::Labelled(own) = &trained.config.data {
+        training.sequence.clone_from(&own.sequence);
+        training.label.clone_from(&own.label);
+        training.seq_len = own.seq_len;
+    }
+    let paths = Paths::from(request.data.clone());
+    let set = open_held_out_labelled(&training, &data, &paths).map_err(of_columns)?;
     let config = DataConfig::from(data);
-    let set = miras_data::open(&config, trained.config.train.seed)
-        .map_err(|error| of_options(error, config.seq_len()))?;
     Ok(HeldOut { config, set })
 }
 
 fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
     if let DataConfig::Labelled(_) = &trained.config.data {
         return labelled(trained, request);
+    }
+    if let DataConfig::Series(_) = &trained.config.data {
+        let message = "--data is about text and labelled sequences: another series is named with \
+                       `--set data.path=FILE`, and its parts with `--set data.split=…`";
+        return Err(UseError::Usage(message.to_owned()));
     }
     // Whether its tokens are text at all.
     let tokenizer = trained.tokenizer()?;
@@ -186,6 +199,19 @@ fn fasta(
         config: trained.config.data.clone(),
         set,
     })
+}
+
+/// An error about labelled sequences that options name, whose keys `--set` sets.
+fn of_columns(error: DataError) -> UseError {
+    match error.field() {
+        Some(field @ ("seq_len" | "sequence" | "label")) => {
+            let text = error.to_string();
+            let text = text.strip_prefix(&format!("{field}: ")).unwrap_or(&text);
+            let text = text.replace(&format!("{field} = "), &format!("--set data.{field}="));
+            UseError::Usage(format!("--data: {text}"))
+        }
+        _ => UseError::Usage(with_option(&error)),
+    }
 }
 
 /// An error about data that options name.

@@ -9,3 +9,4 @@ mod split;
 
 pub use config::LabelledConfig;
 pub(crate) use kind::KIND;
+pub use open::open_held_out;

@@ -8,7 +8,9 @@ use super::{
     rows::{Row, Sequences},
     split::{hash, kept},
 };
-use crate::{DataError, Description, Paths, Tokenized, Tokenizer, describe, paths::find::Finder};
+use crate::{
+    DataError, Dataset, Description, Paths, Tokenized, Tokenizer, describe, paths::find::Finder,
+};
 
 /// The most files that a run remembers.
 const MAX_FILES: usize = 100;
@@ -91,6 +93,65 @@ pub(super) fn open(config: &LabelledConfig, seed: u64) -> Result<Sequences, Data
     })
 }
 
+/// Opens sequences for evaluation only, those of `paths`, with columns as `config` names them, for a model
+/// that was trained on those of `training`.
+///
+/// # Errors
+/// As [`open`](crate::open); the field that they name is `path`, `seq_len`, or that of a column.
+pub fn open_held_out(
+    training: &LabelledConfig,
+    config: &LabelledConfig,
+    paths: &Paths,
+) -> Result<Box<dyn Dataset>, DataError> {
+    let tokenizer = Tokenizer::open(&config.tokenizer)?;
+    let read = |paths: &Paths, config: &LabelledConfig| {
+        let mut finder = Finder::default();
+        let files = finder.files("path", paths)?;
+        let table = Table::read(("path", paths), &files, config, &tokenizer)?;
+        Ok::<_, DataError>((table, finder.left_out()))
+    };
+    let (table, _) = read(&training.path, training)?;
+    let labels = classes(&table)?;
+    let known = match &training.valid_path {
+        Some(_) => numbered(&table, &labels)?,
+        None => split(&table, &labels, training.fraction()).0,
+    };
+    let (held, mut notes) = read(paths, config)?;
+    let mut valid = numbered(&held, &labels)?;
+    valid.sort_by_cached_key(|row| hash(&row.tokens));
+    let (largest, share) = largest(&known, &valid, &labels);
+    notes.push(format!(
+        "{} sequences of {} classes: always to say {:?}, the largest of training, has an accuracy of {share:.4}",
+        valid.len(),
+        labels.len(),
+        labels[largest]
+    ));
+    notes.extend(notes_of_both(&known, &valid, &labels));
+    let mut files = held.files.clone();
+    let file_count = files.len();
+    files.truncate(MAX_FILES);
+    let description = Description {
+        kind: "csv",
+        name: paths.to_string(),
+        valid_bytes: Some(valid.iter().map(|row| row.tokens.len() as u64).sum()),
+        fingerprint: fingerprint(&table),
+        valid_fingerprint: Some(fingerprint(&held)),
+        notes,
+        file_count,
+        files,
+        ..Description::default()
+    };
+    Ok(Box::new(Sequences {
+        train: known,
+        valid,
+        labels,
+        vocab: tokenizer.vocab(),
+        seq_len: config.seq_len,
+        seed: 0,
+        description,
+    }))
+}
+
 /// More classes are taken for a mistake.
 const MOST_CLASSES: usize = 1000;
 
@@ -135,7 +196,7 @@ fn numbered(table: &Table, labels: &[String]) -> Result<Vec<Row>, DataError> {
                 row.label,
                 listed(labels)
             );
-            table.refused("valid_path", &row.place, why)
+            table.refused(table.field, &row.place, why)
         })?;
         let tokens = row.tokens.clone();
         Ok(Row { tokens, class })
@@ -183,13 +244,7 @@ fn fingerprint(table: &Table) -> String {
 
 /// What the user should know of the parts.
 fn notes(train: &[Row], valid: &[Row], labels: &[String]) -> Vec<String> {
-    let count = |rows: &[Row], class| rows.iter().filter(|row| row.class == class).count();
-    // The first of the largest.
-    let largest = (0..labels.len())
-        .rev()
-        .max_by_key(|&class| count(train, class));
-    let largest = largest.expect("there are classes");
-    let share = count(valid, largest) as f64 / valid.len() as f64;
+    let (largest, share) = largest(train, valid, labels);
     let mut notes = vec![format!(
         "{} sequences for training and {} for validation, of {} classes: always to say {:?}, the largest, has an accuracy of {share:.4}",
         train.len(),
@@ -197,6 +252,25 @@ fn notes(train: &[Row], valid: &[Row], labels: &[String]) -> Vec<String> {
         labels.len(),
         labels[largest]
     )];
+    notes.extend(notes_of_both(train, valid, labels));
+    notes
+}
+
+fn count(rows: &[Row], class: usize) -> usize {
+    rows.iter().filter(|row| row.class == class).count()
+}
+
+/// The largest class of training, the first of equals, and its share of what is held out.
+fn largest(train: &[Row], valid: &[Row], labels: &[String]) -> (usize, f64) {
+    let classes = (0..labels.len()).rev();
+    let largest = classes.max_by_key(|&class| count(train, class));
+    let largest = largest.expect("there are classes");
+    (largest, count(valid, largest) as f64 / valid.len() as f64)
+}
+
+/// What the parts have in common, and what one of them lacks.
+fn notes_of_both(train: &[Row], valid: &[Row], labels: &[String]) -> Vec<String> {
+    let mut notes = Vec::new();
     let known: HashSet<&[i32]> = train.iter().map(|row| &*row.tokens).collect();
     let both = valid
         .iter()

@@ -29,7 +29,7 @@ pub(super) struct Place {
 /// The rows of files, in their order.
 pub(super) struct Table {
     /// The setting that names the files.
-    field: &'static str,
+    pub(super) field: &'static str,
     pub(super) rows: Vec<Labelled>,
     pub(super) files: Vec<DataFile>,
 }

@@ -42,7 +42,7 @@ pub fn open_series(config: &SeriesConfig) -> Result<(Series, Description), DataE
     let rows = columns.values[0].len();
     let Some(parts) = config.split.rows(rows) else {
         let problem = format!(
-            "{} are more rows than the {rows} of `{}`",
+            "{} are more rows than the {rows} of `{}`: give the rows that there are, or shares, such as [0.7, 0.1, 0.2]",
             config.split,
             file.path.display()
         );

@@ -92,7 +92,7 @@ fn the_split_follows_from_the_sequences_alone() {
         let rows = data.eval_tokens().unwrap() / 16;
         let starts: Vec<u64> = (0..rows).map(|row| row * 16).collect();
         let batch = data.eval_rows(&starts).unwrap();
-        let mut found: Vec<_> = (0..rows as usize).map(|at| row(&batch, at)).collect();
+        let found: Vec<_> = (0..rows as usize).map(|at| row(&batch, at)).collect();
         found
     };
     let one = valid("a.csv", &text, 1);

@@ -3,6 +3,7 @@
 use std::{cell::RefCell, collections::HashMap, fs};
 
 use miras_config::{ConfigError, Layers};
+use miras_data::LANGUAGE;
 use miras_registry::Registry;
 use miras_spec::{Ends, RunConfig, StateRule, estimate, unfit};
 use miras_sweep::{Evaluations, Misfit, ResolveConfig, ResolvedConfig};
@@ -139,6 +140,15 @@ impl ResolveConfig for Resolver<'_> {
         }
         let (mut notes, mut least) = (Vec::new(), None);
         for (at, &length) in evaluations.lengths.iter().enumerate() {
+            if config.task.kind() != LANGUAGE && length != config.data.seq_len() {
+                let why = format!(
+                    "rows of {length} tokens cannot be measured: with task.kind = {:?} all rows have \
+                     {} tokens",
+                    config.task.kind(),
+                    config.data.seq_len()
+                );
+                return Err(misfit(format!("lengths[{at}]"), why));
+            }
             let scored = self.scored(layers.clone(), length);
             let scored = scored.map_err(|why| {
                 let why = format!("rows of {length} tokens cannot be measured: {why}");

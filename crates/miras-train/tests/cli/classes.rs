@@ -146,6 +146,21 @@ fn what_is_learned_is_measured_compared_and_exported() {
     let other = json("eval model --json --tokens all --data other.csv");
     assert_eq!(other["classes"]["labels"], report["classes"]["labels"]);
     assert_eq!(other["tokens"], 2);
+    let name = other["data"]["name"].as_str().unwrap();
+    assert!(name.ends_with("other.csv"), "{name}");
+    // Also where columns have other names, which are of that file alone.
+    dir.file(
+        "named.csv",
+        "kind,letters\none,ATGGATATATATATATAT\nnone,ATATATATATATATATAT\n",
+    );
+    let set = "--set data.label=kind --set data.sequence=letters";
+    let named = json(&format!(
+        "eval model --json --tokens all --data named.csv {set}"
+    ));
+    assert_eq!(named["loss"], other["loss"]);
+    dir.run("eval model --data named.csv").refused(
+        "error: --data: `named.csv` has no column \"sequence\"[..]--set data.sequence=[..]",
+    );
     dir.run("eval model --set data.path=other.csv")
         .refused("error: path: each class has one sequence, which is for training[..]");
     dir.file("wrong.csv", "label,sequence\none,AT\nfour,AT\n");

@@ -135,6 +135,18 @@ fn waves_are_learned_and_measured_beside_what_no_model_reaches() {
         .done()
         .out;
     assert!(compared.contains("eval/mae"), "{compared}");
+    // Errors of the test part, of the runs that have a report on it.
+    for run in ["b", "c"] {
+        dir.run(&format!("eval {run} --part test")).done();
+    }
+    let tested = json("compare runs/a runs/b runs/c --metric test/mse --format json");
+    assert_eq!(tested["variants"][0]["n"], 3, "{tested:#}");
+    let runs = tested["variants"][0]["runs"].as_array().unwrap();
+    let of_a = runs.iter().find(|run| run["run"] == "a").unwrap();
+    assert_eq!(of_a["value"], report["mse"]);
+    // Of both reports of a, that of the part which most have.
+    let warned = tested["warnings"].to_string();
+    assert!(warned.contains("is of the part valid"), "{warned}");
     dir.run("export a --out model").done();
     let of_export = json("eval model --json --part test");
     for name in ["loss", "mse", "mae", "mse_stderr", "baselines"] {
@@ -167,13 +179,14 @@ fn commands_of_text_and_mistakes_are_refused() {
         "serve tiny --port 0",
         "tokenizer tiny --out tokenizer",
         "eval tiny --length 12",
-        "eval tiny --data table.csv",
         "eval tiny --ngram 2",
         "eval tiny --task lambada=lines.jsonl",
     ] {
         dir.run(words)
             .refused("error: run `tiny` was trained for task.kind = \"forecast\", which neither reads nor writes on a text: [..] for language models; `miras-train eval tiny` measures this one[..]");
     }
+    dir.run("eval tiny --data table.csv")
+        .refused("error: --data is about text and labelled sequences: another series is named with `--set data.path=FILE`[..]");
     dir.file("words.csv", "date,a\n1,2\n2,x\n");
     for (words, said) in [
         (
@@ -182,7 +195,7 @@ fn commands_of_text_and_mistakes_are_refused() {
         ),
         (
             "check series/conv --set data.path=table.csv",
-            "error: split: [8640, 2880, 2880] are more rows than the 470 of `table.csv`[..](data.split)[..]",
+            "error: split: [8640, 2880, 2880] are more rows than the 470 of `table.csv`: give the rows[..](data.split)[..]",
         ),
         (
             "check series/conv --set data.path=table.csv --set data.split=[300,80,80]",
