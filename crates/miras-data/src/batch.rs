@@ -21,7 +21,7 @@ pub struct Batch {
     pub rows: usize,
     /// Tokens in a row.
     pub len: usize,
-    /// Numbers in the place of tokens; `inputs` are none then, and `targets` all 0.
+    /// The numbers of a series. With them `inputs` is empty, and `targets` are all 0.
     pub series: Option<SeriesRows>,
 }
 

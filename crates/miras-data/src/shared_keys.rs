@@ -23,6 +23,18 @@ pub(crate) fn check_seq_len(seq_len: usize) -> Option<Problem> {
     })
 }
 
+/// The problems with the share kept for validation, beside files for validation or without.
+pub(crate) fn check_held_out(has_files: bool, fraction: Option<f64>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if has_files && fraction.is_some() {
+        let message = "has no effect beside valid_path, which is the whole validation part: leave \
+                       one of them out";
+        problems.push(("valid_fraction", message.to_owned()));
+    }
+    problems.extend(fraction.and_then(check_valid_fraction));
+    problems
+}
+
 /// The problem with a validation share, if it has one.
 pub(crate) fn check_valid_fraction(fraction: f64) -> Option<Problem> {
     (!(fraction > 0.0 && fraction < 1.0)).then(|| {

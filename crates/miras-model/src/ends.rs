@@ -54,7 +54,7 @@ impl Ends {
         }
     }
 
-    /// Values of a token; 0 where tokens are none.
+    /// Values of a token that is a patch of a series; 0 where tokens come from a vocabulary.
     pub fn patch(self) -> usize {
         match self.encoder {
             EncoderSpec::Tokens { .. } => 0,

@@ -156,7 +156,7 @@ impl LanguageModel {
     /// `values`: `[b, t, patch]`; result: `[b, t, d]`.
     ///
     /// # Panics
-    /// If its tokens are none of so many values.
+    /// If the model reads tokens of a vocabulary, or patches of another number of values.
     pub fn embed_values(&self, values: Tensor<3>) -> Tensor<3> {
         let ([b, t, patch], table) = (values.dims(), self.embedding.table());
         let rows = values.reshape([b * t, patch]);

@@ -198,8 +198,8 @@ impl Choice {
         })
     }
 
-    /// The same parts and settings with chunks of another length, and with another read; the one
-    /// that the parts have by default, where that is none.
+    /// The same parts and settings with chunks of another length, and with another read; `None` for the
+    /// read that the parts have by default.
     ///
     /// # Errors
     /// If these parts cannot be read in this way, or have more Picard iterations than such a chunk.

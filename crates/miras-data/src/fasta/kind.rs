@@ -5,7 +5,7 @@ use std::io;
 use super::{config::FastaConfig, open::open};
 use crate::{
     DataError, DataKind, Dataset, Kind, LANGUAGE, Paths, Problem, Targets, Tokenizer,
-    shared_keys::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
+    shared_keys::{SEQ_LEN, VALID_FRACTION, check_held_out, check_seq_len},
     tokenizer::bases::BASES,
 };
 
@@ -76,12 +76,10 @@ impl DataKind for FastaConfig {
             problems.push(("valid_path", missing.to_owned()));
         }
         problems.extend(check_seq_len(self.seq_len));
-        if self.valid_path.is_some() && self.valid_fraction.is_some() {
-            let message = "has no effect beside valid_path, which is the whole validation part: \
-                           leave one of them out";
-            problems.push(("valid_fraction", message.to_owned()));
-        }
-        problems.extend(self.valid_fraction.and_then(check_valid_fraction));
+        problems.extend(check_held_out(
+            self.valid_path.is_some(),
+            self.valid_fraction,
+        ));
         problems
     }
 }

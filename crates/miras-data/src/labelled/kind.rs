@@ -7,8 +7,8 @@ use super::{
     open::{labels, open},
 };
 use crate::{
-    CLASSIFY, DataError, DataKind, Dataset, Kind, Paths, Problem, Targets, Tokenizer, paths,
-    shared_keys::{check_seq_len, check_valid_fraction},
+    CLASSIFY, DataError, DataKind, Dataset, Kind, Paths, Problem, Targets, Tokenizer,
+    shared_keys::{check_held_out, check_seq_len},
     tokenizer,
 };
 
@@ -80,15 +80,10 @@ impl DataKind for LabelledConfig {
     }
 
     fn absolute(&self) -> io::Result<Self> {
-        let tokenizer = if Tokenizer::is_built_in(&self.tokenizer) {
-            self.tokenizer.clone()
-        } else {
-            paths::absolute(&self.tokenizer)?
-        };
         Ok(Self {
             path: self.path.absolute()?,
             valid_path: self.valid_path.as_ref().map(Paths::absolute).transpose()?,
-            tokenizer,
+            tokenizer: tokenizer::absolute(&self.tokenizer)?,
             ..self.clone()
         })
     }
@@ -119,12 +114,10 @@ impl DataKind for LabelledConfig {
             problems.push((tokenizer::FIELD, message));
         }
         problems.extend(check_seq_len(self.seq_len));
-        if self.valid_path.is_some() && self.valid_fraction.is_some() {
-            let message = "has no effect beside valid_path, which is the whole validation part: \
-                           leave one of them out";
-            problems.push(("valid_fraction", message.to_owned()));
-        }
-        problems.extend(self.valid_fraction.and_then(check_valid_fraction));
+        problems.extend(check_held_out(
+            self.valid_path.is_some(),
+            self.valid_fraction,
+        ));
         problems
     }
 }

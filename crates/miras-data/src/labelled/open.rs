@@ -187,7 +187,10 @@ fn class(labels: &[String], label: &str) -> Option<usize> {
     labels.iter().position(|own| own == label)
 }
 
-/// All rows of a table, with the numbers of their classes; an error for a label that is none.
+/// All rows of a table, with the numbers of their classes.
+///
+/// # Errors
+/// If a row has a label that is not in `labels`.
 fn numbered(table: &Table, labels: &[String]) -> Result<Vec<Row>, DataError> {
     let row = |row: &Labelled| {
         let class = class(labels, &row.label).ok_or_else(|| {

@@ -14,7 +14,7 @@ use super::{Haystack, Hidden, NeedleKind, Needles};
 use crate::{
     Batch, DataError, DataFile, DataKind, Dataset, Description, Kind, LANGUAGE, Paths, Problem,
     Targets, Tokenized, Tokenizer, Unpacked, describe,
-    paths::{self, find::Finder},
+    paths::find::Finder,
     shared_keys::{SEQ_LEN, check_seq_len},
     tokenizer,
 };
@@ -104,10 +104,7 @@ impl DataKind for NeedleConfig {
     fn absolute(&self) -> io::Result<Self> {
         Ok(Self {
             haystack: self.haystack.absolute()?,
-            tokenizer: match self.tokenizer.as_str() {
-                tokenizer::BYTES => tokenizer::BYTES.to_owned(),
-                path => paths::absolute(path)?,
-            },
+            tokenizer: tokenizer::absolute(&self.tokenizer)?,
             ..self.clone()
         })
     }

@@ -34,7 +34,7 @@ pub struct SeriesConfig {
     pub path: Paths,
     /// Values that are read before a forecast (1 to 16777216): the lookback.
     pub seq_len: usize,
-    /// Names of the columns that are read; all that are numbers if there are none.
+    /// Names of the columns that are read; an empty list reads all but a date in front.
     pub columns: Vec<String>,
     /// Which rows are for training, validation and test.
     pub split: Split,

@@ -9,8 +9,8 @@ use super::{
     records,
 };
 use crate::{
-    DataError, DataKind, Dataset, Kind, LANGUAGE, Paths, Problem, Tokenizer, paths,
-    shared_keys::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
+    DataError, DataKind, Dataset, Kind, LANGUAGE, Paths, Problem, Tokenizer,
+    shared_keys::{SEQ_LEN, VALID_FRACTION, check_held_out, check_seq_len},
     tokenizer,
 };
 
@@ -132,10 +132,7 @@ impl DataKind for TextConfig {
     fn absolute(&self) -> io::Result<Self> {
         Ok(Self {
             path: self.path.absolute()?,
-            tokenizer: match self.tokenizer.as_str() {
-                tokenizer::BYTES => tokenizer::BYTES.to_owned(),
-                path => paths::absolute(path)?,
-            },
+            tokenizer: tokenizer::absolute(&self.tokenizer)?,
             mix: (self.mix.iter())
                 .map(|source| {
                     let path = source.path.absolute()?;
@@ -172,12 +169,10 @@ impl DataKind for TextConfig {
             problems.push((tokenizer::FIELD, message.to_owned()));
         }
         problems.extend(check_seq_len(self.seq_len));
-        if self.valid_path.is_some() && self.valid_fraction.is_some() {
-            let message = "has no effect beside valid_path, which is the whole validation part: \
-                           leave one of them out";
-            problems.push(("valid_fraction", message.to_owned()));
-        }
-        problems.extend(self.valid_fraction.and_then(check_valid_fraction));
+        problems.extend(check_held_out(
+            self.valid_path.is_some(),
+            self.valid_fraction,
+        ));
         problems
     }
 }

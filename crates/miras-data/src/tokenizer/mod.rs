@@ -13,7 +13,9 @@ mod files;
 mod load;
 mod saved;
 
-use crate::DataError;
+use std::io;
+
+use crate::{DataError, paths};
 use bases::BASES;
 use bpe::Bpe;
 pub(crate) use bpe::Refused;
@@ -36,6 +38,14 @@ enum Kind {
         bpe: Box<Bpe>,
         fingerprint: String,
     },
+}
+
+/// A setting that does not depend on the working directory.
+pub(crate) fn absolute(setting: &str) -> io::Result<String> {
+    if Tokenizer::is_built_in(setting) {
+        return Ok(setting.to_owned());
+    }
+    paths::absolute(setting)
 }
 
 impl Tokenizer {

@@ -183,22 +183,7 @@ fn commands_of_text_are_refused_in_one_way() {
         "run dna/classes-titans --name tiny {SMALL} --set train.steps=1"
     ))
     .done();
-    dir.file(
-        "lines.jsonl",
-        "{\"context\": \"A\", \"continuation\": \"C\"}\n",
-    );
-    for words in [
-        "generate tiny ACG",
-        "score tiny lines.jsonl",
-        "serve tiny --port 0",
-        "tokenizer tiny --out tokenizer",
-        "eval tiny --length 12",
-        "eval tiny --ngram 2",
-        "eval tiny --task lambada=lines.jsonl",
-    ] {
-        dir.run(words)
-            .refused("error: run `tiny` was trained for task.kind = \"classify\", which neither reads nor writes on a text: [..] for language models; `miras-train eval tiny` measures this one[..]");
-    }
+    dir.refuses_text("tiny", "classify");
     dir.run("eval tiny --gaps 4")
         .refused("error: --gaps is about recall[..]");
 }

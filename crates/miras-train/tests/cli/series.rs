@@ -169,22 +169,7 @@ fn commands_of_text_and_mistakes_are_refused() {
         "run series/titans-lmm --name tiny {SMALL} --set train.steps=1"
     ))
     .done();
-    dir.file(
-        "lines.jsonl",
-        "{\"context\": \"A\", \"continuation\": \"C\"}\n",
-    );
-    for words in [
-        "generate tiny ACG",
-        "score tiny lines.jsonl",
-        "serve tiny --port 0",
-        "tokenizer tiny --out tokenizer",
-        "eval tiny --length 12",
-        "eval tiny --ngram 2",
-        "eval tiny --task lambada=lines.jsonl",
-    ] {
-        dir.run(words)
-            .refused("error: run `tiny` was trained for task.kind = \"forecast\", which neither reads nor writes on a text: [..] for language models; `miras-train eval tiny` measures this one[..]");
-    }
+    dir.refuses_text("tiny", "forecast");
     dir.run("eval tiny --data table.csv")
         .refused("error: --data is about text and labelled sequences: another series is named with `--set data.path=FILE`[..]");
     dir.file("words.csv", "date,a\n1,2\n2,x\n");

@@ -41,6 +41,27 @@ every = 2
 pub(crate) struct Dir(TempDir);
 
 impl Dir {
+    /// Asks a run that was trained for another task than language modelling for what is about text.
+    pub(crate) fn refuses_text(&self, run: &str, task: &str) {
+        self.file(
+            "lines.jsonl",
+            "{\"context\": \"A\", \"continuation\": \"C\"}\n",
+        );
+        for words in [
+            "generate RUN ACG",
+            "score RUN lines.jsonl",
+            "serve RUN --port 0",
+            "tokenizer RUN --out tokenizer",
+            "eval RUN --length 12",
+            "eval RUN --ngram 2",
+            "eval RUN --task lambada=lines.jsonl",
+        ] {
+            self.run(&words.replace("RUN", run)).refused(&format!(
+                "error: run `{run}` was trained for task.kind = \"{task}\", which neither reads nor writes on a text: [..] for language models; `miras-train eval {run}` measures this one[..]"
+            ));
+        }
+    }
+
     pub(crate) fn new() -> Self {
         Self(TempDir::new().unwrap())
     }
