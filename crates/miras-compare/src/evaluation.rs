@@ -4,8 +4,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use miras_run::{Kept, REPORT, RunFolder};
-use serde::{Deserialize, Serialize};
+use miras_run::{Kept, Memory, REPORT, RunFolder};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::CompareError;
@@ -33,7 +33,7 @@ pub struct Evaluation {
     pub carried: bool,
     /// Tokens in a row.
     pub length: u64,
-    /// Whether memories learned.
+    /// What memories did.
     pub memory: Memory,
     /// What was read.
     #[serde(default)]
@@ -98,28 +98,6 @@ pub struct Pairs {
     pub pairs: u64,
     /// Share of targets ranked first.
     pub accuracy: Option<f64>,
-}
-
-/// Whether memories learn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Memory {
-    /// They learn.
-    Live,
-    /// They stay as they were at the start.
-    Frozen,
-    /// They are reset at each chunk.
-    Reset,
-}
-
-impl fmt::Display for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Live => "live",
-            Self::Frozen => "frozen",
-            Self::Reset => "reset",
-        })
-    }
 }
 
 /// How memories are used in an evaluation. Evaluations of several runs at the same length and mode

@@ -61,7 +61,7 @@ mod warnings;
 
 pub use comparison::Comparison;
 pub use error::CompareError;
-pub use evaluation::{Bin, Data, Evaluation, ExcludedReport, Memory, Pairs};
+pub use evaluation::{Bin, Data, Evaluation, ExcludedReport, Pairs};
 pub use group::CompareAt;
 pub use heat::{HeatAxis, HeatMap, HeatMaps};
 pub use input::Sweep;

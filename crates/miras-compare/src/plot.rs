@@ -66,6 +66,8 @@ pub(crate) enum Dash {
     Dashed,
     Dotted,
     LongDashed,
+    ShortDashed,
+    WideDotted,
 }
 
 /// The number of line colours.
@@ -376,6 +378,8 @@ fn stroke<P: Clone>(points: Vec<P>, style: LineStyle) -> DashedPathElement<IntoI
         Dash::Dashed => (8 * FINE, 5 * FINE),
         Dash::Dotted => (2 * FINE, 4 * FINE),
         Dash::LongDashed => (18 * FINE, 5 * FINE),
+        Dash::ShortDashed => (4 * FINE, 4 * FINE),
+        Dash::WideDotted => (2 * FINE, 10 * FINE),
     };
     let color = PALETTE[style.color].stroke_width(2 * FINE);
     DashedPathElement::new(points, dash, gap, color)

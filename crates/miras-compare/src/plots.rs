@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use crate::axis::{Axis, Values};
 use crate::comparison::Comparison;
-use crate::evaluation::{Evaluation, Memory, MemoryMode};
+use crate::evaluation::{Evaluation, MemoryMode};
 use crate::plot::{COLORS, Dash, DataPoint, LineStyle, MAX_VARIANTS, Plot, Series, Spread};
 use crate::run::{Point, Run};
 use crate::settings::{label, value_text};
 use crate::statistics::Sample;
 use crate::styles::{self, by_value, distinct, values};
 use crate::variant::Variant;
-use miras_run::metrics::Metric;
+use miras_run::{Memory, metrics::Metric};
 
 impl Comparison {
     /// All plots that there are data for:
@@ -442,6 +442,8 @@ fn dash(mode: MemoryMode) -> Dash {
         Memory::Live => Dash::Solid,
         Memory::Frozen => Dash::Dashed,
         Memory::Reset => Dash::Dotted,
+        Memory::Half => Dash::WideDotted,
+        Memory::Unread => Dash::ShortDashed,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use miras_run::{Cost, Goal, Start};
 
 use crate::comparison::Comparison;
-use crate::evaluation::{Memory, MemoryMode};
+use crate::evaluation::MemoryMode;
 use crate::number::{self, UNKNOWN};
 use crate::run::Run;
 use crate::settings::{label, value_text};
@@ -13,6 +13,7 @@ use crate::statistics::Sample;
 use crate::table::{Table, TableOf};
 use crate::variant::{Variant, Verdict};
 use crate::verdict::Contrast;
+use miras_run::Memory;
 
 /// How many keys besides those of the label are named in a row.
 const MAX_ALSO: usize = 3;

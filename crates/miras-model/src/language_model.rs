@@ -12,7 +12,7 @@ use miras_engine::{
 use miras_kernels::CrossEntropy;
 
 use crate::{
-    Block, Ends, ModelSpec, ModelState, ParameterGroup, ParameterGroups, Pass, Precision,
+    Ablation, Block, Ends, ModelSpec, ModelState, ParameterGroup, ParameterGroups, Pass, Precision,
     TokenMixer, encoder::Encoder, init::Init, mixers::NO_TOKEN, norm::rms_norm,
     precision::Projection,
 };
@@ -467,6 +467,9 @@ impl LanguageModel {
     pub fn hidden(&self, x: Tensor<3>, state: Option<ModelState>, pass: Pass) -> Hidden {
         let [b, t, _] = x.dims();
         some_tokens([b, t]);
+        if let Ablation::FrozenFrom(from) = pass.ablation {
+            return self.hidden_frozen_from(from, x, state, pass);
+        }
         let mut x = x;
         let (mut earlier, position) = match state {
             Some(state) => {
@@ -496,6 +499,34 @@ impl LanguageModel {
                 position: position + t,
             },
             probes,
+        }
+    }
+
+    /// The same with memories that are frozen from a token of the sequence on.
+    fn hidden_frozen_from(
+        &self,
+        from: usize,
+        x: Tensor<3>,
+        state: Option<ModelState>,
+        pass: Pass,
+    ) -> Hidden {
+        let t = x.dims()[1];
+        let position = state.as_ref().map_or(0, |state| state.position);
+        let live = from.saturating_sub(position).min(t);
+        let with = |ablation| Pass { ablation, ..pass };
+        let (before, after) = (with(Ablation::None), with(Ablation::Frozen));
+        match (live, t - live) {
+            (0, _) => self.hidden(x, state, after),
+            (_, 0) => self.hidden(x, state, before),
+            (live, rest) => {
+                let first = self.hidden(x.clone().narrow(1, 0, live), state, before);
+                let second = self.hidden(x.narrow(1, live, rest), Some(first.state), after);
+                Hidden {
+                    x: Tensor::cat(vec![first.x, second.x], 1),
+                    state: second.state,
+                    probes: first.probes,
+                }
+            }
         }
     }
 

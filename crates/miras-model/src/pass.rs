@@ -27,6 +27,9 @@ pub enum Ablation {
     /// The state after the pass holds that same memory, so its position no longer says how much
     /// of a chunk is open, and it cannot be stored.
     Frozen,
+    /// As none over this many tokens of a sequence, and frozen from there on, as the memory then
+    /// stands.
+    FrozenFrom(usize),
     /// Every `algorithm.chunk` tokens, counted from the beginning of the pass, memories start again
     /// as at the beginning of a sequence; what they held before the pass is ignored.
     Reset,

@@ -18,7 +18,7 @@ pub(crate) enum Mode {
     Grid,
     /// Points drawn from the axes.
     Random,
-    /// The points that `[[sweep.list]]` gives.
+    /// The points that `[[sweep.list]]` gives, each with every combination of the axes.
     List,
 }
 
@@ -176,18 +176,12 @@ fn settings(tree: &Tree, table: &Table, at: &str, key: &str, set: &mut Vec<Assig
     }
 }
 
-/// Turns ranges into lists where the mode needs them, and refuses axes beside a list of points.
-/// Returns notes for the user.
+/// Turns ranges into lists where the mode needs them. Returns notes for the user.
 pub(crate) fn fit(
     axes: &mut [Axis],
     mode: Mode,
     tree: &mut Tree,
 ) -> Result<Vec<String>, ConfigError> {
-    if mode == Mode::List && tree.is_set("sweep.list") && axes.len() > 1 {
-        let message = "mode = \"list\" takes its points from [[sweep.list]] alone";
-        let help = "use mode = \"grid\" for axes".to_owned();
-        tree.note(tree.error("sweep.mode", message, Some(help)))?;
-    }
     let mut notes = Vec::new();
     for axis in axes.iter_mut().filter(|_| mode != Mode::Random) {
         let Axis::Range { at, key, range } = axis else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use miras_data::Selection;
-use miras_run::{Cost, Goal};
+use miras_run::{Cost, Goal, Memory};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -140,8 +140,9 @@ impl Evaluations {
         let tasks = self.tasks.iter().map(|task| What::Task(task));
         let all = lengths.chain(tasks);
         let all = all.flat_map(|what| ways.iter().map(move |&way| (what, way)));
-        // What follows a context goes on from its state, which memories that are reset have not.
-        all.filter(|(what, way)| matches!(what, What::Rows(_)) || *way != "reset")
+        // What follows a context goes on from its state.
+        let goes_on = |way| Memory::of_name(way).is_none_or(Memory::goes_on);
+        all.filter(|(what, way)| matches!(what, What::Rows(_)) || goes_on(way))
             .collect()
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path;
 
 use miras_config::{ConfigError, Layers, Tree, fields_of, item_path};
-use miras_run::Goal;
 use miras_run::metrics::{EVAL_LOSS, default_goal};
+use miras_run::{Goal, Memory};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -295,12 +295,11 @@ impl Evaluations {
             );
             refuse("tokens", message)?;
         }
-        let known = ["live", "frozen", "reset"];
         for (at, way) in memory.iter().enumerate() {
             let here = item_path("memory", at);
-            if !known.contains(&&**way) {
-                let message = format!("memory is one of `live`, `frozen`, `reset`, found `{way}`");
-                refuse(&here, message)?;
+            if Memory::of_name(way).is_none() {
+                let known = Memory::ALL.map(|one| format!("`{one}`")).join(", ");
+                refuse(&here, format!("memory is one of {known}, found `{way}`"))?;
             } else if memory[..at].contains(way) {
                 refuse(&here, format!("`{way}` is named twice"))?;
             }

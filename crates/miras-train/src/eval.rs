@@ -24,7 +24,7 @@ pub(crate) fn eval(args: EvalArgs, registry: &Registry, out: &mut Out) -> anyhow
             limit: args.limit,
             window: args.length,
             stride: args.stride,
-            memory: args.memory,
+            memory: trained.memory(args.memory),
         };
         return task::eval(&trained, &request, args.out, args.json, out);
     }

@@ -41,8 +41,10 @@ pub(crate) fn generate(
     let trained = trained::open(&args.which, registry)?;
     let tokenizer = trained.tokenizer()?;
     let mut generator = match &args.state {
-        Some(path) => Generator::resume(&trained, args.memory, Stored::read(path)?)?,
-        None => Generator::new(&trained, args.memory)?,
+        Some(path) => {
+            Generator::resume(&trained, trained.memory(args.memory), Stored::read(path)?)?
+        }
+        None => Generator::new(&trained, trained.memory(args.memory))?,
     };
     if args.save_state.is_some() {
         // What cannot be saved is said before the work.

@@ -17,7 +17,7 @@ const LINES: usize = 1024;
 
 pub(crate) fn score(args: &ScoreArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
     let trained = trained::open(&args.which, registry)?;
-    let scorer = Scorer::new(&trained, args.memory)?;
+    let scorer = Scorer::new(&trained, trained.memory(args.memory))?;
     let records = Records::open(&args.file).map_err(UseError::from)?;
     let mut records = records.peekable();
     if !args.json {

@@ -69,8 +69,8 @@ pub(crate) struct EvalArgs {
     pub(crate) batches: Option<Size>,
 
     /// What memories do with what they read.
-    #[arg(long, default_value = "live", value_parser = one_of(MEMORIES))]
-    pub(crate) memory: Memory,
+    #[arg(long, value_parser = one_of(MEMORIES))]
+    pub(crate) memory: Option<Memory>,
 
     /// Start every row from the state in this file.
     #[arg(long, value_name = "FILE")]
@@ -210,8 +210,8 @@ pub(crate) struct ScoreArgs {
     pub(crate) file: PathBuf,
 
     /// What memories do with what they read.
-    #[arg(long, default_value = "live", value_parser = one_of(without_reset()))]
-    pub(crate) memory: Memory,
+    #[arg(long, value_parser = one_of(that_go_on()))]
+    pub(crate) memory: Option<Memory>,
 
     /// Print a JSON object a line.
     #[arg(long)]
@@ -288,8 +288,8 @@ pub(crate) struct GenerateArgs {
     pub(crate) no_echo: bool,
 
     /// What memories do with what they read.
-    #[arg(long, default_value = "live", value_parser = one_of(without_reset()))]
-    pub(crate) memory: Memory,
+    #[arg(long, value_parser = one_of(that_go_on()))]
+    pub(crate) memory: Option<Memory>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -485,24 +485,27 @@ const PARTS: &[(&str, &str, EvalPart)] = &[
 ];
 
 const MEMORIES: &[(&str, &str, Memory)] = &[
-    (
-        "live",
-        "They learn at test time, as in training",
-        Memory::Live,
-    ),
+    ("live", "They learn at test time", Memory::Live),
     (
         "frozen",
         "They are read as they stood at the start: no write, no decay",
         Memory::Frozen,
     ),
+    ("unread", "What they give is 0", Memory::Unread),
     (
         "reset",
         "They start again every `algorithm.chunk` tokens",
         Memory::Reset,
     ),
+    (
+        "half",
+        "They learn over the first half of a row, and are frozen in the second",
+        Memory::Half,
+    ),
 ];
 
-/// `generate --memory` and `score --memory`: a text that goes on has no start to go back to.
-fn without_reset() -> &'static [(&'static str, &'static str, Memory)] {
-    &MEMORIES[..2]
+/// `generate --memory` and `score --memory`: a text that goes on has no start to go back to, and no
+/// middle.
+fn that_go_on() -> &'static [(&'static str, &'static str, Memory)] {
+    &MEMORIES[..3]
 }

@@ -9,7 +9,7 @@ use miras_model::{
     TensorOf, parameters, tensors_of, ungrouped,
 };
 use miras_spec::read::{ReadBack, weight_of};
-use miras_spec::{OptimConfig, RunConfig, TaskConfig};
+use miras_spec::{OptimConfig, RunConfig, TaskConfig, memory_pass};
 
 use crate::TrainError;
 use crate::adamw::AdamW;
@@ -28,7 +28,8 @@ pub(crate) struct Learner {
     pub(crate) groups: ParameterGroups,
     /// What the loss is multiplied with, in float16 alone.
     pub(crate) loss_scale: Option<LossScale>,
-    truncate: Option<usize>,
+    /// What memories do in training, and where gradients are cut off.
+    pub(crate) pass: Pass,
     /// Where it computes.
     pub(crate) device: Device,
 }
@@ -114,7 +115,10 @@ impl Learner {
                 Precision::F32 | Precision::Bf16 => None,
                 Precision::F16 => Some(LossScale::new()),
             },
-            truncate: config.train.truncate,
+            pass: Pass {
+                truncate: config.train.truncate,
+                ..memory_pass(config.train.memory, config.data.seq_len())
+            },
             device: device.clone(),
         })
     }
@@ -189,10 +193,6 @@ impl Learner {
         let total: f64 = batches.iter().map(weight_of).sum();
         // Nothing scored gives no gradient, not 0/0.
         let total = if total > 0.0 { total } else { 1.0 };
-        let pass = Pass {
-            truncate: self.truncate,
-            ..Pass::default()
-        };
         let device = self.device.clone().autodiff();
         let mut sum = GradientsAccumulator::new();
         let mut numbers = ReadBack::default();
@@ -200,8 +200,14 @@ impl Learner {
         let mut states = Vec::new();
         for (at, batch) in batches.iter().enumerate() {
             let earlier = (self.carried.as_ref()).and_then(|carried| carried.state(at));
-            let found =
-                (self.task).train(&self.model, batch, &device, earlier, pass, wants_accuracy);
+            let found = (self.task).train(
+                &self.model,
+                batch,
+                &device,
+                earlier,
+                self.pass,
+                wants_accuracy,
+            );
             if self.carried.is_some() {
                 states.push(found.state.detach());
             }

@@ -4,7 +4,8 @@ use burn::tensor::{Device, Tensor};
 use miras_data::Batch;
 use miras_engine::Probe;
 use miras_model::{
-    Chunks, LanguageModel, Mixer, ModelState, Parameter, Pass, StateTree, TokenMixer, parameters,
+    Ablation, Chunks, LanguageModel, Mixer, ModelState, Parameter, Pass, StateTree, TokenMixer,
+    parameters,
 };
 use miras_spec::Task;
 use miras_spec::read::read;
@@ -17,6 +18,7 @@ use crate::learner::{Fault, Gradients, Learner};
 /// finite. Chunks count from the one that `earlier` left open, if it did.
 fn first_place(
     (task, model): (&dyn Task, &LanguageModel),
+    ablation: Ablation,
     batch: &Batch,
     earlier: Option<ModelState>,
     device: &Device,
@@ -24,8 +26,10 @@ fn first_place(
     if let Some(name) = first_nonfinite(&parameters(model))? {
         return Ok(Some(format!("parameter `{name}`")));
     }
+    // Chunks of memories that are kept from something are not those of a probe.
     let pass = Pass {
-        probe: true,
+        probe: ablation == Ablation::None,
+        ablation,
         ..Pass::default()
     };
     let mut earlier = earlier
@@ -70,7 +74,7 @@ pub(crate) fn locate<'a>(
     let model = learner.inference_model();
     for (batch, earlier) in passes {
         let with = (&*learner.task, &model);
-        let place = first_place(with, batch, earlier, &learner.device)?;
+        let place = first_place(with, learner.pass.ablation, batch, earlier, &learner.device)?;
         if place.is_some() {
             return Ok(place);
         }
@@ -222,7 +226,14 @@ mod tests {
             .val();
         let model = model.map(&mut Fill { number, value });
         let batch = data.train_batch(0, 0..2).unwrap();
-        first_place((&*learner.task, &model), &batch, None, &device).unwrap()
+        first_place(
+            (&*learner.task, &model),
+            Ablation::None,
+            &batch,
+            None,
+            &device,
+        )
+        .unwrap()
     }
 
     #[test]

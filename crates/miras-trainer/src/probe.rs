@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use miras_data::Batch;
 use miras_engine::Probe;
 use miras_model::{ParameterGroup, Pass, parameters};
+use miras_run::Memory;
 use miras_run::metrics::{
     CAPPED, INNER_LOSS, RETENTION, STATE_NORM, SURPRISE, SURPRISE_SHARE, WRITE_NORM, WRITE_RATE,
     WRITTEN,
@@ -40,7 +41,9 @@ pub(crate) fn probe(
     if due.histograms {
         found.histograms = weights(learner)?;
     }
-    if !config.model.has_memory() || !(due.scalars || due.histograms) {
+    // Of memories that are kept from learning there is nothing to see.
+    let learns = config.model.has_memory() && config.train.memory == Memory::Live;
+    if !learns || !(due.scalars || due.histograms) {
         return Ok(found);
     }
     // Set in every model that has a memory.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use miras_data::Tokenizer;
-use miras_model::{LanguageModel, Pass, Sampler};
+use miras_model::{Ablation, LanguageModel, Pass, Sampler};
 use miras_spec::read::read;
 use miras_spec::{RunConfig, with_stored_tokenizer};
 
@@ -54,10 +54,11 @@ impl Samples {
     pub(crate) fn write(
         &self,
         model: &LanguageModel,
+        ablation: Ablation,
         device: &Device,
     ) -> Result<Vec<String>, TrainError> {
         let one = |(prompt, tokens): &(String, Vec<i32>)| {
-            let written = self.go_on(model, tokens, device)?;
+            let written = self.go_on(model, ablation, tokens, device)?;
             let text = self.tokenizer.decode(&written);
             Ok(format!("{prompt}{}", String::from_utf8_lossy(&text)))
         };
@@ -67,16 +68,21 @@ impl Samples {
     fn go_on(
         &self,
         model: &LanguageModel,
+        ablation: Ablation,
         prompt: &[i32],
         device: &Device,
     ) -> Result<Vec<i32>, TrainError> {
         let mut written = Vec::new();
         let mut state = None;
         let mut next = prompt.to_vec();
+        let pass = Pass {
+            ablation,
+            ..Pass::default()
+        };
         while written.len() < TOKENS {
             let len = next.len();
             let inputs = Tensor::from_data(TensorData::new(next, [1, len]), device);
-            let output = model.forward(inputs, state.take(), Pass::default());
+            let output = model.forward(inputs, state.take(), pass);
             let [_, _, vocab] = output.logits.dims();
             let logits = read(output.logits.narrow(1, len - 1, 1).reshape([vocab]))?;
             state = Some(output.state);

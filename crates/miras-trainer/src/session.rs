@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use miras_data::{Batch, Dataset};
 use miras_log::{Progress, Span, Tick};
-use miras_model::{Ablation, parameters};
+use miras_model::parameters;
 use miras_run::metrics::{
     ACCURACY, EVAL_LOSS, GRAD_NORM, LOSS, LR, Means, QUESTIONS, SECONDS, SKIPPED, TOKENS_PER_S,
 };
@@ -296,7 +296,7 @@ impl Session {
     pub(crate) fn evaluate(&mut self) -> Result<Option<String>, TrainError> {
         let step = self.state.step;
         let (data, learner) = (self.data.as_ref(), &self.learner.on_device);
-        let found = evaluate(&self.config, data, learner, "eval", Ablation::None)?;
+        let found = evaluate(&self.config, data, learner, "eval", learner.pass.ablation)?;
         let mut values = found.values;
         let text: Vec<String> = (values.iter())
             .map(|(tag, value)| format!("{tag} {value:.4}"))
@@ -351,7 +351,11 @@ impl Session {
             return Ok(());
         };
         let learner = &self.learner.on_device;
-        let texts = samples.write(&learner.inference_model(), &learner.device)?;
+        let texts = samples.write(
+            &learner.inference_model(),
+            learner.pass.ablation,
+            &learner.device,
+        )?;
         for (number, text) in texts.iter().enumerate() {
             let tag = format!("samples/{}", number + 1);
             self.log.text(step, &tag, text)?;

@@ -2,7 +2,7 @@
 
 use miras_data::{Amount, DataConfig, DataKind, Selection, Targets};
 use miras_model::{ModelState, Pass, WriteRate};
-use miras_spec::{Evaluate, Evaluated, StartFrom, StateRule, Sum};
+use miras_spec::{Evaluate, Evaluated, StartFrom, StateRule, Sum, memory_pass};
 
 use crate::held_out::{self, GAPS, HeldOut, PAIRS, Through};
 use crate::notes;
@@ -31,7 +31,8 @@ pub fn evaluate_watched(
     request: &EvalRequest,
     watch: &dyn Fn(u64, u64),
 ) -> Result<Report, UseError> {
-    trained.check_memory(request.memory)?;
+    let memory = trained.memory(request.memory);
+    trained.check_memory(memory)?;
     check_task(trained, request)?;
     let start = start(trained, request)?;
     let held_out = held_out::open(trained, request)?;
@@ -82,7 +83,7 @@ pub fn evaluate_watched(
         length,
         pass.carries,
     ));
-    notes.extend(notes::beyond_training(trained, request.memory, &positions));
+    notes.extend(notes::beyond_training(trained, memory, &positions));
     Ok(Report {
         schema: SCHEMA.to_owned(),
         version: VERSION,
@@ -99,7 +100,7 @@ pub fn evaluate_watched(
         carried: pass.carries,
         batch: pass.batch(),
         batches: rows.div_ceil(pass.batch() as u64),
-        memory: request.memory,
+        memory,
         state: start.as_ref().map(|(_, used)| used.clone()),
         device: trained.device_name.clone(),
         measured: measured(&Sum::total(&positions), targets),
@@ -155,10 +156,13 @@ fn start(
     let Some(path) = &request.state else {
         return Ok(None);
     };
-    if request.memory == Memory::Reset {
-        let message = "a memory that is reset does not go on from a state: leave --state out, or \
-                       use --memory live or frozen";
-        return Err(UseError::Usage(message.to_owned()));
+    let memory = trained.memory(request.memory);
+    if !memory.goes_on() {
+        let message = format!(
+            "--memory {memory} does not go on from a state: leave --state out, or use --memory live \
+             or frozen"
+        );
+        return Err(UseError::Usage(message));
     }
     let generator = Generator::resume(trained, Memory::Live, Stored::read(path)?)?;
     let used = StateUsed {
@@ -171,7 +175,7 @@ fn start(
 /// Whether memories go on from row to row, as they did in training.
 fn carries(trained: &Trained, request: &EvalRequest) -> bool {
     trained.config.train.state == StateRule::Carry
-        && request.memory == Memory::Live
+        && trained.memory(request.memory) == Memory::Live
         && request.length.is_none()
         && request.state.is_none()
 }
@@ -341,9 +345,10 @@ impl Measure<'_> {
     /// How memories go through rows: with probes where they have something to say of a gate.
     fn pass(&self) -> Pass {
         let has_gates = self.trained.config.model.has_gates();
+        let memory = self.trained.memory(self.request.memory);
         Pass {
-            probe: has_gates && self.request.memory == Memory::Live,
-            ..self.request.memory.pass()
+            probe: has_gates && memory == Memory::Live,
+            ..memory_pass(memory, self.selection.row_len())
         }
     }
 

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 use miras_model::{Block, ModelState, TokenMixer};
+use miras_spec::memory_pass;
 use miras_spec::read::read;
 
 use crate::{Memory, Sampler, Stored, Trained, UseError};
@@ -32,7 +33,7 @@ pub struct LayerNorm {
 impl<'a> Generator<'a> {
     /// At the beginning of a text.
     pub fn new(trained: &'a Trained, memory: Memory) -> Result<Self, UseError> {
-        trained.check_memory(memory)?;
+        trained.check_carried(memory)?;
         Ok(Self {
             trained,
             memory,
@@ -43,7 +44,7 @@ impl<'a> Generator<'a> {
 
     /// Where a stored state stands.
     pub fn resume(trained: &'a Trained, memory: Memory, stored: Stored) -> Result<Self, UseError> {
-        trained.check_memory(memory)?;
+        trained.check_carried(memory)?;
         let (state, logits) = stored.into_state(trained)?;
         Ok(Self {
             trained,
@@ -58,7 +59,7 @@ impl<'a> Generator<'a> {
         for piece in text.chunks(PIECE) {
             let data = TensorData::new(piece.to_vec(), [1, piece.len()]);
             let inputs = Tensor::from_data(data, &self.trained.device);
-            let (state, pass) = (self.state.take(), self.memory.pass());
+            let (state, pass) = (self.state.take(), memory_pass(self.memory, 0));
             let model = &self.trained.model;
             let (x, state) = model.hidden_states(inputs, state, pass);
             // Logits are needed behind the last token alone.
@@ -132,7 +133,7 @@ impl<'a> Generator<'a> {
     /// # Errors
     /// If memories are frozen: then what was read is not in them.
     pub fn store(&self) -> Result<Option<Stored>, UseError> {
-        if self.memory != Memory::Live {
+        if self.memory == Memory::Frozen {
             let message = "a frozen memory holds nothing of the text, so there is no state to \
                            save: leave --save-state out, or use --memory live";
             return Err(UseError::Usage(message.to_owned()));

@@ -33,7 +33,7 @@ pub use evaluate::{evaluate, evaluate_watched};
 pub use export::{export, export_tokenizer};
 pub use generate::{Generator, LayerNorm};
 pub use likelihood::{Scored, Scorer};
-pub use miras_run::Export;
+pub use miras_run::{Export, Memory};
 pub use prompts::CellReport;
 pub use report::{
     ByGap, ByLayer, ByOccurrence, ByPairs, ByPosition, Measured, Occurrence, Report, StateUsed,
@@ -43,5 +43,5 @@ pub use request::{EvalRequest, Size};
 pub use stop::Stops;
 pub use stored::Stored;
 pub use task::{TaskReport, TaskRequest, answer};
-pub use trained::{At, Memory, Trained};
+pub use trained::{At, Trained};
 pub use utf8::Utf8Stream;

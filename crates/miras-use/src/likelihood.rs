@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Int, Tensor, TensorData};
 use miras_data::Tokenizer;
 use miras_model::ModelState;
+use miras_spec::memory_pass;
 use miras_spec::read::read;
 use miras_tasks::{Choice, Likelihood};
 
@@ -207,7 +208,9 @@ impl<'a> Scorer<'a> {
             .collect();
         (len > 0).then(|| {
             let tokens = self.tensor(tokens, [contexts.len(), len]);
-            self.trained.model.read(tokens, None, self.memory.pass())
+            self.trained
+                .model
+                .read(tokens, None, memory_pass(self.memory, 0))
         })
     }
 
@@ -250,7 +253,8 @@ impl<'a> Scorer<'a> {
                 let own = |row: &Row| state.clone().select_rows(row.context..row.context + 1);
                 ModelState::cat(&rows.iter().map(own).collect::<Vec<_>>())
             });
-            let scores = (self.trained.model).score(inputs, targets, states, self.memory.pass());
+            let scores =
+                (self.trained.model).score(inputs, targets, states, memory_pass(self.memory, 0));
             let (losses, hits) = (read(scores.losses)?, read(scores.hits)?);
             for (row, (losses, hits)) in rows.iter().zip(losses.chunks(len).zip(hits.chunks(len))) {
                 let count = row.asked.continuation.len();

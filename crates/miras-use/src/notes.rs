@@ -63,7 +63,7 @@ pub(crate) fn within_a_chunk(
             chunk + 1
         ));
     }
-    (request.memory == Memory::Reset).then(|| {
+    (trained.memory(request.memory) == Memory::Reset).then(|| {
         format!(
             "a row of {length} tokens is no longer than algorithm.chunk = {chunk}, so that nothing is reset: the numbers are those of --memory live; use --length {} or more",
             chunk + 1

@@ -23,8 +23,8 @@ pub struct EvalRequest {
     pub part: Option<EvalPart>,
     /// In how many stretches the rows lie; as follows from the amount by default.
     pub stretches: Option<u64>,
-    /// What memories do.
-    pub memory: Memory,
+    /// What memories do; as in training by default.
+    pub memory: Option<Memory>,
     /// The file of a state that every row starts from.
     pub state: Option<PathBuf>,
     /// Assignments to keys of `[data]`.

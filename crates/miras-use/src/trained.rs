@@ -5,11 +5,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use miras_model::{Ablation, Ends, LanguageModel, Pass, Precision, StateOrigin};
+use miras_model::{Ends, LanguageModel, Precision, StateOrigin};
 use miras_registry::Registry;
-use miras_run::{Best, Checkpoints, Damaged, Export, Found, Policy, RunError, RunFolder};
+use miras_run::{Best, Checkpoints, Damaged, Export, Found, Memory, Policy, RunError, RunFolder};
 use miras_spec::{RunConfig, Weights, stored_config, tokenizer_fingerprint, with_stored_tokenizer};
-use serde::{Deserialize, Serialize};
 
 use crate::UseError;
 
@@ -23,41 +22,6 @@ pub enum At {
     Best,
     /// That of a step.
     Step(u64),
-}
-
-/// What memories do with the tokens of a pass.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Memory {
-    /// They learn, as in training.
-    #[default]
-    Live,
-    /// They are read as they stood before the pass: no write and no decay.
-    Frozen,
-    /// They start again every `algorithm.chunk` tokens.
-    Reset,
-}
-
-impl Memory {
-    /// Its name on the command line and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Frozen => "frozen",
-            Self::Reset => "reset",
-        }
-    }
-
-    pub(crate) fn pass(self) -> Pass {
-        Pass {
-            ablation: match self {
-                Self::Live => Ablation::None,
-                Self::Frozen => Ablation::Frozen,
-                Self::Reset => Ablation::Reset,
-            },
-            ..Pass::default()
-        }
-    }
 }
 
 /// A run, or an export of one, with a model made of its weights.
@@ -186,15 +150,22 @@ impl Trained {
         (self.config.train.batch * self.config.data.seq_len() / len.max(1)).max(1)
     }
 
-    /// Refuses a memory that is reset where something goes on from a state.
+    /// What memories do where nothing else is asked for: what they did in training.
+    pub fn memory(&self, asked: Option<Memory>) -> Memory {
+        asked.unwrap_or(self.config.train.memory)
+    }
+
+    /// Refuses what depends on where a row begins and ends where something goes on from a state.
     pub(crate) fn check_carried(&self, memory: Memory) -> Result<(), UseError> {
         self.check_memory(memory)?;
-        if memory == Memory::Reset {
-            let message = "what follows a context is read from its state, which memories that are \
-                           reset do not have: use --memory live or frozen";
-            return Err(UseError::Usage(message.to_owned()));
+        if memory.goes_on() {
+            return Ok(());
         }
-        Ok(())
+        let message = format!(
+            "what follows a context is read from its state, and memories that are {memory} depend \
+             on where a row begins and ends: use --memory live, frozen or unread"
+        );
+        Err(UseError::Usage(message))
     }
 
     /// Refuses a way to use memories in a model that has none.

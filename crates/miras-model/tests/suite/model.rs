@@ -138,6 +138,37 @@ fn any_split_with_carried_state_equals_one_pass() {
     }
 }
 
+/// Memories that are frozen from a token on are those that learned up to it, read without a write.
+#[test]
+fn memories_are_frozen_from_a_token_on() {
+    let device = Device::flex();
+    let with = |ablation| Pass {
+        ablation,
+        ..Pass::default()
+    };
+    let (live, frozen) = (with(Ablation::None), with(Ablation::Frozen));
+    let half = with(Ablation::FrozenFrom(6));
+    for name in presets() {
+        let model = model(&small(&name), &device);
+        let all = tokens(&random_bytes(2 * 11, 1), 2, &device);
+        let part = |range: std::ops::Range<usize>| all.clone().slice(burn::tensor::s![.., range]);
+        let first = model.forward(part(0..6), None, live);
+        let second = model.forward(part(6..11), Some(first.state), frozen);
+        let expected = numbers(Tensor::cat(vec![first.logits, second.logits], 1));
+        for ends in [&[11][..], &[4, 9, 11], &[6, 11]] {
+            let (mut state, mut logits, mut from) = (None, Vec::new(), 0);
+            for &end in ends {
+                let out = model.forward(part(from..end), state, half);
+                from = end;
+                logits.push(out.logits);
+                state = Some(out.state);
+            }
+            let gap = largest_gap(&numbers(Tensor::cat(logits, 1)), &expected);
+            assert!(gap < 2e-4, "{name} in {ends:?}: {gap}");
+        }
+    }
+}
+
 #[test]
 fn batch_rows_are_independent_and_nothing_leaks_from_the_future() {
     let device = Device::flex();

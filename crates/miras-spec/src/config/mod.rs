@@ -16,6 +16,7 @@ use miras_config::{ConfigError, Layers, Origins, Renamed, Tree};
 use miras_data::{DataConfig, DataError, Dataset, LANGUAGE};
 use miras_model::{Ends, ModelSpec};
 use miras_registry::Registry;
+use miras_run::Memory;
 use miras_run::metrics::{
     ACCURACY, GRAD_NORM, LOSS, LR, Metric, QUESTIONS, SECONDS, SKIPPED, TOKENS_PER_S, of_memory,
 };
@@ -231,6 +232,7 @@ impl RunConfig {
         };
         model.precision = train.precision;
         refuse_untied(tree, &task, &model)?;
+        refuse_samples(tree, &train, &log)?;
         Ok(Self {
             model,
             task,
@@ -255,6 +257,17 @@ fn refuse_untied(tree: &Tree, task: &TaskConfig, model: &ModelSpec) -> Result<()
         "model.tie_head = false is about language models, and the head of task.kind = {task:?} is its own always"
     );
     Err(tree.error("model.tie_head", message, Some("leave it out".to_owned())))
+}
+
+/// Refuses samples of memories that are reset: each token of a text that goes on is a pass.
+fn refuse_samples(tree: &Tree, train: &TrainConfig, log: &LogConfig) -> Result<(), ConfigError> {
+    if train.memory != Memory::Reset || log.samples.is_empty() {
+        return Ok(());
+    }
+    let message = "log.samples go on token by token, and memories that are reset count from where a pass \
+                   begins";
+    let help = "leave it out, or set train.memory = \"live\"";
+    Err(tree.error("log.samples", message, Some(help.to_owned())))
 }
 
 /// Plain settings of this crate as a table.

@@ -3,6 +3,7 @@ use std::{io, path};
 use miras_config::{ConfigError, Tree};
 use miras_data::DataConfig;
 use miras_model::{ModelSpec, Precision};
+use miras_run::Memory;
 use serde::{Deserialize, Serialize};
 
 use super::require::require;
@@ -35,6 +36,12 @@ pub struct TrainConfig {
     /// Micro-batches a step, from 1 to 1000000; together they are one batch of as many sequences,
     /// whose gradient is that of the mean over all of its scored tokens.
     pub accumulate: usize,
+    /// What memories do in training and in its evaluations: `"live"`, they learn; `"frozen"`, they are
+    /// read as they stood at the start of a row, and neither written nor decayed; `"reset"`, they
+    /// start again every `algorithm.chunk` tokens; `"half"`, they learn over the first half of a row
+    /// and are frozen in the second; `"unread"`, what they give is 0. All but `"live"` are twins,
+    /// beside which it shows what writing is worth.
+    pub memory: Memory,
     /// The memory that a training sequence starts from: `"reset"`, the learned initial one, or
     /// `"carry"`, that at the end of the sequence before, on text that is read in order.
     pub state: StateRule,
@@ -92,6 +99,7 @@ impl Default for TrainConfig {
             init_from: None,
             batch: 8,
             accumulate: 1,
+            memory: Memory::Live,
             state: StateRule::Reset,
             truncate: None,
             device: "cpu".to_owned(),
@@ -175,6 +183,7 @@ impl TrainConfig {
         if let (StateRule::Carry, Some(data), Some(model)) = (config.state, data, model) {
             can_carry(tree, data, model)?;
         }
+        check_memory(tree, &config, model)?;
         if let Some(model) = model {
             config.truncate = truncate(tree, config.truncate, model)?;
         }
@@ -245,6 +254,33 @@ fn lcm(a: usize, b: usize) -> usize {
         (greatest, rest) = (rest, greatest % rest);
     }
     (a / greatest).saturating_mul(b)
+}
+
+/// Refuses twins of what has no memory, and of memories that are carried.
+fn check_memory(
+    tree: &mut Tree,
+    config: &TrainConfig,
+    model: Option<&ModelSpec>,
+) -> Result<(), ConfigError> {
+    if config.memory == Memory::Live {
+        return Ok(());
+    }
+    let memory = config.memory;
+    let (why, help) = if model.is_some_and(|model| !model.has_memory()) {
+        (
+            "is about memories, and this model has attention",
+            "leave it out, or set mixer.kind = \"memory\"",
+        )
+    } else if config.state == StateRule::Carry {
+        (
+            "counts from the start of a row, and train.state = \"carry\" goes on from the row before",
+            "leave it out, or set train.state = \"reset\"",
+        )
+    } else {
+        return Ok(());
+    };
+    let message = format!("train.memory = \"{memory}\" {why}");
+    tree.note(tree.error("train.memory", message, Some(help.to_owned())))
 }
 
 fn can_carry(tree: &Tree, data: &DataConfig, model: &ModelSpec) -> Result<(), ConfigError> {

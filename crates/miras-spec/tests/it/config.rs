@@ -157,6 +157,32 @@ const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "[mixer]\nkind = 'attention'\n[train]\nmemory = 'frozen'",
+        &[
+            "train.memory = \"frozen\" is about memories, and this model has attention",
+            "test.toml:4:10",
+            "help: leave it out",
+        ],
+    ),
+    (
+        "[train]\nstate = 'carry'\nmemory = 'half'",
+        &[
+            "train.memory = \"half\" counts from the start of a row",
+            "test.toml:3:10",
+        ],
+    ),
+    (
+        "[train]\nmemory = 'frosen'",
+        &["unknown value `frosen`", "did you mean `frozen`?"],
+    ),
+    (
+        "[train]\nmemory = 'reset'\n[log]\nsamples = ['Tom']",
+        &[
+            "log.samples go on token by token, and memories that are reset count from where a pass begins",
+            "test.toml:4:11",
+        ],
+    ),
+    (
         "[train]\ndevice = 'cdua'",
         &[
             "unknown device `cdua`",

@@ -65,6 +65,28 @@ fn a_list_is_what_it_says() {
 }
 
 #[test]
+fn each_point_of_a_list_has_every_combination_of_the_axes() {
+    let text = "
+        [sweep]
+        mode = 'list'
+        [sweep.axes]
+        'train.lr' = [0.1, 0.2]
+        [[sweep.list]]
+        memory = { kind = 'deep', depth = 4 }
+        [[sweep.list]]
+        train.width = 2";
+    assert_eq!(
+        labels(text),
+        [
+            "lr=0.1 memory=deep depth=4 s7",
+            "lr=0.1 width=2 s7",
+            "lr=0.2 memory=deep depth=4 s7",
+            "lr=0.2 width=2 s7",
+        ]
+    );
+}
+
+#[test]
 fn random_points_are_a_function_of_the_seed_and_lie_in_their_range() {
     let text = |seed: u64| {
         format!(
@@ -452,7 +474,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "[sweep.evaluate]\nlengths = [8]\ntokens = 16\nmemory = ['dead']",
-        "memory is one of `live`, `frozen`, `reset`, found `dead`",
+        "memory is one of `live`, `frozen`, `reset`, `half`, `unread`, found `dead`",
     ),
     (
         "[sweep]\ninvalid = 'skip'\n[sweep.axes]\nmemory = ['fat']",

@@ -44,6 +44,7 @@ const CHANGES: &[(&str, &[&str], &str, Expect)] = &[
     ("train.init_from", &[], "WEIGHTS", Differs),
     ("train.batch", &[], "3", Differs),
     ("train.accumulate", &[], "2", Differs),
+    ("train.memory", &[], "frozen", Differs),
     ("train.state", &[], "carry", Differs),
     ("train.truncate", &["data.seq_len=24"], "8", Differs),
     (
@@ -124,6 +125,10 @@ const WEIGHTS: &str = "WEIGHTS";
 
 /// What a model with attention refuses of these, in the first line of the message.
 const ATTENTION_REFUSES: &[(&str, &str)] = &[
+    (
+        "train.memory",
+        "train.memory = \"frozen\" is about memories, and this model has attention",
+    ),
     (
         "train.state",
         "train.state = \"carry\" needs a state of constant size, but that of mixer.kind = \"attention\" grows with every token",

@@ -89,7 +89,7 @@ fn measured(trained: &Trained, memory: Memory) -> Report {
         length: Some(LONG),
         batch: Some(16),
         size: Some(Size::Tokens(32 * LONG as u64)),
-        memory,
+        memory: Some(memory),
         ..EvalRequest::default()
     };
     evaluate(trained, &request).unwrap()
@@ -183,7 +183,7 @@ fn strange_sequences_stay_bounded(bench: &Bench, trained: &Trained, path: &Path)
                 length: Some(STRANGE),
                 batch: Some(1),
                 sets: vec!["data.allow_binary=true".to_owned()],
-                memory,
+                memory: Some(memory),
                 ..EvalRequest::default()
             };
             evaluate(trained, &request).unwrap().by_position

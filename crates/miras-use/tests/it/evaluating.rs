@@ -120,7 +120,7 @@ fn rows_in_which_memories_cannot_matter_are_noted() {
     let (exact, _) = bench.trained("exact", &[]);
     let with = |trained: &Trained, memory: Memory, length: usize| {
         let request = EvalRequest {
-            memory,
+            memory: Some(memory),
             length: Some(length),
             ..EvalRequest::default()
         };
@@ -154,7 +154,7 @@ fn each_setting_has_a_file_of_its_own() {
     let requests = [
         plain.clone(),
         EvalRequest {
-            memory: Memory::Reset,
+            memory: Some(Memory::Reset),
             ..plain.clone()
         },
         EvalRequest {
@@ -358,7 +358,7 @@ fn a_frozen_memory_and_one_that_is_reset_are_less_than_a_live_one() {
     let (trained, _) = bench.trained("run", &["mixer.conv=0"]);
     let with = |memory, length| {
         let request = EvalRequest {
-            memory,
+            memory: Some(memory),
             length: Some(length),
             ..EvalRequest::default()
         };
@@ -370,8 +370,54 @@ fn a_frozen_memory_and_one_that_is_reset_are_less_than_a_live_one() {
     };
     let [live, frozen, reset] = [Memory::Live, Memory::Frozen, Memory::Reset].map(|m| with(m, 40));
     assert!(live != frozen && live != reset && frozen != reset);
+    let [half, unread] = [Memory::Half, Memory::Unread].map(|m| with(m, 40));
+    assert!(
+        ![live, frozen, reset].contains(&half) && ![live, frozen, reset, half].contains(&unread)
+    );
     // Within one chunk there is nothing to reset.
     assert_eq!(with(Memory::Reset, 8), with(Memory::Live, 8));
+}
+
+/// A run is measured as it was trained, or as it was not: trained without writes and read with them.
+#[test]
+fn a_run_is_measured_as_it_was_trained_unless_it_is_told_otherwise() {
+    let bench = Bench::new();
+    let (trained, outcome) = bench.trained("run", &["train.memory=frozen"]);
+    let report = |memory| {
+        let request = EvalRequest {
+            memory,
+            ..EvalRequest::default()
+        };
+        evaluate(&trained, &request).unwrap()
+    };
+    let own = report(None);
+    assert_eq!(own.memory, Memory::Frozen);
+    let logged = outcome.eval_loss.unwrap();
+    assert!((own.measured.loss - logged).abs() < 1e-6);
+    assert!((report(Some(Memory::Live)).measured.loss - logged).abs() > 1e-6);
+}
+
+/// The first half of a row is that of live memories, to the last bit.
+#[test]
+fn memories_learn_over_half_a_row() {
+    let bench = Bench::new();
+    let (trained, _) = bench.trained("run", &["mixer.conv=0"]);
+    let [live, half] = [Memory::Live, Memory::Half].map(|memory| {
+        let request = EvalRequest {
+            memory: Some(memory),
+            length: Some(64),
+            ..EvalRequest::default()
+        };
+        evaluate(&trained, &request).unwrap().by_position
+    });
+    for (live, half) in live.iter().zip(&half) {
+        let is_first = live.to < 32;
+        let gap = (live.measured.loss - half.measured.loss).abs();
+        assert!(
+            if is_first { gap < 1e-6 } else { gap > 1e-6 },
+            "{live:?} {half:?}"
+        );
+    }
 }
 
 #[test]
@@ -408,7 +454,7 @@ fn what_makes_no_sense_is_refused() {
         (
             &attention,
             EvalRequest {
-                memory: Memory::Frozen,
+                memory: Some(Memory::Frozen),
                 ..request.clone()
             },
             "`--memory` is about memories, and this model has attention: leave it out",

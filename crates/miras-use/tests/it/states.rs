@@ -74,7 +74,7 @@ fn an_evaluation_goes_on_from_a_state() {
 
     let request = EvalRequest {
         state: Some(path),
-        memory: Memory::Reset,
+        memory: Some(Memory::Reset),
         ..EvalRequest::default()
     };
     let error = evaluate(&trained, &request).unwrap_err().to_string();
