@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use miras_config::Renamed;
 use miras_run::Status;
-use miras_sweep::{Plan, SweepFolder, states};
+use miras_sweep::{Plan, SweepFolder, names_a_point, states};
 
 use crate::CompareError;
 use crate::run::{Run, State};
@@ -110,6 +110,9 @@ fn read_trials(
                 run.state = State::Unfinished;
             }
         }
+        // What a point is called stands for what it sets.
+        let names = trial.values.iter().filter(|(key, _)| names_a_point(key));
+        (run.settings).extend(names.map(|(key, value)| (key.clone(), value.clone())));
         run.trial = Some((index, trial.clone()));
         runs.push(run);
     }

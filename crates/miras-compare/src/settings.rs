@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use miras_sweep::KeyNames;
+use miras_sweep::{KeyNames, names_a_point};
 use serde_json::Value;
 
 /// The settings of a run, by dotted key.
@@ -12,7 +12,11 @@ pub type Settings = BTreeMap<String, Value>;
 pub(crate) fn label(names: &KeyNames, settings: &Settings, keys: &[String]) -> String {
     let words = keys.iter().filter_map(|key| {
         let value = settings.get(key)?;
-        Some(format!("{}={}", names.of(key), value_text(value)))
+        Some(if names_a_point(key) {
+            value_text(value)
+        } else {
+            format!("{}={}", names.of(key), value_text(value))
+        })
     });
     words.collect::<Vec<_>>().join(" ")
 }

@@ -5,7 +5,7 @@ use miras_random::Stream;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::range::Range;
+use crate::{names::NAME, range::Range};
 
 /// The most points of a sweep, before seeds.
 pub(crate) const MAX_POINTS: usize = 10_000;
@@ -54,11 +54,44 @@ pub(crate) fn take(tree: &mut Tree) -> Result<Vec<Axis>, ConfigError> {
             refuse_empty(tree, point, &at)?;
             let mut set = Vec::new();
             settings(tree, point, &at, "", &mut set);
+            // What a point is called comes after what it sets.
+            set.sort_by_key(|one| one.key() == NAME);
             points.push(set);
         }
-        found.push(Axis::Choices(points));
+        refuse_names(tree, &points)?;
+        // Points change slowest.
+        found.insert(0, Axis::Choices(points));
     }
     Ok(found)
+}
+
+/// Refuses names that are not those of all points, or of two, or no texts.
+fn refuse_names(tree: &mut Tree, points: &[Vec<Assigned>]) -> Result<(), ConfigError> {
+    let name = |point: &Vec<Assigned>| point.last().filter(|one| one.key() == NAME).cloned();
+    let names: Vec<Option<Assigned>> = points.iter().map(name).collect();
+    if names.iter().all(Option::is_none) {
+        return Ok(());
+    }
+    for (number, name) in names.iter().enumerate() {
+        let at = item_path("sweep.list", number);
+        let Some(name) = name else {
+            let message = "this point has no name, and others have";
+            let help = "add name = \"...\", or leave it out everywhere".to_owned();
+            tree.note(tree.error(&at, message, Some(help)))?;
+            continue;
+        };
+        let text = name.value().as_str().unwrap_or_default();
+        let is_again = |other: &Option<Assigned>| {
+            (other.as_ref()).is_some_and(|other| other.value() == name.value())
+        };
+        if text.is_empty() {
+            let message = format!("a name is a text, found {}", name.value());
+            tree.note(name.error(message, None))?;
+        } else if names[..number].iter().any(is_again) {
+            tree.note(name.error(format!("{text:?} is the name of two points"), None))?;
+        }
+    }
+    Ok(())
 }
 
 fn refuse_empty(tree: &mut Tree, table: &Table, at: &str) -> Result<(), ConfigError> {

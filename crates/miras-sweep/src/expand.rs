@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::{
     axes::{self, Mode},
-    names::{self, EXTENDS, KeyNames},
+    names::{self, EXTENDS, KeyNames, NAME},
     note::Note,
     plan::{Rung, Trial, json},
     point::{Point, in_words, resolve_point, resolved_keys, steps, values},
@@ -120,8 +120,9 @@ pub fn expand(
         let help = skipped.first().map(|skip| skip.error.message().to_owned());
         return Err(spec.tree.error("sweep", message, help));
     }
-    let keys = keys_of(&found);
-    let follow = follow(&found, &keys);
+    let all = keys_of(&found, |point| &point.values);
+    let keys = keys_of(&found, Point::shown);
+    let follow = follow(&found, &all);
     let labels = labels(&found, &keys);
     let owners = || labels.iter().map(String::as_str).zip(&found);
     let of_table = spec.notes.iter().cloned().map(|text| Note {
@@ -135,7 +136,7 @@ pub fn expand(
     let sizes = owners().filter_map(|(label, point)| Some((label, point.resolved.memory?)));
     let largest = sizes.max_by_key(|(_, bytes)| *bytes);
     let largest = largest.map(|(label, bytes)| (label.to_owned(), bytes));
-    let (trials, repeated) = trials(found, labels, &keys, spec)?;
+    let (trials, repeated) = trials(found, labels, &all, spec)?;
     let rungs = match &*spec.rungs {
         [] => vec![Rung { best: None }],
         rungs => rungs.iter().map(|rung| Rung { best: rung.best }).collect(),
@@ -155,11 +156,11 @@ pub fn expand(
 
 /// The keys of all points, in the order of the file: a key that only some points have comes after
 /// the key that it follows there.
-fn keys_of(points: &[Point]) -> Vec<String> {
+fn keys_of(points: &[Point], of: impl Fn(&Point) -> &[(String, Value)]) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     for point in points {
         let mut place = 0;
-        for (key, _) in &point.values {
+        for (key, _) in of(point) {
             if let Some(at) = keys.iter().position(|known| known == key) {
                 place = at + 1;
             } else {
@@ -269,6 +270,7 @@ fn columns(keys: &[String]) -> Value {
     let columns = if keys.is_empty() { &seed } else { keys };
     let columns = columns.iter().flat_map(|key| match key.as_str() {
         EXTENDS => KINDS.to_vec(),
+        NAME => Vec::new(),
         key => vec![key],
     });
     Value::Array(columns.map(Value::from).collect())

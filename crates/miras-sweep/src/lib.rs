@@ -43,7 +43,7 @@ pub use error::SweepError;
 pub use expand::{Expanded, Skipped, expand};
 pub use folder::SweepFolder;
 pub use ledger::{Event, EventKind, Ledger};
-pub use names::KeyNames;
+pub use names::{KeyNames, names_a_point};
 pub use note::Note;
 pub use plan::{Evaluations, Plan, Rung, Trial, What, json};
 pub use resolve::{Misfit, ResolveConfig, ResolvedConfig};

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 /// The key that takes a point, or a part of it, out of a file.
 pub(crate) const EXTENDS: &str = "extends";
+/// The key of a point of `[[sweep.list]]` that is what it is called, and no setting.
+pub(crate) const NAME: &str = "name";
 /// Characters of a label that become part of the name of a folder.
 const MAX_LABEL: usize = 60;
 
@@ -36,6 +38,11 @@ impl KeyNames {
     }
 }
 
+/// Whether a key says which point it is, and not what it sets: its value stands for itself.
+pub fn names_a_point(key: &str) -> bool {
+    [EXTENDS, NAME].contains(&key)
+}
+
 fn last(key: &str) -> &str {
     let key = key.strip_suffix(".kind").unwrap_or(key);
     key.rsplit_once('.').map_or(key, |(_, last)| last)
@@ -45,9 +52,10 @@ fn last(key: &str) -> &str {
 pub(crate) fn label(values: &BTreeMap<String, Value>, keys: &[String], names: &KeyNames) -> String {
     let words = keys.iter().filter_map(|key| {
         let value = plain(values.get(key)?);
-        Some(match key.as_str() {
-            EXTENDS => value,
-            key => format!("{}={value}", names.of(key)),
+        Some(if names_a_point(key) {
+            value
+        } else {
+            format!("{}={value}", names.of(key))
         })
     });
     match &*words.collect::<Vec<_>>().join(" ") {

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::{
     matching::{MATCHED, meet},
-    names::EXTENDS,
+    names::{EXTENDS, NAME},
     resolve::{Misfit, ResolveConfig, ResolvedConfig},
     spec::SweepSpec,
 };
@@ -24,6 +24,15 @@ pub(crate) struct Point {
     pub(crate) matched: Matched,
 }
 
+impl Point {
+    /// The values that tell it from the others: where it has a name, that stands for what its entry of
+    /// the list sets, which comes before the name.
+    pub(crate) fn shown(&self) -> &[(String, Value)] {
+        let name = self.values.iter().position(|(key, _)| key == NAME);
+        &self.values[name.unwrap_or(0)..]
+    }
+}
+
 /// The configurations of one point, one for each seed. The first point sets the targets of
 /// the budgets that have none.
 pub(crate) fn resolve_point(
@@ -37,7 +46,7 @@ pub(crate) fn resolve_point(
     let mut set: Vec<&Assigned> = set.iter().collect();
     // Files first, and tables before keys inside of them.
     set.sort_by_key(|one| (one.key() != EXTENDS, one.key().matches('.').count()));
-    for one in &set {
+    for one in set.iter().filter(|one| one.key() != NAME) {
         layers.assign(one)?;
     }
     let mut matched = Matched::new();

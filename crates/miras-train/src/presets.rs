@@ -26,7 +26,7 @@ const DIFFERS: &str = "Differs: ";
 const TEXT: &str = "presets";
 
 /// Folder, what is in it, and the command that takes its files.
-const GROUPS: [(&str, &str); 8] = [
+const GROUPS: [(&str, &str); 9] = [
     ("", "what `run` alone trains: `run NAME`"),
     (TEXT, "text, built in or your own: `run NAME`"),
     ("mqar", "associative recall: `run NAME`"),
@@ -38,6 +38,10 @@ const GROUPS: [(&str, &str); 8] = [
     (
         "series",
         "time series of a CSV file: `run NAME --set data.path=FILE`",
+    ),
+    (
+        "ladder",
+        "from Gated DeltaNet to Titans LMM, the rungs of the sweep `ladder`: `run NAME`",
     ),
     ("presets/30m", "30 M parameters, for a GPU: `run NAME`"),
     ("sweeps", "many trials: `sweep NAME`"),

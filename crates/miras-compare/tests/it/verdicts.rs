@@ -119,6 +119,53 @@ fn a_sweep_names_its_keys_and_its_failed_trials() {
     assert_eq!((variant.sample.unwrap().n, variant.excluded()), (2, 1));
 }
 
+/// Points that have names are called by them, and contrasts are made at each of them, however many
+/// keys they set.
+#[test]
+fn points_with_names_are_called_by_them() {
+    let place = Place::new();
+    let mut trials = Vec::new();
+    for (at, name) in ["as it is", "exact"].into_iter().enumerate() {
+        for (lr, gain) in [("0.001", 0.0), ("0.003", 0.1)] {
+            for seed in 1..=3_u64 {
+                let chance = 0.001 * ((seed * 7 + at as u64) % 4) as f64;
+                let loss = 2.0 + 0.1 * at as f64 - gain + chance;
+                let mut draft = Draft::new(&format!("p{at}-lr{lr}-s{seed}"), seed, loss);
+                for key in 0..8 {
+                    draft = draft.set(&format!("bias.key{key}"), &at.to_string());
+                }
+                trials.push((draft.set("optim.lr", lr), "done"));
+            }
+        }
+    }
+    let folder = place.sweep("named", &trials);
+    let plan = folder.join("sweep.json");
+    let mut text: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&plan).unwrap()).unwrap();
+    text["keys"] = serde_json::json!(["name", "optim.lr"]);
+    for trial in text["trials"].as_array_mut().unwrap() {
+        let is_first = trial["name"].as_str().unwrap().starts_with("p0");
+        trial["values"]["name"] = if is_first { "as it is" } else { "exact" }.into();
+    }
+    std::fs::write(&plan, text.to_string()).unwrap();
+    let comparison = compare(&[folder]);
+    assert_eq!(comparison.shown, ["name", "optim.lr"]);
+    assert_eq!(comparison.variants[0].label, "as it is lr=0.003");
+    let of_rate = |key: &str| {
+        comparison
+            .contrasts
+            .iter()
+            .find(|one| one.key == key)
+            .unwrap()
+    };
+    let pairs = &of_rate("optim.lr").pairs;
+    let at: Vec<&str> = pairs.iter().map(|pair| &*pair.label).collect();
+    assert_eq!(at, ["as it is", "exact"]);
+    for pair in pairs {
+        assert!((pair.mean + 0.1).abs() < 1e-9, "{}", pair.mean);
+    }
+}
+
 #[test]
 fn a_run_named_beside_its_sweep_is_read_once() {
     let place = Place::new();

@@ -78,11 +78,47 @@ fn each_point_of_a_list_has_every_combination_of_the_axes() {
     assert_eq!(
         labels(text),
         [
-            "lr=0.1 memory=deep depth=4 s7",
-            "lr=0.1 width=2 s7",
-            "lr=0.2 memory=deep depth=4 s7",
-            "lr=0.2 width=2 s7",
+            "memory=deep depth=4 lr=0.1 s7",
+            "memory=deep depth=4 lr=0.2 s7",
+            "width=2 lr=0.1 s7",
+            "width=2 lr=0.2 s7",
         ]
+    );
+}
+
+/// A point's name stands for what it sets.
+#[test]
+fn points_of_a_list_may_have_names() {
+    let text = "
+        [sweep]
+        mode = 'list'
+        [sweep.axes]
+        'train.lr' = [0.1, 0.2]
+        [[sweep.list]]
+        name = 'as it is'
+        train.width = 1
+        [[sweep.list]]
+        memory = { kind = 'deep', depth = 4 }
+        name = 'deeper'";
+    assert_eq!(
+        labels(text),
+        [
+            "as it is lr=0.1 s7",
+            "as it is lr=0.2 s7",
+            "deeper lr=0.1 s7",
+            "deeper lr=0.2 s7",
+        ]
+    );
+    let (found, _) = expanded(text).unwrap();
+    assert_eq!(found.keys, ["name", "train.lr"]);
+    assert!(found.follow.is_empty(), "{:?}", found.follow);
+    let deeper = &found.trials[2].0.values;
+    assert_eq!(deeper["memory.depth"], 4);
+    // TensorBoard's columns are keys.
+    let config = &found.trials[2].1;
+    assert!(
+        config.contains("\"memory.depth\"") && !config.contains("\"name\""),
+        "{config}"
     );
 }
 
@@ -424,6 +460,18 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[sweep]\npoints = 3", "points belongs to mode = \"random\""),
     ("[sweep]\nmode = 'list'", "needs its points"),
     ("[[sweep.list]]\ntrain.lr = 1", "belongs to mode = \"list\""),
+    (
+        "[sweep]\nmode = 'list'\n[[sweep.list]]\nname = 'a'\ntrain.lr = 0.1\n[[sweep.list]]\ntrain.lr = 0.2",
+        "this point has no name, and others have",
+    ),
+    (
+        "[sweep]\nmode = 'list'\n[[sweep.list]]\nname = 'a'\ntrain.lr = 0.1\n[[sweep.list]]\nname = 'a'\ntrain.lr = 0.2",
+        "\"a\" is the name of two points",
+    ),
+    (
+        "[sweep]\nmode = 'list'\n[[sweep.list]]\nname = 3\ntrain.lr = 0.1",
+        "a name is a text, found 3",
+    ),
     (
         "[[sweep.tied]]\n'train.lr' = [1, 2]\n'train.width' = [1]",
         "found 2 and 1 values",
