@@ -238,6 +238,17 @@ mod tests {
     }
 
     #[test]
+    fn the_sweep_of_presets_has_all_of_them() {
+        let (_, sweep) = (FILES.iter())
+            .find(|(path, _)| path.ends_with("sweeps/presets.toml"))
+            .unwrap();
+        for preset in in_folder(TEXT, &Registry::builtin()).unwrap() {
+            let file = format!("\"../presets/{}.toml\"", preset.name);
+            assert!(sweep.contains(&file), "{file}");
+        }
+    }
+
+    #[test]
     fn lines_fit_a_terminal() {
         let registry = Registry::builtin();
         for preset in in_folder("presets", &registry).unwrap() {
