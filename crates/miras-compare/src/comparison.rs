@@ -77,6 +77,7 @@ impl Comparison {
         };
         let goal = goal.unwrap_or_else(|| metric::default_goal(&sweeps, &metric));
         reports::keep_comparable_scores(&mut runs, &metric);
+        reports::keep_comparable_rows(&mut runs, &metric);
         if runs.iter().all(|run| run.last(&metric).is_none()) {
             return Err(metric::unknown(&metric, &runs));
         }

@@ -65,6 +65,9 @@ pub struct Evaluation {
     /// The same by number of pairs, for recall.
     #[serde(default)]
     pub by_pairs: Vec<Pairs>,
+    /// The same of targets that are new in their row, and that come again, of text.
+    #[serde(default)]
+    pub by_occurrence: Vec<Occurrences>,
 }
 
 /// The data of an evaluation.
@@ -87,6 +90,9 @@ pub struct Bin {
     pub from: u64,
     /// Last position.
     pub to: u64,
+    /// Scored targets.
+    #[serde(default)]
+    pub tokens: u64,
     /// Mean negative log-likelihood, nats.
     pub loss: Option<f64>,
 }
@@ -98,6 +104,17 @@ pub struct Pairs {
     pub pairs: u64,
     /// Share of targets ranked first.
     pub accuracy: Option<f64>,
+}
+
+/// Targets that are new in their row, or those that come again.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Occurrences {
+    /// `new` or `repeated`.
+    pub occurrence: String,
+    /// Tokens of the n-gram that has to come again.
+    pub ngram: u64,
+    /// Mean negative log-likelihood, nats.
+    pub loss: Option<f64>,
 }
 
 /// How memories are used in an evaluation. Evaluations of several runs at the same length and mode

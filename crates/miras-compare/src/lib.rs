@@ -47,6 +47,7 @@ mod plot;
 mod plots;
 mod power;
 mod reports;
+mod rows;
 mod run;
 mod settings;
 mod statistics;
@@ -61,7 +62,7 @@ mod warnings;
 
 pub use comparison::Comparison;
 pub use error::CompareError;
-pub use evaluation::{Bin, Data, Evaluation, ExcludedReport, Pairs};
+pub use evaluation::{Bin, Data, Evaluation, ExcludedReport, Occurrences, Pairs};
 pub use group::CompareAt;
 pub use heat::{HeatAxis, HeatMap, HeatMaps};
 pub use input::Sweep;

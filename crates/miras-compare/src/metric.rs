@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::CompareError;
 use crate::input::Sweep;
+use crate::rows;
 use crate::run::Run;
 use crate::variant::Variant;
 
@@ -50,11 +51,23 @@ pub(crate) fn unknown(metric: &str, runs: &[Run]) -> CompareError {
     let logged = points.flat_map(|point| point.values.keys().cloned());
     let scores = runs.iter().flat_map(|run| &run.tasks);
     let scored = scores.flat_map(|one| one.values().map(|(tag, _)| tag));
-    let tags: BTreeSet<String> = logged.chain(scored).collect();
+    let reports = || runs.iter().flat_map(|run| &run.evaluations);
+    if let Some(why) = reports().find_map(|one| rows::why_none(one, metric)) {
+        return CompareError::Usage(format!("no run has the metric `{metric}`: {why}"));
+    }
+    let of_rows = reports().flat_map(|one| rows::values(one).map(|(tag, _)| tag));
+    let tags: BTreeSet<String> = logged.chain(scored).chain(of_rows).collect();
     let tags: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
     let near = miras_config::did_you_mean(metric, tags.iter().copied());
-    // Those of each layer are many, and seldom what one compares by.
-    let brief = tags.iter().filter(|tag| !tag.starts_with("memory/"));
+    // Those of each layer are many, and seldom what one compares by; those of rows are as many for
+    // each length and way of memories, and listed where one of them is meant.
+    let is_about_rows = metric.starts_with(rows::PREFIX);
+    let brief = tags
+        .iter()
+        .filter(|tag| match tag.strip_prefix(rows::PREFIX) {
+            Some(of_rows) => is_about_rows || of_rows.ends_with("/loss"),
+            None => !is_about_rows && !tag.starts_with("memory/"),
+        });
     let brief: Vec<&str> = brief.copied().collect();
     let hint = match (near, &*brief) {
         (Some(near), _) => format!("; did you mean `{near}`?"),
@@ -77,6 +90,12 @@ pub(crate) fn resolution<'a>(runs: impl Iterator<Item = &'a Run>, metric: &str) 
     }
     if Metric::of_tag(metric) != Some(&ACCURACY) {
         return None;
+    }
+    if metric.starts_with(rows::PREFIX) {
+        let steps = runs
+            .flat_map(|run| run.rows(metric))
+            .map(|one| 1.0 / one.tokens.max(1) as f64);
+        return steps.reduce(f64::max);
     }
     // Training asks other questions than an evaluation.
     let is_evaluation = !metric.starts_with("train/");

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use miras_run::counted;
 
 use crate::evaluation::{Evaluation, ExcludedReport, MemoryMode};
+use crate::rows;
 use crate::run::Run;
 use crate::tasks::Asked;
 
@@ -20,6 +21,8 @@ struct EvaluatedOn {
     /// The tokens that were asked for, as text.
     size: String,
     stretches: Option<u64>,
+    /// Tokens of the n-grams that come again, where that is what is compared.
+    ngram: Option<u64>,
 }
 
 impl EvaluatedOn {
@@ -31,6 +34,15 @@ impl EvaluatedOn {
             bytes: one.data.bytes,
             size: one.size.clone().unwrap_or_else(scored),
             stretches: one.stretches,
+            ngram: None,
+        }
+    }
+
+    /// The same, for a comparison of what comes again in rows.
+    fn with_ngrams(one: &Evaluation, run: &Run) -> Self {
+        Self {
+            ngram: one.by_occurrence.first().map(|own| own.ngram),
+            ..Self::of(one, run)
         }
     }
 
@@ -50,9 +62,30 @@ impl EvaluatedOn {
 /// compared; and of these, one for each length and mode, those that are of the text and amount
 /// that most runs have. The others become excluded reports.
 pub(crate) fn keep_comparable<'a>(runs: impl Iterator<Item = &'a mut Run>, at: Option<u64>) {
-    type At = (u64, MemoryMode);
     let mut runs: Vec<&mut Run> = runs.collect();
-    for run in &mut runs {
+    keep_of_step(&mut runs, at);
+    keep_of_most(&mut runs, |run| run.value.is_some(), EvaluatedOn::of);
+}
+
+/// The same before it is known which runs count, for a metric that reports on rows have: those of
+/// runs that came to their end decide.
+pub(crate) fn keep_comparable_rows(runs: &mut [Run], tag: &str) {
+    if !tag.starts_with(rows::PREFIX) {
+        return;
+    }
+    let mut runs: Vec<&mut Run> = runs.iter_mut().collect();
+    keep_of_step(&mut runs, None);
+    let own = |run: &Run| run.is_complete() && run.rows(tag).next().is_some();
+    if rows::is_by_ngrams(tag) {
+        keep_of_most(&mut runs, own, EvaluatedOn::with_ngrams);
+    } else {
+        keep_of_most(&mut runs, own, EvaluatedOn::of);
+    }
+}
+
+/// Keeps the evaluations of the step of each run or, with `at`, of the step at which it is compared.
+fn keep_of_step(runs: &mut [&mut Run], at: Option<u64>) {
+    for run in runs {
         let (here, what) = match at {
             Some(_) => (run.compared_steps(), "is compared at"),
             None => (run.step, "is at"),
@@ -64,12 +97,21 @@ pub(crate) fn keep_comparable<'a>(runs: impl Iterator<Item = &'a mut Run>, at: O
             _ => Ok(()),
         });
     }
+}
+
+/// Keeps one evaluation for each length and mode, of what most of the runs have that decide.
+fn keep_of_most(
+    runs: &mut [&mut Run],
+    decides: impl Fn(&Run) -> bool,
+    of: fn(&Evaluation, &Run) -> EvaluatedOn,
+) {
+    type At = (u64, MemoryMode);
     let mut votes: BTreeMap<At, BTreeMap<EvaluatedOn, BTreeSet<usize>>> = BTreeMap::new();
-    let voters = runs.iter().filter(|run| run.value.is_some());
+    let voters = runs.iter().filter(|run| decides(run));
     for (voter, run) in voters.enumerate() {
         for one in &run.evaluations {
             let texts = votes.entry((one.length, one.mode())).or_default();
-            let own = EvaluatedOn::of(one, run);
+            let own = of(one, run);
             texts.entry(own).or_default().insert(voter);
         }
     }
@@ -85,7 +127,7 @@ pub(crate) fn keep_comparable<'a>(runs: impl Iterator<Item = &'a mut Run>, at: O
         let mut seen = BTreeSet::new();
         keep_reports(run, |run, one| {
             let at = (one.length, one.mode());
-            let own = EvaluatedOn::of(one, run);
+            let own = of(one, run);
             match chosen.get(&at) {
                 Some((most, share)) if own.part != most.part => {
                     let named = |part: &Option<String>| part.clone().unwrap_or_default();
@@ -96,6 +138,12 @@ pub(crate) fn keep_comparable<'a>(runs: impl Iterator<Item = &'a mut Run>, at: O
                 }
                 Some((most, share)) if own.data != most.data || own.bytes != most.bytes => {
                     Err(format!("is of another text than the reports of {share}"))
+                }
+                Some((most, share)) if own.ngram != most.ngram => {
+                    let [own, most] = [own.ngram, most.ngram].map(Option::unwrap_or_default);
+                    Err(format!(
+                        "tells what comes again by {own} tokens, and the reports of {share} by {most}"
+                    ))
                 }
                 Some((most, share)) if own != *most => {
                     let (own, most) = (own.amount(), most.amount());

@@ -15,6 +15,7 @@ use statrs::statistics::{Data, Median as _};
 
 use crate::CompareError;
 use crate::evaluation::{self, Evaluation, ExcludedReport};
+use crate::rows;
 use crate::settings::{Settings, value_text};
 use crate::tasks::{self, TaskScores};
 
@@ -249,8 +250,9 @@ impl Run {
     }
 
     /// The last value of a metric: that of the summary, which is whole where the lines of
-    /// `metrics.jsonl` were cut off; of the questions of a data set, `task/NAME/METRIC`; or of a report
-    /// on the test part of a series, `test/METRIC`, the one of the most values.
+    /// `metrics.jsonl` were cut off; of the questions of a data set, `task/NAME/METRIC`; of a report
+    /// on rows of a length, `rows/LENGTH/MEMORY/METRIC`; or of one on the test part of a series,
+    /// `test/METRIC`, the one of the most values.
     pub fn last(&self, tag: &str) -> Option<f64> {
         let logged = self.logged(tag).next_back();
         let summary = self.summary.as_ref();
@@ -261,8 +263,16 @@ impl Run {
             (Some(end), _) => Some(end),
             (None, logged) => logged
                 .or_else(|| self.tasks.iter().find_map(|one| one.value(tag)))
+                .or_else(|| self.rows(tag).find_map(|one| rows::value(one, tag)))
                 .or_else(|| self.on_test(tag)),
         }
+    }
+
+    /// Of the reports of its last step, those that have a metric of rows.
+    pub(crate) fn rows(&self, tag: &str) -> impl Iterator<Item = &Evaluation> {
+        let own = self.evaluations.iter();
+        own.filter(|one| one.step.is_none() || one.step == self.step)
+            .filter(move |one| rows::value(one, tag).is_some())
     }
 
     /// Of the reports of its last step, the one of the most values.

@@ -295,6 +295,10 @@ pub(crate) struct SweepArgs {
           conflicts_with_all = ["dry_run", "prepare", "slurm", "resume", "retry"])]
     pub(crate) power: Option<f64>,
 
+    /// With --power: the metric, as of `compare` [default: that of the sweep].
+    #[arg(long, value_name = "TAG", requires = "power")]
+    pub(crate) metric: Option<String>,
+
     #[command(flatten)]
     pub(crate) work: WorkArgs,
 }

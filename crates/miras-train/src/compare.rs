@@ -67,11 +67,13 @@ pub(crate) fn of_sweep(folder: &Path, registry: &Registry, out: &mut Out) -> any
 /// How many seeds a difference takes to be seen, by what a sweep has trained.
 pub(crate) fn power(
     folder: &Path,
+    metric: Option<&str>,
     difference: f64,
     registry: &Registry,
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    let comparison = read(&[folder.to_owned()], None, None, CompareAt::Auto, registry)?;
+    let sweep = [folder.to_owned()];
+    let comparison = read(&sweep, metric, None, CompareAt::Auto, registry)?;
     let Some(table) = comparison.power(difference) else {
         let message = format!(
             "no two variants of {} have three seeds each, and a spread, in {}",

@@ -12,6 +12,7 @@ mod look;
 mod notes;
 mod plots;
 mod reports;
+mod rows;
 mod statistics;
 mod tables;
 mod verdicts;

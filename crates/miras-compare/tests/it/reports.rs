@@ -10,8 +10,13 @@ use serde_json::{Value, json};
 use crate::fixture::{Draft, Place, compare};
 
 /// A run of 100 steps with a checkpoint at its end.
-fn run(place: &Place, name: &str, seed: u64) -> PathBuf {
-    let path = place.run(&Draft::new(name, seed, 2.0));
+pub(crate) fn run(place: &Place, name: &str, seed: u64) -> PathBuf {
+    trained(place, &Draft::new(name, seed, 2.0))
+}
+
+/// The same of a draft.
+pub(crate) fn trained(place: &Place, draft: &Draft) -> PathBuf {
+    let (path, name) = (place.run(draft), &*draft.name);
     let folder = RunFolder::open(place.path(), name).unwrap();
     let write = |files: &Path| fs::write(files.join("model.safetensors"), name);
     let mut checkpoints = Checkpoints::new(&folder, Policy::default());
@@ -22,7 +27,7 @@ fn run(place: &Place, name: &str, seed: u64) -> PathBuf {
 }
 
 /// A report on it as it is, with changes.
-fn report(path: &Path, file: &str, changes: &[(&str, Value)]) {
+pub(crate) fn report(path: &Path, file: &str, changes: &[(&str, Value)]) {
     let name = path.file_name().unwrap().to_str().unwrap();
     let mut report = json!({
         "schema": "miras_eval", "version": 2, "run": name, "step": 100,

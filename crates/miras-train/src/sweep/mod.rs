@@ -72,7 +72,7 @@ pub(crate) fn sweep(
                         their spread";
             return Err(Usage::new(message).help(help.to_owned()).into());
         }
-        compare::power(&path, difference, registry, out)?;
+        compare::power(&path, args.metric.as_deref(), difference, registry, out)?;
         return Ok(ExitStatus::Done);
     }
     if args.dry_run {

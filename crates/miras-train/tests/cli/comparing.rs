@@ -203,6 +203,10 @@ fn a_recall_sweep_draws_all_its_seeds_and_finds_all_data_equal() {
         assert!(circles >= places * 2 * 4, "{plot}: {circles}");
     }
     fits(&dir, "recall");
+    // Two rows of 64 tokens as well have four questions each.
+    let by_rows = compared(&dir, "recall --metric rows/64/live/accuracy");
+    assert_eq!(by_rows["resolution"], 0.125, "{by_rows}");
+    fits(&dir, "recall --metric rows/64/live/accuracy");
 
     let power = dir.run("sweep recall.toml --power 0.01").done().out;
     // Eight questions: a spread of one of them at least, so hundreds of seeds.
@@ -211,12 +215,20 @@ fn a_recall_sweep_draws_all_its_seeds_and_finds_all_data_equal() {
         .map(|number| number.parse().unwrap())
         .collect();
     assert!(seeds[1] >= 1000 && seeds[0] > seeds[1], "{power}");
+    let by_rows = dir.run("sweep recall.toml --power 0.01 --metric rows/32/live/loss");
+    let out = by_rows.done().out;
+    assert!(out.contains("Differences of rows/32/live/loss"), "{out}");
     for (wrong, said) in [
         (
             "--power 0.01 --name another",
             "no sweep in runs/another yet",
         ),
         ("--power 0", "a number above 0"),
+        ("--metric eval/loss", "--power <DIFFERENCE>"),
+        (
+            "--power 0.01 --metric rows/32/live/lost",
+            "did you mean `rows/32/live/loss`?",
+        ),
         ("--power 0.01 --resume", "cannot be used with"),
     ] {
         dir.run(&format!("sweep recall.toml {wrong}"))
