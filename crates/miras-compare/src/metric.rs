@@ -11,6 +11,7 @@ use crate::CompareError;
 use crate::input::Sweep;
 use crate::rows;
 use crate::run::Run;
+use crate::tasks::{self, TaskScores};
 use crate::variant::Variant;
 
 /// Accuracies nearer to each other than this are the same share of questions, rounded.
@@ -47,32 +48,42 @@ pub(crate) fn default_goal(sweeps: &[Sweep], metric: &str) -> Goal {
 
 /// The error of a metric that no run has.
 pub(crate) fn unknown(metric: &str, runs: &[Run]) -> CompareError {
-    let points = runs.iter().flat_map(|run| &run.points);
-    let logged = points.flat_map(|point| point.values.keys().cloned());
-    let scores = runs.iter().flat_map(|run| &run.tasks);
-    let scored = scores.flat_map(|one| one.values().map(|(tag, _)| tag));
     let reports = || runs.iter().flat_map(|run| &run.evaluations);
     if let Some(why) = reports().find_map(|one| rows::why_none(one, metric)) {
         return CompareError::Usage(format!("no run has the metric `{metric}`: {why}"));
     }
+    let points = runs.iter().flat_map(|run| &run.points);
+    let logged = points.flat_map(|point| point.values.keys().cloned());
+    let scores = || runs.iter().flat_map(|run| &run.tasks);
+    let of_tasks = scores().flat_map(TaskScores::values).map(|(tag, _)| tag);
+    let of_cells = scores().flat_map(TaskScores::by_cell).map(|(tag, _)| tag);
     let of_rows = reports().flat_map(|one| rows::values(one).map(|(tag, _)| tag));
-    let tags: BTreeSet<String> = logged.chain(scored).chain(of_rows).collect();
-    let tags: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
-    let near = miras_config::did_you_mean(metric, tags.iter().copied());
-    // Those of each layer are many, and seldom what one compares by; those of rows are as many for
-    // each length and way of memories, and listed where one of them is meant.
-    let is_about_rows = metric.starts_with(rows::PREFIX);
-    let brief = tags
+    let of_rows: BTreeSet<String> = of_rows.collect();
+    let losses = of_rows.iter().filter(|tag| tag.ends_with("/loss")).cloned();
+    // What is measured of each layer, length and cell is much, and seldom what one compares by.
+    let brief = logged.chain(of_tasks).chain(losses);
+    let (layers, brief): (BTreeSet<String>, BTreeSet<String>) =
+        brief.partition(|tag| tag.starts_with("memory/"));
+    let all = brief.iter().chain(&layers).cloned();
+    let all: BTreeSet<String> = all.chain(of_cells).chain(of_rows).collect();
+    let near = miras_config::did_you_mean(metric, all.iter().map(String::as_str));
+    // Where one of these is meant, all of them are named.
+    let family = [rows::PREFIX, tasks::PREFIX]
+        .into_iter()
+        .find(|one| metric.starts_with(one));
+    let meant = all
         .iter()
-        .filter(|tag| match tag.strip_prefix(rows::PREFIX) {
-            Some(of_rows) => is_about_rows || of_rows.ends_with("/loss"),
-            None => !is_about_rows && !tag.starts_with("memory/"),
-        });
-    let brief: Vec<&str> = brief.copied().collect();
-    let hint = match (near, &*brief) {
+        .filter(|tag| family.is_some_and(|one| tag.starts_with(one)));
+    let meant: Vec<&str> = meant.map(String::as_str).collect();
+    let listed: Vec<&str> = if meant.is_empty() {
+        brief.iter().map(String::as_str).collect()
+    } else {
+        meant
+    };
+    let hint = match (near, &*listed) {
         (Some(near), _) => format!("; did you mean `{near}`?"),
         (None, []) => ": nothing has been logged yet; compare when runs have ended".to_owned(),
-        (None, brief) => format!("; there are {}", brief.join(", ")),
+        (None, listed) => format!("; there are {}", listed.join(", ")),
     };
     CompareError::Usage(format!("no run has the metric `{metric}`{hint}"))
 }
@@ -81,12 +92,13 @@ pub(crate) fn unknown(metric: &str, runs: &[Run]) -> CompareError {
 /// the runs. Where a run does not say how many questions it was asked, the smallest step between
 /// logged values stands for it. `None` for other metrics, whose values change by any amount.
 pub(crate) fn resolution<'a>(runs: impl Iterator<Item = &'a Run>, metric: &str) -> Option<f64> {
-    if metric.starts_with("task/") {
-        let is_share = metrics::default_goal(metric) == Goal::Higher;
+    if metric.starts_with(tasks::PREFIX) {
         let scores = runs.flat_map(|run| &run.tasks);
         let asked = scores.filter(|one| one.value(metric).is_some());
-        let steps = asked.map(|one| 1.0 / one.questions() as f64);
-        return steps.filter(|_| is_share).reduce(f64::max);
+        let steps = asked.map(|one| 1.0 / one.questions(metric) as f64);
+        return steps
+            .filter(|_| metrics::is_accuracy(metric))
+            .reduce(f64::max);
     }
     if Metric::of_tag(metric) != Some(&ACCURACY) {
         return None;

@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::CompareError;
 use crate::evaluation::{ExcludedReport, why_other_weights};
 
+/// How the tags begin.
+pub(crate) const PREFIX: &str = "task/";
+
 /// What a run scores on a data set.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct TaskScores {
@@ -25,8 +28,38 @@ pub struct TaskScores {
     metrics: Vec<String>,
     #[serde(flatten)]
     pub(crate) asked: Asked,
+    /// Of prompts that are made, the metrics by cell.
+    #[serde(default)]
+    cells: Vec<CellScores>,
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
+}
+
+/// What a run scores on the prompts of a cell.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct CellScores {
+    samples: u64,
+    /// What tells it from the others, and the metrics by name.
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+impl CellScores {
+    /// What tells cells apart, in the order in which it names one.
+    const KEYS: [&str; 4] = ["kind", "length", "depth", "distance"];
+
+    /// What tells it from the others, with a `/` behind each.
+    fn prefix(&self) -> String {
+        let parts = Self::KEYS.iter().filter_map(|key| self.rest.get(*key));
+        // A depth of 50.0 is 50.
+        let texts = parts.map(|part| match part {
+            Value::String(text) => text.clone(),
+            part => part
+                .as_f64()
+                .map_or_else(String::new, |number| number.to_string()),
+        });
+        texts.map(|text| text + "/").collect()
+    }
 }
 
 /// What must be equal for scores of several runs to be of the same questions.
@@ -71,32 +104,44 @@ impl TaskScores {
     /// `task/NAME/MEMORY/METRIC`.
     fn prefix(&self) -> String {
         match &*self.memory {
-            "live" => format!("task/{}/", self.task),
-            memory => format!("task/{}/{memory}/", self.task),
+            "live" => format!("{PREFIX}{}/", self.task),
+            memory => format!("{PREFIX}{}/{memory}/", self.task),
         }
     }
 
     /// Its metrics by tag, without their standard errors.
-    pub(crate) fn values(&self) -> impl Iterator<Item = (String, f64)> {
-        let prefix = self.prefix();
-        let value = |name: &String| self.rest.get(name)?.as_f64();
-        let numbers = self
-            .metrics
-            .iter()
-            .filter_map(move |name| Some((name, value(name)?)));
-        numbers.map(move |(name, value)| (format!("{prefix}{name}"), value))
+    pub(crate) fn values(&self) -> Vec<(String, f64)> {
+        self.named(&self.prefix(), &self.rest)
+    }
+
+    /// The same by cell: `task/NAME/CELL/METRIC`, as in `task/recall/256/gain`.
+    pub(crate) fn by_cell(&self) -> impl Iterator<Item = (String, f64)> {
+        let cells = self.cells.iter();
+        cells.flat_map(|cell| self.named(&(self.prefix() + &cell.prefix()), &cell.rest))
+    }
+
+    fn named(&self, prefix: &str, of: &BTreeMap<String, Value>) -> Vec<(String, f64)> {
+        let names = self.metrics.iter();
+        let value = |name: &String| of.get(name)?.as_f64();
+        let numbers = names.filter_map(|name| Some((format!("{prefix}{name}"), value(name)?)));
+        numbers.collect()
     }
 
     /// The value under a tag.
     pub(crate) fn value(&self, tag: &str) -> Option<f64> {
-        self.values()
-            .find(|(own, _)| own == tag)
-            .map(|(_, value)| value)
+        let mut all = self.values().into_iter().chain(self.by_cell());
+        all.find(|(own, _)| own == tag).map(|(_, value)| value)
     }
 
-    /// Questions that were asked.
-    pub(crate) fn questions(&self) -> u64 {
-        self.asked.questions
+    /// Questions that were asked for what is under a tag.
+    pub(crate) fn questions(&self, tag: &str) -> u64 {
+        let cells = self.cells.iter();
+        let mut of_cells = cells.map(|cell| (self.prefix() + &cell.prefix(), cell.samples));
+        let own = of_cells.find(|(prefix, _)| {
+            let name = tag.strip_prefix(&**prefix);
+            name.is_some_and(|name| !name.contains('/'))
+        });
+        own.map_or(self.asked.questions, |(_, samples)| samples)
     }
 }
 

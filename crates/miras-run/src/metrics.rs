@@ -86,11 +86,22 @@ impl PartialEq for Metric {
     }
 }
 
-/// Whether lower or higher values under a tag are better: lower, if neither the list says otherwise
-/// nor the name begins with `accuracy`.
+/// What a loss falls by, in scores on data sets.
+pub const GAIN: &str = "gain";
+
+/// Whether a tag is of a share of answers that are right: its name begins with `accuracy`.
+pub fn is_accuracy(tag: &str) -> bool {
+    name_of(tag).starts_with(ACCURACY.name)
+}
+
+fn name_of(tag: &str) -> &str {
+    tag.rsplit('/').next().unwrap_or(tag)
+}
+
+/// Whether lower or higher values under a tag are better: lower, unless the list says otherwise, the
+/// name begins with `accuracy`, or it is `gain`.
 pub fn default_goal(tag: &str) -> Goal {
-    let name = tag.rsplit('/').next().unwrap_or(tag);
-    if name.starts_with(ACCURACY.name) {
+    if is_accuracy(tag) || name_of(tag) == GAIN {
         return Higher;
     }
     let metric = Metric::of_tag(tag);
@@ -207,6 +218,10 @@ mod tests {
             ("perf/tokens_per_s", Higher),
             ("task/piqa/accuracy_norm", Higher),
             ("task/wikitext/word_perplexity", Lower),
+            ("task/recall/256/gain", Higher),
+            ("task/recall/gain_stderr", Lower),
+            ("rows/512/frozen/accuracy", Higher),
+            ("rows/512/frozen/late_minus_early", Lower),
             ("memory/0/surprise", Lower),
             ("nothing", Lower),
         ] {

@@ -132,7 +132,8 @@ impl SweepFolder {
                 let now = file.and_then(|file| sha256_of_file(Path::new(file)).ok());
                 is_here
                     && report["fingerprint"].as_str() == now.as_deref()
-                    && report["limit"].as_u64() == limit
+                    // Prompts that are made have cells, and no limit.
+                    && (report["cells"].is_array() || report["limit"].as_u64() == limit)
             }
         })
     }

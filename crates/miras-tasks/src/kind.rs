@@ -46,6 +46,13 @@ pub struct Generated {
     pub make: Make,
 }
 
+impl Generated {
+    /// Whether its defaults need nothing but its file.
+    pub fn is_of_its_file_alone(&self) -> bool {
+        self.file.is_some() && !self.options.contains(&"haystack")
+    }
+}
+
 /// Makes prompts for a tokenizer.
 pub type Make = fn(&Options, Arc<Tokenizer>) -> Result<Box<dyn Prompts>, TaskError>;
 

@@ -24,7 +24,7 @@ pub use error::TaskError;
 pub use kind::{Generated, Make, Reads, TaskKind};
 pub use kinds::{TASKS, task};
 pub use options::{Options, depths, number};
-pub use prompts::{Ask, Cell, Grade, Prompt, Prompts, Step};
+pub use prompts::{Ask, Cell, Difference, Grade, Prompt, Prompts, Step};
 pub use question::{Asked, Choice, Question};
 pub use records::{Record, Records, checksum};
 pub use scores::{Answer, Likelihood, Measure, of_answers, of_texts};

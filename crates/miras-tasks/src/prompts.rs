@@ -24,10 +24,27 @@ pub trait Prompts {
     /// The files that they are made of.
     fn files(&self) -> Vec<PathBuf>;
 
+    /// A measure of a prompt that is the difference of two others.
+    fn difference(&self) -> Option<Difference> {
+        None
+    }
+
     /// Whether cells of a kind lie on a map, of length and depth.
     fn is_map(&self) -> bool {
         false
     }
+}
+
+/// A measure that is the difference of two others of the same prompt, so that its standard error is
+/// that of pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference {
+    /// Its name.
+    pub name: &'static str,
+    /// The measure that it is of.
+    pub of: &'static str,
+    /// The one that is taken off.
+    pub less: &'static str,
 }
 
 /// What tells prompts apart; none of what does not.

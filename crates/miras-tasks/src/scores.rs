@@ -73,8 +73,8 @@ fn first_of_the_largest(values: &[f64]) -> usize {
 /// A metric of a task.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measure {
-    /// Its name: `accuracy` and what begins with it is better if it is larger, all others if they are
-    /// smaller.
+    /// Its name: `accuracy` and what begins with it, and `gain`, are better if they are larger, all others
+    /// if they are smaller.
     pub name: &'static str,
     /// Its value.
     pub value: f64,

@@ -7,7 +7,7 @@ use miras_data::{Row, Tokenizer};
 use miras_model::ModelState;
 use miras_spec::memory_pass;
 use miras_spec::read::read;
-use miras_tasks::{Ask, Cell, Measure, Prompt, Prompts, Step};
+use miras_tasks::{Ask, Cell, Difference, Measure, Prompt, Prompts, Step};
 use serde::{Deserialize, Serialize};
 
 use crate::{Memory, Trained, UseError};
@@ -77,9 +77,21 @@ pub(crate) fn values(
                 })?);
             }
         }
+        if let Some(difference) = prompts.difference() {
+            for values in &mut own {
+                values.extend(taken(&difference, values));
+            }
+        }
         found.push(own);
     }
     Ok(found)
+}
+
+/// A difference, of a prompt that has both measures.
+fn taken(difference: &Difference, values: &Values) -> Option<(&'static str, f64)> {
+    let Difference { name, of, less } = *difference;
+    let value = |of: &str| values.iter().find(|(own, _)| *own == of);
+    Some((name, value(of)?.1 - value(less)?.1))
 }
 
 /// The means of what was measured, in the order in which it was.

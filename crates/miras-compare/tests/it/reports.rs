@@ -369,3 +369,79 @@ fn scores_on_data_sets_are_compared_where_the_questions_are_the_same() {
         "{error}"
     );
 }
+
+#[test]
+fn prompts_that_are_made_are_compared_as_a_whole_and_by_cell() {
+    let place = Place::new();
+    let mut paths = Vec::new();
+    for seed in 1..=3_u64 {
+        let path = run(&place, &format!("s{seed}"), seed);
+        let by = 0.1 * seed as f64;
+        for (memory, less) in [("live", 0.0), ("frozen", 1.0)] {
+            let recall = [
+                ("schema", json!("miras_task")),
+                ("task", json!("recall")),
+                ("memory", json!(memory)),
+                ("fingerprint", json!("aa")),
+                ("questions", json!(40)),
+                ("metrics", json!(["loss_first", "loss", "gain"])),
+                ("gain", json!(1.5 + by - less)),
+                (
+                    "cells",
+                    json!([
+                        {"distance": 256, "samples": 20, "gain": 2.0 + by - less, "gain_stderr": 0.1},
+                        {"distance": 1024, "samples": 20, "gain": 1.0 + by - less},
+                    ]),
+                ),
+            ];
+            report(&path, &format!("task-recall-{memory}.json"), &recall);
+        }
+        let needle = [
+            ("schema", json!("miras_task")),
+            ("task", json!("needle")),
+            ("fingerprint", json!("")),
+            ("questions", json!(60)),
+            ("metrics", json!(["accuracy"])),
+            ("accuracy", json!(0.5)),
+            (
+                "cells",
+                json!([{"kind": "noise", "length": 4096, "depth": 50.0, "samples": 5, "accuracy": 0.2 * seed as f64}]),
+            ),
+        ];
+        report(&path, "task-needle-live.json", &needle);
+        paths.push(path);
+    }
+    for (metric, mean, step) in [
+        ("task/recall/gain", 1.7, None),
+        ("task/recall/256/gain", 2.2, None),
+        ("task/recall/1024/gain", 1.2, None),
+        ("task/recall/frozen/gain", 0.7, None),
+        ("task/recall/frozen/1024/gain", 0.2, None),
+        ("task/needle/accuracy", 0.5, Some(1.0 / 60.0)),
+        ("task/needle/noise/4096/50/accuracy", 0.4, Some(0.2)),
+    ] {
+        let found = Comparison::read(&paths, Some(metric), None).unwrap();
+        let sample = found.variants[0].sample.unwrap();
+        assert!(
+            (sample.mean - mean).abs() < 1e-12,
+            "{metric}: {}",
+            sample.mean
+        );
+        assert_eq!((sample.n, found.goal), (3, miras_run::Goal::Higher));
+        assert_eq!(found.resolution, step, "{metric}");
+    }
+    for (metric, said) in [
+        (
+            "task/recall/250/gain",
+            "did you mean `task/recall/256/gain`?",
+        ),
+        ("task/zzzzzzzzzzzzzzzzzzzzzzzz", "task/recall/256/gain, "),
+        (
+            "task/recall/256/gain_stderr",
+            "did you mean `task/recall/256/gain`?",
+        ),
+    ] {
+        let error = Comparison::read(&paths, Some(metric), None).unwrap_err();
+        assert!(error.to_string().contains(said), "{metric}: {error}");
+    }
+}

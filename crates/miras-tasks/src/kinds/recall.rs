@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use miras_data::{Row, Tokenizer};
 use miras_random::Stream;
+use miras_run::metrics::GAIN;
 
-use crate::{Cell, Generated, Options, Prompt, Prompts, Reads, Step, TaskError, TaskKind, file};
+use crate::{
+    Cell, Difference, Generated, Options, Prompt, Prompts, Reads, Step, TaskError, TaskKind, file,
+};
 
 pub(super) const KIND: TaskKind = TaskKind {
     name: "recall",
@@ -25,6 +28,9 @@ const SAMPLES: u64 = 20;
 const SEED: u64 = 42;
 /// Tokens of the text that are read before the passage.
 const LEAD: usize = 64;
+/// The loss of a token of the passage where it comes first, and where it comes again.
+const FIRST: &str = "loss_first";
+const AGAIN: &str = "loss";
 
 struct Recall {
     cells: Vec<Cell>,
@@ -93,12 +99,20 @@ impl Prompts for Recall {
             Step::Read(row)
         };
         let own = &self.tokens[at..at + passage];
-        let mut steps = vec![text(from, LEAD), Step::Score("loss_first", own.to_vec())];
+        let mut steps = vec![text(from, LEAD), Step::Score(FIRST, own.to_vec())];
         if between > 0 {
             steps.push(text(from + LEAD, between));
         }
-        steps.push(Step::Score("loss", own.to_vec()));
+        steps.push(Step::Score(AGAIN, own.to_vec()));
         Ok(Prompt { steps, ask: None })
+    }
+
+    fn difference(&self) -> Option<Difference> {
+        Some(Difference {
+            name: GAIN,
+            of: FIRST,
+            less: AGAIN,
+        })
     }
 
     fn files(&self) -> Vec<PathBuf> {

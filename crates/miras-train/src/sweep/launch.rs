@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context as _;
 use miras_sweep::{Evaluations, Launch, SweepFolder, Trial, What};
 
+use super::resolve::has_limit;
 use crate::args::WorkArgs;
 
 const THREADS: &str = "RAYON_NUM_THREADS";
@@ -99,7 +100,8 @@ impl Launch for Program {
             }
             What::Task(task) => {
                 command.args(["--task", task]);
-                let limit = evaluations.limit.map(|limit| limit.to_string());
+                let limit = evaluations.limit.filter(|_| has_limit(task));
+                let limit = limit.map(|limit| limit.to_string());
                 command.args(limit.iter().flat_map(|limit| ["--limit", limit]));
             }
         }

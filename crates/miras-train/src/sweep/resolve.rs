@@ -1,13 +1,13 @@
 //! Reads the configurations of trials.
 
-use std::{cell::RefCell, collections::HashMap, fs};
+use std::{cell::RefCell, collections::HashMap, fs, sync::Arc};
 
 use miras_config::{ConfigError, Layers};
-use miras_data::LANGUAGE;
+use miras_data::{LANGUAGE, Tokenizer};
 use miras_registry::Registry;
 use miras_spec::{Ends, RunConfig, StateRule, estimate, unfit};
 use miras_sweep::{Evaluations, Misfit, ResolveConfig, ResolvedConfig};
-use miras_tasks::Reads;
+use miras_tasks::{Generated, Options, Reads};
 
 /// Resolves configurations as `run` would, and opens their data, each once.
 pub(crate) struct Resolver<'a> {
@@ -18,6 +18,8 @@ pub(crate) struct Resolver<'a> {
     opened: RefCell<HashMap<String, Opened>>,
     /// The same for data in rows of another length.
     measured: RefCell<HashMap<String, Result<Option<u64>, String>>>,
+    /// Why prompts cannot be made, by tokenizer and file.
+    made: RefCell<HashMap<String, Option<String>>>,
 }
 
 /// What is kept of data that were opened.
@@ -35,6 +37,7 @@ impl<'a> Resolver<'a> {
             device,
             opened: RefCell::default(),
             measured: RefCell::default(),
+            made: RefCell::default(),
         }
     }
 
@@ -71,6 +74,64 @@ impl<'a> Resolver<'a> {
         self.measured.borrow_mut().insert(key, scored.clone());
         scored
     }
+
+    /// Why a task, `NAME=FILE`, cannot be asked of a trial.
+    fn why_not_asked(&self, config: &RunConfig, task: &str) -> Option<String> {
+        let (name, file) = task.split_once('=').unwrap_or((task, ""));
+        let kind = match miras_tasks::task(name) {
+            Ok(kind) => kind,
+            Err(error) => return Some(error.to_string()),
+        };
+        let made = match &kind.reads {
+            Reads::Generated(made) if !made.is_of_its_file_alone() => {
+                return Some(format!(
+                    "{name} makes its prompts, by options that a sweep has no keys for: ask the trials \
+                     with `eval --task {name}`"
+                ));
+            }
+            Reads::Generated(made) => Some(made),
+            Reads::Questions { .. } | Reads::Texts(_) => None,
+        };
+        if !config.data.targets().are_text() {
+            let kind = config.data.kind();
+            return Some(format!(
+                "{name} needs a run on text, and data.kind is \"{kind}\""
+            ));
+        }
+        match (made, fs::metadata(file)) {
+            (_, Err(cause)) => Some(format!("cannot read {file}: {cause}")),
+            (Some(made), Ok(_)) => self.why_not_made(config, made, file),
+            (None, Ok(_)) => None,
+        }
+    }
+
+    /// Why prompts cannot be made of a file, with the tokens of a trial, each once.
+    fn why_not_made(&self, config: &RunConfig, made: &Generated, file: &str) -> Option<String> {
+        let setting = config.data.tokenizer()?;
+        let key = format!("{setting} {file}");
+        if let Some(known) = self.made.borrow().get(&key) {
+            return known.clone();
+        }
+        let options = Options {
+            path: Some(file.into()),
+            ..Options::default()
+        };
+        let why = match Tokenizer::open(setting) {
+            Ok(tokenizer) => (made.make)(&options, Arc::new(tokenizer))
+                .err()
+                .map(|why| format!("{why} (a sweep leaves options at their defaults)")),
+            Err(error) => Some(error.to_string()),
+        };
+        self.made.borrow_mut().insert(key, why.clone());
+        why
+    }
+}
+
+/// Whether a task, `NAME=FILE`, has questions or texts to take the first ones of.
+pub(super) fn has_limit(task: &str) -> bool {
+    let name = task.split('=').next().unwrap_or_default();
+    let made = miras_tasks::task(name).map(|kind| matches!(kind.reads, Reads::Generated(_)));
+    !made.is_ok_and(|made| made)
 }
 
 /// All that [`RunConfig::load_and_open`] looks at when it opens data and weights.
@@ -117,26 +178,15 @@ impl ResolveConfig for Resolver<'_> {
         let (config, _) = RunConfig::load(layers.clone(), self.registry)
             .map_err(|error| misfit("lengths".to_owned(), error.message().to_owned()))?;
         for (at, task) in evaluations.tasks.iter().enumerate() {
-            let (name, file) = task.split_once('=').unwrap_or((task, ""));
-            let why = match miras_tasks::task(name) {
-                Err(error) => Some(error.to_string()),
-                Ok(kind) if matches!(kind.reads, Reads::Generated(_)) => Some(format!(
-                    "{name} makes its prompts, by options that a sweep has no keys for: ask the trials \
-                     with `eval --task {name}`"
-                )),
-                Ok(_) if !config.data.targets().are_text() => {
-                    let kind = config.data.kind();
-                    Some(format!(
-                        "{name} needs a run on text, and data.kind is \"{kind}\""
-                    ))
-                }
-                Ok(_) => fs::metadata(file)
-                    .err()
-                    .map(|cause| format!("cannot read {file}: {cause}")),
-            };
-            if let Some(why) = why {
+            if let Some(why) = self.why_not_asked(&config, task) {
                 return Err(misfit(format!("tasks[{at}]"), why));
             }
+        }
+        if evaluations.limit.is_some() && !evaluations.tasks.iter().any(|task| has_limit(task)) {
+            let why = "limit is about questions and texts of a file, and these tasks make their prompts: \
+                       leave it out"
+                .to_owned();
+            return Err(misfit("limit".to_owned(), why));
         }
         let (mut notes, mut least) = (Vec::new(), None);
         for (at, &length) in evaluations.lengths.iter().enumerate() {

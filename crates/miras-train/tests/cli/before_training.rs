@@ -114,13 +114,24 @@ fn what_is_to_be_measured_is_held_against_the_data_of_every_trial() {
             "'piqa=many.toml', 'piqa=many.toml'",
             "`piqa` is named twice",
         ),
-        ("'recall=many.toml'", "recall makes its prompts"),
+        ("'needle=many.toml'", "needle makes its prompts"),
+        (
+            "'recall=many.toml'",
+            "--distances 16384 needs 16512 of it, so that the passage comes twice alone: give a longer text",
+        ),
     ] {
         let dir = evaluate("[sweep]", &format!("tasks = [{tasks}]"));
         refused(&dir, TEXT, &[expected, "(sweep.evaluate.tasks["]);
     }
     let dir = evaluate("[sweep]", "lengths = [32]\ntokens = 64\nlimit = 3");
     refused(&dir, TEXT, &["limit has no effect without tasks"]);
+    let dir = evaluate("[sweep]", "tasks = ['recall=long.txt']\nlimit = 3");
+    dir.file("long.txt", text(17_000));
+    let said = [
+        "limit is about questions and texts of a file",
+        "(sweep.evaluate.limit)",
+    ];
+    refused(&dir, TEXT, &said);
     let recall = "--set data=mqar --set data.seq_len=64 --set data.pairs=4 --set data.gap=8";
     let dir = evaluate("[sweep]", "lengths = [64, 16]\ntokens = 640");
     refused(

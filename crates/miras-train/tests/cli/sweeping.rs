@@ -243,6 +243,51 @@ fn trials_answer_the_questions_of_tasks_once_for_each_content_of_the_file() {
 }
 
 #[test]
+fn trials_are_asked_for_a_passage_that_comes_again() {
+    let dir = with(
+        "[sweep]\n[sweep.axes]\noptim.lr = [1e-3, 2e-3]\n\
+         [sweep.evaluate]\ntasks = [\"recall=book.txt\", \"piqa=q.jsonl\"]\nlimit = 2\n\
+         memory = [\"live\", \"frozen\"]",
+    );
+    let question = "{\"goal\": \"Dry it\", \"sol1\": \"sun\", \"sol2\": \"lake\", \"label\": 0}\n";
+    dir.file("q.jsonl", question.repeat(3));
+    let lines = (0..700).map(|line| format!("line {line} of the whole book\n"));
+    dir.file("book.txt", lines.collect::<String>());
+    dir.run("sweep depths.toml").done();
+    let report = |memory: &str| {
+        let path = format!("runs/depths/lr-0.001-s1/task-recall-{memory}.json");
+        let found: Value = serde_json::from_str(&dir.read(&path)).unwrap();
+        found
+    };
+    let number = |of: &Value, name: &str| of[name].as_f64().unwrap();
+    for memory in ["live", "frozen"] {
+        let found = report(memory);
+        assert_eq!(found["questions"], 80);
+        let distances: Vec<&Value> = (found["cells"].as_array().unwrap().iter())
+            .map(|cell| &cell["distance"])
+            .collect();
+        assert_eq!(distances, [256, 1024, 4096, 16384]);
+        for of in found["cells"].as_array().unwrap().iter().chain([&found]) {
+            let fell = number(of, "loss_first") - number(of, "loss");
+            assert!((fell - number(of, "gain")).abs() < 1e-9, "{of}");
+            assert!(of["gain_stderr"].is_number(), "{of}");
+        }
+    }
+    for metric in ["gain", "frozen/gain", "4096/loss", "frozen/256/gain"] {
+        let words = format!("compare runs/depths --metric task/recall/{metric}");
+        let compared = dir.run(&words).done();
+        assert!(compared.out.contains("lr=0.001"), "{}", compared.out);
+    }
+    // What is there is kept, with a limit for other tasks too.
+    let before = report("live");
+    let path = dir.at("runs/depths/lr-0.001-s1/task-recall-live.json");
+    let changed = || fs::metadata(&path).unwrap().modified().unwrap();
+    let written = changed();
+    dir.run("sweep depths.toml --resume").done();
+    assert_eq!((changed(), report("live")), (written, before));
+}
+
+#[test]
 fn failures_are_listed_and_three_alike_end_it() {
     let dir = with("[sweep]\n[sweep.axes]\noptim.lr = [1e-3, 1e30]");
     let ran = dir.run("sweep depths.toml").ended(1);

@@ -68,6 +68,11 @@ fn one_by_one(trained: &Trained, memory: Memory, prompt: &Prompt) -> Vec<(&'stat
         }
     }
     let Some(ask) = &prompt.ask else {
+        // Of a passage that comes again, what its loss fell by.
+        let [(_, first), (_, again)] = found[..] else {
+            panic!("{found:?}");
+        };
+        found.push(("gain", first - again));
         return found;
     };
     let with_lead = [&read[..], &ask.lead].concat();
@@ -133,8 +138,17 @@ fn they_are_those_of_reading_token_by_token() {
                     .map(|sample| one_by_one(trained, how, &prompts.prompt(cell, sample).unwrap()))
                     .collect();
                 for (at, (measure, _)) in all[0].iter().enumerate() {
-                    let mean = all.iter().map(|one| one[at].1).sum::<f64>() / all.len() as f64;
+                    let count = all.len() as f64;
+                    let mean = all.iter().map(|one| one[at].1).sum::<f64>() / count;
                     assert_near(found.measures[*measure], mean, 1e-3);
+                    // Of a difference, that of pairs.
+                    let squares = all.iter().map(|one| (one[at].1 - mean).powi(2));
+                    let stderr = (squares.sum::<f64>() / (count - 1.0) / count).sqrt();
+                    let name = match *measure {
+                        "accuracy" => "stderr".to_owned(),
+                        measure => format!("{measure}_stderr"),
+                    };
+                    assert_near(found.measures[&name], stderr, 1e-3);
                 }
                 // Each has its error, and `stderr` is that of `accuracy`.
                 assert_eq!(found.measures.len(), 2 * all[0].len());
