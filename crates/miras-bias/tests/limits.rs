@@ -393,6 +393,7 @@ fn recall_error(bias: &str, seed: usize, outlier: usize, factor: f64) -> f64 {
         program: Arc::new(rule.memory.program(d, d).unwrap()),
         maps: vec![tensor(vec![0.0; d * d], [1, 1, d, d])],
         gains: Vec::new(),
+        places: Vec::new(),
     };
     let tokens = Tokens {
         q: k.clone(),

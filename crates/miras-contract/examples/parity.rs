@@ -24,6 +24,7 @@ use std::{collections::BTreeMap, error::Error, process::ExitCode, sync::Arc};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use miras_config::Layers;
+use miras_contract::places;
 use miras_core::Gates;
 use miras_engine::{Initial, Rule, State, Tokens, dual, is_fused};
 use miras_registry::{Choice, Registry};
@@ -157,6 +158,7 @@ fn inputs(
         maps: numbered("map", program.maps().len())?,
         gains: numbered("gain", program.gains().len())?,
         program: Arc::new(program),
+        places: places(q.dims()[1]),
     };
     Ok((initial, Tokens { q, k, v, gates }))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use miras_core::{GateMap, Gates};
-use miras_engine::{Initial, Rule, Tokens};
+use miras_engine::{Initial, Place, Rule, Tokens};
 
 /// Memories at once.
 pub const G: usize = 2;
@@ -68,6 +68,11 @@ pub fn tensor(values: Vec<f64>, shape: [usize; 4]) -> Tensor<4> {
 /// The values of a tensor on another device, or as another number type.
 pub fn placed(x: &Tensor<4>, (device, dtype): (&Device, DType)) -> Tensor<4> {
     Tensor::from_data(x.to_data().convert_dtype(dtype), (device, dtype))
+}
+
+/// Memories that are the heads of a layer.
+pub fn places(memories: usize) -> Vec<Place> {
+    Place::of_heads(&"memory".into(), memories, 1)
 }
 
 pub(crate) fn random(name: &str, shape: [usize; 4], low: f64, high: f64) -> Tensor<4> {
@@ -164,6 +169,7 @@ impl Inputs {
                 program: Arc::new(program),
                 maps,
                 gains,
+                places: places(memories),
             },
         }
     }
@@ -183,6 +189,7 @@ impl Inputs {
                 program: self.initial.program.clone(),
                 maps: all(&self.initial.maps),
                 gains: all(&self.initial.gains),
+                places: self.initial.places.clone(),
             },
         }
     }

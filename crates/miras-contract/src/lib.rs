@@ -18,7 +18,7 @@ pub use check::{
     AMPLIFIED, Checked, FLOOR, FORMS, LARGEST, MOST, TYPICAL, WIDE, Wrong, check, check_case,
     wide_cases,
 };
-pub use inputs::{D, G, Inputs, Size, noise, placed, tensor};
+pub use inputs::{D, G, Inputs, Size, noise, placed, places, tensor};
 pub use operations::{Measured, operations};
 pub use runs::{
     Gap, Run, assert_same, difference, largest_gap, made_chunk_start, made_exact, numbers,

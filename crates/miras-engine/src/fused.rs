@@ -95,6 +95,7 @@ pub(crate) fn forward(
         past: None,
         carried: Vec::new(),
         open: None,
+        position: state.position + t,
     };
     Some((y, next))
 }

@@ -43,20 +43,22 @@ impl State {
         named
     }
 
-    /// The state of memories with this program that [`named`](Self::named) took apart; `open` says
-    /// whether it has an open chunk, and `take` gives each tensor by its name.
+    /// The state of memories with this program that [`named`](Self::named) took apart, `tokens` tokens
+    /// after the beginning of a sequence; `take` gives each tensor by its name.
     pub fn from_named(
         rule: &Rule,
         program: &Program,
-        open: bool,
+        tokens: usize,
         mut take: impl FnMut(&str) -> Tensor<4>,
     ) -> Self {
         let maps = program.maps().len();
+        let open = Self::open_after(rule, tokens);
         let mut state = Self {
             maps: Vec::with_capacity(maps),
             past: None,
             carried: Vec::new(),
             open: None,
+            position: tokens - open,
         };
         for at in 0..maps {
             state.maps.push(MapState {
@@ -80,7 +82,7 @@ impl State {
         }
         let carriers = carried::carriers(rule).count();
         state.carried = (0..carriers).map(|at| take(&carried_name(at))).collect();
-        if open {
+        if open > 0 {
             let mut factors = |s, at| {
                 let name = factor_name(s, at);
                 Factor {

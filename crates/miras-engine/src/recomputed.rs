@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, s};
 use miras_core::{Gates, MapState, Program};
 
 use crate::{
-    Initial, Past, Rule, State, Tokens,
+    Initial, Past, Place, Rule, State, Tokens,
     carried::carriers,
     custom::{Custom, apply},
     flat::{flat, of_maps, parts, to_maps},
@@ -118,6 +118,7 @@ fn applied(
         .cloned()
         .collect();
     let past = (state.past.as_ref()).map(|past| past.then(&tokens));
+    let position = state.position + tokens.len();
     let Tokens { q, k, v, gates } = tokens;
     let of_outputs: Vec<_> = [v.dims()]
         .into_iter()
@@ -135,6 +136,8 @@ fn applied(
         rule: rule.clone(),
         program: initial.program.clone(),
         gates: gates.iter().map(|(name, _)| name).collect(),
+        places: initial.places.clone(),
+        position: state.position,
         sequence: sequence.iter().map(Tensor::dims).collect(),
         memory: memory.iter().map(Tensor::dims).collect(),
         pieces,
@@ -150,6 +153,7 @@ fn applied(
         past,
         carried: out.collect(),
         open: None,
+        position,
     };
     (y, state)
 }
@@ -166,6 +170,9 @@ struct Run {
     program: Arc<Program>,
     /// Their names, in order.
     gates: Vec<&'static str>,
+    places: Vec<Place>,
+    /// Tokens before them.
+    position: usize,
     /// Shapes of queries, keys, values, gates, the state, what step rules carry, and keys, values and
     /// gates of the past.
     sequence: Vec<[usize; 4]>,
@@ -215,12 +222,14 @@ impl Run {
             past,
             carried,
             open: None,
+            position: self.position,
         };
         let mut memory = parts(memory, &self.memory);
         let initial = Initial {
             program: self.program.clone(),
             maps: memory.by_ref().take(self.maps()).collect(),
             gains: memory.collect(),
+            places: self.places.clone(),
         };
         (initial, state, Tokens { q, k, v, gates })
     }
@@ -251,13 +260,16 @@ impl Run {
     fn value_by_pieces(&self, inputs: [Tensor<1>; 2], starts: &Starts) -> Tensor<1> {
         let p = self.pieces;
         let (initial, state, tokens) = self.unpacked(inputs);
+        let [_, g, t, _] = tokens.q.dims();
         let each = |x: Tensor<4>| x.repeat_dim(1, p);
         let initial = Initial {
             program: initial.program,
             maps: initial.maps.into_iter().map(each).collect(),
             gains: initial.gains.into_iter().map(each).collect(),
+            places: (0..p)
+                .flat_map(|piece| (initial.places.iter()).map(move |at| at.later(piece * t / p)))
+                .collect(),
         };
-        let [_, g, t, _] = tokens.q.dims();
         // A piece has the tokens of its place, and memories of its own.
         let pieces = |x: Tensor<4>| {
             let [.., d] = x.dims();
@@ -291,6 +303,7 @@ impl Run {
             past,
             carried: carried.collect(),
             open: None,
+            position: self.position,
         };
         let of_pieces = |x| beside(pieces(x));
         let tokens = Tokens {

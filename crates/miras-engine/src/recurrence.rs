@@ -99,6 +99,7 @@ pub fn forward(
         maps: end.maps,
         past,
         open: None,
+        position: state.position + tokens.len(),
     };
     (Tensor::cat(outputs, 2), state)
 }

@@ -17,6 +17,8 @@ pub struct State {
     pub carried: Vec<Tensor<4>>,
     /// The tokens of a chunk that is not yet full.
     pub open: Option<Open>,
+    /// Tokens before the open chunk.
+    pub position: usize,
 }
 
 /// The written part of a chunk that is not yet full: gradients are kept as
@@ -75,6 +77,7 @@ impl State {
             past: Past::absent(rule, initial),
             carried: carried::new(rule, initial),
             open: None,
+            position: 0,
         }
     }
 
@@ -90,6 +93,11 @@ impl State {
     /// Tokens of the open chunk.
     pub fn open_len(&self) -> usize {
         self.open.as_ref().map_or(0, Open::len)
+    }
+
+    /// Tokens since the beginning of the sequence.
+    pub fn tokens(&self) -> usize {
+        self.position + self.open_len()
     }
 
     /// The same state, every tensor through `f` (detach, move, select memories).
@@ -113,6 +121,7 @@ impl State {
                 gates: open.gates.map(&f),
                 tokens: (open.tokens.clone()).map(|(k, v)| (f(k), f(v))),
             }),
+            position: self.position,
         }
     }
 }

@@ -73,6 +73,9 @@ pub(crate) struct WriteHalf {
     /// The first token of the chunk that this span brought.
     pub(crate) first_new: usize,
     pub(crate) walk: Walk,
+    /// Tokens before the first chunk, and those of all chunks.
+    position: usize,
+    tokens: usize,
     /// Whether the last chunk is full.
     closed: bool,
     /// The maps after the last chunk, as if it were full; only if it is, or for a probe.
@@ -110,6 +113,7 @@ impl WriteHalf {
             past,
             carried,
             open,
+            position,
         } = state;
         let gates = match &open {
             None => new_tokens.gates.clone(),
@@ -184,6 +188,8 @@ impl WriteHalf {
             rows: coefficients.rows,
             first_new: len - new,
             walk,
+            position,
+            tokens: n * len,
             closed,
             end,
             carried,
@@ -205,6 +211,7 @@ impl WriteHalf {
                 past,
                 carried: self.carried,
                 open: None,
+                position: self.position + self.tokens,
             };
         }
         State {
@@ -218,6 +225,7 @@ impl WriteHalf {
                 gates: self.gates,
                 tokens: self.own.map(|own| (own.k, own.v)),
             }),
+            position: self.position,
         }
     }
 }

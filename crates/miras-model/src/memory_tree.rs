@@ -5,9 +5,13 @@ use miras_engine::{Rule, State};
 
 use crate::{StateLayout, StateShape, StateTensor, StateTree};
 
+/// The count of the tokens since their sequence began.
+const TOKENS: &str = "tokens";
+
 /// The tensors of memories.
 pub(crate) fn to_tree(memories: &State) -> StateTree {
     let mut tree = StateTree::default();
+    tree.insert_count(TOKENS, memories.tokens());
     for (name, tensor) in memories.named() {
         tree.insert(name, StateTensor::Memories(tensor));
     }
@@ -16,8 +20,9 @@ pub(crate) fn to_tree(memories: &State) -> StateTree {
 
 /// The state of memories out of its tensors, of which there are no others.
 pub(crate) fn from_tree(rule: &Rule, program: &Program, mut tree: StateTree) -> State {
-    let open = open_tokens(&tree) > 0;
-    let memories = State::from_named(rule, program, open, |name| tree.take_memories(name));
+    tree.assert_has("maps.0.weights");
+    let tokens = tree.take_count(TOKENS);
+    let memories = State::from_named(rule, program, tokens, |name| tree.take_memories(name));
     tree.assert_empty();
     memories
 }
@@ -35,6 +40,7 @@ pub(crate) fn add_layout(
     program: &Program,
     [g, written]: [usize; 2],
 ) {
+    layout.insert_count(TOKENS, written);
     for (name, shape) in State::layout(rule, program, g, written) {
         layout.insert(name, StateShape::Memories(shape));
     }

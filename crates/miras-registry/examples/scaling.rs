@@ -121,6 +121,7 @@ fn run(rule: &Rule, t: usize, backward: bool) -> f64 {
         program: Arc::new(program),
         maps,
         gains: Vec::new(),
+        places: Vec::new(),
     };
     let start = Instant::now();
     let state = State::new(rule, &initial);

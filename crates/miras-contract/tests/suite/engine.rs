@@ -214,7 +214,7 @@ fn an_open_chunk_keeps_its_tokens_for_several_steps() {
         let found = named.iter().find(|(other, _)| other == name);
         found.unwrap().1.clone()
     };
-    let again = State::from_named(&rule, program, true, take);
+    let again = State::from_named(&rule, program, 5, take);
     let rest = inputs.tokens.range(5, 8);
     let run = |state| numbers(dual::forward(&rule, &inputs.initial, state, &rest, false).y);
     assert_eq!(run(again), run(state));

@@ -116,6 +116,7 @@ fn compare(name: &str, golden: &Value, rule: &Rule, by_chunks: bool) {
         program: program(rule, q.dims()[3]),
         maps: maps.clone(),
         gains: gain.iter().cloned().collect(),
+        places: Vec::new(),
     };
     let mut state = State::new(rule, &initial);
     for (map, slot) in state.maps.iter_mut().zip(&momentum) {

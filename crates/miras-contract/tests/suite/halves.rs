@@ -91,12 +91,15 @@ fn written_tokens_leave_the_state_of_a_joint_pass() {
                 let open = State::open_after(rule, length);
                 let counted = cost::state(rule, &initial.program, open).total();
                 assert_eq!(numbers, g * counted, "{name}");
-                let again =
-                    State::from_named(rule, &initial.program, joint.open.is_some(), |wanted| {
-                        let (_, tensor) = truth.iter().find(|(name, _)| name == wanted).unwrap();
-                        tensor.clone()
-                    });
+                let again = State::from_named(rule, &initial.program, length, |wanted| {
+                    let (_, tensor) = truth.iter().find(|(name, _)| name == wanted).unwrap();
+                    tensor.clone()
+                });
                 assert_named(name, &again, &truth, 0.0);
+                for state in [joint, whole, pieces, again] {
+                    assert_eq!(state.tokens(), length, "{name}");
+                    assert_eq!(state.position, length - open, "{name}");
+                }
             }
         });
     }

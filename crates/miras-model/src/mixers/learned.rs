@@ -9,7 +9,7 @@ use burn::{
     tensor::{Device, Tensor, s},
 };
 use miras_core::{GainSpec, GateSpec, Gates, MapSpec, Program, RETENTION};
-use miras_engine::{Initial, Rule};
+use miras_engine::{Initial, Place, Rule};
 use miras_registry::StartKind;
 
 use super::memory_spec::{KEY, MemorySpec};
@@ -33,6 +33,8 @@ pub(super) struct Learned<'a> {
     pub(super) gains: &'a [Param<Tensor<3>>],
     pub(super) specs: &'a [GateSpec],
     pub(super) program: &'a Arc<Program>,
+    /// Its name.
+    pub(super) layer: &'a Arc<str>,
     pub(super) heads: usize,
     pub(super) writes: usize,
 }
@@ -122,6 +124,7 @@ impl Learned<'_> {
             program: self.program.clone(),
             maps,
             gains: per_row(self.gains),
+            places: Place::of_heads(self.layer, self.heads, b),
         }
     }
 
@@ -173,6 +176,8 @@ pub(super) struct LocalMemory {
     program: Arc<Program>,
     #[module(skip)]
     specs: Vec<GateSpec>,
+    #[module(skip)]
+    name: Arc<str>,
 }
 
 impl LocalMemory {
@@ -189,6 +194,7 @@ impl LocalMemory {
             rule: spec.choice.rule.clone(),
             program,
             specs,
+            name: name.into(),
         }
     }
 
@@ -197,16 +203,20 @@ impl LocalMemory {
         self.learned().gate_values(x, k)
     }
 
-    /// What the memories of `b` batch rows begin each of `shards` shards with; those of a row and
-    /// head are adjacent.
-    pub(super) fn initial(&self, [b, shards]: [usize; 2], device: &Device) -> Initial {
+    /// What the memories of `b` batch rows begin each shard with, those that begin at these tokens; those
+    /// of a row and head are adjacent.
+    pub(super) fn initial(&self, b: usize, shards: &[usize], device: &Device) -> Initial {
         let initial = self.learned().initial(b, device);
-        let g = b * self.heads;
+        let (g, firsts) = (b * self.heads, shards);
+        let shards = firsts.len();
         let of_shards = |x: Tensor<4>| repeat_heads(x, g, g * shards);
         Initial {
             program: initial.program,
             maps: initial.maps.into_iter().map(of_shards).collect(),
             gains: initial.gains.into_iter().map(of_shards).collect(),
+            places: (initial.places.iter())
+                .flat_map(|place| firsts.iter().map(|first| place.later(*first)))
+                .collect(),
         }
     }
 
@@ -231,6 +241,7 @@ impl LocalMemory {
             gains: &self.gains,
             specs: &self.specs,
             program: &self.program,
+            layer: &self.name,
             heads: self.heads,
             writes: self.writes,
         }

@@ -112,6 +112,8 @@ pub struct MemoryMixer {
     features: Option<Arc<Program>>,
     #[module(skip)]
     specs: Vec<GateSpec>,
+    #[module(skip)]
+    name: Arc<str>,
 }
 
 impl Listed for MemoryMixer {
@@ -207,6 +209,7 @@ impl Listed for MemoryMixer {
             rule,
             program,
             specs,
+            name: name.into(),
         }
     }
 }
@@ -429,6 +432,7 @@ impl MemoryMixer {
             gains: &self.gains,
             specs: &self.specs,
             program: &self.program,
+            layer: &self.name,
             heads: self.keys.heads,
             writes: self.keys.writes,
         }

@@ -76,8 +76,8 @@ struct KeySum {
 
 /// What local memories carry.
 struct Carried {
-    /// Writes of the open shard.
-    open: usize,
+    /// Writes of the sequence so far.
+    written: usize,
     /// `Π`, if there is one, and the local memories; none before the first token of a shard.
     held: Option<Vec<State>>,
 }
@@ -155,6 +155,8 @@ impl KeySum {
             program: self.program.clone(),
             maps: self.program.maps().iter().map(zeros).collect(),
             gains: Vec::new(),
+            // Nothing is drawn for it.
+            places: Vec::new(),
         }
     }
 
@@ -208,7 +210,7 @@ impl TntMixer {
                 None,
                 None,
                 Carried {
-                    open: 0,
+                    written: 0,
                     held: None,
                 },
             ),
@@ -238,7 +240,7 @@ impl TntMixer {
         carried: &mut Carried,
         pass: Pass,
     ) -> (Tensor<4>, Vec<Probe>) {
-        let parts = self.parts(carried.open, tokens.len());
+        let parts = self.parts(self.open(carried.written), tokens.len());
         let lengths: Vec<usize> = (parts.iter())
             .map(|part| part.shards * part.writes)
             .collect();
@@ -252,12 +254,12 @@ impl TntMixer {
         let (mut outputs, mut probes) = (Vec::new(), Vec::new());
         for part in parts {
             let tokens = pieces.iter_mut().filter_map(Iterator::next).collect();
-            let (y, held) = self.part(part, tokens, carried.held.take(), pass, &mut probes);
+            let first = carried.written - self.open(carried.written);
+            let held = (first, carried.held.take());
+            let (y, held) = self.part(part, tokens, held, pass, &mut probes);
             outputs.push(y);
-            if let Some(shard) = self.writes_of_shard() {
-                carried.open = (carried.open + part.shards * part.writes) % shard;
-            }
-            let is_held = self.shard == 0 || carried.open > 0;
+            carried.written += part.shards * part.writes;
+            let is_held = self.open(carried.written) > 0;
             carried.held = is_held.then_some(held);
         }
         (Tensor::cat(outputs, 2), probes)
@@ -266,6 +268,11 @@ impl TntMixer {
     /// Writes of a shard, if there are shards.
     fn writes_of_shard(&self) -> Option<usize> {
         (self.shard > 0).then_some(self.shard * self.writes)
+    }
+
+    /// Writes of the shard that is open after `written` of a sequence, which without shards is one.
+    fn open(&self, written: usize) -> usize {
+        (self.writes_of_shard()).map_or(written, |shard| written % shard)
     }
 
     /// What `count` writes are computed in, after `open` of a shard: the rest of it, whole shards, and
@@ -282,12 +289,13 @@ impl TntMixer {
         parts.into_iter().filter(is_there).collect()
     }
 
-    /// One part, from `held` on: what was read, and what is held after it.
+    /// One part, from `held` on, where its first shard begins at the token `first`: what was read, and
+    /// what is held after it.
     fn part(
         &self,
         part: Part,
         tokens: Vec<Tokens>,
-        held: Option<Vec<State>>,
+        (first, held): (usize, Option<Vec<State>>),
         pass: Pass,
         probes: &mut Vec<Probe>,
     ) -> (Tensor<4>, Vec<State>) {
@@ -323,9 +331,11 @@ impl TntMixer {
                 q
             }
         };
+        let shards = (0..part.shards).map(|shard| first + shard * part.writes);
+        let shards: Vec<_> = shards.collect();
         let mut outputs = Vec::new();
         for (local, own) in self.locals.iter().zip(tokens) {
-            let initial = local.initial([b, part.shards], &device);
+            let initial = local.initial(b, &shards, &device);
             let mut memories = Memories::new(local.rule(), initial, held.next(), pass);
             let (y, probe) = memories.read_write(&Tokens {
                 q: q.clone(),
@@ -343,8 +353,8 @@ impl TntMixer {
 
     /// What local memories carry, out of the rest of a state.
     fn carried(&self, mut state: StateTree) -> Carried {
-        let open = self.writes * state.take_count(OPEN);
-        let held = (self.shard == 0 || open > 0).then(|| {
+        let written = self.writes * state.take_count(TOKENS);
+        let held = (self.open(written) > 0).then(|| {
             let projection = (self.projection.iter())
                 .map(|sum| from_tree(&sum.rule, &sum.program, state.take_branch(PROJECTION)));
             let mut held: Vec<State> = projection.collect();
@@ -355,12 +365,12 @@ impl TntMixer {
             held
         });
         state.assert_empty();
-        Carried { open, held }
+        Carried { written, held }
     }
 
     fn tree(&self, carried: &Carried) -> StateTree {
         let mut state = StateTree::default();
-        state.insert_count(OPEN, carried.open / self.writes);
+        state.insert_count(TOKENS, carried.written / self.writes);
         let names = self.names().into_iter();
         for (name, held) in names.zip(carried.held.iter().flatten()) {
             state.insert_branch(&name, to_tree(held));
@@ -382,8 +392,8 @@ const GLOBAL: &str = "global";
 /// The branch that is the sum of keys.
 const PROJECTION: &str = "projection";
 
-/// The count of the tokens of the open shard.
-const OPEN: &str = "open";
+/// The count of the tokens of the sequence.
+const TOKENS: &str = "tokens";
 
 /// A local memory, in names of weights and in the state.
 fn local_name(at: usize) -> String {
@@ -406,15 +416,11 @@ impl TokenMixer for TntMixer {
         let mut layout = StateLayout::default();
         layout.insert_branch(GLOBAL, self.global.state_layout(rows, position));
         let tokens = position.saturating_add(self.persistent);
-        let open = match self.shard {
-            0 => 0,
-            shard => tokens % shard,
-        };
-        layout.insert_count(OPEN, open);
-        if self.shard > 0 && open == 0 {
+        layout.insert_count(TOKENS, tokens);
+        let written = self.open(self.writes.saturating_mul(tokens));
+        if written == 0 {
             return layout;
         }
-        let written = self.writes * if self.shard == 0 { tokens } else { open };
         let g = rows.saturating_mul(self.heads);
         let projection = (self.projection.iter()).map(|sum| (&sum.rule, &*sum.program));
         let locals = self
