@@ -51,7 +51,7 @@ pub use gate::{GateMap, GateSpec, Gates, MOMENTUM, RETENTION, STEP, THRESHOLD, i
 pub use memory::{Factor, Maps, MemoryArchitecture, Weights, typical};
 pub use part::{Axis, Part, table_of};
 pub use program::{Builder, GainSpec, MapSpec, Node, Program, ProgramError, Shape, Value, Windows};
-pub use retention::{Link, RetentionGate};
+pub use retention::{Link, Noise, RetentionGate};
 pub use side::{Channels, Side};
 pub use step_rule::{
     Bound, Carry, ChunkTokens, LocalRules, RuleCost, RuleSetting, RuleValues, StepRule,

@@ -56,6 +56,15 @@ impl Link {
     }
 }
 
+/// Normal noise on every number of the state, where a full chunk ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Noise {
+    /// Its standard deviation, in units of the most by which one write moves the state; 0 or above.
+    pub multiplier: f64,
+    /// What it is drawn from, with the place of the memory and the position of the chunk's end.
+    pub seed: u64,
+}
+
 /// A retention gate: the decay of the dual state, and the link from that state to weights.
 ///
 /// The state of a map is `A`, always a linear recurrence `A_t = a_t A_{t−1} + S_t`;
@@ -119,6 +128,12 @@ pub trait RetentionGate: Debug + Send + Sync {
     /// weights, so that a row of one weight is a constant.
     fn least_columns(&self) -> usize {
         1
+    }
+
+    /// The noise that is added to the state where a full chunk ends, before the rules of the state; then
+    /// one write has to have a bound, of which the noise is a multiple.
+    fn noise(&self) -> Option<Noise> {
+        None
     }
 
     /// Why a memory may not start at zero, if it may not.

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use toml::Value;
 
 use crate::{
-    AttentionalBias, Factor, MemoryArchitecture, Program,
+    AttentionalBias, Factor, MemoryArchitecture, Program, RetentionGate,
     rows::{TINY, gradient_norm},
 };
 
@@ -199,7 +199,7 @@ pub struct StepRulePart {
     /// What it means, with unit, range and default.
     pub meaning: &'static str,
     /// The value where the configuration does not say.
-    pub default: fn(&dyn MemoryArchitecture, &dyn AttentionalBias) -> f64,
+    pub default: fn(&dyn MemoryArchitecture, &dyn AttentionalBias, &dyn RetentionGate) -> f64,
     /// Its further keys.
     pub settings: &'static [RuleSetting],
     /// The rule at a value above 0, with a number for each of the settings.

@@ -132,7 +132,8 @@ fn scan_of(rule: &Rule, program: &Program) -> Option<Scan> {
         _ => return None,
     };
     let has_channels = rule.gates().iter().any(|gate| gate.channels.is_some());
-    if rule.bias.has_erase_key() || has_channels || rule.algorithm.window() > 1 {
+    let is_noisy = rule.noise_deviation() > 0.0;
+    if rule.bias.has_erase_key() || has_channels || is_noisy || rule.algorithm.window() > 1 {
         return None;
     }
     Some(Scan {

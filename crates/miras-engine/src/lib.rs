@@ -21,6 +21,7 @@ pub mod kernel;
 mod least_squares;
 mod maps;
 mod named;
+mod noise;
 mod pass;
 mod past;
 mod place;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 /// Which memory of a model a memory is, and where in its sequence it begins: what is drawn at random for
 /// it depends on nothing else of it. Batch rows have the same places.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The layer, and which of its memories where it has several.
     pub layer: Arc<str>,

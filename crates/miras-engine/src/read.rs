@@ -60,6 +60,7 @@ fn closed(rule: &Rule, initial: &Initial, state: &State) -> Vec<MapState> {
         writes: &ruled.writes(),
         whole: whole.as_ref(),
         carried: &state.carried,
+        position: None,
     };
     after_chunk(rule, initial, chunk)
 }

@@ -13,6 +13,9 @@
 //! In a window of `w` tokens the step of a token is that of the mean `(1/w) Σ θ_i g_i` over the last `w`
 //! of them, each `g_i` taken at the anchor of the token that steps.
 //!
+//! Where a retention gate has noise, the state at the end of each full chunk gets it, before the rules of
+//! the state.
+//!
 //! Slow, and kept readable on purpose: every other form is tested against it.
 
 use burn::tensor::{Tensor, s};
@@ -21,7 +24,7 @@ use miras_core::{
     TokenWrite, Weights, rows,
 };
 
-use crate::{Initial, Past, Read, Rule, State, Tokens};
+use crate::{Initial, Past, Read, Rule, State, Tokens, noise::noisy};
 
 /// Runs a whole sequence from `state` (which has no open chunk).
 ///
@@ -88,7 +91,8 @@ pub fn forward(
             let written = tokens.range(t + 1 - settings.chunk, t + 1);
             let full = chunk.copies.swap_remove(last);
             let carried = full.handed_on(rule);
-            let start = (full.close(rule, initial, &written), carried);
+            let end = state.position + t + 1;
+            let start = (full.close(rule, initial, &written, end), carried);
             past = past.map(|past| past.then(&written));
             chunk = Chunk::new(rule, initial, start, past.as_ref());
         }
@@ -321,8 +325,14 @@ impl Copy {
         }
     }
 
-    /// The state a full chunk of these tokens leaves behind.
-    fn close(self, rule: &Rule, initial: &Initial, tokens: &Tokens) -> Vec<MapState> {
+    /// The state a full chunk of these tokens leaves behind, which ends at `position`.
+    fn close(
+        self,
+        rule: &Rule,
+        initial: &Initial,
+        tokens: &Tokens,
+        position: usize,
+    ) -> Vec<MapState> {
         let mut maps = match rule.algorithm.kind() {
             AlgorithmKind::Linear(_) | AlgorithmKind::LeastSquares(_) => self.maps,
             AlgorithmKind::ChunkEnd(algorithm) => {
@@ -349,6 +359,7 @@ impl Copy {
                 rule.settled(maps, initial)
             }
         };
+        maps = noisy(rule, &initial.places, maps, position);
         for map in &mut maps {
             map.weights = (rule.settings.rules().iter())
                 .fold(map.weights.clone(), |state, rule| rule.of_state(state));

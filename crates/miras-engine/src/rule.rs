@@ -39,7 +39,8 @@ impl Rule {
     /// Whether an exact chunk form exists: a matrix, an algorithm that acts on every token, and
     /// gradients that follow from products of keys, that is a linear link or a gradient
     /// that does not depend on the weights at all. Where it does, decays and steps per channel of
-    /// the values would need a solve for each; steps per channel of the keys, one matrix for all.
+    /// the values would need a solve for each; steps per channel of the keys, one matrix for all. Noise
+    /// is added where chunks end, which the exact form does not know.
     pub fn has_exact_form(&self) -> bool {
         let (decay, step) = (self.decay_channels(), self.step_channels());
         let by_products = match self.bias.slope() {
@@ -55,7 +56,8 @@ impl Rule {
             }
         };
         let is_of_tokens = !self.acts_at_chunk_end() && self.algorithm.window() == 1;
-        self.memory.is_linear() && is_of_tokens && by_products
+        let is_of_chunks = self.retention.noise().is_some();
+        self.memory.is_linear() && is_of_tokens && by_products && !is_of_chunks
     }
 
     /// Keys of a token that are compared and written: 2 where the bias has an erase key.

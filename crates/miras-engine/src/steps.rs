@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use miras_core::{ChunkTokens, Factor, Gates, MapState, Program, STEP, rows};
 
-use crate::{Rule, span::ChunkGradients, split::split_chunks};
+use crate::{Place, Rule, noise::noisy, span::ChunkGradients, split::split_chunks};
 
 /// What the step rules need of chunks beside their factors.
 #[derive(Clone)]
@@ -155,11 +155,21 @@ pub(crate) fn of_features(
     rules.fold(step, |step, rule| rule.of_chunk(step, &chunk, None))
 }
 
-/// The state after a full chunk, through the rules.
-pub(crate) fn ruled_state(rule: &Rule, map: MapState) -> MapState {
-    let rules = rule.settings.rules().iter();
-    MapState {
-        weights: rules.fold(map.weights, |state, rule| rule.of_state(state)),
+/// The states after a chunk, through the rules; `end` is where it ends, if it is full.
+pub(crate) fn ruled_states(
+    rule: &Rule,
+    places: &[Place],
+    maps: Vec<MapState>,
+    end: Option<usize>,
+) -> Vec<MapState> {
+    let maps = match end {
+        Some(position) => noisy(rule, places, maps, position),
+        None => maps,
+    };
+    let rules = rule.settings.rules();
+    let ruled = |map: MapState| MapState {
+        weights: (rules.iter()).fold(map.weights, |state, rule| rule.of_state(state)),
         slots: map.slots,
-    }
+    };
+    maps.into_iter().map(ruled).collect()
 }

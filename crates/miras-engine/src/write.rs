@@ -12,7 +12,7 @@ use crate::{
     source::GradientSource,
     span::{ChunkGradients, SpanTokens},
     split::{split, split_chunks, split_gates},
-    steps::{gated, ruled_state},
+    steps::{gated, ruled_states},
     walk::Walk,
 };
 
@@ -123,14 +123,7 @@ impl WriteHalf {
         let of_past = past.as_ref().map(|past| &past.gates);
         let decay = rule.log_decay(&gates);
         let coefficients = rule.coefficients(decay.clone(), &gates, of_past);
-        if matches!(rule.algorithm.kind(), AlgorithmKind::Linear(_)) {
-            let slots = coefficients.rows.slots.len();
-            assert_eq!(
-                slots,
-                rule.algorithm.slots(),
-                "coefficients of slots, and slots"
-            );
-        }
+        assert_slots(rule, &coefficients.rows);
         let own = keeps_tokens(rule).then(|| {
             let kept = open.as_ref().and_then(|open| open.tokens.clone());
             let (k, v) = after_open(kept, &new_tokens.k, &new_tokens.v);
@@ -180,7 +173,14 @@ impl WriteHalf {
             let gates = split_gates(&gates, 0, &vec![1; n]);
             let chunks = source.iter().zip(ends).zip(&gates);
             let chunks = chunks.map(|((source, end), gates)| (source, end, gates));
-            walked(rule, initial, (maps, carried), chunks, closed, probe)
+            walked(
+                rule,
+                initial,
+                (maps, carried, position),
+                chunks,
+                closed,
+                probe,
+            )
         };
         Self {
             gates,
@@ -230,6 +230,14 @@ impl WriteHalf {
     }
 }
 
+/// Checks that each slot of an algorithm of tokens has coefficients.
+fn assert_slots(rule: &Rule, rows: &Rows) {
+    if matches!(rule.algorithm.kind(), AlgorithmKind::Linear(_)) {
+        let (found, needed) = (rows.slots.len(), rule.algorithm.slots());
+        assert_eq!(found, needed, "coefficients of slots, and slots");
+    }
+}
+
 /// A walk, the maps after its last chunk and what the step rules carry there, and the gradients of that
 /// chunk.
 struct Walked {
@@ -239,18 +247,20 @@ struct Walked {
     iterations: Vec<ChunkGradients>,
 }
 
-/// From chunk to chunk, from these maps and what the step rules carry on.
+/// From chunk to chunk, from these maps and what the step rules carry, after so many tokens, on.
 fn walked<'a>(
     rule: &Rule,
     initial: &Initial,
-    (mut maps, mut carried): (Vec<MapState>, Vec<Tensor<4>>),
+    (mut maps, mut carried, mut position): (Vec<MapState>, Vec<Tensor<4>>, usize),
     chunks: impl Iterator<Item = (&'a GradientSource, ChunkEnd, &'a Gates)>,
     closed: bool,
     probe: bool,
 ) -> Walked {
     let mut walk = Walk::default();
     let mut iterations = Vec::new();
+    let is_full = closed && !rule.settings.is_exact();
     for (source, end, gates) in chunks {
+        position += rule.settings.chunk;
         iterations = source.at(rule, initial, &maps, &carried);
         let last = iterations.last().expect("a chunk has gradients");
         let writes = last.writes();
@@ -262,6 +272,7 @@ fn walked<'a>(
                 writes: &writes,
                 whole: source.whole(),
                 carried: &carried,
+                position: is_full.then_some(position),
             };
             after_chunk(rule, initial, chunk)
         } else {
@@ -293,6 +304,8 @@ pub(crate) struct ChunkState<'a> {
     pub(crate) whole: Option<&'a WholeChunk>,
     /// What the step rules carry before it.
     pub(crate) carried: &'a [Tensor<4>],
+    /// Tokens of the sequence up to its end, if it is full.
+    pub(crate) position: Option<usize>,
 }
 
 /// The state of every map after a chunk.
@@ -304,12 +317,14 @@ pub(crate) fn after_chunk(rule: &Rule, initial: &Initial, chunk: ChunkState<'_>)
         writes,
         whole,
         carried,
+        position,
     } = chunk;
     let algorithm = match rule.algorithm.kind() {
         AlgorithmKind::Linear(_) => {
-            return (maps.iter().zip(writes))
-                .map(|(map, Factor { x, d: u })| ruled_state(rule, map.after_chunk(end, x, u)))
+            let maps = (maps.iter().zip(writes))
+                .map(|(map, Factor { x, d: u })| map.after_chunk(end, x, u))
                 .collect();
+            return ruled_states(rule, &initial.places, maps, position);
         }
         AlgorithmKind::LeastSquares(_) => {
             return vec![least_squares::after_chunk(&maps[0], end, gates, &writes[0])];
@@ -339,9 +354,8 @@ pub(crate) fn after_chunk(rule: &Rule, initial: &Initial, chunk: ChunkState<'_>)
             })
             .collect();
     }
-    (rule.settled(maps, initial).into_iter())
-        .map(|map| ruled_state(rule, map))
-        .collect()
+    let maps = rule.settled(maps, initial);
+    ruled_states(rule, &initial.places, maps, position)
 }
 
 /// The end coefficients of each chunk.

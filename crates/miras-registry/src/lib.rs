@@ -10,6 +10,7 @@ mod exactness;
 mod info;
 mod last_map;
 mod listing;
+mod noise;
 mod other_names;
 mod registry;
 mod settings;

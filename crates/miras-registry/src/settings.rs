@@ -160,7 +160,8 @@ impl AlgorithmSettings {
     pub(crate) fn resolve(&self, rule: &Rule, parts: &[&'static StepRulePart]) -> Settings {
         let built = |part: &&'static StepRulePart| {
             let asked = self.rules.get(part.key).copied();
-            let value = asked.unwrap_or_else(|| (part.default)(&*rule.memory, &*rule.bias));
+            let value = asked
+                .unwrap_or_else(|| (part.default)(&*rule.memory, &*rule.bias, &*rule.retention));
             let settings = part.settings.iter().map(|own| {
                 let asked = self.further.get(own.key).map(|(_, value)| *value);
                 asked.unwrap_or_else(|| (own.default)(value))

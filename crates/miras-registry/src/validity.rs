@@ -9,7 +9,7 @@ use miras_core::{
 };
 use miras_engine::{Read, Rule};
 
-use crate::AlgorithmSettings;
+use crate::{AlgorithmSettings, noise};
 
 /// Why a combination is refused.
 pub(crate) struct Refusal {
@@ -35,7 +35,7 @@ pub(crate) fn path_in(at: &str, key: &str) -> String {
     }
 }
 
-fn refuse(key: &str, reason: &str, instead: &str) -> Result<(), Refusal> {
+pub(crate) fn refuse(key: &str, reason: &str, instead: &str) -> Result<(), Refusal> {
     Err(Refusal {
         key: key.into(),
         reason: reason.into(),
@@ -336,6 +336,7 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
     check_channels(rule)?;
     check_least_squares(rule, asked)?;
     check_lengths(rule)?;
+    noise::check(rule)?;
     let settings = &rule.settings;
     if settings.is_exact() {
         check_exact(rule, asked)?;

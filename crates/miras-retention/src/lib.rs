@@ -10,6 +10,7 @@ mod kl;
 mod l2;
 mod lq;
 mod none;
+mod private;
 mod sigmoid;
 
 pub use ball::Ball;
@@ -21,6 +22,7 @@ pub use l2::L2;
 pub use lq::{Lq, LqLink};
 use miras_core::{Part, RetentionGate};
 pub use none::Keep;
+pub use private::Private;
 pub use sigmoid::Sigmoid;
 
 /// Every retention gate, in the order of the documentation.
@@ -33,4 +35,5 @@ pub const PARTS: &[Part<dyn RetentionGate>] = &[
     f_divergence::PART,
     sigmoid::PART,
     elastic_net::PART,
+    private::PART,
 ];

@@ -7,9 +7,15 @@ use miras_core::{Bound, ChunkTokens, Program, RuleCost, StepRule, StepRulePart, 
 
 pub(super) const PART: StepRulePart = StepRulePart {
     key: "grad_cap",
-    meaning: "largest norm of one token's inner gradient; 0 (default, but for biases whose gradient grows faster than the error: 3) turns it off; not with exact solves, that is form = \"exact\" with bias \"dot\" or \"l2\"",
+    meaning: "largest norm of one token's inner gradient; 0 (default, but for biases whose gradient grows faster than the error and retention \"private\": 3) turns it off; not with exact solves, that is form = \"exact\" with bias \"dot\" or \"l2\"",
     // 3: docs/architecture.md, Measured defaults.
-    default: |_, bias| if bias.is_superlinear() { 3.0 } else { 0.0 },
+    default: |_, bias, retention| {
+        if bias.is_superlinear() || retention.noise().is_some() {
+            3.0
+        } else {
+            0.0
+        }
+    },
     settings: &[],
     build: |cap, _| Arc::new(GradCap(cap)),
 };

@@ -8,7 +8,7 @@ use miras_core::{ChunkTokens, Factor, Program, RuleCost, StepRule, StepRulePart,
 pub(super) const PART: StepRulePart = StepRulePart {
     key: "implicit",
     meaning: "kappa of the implicit step, theta/(1 + theta |x|^2/kappa), by which no token overshoots; 1 is the proximal step of Longhorn (a matrix under bias \"l2\"); 0 (default) turns it off",
-    default: |_, _| 0.0,
+    default: |_, _, _| 0.0,
     settings: &[],
     build: |kappa, _| Arc::new(Implicit(kappa)),
 };

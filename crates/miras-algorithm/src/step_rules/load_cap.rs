@@ -8,7 +8,14 @@ use miras_core::{Bound, ChunkTokens, Program, RuleCost, StepRule, StepRulePart, 
 pub(super) const PART: StepRulePart = StepRulePart {
     key: "load_cap",
     meaning: "kappa of the load cap, which shrinks steps that pile up in a chunk; 0 turns it off; chunk_start only (default 0.5; 0 for a memory that writes under no features, as `vector`)",
-    default: |memory, _| if memory.has_features() { 0.5 } else { 0.0 },
+    // Under it a token changes the steps of others, which noise is not made for.
+    default: |memory, _, retention| {
+        if memory.has_features() && retention.noise().is_none() {
+            0.5
+        } else {
+            0.0
+        }
+    },
     settings: &[],
     build: |cap, _| Arc::new(LoadCap(cap)),
 };

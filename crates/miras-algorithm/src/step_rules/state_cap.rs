@@ -8,7 +8,7 @@ use miras_core::{Bound, RuleCost, StepRule, StepRulePart, rows};
 pub(super) const PART: StepRulePart = StepRulePart {
     key: "state_cap",
     meaning: "largest norm of a map's state at the end of each full chunk; 0 (default) turns it off; chunk_start only",
-    default: |_, _| 0.0,
+    default: |_, _, _| 0.0,
     settings: &[],
     build: |cap, _| Arc::new(StateCap(cap)),
 };

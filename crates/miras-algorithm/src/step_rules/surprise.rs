@@ -12,7 +12,7 @@ use toml::Value;
 pub(super) const PART: StepRulePart = StepRulePart {
     key: "surprise_threshold",
     meaning: "tau of the surprise gate, by which a token is written as far as the moving average of the norms of inner gradients is above it; 0 (default) turns it off; not with exact solves, that is form = \"exact\" with bias \"dot\" or \"l2\"",
-    default: |_, _| 0.0,
+    default: |_, _, _| 0.0,
     settings: &[
         RuleSetting {
             key: "surprise_softness",

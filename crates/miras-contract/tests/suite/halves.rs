@@ -115,7 +115,8 @@ fn assert_named(case: &str, found: &State, truth: &[(String, Tensor<4>)], tolera
     }
 }
 
-/// Where a token reads what it wrote, a read after all writes is the last output of the joint pass.
+/// Where a token reads what it wrote, a read after all writes is the last output of the joint pass, unless
+/// noise was added behind it.
 #[test]
 fn a_read_after_writes_is_the_last_output_of_a_joint_pass() {
     for cases in all_ways() {
@@ -124,7 +125,9 @@ fn a_read_after_writes_is_the_last_output_of_a_joint_pass() {
         });
         for_all(cases.collect(), |case| {
             let rule = &case.rule;
-            for length in LENGTHS {
+            let is_noisy = rule.noise_deviation() > 0.0;
+            let lengths = LENGTHS.into_iter();
+            for length in lengths.filter(|length| !is_noisy || length % rule.settings.chunk > 0) {
                 let Inputs { tokens, initial } = plain(rule, length);
                 let start = || State::new(rule, &initial);
                 let y = dual::forward(rule, &initial, start(), &tokens, false).y;

@@ -82,6 +82,7 @@ impl Listed for MacMixer {
         "[mixer]\nsegment = 4\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\nsegment = 4\npersistent = 3\n[memory]\nkind = 'mlp'\n[algorithm]\nchunk = 2",
         "[mixer]\nsegment = 4\n[memory]\nkind = 'matrix'\n[bias]\ntarget = 'next'\n[algorithm]\nchunk = 4",
+        "[mixer]\nsegment = 4\n[memory]\nkind = 'matrix'\n[retention]\nkind = 'private'\nnoise = 0.1\n[algorithm]\nkind = 'gd'\nchunk = 2",
         "[mixer]\nsegment = 4\nconv = 0\ninject = 'kv'\npersistent = 1\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4",
     ];
 

@@ -153,6 +153,7 @@ impl Listed for MemoryMixer {
         "[mixer]\nwrites = 2\nconv = 0\npersistent = 1\n[memory]\nkind = 'mlp'\nlearn = 'last'\n[bias]\nkind = 'erase'\ntarget = 'next'\n[algorithm]\nkind = 'gd'\nchunk = 4",
         "[mixer]\npersistent = 5\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\nqk_norm = 'none'\noutput_gate = 'none'\nvalue_heads = 1\n[memory]\nkind = 'mlp'\nresidual = false\nvalue_dim = 4\n[algorithm]\nchunk = 4",
+        "[mixer]\nwrites = 2\npersistent = 1\n[memory]\nkind = 'mlp'\n[retention]\nkind = 'private'\nnoise = 0.1\n[algorithm]\nkind = 'gd'\nchunk = 4",
     ];
 
     fn take(tables: &mut Tables<'_>) -> Result<MemorySpec, ConfigError> {

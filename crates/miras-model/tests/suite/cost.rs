@@ -29,7 +29,7 @@ fn spec(text: &str) -> Result<ModelSpec, ConfigError> {
     ModelSpec::take(&mut layers.merge()?, &Registry::builtin())
 }
 
-/// Every variant of every part, on a matrix and on a deep memory; combinations that are refused
+/// Every variant of every part, on a matrix and on a deep memory, by two algorithms; combinations that are refused
 /// are left out.
 fn variants() -> Vec<(String, ModelSpec)> {
     let mut found = Vec::new();
@@ -37,17 +37,20 @@ fn variants() -> Vec<(String, ModelSpec)> {
         for part in Registry::builtin().parts(axis) {
             let before = found.len();
             for variant in part.variants {
-                for memory in ["matrix", "mlp"] {
+                for (memory, algorithm) in [
+                    ("matrix", "momentum"),
+                    ("mlp", "momentum"),
+                    ("matrix", "gd"),
+                    ("mlp", "gd"),
+                ] {
                     let table = axis.table();
                     let mut text = format!("[{table}]\nkind = '{}'\n{variant}\n", part.kind);
-                    text += match axis {
-                        Axis::Algorithm => "chunk = 4\n",
-                        _ => "[algorithm]\nchunk = 4\n",
+                    text += &match axis {
+                        Axis::Algorithm => "chunk = 4\n".to_owned(),
+                        _ => format!("[algorithm]\nkind = '{algorithm}'\nchunk = 4\n"),
                     };
                     if axis != Axis::Memory {
-                        text += "[memory]\nkind = '";
-                        text += memory;
-                        text += "'\n";
+                        text += &format!("[memory]\nkind = '{memory}'\n");
                     }
                     found.extend(spec(&text).map(|spec| (text, spec)));
                 }

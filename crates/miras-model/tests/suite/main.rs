@@ -9,6 +9,7 @@ mod layers;
 mod mixer;
 mod model;
 mod naive;
+mod noise;
 mod products;
 mod small;
 mod starts;

@@ -179,8 +179,10 @@ fn text(own: (Axis, &str), (memory, start): (&str, &str), way: &str) -> String {
         let kind = match axis {
             axis if axis == own.0 => own.1.to_owned(),
             Axis::Memory => format!("kind = '{memory}'"),
-            // Decays per channel go with no slots.
-            Axis::Algorithm if own.1.contains("channels") => "kind = 'gd'".to_owned(),
+            // Decays per channel go with no slots, and noise with one write a token.
+            Axis::Algorithm if own.1.contains("channels") || own.1.contains("noise") => {
+                "kind = 'gd'".to_owned()
+            }
             _ => String::new(),
         };
         let more = match axis {

@@ -1,0 +1,161 @@
+//! Decay, clipped writes and noise on the state.
+
+use std::sync::Arc;
+
+use miras_core::{GateSpec, Noise, Part, RetentionGate, table_of};
+use serde::{Deserialize, Serialize};
+
+use crate::decay::{ANCHORED_KEY, DECAY, Gate};
+
+pub(crate) const PART: Part<dyn RetentionGate> = Part {
+    kind: "private",
+    summary: "Decay that does not depend on the input, a cap on every gradient, and noise on the state at the end of each full chunk: what a state says of one write is bounded.",
+    formula: "A_t = a A_{t-1} - theta_t G_t min(1, c/|G_t|_F);   at the end of a full chunk A_t <- A_t + sigma theta_max c xi,   xi standard normal by (seed, layer, head, map, t);   c = algorithm.grad_cap, theta_max = algorithm.step_max",
+    reference: "DP-SGD, arXiv 1607.00133, Algorithm 1 (clipped gradients and noise); the accounting is zCDP, arXiv 1605.02065",
+    keys: &[
+        (
+            "gate",
+            "\"fixed\" (default): a = decay; \"head\": a = exp(-exp(r)), r learned per head; not one of the input, by which a token would scale the whole state",
+        ),
+        (
+            "decay",
+            "a itself where it is fixed, else where the first head's starts; in (0, 1]",
+        ),
+        ANCHORED_KEY,
+        (
+            "noise",
+            "sigma, the deviation of the noise in units of the most that one write moves the state, step_max times grad_cap; 0 (no noise) or above; default 1",
+        ),
+        (
+            "seed",
+            "of the noise, 0 or above; whoever has it can take the noise off again; one text a seed; default 0",
+        ),
+    ],
+    variants: &[
+        "anchored = false\ndecay = 0.9\nnoise = 0.1",
+        "anchored = false\ngate = 'head'\ndecay = 0.8\nnoise = 0.2\nseed = 3",
+        "anchored = true\ndecay = 0.9\nnoise = 0.1",
+    ],
+    build: |section| {
+        let private = section.part::<Private>()?;
+        if matches!(private.gate, Gate::Sigmoid | Gate::Rate) {
+            let message = "a decay that depends on the input scales the whole state by what one token says, which no cap bounds";
+            let help = "use gate = \"fixed\" or \"head\"; retention.kind = \"l2\" has the others, without noise".to_owned();
+            return Err(section.error("gate", message, Some(help)));
+        }
+        private.gate.check(section, private.decay)?;
+        if !(0.0..=1e6).contains(&private.noise) {
+            let message = "noise is a multiple of the largest write: from 0 to 1e6";
+            return Err(section.error("noise", message, None));
+        }
+        Ok(Arc::new(private))
+    },
+};
+
+/// Decay, clipped writes and noise on the state.
+///
+/// # Formula
+/// `A_t = a A_{t−1} − θ_t min(1, c/‖G_t‖_F) G_t`, and at the end of a full chunk
+/// `A_t ← A_t + σ θ_max c ξ`, with `ξ` standard normal.
+/// `c` is `algorithm.grad_cap` (3 here, where it is left out), the norm that of one token's gradient over
+/// all maps; `θ_max` is `algorithm.step_max`. So `Δ = θ_max c` is the most by which one write moves the
+/// state of a memory, as a Frobenius norm over all maps, and the deviation of the noise on each
+/// number is `σ Δ`, in the units of the state.
+///
+/// # Shapes
+/// `ξ` is drawn for each map of each memory, `[1, g, d_in, d_out]`, and is a function of
+/// (`retention.seed`, layer, head, map, position of the chunk's end): the same in pieces, resumed, on
+/// every device, and for all rows of a batch. In a layer of several memories (`tnt`) each has its own.
+///
+/// # Reference
+/// Abadi et al., Deep learning with differential privacy (arXiv 1607.00133), Algorithm 1, for the
+/// mechanism; Bun and Steinke, Concentrated differential privacy (arXiv 1605.02065), §1, for the
+/// accounting. That both are put on the writes of a memory is this project's.
+///
+/// # Notes
+/// What is claimed, of whoever sees the states of a memory at the ends of chunks, and all that
+/// follows from them, but neither the seed nor weights that were trained under it:
+///
+/// - Two sequences that differ in one write, which is there in one of them and left out (θ = 0) in
+///   the other, have chunk-end states that differ by at most Δ before the noise. So the write has
+///   `ρ = 1/(2σ²)` of zero-concentrated differential privacy, that is `ε = ρ + 2√(ρ ln(1/δ))` at
+///   δ: with σ = 1 and δ = 10⁻⁶ ε = 5.8. A write that is another one in the place of left out moves it by
+///   up to 2Δ: `ρ = 2/σ²`.
+/// - Of `m_j` writes that are left out together in chunk `j` of a memory, `ρ = Σ_j m_j²/(2σ²)`, over
+///   all chunks, heads and layers that they are in: `n/(2σ²)` for `n` of them that share no chunk, and
+///   `m` times as much where `m` share each. A token reaches the writes of later ones through
+///   convolutions, attention and the layers below: for a token of a text all writes behind it count,
+///   in all layers but the first memory's.
+///
+/// Nothing else is claimed:
+///
+/// - The noise is a function of the seed. A run's folder and an export have it in `config.toml`, and
+///   whoever has it can subtract the noise. It is drawn by a generator that is not made for
+///   cryptography, in floating point.
+/// - One seed is for one text: two texts that are read under the same seed have the same noise, and
+///   their difference has none. The same goes for rows of a batch.
+/// - In training the noise is the same at every step, so that weights learn to expect it. For a text that
+///   is to be protected, take another seed than that of training.
+/// - The outer weights, and what they have learned from training data, are not protected.
+/// - Outputs are not: within a chunk tokens read writes without noise (`algorithm.read = "stale"`
+///   reads the chunk's start alone), and every output has its own token in it.
+/// - A stored state in the midst of a chunk holds the factors of the chunk's tokens, and the layer what
+///   its convolutions look back on (`mixer.conv`, `bias.target = "next"`): these tokens stand there in
+///   the open. A state that is to be given away ends with a full chunk, in a layer without
+///   convolutions.
+///
+/// What is needed for Δ, and refused otherwise: a chunk-start form without Picard iterations, `gd`, a
+/// bounded step size, `algorithm.grad_cap`, and no rule by which a token changes the steps of others
+/// (the load cap, which is off here, and the surprise gate with an average).
+///
+/// With `noise = 0` it is `l2` under the cap. With more, a memory keeps what many tokens of a chunk
+/// agree on: the noise on a map of `d_in × d_out` has the norm `σ Δ √(d_in d_out)`, and that of
+/// earlier chunks decays with the state. Smaller `algorithm.step_max` and `grad_cap` make it small
+/// beside the initial weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Private {
+    /// Where `a` comes from, which is not the input.
+    pub gate: Gate,
+    /// The value of a fixed decay, the start of a learned one; in (0, 1].
+    pub decay: f64,
+    /// Whether `A` decays towards the initial weights rather than 0.
+    pub anchored: bool,
+    /// σ.
+    pub noise: f64,
+    /// What the noise is drawn from.
+    pub seed: u64,
+}
+
+impl Default for Private {
+    fn default() -> Self {
+        Self {
+            gate: Gate::Fixed,
+            decay: DECAY,
+            anchored: false,
+            noise: 1.0,
+            seed: 0,
+        }
+    }
+}
+
+impl RetentionGate for Private {
+    fn gates(&self) -> Vec<GateSpec> {
+        vec![self.gate.spec(self.decay)]
+    }
+
+    fn is_anchored(&self) -> bool {
+        self.anchored
+    }
+
+    fn noise(&self) -> Option<Noise> {
+        Some(Noise {
+            multiplier: self.noise,
+            seed: self.seed,
+        })
+    }
+
+    fn config(&self) -> toml::Table {
+        table_of(self)
+    }
+}
