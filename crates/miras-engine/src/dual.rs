@@ -9,7 +9,8 @@
 use burn::tensor::Tensor;
 
 use crate::{
-    Initial, Probe, Rule, State, Tokens, fused, pass::pass, recomputed, split::joined, write::spans,
+    Initial, Probe, Rule, State, Tokens, fused, pass::pass, read::read, recomputed, split::joined,
+    write::spans,
 };
 
 /// What [`forward`] gives back.
@@ -137,8 +138,13 @@ fn forward_part(
         outputs.push(y);
         state = next;
     }
+    let y = joined(outputs);
+    if let Some(seen) = &mut seen {
+        let unwritten = State::new(rule, initial);
+        seen.record_reads(&y, read(rule, initial, &unwritten, tokens.q.clone()));
+    }
     Output {
-        y: joined(outputs),
+        y,
         state,
         probe: seen,
     }

@@ -5,6 +5,9 @@ use miras_core::{MapState, rows};
 
 use crate::walk::{Walk, stack, stack_factors};
 
+/// Reads whose norm is less count as that in the change of reads.
+const LEAST_READ: f64 = 1e-6;
+
 /// What gates among the step rules left of the steps of tokens, added up.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct WriteRate {
@@ -52,6 +55,9 @@ pub struct Probe {
     /// What the gates among the step rules leave of a token's step, from 0 to 1; empty where there is no
     /// gate.
     pub gate: Vec<f32>,
+    /// `|y − y₀| / |y|` of each token's read `y`, `[g, t]`, where `y₀` is what its query reads from the
+    /// initial memory: 0 where nothing that was written, or forgotten, reaches what is read.
+    pub read_change: Vec<f32>,
     /// Norm of the whole state at each chunk's end, averaged over the memories.
     pub state: Vec<f32>,
 }
@@ -65,6 +71,7 @@ impl Probe {
         self.retention.extend(more.retention);
         self.capped.extend(more.capped);
         self.gate.extend(more.gate);
+        self.read_change.extend(more.read_change);
         self.state.extend(more.state);
     }
 
@@ -78,6 +85,14 @@ impl Probe {
                 written: shares.filter(|share| *share > 0.5).count() as f64,
             }
         })
+    }
+
+    /// Of reads and those of the initial memory, both `[1, g, t, d_v]`.
+    pub(crate) fn record_reads(&mut self, y: &Tensor<4>, initial: Tensor<4>) {
+        let squares = |x: Tensor<4>| x.powi_scalar(2).sum_dim(3);
+        let change = squares(y.clone() - initial).sqrt();
+        let norm = squares(y.clone()).sqrt().clamp_min(LEAST_READ);
+        self.read_change.extend(numbers(change / norm));
     }
 
     pub(crate) fn record(

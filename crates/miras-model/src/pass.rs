@@ -3,7 +3,7 @@
 /// How a pass through a model is made.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Pass {
-    /// Whether memories report what they do (costs a further read).
+    /// Whether memories report what they do (costs two further reads).
     pub probe: bool,
     /// What every memory is kept from doing, as a control.
     pub ablation: Ablation,

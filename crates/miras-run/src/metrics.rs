@@ -169,6 +169,8 @@ metrics! {
     SURPRISE_SHARE = "surprise_share", Some("Surprise that stands out"), None, None, Memory;
     /// The norm of what a token writes.
     WRITE_NORM = "write_norm", Some("Norm of a write"), None, None, Memory;
+    /// How far what a token reads is from what it would read of the initial memory.
+    READ_CHANGE = "read_change", Some("Change of a read"), None, None, Memory;
     /// The share of the state that a token keeps.
     RETENTION = "retention", Some("Retention"), None, None, Memory;
     /// The norm of the state at the ends of chunks.

@@ -323,6 +323,7 @@ mod tests {
             retention: fine.clone(),
             capped: fine,
             gate: Vec::new(),
+            read_change: Vec::new(),
             state: vec![1.0; 3],
         };
         assert_eq!(found(&probe, 0), None);

@@ -7,8 +7,8 @@ use miras_engine::Probe;
 use miras_model::{ParameterGroup, Pass, parameters};
 use miras_run::Memory;
 use miras_run::metrics::{
-    CAPPED, INNER_LOSS, RETENTION, STATE_NORM, SURPRISE, SURPRISE_SHARE, WRITE_NORM, WRITE_RATE,
-    WRITTEN,
+    CAPPED, INNER_LOSS, READ_CHANGE, RETENTION, STATE_NORM, SURPRISE, SURPRISE_SHARE, WRITE_NORM,
+    WRITE_RATE, WRITTEN,
 };
 use miras_spec::RunConfig;
 use miras_spec::read::read;
@@ -108,6 +108,7 @@ fn scalars_of(layer: usize, probe: &Probe, threshold: f64) -> Vec<(String, f64)>
         (&SURPRISE, mean(&probe.surprise)),
         (&SURPRISE_SHARE, share),
         (&WRITE_NORM, mean(&probe.write)),
+        (&READ_CHANGE, mean(&probe.read_change)),
         (&RETENTION, mean(&probe.retention)),
         (&STATE_NORM, mean(&probe.state)),
         (&CAPPED, mean(&probe.capped)),
@@ -148,6 +149,7 @@ mod tests {
         let probe = Probe {
             surprise: vec![0.5, 1.0, 2.0, 4.5],
             write: vec![1.0, 3.0],
+            read_change: vec![0.5, 0.0],
             gate: vec![0.9, 0.6, 0.1, 0.4],
             ..Probe::default()
         };
@@ -162,6 +164,7 @@ mod tests {
         assert_eq!(get("surprise"), Some(2.0));
         assert_eq!(get("surprise_share"), Some(0.5));
         assert_eq!(get("write_norm"), Some(2.0));
+        assert_eq!(get("read_change"), Some(0.25));
         assert_eq!(get("inner_loss"), None);
         assert!((get("write_rate").unwrap() - 0.5).abs() < 1e-6);
         assert_eq!(get("written_per_1000"), Some(500.0));

@@ -2,10 +2,10 @@
 
 use burn::tensor::{Tensor, s};
 use miras_contract::for_all;
-use miras_core::Weights;
+use miras_core::{STEP, Weights};
 use miras_engine::{Read, Rule, State, Tokens, cost, dual, read, recurrence, write};
 
-use crate::support::{Inputs, all_ways, difference, numbers};
+use crate::support::{FORMS, GATED, Inputs, all_ways, difference, few, numbers};
 
 const TOLERANCE: f64 = 1e-9;
 
@@ -51,6 +51,69 @@ fn a_read_is_that_of_the_recurrence_after_its_last_token() {
             }
         });
     }
+}
+
+/// How far reads are from those of the initial memory, by the recurrence; and with steps of 0, which
+/// leave nothing to read where decay leads back to the initial weights, or there is none.
+#[test]
+fn the_change_of_reads_is_that_of_the_recurrence_and_none_without_steps() {
+    let (mut still, mut moved, mut all) = (0, 0, 0);
+    for way in FORMS.into_iter().chain(GATED) {
+        for case in few(way) {
+            let (rule, name) = (&case.rule, &case.name);
+            let Inputs {
+                mut tokens,
+                initial,
+            } = plain(rule, 8);
+            let start = || State::new(rule, &initial);
+            let weights = Weights {
+                maps: &recurrence::weights(rule, &initial, &start().maps),
+                gains: &initial.gains,
+            };
+            let q = tokens.q.clone();
+            let unwritten = numbers(rule.memory.forward(&initial.program, &weights, q));
+            for is_written in [true, false] {
+                if !is_written {
+                    let none = tokens.gates.get(STEP).zeros_like();
+                    tokens.gates = tokens.gates.with(STEP, none);
+                }
+                let (y, _) = recurrence::forward(rule, &initial, &start(), &tokens);
+                let width = y.dims()[3];
+                let truth: Vec<f64> = (numbers(y).chunks(width))
+                    .zip(unwritten.chunks(width))
+                    .map(|(y, unwritten)| {
+                        let norm =
+                            |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
+                        let change = norm(&mut y.iter().zip(unwritten).map(|(a, b)| a - b));
+                        change / norm(&mut y.iter().copied()).max(1e-6)
+                    })
+                    .collect();
+                let probe = dual::forward(rule, &initial, start(), &tokens, true).probe;
+                let found = probe.unwrap().read_change;
+                assert_eq!(found.len(), truth.len(), "{name}");
+                for (found, truth) in found.iter().zip(&truth) {
+                    let gap = (f64::from(*found) - truth).abs();
+                    assert!(gap < 1e-5 * (1.0 + truth), "{name}: {found} {truth}");
+                }
+                let largest = found.iter().fold(0.0_f32, |all, one| all.max(*one));
+                let stays = rule.retention.is_anchored() || name.contains("| none");
+                if is_written {
+                    // A gate by surprise may let nothing through.
+                    assert!(largest > 1e-3 || name.contains("surprise"), "{name}");
+                    all += 1;
+                    moved += usize::from(largest > 1e-3);
+                } else if stays {
+                    // A norm that is kept is kept but for what is added to it.
+                    assert!(largest < 1e-4, "{name}: {largest}");
+                    still += 1;
+                }
+            }
+        }
+    }
+    assert!(
+        still > 0 && 10 * moved > 9 * all,
+        "{still}, {moved} of {all}"
+    );
 }
 
 /// What `write` leaves is what a joint pass leaves, in one piece (bit for bit) or in several. Names

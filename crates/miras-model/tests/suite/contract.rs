@@ -7,7 +7,9 @@ use burn::{
     tensor::{Device, Gradients, Tensor, TensorData, s},
 };
 use miras_config::Layers;
-use miras_model::{LanguageModel, Mixer, ModelSpec, ParameterGroups, Pass, StateTree, TokenMixer};
+use miras_model::{
+    Ablation, LanguageModel, Mixer, ModelSpec, ParameterGroups, Pass, StateTree, TokenMixer,
+};
 use miras_random::Stream;
 use miras_registry::Registry;
 
@@ -148,6 +150,35 @@ fn no_output_depends_on_a_later_token() {
             assert!(gap == 0.0, "{name}, token {from}: {gap:e}");
         }
     }
+}
+
+/// Reads change where something is written, and not with steps of 0: none of these configurations
+/// forgets what its memories begin with.
+#[test]
+fn reads_change_by_what_is_written_in_every_mixer() {
+    let device = Device::flex();
+    let x = features(ROWS, LENGTH, &device);
+    let mut probed = 0;
+    for (name, mixer) in mixers(&device) {
+        let change = |ablation| {
+            let pass = Pass {
+                probe: true,
+                ablation,
+                ..Pass::default()
+            };
+            let (_, _, probe) = mixer.forward(x.clone(), None, pass);
+            let probe = probe?;
+            assert_eq!(probe.read_change.len(), probe.surprise.len(), "{name}");
+            Some(probe.read_change.into_iter().fold(0.0, f32::max))
+        };
+        let Some(live) = change(Ablation::None) else {
+            continue;
+        };
+        let without = change(Ablation::StepZero).expect("it has a probe");
+        assert!(live > 1e-3 && without < 1e-4, "{name}: {live} {without}");
+        probed += 1;
+    }
+    assert!(probed > 0, "no mixer has a memory");
 }
 
 #[test]

@@ -21,6 +21,7 @@ const OF_MEMORIES: &[&str] = &[
     "memory/0/surprise",
     "memory/0/surprise_share",
     "memory/0/write_norm",
+    "memory/0/read_change",
     "memory/0/retention",
     "memory/0/state_norm",
     "memory/0/capped",
