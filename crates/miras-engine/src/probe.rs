@@ -55,7 +55,7 @@ pub struct Probe {
     /// What the gates among the step rules leave of a token's step, from 0 to 1; empty where there is no
     /// gate.
     pub gate: Vec<f32>,
-    /// `|y − y₀| / |y|` of each token's read `y`, `[g, t]`, where `y₀` is what its query reads from the
+    /// `|y − y₀| / (|y| + |y₀|)` of each token's read `y`, `[g, t]`, where `y₀` is what its query reads from the
     /// initial memory: 0 where nothing that was written, or forgotten, reaches what is read.
     pub read_change: Vec<f32>,
     /// Norm of the whole state at each chunk's end, averaged over the memories.
@@ -90,9 +90,10 @@ impl Probe {
     /// Of reads and those of the initial memory, both `[1, g, t, d_v]`.
     pub(crate) fn record_reads(&mut self, y: &Tensor<4>, initial: Tensor<4>) {
         let squares = |x: Tensor<4>| x.powi_scalar(2).sum_dim(3);
-        let change = squares(y.clone() - initial).sqrt();
-        let norm = squares(y.clone()).sqrt().clamp_min(LEAST_READ);
-        self.read_change.extend(numbers(change / norm));
+        let change = squares(y.clone() - initial.clone()).sqrt();
+        let norms = squares(y.clone()).sqrt() + squares(initial).sqrt();
+        self.read_change
+            .extend(numbers(change / norms.clamp_min(LEAST_READ)));
     }
 
     pub(crate) fn record(
