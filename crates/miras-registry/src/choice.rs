@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::{
-    AlgorithmSettings, Registry, consistency, last_map::LastMap, other_names, settings, validity,
+    AlgorithmSettings, Registry, consistency, last_map::LastMap, noise, other_names, settings,
+    validity,
 };
 
 /// Four parts by name, built and found valid together.
@@ -181,8 +182,9 @@ impl Choice {
         let kinds = [memory_kind, bias_kind, retention_kind, algorithm_kind];
         let step_rules = registry.step_rules();
         rule.settings = asked.resolve(&rule, step_rules);
-        let checked =
-            validity::check(&rule, &asked).and_then(|()| consistency::check(&rule, kinds));
+        let checked = noise::check(&rule)
+            .and_then(|()| validity::check(&rule, &asked))
+            .and_then(|()| consistency::check(&rule, kinds));
         if let Err(refusal) = checked {
             return Err(refusal.error(tree, at));
         }

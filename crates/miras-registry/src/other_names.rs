@@ -38,6 +38,8 @@ const SAME: &[(Axis, &str, &str)] = &[
     (Axis::Retention, "chi_squared", "f_divergence"),
     (Axis::Retention, "l1", "elastic_net"),
     (Axis::Retention, "off", "none"),
+    (Axis::Retention, "dp", "private"),
+    (Axis::Retention, "noise", "private"),
     (Axis::Algorithm, "sgd", "gd"),
     (Axis::Algorithm, "gradient_descent", "gd"),
     (Axis::Algorithm, "heavy_ball", "momentum"),

@@ -9,7 +9,7 @@ use miras_core::{
 };
 use miras_engine::{Read, Rule};
 
-use crate::{AlgorithmSettings, noise};
+use crate::AlgorithmSettings;
 
 /// Why a combination is refused.
 pub(crate) struct Refusal {
@@ -336,7 +336,6 @@ pub(crate) fn check(rule: &Rule, asked: &AlgorithmSettings) -> Result<(), Refusa
     check_channels(rule)?;
     check_least_squares(rule, asked)?;
     check_lengths(rule)?;
-    noise::check(rule)?;
     let settings = &rule.settings;
     if settings.is_exact() {
         check_exact(rule, asked)?;

@@ -9,7 +9,7 @@ use crate::decay::{ANCHORED_KEY, DECAY, Gate};
 
 pub(crate) const PART: Part<dyn RetentionGate> = Part {
     kind: "private",
-    summary: "Decay that does not depend on the input, a cap on every gradient, and noise on the state at the end of each full chunk: what a state says of one write is bounded.",
+    summary: "Decay that does not depend on the input, capped gradients, and noise on the state at chunk ends, which bounds what it says of one write.",
     formula: "A_t = a A_{t-1} - theta_t G_t min(1, c/|G_t|_F);   at the end of a full chunk A_t <- A_t + sigma theta_max c xi,   xi standard normal by (seed, layer, head, map, t);   c = algorithm.grad_cap, theta_max = algorithm.step_max",
     reference: "DP-SGD, arXiv 1607.00133, Algorithm 1 (clipped gradients and noise); the accounting is zCDP, arXiv 1605.02065",
     keys: &[
@@ -84,8 +84,8 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 /// - Of `m_j` writes that are left out together in chunk `j` of a memory, `ρ = Σ_j m_j²/(2σ²)`, over
 ///   all chunks, heads and layers that they are in: `n/(2σ²)` for `n` of them that share no chunk, and
 ///   `m` times as much where `m` share each. A token reaches the writes of later ones through
-///   convolutions, attention and the layers below: for a token of a text all writes behind it count,
-///   in all layers but the first memory's.
+///   convolutions, attention and the layers below: for a token of a text all writes behind it may count,
+///   in every layer.
 ///
 /// Nothing else is claimed:
 ///
@@ -95,7 +95,8 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 /// - One seed is for one text: two texts that are read under the same seed have the same noise, and
 ///   their difference has none. The same goes for rows of a batch.
 /// - In training the noise is the same at every step, so that weights learn to expect it. For a text that
-///   is to be protected, take another seed than that of training.
+///   is to be protected take another seed: a run that begins with the weights (`train.init_from`) has
+///   one of its own.
 /// - The outer weights, and what they have learned from training data, are not protected.
 /// - Outputs are not: within a chunk tokens read writes without noise (`algorithm.read = "stale"`
 ///   reads the chunk's start alone), and every output has its own token in it.

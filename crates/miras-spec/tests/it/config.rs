@@ -426,7 +426,7 @@ const REFUSED: &[(&str, &[&str])] = &[
         "[retention]\nkind = 'none'\ndecay = 0.9",
         &[
             "unknown field `decay`",
-            "help: `decay` belongs to retention.kind = \"l2\" or \"ball\" or \"lq\" or \"kl\" or \"f_divergence\" or \"sigmoid\" or \"elastic_net\"",
+            "help: `decay` belongs to retention.kind = \"l2\" or \"ball\" or \"lq\" or \"kl\" or \"f_divergence\" or \"sigmoid\" or \"elastic_net\" or \"private\"",
             "test.toml:3:1",
         ],
     ),
