@@ -54,7 +54,10 @@ fn the_exact_form_exists_where_the_class_is_exact() {
 #[test]
 fn classes_are_as_exact_as_they_say() {
     let seen = Mutex::new(BTreeSet::new());
-    for_all(cases(&Registry::builtin(), ""), |case| {
+    // Noise is added at the ends of chunks, which that recurrence does not have.
+    let mut cases = cases(&Registry::builtin(), "");
+    cases.retain(|case| case.rule.noise_deviation() == 0.0);
+    for_all(cases, |case| {
         let (class, name) = (exactness(&case.rule), &case.name);
         seen.lock().unwrap().insert(class);
         let by_default = gap(&case.rule);
