@@ -44,14 +44,16 @@ fn variants() -> Vec<(String, ModelSpec)> {
                     ("mlp", "gd"),
                 ] {
                     let table = axis.table();
-                    let mut text = format!("[{table}]\nkind = '{}'\n{variant}\n", part.kind);
-                    text += &match axis {
-                        Axis::Algorithm => "chunk = 4\n".to_owned(),
-                        _ => format!("[algorithm]\nkind = '{algorithm}'\nchunk = 4\n"),
+                    let own = format!("[{table}]\nkind = '{}'\n{variant}\n", part.kind);
+                    let algorithm = match axis {
+                        Axis::Algorithm => String::new(),
+                        _ => format!("[algorithm]\nkind = '{algorithm}'\n"),
                     };
-                    if axis != Axis::Memory {
-                        text += &format!("[memory]\nkind = '{memory}'\n");
-                    }
+                    let memory = match axis {
+                        Axis::Memory => String::new(),
+                        _ => format!("[memory]\nkind = '{memory}'\n"),
+                    };
+                    let text = format!("{memory}{own}{algorithm}chunk = 4\n");
                     found.extend(spec(&text).map(|spec| (text, spec)));
                 }
             }

@@ -53,9 +53,9 @@ fn assert_noise(state: &StateTree, name: &str, layer: &str, positions: &[usize])
         for position in positions {
             let index = [head as u64, 0, *position as u64];
             let mut stream = Stream::new(9, &format!("noise of {layer}"), &index);
-            numbers
-                .iter_mut()
-                .for_each(|x| *x += DEVIATION * stream.normal());
+            for x in &mut *numbers {
+                *x += DEVIATION * stream.normal();
+            }
         }
     }
     assert_eq!(found.len(), BATCH * row.len(), "{layer}");
