@@ -16,6 +16,9 @@ pub struct Evaluation {
     /// The name of its file.
     #[serde(skip)]
     pub file: String,
+    /// Whether memories did what they did in training.
+    #[serde(skip)]
+    pub is_own: bool,
     /// Optimizer steps of the weights.
     #[serde(default)]
     pub step: Option<u64>,

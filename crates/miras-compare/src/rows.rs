@@ -4,6 +4,8 @@ use crate::evaluation::Evaluation;
 
 /// How the tags begin.
 pub(crate) const PREFIX: &str = "rows/";
+/// In the place of `MEMORY`, what memories did in training.
+const OWN: &str = "own";
 /// What the targets that come again in their row are called in reports, and those that do not.
 const OCCURRENCES: [&str; 2] = ["new", "repeated"];
 
@@ -34,6 +36,14 @@ fn prefix(one: &Evaluation) -> String {
     format!("{PREFIX}{}/{}{carried}/", one.length, one.memory)
 }
 
+/// What a tag says behind the length and the memory of a report. `own` is the memory with which the run
+/// was trained, whichever that is: so models are held against twins, each as it was trained.
+fn name_in<'a>(one: &Evaluation, tag: &'a str) -> Option<&'a str> {
+    let own = format!("{PREFIX}{}/{OWN}/", one.length);
+    let as_trained = one.is_own.then(|| tag.strip_prefix(&own)).flatten();
+    as_trained.or_else(|| tag.strip_prefix(&prefix(one)))
+}
+
 /// The metrics of a report by tag.
 pub(crate) fn values(one: &Evaluation) -> impl Iterator<Item = (String, f64)> {
     let prefix = prefix(one);
@@ -46,7 +56,7 @@ pub(crate) fn values(one: &Evaluation) -> impl Iterator<Item = (String, f64)> {
 
 /// The value of a report under a tag.
 pub(crate) fn value(one: &Evaluation, tag: &str) -> Option<f64> {
-    let name = tag.strip_prefix(&prefix(one))?;
+    let name = name_in(one, tag)?;
     let (_, of) = METRICS.iter().find(|(own, _)| *own == name)?;
     of(one)
 }
@@ -54,7 +64,7 @@ pub(crate) fn value(one: &Evaluation, tag: &str) -> Option<f64> {
 /// Why a report with the length and the memory of a tag has no value under it, if the name is that
 /// of a metric.
 pub(crate) fn why_none(one: &Evaluation, tag: &str) -> Option<String> {
-    let name = tag.strip_prefix(&prefix(one))?;
+    let name = name_in(one, tag)?;
     METRICS.iter().find(|(own, _)| *own == name)?;
     if value(one, tag).is_some() {
         return None;

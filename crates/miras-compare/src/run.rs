@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use miras_config::{Layers, Renamed};
 use miras_log::JsonLines;
 use miras_run::metrics::{SECONDS, SKIPPED, TOKENS_PER_S};
-use miras_run::{Cost, Goal, Inputs, RunFolder, RunRecord, SourceTree, Status, Summary};
+use miras_run::{Cost, Goal, Inputs, Memory, RunFolder, RunRecord, SourceTree, Status, Summary};
 use miras_sweep::Trial;
 use serde::Serialize;
 use serde_json::Value;
@@ -137,6 +137,11 @@ impl Run {
         }
         run.summary = summary;
         (run.evaluations, run.excluded_reports) = evaluation::read(&folder, run.step)?;
+        // Earlier versions of the program had no other.
+        let trained = run.settings.get("train.memory").and_then(Value::as_str);
+        for one in &mut run.evaluations {
+            one.is_own = one.memory.name() == trained.unwrap_or(Memory::Live.name());
+        }
         let excluded;
         (run.tasks, excluded) = tasks::read(&folder, run.step)?;
         run.excluded_reports.extend(excluded);

@@ -27,13 +27,13 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
             "sigma, the deviation of the noise in units of the most that one write moves the state, step_max times grad_cap; 0 (no noise) or above; default 1",
         ),
         (
-            "seed",
-            "of the noise, 0 or above; whoever has it can take the noise off again; one text a seed; default 0",
+            "noise_seed",
+            "what the noise is drawn from, 0 or above; whoever has or guesses it can take the noise off again, so that one that protects is drawn at random and kept secret; one text a seed; default 0",
         ),
     ],
     variants: &[
         "anchored = false\ndecay = 0.9\nnoise = 0.1",
-        "anchored = false\ngate = 'head'\ndecay = 0.8\nnoise = 0.2\nseed = 3",
+        "anchored = false\ngate = 'head'\ndecay = 0.8\nnoise = 0.2\nnoise_seed = 3",
         "anchored = true\ndecay = 0.9\nnoise = 0.1",
     ],
     build: |section| {
@@ -64,7 +64,7 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 ///
 /// # Shapes
 /// `ξ` is drawn for each map of each memory, `[1, g, d_in, d_out]`, and is a function of
-/// (`retention.seed`, layer, head, map, position of the chunk's end): the same in pieces, resumed, on
+/// (`retention.noise_seed`, layer, head, map, position of the chunk's end): the same in pieces, resumed, on
 /// every device, and for all rows of a batch. In a layer of several memories (`tnt`) each has its own.
 ///
 /// # Reference
@@ -73,37 +73,40 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 /// accounting. That both are put on the writes of a memory is this project's.
 ///
 /// # Notes
-/// What is claimed, of whoever sees the states of a memory at the ends of chunks, and all that
-/// follows from them, but neither the seed nor weights that were trained under it:
+/// What is claimed, of whoever sees the weights of one memory at the ends of chunks, and what
+/// follows from them, but neither the seed nor outer weights that were trained under it:
 ///
-/// - Two sequences that differ in one write, which is there in one of them and left out (θ = 0) in
-///   the other, have chunk-end states that differ by at most Δ before the noise. So the write has
-///   `ρ = 1/(2σ²)` of zero-concentrated differential privacy, that is `ε = ρ + 2√(ρ ln(1/δ))` at
-///   δ: with σ = 1 and δ = 10⁻⁶ ε = 5.8. A write that is another one in the place of left out moves it by
-///   up to 2Δ: `ρ = 2/σ²`.
-/// - Of `m_j` writes that are left out together in chunk `j` of a memory, `ρ = Σ_j m_j²/(2σ²)`, over
-///   all chunks, heads and layers that they are in: `n/(2σ²)` for `n` of them that share no chunk, and
-///   `m` times as much where `m` share each. A token reaches the writes of later ones through
-///   convolutions, attention and the layers below: for a token of a text all writes behind it may count,
-///   in every layer.
+/// - Take two sequences that differ in one write of this memory, which is there in one and left out
+///   (θ = 0) in the other. From the same state at the chunk's start, the states at its end differ by at
+///   most Δ before the noise; later states follow from that one and from what is the same in both. So
+///   the write has `ρ = 1/(2σ²)` of zero-concentrated differential privacy, that is
+///   `ε = ρ + 2√(ρ ln(1/δ))` at δ: with σ = 1 and δ = 10⁻⁶ ε = 5.8. A write that is replaced by another
+///   moves the state by up to 2Δ: `ρ = 2/σ²`.
+/// - Of `m_j` writes that are left out together in chunk `j`, `ρ = Σ_j m_j²/(2σ²)`, and of as many that are
+///   replaced four times that.
+/// - A token of a text is more than a write: later writes of the same memory, through convolutions and
+///   attention, and all writes of the layers above, which read within the chunk without noise, are other
+///   ones without it. They count as replaced, `ρ = Σ 2 m_j²/σ²` over all memories and chunks behind it,
+///   which for a long text bounds nothing.
 ///
 /// Nothing else is claimed:
 ///
-/// - The noise is a function of the seed. A run's folder and an export have it in `config.toml`, and
-///   whoever has it can subtract the noise. It is drawn by a generator that is not made for
-///   cryptography, in floating point.
+/// - The noise is a function of the seed, and a seed that can be guessed protects nothing: the default, 0,
+///   and any small one are tried in a moment. It has to be drawn at random and kept secret. A run's
+///   folder and an export have it in `config.toml`, and whoever has it can subtract the noise. The
+///   generator is not made for cryptography, and draws in floating point.
 /// - One seed is for one text: two texts that are read under the same seed have the same noise, and
-///   their difference has none. The same goes for rows of a batch.
-/// - In training the noise is the same at every step, so that weights learn to expect it. For a text that
-///   is to be protected take another seed: a run that begins with the weights (`train.init_from`) has
-///   one of its own.
+///   their difference has none. The same goes for rows of a batch. There is no way yet to read a text
+///   under a seed that the weights were not trained with.
+/// - In training the noise is the same at every step, so that weights learn to expect it.
 /// - The outer weights, and what they have learned from training data, are not protected.
 /// - Outputs are not: within a chunk tokens read writes without noise (`algorithm.read = "stale"`
 ///   reads the chunk's start alone), and every output has its own token in it.
-/// - A stored state in the midst of a chunk holds the factors of the chunk's tokens, and the layer what
-///   its convolutions look back on (`mixer.conv`, `bias.target = "next"`): these tokens stand there in
-///   the open. A state that is to be given away ends with a full chunk, in a layer without
-///   convolutions.
+/// - No file of a state is protected as a whole, for each holds the next token's logits, which are an output,
+///   and what convolutions look back on; within a chunk the factors of the chunk's tokens. In `mag`, `mal`
+///   and `mac` it holds keys and values of attention, in `tnt` the sum of keys that local queries are
+///   projected with. What is claimed is about the weights of memories at a chunk's end alone
+///   (`layers.N.maps.*`).
 ///
 /// What is needed for Δ, and refused otherwise: a chunk-start form without Picard iterations, `gd`, a
 /// bounded step size, `algorithm.grad_cap`, and no rule by which a token changes the steps of others
@@ -125,7 +128,7 @@ pub struct Private {
     /// σ.
     pub noise: f64,
     /// What the noise is drawn from.
-    pub seed: u64,
+    pub noise_seed: u64,
 }
 
 impl Default for Private {
@@ -135,7 +138,7 @@ impl Default for Private {
             decay: DECAY,
             anchored: false,
             noise: 1.0,
-            seed: 0,
+            noise_seed: 0,
         }
     }
 }
@@ -152,7 +155,7 @@ impl RetentionGate for Private {
     fn noise(&self) -> Option<Noise> {
         Some(Noise {
             multiplier: self.noise,
-            seed: self.seed,
+            seed: self.noise_seed,
         })
     }
 

@@ -40,7 +40,7 @@ fn rule(memory: &str, retention: &str) -> Rule {
 fn private(memory: &str, noise: f64, seed: u64) -> Rule {
     rule(
         memory,
-        &format!("kind = 'private'\ndecay = 0.9\nnoise = {noise}\nseed = {seed}"),
+        &format!("kind = 'private'\ndecay = 0.9\nnoise = {noise}\nnoise_seed = {seed}"),
     )
 }
 

@@ -3,14 +3,18 @@
 use miras_model::{Ablation, Pass};
 use miras_run::Memory;
 
-/// A pass in which memories do this, through rows of `row` tokens.
-pub fn memory_pass(memory: Memory, row: usize) -> Pass {
+/// A pass in which memories do this, through rows of `row` tokens; none where a text goes on without
+/// an end.
+///
+/// # Panics
+/// If the memory depends on the middle of a row, and there is none.
+pub fn memory_pass(memory: Memory, row: Option<usize>) -> Pass {
     Pass {
         ablation: match memory {
             Memory::Live => Ablation::None,
             Memory::Frozen => Ablation::Frozen,
             Memory::Reset => Ablation::Reset,
-            Memory::Half => Ablation::FrozenFrom(row / 2),
+            Memory::Half => Ablation::FrozenFrom(row.expect("half of a row needs its length") / 2),
             Memory::Unread => Ablation::ReadZero,
         },
         ..Pass::default()

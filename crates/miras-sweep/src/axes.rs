@@ -84,8 +84,8 @@ fn refuse_names(tree: &mut Tree, points: &[Vec<Assigned>]) -> Result<(), ConfigE
         let is_again = |other: &Option<Assigned>| {
             (other.as_ref()).is_some_and(|other| other.value() == name.value())
         };
-        if text.is_empty() {
-            let message = format!("a name is a text, found {}", name.value());
+        if text.trim().is_empty() {
+            let message = format!("a name is a text with letters, found {}", name.value());
             tree.note(name.error(message, None))?;
         } else if names[..number].iter().any(is_again) {
             tree.note(name.error(format!("{text:?} is the name of two points"), None))?;
@@ -112,6 +112,12 @@ fn single(
     for (name, value) in table {
         let at = key_path(at, name);
         let key = dotted(key, name);
+        if key == NAME {
+            let message = "`name` is what a point of [[sweep.list]] is called, and no key";
+            let help = "use mode = \"list\" for points with names".to_owned();
+            tree.note(tree.error(&at, message, Some(help)))?;
+            continue;
+        }
         let axis = match value {
             Value::Array(values) => choices(tree, values, &at, &key).map(Axis::Choices),
             Value::Table(inner) if Range::is_one(inner) => {

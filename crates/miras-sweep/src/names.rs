@@ -82,7 +82,11 @@ pub(crate) fn folders(trials: &[(&str, u64, &str)]) -> Vec<String> {
     };
     let names = trials.iter().map(|(label, seed, _)| {
         let plain: String = label.chars().map(portable).take(MAX_LABEL).collect();
-        format!("{}-s{seed}", plain.trim_start_matches(['-', '.']))
+        let plain = match plain.trim_start_matches(['-', '.']) {
+            "" => "point",
+            plain => plain,
+        };
+        format!("{plain}-s{seed}")
     });
     let names: Vec<String> = names.collect();
     let mut seen: HashMap<&str, usize> = HashMap::new();

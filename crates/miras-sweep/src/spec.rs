@@ -268,6 +268,12 @@ impl Evaluations {
             let message = "limit has no effect without tasks: leave it out, or give tasks";
             refuse("limit", message.to_owned())?;
         }
+        let goes_on = |way: &String| Memory::of_name(way).is_none_or(Memory::goes_on);
+        if !tasks.is_empty() && !memory.is_empty() && !memory.iter().any(goes_on) {
+            let message = "tasks go on from contexts, which `reset` and `half` do not: leave tasks out, or \
+                           add `live` to memory";
+            refuse("tasks", message.to_owned())?;
+        }
         for (at, task) in tasks.iter().enumerate() {
             let name = |task: &str| task.split('=').next().unwrap_or_default().to_owned();
             let here = item_path("tasks", at);

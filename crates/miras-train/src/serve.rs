@@ -6,16 +6,27 @@ use std::time::Duration;
 
 use anyhow::Context;
 use miras_registry::Registry;
+use miras_run::Memory;
 use miras_serve::{Limits, Options, ServeError};
 
 use crate::{
     out::{Out, eprint_line},
     signals, trained,
+    usage::Usage,
     use_args::ServeArgs,
 };
 
 pub(crate) fn serve(args: ServeArgs, registry: &Registry, out: &mut Out) -> anyhow::Result<()> {
     let trained = trained::open(&args.which, registry)?;
+    let memory = trained.memory(None);
+    if memory != Memory::Live {
+        let message = format!(
+            "a server's memories learn, and {} was trained with train.memory = \"{memory}\"",
+            trained.origin.run
+        );
+        let help = "use `generate` or `score`, which do what it was trained with";
+        return Err(Usage::new(message).help(help.to_owned()).into());
+    }
     if let Some(folder) = &args.sessions {
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot create the folder {}", folder.display()))?;

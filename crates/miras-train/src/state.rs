@@ -4,7 +4,7 @@ use miras_registry::Registry;
 use std::fs;
 
 use anyhow::Context;
-use miras_use::{Generator, Memory, Stored};
+use miras_use::{Generator, Stored};
 
 use crate::{
     generate::refuse_taken,
@@ -34,7 +34,7 @@ fn save(args: &StateSaveArgs, registry: &Registry, out: &mut Out) -> anyhow::Res
     let tokenizer = trained.tokenizer()?;
     let text =
         (fs::read(&args.text)).with_context(|| format!("cannot read {}", args.text.display()))?;
-    let mut generator = Generator::new(&trained, Memory::Live)?;
+    let mut generator = Generator::new(&trained, trained.memory(None))?;
     generator.read(&tokenizer.encode(&text)?)?;
     let Some(stored) = generator.store()? else {
         let message = format!("{} is empty: there is nothing to read", args.text.display());

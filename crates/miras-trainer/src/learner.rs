@@ -117,7 +117,7 @@ impl Learner {
             },
             pass: Pass {
                 truncate: config.train.truncate,
-                ..memory_pass(config.train.memory, config.data.seq_len())
+                ..memory_pass(config.train.memory, Some(config.data.seq_len()))
             },
             device: device.clone(),
         })

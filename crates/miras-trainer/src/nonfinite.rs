@@ -26,6 +26,10 @@ fn first_place(
     if let Some(name) = first_nonfinite(&parameters(model))? {
         return Ok(Some(format!("parameter `{name}`")));
     }
+    // Blocks know nothing of the middle of a row.
+    if matches!(ablation, Ablation::FrozenFrom(_)) {
+        return Ok(None);
+    }
     // Chunks of memories that are kept from something are not those of a probe.
     let pass = Pass {
         probe: ablation == Ablation::None,

@@ -156,14 +156,7 @@ fn start(
     let Some(path) = &request.state else {
         return Ok(None);
     };
-    let memory = trained.memory(request.memory);
-    if !memory.goes_on() {
-        let message = format!(
-            "--memory {memory} does not go on from a state: leave --state out, or use --memory live \
-             or frozen"
-        );
-        return Err(UseError::Usage(message));
-    }
+    trained.check_carried(trained.memory(request.memory))?;
     let generator = Generator::resume(trained, Memory::Live, Stored::read(path)?)?;
     let used = StateUsed {
         path: path.display().to_string(),
@@ -348,7 +341,7 @@ impl Measure<'_> {
         let memory = self.trained.memory(self.request.memory);
         Pass {
             probe: has_gates && memory == Memory::Live,
-            ..memory_pass(memory, self.selection.row_len())
+            ..memory_pass(memory, Some(self.selection.row_len()))
         }
     }
 

@@ -59,7 +59,7 @@ impl<'a> Generator<'a> {
         for piece in text.chunks(PIECE) {
             let data = TensorData::new(piece.to_vec(), [1, piece.len()]);
             let inputs = Tensor::from_data(data, &self.trained.device);
-            let (state, pass) = (self.state.take(), memory_pass(self.memory, 0));
+            let (state, pass) = (self.state.take(), memory_pass(self.memory, None));
             let model = &self.trained.model;
             let (x, state) = model.hidden_states(inputs, state, pass);
             // Logits are needed behind the last token alone.

@@ -210,7 +210,7 @@ impl<'a> Scorer<'a> {
             let tokens = self.tensor(tokens, [contexts.len(), len]);
             self.trained
                 .model
-                .read(tokens, None, memory_pass(self.memory, 0))
+                .read(tokens, None, memory_pass(self.memory, None))
         })
     }
 
@@ -254,7 +254,7 @@ impl<'a> Scorer<'a> {
                 ModelState::cat(&rows.iter().map(own).collect::<Vec<_>>())
             });
             let scores =
-                (self.trained.model).score(inputs, targets, states, memory_pass(self.memory, 0));
+                (self.trained.model).score(inputs, targets, states, memory_pass(self.memory, None));
             let (losses, hits) = (read(scores.losses)?, read(scores.hits)?);
             for (row, (losses, hits)) in rows.iter().zip(losses.chunks(len).zip(hits.chunks(len))) {
                 let count = row.asked.continuation.len();

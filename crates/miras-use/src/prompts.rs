@@ -211,7 +211,7 @@ impl Answering<'_> {
         if inputs[0].is_empty() {
             return;
         }
-        let (inputs, pass) = (self.tensor(&inputs), memory_pass(self.memory, 0));
+        let (inputs, pass) = (self.tensor(&inputs), memory_pass(self.memory, None));
         let state = self.state.take();
         self.state = Some(self.trained.model.read(inputs, state, pass));
     }
@@ -228,7 +228,7 @@ impl Answering<'_> {
             })
             .collect();
         let targets: Vec<Vec<i32>> = rows.iter().map(|tokens| tokens.to_vec()).collect();
-        let (state, pass) = (self.state.take(), memory_pass(self.memory, 0));
+        let (state, pass) = (self.state.take(), memory_pass(self.memory, None));
         let (inputs, targets) = (self.tensor(&inputs), self.tensor(&targets));
         let scores = (self.trained.model).score(inputs, targets, state, pass);
         self.state = Some(scores.state);
@@ -291,7 +291,7 @@ impl Answering<'_> {
         let mut written: Vec<Vec<i32>> = vec![Vec::new(); asks.len()];
         let text =
             |tokens: &[i32]| String::from_utf8_lossy(&self.tokenizer.decode(tokens)).into_owned();
-        let pass = memory_pass(self.memory, 0);
+        let pass = memory_pass(self.memory, None);
         let mut state = self.state.take();
         let mut last: Vec<Vec<i32>> = self.last.iter().map(|last| Vec::from_iter(*last)).collect();
         for _ in 0..most {

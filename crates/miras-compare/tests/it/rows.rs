@@ -38,6 +38,24 @@ fn by(paths: &[PathBuf], metric: &str) -> Result<Comparison, CompareError> {
     Comparison::read(paths, Some(metric), None)
 }
 
+/// Twins are compared each as it was trained.
+#[test]
+fn own_is_what_memories_did_in_training() {
+    let place = Place::new();
+    let losses = |way: &str, live: f64, frozen: f64| {
+        let draft = Draft::new(way, 1, 2.0).set("train.memory", &format!("'{way}'"));
+        let path = trained(&place, &draft);
+        let frozen = [("memory", json!("frozen")), ("loss", json!(frozen))];
+        whole(&path, "eval-128-live.json", &[("loss", json!(live))]);
+        whole(&path, "eval-128-frozen.json", &frozen);
+        path
+    };
+    let paths = [losses("live", 1.5, 1.9), losses("frozen", 2.5, 1.6)];
+    let found = by(&paths, "rows/128/own/loss").unwrap();
+    let means = found.variants.iter().map(|one| one.sample.unwrap().mean);
+    assert_eq!(means.collect::<Vec<_>>(), [1.5, 1.6]);
+}
+
 #[test]
 fn each_name_is_its_formula_at_every_length_and_way_of_the_memory() {
     let place = Place::new();
@@ -114,7 +132,7 @@ fn halves_of_rows_are_measured_where_ranges_of_positions_end_there() {
 }
 
 #[test]
-fn keys_of_two_values_are_contrasted_and_seeds_foretold_by_a_metric_of_rows() {
+fn keys_of_two_values_are_contrasted_and_seeds_told_by_a_metric_of_rows() {
     let place = Place::new();
     let mut paths = Vec::new();
     for (depth, lr, frozen) in [

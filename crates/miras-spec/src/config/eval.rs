@@ -1,6 +1,7 @@
 use miras_config::{ConfigError, Tree};
 use miras_data::{Amount, DataConfig, Dataset, Selection};
 use miras_model::{Ablation, ModelSpec};
+use miras_run::Memory;
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
@@ -105,6 +106,14 @@ impl EvalConfig {
         if !controls.is_empty() && model.is_some_and(|model| !model.has_memory()) {
             let message = "eval.controls take something away from memories, and attention has none";
             let help = "leave it out, or use mixer.kind = \"memory\"".to_owned();
+            return Err(tree.error("eval.controls", message, Some(help)));
+        }
+        let memory = train.map_or(Memory::Live, |train| train.memory);
+        if !controls.is_empty() && memory != Memory::Live {
+            let message = format!(
+                "eval.controls take something away from memories that learn, and train.memory = \"{memory}\""
+            );
+            let help = "leave it out, or use `eval --memory`".to_owned();
             return Err(tree.error("eval.controls", message, Some(help)));
         }
         let again = (1..controls.len()).find(|&at| controls[..at].contains(&controls[at]));

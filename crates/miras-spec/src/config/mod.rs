@@ -16,7 +16,6 @@ use miras_config::{ConfigError, Layers, Origins, Renamed, Tree};
 use miras_data::{DataConfig, DataError, Dataset, LANGUAGE};
 use miras_model::{Ends, ModelSpec};
 use miras_registry::Registry;
-use miras_run::Memory;
 use miras_run::metrics::{
     ACCURACY, GRAD_NORM, LOSS, LR, Metric, QUESTIONS, SECONDS, SKIPPED, TOKENS_PER_S, of_memory,
 };
@@ -259,13 +258,15 @@ fn refuse_untied(tree: &Tree, task: &TaskConfig, model: &ModelSpec) -> Result<()
     Err(tree.error("model.tie_head", message, Some("leave it out".to_owned())))
 }
 
-/// Refuses samples of memories that are reset: each token of a text that goes on is a pass.
+/// Refuses samples of memories that depend on where a row begins and ends.
 fn refuse_samples(tree: &Tree, train: &TrainConfig, log: &LogConfig) -> Result<(), ConfigError> {
-    if train.memory != Memory::Reset || log.samples.is_empty() {
+    let memory = train.memory;
+    if memory.goes_on() || log.samples.is_empty() {
         return Ok(());
     }
-    let message = "log.samples go on token by token, and memories that are reset count from where a pass \
-                   begins";
+    let message = format!(
+        "log.samples are texts that go on, and train.memory = \"{memory}\" depends on where a row begins and ends"
+    );
     let help = "leave it out, or set train.memory = \"live\"";
     Err(tree.error("log.samples", message, Some(help.to_owned())))
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use miras_data::{DataConfig, EvalPart};
 use miras_engine::Read;
+use miras_run::Memory;
 
 use super::{RunConfig, StateRule, learning_rate};
 
@@ -71,6 +72,11 @@ impl RunConfig {
         if let Some(unread) = self.unread_at(seq_len) {
             return Some(format!(
                 "{unread}; lower algorithm.chunk, or raise data.seq_len"
+            ));
+        }
+        if self.train.memory == Memory::Reset && chunk >= seq_len {
+            return Some(format!(
+                "a row of data.seq_len = {seq_len} tokens is no longer than algorithm.chunk = {chunk}, so that train.memory = \"reset\" resets nothing: it is \"live\""
             ));
         }
         (chunk > seq_len).then(|| {

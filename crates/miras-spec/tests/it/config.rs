@@ -172,13 +172,20 @@ const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "[train]\nmemory = 'frozen'\n[eval]\ncontrols = ['step_zero']",
+        &[
+            "eval.controls take something away from memories that learn, and train.memory = \"frozen\"",
+            "test.toml:4:12",
+        ],
+    ),
+    (
         "[train]\nmemory = 'frosen'",
         &["unknown value `frosen`", "did you mean `frozen`?"],
     ),
     (
         "[train]\nmemory = 'reset'\n[log]\nsamples = ['Tom']",
         &[
-            "log.samples go on token by token, and memories that are reset count from where a pass begins",
+            "log.samples are texts that go on, and train.memory = \"reset\" depends on where a row begins and ends",
             "test.toml:4:11",
         ],
     ),

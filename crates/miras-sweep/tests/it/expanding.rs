@@ -461,6 +461,14 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[sweep]\nmode = 'list'", "needs its points"),
     ("[[sweep.list]]\ntrain.lr = 1", "belongs to mode = \"list\""),
     (
+        "[sweep.axes]\nname = ['a', 'b']",
+        "`name` is what a point of [[sweep.list]] is called, and no key",
+    ),
+    (
+        "[sweep.evaluate]\nmemory = ['half']\ntasks = ['hellaswag=x.jsonl']",
+        "tasks go on from contexts",
+    ),
+    (
         "[sweep]\nmode = 'list'\n[[sweep.list]]\nname = 'a'\ntrain.lr = 0.1\n[[sweep.list]]\ntrain.lr = 0.2",
         "this point has no name, and others have",
     ),
@@ -470,7 +478,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "[sweep]\nmode = 'list'\n[[sweep.list]]\nname = 3\ntrain.lr = 0.1",
-        "a name is a text, found 3",
+        "a name is a text with letters, found 3",
     ),
     (
         "[[sweep.tied]]\n'train.lr' = [1, 2]\n'train.width' = [1]",

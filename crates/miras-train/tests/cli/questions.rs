@@ -127,7 +127,7 @@ fn mistakes_are_named_with_file_line_and_field() {
         ),
         (
             "eval tiny --task piqa=piqa.jsonl --memory reset",
-            "use --memory live or frozen",
+            "memories that are reset depend on where a row begins and ends: use --memory live, frozen or unread",
         ),
         (
             "eval tiny --task piqa=piqa.jsonl --tokens 3",
@@ -314,7 +314,7 @@ fn what_cannot_be_made_is_refused_with_what_can() {
         ),
         (
             "tiny --task needle --memory reset",
-            "use --memory live or frozen",
+            "memories that are reset depend on where a row begins and ends: use --memory live, frozen or unread",
         ),
         (
             "tiny --task piqa=piqa.jsonl --seed 3",
