@@ -16,7 +16,7 @@ start = 'zero'
 kind = 'private'
 decay = 1
 noise = 0.25
-seed = 9
+noise_seed = 9
 [algorithm]
 kind = 'gd'
 chunk = 4
