@@ -92,8 +92,9 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 /// Nothing else is claimed:
 ///
 /// - The noise is a function of the seed, and a seed that can be guessed protects nothing: the default, 0,
-///   and any small one are tried in a moment. It has to be drawn at random and kept secret. A run's
-///   folder and an export have it in `config.toml`, and whoever has it can subtract the noise. The
+///   and any small one are tried in a moment. It has to be drawn at random and kept secret. It stands in a
+///   run's folder, its exports, reports of comparisons and TensorBoard's files, and whoever has it can
+///   subtract the noise. The
 ///   generator is not made for cryptography, and draws in floating point.
 /// - One seed is for one text: two texts that are read under the same seed have the same noise, and
 ///   their difference has none. The same goes for rows of a batch. There is no way yet to read a text
@@ -107,6 +108,15 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 ///   and `mac` it holds keys and values of attention, in `tnt` the sum of keys that local queries are
 ///   projected with. What is claimed is about the weights of memories at a chunk's end alone
 ///   (`layers.N.maps.*`).
+///
+/// As in
+///
+/// ```toml
+/// retention = { kind = "private", gate = "fixed", noise = 1.0, noise_seed = 5834190276512345678 }
+/// algorithm = { kind = "gd", form = "chunk_start", chunk = 64, step_max = 0.1, grad_cap = 0.3 }
+/// ```
+///
+/// where a sequence has to be longer than a chunk, for noise is added at the ends of full ones.
 ///
 /// What is needed for Δ, and refused otherwise: a chunk-start form without Picard iterations, `gd`, a
 /// bounded step size, `algorithm.grad_cap`, and no rule by which a token changes the steps of others

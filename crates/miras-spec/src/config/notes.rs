@@ -16,6 +16,7 @@ impl RunConfig {
             self.batches_note(),
             self.schedule_note(),
             self.part_note(),
+            self.noise_note(),
         ];
         notes.into_iter().flatten().collect()
     }
@@ -83,6 +84,15 @@ impl RunConfig {
             format!(
                 "algorithm.chunk = {chunk} is more than data.seq_len = {seq_len}: each sequence is one chunk"
             )
+        })
+    }
+
+    /// Noise that anybody can subtract.
+    fn noise_note(&self) -> Option<String> {
+        let mut memories = self.model.memories();
+        let noise = memories.find_map(|(_, choice)| choice.rule.retention.noise())?;
+        (noise.multiplier > 0.0 && noise.seed == 0).then(|| {
+            "noise under the default retention.noise_seed = 0 protects nothing, for everybody can subtract it: draw a seed at random, and keep it secret".to_owned()
         })
     }
 

@@ -522,6 +522,25 @@ fn a_chunk_that_holds_more_than_a_sequence_is_noted() {
     let stale = ["algorithm.read=stale", "algorithm.chunk=32"];
     assert!(notes(&stale).contains("the memory is as it was learned"));
     assert!(!notes(&["algorithm.read=stale", "algorithm.chunk=16"]).contains("chunk"));
+    // Nothing is reset.
+    let reset = ["train.memory=reset", "algorithm.chunk=32"];
+    assert!(notes(&reset).contains("resets nothing"));
+    assert!(!notes(&["train.memory=reset", "algorithm.chunk=16"]).contains("resets"));
+}
+
+#[test]
+fn noise_that_anybody_can_subtract_is_noted() {
+    let private = [
+        "retention={ kind = 'private', noise = 1.0 }",
+        "algorithm={ kind = 'gd', form = 'chunk_start', chunk = 16 }",
+    ];
+    let notes = |more: &[&str]| {
+        let sets = [&private[..], more].concat();
+        config(MEMORY, &sets).notes().join("\n")
+    };
+    assert!(notes(&[]).contains("draw a seed at random"));
+    assert!(!notes(&["retention.noise_seed=5"]).contains("seed"));
+    assert!(!notes(&["retention.noise=0"]).contains("seed"));
 }
 
 #[test]
