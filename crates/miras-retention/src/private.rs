@@ -93,7 +93,7 @@ pub(crate) const PART: Part<dyn RetentionGate> = Part {
 ///
 /// - The noise is a function of the seed, and a seed that can be guessed protects nothing: the default, 0,
 ///   and any small one are tried in a moment. It has to be drawn at random and kept secret. It stands in a
-///   run's folder, its exports, reports of comparisons and TensorBoard's files, and whoever has it can
+///   run's folder, its exports, comparisons and event files, and whoever has it can
 ///   subtract the noise. The
 ///   generator is not made for cryptography, and draws in floating point.
 /// - One seed is for one text: two texts that are read under the same seed have the same noise, and
