@@ -17,7 +17,8 @@ fn writes_once(algorithm: &dyn MemoryAlgorithm) -> bool {
     is_sum && algorithm.slots() == 0 && algorithm.window() == 1
 }
 
-/// Whether the step of a token follows from the token alone, or the rule is none of steps.
+/// Whether a rule leaves each token a step that follows from that token alone. Rules that bound the
+/// state change no steps.
 fn is_of_one_token(rule: &dyn StepRule) -> bool {
     let is_of_state = matches!(rule.bound(), Some(Bound::State(_)));
     is_of_state || (rule.is_local() && rule.carry().is_none())

@@ -7,7 +7,7 @@ use miras_run::Memory;
 /// an end.
 ///
 /// # Panics
-/// If the memory depends on the middle of a row, and there is none.
+/// If the memory is frozen in the second half of a row and no length of a row is given.
 pub fn memory_pass(memory: Memory, row: Option<usize>) -> Pass {
     Pass {
         ablation: match memory {

@@ -54,7 +54,7 @@ fn a_read_is_that_of_the_recurrence_after_its_last_token() {
 }
 
 /// How far reads are from those of the initial memory, by the recurrence; and with steps of 0, which
-/// leave nothing to read where decay leads back to the initial weights, or there is none.
+/// change no read where decay leads back to the initial weights, and where nothing decays.
 #[test]
 fn the_change_of_reads_is_that_of_the_recurrence_and_none_without_steps() {
     let (mut still, mut moved, mut all) = (0, 0, 0);
