@@ -28,7 +28,8 @@ pub struct ModelConfig {
 #[serde(rename_all = "snake_case")]
 pub enum InitKind {
     /// `W_k := W_q`, convolutions near the identity, keys that see the token before theirs:
-    /// decides whether recall is learned at all in a small budget (`docs/architecture.md`, Measured defaults).
+    /// decides whether recall is learned at all in a small budget, and costs on text
+    /// (`docs/architecture.md`, Measured defaults).
     Recall,
     /// All projections and taps independent and uniform.
     Standard,
@@ -40,7 +41,7 @@ impl Default for ModelConfig {
             dim: 128,
             layers: 4,
             ffn_dim: None,
-            init: InitKind::Recall,
+            init: InitKind::Standard,
             tie_head: true,
             pattern: None,
         }

@@ -33,11 +33,11 @@ pub struct MixerConfig {
 }
 
 impl MixerConfig {
-    /// A layer on `dim` features with the recall initialisation and seed 0.
+    /// A layer on `dim` features with the standard initialisation and seed 0.
     pub fn new(dim: usize, keys: MixerKeys, memory: Choice) -> Result<Self, MixerError> {
         Ok(Self {
             spec: MemorySpec::new(dim, keys, memory)?,
-            init: InitKind::Recall,
+            init: InitKind::Standard,
             seed: 0,
         })
     }
