@@ -97,10 +97,20 @@ def logits(config, weights, tokens):
 
 def query_key_value(mixer, w, x):
     """Three times [heads, tokens, width of a head]: heads in a group have the same."""
+    if mixer.get("query", "projected") == "keys":
+        # No projection and no convolution of queries: a token reads with its own key.
+        k, v = projected(mixer, w, x, "kv")
+        return k, k, v
+    return tuple(projected(mixer, w, x, "qkv"))
+
+
+def projected(mixer, w, x, names):
+    """Those of these names, in the order of their convolutions."""
     heads = mixer["heads"]
     of_keys, of_values = mixer.get("key_heads", heads), mixer.get("value_heads", heads)
     of_queries = heads if mixer["kind"] == "attention" else of_keys
-    for at, (name, own) in enumerate(zip("qkv", (of_queries, of_keys, of_values))):
+    of = {"q": of_queries, "k": of_keys, "v": of_values}
+    for at, (name, own) in enumerate((name, of[name]) for name in names):
         y = x @ w[f"{name}.weight"]
         if mixer["conv"] > 0:
             padded = np.concatenate([np.zeros((mixer["conv"] - 1, y.shape[1])), y])

@@ -26,7 +26,8 @@ const SPREAD: f64 = 0.15;
 const PREVIOUS: f64 = 0.7;
 
 impl Init<'_> {
-    /// Convolutions on queries, keys and values of these widths; none for 0 taps. A key that is
+    /// Convolutions on queries, keys and values of these widths; none for 0 taps, and none on what has
+    /// no width. A key that is
     /// `shifted` is that of the token before already.
     pub(crate) fn convs(
         &mut self,
@@ -38,12 +39,13 @@ impl Init<'_> {
         if taps == 0 {
             return Vec::new();
         }
-        let on = ["q", "k", "v"].into_iter().zip(widths);
-        on.map(|(on, d)| {
-            let name = format!("{layer}.conv.{on}");
-            ShortConv::new(self, &name, taps, d, on == "k" && !shifted)
-        })
-        .collect()
+        let on = CONVOLVED.into_iter().zip(widths);
+        on.filter(|(_, d)| *d > 0)
+            .map(|(on, d)| {
+                let name = format!("{layer}.conv.{on}");
+                ShortConv::new(self, &name, taps, d, on == "k" && !shifted)
+            })
+            .collect()
     }
 }
 
@@ -149,20 +151,27 @@ fn last_inputs(tail: &Tensor<3>, x: &Tensor<3>) -> Tensor<3> {
     }
 }
 
-/// What the convolutions of a mixer are on, and what their states are called.
+/// What the convolutions of a mixer are on, and what their states are called; without queries of
+/// their own the last two.
 const CONVOLVED: [&str; 3] = ["q", "k", "v"];
+
+/// Each with what it is called in the state.
+fn named(convs: &[ShortConv]) -> impl Iterator<Item = (&ShortConv, &'static str)> {
+    let names = CONVOLVED.into_iter().skip(CONVOLVED.len() - convs.len());
+    convs.iter().zip(names)
+}
 
 /// Each projection through its convolution, if there are any, and the activation, from `state` on
 /// (none at the beginning of a sequence), and the state after the last token.
-pub(crate) fn convolve(
+pub(crate) fn convolve<const N: usize>(
     convs: &[ShortConv],
-    projected: [Tensor<3>; 3],
+    projected: [Tensor<3>; N],
     state: Option<StateTree>,
     activation: ConvActivation,
-) -> ([Tensor<3>; 3], StateTree) {
+) -> ([Tensor<3>; N], StateTree) {
     let mut earlier = state;
     let mut next = StateTree::default();
-    let mut convs = convs.iter().zip(CONVOLVED);
+    let mut convs = named(convs);
     let convolved = projected.map(|x| {
         let Some((conv, name)) = convs.next() else {
             return activation.apply(x);
@@ -186,7 +195,7 @@ pub(crate) fn convolve(
 /// The states of a mixer's convolutions.
 pub(crate) fn conv_layout(convs: &[ShortConv], rows: usize) -> StateLayout {
     let mut layout = StateLayout::default();
-    for (conv, name) in convs.iter().zip(CONVOLVED) {
+    for (conv, name) in named(convs) {
         if let Some(shape) = conv.state_shape(rows) {
             layout.insert(name, StateShape::Rows(shape));
         }

@@ -54,7 +54,8 @@ pub use mixer_config::MixerConfig;
 pub use mixers::{
     AttentionKeys, AttentionMixer, AttentionSpec, Chunks, ConvActivation, Inject, KeySource,
     MacMixer, MacSpec, MagMixer, MalMixer, MemoryMixer, MemorySpec, Mixer, MixerError, MixerKeys,
-    MixerSpec, OutputGate, OutputNorm, QkNorm, TntMixer, TntSpec, TokenMixer, WiredSpec,
+    MixerSpec, OutputGate, OutputNorm, QkNorm, QuerySource, TntMixer, TntSpec, TokenMixer,
+    WiredSpec,
 };
 pub use model_spec::ModelSpec;
 pub use named_state::NamedState;

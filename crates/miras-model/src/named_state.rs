@@ -10,7 +10,7 @@ use crate::{LanguageModel, ModelState, StateError, StateOrigin, TokenMixer};
 ///
 /// | name | shape |
 /// |---|---|
-/// | `layers.L.tails.q`, `k`, `v` | `[rows, taps − 1, width]` |
+/// | `layers.L.tails.q`, `k`, `v`; `q` where queries are not keys | `[rows, taps − 1, width]` |
 /// | `layers.L.maps.M.weights`, `layers.L.maps.M.slots.S` | `[1, rows·heads, d_in, d_out]` |
 /// | `layers.L.open.sweeps.S.maps.M.x`, `d` | `[1, rows·heads, p·R, d_in]`, `d_out`: the gradients of the `p` tokens of an open chunk |
 /// | `layers.L.open.gates.NAME` | `[1, rows·heads, p, 1]` |

@@ -34,6 +34,8 @@ pub struct MixerKeys {
     pub conv_activation: ConvActivation,
     /// What keys are: `"projected"` of the input, or `"complement"` of the decay of their channel.
     pub key: KeySource,
+    /// What queries of a memory are: `"projected"` of the input, or its `"keys"`.
+    pub query: QuerySource,
     /// Degree of the polynomial that each feature of queries and keys goes through before it is
     /// normalised, from 1 (none) to 8; of memories alone.
     pub polynomial: usize,
@@ -102,6 +104,18 @@ pub enum KeySource {
     Complement,
 }
 
+/// What the queries of a memory are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuerySource {
+    /// What a projection and a convolution of their own make of the input, normalised.
+    Projected,
+    /// The keys, of which a token reads with its last: there is no projection and no convolution of
+    /// queries. The control of Liu et al. (arXiv 2602.21204) for memories that are said to look
+    /// queries up among keys.
+    Keys,
+}
+
 /// How queries and keys are normalised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -155,6 +169,7 @@ impl MixerKeys {
             conv: 4,
             conv_activation: ConvActivation::Silu,
             key: KeySource::Projected,
+            query: QuerySource::Projected,
             polynomial: 1,
             writes: 1,
             gate_rank: 0,
@@ -223,6 +238,7 @@ impl MixerKeys {
         let of_memories = [
             ("skip", self.skip),
             ("key", self.key != KeySource::Projected),
+            ("query", self.query != QuerySource::Projected),
             ("polynomial", self.polynomial != 1),
             ("writes", self.writes != 1),
             ("gate_rank", self.gate_rank != 0),

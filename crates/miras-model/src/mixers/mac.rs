@@ -83,6 +83,7 @@ impl Listed for MacMixer {
         "[mixer]\nsegment = 4\npersistent = 3\n[memory]\nkind = 'mlp'\n[algorithm]\nchunk = 2",
         "[mixer]\nsegment = 4\n[memory]\nkind = 'matrix'\n[bias]\ntarget = 'next'\n[algorithm]\nchunk = 4",
         "[mixer]\nsegment = 4\n[memory]\nkind = 'matrix'\n[retention]\nkind = 'private'\nnoise = 0.1\n[algorithm]\nkind = 'gd'\nchunk = 2",
+        "[mixer]\nsegment = 4\nquery = 'keys'\nwrites = 2\n[memory]\nkind = 'mlp'\n[algorithm]\nchunk = 4",
         "[mixer]\nsegment = 4\nconv = 0\ninject = 'kv'\npersistent = 1\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4",
     ];
 
@@ -193,7 +194,7 @@ impl Spec for MacSpec {
             }
             Inject::Kv => Flops::default(),
         };
-        self.wired.flops(tokens) + product(widths.dim, widths.qkv[0]) + read + given
+        self.wired.flops(tokens) + product(widths.dim, memory.read_with()) + read + given
     }
 
     fn kept(&self, tokens: usize, kernels: bool) -> usize {
@@ -202,7 +203,8 @@ impl Spec for MacSpec {
         // Its queries, what enters each map, and what is read, on its way to attention.
         let program = memory.program();
         let entered = program.maps().iter().map(|map: &MapSpec| map.d_in);
-        let read = 3 * widths.qkv[0] + self.keys.heads * entered.sum::<usize>() + 6 * widths.inner;
+        let read =
+            3 * memory.read_with() + self.keys.heads * entered.sum::<usize>() + 6 * widths.inner;
         self.wired.kept(tokens, kernels) + tokens * read
     }
 
@@ -222,7 +224,7 @@ impl Spec for MacSpec {
             1 => 0,
             _ => self.keys.heads * memory.closed(),
         };
-        state.fixed += self.keys.conv.saturating_sub(1) * memory.widths().qkv[0];
+        state.fixed += self.keys.conv.saturating_sub(1) * memory.read_with();
         state
     }
 }

@@ -39,6 +39,7 @@ impl Listed for MagMixer {
     const VARIANTS: &'static [&'static str] = &[
         "[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4\n[attention]\nwindow = 3",
         "[mixer]\npersistent = 3\n[memory]\nkind = 'mlp'\n[algorithm]\nchunk = 4\n[attention]\nwindow = 0",
+        "[mixer]\nquery = 'keys'\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4\n[attention]\nwindow = 3",
         "[memory]\nkind = 'matrix'\n[bias]\ntarget = 'next'\n[algorithm]\nchunk = 4\n[attention]\nwindow = 3",
     ];
 

@@ -38,6 +38,7 @@ impl Listed for MalMixer {
 
     const VARIANTS: &'static [&'static str] = &[
         "[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4\n[attention]\nwindow = 4",
+        "[mixer]\nquery = 'keys'\nconv = 1\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4\n[attention]\nwindow = 4",
         "[mixer]\nconv = 0\npersistent = 2\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'gd'\nchunk = 4\n[attention]\nwindow = 2",
     ];
 

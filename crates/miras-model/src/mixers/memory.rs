@@ -14,7 +14,7 @@ use miras_registry::Target;
 
 use super::{
     Chunks, KeySource, Listed, MemorySpec, MixerKeys, NO_TOKEN, OutputGate, OutputNorm, QkNorm,
-    Tables, TokenMixer,
+    QuerySource, Tables, TokenMixer,
     learned::{
         Learned, LocalMemory, LowRank, gains, gate_projection, initial_weights, low_rank, rates,
         weights,
@@ -39,6 +39,7 @@ use crate::{
 /// q, k, v = f(conv(x W_q)), f(conv(x W_k)), f(conv(x W_v))     q, k ← n(q), n(k) per head
 /// q, k    = Σ_p c_p q^p, Σ_p c_p k^p before n, with `mixer.polynomial`; c_p learned from 1/p! on
 /// k       = 1 − a, where `mixer.key` says so, and a is made of W_k's projection
+/// q       = k, where `mixer.query` says so: the token's own key, whatever is written under it
 /// q, k    = u(φ(q)), u(φ(k)) of the memory's features φ, with `memory.learn = "last"`
 /// e       = n(k ⊙ ξ), where the bias has an erase key; ξ learned from 1 on
 /// k, e    = those of the token before, 0 at the first, with `bias.target = "next"`
@@ -54,7 +55,7 @@ use crate::{
 /// are, and whose outputs are dropped.
 /// With `mixer.writes` a token has as many keys, values and gates, which are written one after the
 /// other, its decay before the first of them, and reads after the last (`DeltaProduct`, arXiv
-/// 2502.10297); a chunk is then of so many writes.
+/// 2502.10297); a chunk is then of so many writes. Queries that are keys are those of the last write.
 /// Heads share keys and queries in groups where `mixer.key_heads` is less than `mixer.heads`, and
 /// values where `mixer.value_heads` is.
 ///
@@ -68,10 +69,11 @@ use crate::{
 /// Gated `DeltaNet` lineage, which Titans does not state.
 #[derive(Module, Debug)]
 pub struct MemoryMixer {
-    q: Projection,
+    /// Where queries are not keys.
+    q: Option<Projection>,
     k: Projection,
     v: Projection,
-    /// On queries, keys and values; empty without convolution.
+    /// On queries (where they have a projection), keys and values; empty without convolution.
     convs: Vec<ShortConv>,
     /// What makes erase keys of the features of keys, `[h, d_k]`; only where the bias has them.
     erase: Option<Param<Tensor<2>>>,
@@ -144,6 +146,8 @@ impl Listed for MemoryMixer {
         "[mixer]\nwrites = 2\n[memory]\nkind = 'matrix'\nstart = 'zero'\n[retention]\ngate = 'rate'\norder = 'before'\n[algorithm]\nkind = 'gd'\nchunk = 4",
         "[mixer]\nwrites = 2\nskip = true\npersistent = 1\nconv = 0\n[memory]\nkind = 'mlp'\n[algorithm]\nchunk = 4",
         "[mixer]\nkey = 'complement'\nqk_norm = 'none'\n[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\nchannels = 'key'\n[algorithm]\nkind = 'gd'\nstep = 'fixed'\nchunk = 4",
+        "[mixer]\nquery = 'keys'\nkey_heads = 1\nqk_norm = 'rms'\n[memory]\nkind = 'mlp'\n[algorithm]\nchunk = 4",
+        "[mixer]\nquery = 'keys'\nwrites = 2\npolynomial = 2\npersistent = 1\n[memory]\nkind = 'mlp'\nlearn = 'last'\n[bias]\nkind = 'erase'\ntarget = 'next'\n[algorithm]\nkind = 'gd'\nchunk = 4",
         "[mixer]\nskip = true\nvalue_heads = 1\n[memory]\nkind = 'matrix'\n[algorithm]\nchunk = 4",
         "[mixer]\npolynomial = 3\n[memory]\nkind = 'mlp'\n[algorithm]\nkind = 'omega'\nwindow = 3\nchunk = 4",
         "[memory]\nkind = 'mlp'\nlearn = 'last'\n[algorithm]\nchunk = 4",
@@ -165,6 +169,7 @@ impl Listed for MemoryMixer {
         let (rule, program) = (choice.rule.clone(), Arc::new(spec.program()));
         let (heads, widths) = (keys.heads, spec.widths());
         let (d, [of_q, of_k, of_v]) = (widths.dim, widths.qkv);
+        let has_queries = keys.query == QuerySource::Projected;
 
         let specs = spec.gates();
         let [q_name, k_name] = init.query_and_key(name);
@@ -173,7 +178,7 @@ impl Listed for MemoryMixer {
             (features.as_ref()).map_or_else(Vec::new, |f| weights(init, name, f.maps(), heads));
         let initial = initial_weights(init, name, spec, &program);
         Self {
-            q: init.projection(&q_name, d, of_q),
+            q: has_queries.then(|| init.projection(&q_name, d, of_q)),
             k: init.projection_of_writes(&k_name, d, [of_k, keys.writes]),
             v: init.projection(&format!("{name}.v"), d, of_v),
             convs: init.convs(name, keys.conv, widths.qkv, choice.target == Target::Next),
@@ -188,7 +193,7 @@ impl Listed for MemoryMixer {
                 .flat_map(|features| gains(init, features.gains(), heads))
                 .collect(),
             feature_maps,
-            q_norm: init.optional_norm(keys.qk_norm == QkNorm::Rms, widths.d_k),
+            q_norm: init.optional_norm(has_queries && keys.qk_norm == QkNorm::Rms, widths.d_k),
             k_norm: init.optional_norm(keys.qk_norm == QkNorm::Rms, widths.d_k),
             norm: init.optional_norm(keys.output_norm == OutputNorm::Rms, widths.d_v),
             output_gate: (keys.output_gate != OutputGate::None)
@@ -242,13 +247,9 @@ impl MemoryMixer {
         let is_shifted = self.target == Target::Next;
         let earlier =
             (tails.as_mut().filter(|_| is_shifted)).map(|tails| tails.take_memories(KEYS));
-        let projected = [&self.q, &self.k, &self.v].map(|w| w.forward(x.clone()));
         let keys = &self.keys;
-        let ([q, k, v], mut tails) = convolve(&self.convs, projected, tails, keys.conv_activation);
-        let (q, k) = (
-            to_memories(self.powers(q), keys.of_keys()),
-            self.written(self.powers(k), keys.of_keys()),
-        );
+        let (q, [k, v], mut tails) = self.convolved(&x, tails);
+        let k = self.written(self.powers(k), keys.of_keys());
         let gates = self.learned().gate_values(&x, &k);
         let others = (others.iter())
             .map(|other| other.gate_values(&x, &k))
@@ -258,11 +259,15 @@ impl MemoryMixer {
             let scale = per_memory(scale.val().unsqueeze_dim(1), b);
             self.normed(k.clone() * scale, self.k_norm.as_ref())
         });
-        let q = self.each_write(self.normed(q, self.q_norm.as_ref()));
+        let q = q.map(|q| {
+            let q = to_memories(self.powers(q), keys.of_keys());
+            self.each_write(self.normed(q, self.q_norm.as_ref()))
+        });
         let k = match keys.key {
             KeySource::Projected => self.normed(k, self.k_norm.as_ref()),
             KeySource::Complement => gates.get(RETENTION).exp().neg().add_scalar(1.0),
         };
+        let q = q.unwrap_or_else(|| k.clone());
         let v = self.written(v, keys.of_values());
         let v = repeat_heads(v, keys.of_values(), keys.heads);
         let k = match erase {
@@ -279,6 +284,29 @@ impl MemoryMixer {
         (Tokens { q, k, v, gates }, others, tails)
     }
 
+    /// Queries (none where those are keys), keys and values of `x` after their convolutions, and what
+    /// these need of the tokens before.
+    fn convolved(
+        &self,
+        x: &Tensor<3>,
+        tails: Option<StateTree>,
+    ) -> (Option<Tensor<3>>, [Tensor<3>; 2], StateTree) {
+        let activation = self.keys.conv_activation;
+        let project = |w: &Projection| w.forward(x.clone());
+        match &self.q {
+            Some(q) => {
+                let projected = [q, &self.k, &self.v].map(project);
+                let ([q, k, v], tails) = convolve(&self.convs, projected, tails, activation);
+                (Some(q), [k, v], tails)
+            }
+            None => {
+                let projected = [&self.k, &self.v].map(project);
+                let (convolved, tails) = convolve(&self.convs, projected, tails, activation);
+                (None, convolved, tails)
+            }
+        }
+    }
+
     /// The queries of `x` alone, as [`project`](Self::project) makes them, after a sequence of which
     /// they have the last inputs of the convolution.
     pub(super) fn queries(
@@ -286,13 +314,18 @@ impl MemoryMixer {
         x: Tensor<3>,
         tail: Option<Tensor<3>>,
     ) -> (Tensor<4>, Option<Tensor<3>>) {
-        let (q, activation) = (self.q.forward(x), self.keys.conv_activation);
+        let projection = self.q.as_ref().unwrap_or(&self.k);
+        let (q, activation) = (projection.forward(x), self.keys.conv_activation);
         let (q, tail) = match self.convs.first() {
             Some(conv) => conv.forward(q, tail, activation),
             None => (activation.apply(q), None),
         };
-        let q = to_memories(self.powers(q), self.keys.of_keys());
-        (self.normed(q, self.q_norm.as_ref()), tail)
+        let (q, of_keys) = (self.powers(q), self.keys.of_keys());
+        let q = match &self.q {
+            Some(_) => self.normed(to_memories(q, of_keys), self.q_norm.as_ref()),
+            None => self.last_write(self.normed(self.written(q, of_keys), self.k_norm.as_ref())),
+        };
+        (q, tail)
     }
 
     /// Each feature through the polynomial of the layer, `Σ_p c_p x^p`, if it has one.
@@ -553,8 +586,9 @@ impl TokenMixer for MemoryMixer {
     }
 
     fn groups(&self, groups: &mut ParameterGroups) {
-        let projections = [&self.q, &self.k, &self.v, &self.output];
-        for projection in projections.into_iter().chain(&self.output_gate) {
+        let projections = [&self.k, &self.v, &self.output];
+        let optional = self.q.iter().chain(&self.output_gate);
+        for projection in projections.into_iter().chain(optional) {
             projection.group(ParameterGroup::Projection, groups);
         }
         for conv in &self.convs {

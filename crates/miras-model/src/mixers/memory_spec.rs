@@ -12,7 +12,7 @@ use miras_registry::{Choice, Learn, StartKind, Target};
 use toml::Table;
 
 use super::{
-    keys::{KeySource, MixerKeys, QkNorm},
+    keys::{KeySource, MixerKeys, QkNorm, QuerySource},
     list::{MIXER, Spec, Tables},
     widths::Widths,
 };
@@ -160,16 +160,29 @@ impl MemorySpec {
     pub(super) fn widths(&self) -> Widths {
         let (d_k, d_v) = (self.d_k(), self.d_v());
         let (of_keys, writes) = (self.keys.of_keys() * d_k, self.keys.writes);
+        let of_queries = match self.keys.query {
+            QuerySource::Projected => of_keys,
+            QuerySource::Keys => 0,
+        };
         Widths {
             dim: self.dim,
             qkv: [
-                of_keys,
+                of_queries,
                 writes * of_keys,
                 writes * self.keys.of_values() * d_v,
             ],
             d_k,
             d_v,
             inner: self.keys.heads * d_v,
+        }
+    }
+
+    /// Features of the projection that queries come of: theirs or, where those are keys, that of keys.
+    pub(super) fn read_with(&self) -> usize {
+        let [of_queries, of_keys, _] = self.widths().qkv;
+        match self.keys.query {
+            QuerySource::Projected => of_queries,
+            QuerySource::Keys => of_keys,
         }
     }
 
@@ -329,6 +342,10 @@ fn complement_fault(keys: &MixerKeys, choice: &Choice) -> Option<(&'static str, 
     if keys.key == KeySource::Projected {
         return None;
     }
+    if keys.query == QuerySource::Keys {
+        let message = "queries that are keys are those of a projection: use mixer.key = \"projected\", or leave mixer.query out";
+        return Some(("query", message));
+    }
     let gates = choice.rule.gates();
     let is_of_keys = |gate: &GateSpec| gate.channels == Some(Side::Key) && gate.has_projection();
     let decay = gates.iter().find(|gate| gate.name == RETENTION);
@@ -398,10 +415,11 @@ impl Spec for MemorySpec {
     fn flops(&self, tokens: usize) -> Flops {
         let tokens = tokens + self.keys.persistent;
         let writes = tokens * self.keys.writes;
-        // Keys and queries through each of their maps.
+        // Keys, and queries that are not those, through each of their maps.
+        let both = self.widths().queries_and_keys();
         let of_features: Flops = (self.features().iter())
             .flat_map(Program::maps)
-            .map(|map| Flops::product(2 * writes * map.rows, map.d_in, map.d_out, Both))
+            .map(|map| Flops::product(both * writes * map.rows, map.d_in, map.d_out, Both))
             .sum();
         self.widths().flops(&self.keys, tokens)
             + self.further_flops(tokens)
@@ -424,7 +442,8 @@ impl Spec for MemorySpec {
                     .chain([features.d_v()])
             })
             .sum();
-        let of_features = 2 * writes * self.keys.heads * of_features;
+        let both = self.widths().queries_and_keys();
+        let of_features = both * writes * self.keys.heads * of_features;
         let powers = 2 * self.degrees() * (of_q + of_k);
         tokens * (self.widths().kept(&self.keys, kernels) + erase + powers + of_features)
             + self.further_kept(tokens, kernels)

@@ -29,7 +29,9 @@ use toml::{Table, Value};
 pub(crate) use self::list::{Listed, MIXER, Spec, Tables, shared_keys};
 pub use self::{
     attention::{AttentionKeys, AttentionMixer, AttentionSpec},
-    keys::{ConvActivation, Inject, KeySource, MixerKeys, OutputGate, OutputNorm, QkNorm},
+    keys::{
+        ConvActivation, Inject, KeySource, MixerKeys, OutputGate, OutputNorm, QkNorm, QuerySource,
+    },
     mac::{MacMixer, MacSpec},
     mag::MagMixer,
     mal::MalMixer,

@@ -111,6 +111,7 @@ impl Listed for TntMixer {
         "[mixer]\nlocal_chunks = [2]\nshard = 2\nwrites = 2\nconv = 0\npersistent = 1\n[memory]\nkind = 'mlp'\nlearn = 'last'\n[bias]\nkind = 'erase'\ntarget = 'next'\n[algorithm]\nkind = 'gd'\nchunk = 4",
         "[mixer]\nlocal_chunks = [4, 2]\nshard = 4\npersistent = 3\nkey_heads = 1\n[memory]\nkind = 'mlp'\n[retention]\ngate = 'rate'\n[algorithm]\nkind = 'omega'\nwindow = 3\nchunk = 4",
         "[mixer]\nlocal_chunks = [2]\nshard = 4\nkey = 'complement'\nqk_norm = 'none'\n[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\nchannels = 'key'\n[algorithm]\nkind = 'gd'\nchunk = 4",
+        "[mixer]\nlocal_chunks = [2]\nshard = 4\nquery = 'keys'\nwrites = 2\n[memory]\nkind = 'matrix'\n[bias]\nkind = 'erase'\n[algorithm]\nkind = 'gd'\nchunk = 4",
         "[mixer]\nlocal_chunks = [2]\nshard = 4\n[memory]\nkind = 'matrix'\ndim = 3\nvalue_dim = 5\n[retention]\nkind = 'kl'\n[algorithm]\nchunk = 4",
         "[mixer]\nlocal_chunks = [2, 4]\nshard = 4\npersistent = 3\n[memory]\nkind = 'matrix'\n[retention]\nkind = 'private'\nnoise = 0.1\n[algorithm]\nkind = 'gd'\nchunk = 4",
         "[mixer]\nlocal_chunks = [2]\nshard = 0\n[memory]\nkind = 'matrix'\n[retention]\nkind = 'private'\nnoise = 0.1\n[algorithm]\nkind = 'gd'\nchunk = 4",

@@ -10,7 +10,7 @@ use crate::cost::of_norm;
 pub(crate) struct Widths {
     /// Of the residual stream.
     pub(crate) dim: usize,
-    /// Of the queries, keys and values of all heads that have their own.
+    /// Of the queries, keys and values of all heads that have their own; 0 for queries that are keys.
     pub(crate) qkv: [usize; 3],
     /// Of one head's queries and keys.
     pub(crate) d_k: usize,
@@ -21,6 +21,11 @@ pub(crate) struct Widths {
 }
 
 impl Widths {
+    /// Those of queries and keys that are made, 2 or 1.
+    pub(crate) fn queries_and_keys(&self) -> usize {
+        1 + usize::from(self.qkv[0] > 0)
+    }
+
     fn projected(&self) -> usize {
         self.qkv.iter().sum()
     }
@@ -30,7 +35,7 @@ impl Widths {
         let gate = usize::from(keys.output_gate != OutputGate::None);
         let projections = self.dim * (self.projected() + (1 + gate) * self.inner);
         let qk_norms = match keys.qk_norm {
-            QkNorm::Rms => 2 * self.d_k,
+            QkNorm::Rms => self.queries_and_keys() * self.d_k,
             QkNorm::L2 | QkNorm::None => 0,
         };
         let output_norm = match keys.output_norm {

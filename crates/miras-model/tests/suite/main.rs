@@ -11,6 +11,7 @@ mod model;
 mod naive;
 mod noise;
 mod products;
+mod queries;
 mod small;
 mod starts;
 mod state;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
-    tensor::{Device, Tensor, TensorData},
+    tensor::{Device, Gradients, Tensor, TensorData},
 };
 use miras_config::Layers;
 use miras_model::{LanguageModel, ModelSpec};
@@ -86,12 +86,14 @@ impl ModuleMapper for Perturb {
     }
 }
 
-struct Collect {
+struct Collect<'a> {
     path: Path,
     found: BTreeMap<String, Vec<f64>>,
+    /// What is collected in the place of values.
+    gradients: Option<&'a Gradients>,
 }
 
-impl ModuleVisitor for Collect {
+impl ModuleVisitor for Collect<'_> {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.path.enter(name, container);
     }
@@ -102,7 +104,12 @@ impl ModuleVisitor for Collect {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let name = self.path.0.join(".");
-        let earlier = self.found.insert(name.clone(), numbers(param.val()));
+        let found = match self.gradients {
+            None => numbers(param.val()),
+            // Parameters that the loss does not depend on have none.
+            Some(gradients) => param.val().grad(gradients).map_or(Vec::new(), numbers),
+        };
+        let earlier = self.found.insert(name.clone(), found);
         assert!(earlier.is_none(), "two parameters are named {name}");
     }
 }
@@ -139,21 +146,41 @@ impl ModuleMapper for Put<'_> {
         let values = self.1.get(&self.0.0.join(".")).to_vec();
         param.map(|old| {
             let data = TensorData::new(values, old.shape()).convert::<f32>();
-            Tensor::from_data(data, &old.device())
+            let device = old.device();
+            Tensor::from_data(data, &device).set_require_grad(device.is_autodiff())
         })
     }
 }
 
 /// The model with these parameters.
 pub(crate) fn with_parameters(spec: &ModelSpec, params: &Params) -> LanguageModel {
-    let model = LanguageModel::new(spec, VOCAB, 1, &Device::flex());
+    with_parameters_on(&Device::flex(), spec, params)
+}
+
+/// The same on a device, with gradients if that has them.
+pub(crate) fn with_parameters_on(
+    device: &Device,
+    spec: &ModelSpec,
+    params: &Params,
+) -> LanguageModel {
+    let model = LanguageModel::new(spec, VOCAB, 1, device);
     model.map(&mut Put(Path::default(), params))
 }
 
 pub(crate) fn parameters(model: &LanguageModel) -> Params {
+    collected(model, None)
+}
+
+/// The gradients of all parameters by name, empty for those that the loss does not depend on.
+pub(crate) fn gradients_of(model: &LanguageModel, gradients: &Gradients) -> Params {
+    collected(model, Some(gradients))
+}
+
+fn collected(model: &LanguageModel, gradients: Option<&Gradients>) -> Params {
     let mut collect = Collect {
         path: Path::default(),
         found: BTreeMap::new(),
+        gradients,
     };
     model.visit(&mut collect);
     Params(collect.found)

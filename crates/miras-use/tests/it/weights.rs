@@ -187,6 +187,11 @@ const MORE: &[(&str, &[&str])] = &[
     ("titans-lmm", &["memory.learn=last"]),
     (
         "titans-lmm",
+        &["mixer.query=keys", "mixer.qk_norm=rms", "bias.target=next"],
+    ),
+    ("tnt", &["mixer.query=keys", "mixer.conv=0"]),
+    (
+        "titans-lmm",
         &[
             "memory.learn=last",
             "memory.start=zero",
