@@ -26,6 +26,9 @@ const ROWS: &str = "sha256-generated:";
 /// Retention gates that had no key `anchored` in earlier versions, and no anchor. Every settled
 /// configuration of this version has the key, whose default is another value.
 const UNANCHORED: [&str; 3] = ["lq", "kl", "elastic_net"];
+/// Kinds of data whose rows were as the text is in earlier versions, and the keys that change them.
+const OF_TEXT: [&str; 2] = ["builtin", "text"];
+const AS_THE_TEXT_IS: [(&str, f64); 1] = [("data.corrupt", 0.0)];
 
 /// How a run ended, if it did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -447,6 +450,12 @@ fn settings(
     if kind.is_some_and(|kind| UNANCHORED.contains(&kind)) {
         let anchored = settings.entry("retention.anchored".to_owned());
         anchored.or_insert(Value::Bool(false));
+    }
+    let data = settings.get("data.kind").and_then(Value::as_str);
+    if data.is_some_and(|kind| OF_TEXT.contains(&kind)) {
+        for (key, value) in AS_THE_TEXT_IS {
+            settings.entry(key.to_owned()).or_insert(value.into());
+        }
     }
     Ok(settings)
 }

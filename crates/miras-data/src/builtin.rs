@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     DataError, DataKind, Dataset, Description, Kind, LANGUAGE, Problem, Tokenizer, describe,
     mixture::Source,
-    shared_keys::{SEQ_LEN, VALID_FRACTION, check_seq_len, check_valid_fraction},
+    shared_keys::{
+        CORRUPT, SEQ_LEN, VALID_FRACTION, check_corrupt, check_seq_len, check_valid_fraction,
+    },
     source::{Span, train_bytes},
     tokenizer,
     windows::Windows,
@@ -21,7 +23,7 @@ pub(crate) const KIND: Kind<BuiltinConfig> = Kind {
     name: "builtin",
     task: LANGUAGE,
     summary: "fixed 1 MiB corpus of short stories that recall their own facts; needs no files",
-    keys: &[SEQ_LEN, VALID_FRACTION],
+    keys: &[SEQ_LEN, VALID_FRACTION, CORRUPT],
     default: BuiltinConfig::default,
     take: |section| section.part(),
 };
@@ -49,6 +51,9 @@ pub struct BuiltinConfig {
     pub seq_len: usize,
     /// Share of the corpus kept for validation, at its end (between 0 and 1).
     pub valid_fraction: f64,
+    /// With this probability (0 to below 1) each token is read as one drawn uniformly from the
+    /// vocabulary, in rows of training and of evaluation; targets are those of the text.
+    pub corrupt: f64,
 }
 
 impl Default for BuiltinConfig {
@@ -56,6 +61,7 @@ impl Default for BuiltinConfig {
         Self {
             seq_len: 256,
             valid_fraction: 0.1,
+            corrupt: 0.0,
         }
     }
 }
@@ -73,6 +79,10 @@ impl DataKind for BuiltinConfig {
         Ok(Tokenizer::bytes().vocab())
     }
 
+    fn corrupt(&self) -> f64 {
+        self.corrupt
+    }
+
     fn open(&self, seed: u64) -> Result<Box<dyn Dataset>, DataError> {
         Ok(Box::new(open(self, seed)?))
     }
@@ -80,6 +90,7 @@ impl DataKind for BuiltinConfig {
     fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::from_iter(check_seq_len(self.seq_len));
         problems.extend(check_valid_fraction(self.valid_fraction));
+        problems.extend(check_corrupt(self.corrupt));
         if problems.is_empty() {
             let train = train_bytes(BYTES, self.valid_fraction);
             let most = train.min(BYTES - train).saturating_sub(1);
@@ -110,5 +121,6 @@ fn open(config: &BuiltinConfig, seed: u64) -> Result<Windows, DataError> {
     };
     let parts = (vec![Source::alone(Arc::new(train))], Arc::new(valid) as _);
     let tokenizer = Arc::new(Tokenizer::bytes());
-    Windows::new(parts, tokenizer, config.seq_len, seed, description)
+    let windows = Windows::new(parts, tokenizer, config.seq_len, seed, description)?;
+    Ok(windows.corrupted(config.corrupt))
 }

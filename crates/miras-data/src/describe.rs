@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{fmt::Write, path::PathBuf};
 
 use miras_run::{hex, sha256_hex};
 use serde::Serialize;
@@ -21,10 +21,12 @@ pub struct Description {
     ///
     /// `sha256:` hashes every byte of the corpus, `sha256-sampled:` (large corpora) its size
     /// and blocks spread over it, `sha256-mixture:` the fingerprints and shares of the sources of a
-    /// mixture, `sha256-generator:` the settings of a generator and rows that
+    /// mixture, `sha256-corrupted:` the fingerprint of the text and the share of its tokens that is
+    /// read as others, `sha256-generator:` the settings of a generator and rows that
     /// it makes with a fixed seed.
     pub fingerprint: String,
-    /// The same for a validation corpus of its own, and for the ends of the sources of a mixture.
+    /// The same for a validation corpus of its own, for the ends of the sources of a mixture, and for
+    /// what is read through noise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_fingerprint: Option<String>,
     /// The tokenizer, where tokens are not bytes.
@@ -38,6 +40,26 @@ pub struct Description {
     /// The first of these files, a hundred at most.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<DataFile>,
+}
+
+impl Description {
+    /// Of the same text, of which a share of the tokens is read as others of the vocabulary: evaluations
+    /// of other shares are not of the same data.
+    pub(crate) fn corrupted(mut self, share: f64, vocab: usize) -> Self {
+        if share > 0.0 {
+            let mut hash = Sha256::new();
+            hash.update(self.valid_fingerprint.as_ref().unwrap_or(&self.fingerprint));
+            hash.update(share.to_le_bytes());
+            let hash = hex(&hash.finalize());
+            self.valid_fingerprint = Some(format!("sha256-corrupted:{hash}"));
+            let _ = write!(self.name, ", corrupt = {share}");
+            self.notes.push(format!(
+                "corrupt = {share}: in training and evaluation, each token is read as one drawn from \
+                 all {vocab} with that probability; targets are those of the text"
+            ));
+        }
+        self
+    }
 }
 
 /// How a text became tokens.

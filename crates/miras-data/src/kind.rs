@@ -129,6 +129,12 @@ pub trait DataKind {
         Ok(self.clone())
     }
 
+    /// The probability with which a token is read as another one; 0 for data that are read as they
+    /// are.
+    fn corrupt(&self) -> f64 {
+        0.0
+    }
+
     /// What generated data are, whatever their seed and the length of their rows; `None` for text.
     fn generator(&self) -> Option<String> {
         None

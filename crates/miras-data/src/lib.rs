@@ -18,6 +18,7 @@
 
 mod batch;
 mod builtin;
+mod corrupt;
 mod dataset;
 mod describe;
 mod error;

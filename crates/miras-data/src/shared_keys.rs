@@ -10,6 +10,12 @@ pub(crate) const VALID_FRACTION: (&str, &str) = (
     "share of the corpus kept for validation, at its end, between 0 and 1",
 );
 
+/// A key and its meaning.
+pub(crate) const CORRUPT: (&str, &str) = (
+    "corrupt",
+    "the probability, from 0 to below 1, with which each token is read as one drawn from the vocabulary, in training and evaluation; targets stay those of the text",
+);
+
 /// The most tokens in a row.
 const MAX_SEQ_LEN: usize = 1 << 24;
 
@@ -19,6 +25,16 @@ pub(crate) fn check_seq_len(seq_len: usize) -> Option<Problem> {
         (
             "seq_len",
             format!("must be from 1 to {MAX_SEQ_LEN} tokens, got {seq_len}"),
+        )
+    })
+}
+
+/// The problem with the share of tokens that are read as others, if it has one.
+pub(crate) fn check_corrupt(share: f64) -> Option<Problem> {
+    (!(0.0..1.0).contains(&share)).then(|| {
+        (
+            CORRUPT.0,
+            format!("must be a share of the tokens from 0 to below 1, got {share}"),
         )
     })
 }

@@ -2,6 +2,7 @@ use std::{ops::Range, sync::Arc};
 
 use crate::{
     Batch, DataError, Dataset, Description, Tokenizer,
+    corrupt::{Corruption, Place},
     mixture::{Mixture, Source},
     source::Tokens,
 };
@@ -15,13 +16,15 @@ const DRAWS: u64 = 1000;
 /// Training rows start at random places, of a source that is drawn by its weight where there are
 /// several, or follow a stretch each. Evaluation rows start where
 /// they are asked for; together they can score each token of the validation part, except the
-/// first, which nothing precedes.
+/// first, which nothing precedes. Where there is noise, it is on what is read; targets are those of the
+/// text.
 pub(crate) struct Windows {
     train: Mixture,
     valid: Arc<dyn Tokens>,
     tokenizer: Arc<Tokenizer>,
     seq_len: usize,
     seed: u64,
+    corruption: Option<Corruption>,
     description: Description,
 }
 
@@ -47,6 +50,7 @@ impl Windows {
             tokenizer,
             seq_len,
             seed,
+            corruption: None,
             description,
         })
     }
@@ -65,8 +69,19 @@ impl Windows {
             tokenizer,
             seq_len,
             seed: 0,
+            corruption: None,
             description,
         })
+    }
+
+    /// The same, of which a share of the tokens is read as others.
+    pub(crate) fn corrupted(self, share: f64) -> Self {
+        let vocab = self.tokenizer.vocab();
+        Self {
+            corruption: Corruption::new(share, vocab),
+            description: self.description.corrupted(share, vocab),
+            ..self
+        }
     }
 
     /// What a stream reads, and how many tokens each row of it follows.
@@ -87,6 +102,11 @@ impl Windows {
         Ok(weights.iter().any(|&weight| weight > 0.0))
     }
 
+    fn train_place(&self, step: u64, row: usize) -> Place {
+        let (seed, row) = (self.seed, row as u64);
+        Place::Train { seed, step, row }
+    }
+
     /// Writes one row that begins at `offset` and scores `count` targets.
     fn fill(
         &self,
@@ -94,6 +114,7 @@ impl Windows {
         row: usize,
         tokens: &dyn Tokens,
         (offset, count): (u64, usize),
+        place: Place,
     ) -> Result<(), DataError> {
         let mut window = vec![0; count + 1];
         tokens.read(offset, &mut window)?;
@@ -103,6 +124,9 @@ impl Windows {
             batch.inputs[first + at] = pair[0];
             batch.targets[first + at] = pair[1];
             batch.bytes += self.bytes_of(pair[1]);
+        }
+        if let Some(corruption) = self.corruption {
+            corruption.replace(&mut batch.inputs[first..first + count], place);
         }
         Ok(())
     }
@@ -126,7 +150,8 @@ impl Dataset for Windows {
                 drawn = self.train.draw(self.seed, &place, self.seq_len);
             }
             let (tokens, offset) = drawn;
-            self.fill(&mut batch, row, tokens, (offset, self.seq_len))?;
+            let place = self.train_place(step, of_step);
+            self.fill(&mut batch, row, tokens, (offset, self.seq_len), place)?;
         }
         Ok(batch)
     }
@@ -152,7 +177,8 @@ impl Dataset for Windows {
         let (tokens, stretch) = self.stretch(of)?;
         for (row, number) in rows.enumerate() {
             let offset = number as u64 * stretch + inside;
-            self.fill(&mut batch, row, tokens, (offset, self.seq_len))?;
+            let place = self.train_place(step, number);
+            self.fill(&mut batch, row, tokens, (offset, self.seq_len), place)?;
         }
         Ok(batch)
     }
@@ -169,7 +195,8 @@ impl Dataset for Windows {
                 let tokens = self.scored();
                 return Err(DataError::EvalStart { start, tokens });
             }
-            self.fill(&mut batch, row, self.valid.as_ref(), (start, count))?;
+            let place = Place::Valid { start };
+            self.fill(&mut batch, row, self.valid.as_ref(), (start, count), place)?;
         }
         Ok(batch)
     }

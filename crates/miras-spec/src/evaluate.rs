@@ -318,8 +318,8 @@ fn repeats(batch: &Batch, ngram: usize) -> Vec<bool> {
         .chunks(batch.len)
         .zip(batch.targets.chunks(batch.len));
     let of_row = |(inputs, targets): (&[i32], &[i32])| {
-        // Of text, a target is the next input.
-        let row = [inputs, &targets[targets.len() - 1..]].concat();
+        // Of text, a target is the token that follows, whatever is read in its place.
+        let row = [&inputs[..1], targets].concat();
         let mut seen = HashSet::new();
         let is_again = (1..=row.len()).map(|end| {
             let own = end.checked_sub(ngram).map(|start| &row[start..end]);
@@ -357,5 +357,13 @@ mod tests {
         assert_eq!(said(3), "....x....x....");
         assert_eq!(said(1), "..xxxxxxxx...x");
         assert_eq!(said(9), "..............");
+        // Whatever is read in the place of the text behind the first token, and where the text ends before
+        // the row.
+        let noisy = Batch {
+            inputs: [1, 9, 9, 9, 9, 9, 9].to_vec(),
+            targets: [2, 3, 1, 2, 3, 0, 0].to_vec(),
+            ..batch(&rows[..1])
+        };
+        assert_eq!(repeats(&noisy, 2)[..5], [false, false, false, true, true]);
     }
 }

@@ -76,6 +76,7 @@ pub fn evaluate_watched(
     let mut notes = description.notes;
     notes.extend(notes::of_size(request, amount));
     notes.extend(notes::of_parts(trained, &held_out.config));
+    notes.extend(notes::of_corruption(trained, held_out.corrupt));
     notes.extend(notes::of_recall(trained, &held_out.config));
     notes.extend(notes::within_a_chunk(
         trained,

@@ -9,13 +9,16 @@ use miras_spec::{RunConfig, with_stored_tokenizer};
 
 use crate::{EvalRequest, Trained, UseError};
 
-/// What may be set beside `--data`, and a name of the field of records.
+/// What may be set beside `--data`: that, a name of the field of records, and a share of tokens.
 const ALLOW_BINARY: &str = "data.allow_binary=true";
 const FIELD: &str = "data.field";
+const CORRUPT: &str = "data.corrupt";
 
 /// Data to evaluate on.
 pub(crate) struct HeldOut {
     pub(crate) config: DataConfig,
+    /// The share of the tokens that is read as others.
+    pub(crate) corrupt: f64,
     pub(crate) set: Box<dyn Dataset>,
 }
 
@@ -89,6 +92,7 @@ fn of_run(
     let (registry, data) = (&trained.config.registry, &trained.config.data);
     let opened = RunConfig::load_to_resume(layers, registry, &trained.folder, data)?;
     Ok(HeldOut {
+        corrupt: opened.config.data.corrupt(),
         config: opened.config.data,
         set: opened.data,
     })
@@ -130,7 +134,11 @@ fn labelled(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseErro
     let paths = Paths::from(request.data.clone());
     let set = open_held_out_labelled(&training, &data, &paths).map_err(of_columns)?;
     let config = DataConfig::from(data);
-    Ok(HeldOut { config, set })
+    Ok(HeldOut {
+        config,
+        corrupt: 0.0,
+        set,
+    })
 }
 
 fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
@@ -148,7 +156,10 @@ fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
     let as_in_training = match &trained.config.data {
         DataConfig::Text(config) => config.clone(),
         DataConfig::Fasta(config) => return fasta(trained, request, config),
-        _ => TextConfig::default(),
+        other => TextConfig {
+            corrupt: other.corrupt(),
+            ..TextConfig::default()
+        },
     };
     let mut config = TextConfig {
         path: Paths::from(request.data.clone()),
@@ -163,6 +174,12 @@ fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
                     .trim_matches(['"', '\''])
                     .clone_into(&mut config.field);
             }
+            Some((key, share)) if key.trim() == CORRUPT => {
+                config.corrupt = share.trim().parse().map_err(|_| {
+                    let message = format!("`--set {set}`: must be a number from 0 to below 1");
+                    UseError::Usage(message)
+                })?;
+            }
             _ if set.replace(' ', "") == ALLOW_BINARY => config.allow_binary = true,
             _ => {
                 let message =
@@ -174,6 +191,7 @@ fn text(trained: &Trained, request: &EvalRequest) -> Result<HeldOut, UseError> {
     let set = open_held_out(&config, tokenizer).map_err(|error| of_options(error, length))?;
     Ok(HeldOut {
         config: trained.config.data.clone(),
+        corrupt: config.corrupt,
         set,
     })
 }
@@ -197,6 +215,7 @@ fn fasta(
     let set = open_held_out_fasta(&config).map_err(|error| of_options(error, length))?;
     Ok(HeldOut {
         config: trained.config.data.clone(),
+        corrupt: 0.0,
         set,
     })
 }
@@ -227,6 +246,7 @@ fn of_options(error: DataError, length: usize) -> UseError {
             let text = text.strip_prefix("seq_len: ").unwrap_or(&text);
             UseError::Usage(format!("--length: {text}"))
         }
+        other if other.field() == Some("corrupt") => UseError::Usage(format!("--set data.{other}")),
         other => UseError::Usage(with_option(&other)),
     }
 }

@@ -38,6 +38,13 @@ pub(crate) fn of_parts(trained: &Trained, data: &DataConfig) -> Option<String> {
     })
 }
 
+/// Another share of tokens that are read as others than in training.
+pub(crate) fn of_corruption(trained: &Trained, now: f64) -> Option<String> {
+    let then = trained.config.data.corrupt();
+    let differs = now < then || now > then;
+    differs.then(|| format!("data.corrupt is {now} here and was {then} in training"))
+}
+
 /// Questions of recall that the memory cannot answer, whatever it has learned.
 pub(crate) fn of_recall(trained: &Trained, data: &DataConfig) -> Option<String> {
     let mut config = trained.config.clone();

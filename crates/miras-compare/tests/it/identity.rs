@@ -188,3 +188,21 @@ fn gates_of_earlier_versions_had_no_anchor() {
         assert_eq!(compare(&[old, plain]).variants.len(), 1, "{kind}");
     }
 }
+
+#[test]
+fn text_of_earlier_versions_was_read_as_it_is() {
+    let place = Place::new();
+    let old = place.run(&Draft::new("old", 1, 2.0).text("a.txt", "sha256:aa"));
+    let with = |name: &str, share: &str, checksums: &str| {
+        let draft = Draft::new(name, 2, 2.1).text("a.txt", checksums);
+        place.run(&draft.set("data.corrupt", share))
+    };
+    let clean = with("clean", "0.0", "sha256:aa");
+    assert_eq!(compare(&[old.clone(), clean]).variants.len(), 1);
+    let noisy = with("noisy", "0.1", "sha256:aa sha256-corrupted:bb");
+    let comparison = compare(&[old, noisy]);
+    assert_eq!(comparison.differing, ["data.corrupt"]);
+    let verdicts = comparison.variants.iter().map(|one| one.verdict);
+    let verdicts: Vec<String> = verdicts.map(|one| one.to_string()).collect();
+    assert_eq!(verdicts, ["best", "other data"]);
+}

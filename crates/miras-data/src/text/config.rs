@@ -37,6 +37,9 @@ pub struct TextConfig {
     /// The text between two documents: files of text, and the texts of records. If the tokenizer has a token that is written like it, such as
     /// `<|endoftext|>`, it is that token.
     pub separator: String,
+    /// With this probability (0 to below 1) each token is read as one drawn uniformly from the
+    /// vocabulary, in rows of training and of evaluation; targets are those of the text.
+    pub corrupt: f64,
     /// Take the bytes of all files as they are, also of files that are not UTF-8 text, of records
     /// (JSON, Parquet), and of a byte order mark at the start of a file.
     pub allow_binary: bool,
@@ -66,6 +69,7 @@ impl Default for TextConfig {
             valid_fraction: None,
             valid_path: None,
             separator: String::new(),
+            corrupt: 0.0,
             allow_binary: false,
         }
     }

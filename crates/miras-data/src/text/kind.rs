@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     DataError, DataKind, Dataset, Kind, LANGUAGE, Paths, Problem, Tokenizer,
-    shared_keys::{SEQ_LEN, VALID_FRACTION, check_held_out, check_seq_len},
+    shared_keys::{CORRUPT, SEQ_LEN, VALID_FRACTION, check_corrupt, check_held_out, check_seq_len},
     tokenizer,
 };
 
@@ -45,6 +45,7 @@ pub(crate) const KIND: Kind<TextConfig> = Kind {
             "separator",
             "text between two documents, files and records, such as \"<|endoftext|>\"; `generate` ends there; none by default",
         ),
+        CORRUPT,
         (
             "allow_binary",
             "true: take the bytes of all files as they are, also of those that are not UTF-8 text, JSON and Parquet included",
@@ -125,6 +126,10 @@ impl DataKind for TextConfig {
         open(self, seed, &cache::folders())
     }
 
+    fn corrupt(&self) -> f64 {
+        self.corrupt
+    }
+
     fn separator(&self) -> Option<&str> {
         Some(&*self.separator).filter(|separator| !separator.is_empty())
     }
@@ -169,6 +174,7 @@ impl DataKind for TextConfig {
             problems.push((tokenizer::FIELD, message.to_owned()));
         }
         problems.extend(check_seq_len(self.seq_len));
+        problems.extend(check_corrupt(self.corrupt));
         problems.extend(check_held_out(
             self.valid_path.is_some(),
             self.valid_fraction,

@@ -11,10 +11,10 @@ use super::{
     sources::{self, Opened},
 };
 use crate::{
-    DataError, Dataset, Description, Paths, Tokenized, Tokenizer,
+    DataError, Dataset, Description, Paths, Problem, Tokenized, Tokenizer,
     mixture::{Chain, Source},
     paths::find::Finder,
-    shared_keys::check_seq_len,
+    shared_keys::{check_corrupt, check_seq_len},
     source::{Bytes, Span, Tokens},
     windows::Windows,
 };
@@ -23,14 +23,15 @@ use crate::{
 /// tokens. The other fields say how files are read.
 ///
 /// # Errors
-/// As [`open`](crate::open); the field that they name is `path` or `seq_len`.
+/// As [`open`](crate::open); the field that they name is `path`, `seq_len` or `corrupt`.
 pub fn open_held_out(
     config: &TextConfig,
     tokenizer: Tokenizer,
 ) -> Result<Box<dyn Dataset>, DataError> {
     let tokenizer = tokenizer.of_text()?;
-    if let Some(problem) = check_seq_len(config.seq_len) {
-        let problems = vec![problem];
+    let problems = [check_seq_len(config.seq_len), check_corrupt(config.corrupt)];
+    let problems: Vec<Problem> = problems.into_iter().flatten().collect();
+    if !problems.is_empty() {
         return Err(DataError::Config { problems });
     }
     let caches = cache::folders();
@@ -58,7 +59,7 @@ pub fn open_held_out(
     description.tokenizer = tokenized(&tokenizer, 0, tokens.len());
     let seq_len = config.seq_len;
     let windows = Windows::held_out(tokens, Arc::new(tokenizer), seq_len, description)?;
-    Ok(Box::new(windows))
+    Ok(Box::new(windows.corrupted(config.corrupt)))
 }
 
 /// How a text became tokens; `None` for bytes.
@@ -184,7 +185,7 @@ pub fn open(
     let parts = (train, valid);
     let tokenizer = Arc::new(tokenizer);
     let windows = Windows::new(parts, tokenizer, config.seq_len, seed, description)?;
-    Ok(Box::new(windows))
+    Ok(Box::new(windows.corrupted(config.corrupt)))
 }
 
 /// What the user should know of the files.

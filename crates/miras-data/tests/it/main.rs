@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod builtin;
+mod corrupt;
 mod exported;
 mod fasta;
 mod files;

@@ -153,6 +153,86 @@ fn a_run_with_carried_memories_is_evaluated_with_them() {
     assert!((report["loss"].as_f64().unwrap() - of_run).abs() < 1e-6);
 }
 
+#[test]
+fn text_read_through_noise_is_measured_by_name_and_compared_with_its_like_alone() {
+    let dir = Dir::tiny();
+    let train = |name: &str, seed: u64, share: f64| {
+        let sets = format!("--set train.seed={seed} --set data.corrupt={share}");
+        dir.run(&format!("run tiny.toml --name {name} {sets}"))
+            .done();
+    };
+    train("clean", 1, 0.0);
+    train("other", 2, 0.0);
+    train("noisy", 1, 0.2);
+    let eval = |words: &str| {
+        let ran = dir.run(&format!("eval {words} --json")).done();
+        (json(&ran.out), ran.err)
+    };
+    let loss = |report: &serde_json::Value| report["loss"].as_f64().unwrap();
+    let data = |report: &serde_json::Value| report["data"]["fingerprint"].clone();
+    let (clean, said) = eval("clean");
+    assert!(!said.contains("corrupt"), "{said}");
+    let (through, said) = eval("clean --set data.corrupt=0.2");
+    assert!(
+        said.contains("data.corrupt is 0.2 here and was 0 in training"),
+        "{said}"
+    );
+    assert_eq!(
+        through["data"]["name"],
+        "built-in stories, version 1, corrupt = 0.2"
+    );
+    assert!(loss(&through) > loss(&clean));
+    assert_eq!(through["tokens"], clean["tokens"]);
+    // As it was trained, and clean.
+    let (own, said) = eval("noisy");
+    assert!(!said.contains("was 0.2 in training"), "{said}");
+    let (without, said) = eval("noisy --set data.corrupt=0");
+    assert!(
+        said.contains("data.corrupt is 0 here and was 0.2 in training"),
+        "{said}"
+    );
+    assert_eq!(data(&own), data(&through));
+    assert_eq!(data(&without), data(&clean));
+    assert_ne!(data(&own), data(&clean));
+    // Text of another file, with the noise of training or as it is set.
+    dir.file(
+        "a.txt",
+        "the lamp was red and the key was blue. ".repeat(99),
+    );
+    let (of_file, _) = eval("noisy --data a.txt");
+    assert_eq!(of_file["data"]["name"], "a.txt, corrupt = 0.2");
+    let (of_file, _) = eval("noisy --data a.txt --set data.corrupt=0");
+    assert_eq!(of_file["data"]["name"], "a.txt");
+    for (share, expected) in [
+        (
+            "2",
+            "error: --set data.corrupt: must be a share of the tokens from 0 to below 1, got 2",
+        ),
+        (
+            "x",
+            "error: `--set data.corrupt=x`: must be a number from 0 to below 1",
+        ),
+    ] {
+        let ran = dir.run(&format!(
+            "eval clean --data a.txt --set data.corrupt={share}"
+        ));
+        let ran = ran.ended(2);
+        assert!(ran.err.starts_with(expected), "{}", ran.err);
+    }
+
+    eval("other");
+    let ran = dir.run("compare clean other noisy").done();
+    let words: Vec<&str> = ran.out.split_whitespace().collect();
+    let said = words.join(" ");
+    for line in [
+        "not equal: data.corrupt, so eval/loss is not of the same thing everywhere",
+        "left out: noisy/eval-32-live.json: it is of another text than the reports of 2 of 3 runs",
+        "other data",
+    ] {
+        assert!(said.contains(line), "{line}\n{}", ran.out);
+    }
+}
+
 /// The most memory that a process had at once, in MiB.
 #[cfg(target_os = "linux")]
 fn peak(dir: &Dir, words: &str) -> u64 {

@@ -34,7 +34,7 @@ impl Files {
         for (name, bytes) in [
             ("a.txt", words("something").into_bytes()),
             ("b.txt", words("another thing").into_bytes()),
-            ("c.bin", [0, 1, 2, 3, 4].repeat(200)),
+            ("c.bin", [0, 1, 2, 3, 4].repeat(2000)),
             (
                 "d.jsonl",
                 b"{\"text\": \"Anna has keys\", \"body\": \"Tom has many stones\"}\n".repeat(99),

@@ -21,7 +21,17 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
             ],
         ),
         ("recall", MEMORY, RECALL.to_vec()),
+        ("corrupted", MEMORY, vec!["data.corrupt=0.2"]),
         ("carried", MEMORY, vec!["train.state=carry"]),
+        (
+            "carried, corrupted, accumulated",
+            MEMORY,
+            vec![
+                "train.state=carry",
+                "train.accumulate=3",
+                "data.corrupt=0.2",
+            ],
+        ),
         (
             "carried, open chunks, accumulated",
             MEMORY,
