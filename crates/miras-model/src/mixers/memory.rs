@@ -293,18 +293,14 @@ impl MemoryMixer {
     ) -> (Option<Tensor<3>>, [Tensor<3>; 2], StateTree) {
         let activation = self.keys.conv_activation;
         let project = |w: &Projection| w.forward(x.clone());
-        match &self.q {
-            Some(q) => {
-                let projected = [q, &self.k, &self.v].map(project);
-                let ([q, k, v], tails) = convolve(&self.convs, projected, tails, activation);
-                (Some(q), [k, v], tails)
-            }
-            None => {
-                let projected = [&self.k, &self.v].map(project);
-                let (convolved, tails) = convolve(&self.convs, projected, tails, activation);
-                (None, convolved, tails)
-            }
-        }
+        let Some(q) = &self.q else {
+            let projected = [&self.k, &self.v].map(project);
+            let (convolved, tails) = convolve(&self.convs, projected, tails, activation);
+            return (None, convolved, tails);
+        };
+        let projected = [q, &self.k, &self.v].map(project);
+        let ([q, k, v], tails) = convolve(&self.convs, projected, tails, activation);
+        (Some(q), [k, v], tails)
     }
 
     /// The queries of `x` alone, as [`project`](Self::project) makes them, after a sequence of which
