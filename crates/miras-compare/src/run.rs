@@ -21,6 +21,8 @@ use crate::tasks::{self, TaskScores};
 
 /// How the checksum of a generator begins.
 const GENERATOR: &str = "sha256-generator:";
+/// Settings of generators that earlier versions had not, with which they are what they were.
+const LATER: [&str; 2] = ["showings=1", "outliers=0"];
 /// How an earlier version marked a hash of generated rows, which depends on the seed.
 const ROWS: &str = "sha256-generated:";
 /// Retention gates that had no key `anchored` in earlier versions, and no anchor. Every settled
@@ -412,7 +414,8 @@ impl Run {
         }
         let words = self.settings.iter().filter_map(|(key, value)| {
             let key = key.strip_prefix("data.").filter(|key| *key != "seq_len")?;
-            Some(format!("{key}={}", value_text(value)))
+            let word = format!("{key}={}", value_text(value));
+            (!LATER.contains(&&*word)).then_some(word)
         });
         let words: Vec<String> = words.collect();
         (!words.is_empty()).then(|| words.join(" "))

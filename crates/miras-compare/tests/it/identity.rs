@@ -149,6 +149,12 @@ fn other_settings_of_a_generator_are_other_data() {
         let draft = draft.set("data.pairs", &pairs.to_string());
         place.run(&draft.set("data.seq_len", &length.to_string()))
     };
+    let shown = |name: &str, showings: u64| {
+        let draft = Draft::new(name, 1, 2.0).recall(8, 64);
+        let draft = draft.set("data.pairs", "4").set("data.seq_len", "64");
+        let draft = draft.set("data.showings", &showings.to_string());
+        place.run(&draft.set("data.outliers", "0"))
+    };
     let one = run(4, 64);
     let warned = |other: std::path::PathBuf| compare(&[one.clone(), other]).warnings.join("\n");
     let pairs = warned(run(8, 64));
@@ -156,6 +162,11 @@ fn other_settings_of_a_generator_are_other_data() {
         pairs.contains("not equal: data (kind=mqar pairs=4, kind=mqar pairs=8)"),
         "{pairs}"
     );
+    // An earlier version, which had no key for it, showed each pair once.
+    let once = warned(shown("once", 1));
+    assert!(!once.contains("not equal: data ("), "{once}");
+    let thrice = warned(shown("thrice", 3));
+    assert!(thrice.contains("not equal: data ("), "{thrice}");
     let length = warned(run(4, 128));
     assert!(!length.contains("not equal: data ("), "{length}");
     assert!(length.contains("not equal: data.seq_len, so"), "{length}");

@@ -95,24 +95,33 @@ fn recent_tokens_never_hold_the_answer() {
 #[test]
 fn questions_in_the_chunk_of_their_pair_are_counted() {
     // Pairs over several chunks, in one, and with every question in a later one.
-    for (pairs, gap, chunk) in [(8, 0, 4), (8, 3, 20), (16, 5, 64), (16, 5, 40), (5, 6, 16)] {
+    for (pairs, [showings, outliers], gap, chunk) in [
+        (8, [1, 0], 0, 4),
+        (8, [1, 0], 3, 20),
+        (16, [1, 0], 5, 64),
+        (16, [1, 0], 5, 40),
+        (5, [1, 0], 6, 16),
+        (6, [3, 0], 2, 32),
+        (6, [3, 1], 2, 32),
+        (4, [5, 2], 0, 10),
+        (1, [7, 3], 1, 64),
+    ] {
         let data = mqar(|config| {
             (config.pairs, config.gap, config.queries) = (pairs, gap, 1);
+            (config.showings, config.outliers) = (showings, outliers);
             config.seq_len = 96;
         });
         let (mut inside, rows) = (0, 2000);
         let starts: Vec<u64> = (0..rows).map(|row| row * 96).collect();
-        for (row, at, _) in queries(&data.eval_rows(&starts).unwrap()) {
-            let key = row[..2 * pairs]
-                .iter()
-                .step_by(2)
-                .position(|key| *key == row[at]);
-            let value = 2 * key.unwrap() + 1;
+        for (row, at, target) in queries(&data.eval_rows(&starts).unwrap()) {
+            let mut shown = row[..2 * pairs * showings].chunks(2);
+            let first = shown.position(|shown| shown == [row[at], target]);
+            let value = 2 * first.unwrap() + 1;
             inside += usize::from(value / chunk == at / chunk);
         }
         let counted = inside as f64 / rows as f64;
         let expected = data.config.asked_within(chunk);
-        let case = format!("{pairs} {gap} {chunk}: {counted} {expected}");
+        let case = format!("{pairs} {showings} {outliers} {gap} {chunk}: {counted} {expected}");
         assert!((counted - expected).abs() < 0.15, "{case}");
         let Some(beyond) = data.config.gap_beyond(chunk) else {
             panic!("{case}");
@@ -174,6 +183,138 @@ fn weight_is_one_on_queries_and_zero_elsewhere() {
             assert_eq!(weight.to_bits(), f32::from(is_query).to_bits());
         }
     }
+}
+
+/// Rows of pairs that are shown several times, some of these wrong.
+fn with_outliers(showings: usize, outliers: usize) -> Mqar {
+    mqar(|config| {
+        (config.showings, config.outliers) = (showings, outliers);
+        config.seq_len = 33 + 8 * (2 * showings + 2);
+    })
+}
+
+/// The values that each key of a row is shown with, in their order.
+fn shown(data: &Mqar, row: &[i32]) -> BTreeMap<i32, Vec<i32>> {
+    let mut found = BTreeMap::new();
+    for pair in row[..2 * data.config.pairs * data.config.showings].chunks(2) {
+        let values: &mut Vec<_> = found.entry(pair[0]).or_default();
+        values.push(pair[1]);
+    }
+    found
+}
+
+#[test]
+fn most_showings_have_the_answer_and_outliers_any_other_value() {
+    for (showings, outliers) in [(2, 0), (3, 1), (4, 1), (5, 2), (9, 4)] {
+        let data = with_outliers(showings, outliers);
+        let (mut places, mut wrong) = (vec![0; showings], BTreeMap::new());
+        for batch in [
+            data.train_batch(3, 0..64).unwrap(),
+            evaluation(&data, 3, 64),
+        ] {
+            for (row, at, target) in queries(&batch) {
+                assert!(at >= 16 * showings + data.config.gap);
+                let shown = shown(&data, row);
+                assert_eq!(shown.len(), 8, "keys are distinct");
+                let values = &shown[&row[at]];
+                assert_eq!(values.len(), showings);
+                let others = values
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, value)| **value != target);
+                assert_eq!(others.clone().count(), outliers);
+                for (place, value) in others {
+                    assert!((128..256).contains(value));
+                    places[place] += 1;
+                    *wrong.entry((value - target).rem_euclid(128)).or_insert(0) += 1;
+                }
+            }
+        }
+        // At each place among the showings as often, and each other value.
+        let total: usize = places.iter().sum();
+        for count in places {
+            let share = count as f64 / total.max(1) as f64;
+            assert!(
+                total == 0 || (share * showings as f64 - 1.0).abs() < 0.2,
+                "{share}"
+            );
+        }
+        assert_eq!(wrong.len(), if outliers > 0 { 127 } else { 0 });
+        let most = wrong.values().max().copied().unwrap_or(0);
+        assert!(most * 30 <= total, "{most} of {total}");
+    }
+}
+
+/// Not one pair after the other, nor round by round.
+#[test]
+fn showings_are_in_random_order() {
+    let data = with_outliers(3, 0);
+    let (mut again, mut rounds, rows) = (0, 0, 256);
+    for row in data
+        .train_batch(0, 0..rows)
+        .unwrap()
+        .inputs
+        .chunks(33 + 8 * 8)
+    {
+        let keys: Vec<i32> = row[..48].iter().step_by(2).copied().collect();
+        again += keys.windows(2).filter(|two| two[0] == two[1]).count();
+        let first: HashSet<_> = keys[..8].iter().collect();
+        rounds += usize::from(first.len() == 8);
+    }
+    // Of 23 neighbours 2 in 23 are of the same pair.
+    let mean = again as f64 / rows as f64;
+    assert!((mean - 2.0).abs() < 0.3, "{mean}");
+    assert!(rounds < rows / 10, "{rounds} of {rows}");
+}
+
+#[test]
+fn rows_that_differ_in_outliers_differ_in_wrong_values_alone() {
+    let [none, two] =
+        [0, 2].map(|outliers| with_outliers(5, outliers).train_batch(2, 0..16).unwrap());
+    assert_eq!(none.targets, two.targets);
+    assert_eq!(none.weights, two.weights);
+    let differ = none.inputs.iter().zip(&two.inputs).filter(|(a, b)| a != b);
+    assert!(differ.clone().all(|(a, b)| *a >= 128 && *b >= 128));
+    assert_eq!(differ.count(), 16 * 8 * 2);
+}
+
+/// What a generator says of itself, so that runs of versions without showings compare equal, and
+/// the rows of these versions.
+#[test]
+fn a_single_showing_is_what_there_was() {
+    let config = MqarConfig {
+        vocab: 32,
+        seq_len: 14,
+        pairs: 3,
+        gap: 2,
+        ..MqarConfig::default()
+    };
+    assert_eq!(
+        config.generator().unwrap(),
+        "mqar: vocab 32, pairs 3, gap 2, filler blank"
+    );
+    let outliers = MqarConfig {
+        showings: 3,
+        outliers: 1,
+        ..config.clone()
+    };
+    assert_eq!(
+        outliers.generator().unwrap(),
+        "mqar: vocab 32, pairs 3, gap 2, filler blank, showings 3, outliers 1"
+    );
+    // The transcript of docs/cli.md, from before there were showings: a hash of settings and rows.
+    let config = MqarConfig {
+        vocab: 32,
+        seq_len: 64,
+        pairs: 4,
+        gap: 16,
+        ..MqarConfig::default()
+    };
+    let found = Mqar::new(&config, 1).describe().fingerprint;
+    assert!(
+        found.starts_with("sha256-generator:204244e3b529"),
+        "{found}"
+    );
 }
 
 #[test]
@@ -274,6 +415,25 @@ fn what_does_not_fit_is_refused_with_what_would() {
          what fits: seq_len = 65 or more"
     );
     assert_eq!(
+        problems(|config| (config.showings, config.outliers) = (6, 1)),
+        "pairs: 2 x 8 pair tokens x 6 showings + gap 33 + 8 x 2 queries make 145 tokens, more than seq_len = 128; \
+         what fits: pairs = 6 or less, or showings = 4 or less, or gap = 16 or less, or seq_len = 145 or more"
+    );
+    assert_eq!(
+        problems(|config| (config.showings, config.outliers) = (4, 2)),
+        "outliers: of 4 showings of a pair 2 are wrong, and most must be right: \
+         the largest number that fits is 1, or showings = 5 or more"
+    );
+    assert_eq!(
+        problems(|config| config.outliers = 1),
+        "outliers: of 1 showings of a pair 1 are wrong, and most must be right: \
+         the largest number that fits is 0, or showings = 3 or more"
+    );
+    assert_eq!(
+        problems(|config| config.showings = 0),
+        "showings: must be 1 or more, got 0"
+    );
+    assert_eq!(
         problems(|config| config.vocab = 16),
         "pairs: vocab = 16 has 7 keys, and the keys of a row are all different: \
          the largest value that fits is 7, got 8"
@@ -290,6 +450,8 @@ fn absurd_numbers_are_refused_without_overflow() {
     assert!(problems(|config| config.gap = usize::MAX).starts_with("gap: "));
     assert!(problems(|config| config.queries = usize::MAX).starts_with("queries: "));
     assert!(problems(|config| config.pairs = usize::MAX).starts_with("pairs: "));
+    assert!(problems(|config| config.showings = usize::MAX).starts_with("showings: "));
+    assert!(problems(|config| config.outliers = usize::MAX).starts_with("outliers: "));
     assert!(problems(|config| config.seq_len = usize::MAX).starts_with("seq_len: "));
 }
 
@@ -318,7 +480,9 @@ fn settings_identify_the_data_and_neither_seed_nor_row_length_do() {
     assert!(first.starts_with("sha256-generator:"), "{first}");
     assert_eq!(of(&|_| {}, 2), first);
     assert_eq!(of(&|config| config.seq_len = 500, 1), first);
-    let changes: [&dyn Fn(&mut MqarConfig); 5] = [
+    let changes: [&dyn Fn(&mut MqarConfig); 7] = [
+        &|config| config.showings = 3,
+        &|config| (config.showings, config.outliers) = (3, 1),
         &|config| config.vocab = 128,
         &|config| config.pairs = 7,
         &|config| config.gap = 0,

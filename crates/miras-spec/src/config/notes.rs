@@ -106,12 +106,16 @@ impl RunConfig {
         if missed <= 0.0 {
             return None;
         }
+        let pair = match data.showings {
+            1 => "their pair",
+            _ => "the first right showing of their pair",
+        };
         let gap = data.gap_beyond(chunk);
         let gap = gap.map_or_else(String::new, |gap| {
             format!(", or set data.gap to {gap} or more")
         });
         Some(format!(
-            "with algorithm.read = \"stale\" {missed:.1} of the {} questions of a row are asked, on average, in the chunk of {chunk} tokens that holds their pair: the memory cannot answer these; lower algorithm.chunk{gap}",
+            "with algorithm.read = \"stale\" {missed:.1} of the {} questions of a row are asked, on average, in the chunk of {chunk} tokens that holds {pair}: the memory cannot answer these; lower algorithm.chunk{gap}",
             data.pairs
         ))
     }

@@ -89,6 +89,12 @@ impl Files {
             base.insert("kind".into(), kind.name.into());
             base.insert(TASK.into(), kind.task.into());
             let default = Table::try_from((kind.default)()).unwrap();
+            if kind.name == "mqar" {
+                // Of a single showing none is wrong.
+                let mut base = base.clone();
+                base.insert("showings".into(), 3.into());
+                bases.push(base);
+            }
             if kind.name == "needle" {
                 let mut base = base.clone();
                 base.insert("needle".into(), "text".into());
