@@ -30,7 +30,7 @@ const ROWS: &str = "sha256-generated:";
 const UNANCHORED: [&str; 3] = ["lq", "kl", "elastic_net"];
 /// Kinds of data whose rows were as the text is in earlier versions, and the keys that change them.
 const OF_TEXT: [&str; 2] = ["builtin", "text"];
-const AS_THE_TEXT_IS: [(&str, f64); 1] = [("data.corrupt", 0.0)];
+const AS_THE_TEXT_IS: [(&str, f64); 2] = [("data.corrupt", 0.0), ("data.needles", 0.0)];
 
 /// How a run ended, if it did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

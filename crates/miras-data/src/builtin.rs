@@ -12,7 +12,8 @@ use crate::{
     DataError, DataKind, Dataset, Description, Kind, LANGUAGE, Problem, Tokenizer, describe,
     mixture::Source,
     shared_keys::{
-        CORRUPT, SEQ_LEN, VALID_FRACTION, check_corrupt, check_seq_len, check_valid_fraction,
+        CORRUPT, NEEDLES, SEQ_LEN, VALID_FRACTION, check_corrupt, check_needles, check_seq_len,
+        check_valid_fraction,
     },
     source::{Span, train_bytes},
     tokenizer,
@@ -23,7 +24,7 @@ pub(crate) const KIND: Kind<BuiltinConfig> = Kind {
     name: "builtin",
     task: LANGUAGE,
     summary: "fixed 1 MiB corpus of short stories that recall their own facts; needs no files",
-    keys: &[SEQ_LEN, VALID_FRACTION, CORRUPT],
+    keys: &[SEQ_LEN, VALID_FRACTION, CORRUPT, NEEDLES],
     default: BuiltinConfig::default,
     take: |section| section.part(),
 };
@@ -54,6 +55,9 @@ pub struct BuiltinConfig {
     /// With this probability (0 to below 1) each token is read as one drawn uniformly from the
     /// vocabulary, in rows of training and of evaluation; targets are those of the text.
     pub corrupt: f64,
+    /// This share of the training rows (0 to 1) has a needle planted, with its question and answer at
+    /// the end of the row, in the place of the tokens that stood there; see `eval --task needle`.
+    pub needles: f64,
 }
 
 impl Default for BuiltinConfig {
@@ -62,6 +66,7 @@ impl Default for BuiltinConfig {
             seq_len: 256,
             valid_fraction: 0.1,
             corrupt: 0.0,
+            needles: 0.0,
         }
     }
 }
@@ -83,6 +88,10 @@ impl DataKind for BuiltinConfig {
         self.corrupt
     }
 
+    fn needles(&self) -> f64 {
+        self.needles
+    }
+
     fn open(&self, seed: u64) -> Result<Box<dyn Dataset>, DataError> {
         Ok(Box::new(open(self, seed)?))
     }
@@ -91,6 +100,7 @@ impl DataKind for BuiltinConfig {
         let mut problems = Vec::from_iter(check_seq_len(self.seq_len));
         problems.extend(check_valid_fraction(self.valid_fraction));
         problems.extend(check_corrupt(self.corrupt));
+        problems.extend(check_needles(self.needles));
         if problems.is_empty() {
             let train = train_bytes(BYTES, self.valid_fraction);
             let most = train.min(BYTES - train).saturating_sub(1);
@@ -122,5 +132,5 @@ fn open(config: &BuiltinConfig, seed: u64) -> Result<Windows, DataError> {
     let parts = (vec![Source::alone(Arc::new(train))], Arc::new(valid) as _);
     let tokenizer = Arc::new(Tokenizer::bytes());
     let windows = Windows::new(parts, tokenizer, config.seq_len, seed, description)?;
-    Ok(windows.corrupted(config.corrupt))
+    Ok(windows.planted(config.needles)?.corrupted(config.corrupt))
 }

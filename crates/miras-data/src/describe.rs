@@ -43,6 +43,17 @@ pub struct Description {
 }
 
 impl Description {
+    /// Of the same text, with needles in a share of the rows of training, which evaluations do not read.
+    pub(crate) fn planted(mut self, share: f64) -> Self {
+        if share > 0.0 {
+            self.notes.push(format!(
+                "needles = {share}: so large a share of the rows of training has a needle in it and its \
+                 question at its end, as `eval --task needle` asks"
+            ));
+        }
+        self
+    }
+
     /// Of the same text, of which a share of the tokens is read as others of the vocabulary: evaluations
     /// of other shares are not of the same data.
     pub(crate) fn corrupted(mut self, share: f64, vocab: usize) -> Self {

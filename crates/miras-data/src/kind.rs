@@ -135,6 +135,11 @@ pub trait DataKind {
         0.0
     }
 
+    /// The share of the training rows that have a needle planted; 0 for data that have none.
+    fn needles(&self) -> f64 {
+        0.0
+    }
+
     /// What generated data are, whatever their seed and the length of their rows; `None` for text.
     fn generator(&self) -> Option<String> {
         None

@@ -16,6 +16,12 @@ pub(crate) const CORRUPT: (&str, &str) = (
     "the probability, from 0 to below 1, with which each token is read as one drawn from the vocabulary, in training and evaluation; targets stay those of the text",
 );
 
+/// A key and its meaning.
+pub(crate) const NEEDLES: (&str, &str) = (
+    "needles",
+    "the share, from 0 to 1, of the training rows that have a needle planted: its sentence at a random place, and at the end the question with the answer, as `eval --task needle --kind text` has them",
+);
+
 /// The most tokens in a row.
 const MAX_SEQ_LEN: usize = 1 << 24;
 
@@ -35,6 +41,16 @@ pub(crate) fn check_corrupt(share: f64) -> Option<Problem> {
         (
             CORRUPT.0,
             format!("must be a share of the tokens from 0 to below 1, got {share}"),
+        )
+    })
+}
+
+/// The problem with the share of rows that have a needle, if it has one.
+pub(crate) fn check_needles(share: f64) -> Option<Problem> {
+    (!(0.0..=1.0).contains(&share)).then(|| {
+        (
+            NEEDLES.0,
+            format!("must be a share of the training rows from 0 to 1, got {share}"),
         )
     })
 }

@@ -3,6 +3,7 @@ use std::{ops::Range, sync::Arc};
 use crate::{
     Batch, DataError, Dataset, Description, Tokenizer,
     corrupt::{Corruption, Place},
+    long::planted::Planted,
     mixture::{Mixture, Source},
     source::Tokens,
 };
@@ -24,6 +25,7 @@ pub(crate) struct Windows {
     tokenizer: Arc<Tokenizer>,
     seq_len: usize,
     seed: u64,
+    planted: Option<Planted>,
     corruption: Option<Corruption>,
     description: Description,
 }
@@ -50,6 +52,7 @@ impl Windows {
             tokenizer,
             seq_len,
             seed,
+            planted: None,
             corruption: None,
             description,
         })
@@ -69,8 +72,18 @@ impl Windows {
             tokenizer,
             seq_len,
             seed: 0,
+            planted: None,
             corruption: None,
             description,
+        })
+    }
+
+    /// The same, with needles in a share of the rows of training.
+    pub(crate) fn planted(self, share: f64) -> Result<Self, DataError> {
+        Ok(Self {
+            planted: Planted::new(share, &self.tokenizer, self.seq_len)?,
+            description: self.description.planted(share),
+            ..self
         })
     }
 
@@ -118,6 +131,9 @@ impl Windows {
     ) -> Result<(), DataError> {
         let mut window = vec![0; count + 1];
         tokens.read(offset, &mut window)?;
+        if let (Some(planted), Place::Train { seed, step, row }) = (&self.planted, place) {
+            planted.plant(&mut window, seed, [step, row])?;
+        }
         let first = row * batch.len;
         tokens.weigh(offset + 1, &mut batch.weights[first..first + count])?;
         for (at, pair) in window.windows(2).enumerate() {

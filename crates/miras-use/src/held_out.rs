@@ -13,6 +13,8 @@ use crate::{EvalRequest, Trained, UseError};
 const ALLOW_BINARY: &str = "data.allow_binary=true";
 const FIELD: &str = "data.field";
 const CORRUPT: &str = "data.corrupt";
+/// What is about rows of training alone.
+const NEEDLES: &str = "data.needles";
 
 /// Data to evaluate on.
 pub(crate) struct HeldOut {
@@ -102,8 +104,11 @@ fn of_run(
 fn as_trained(trained: &Trained, request: &EvalRequest) -> Result<Layers, UseError> {
     let mut layers = Layers::new();
     layers.file(&trained.config_path())?;
-    // The order of training does not matter here, and must not be checked.
+    // What is about the rows of training does not matter here, and must not be checked.
     layers.text("evaluation", "train.state = 'reset'")?;
+    if trained.config.data.needles() > 0.0 {
+        layers.text("evaluation", "data.needles = 0")?;
+    }
     for set in &request.sets {
         check_set(set)?;
         layers.set(set)?;
@@ -273,6 +278,13 @@ fn with_option(error: &DataError) -> String {
 
 fn check_set(set: &str) -> Result<(), UseError> {
     let key = set.split('=').next().unwrap_or_default().trim();
+    if key == NEEDLES {
+        let message = format!(
+            "`--set {set}`: needles are planted in rows of training, which an evaluation does not \
+             read: leave it out, or ask for them with --task needle"
+        );
+        return Err(UseError::Usage(message));
+    }
     if key == "data" || key.starts_with("data.") {
         return Ok(());
     }

@@ -41,7 +41,7 @@ pub(crate) fn of_parts(trained: &Trained, data: &DataConfig) -> Option<String> {
 /// Another share of tokens that are read as others than in training.
 pub(crate) fn of_corruption(trained: &Trained, now: f64) -> Option<String> {
     let then = trained.config.data.corrupt();
-    let differs = now < then || now > then;
+    let differs = now.total_cmp(&then).is_ne();
     differs.then(|| format!("data.corrupt is {now} here and was {then} in training"))
 }
 

@@ -215,5 +215,5 @@ fn text_of_earlier_versions_was_read_as_it_is() {
     assert_eq!(comparison.differing, ["data.corrupt"]);
     let verdicts = comparison.variants.iter().map(|one| one.verdict);
     let verdicts: Vec<String> = verdicts.map(|one| one.to_string()).collect();
-    assert_eq!(verdicts, ["best", "other data"]);
+    assert_eq!(verdicts, ["best", "other data: cannot tell"]);
 }

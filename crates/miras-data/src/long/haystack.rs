@@ -11,6 +11,9 @@ use crate::{DataError, Tokenizer};
 const NOISE: &str =
     "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.";
 
+/// What stands between two sentences of a text.
+pub(super) const BETWEEN: &str = " ";
+
 /// A sentence ends after so many words, if it has no other end before.
 const MAX_WORDS: usize = 100;
 
@@ -40,7 +43,7 @@ impl Haystack {
     /// # Errors
     /// If the tokenizer cannot spell it, or there is no word.
     pub fn text(text: &str, tokenizer: &Tokenizer) -> Result<Self, DataError> {
-        Self::of(" ", sentences(text), tokenizer)
+        Self::of(BETWEEN, sentences(text), tokenizer)
     }
 
     fn of(

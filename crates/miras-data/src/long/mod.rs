@@ -2,6 +2,7 @@
 
 mod haystack;
 mod needle;
+pub(crate) mod planted;
 mod row;
 pub(crate) mod rows;
 mod words;

@@ -120,12 +120,56 @@ pub struct Hidden {
 }
 
 /// What is drawn for a row.
-struct Drawn {
+pub(super) struct Drawn {
     head: Vec<i32>,
-    needle: Vec<i32>,
-    tail: Vec<i32>,
+    /// The sentence that is hidden.
+    pub(super) needle: Vec<i32>,
+    /// The question, up to where the value belongs.
+    pub(super) tail: Vec<i32>,
     value: String,
     stream: Stream,
+}
+
+impl Drawn {
+    /// Of a kind, with what stands before the sentence that is hidden and behind it.
+    pub(super) fn new(
+        kind: NeedleKind,
+        [before, behind]: [&str; 2],
+        tokenizer: &Tokenizer,
+        place: &[u64],
+        seed: u64,
+    ) -> Result<Self, DataError> {
+        let mut stream = Stream::new(seed, &format!("needle {}", kind.name()), place);
+        let [adjective, noun] = [ADJECTIVES, NOUNS].map(|words| words[stream.index(words.len())]);
+        let key = format!("{adjective}-{noun}");
+        let (what, value) = (kind.value_name(), kind.value(&mut stream));
+        let head = format!(
+            "A special magic {what} is hidden within the following text. Make sure to memorize it. I will quiz you about the {what} afterwards.\n"
+        );
+        let needle =
+            format!("{before}One of the special magic {what}s for {key} is: {value}.{behind}");
+        let tail = format!(
+            "\nWhat is the special magic {what} for {key} mentioned in the provided text? The special magic {what} for {key} mentioned in the provided text is"
+        );
+        let encode = |text: String| tokenizer.encode(text.as_bytes());
+        Ok(Self {
+            head: encode(head)?,
+            needle: encode(needle)?,
+            tail: encode(tail)?,
+            value,
+            stream,
+        })
+    }
+
+    /// The tokens of the value, as they follow the question.
+    pub(super) fn answer(&self, tokenizer: &Tokenizer) -> Result<Vec<i32>, DataError> {
+        encoded(&self.value, tokenizer)
+    }
+}
+
+/// The tokens of a value, as they follow the question.
+fn encoded(value: &str, tokenizer: &Tokenizer) -> Result<Vec<i32>, DataError> {
+    tokenizer.encode(format!(" {value}").as_bytes())
 }
 
 impl Needles {
@@ -159,11 +203,7 @@ impl Needles {
         place: &[u64],
         seed: u64,
     ) -> Result<Vec<i32>, DataError> {
-        self.encoded(&self.draw(depth, place, seed)?.value)
-    }
-
-    fn encoded(&self, value: &str) -> Result<Vec<i32>, DataError> {
-        self.tokenizer.encode(format!(" {value}").as_bytes())
+        self.draw(depth, place, seed)?.answer(&self.tokenizer)
     }
 
     /// A row of `length` tokens whose needle stands behind `depth` percent of the haystack, between
@@ -219,7 +259,7 @@ impl Needles {
                 texts.push(other);
             }
         }
-        let values = texts.iter().map(|text| self.encoded(text));
+        let values = texts.iter().map(|text| encoded(text, &self.tokenizer));
         Ok(Hidden {
             row,
             at: before + at,
@@ -230,32 +270,12 @@ impl Needles {
     }
 
     fn draw(&self, depth: f64, place: &[u64], seed: u64) -> Result<Drawn, DataError> {
-        let kind = self.kind;
-        let mut stream = Stream::new(seed, &format!("needle {}", kind.name()), place);
-        let [adjective, noun] = [ADJECTIVES, NOUNS].map(|words| words[stream.index(words.len())]);
-        let key = format!("{adjective}-{noun}");
-        let (what, value) = (kind.value_name(), kind.value(&mut stream));
         let joint = self.haystack.joint();
-        let (before, behind) = if depth <= 0.0 {
-            ("", joint)
+        let around = if depth <= 0.0 {
+            ["", joint]
         } else {
-            (joint, "")
+            [joint, ""]
         };
-        let head = format!(
-            "A special magic {what} is hidden within the following text. Make sure to memorize it. I will quiz you about the {what} afterwards.\n"
-        );
-        let needle =
-            format!("{before}One of the special magic {what}s for {key} is: {value}.{behind}");
-        let tail = format!(
-            "\nWhat is the special magic {what} for {key} mentioned in the provided text? The special magic {what} for {key} mentioned in the provided text is"
-        );
-        let encode = |text: String| self.tokenizer.encode(text.as_bytes());
-        Ok(Drawn {
-            head: encode(head)?,
-            needle: encode(needle)?,
-            tail: encode(tail)?,
-            value,
-            stream,
-        })
+        Drawn::new(self.kind, around, &self.tokenizer, place, seed)
     }
 }

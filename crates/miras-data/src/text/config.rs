@@ -40,6 +40,9 @@ pub struct TextConfig {
     /// With this probability (0 to below 1) each token is read as one drawn uniformly from the
     /// vocabulary, in rows of training and of evaluation; targets are those of the text.
     pub corrupt: f64,
+    /// This share of the training rows (0 to 1) has a needle planted, with its question and answer at
+    /// the end of the row, in the place of the tokens that stood there; see `eval --task needle`.
+    pub needles: f64,
     /// Take the bytes of all files as they are, also of files that are not UTF-8 text, of records
     /// (JSON, Parquet), and of a byte order mark at the start of a file.
     pub allow_binary: bool,
@@ -70,6 +73,7 @@ impl Default for TextConfig {
             valid_path: None,
             separator: String::new(),
             corrupt: 0.0,
+            needles: 0.0,
             allow_binary: false,
         }
     }

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     DataError, DataKind, Dataset, Kind, LANGUAGE, Paths, Problem, Tokenizer,
-    shared_keys::{CORRUPT, SEQ_LEN, VALID_FRACTION, check_corrupt, check_held_out, check_seq_len},
+    shared_keys::{
+        CORRUPT, NEEDLES, SEQ_LEN, VALID_FRACTION, check_corrupt, check_held_out, check_needles,
+        check_seq_len,
+    },
     tokenizer,
 };
 
@@ -46,6 +49,7 @@ pub(crate) const KIND: Kind<TextConfig> = Kind {
             "text between two documents, files and records, such as \"<|endoftext|>\"; `generate` ends there; none by default",
         ),
         CORRUPT,
+        NEEDLES,
         (
             "allow_binary",
             "true: take the bytes of all files as they are, also of those that are not UTF-8 text, JSON and Parquet included",
@@ -130,6 +134,10 @@ impl DataKind for TextConfig {
         self.corrupt
     }
 
+    fn needles(&self) -> f64 {
+        self.needles
+    }
+
     fn separator(&self) -> Option<&str> {
         Some(&*self.separator).filter(|separator| !separator.is_empty())
     }
@@ -175,6 +183,7 @@ impl DataKind for TextConfig {
         }
         problems.extend(check_seq_len(self.seq_len));
         problems.extend(check_corrupt(self.corrupt));
+        problems.extend(check_needles(self.needles));
         problems.extend(check_held_out(
             self.valid_path.is_some(),
             self.valid_fraction,

@@ -185,6 +185,7 @@ pub fn open(
     let parts = (train, valid);
     let tokenizer = Arc::new(tokenizer);
     let windows = Windows::new(parts, tokenizer, config.seq_len, seed, description)?;
+    let windows = windows.planted(config.needles)?;
     Ok(Box::new(windows.corrupted(config.corrupt)))
 }
 

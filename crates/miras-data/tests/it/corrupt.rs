@@ -16,7 +16,7 @@ fn place() -> Place {
     ])
 }
 
-/// Bytes, tokens of a BPE, a mixture of two files.
+/// Bytes, and tokens of a BPE.
 fn configs(place: &Place) -> [TextConfig; 2] {
     let bytes = TextConfig {
         seq_len: 64,

@@ -16,6 +16,7 @@ mod mixtures;
 mod mqar;
 mod page;
 mod parquet_files;
+mod planted;
 mod records;
 mod saved;
 mod series;

@@ -269,7 +269,7 @@ fn mixtures_that_cannot_be_are_refused() {
 
 #[test]
 fn a_mixture_is_written_and_read_back() {
-    let text = "path = \"\"\nfield = \"text\"\ntokenizer = \"bytes\"\nseq_len = 16\nseparator = \"\"\nallow_binary = false\n\n[[mix]]\npath = \"a.txt\"\nweight = 3.0\n\n[[mix]]\npath = [\"b\", \"c/*\"]\nweight = 0.5\nfield = \"body\"\n";
+    let text = "path = \"\"\nfield = \"text\"\ntokenizer = \"bytes\"\nseq_len = 16\nseparator = \"\"\ncorrupt = 0.0\nneedles = 0.0\nallow_binary = false\n\n[[mix]]\npath = \"a.txt\"\nweight = 3.0\n\n[[mix]]\npath = [\"b\", \"c/*\"]\nweight = 0.5\nfield = \"body\"\n";
     let config: TextConfig = toml::from_str(text).unwrap();
     let written = toml::to_string(&config).unwrap();
     assert_eq!(toml::from_str::<TextConfig>(&written).unwrap(), config);

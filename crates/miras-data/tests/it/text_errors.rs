@@ -261,6 +261,7 @@ fn impossible_values_are_refused_all_at_once() {
         valid_path: Some(" ".into()),
         separator: String::new(),
         corrupt: 1.0,
+        needles: 1.5,
         allow_binary: false,
     };
     let error = open(&DataConfig::Text(config), 0).err().unwrap();
@@ -273,6 +274,7 @@ fn impossible_values_are_refused_all_at_once() {
          tokenizer: must be \"bytes\" or the path of a tokenizer\n\
          seq_len: must be from 1 to 16777216 tokens, got 0\n\
          corrupt: must be a share of the tokens from 0 to below 1, got 1\n\
+         needles: must be a share of the training rows from 0 to 1, got 1.5\n\
          valid_fraction: has no effect beside valid_path, which is the whole validation part: \
          leave one of them out\n\
          valid_fraction: must lie between 0 and 1, both excluded, got 1.5"

@@ -58,9 +58,17 @@ impl<'a> Resolver<'a> {
 
     /// The scored tokens of the held-out data in rows of a length, as `eval` opens them; none if
     /// they have no end.
-    fn scored(&self, mut layers: Layers, length: usize) -> Result<Option<u64>, String> {
+    fn scored(
+        &self,
+        mut layers: Layers,
+        length: usize,
+        is_planted: bool,
+    ) -> Result<Option<u64>, String> {
         let message = |error: ConfigError| error.message().to_owned();
-        let rows = format!("train.state = 'reset'\ndata.seq_len = {length}");
+        let mut rows = format!("train.state = 'reset'\ndata.seq_len = {length}");
+        if is_planted {
+            rows.push_str("\ndata.needles = 0");
+        }
         layers.text("[sweep.evaluate]", &rows).map_err(message)?;
         let (config, _) = RunConfig::load(layers, self.registry).map_err(message)?;
         let key = format!("{:?}", config.data);
@@ -199,7 +207,7 @@ impl ResolveConfig for Resolver<'_> {
                 );
                 return Err(misfit(format!("lengths[{at}]"), why));
             }
-            let scored = self.scored(layers.clone(), length);
+            let scored = self.scored(layers.clone(), length, config.data.needles() > 0.0);
             let scored = scored.map_err(|why| {
                 let why = format!("rows of {length} tokens cannot be measured: {why}");
                 misfit(format!("lengths[{at}]"), why)

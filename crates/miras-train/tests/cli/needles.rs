@@ -66,6 +66,45 @@ fn a_model_of_text_is_fine_tuned_on_them_and_resumes_bit_for_bit() {
 }
 
 #[test]
+fn a_model_of_text_with_needles_in_some_rows_is_measured_on_text_and_asked_for_them() {
+    let dir = Dir::tiny();
+    let sets = "--set data.needles=0.5 --set data.seq_len=256 --set eval.tokens=256";
+    let trained = dir.run(&format!("run tiny.toml --name planted {sets}"));
+    assert!(trained.done().err.contains("needles = 0.5: "));
+    dir.run(&format!(
+        "run tiny.toml --name text {sets} --set data.needles=0"
+    ))
+    .done();
+    // Rows of evaluations have none, and may be shorter than what is planted.
+    for words in ["", "--length 32"] {
+        let said = dir.run(&format!("eval planted {words}")).done();
+        assert!(!said.err.contains("needles"), "{}", said.err);
+    }
+    dir.run("eval planted --set data.needles=0.1").refused(
+        "error: `--set data.needles=0.1`: needles are planted in rows of training[..]--task needle[..]",
+    );
+    let asked = "--task needle --kind noise --lengths 420 --depths 2 --samples 2 --answer-tokens 0";
+    dir.run(&format!("eval planted {asked}")).done();
+    // The same text is held out for both.
+    let ran = dir.run("compare planted text").done();
+    assert!(!ran.out.contains("not of the same thing"), "{}", ran.out);
+    assert!(!ran.out.contains("other data"), "{}", ran.out);
+    let ran = dir.run("compare planted text --metric train/loss").done();
+    let words: Vec<&str> = ran.out.split_whitespace().collect();
+    let note = "not equal: data.needles, so train/loss is not of the same thing everywhere";
+    assert!(words.join(" ").contains(note), "{}", ran.out);
+    let sweep = TINY
+        .replace("seq_len = 32", "seq_len = 256")
+        .replace("[train]", "[train]\nseed = 1")
+        + "[sweep.axes]\n\"data.needles\" = [0.0, 0.5]\n\
+           [sweep.evaluate]\nlengths = [32]\ntokens = 64\n";
+    dir.file("many.toml", sweep);
+    dir.run("sweep many.toml --dry-run").done();
+    dir.run("check tiny.toml --set data.needles=0.5")
+        .refused("error: seq_len: a needle and its question[..]seq_len = 32: use seq_len = [..](data.seq_len)[..]");
+}
+
+#[test]
 fn mistakes_name_the_key() {
     let dir = with_a_model();
     dir.run("check needles.toml --set data.seq_len=100")

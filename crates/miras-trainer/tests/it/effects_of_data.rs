@@ -37,7 +37,7 @@ impl Files {
             ("c.bin", [0, 1, 2, 3, 4].repeat(2000)),
             (
                 "d.jsonl",
-                b"{\"text\": \"Anna has keys\", \"body\": \"Tom has many stones\"}\n".repeat(99),
+                b"{\"text\": \"Anna has keys\", \"body\": \"Tom has many stones\"}\n".repeat(999),
             ),
             (
                 "e.fa",
@@ -211,6 +211,7 @@ fn every_key_of_every_kind_of_data_has_an_effect() {
                 "field" => vec!["body".into()],
                 "mix" => vec![files.mixture(1e-9), files.mixture(1e9)],
                 "separator" => vec!["\n\n".into()],
+                "needles" => vec![1.0.into()],
                 _ => Vec::new(),
             };
             let accepted: Vec<String> = alternatives(all.get(&key), refusal.as_deref(), &extra)

@@ -22,6 +22,11 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ),
         ("recall", MEMORY, RECALL.to_vec()),
         ("corrupted", MEMORY, vec!["data.corrupt=0.2"]),
+        (
+            "planted",
+            MEMORY,
+            vec!["data.needles=0.5", "data.seq_len=256"],
+        ),
         ("carried", MEMORY, vec!["train.state=carry"]),
         (
             "carried, corrupted, accumulated",
