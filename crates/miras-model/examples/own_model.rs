@@ -17,7 +17,7 @@ use burn::{
     optim::{AdamWConfig, GradientsParams},
     tensor::{Device, Int, Tensor, TensorData, s},
 };
-use miras_model::{MemoryMixer, MixerConfig, MixerKeys, Pass, StateTree, TokenMixer};
+use miras_model::{InitKind, MemoryMixer, MixerConfig, MixerKeys, Pass, StateTree, TokenMixer};
 use miras_random::Stream;
 use miras_registry::{Choice, Registry};
 
@@ -58,6 +58,7 @@ impl Copier {
             embedding: EmbeddingConfig::new(VOCAB, DIM).init(device),
             norm: RmsNormConfig::new(DIM).init(device),
             mixer: MixerConfig::new(DIM, MixerKeys::new(2), memory)?
+                .with_init(InitKind::Recall)
                 .with_seed(seed)
                 .init(device),
             head: LinearConfig::new(DIM, VOCAB).init(device),

@@ -108,7 +108,7 @@ fn show_says_where_each_value_comes_from() {
     );
     let shown = dir.run("show child.toml --set train.steps=7").done().out;
     for line in [
-        "dim = 16         # tiny.toml:3",
+        "dim = 16           # tiny.toml:3",
         "heads = 2                 # tiny.toml:1",
         "steps = 7              # --set",
         "lr = 0.01             # child.toml:4",

@@ -22,7 +22,7 @@ fn a_new_best_evaluation_saves_a_checkpoint_and_nothing_more_is_kept() {
     let bench = Bench::new();
     let data = diverging(&bench);
     let with = |sets: &[&'static str]| {
-        let common = [&*data, "train.steps=6", "eval.every=2", "optim.lr=0.01"];
+        let common = [&*data, "train.steps=6", "eval.every=2", "optim.lr=0.06"];
         config(
             MEMORY,
             &[&common[..], &["checkpoint.keep_last=1"], sets].concat(),

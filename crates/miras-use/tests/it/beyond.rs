@@ -51,7 +51,7 @@ fn memories() -> Vec<PathBuf> {
 }
 
 /// Matrices whose decays, of channels or of one projection with the step, start so near 1 that
-/// seconds of training do not make them forget enough: they lose some hundredths.
+/// seconds of training do not make them forget enough: they lose up to a tenth.
 const LOOSE: [&str; 3] = ["gla", "mamba2", "rwkv7"];
 
 /// Whose memories decay towards zero although they start learned, as the paper has it: the test
@@ -124,9 +124,9 @@ fn every_preset_keeps_its_loss_beyond_the_length_of_training() {
         let name = path.display();
         let stem = path.file_stem().unwrap().to_str().unwrap();
         let (most, worst) = if LOOSE.contains(&stem) {
-            (0.1, 0.05)
+            (0.15, 0.1)
         } else {
-            (0.05, 0.01)
+            (0.08, 0.01)
         };
         assert!(rise < most, "{name}: the loss rises by {rise}");
         assert!(worse < worst, "{name}: {worse} worse than a reset memory");
@@ -153,7 +153,7 @@ fn a_memory_that_forgets_its_initial_weights_loses_beyond_the_length_of_training
         let path = memories().into_iter().find(|path| path.ends_with(preset));
         let (rise, worse) = losses_beyond(&trained(&bench, &path.unwrap(), changes));
         println!("{preset} {rise} {worse}");
-        assert!(rise > 0.05 && worse > 0.05, "{preset}: {rise}, {worse}");
+        assert!(rise > 0.1 && worse > 0.05, "{preset}: {rise}, {worse}");
     }
 }
 
