@@ -243,7 +243,8 @@ mod tests {
     #[test]
     fn a_pass_is_searched_from_its_beginning() {
         let memory = "[model]\nlayers = 2\ndim = 8\ninit = 'recall'\n[mixer]\nheads = 2\n[algorithm]\nchunk = 4";
-        let attention = "[model]\nlayers = 2\ndim = 8\ninit = 'recall'\n[mixer]\nheads = 2\nkind = 'attention'";
+        let attention =
+            "[model]\nlayers = 2\ndim = 8\ninit = 'recall'\n[mixer]\nheads = 2\nkind = 'attention'";
         for (text, name, value, expected) in [
             (memory, "norm.gamma", 1.0, None),
             (

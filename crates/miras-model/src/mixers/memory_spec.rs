@@ -357,6 +357,8 @@ fn complement_fault(keys: &MixerKeys, choice: &Choice) -> Option<(&'static str, 
         "keys that are the complement of a decay go through no map: use memory.learn = \"all\""
     } else if keys.polynomial > 1 {
         "keys that are the complement of a decay are those of its projection: leave mixer.polynomial out"
+    } else if keys.writes > 1 {
+        "keys that are the complement of a decay are those of the one write that decays: leave mixer.writes out"
     } else if keys.of_keys() != keys.heads {
         "keys that are the complement of a decay are those of each head: leave mixer.key_heads out"
     } else if choice.target == Target::Next {

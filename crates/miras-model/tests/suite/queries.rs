@@ -212,23 +212,37 @@ fn keys_start_as_they_do_beside_queries() {
 }
 
 #[test]
-fn queries_that_cannot_be_keys_are_refused() {
-    for (keys, tables, why) in [
-        ("kind = 'attention'", "", "attention has no `query`"),
+fn keys_and_queries_that_cannot_be_are_refused() {
+    let complement = "[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\nchannels = 'key'\n\
+         [algorithm]\nkind = 'gd'";
+    for (keys, tables, key, why) in [
         (
-            "key = 'complement'\nqk_norm = 'none'",
-            "[memory]\nkind = 'matrix'\n[bias]\nkind = 'dot'\n[retention]\nchannels = 'key'\n\
-             [algorithm]\nkind = 'gd'",
+            "query = 'keys'\nkind = 'attention'",
+            "",
+            "(mixer.query)",
+            "attention has no `query`",
+        ),
+        (
+            "query = 'keys'\nkey = 'complement'\nqk_norm = 'none'",
+            complement,
+            "(mixer.query)",
             "queries that are keys are those of a projection",
+        ),
+        // A second key would be 1 - 1: the writes of a token decay once.
+        (
+            "writes = 2\nkey = 'complement'\nqk_norm = 'none'",
+            complement,
+            "(mixer.key)",
+            "are those of the one write that decays",
         ),
     ] {
         let mut layers = Layers::new();
-        let text = format!("[mixer]\nquery = 'keys'\n{keys}\n{tables}");
+        let text = format!("[mixer]\n{keys}\n{tables}");
         layers.text("case", &text).unwrap();
         let mut tree = layers.merge().unwrap();
         let error = ModelSpec::take(&mut tree, &Registry::builtin()).unwrap_err();
         let error = error.to_string();
-        assert!(error.contains("(mixer.query)"), "{error}");
+        assert!(error.contains(key), "{error}");
         assert!(error.contains(why), "{error}");
     }
 }
