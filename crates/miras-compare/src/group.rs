@@ -50,8 +50,9 @@ impl Group {
         content.or_else(|| self.settings.get(key).map(Value::to_string))
     }
 
-    /// Whether a run has the same settings. A key that only one of two versions of the program
-    /// knows is taken to have its default in the other; a warning says that the versions differ.
+    /// Whether a run has the same settings. Keys that came later have their value of before in
+    /// [`Run::read`]. Another key that only one of two versions of the program knows is taken to
+    /// make no difference; a warning says that the versions differ.
     fn has_settings_of(&self, run: &Run, settings: &Settings, contents: &Contents) -> bool {
         let is_other_version = self.runs.iter().all(|other| {
             let trees = (other.source(), run.source());

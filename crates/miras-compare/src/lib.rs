@@ -40,6 +40,7 @@ mod heat;
 mod html;
 mod input;
 mod json;
+mod later;
 mod metric;
 mod number;
 mod outputs;

@@ -15,22 +15,15 @@ use statrs::statistics::{Data, Median as _};
 
 use crate::CompareError;
 use crate::evaluation::{self, Evaluation, ExcludedReport};
+use crate::later;
 use crate::rows;
 use crate::settings::{Settings, value_text};
 use crate::tasks::{self, TaskScores};
 
 /// How the checksum of a generator begins.
 const GENERATOR: &str = "sha256-generator:";
-/// Settings of generators that earlier versions had not, with which they are what they were.
-const LATER: [&str; 2] = ["showings=1", "outliers=0"];
 /// How an earlier version marked a hash of generated rows, which depends on the seed.
 const ROWS: &str = "sha256-generated:";
-/// Retention gates that had no key `anchored` in earlier versions, and no anchor. Every settled
-/// configuration of this version has the key, whose default is another value.
-const UNANCHORED: [&str; 3] = ["lq", "kl", "elastic_net"];
-/// Kinds of data whose rows were as the text is in earlier versions, and the keys that change them.
-const OF_TEXT: [&str; 2] = ["builtin", "text"];
-const AS_THE_TEXT_IS: [(&str, f64); 2] = [("data.corrupt", 0.0), ("data.needles", 0.0)];
 
 /// How a run ended, if it did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -414,8 +407,7 @@ impl Run {
         }
         let words = self.settings.iter().filter_map(|(key, value)| {
             let key = key.strip_prefix("data.").filter(|key| *key != "seq_len")?;
-            let word = format!("{key}={}", value_text(value));
-            (!LATER.contains(&&*word)).then_some(word)
+            Some(format!("{key}={}", value_text(value)))
         });
         let words: Vec<String> = words.collect();
         (!words.is_empty()).then(|| words.join(" "))
@@ -449,17 +441,7 @@ fn settings(
     let settings = miras_config::flat(&table).into_iter();
     let settings = settings.map(|(key, value)| (key, miras_sweep::json(&value)));
     let mut settings: Settings = settings.collect();
-    let kind = settings.get("retention.kind").and_then(Value::as_str);
-    if kind.is_some_and(|kind| UNANCHORED.contains(&kind)) {
-        let anchored = settings.entry("retention.anchored".to_owned());
-        anchored.or_insert(Value::Bool(false));
-    }
-    let data = settings.get("data.kind").and_then(Value::as_str);
-    if data.is_some_and(|kind| OF_TEXT.contains(&kind)) {
-        for (key, value) in AS_THE_TEXT_IS {
-            settings.entry(key.to_owned()).or_insert(value.into());
-        }
-    }
+    later::fill(&mut settings);
     Ok(settings)
 }
 

@@ -159,7 +159,7 @@ fn other_settings_of_a_generator_are_other_data() {
     let warned = |other: std::path::PathBuf| compare(&[one.clone(), other]).warnings.join("\n");
     let pairs = warned(run(8, 64));
     assert!(
-        pairs.contains("not equal: data (kind=mqar pairs=4, kind=mqar pairs=8)"),
+        pairs.contains("not equal: data (kind=mqar outliers=0 pairs=4 showings=1, kind=mqar outliers=0 pairs=8 showings=1)"),
         "{pairs}"
     );
     // An earlier version, which had no key for it, showed each pair once.
@@ -173,14 +173,53 @@ fn other_settings_of_a_generator_are_other_data() {
 }
 
 #[test]
-fn gates_of_earlier_versions_had_no_anchor() {
-    for kind in ["lq", "kl", "elastic_net"] {
+fn what_an_earlier_version_had_no_key_for_is_what_it_did() {
+    type Case = (&'static str, &'static str, [&'static str; 2]);
+    // A kind, a key that it has since, the value of before and another.
+    let cases: [Case; 9] = [
+        (
+            "mixer.kind='memory'",
+            "mixer.query",
+            ["'projected'", "'keys'"],
+        ),
+        (
+            "layers=[{mixer={kind='memory'}}]",
+            "layers.0.mixer.query",
+            ["'projected'", "'keys'"],
+        ),
+        (
+            "retention.kind='lq'",
+            "retention.anchored",
+            ["false", "true"],
+        ),
+        (
+            "retention.kind='kl'",
+            "retention.anchored",
+            ["false", "true"],
+        ),
+        (
+            "retention.kind='elastic_net'",
+            "retention.anchored",
+            ["false", "true"],
+        ),
+        ("data.kind='mqar'", "data.showings", ["1", "3"]),
+        ("data.kind='mqar'", "data.outliers", ["0", "1"]),
+        ("data.kind='builtin'", "data.corrupt", ["0.0", "0.1"]),
+        ("data.kind='builtin'", "data.needles", ["0.0", "0.5"]),
+    ];
+    for (kind, key, [before, other]) in cases {
         let place = Place::new();
-        let run = |name: &str, seed: u64, commit: &str, anchored: Option<&str>| {
-            let mut draft = Draft::new(name, seed, 2.0 + seed as f64);
-            draft = draft.set("retention.kind", &format!("'{kind}'"));
-            if let Some(anchored) = anchored {
-                draft = draft.set("retention.anchored", anchored);
+        let run = |name: &str, seed: u64, commit: &str, value: Option<&str>| {
+            let (table, chosen) = kind.split_once('=').unwrap();
+            let mut draft = Draft::new(name, seed, 2.0 + seed as f64).set(table, chosen);
+            if let Some(value) = value {
+                draft = match key.strip_prefix("layers.0.mixer.") {
+                    Some(key) => {
+                        let layers = format!("[{{mixer={{kind='memory', {key}={value}}}}}]");
+                        draft.set("layers", &layers)
+                    }
+                    None => draft.set(key, value),
+                };
             }
             let path = place.run(&draft);
             let file = path.join("run.json");
@@ -191,12 +230,12 @@ fn gates_of_earlier_versions_had_no_anchor() {
             path
         };
         let old = run("old-s1", 1, "aaaaaaaaaaaa", None);
-        let anchored = run("anchored-s2", 2, "bbbbbbbbbbbb", Some("true"));
-        let plain = run("plain-s3", 3, "bbbbbbbbbbbb", Some("false"));
-        let comparison = compare(&[old.clone(), anchored]);
-        assert_eq!(comparison.variants.len(), 2, "{kind}");
-        assert_eq!(comparison.differing, ["retention.anchored"], "{kind}");
-        assert_eq!(compare(&[old, plain]).variants.len(), 1, "{kind}");
+        let new = run("other-s2", 2, "bbbbbbbbbbbb", Some(other));
+        let same = run("same-s3", 3, "bbbbbbbbbbbb", Some(before));
+        let comparison = compare(&[old.clone(), new]);
+        assert_eq!(comparison.variants.len(), 2, "{kind} {key}");
+        assert_eq!(comparison.differing, [key], "{kind}");
+        assert_eq!(compare(&[old, same]).variants.len(), 1, "{kind} {key}");
     }
 }
 
