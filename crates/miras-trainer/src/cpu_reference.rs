@@ -321,8 +321,15 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        // Other weights stand for a device that computes something else.
-        let loss = one(&["train.seed=3"], 0.01);
+        // Other weights stand for a device that computes something else: those behind a step that
+        // moves each by 0.1.
+        let (mut learner, data) = verified(&[]);
+        let batches = [data.train_batch(0, 0..2).unwrap()];
+        let gradients = learner.on_device.gradients(&batches, false).unwrap();
+        learner.on_device.update(gradients, 0.1, 0.5);
+        let Err(TrainError::Disagrees { gap: loss, .. }) = step(&mut learner, &*data, 0.01) else {
+            panic!("the loss is another");
+        };
         assert!(loss.starts_with("the loss is "), "{loss}");
         let gradient = one(&["retention.decay=0.95"], 0.01);
         assert!(gradient.starts_with("the gradient of `"), "{gradient}");
