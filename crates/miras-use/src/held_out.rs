@@ -13,8 +13,6 @@ use crate::{EvalRequest, Trained, UseError};
 const ALLOW_BINARY: &str = "data.allow_binary=true";
 const FIELD: &str = "data.field";
 const CORRUPT: &str = "data.corrupt";
-/// What is about rows of training alone.
-const NEEDLES: &str = "data.needles";
 
 /// Data to evaluate on.
 pub(crate) struct HeldOut {
@@ -112,6 +110,17 @@ fn as_trained(trained: &Trained, request: &EvalRequest) -> Result<Layers, UseErr
     for set in &request.sets {
         check_set(set)?;
         layers.set(set)?;
+    }
+    // Other mistakes are those of opening it.
+    if let Ok((config, _)) = RunConfig::load(layers.clone(), &trained.config.registry)
+        && config.data.needles() > 0.0
+    {
+        let message = format!(
+            "data.needles = {}: needles are planted in rows of training, which an evaluation does \
+             not read: leave it out of --set, or ask for them with --task needle",
+            config.data.needles()
+        );
+        return Err(UseError::Usage(message));
     }
     Ok(layers)
 }
@@ -278,13 +287,6 @@ fn with_option(error: &DataError) -> String {
 
 fn check_set(set: &str) -> Result<(), UseError> {
     let key = set.split('=').next().unwrap_or_default().trim();
-    if key == NEEDLES {
-        let message = format!(
-            "`--set {set}`: needles are planted in rows of training, which an evaluation does not \
-             read: leave it out, or ask for them with --task needle"
-        );
-        return Err(UseError::Usage(message));
-    }
     if key == "data" || key.starts_with("data.") {
         return Ok(());
     }

@@ -80,9 +80,13 @@ fn a_model_of_text_with_needles_in_some_rows_is_measured_on_text_and_asked_for_t
         let said = dir.run(&format!("eval planted {words}")).done();
         assert!(!said.err.contains("needles"), "{}", said.err);
     }
-    dir.run("eval planted --set data.needles=0.1").refused(
-        "error: `--set data.needles=0.1`: needles are planted in rows of training[..]--task needle[..]",
-    );
+    for set in ["data.needles=0.1", "data={needles=0.1}"] {
+        for run in ["planted", "text"] {
+            dir.run(&format!("eval {run} --set {set}")).refused(
+                "error: data.needles = 0.1: needles are planted in rows of training[..]--task needle[..]",
+            );
+        }
+    }
     let asked = "--task needle --kind noise --lengths 420 --depths 2 --samples 2 --answer-tokens 0";
     dir.run(&format!("eval planted {asked}")).done();
     // The same text is held out for both.
