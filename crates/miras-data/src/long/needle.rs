@@ -121,7 +121,6 @@ pub struct Hidden {
 
 /// What is drawn for a row.
 pub(super) struct Drawn {
-    head: Vec<i32>,
     /// The sentence that is hidden.
     pub(super) needle: Vec<i32>,
     /// The question, up to where the value belongs.
@@ -143,9 +142,6 @@ impl Drawn {
         let [adjective, noun] = [ADJECTIVES, NOUNS].map(|words| words[stream.index(words.len())]);
         let key = format!("{adjective}-{noun}");
         let (what, value) = (kind.value_name(), kind.value(&mut stream));
-        let head = format!(
-            "A special magic {what} is hidden within the following text. Make sure to memorize it. I will quiz you about the {what} afterwards.\n"
-        );
         let needle =
             format!("{before}One of the special magic {what}s for {key} is: {value}.{behind}");
         let tail = format!(
@@ -153,7 +149,6 @@ impl Drawn {
         );
         let encode = |text: String| tokenizer.encode(text.as_bytes());
         Ok(Self {
-            head: encode(head)?,
             needle: encode(needle)?,
             tail: encode(tail)?,
             value,
@@ -187,10 +182,8 @@ impl Needles {
     /// # Errors
     /// If the tokenizer cannot spell the prompt.
     pub fn shortest(&self, depth: f64, place: &[u64], seed: u64) -> Result<usize, DataError> {
-        let Drawn {
-            head, needle, tail, ..
-        } = self.draw(depth, place, seed)?;
-        Ok(head.len() + needle.len() + tail.len() + 1)
+        let Drawn { needle, tail, .. } = self.draw(depth, place, seed)?;
+        Ok(self.head()?.len() + needle.len() + tail.len() + 1)
     }
 
     /// The tokens of the value of a row, as they follow it.
@@ -225,12 +218,12 @@ impl Needles {
         is_hidden: bool,
     ) -> Result<Hidden, DataError> {
         let Drawn {
-            head,
             needle,
             tail,
             value,
             mut stream,
         } = self.draw(depth, place, seed)?;
+        let head = self.head()?;
         let rest = length.checked_sub(head.len() + needle.len() + tail.len());
         let Some(rest) = rest.filter(|rest| *rest > 0) else {
             panic!("{length} tokens are too few for the prompt");
@@ -267,6 +260,15 @@ impl Needles {
             value,
             values: values.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// The tokens that a row begins with.
+    fn head(&self) -> Result<Vec<i32>, DataError> {
+        let what = self.kind.value_name();
+        let head = format!(
+            "A special magic {what} is hidden within the following text. Make sure to memorize it. I will quiz you about the {what} afterwards.\n"
+        );
+        self.tokenizer.encode(head.as_bytes())
     }
 
     fn draw(&self, depth: f64, place: &[u64], seed: u64) -> Result<Drawn, DataError> {
