@@ -26,7 +26,7 @@ pub(crate) const KIND: Kind<MqarConfig> = Kind {
         ),
         (
             "outliers",
-            "showings of each pair that have a wrong value, another one for each, at random places among the showings; less than half of them",
+            "showings of each pair that have a wrong value, each drawn anew from all other values, at random places among the showings; less than half of them",
         ),
         (
             "gap",

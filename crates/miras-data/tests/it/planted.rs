@@ -224,10 +224,11 @@ fn rows_that_are_too_short_are_refused_with_the_least_that_is_not() {
         with(20, 0.0, 1).unwrap();
     }
     // ` One of … for KEY is: VALUE.`, the question with KEY twice and ` VALUE`, of which the last
-    // byte is a target alone; a key has 16 letters and a hyphen at most.
+    // byte is a target alone; a key has 16 characters at most, its hyphen among them.
     let words = "\nWhat is the special magic number for  mentioned in the provided text? \
                  The special magic number for  mentioned in the provided text is 1234567";
     let longest = START.len() + " is: 1234567.".len() + words.len() + 3 * "patient-mountain".len();
+    assert_eq!(longest - 1, 240);
     let bytes = TextConfig {
         seq_len: longest - 1,
         ..config(&place, "bytes", 1.0)
