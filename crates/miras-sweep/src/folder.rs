@@ -1,11 +1,12 @@
 //! The folder of a sweep.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
 
+use miras_config::{Layers, Origins, annotated};
 use miras_run::{RunError, read_sealed, remove_left, to_sealed_json, write_atomic};
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     expand::checksum,
     ledger::Ledger,
     plan::{Plan, SCHEMA, Trial, VERSION},
+    resolve::ResolveConfig,
 };
 
 const PLAN: &str = "sweep.json";
@@ -76,17 +78,34 @@ impl SweepFolder {
     }
 
     /// Opens an existing sweep to continue with the trials of `plan`, some of which may be new.
-    pub fn resume(path: &Path, mut plan: Plan, configs: &[String]) -> Result<Self, SweepError> {
-        let before = Self::open(path)?.plan;
+    ///
+    /// A trial that was planned before the program had some key is the one that its configuration
+    /// is with the present default, and keeps its id.
+    pub fn resume(
+        path: &Path,
+        mut plan: Plan,
+        configs: &[String],
+        resolve: &dyn ResolveConfig,
+    ) -> Result<Self, SweepError> {
+        let folder = Self::open(path)?;
+        folder.keep_ids(&mut plan, configs, resolve);
+        let before = folder.plan;
         let ids: BTreeSet<&str> = plan.trials.iter().map(|trial| &*trial.id).collect();
         let lost: Vec<&Trial> = (before.trials.iter())
             .filter(|trial| !ids.contains(&*trial.id))
             .collect();
         if let Some(first) = lost.first() {
+            let why = if before.source == plan.source {
+                "The file is the one that it was planned with: if its `--set` and the files that it \
+                 extends are, too, the sweep was planned by another version of the program, with \
+                 other defaults. "
+            } else {
+                ""
+            };
             return Err(SweepError::Usage(format!(
                 "the sweep in {} has {} of {} trials that this file and its `--set` do not \
-                 describe, the first is `{}`: more may be added, none changed. It was started by \
-                 `{}`; `worker` goes on with it as it is, and `--name` starts another",
+                 describe, the first is `{}`: more may be added, none changed. {why}It was started by \
+                 `{}`; `worker` goes on with it as it was planned, and `--name` starts another",
                 path.display(),
                 lost.len(),
                 before.trials.len(),
@@ -121,6 +140,28 @@ impl SweepFolder {
         folder.write(configs)?;
         folder.measure_again()?;
         Ok(folder)
+    }
+
+    /// Gives trials of a plan the ids that they have here, where these were made of a configuration
+    /// without keys that came later.
+    fn keep_ids(&self, plan: &mut Plan, configs: &[String], resolve: &dyn ResolveConfig) {
+        let known: BTreeSet<String> = plan.trials.iter().map(|trial| trial.id.clone()).collect();
+        let missed = (self.plan.trials.iter()).filter(|trial| !known.contains(&trial.id));
+        let settled = missed.filter_map(|trial| {
+            // What cannot be read, or settled, is a trial that the new plan does not have.
+            let text = fs::read_to_string(self.config(trial)).ok()?;
+            Some((settled(&text, resolve)?, &trial.id))
+        });
+        let settled: BTreeMap<String, &String> = settled.collect();
+        if settled.is_empty() {
+            return;
+        }
+        for (trial, config) in plan.trials.iter_mut().zip(configs) {
+            let old = checksum(config).ok().and_then(|sum| settled.get(&sum));
+            if let Some(&old) = old {
+                trial.id.clone_from(old);
+            }
+        }
     }
 
     fn at(path: &Path, plan: Plan) -> Self {
@@ -203,6 +244,14 @@ impl SweepFolder {
     pub fn log(&self, trial: &Trial) -> PathBuf {
         self.path.join(TRIALS).join(format!("{}.log", trial.id))
     }
+}
+
+/// The checksum of the configuration that a stored one is with the present keys.
+fn settled(text: &str, resolve: &dyn ResolveConfig) -> Option<String> {
+    let mut layers = Layers::new();
+    layers.text("trial", text).ok()?;
+    let resolved = resolve.resolve(layers).ok()?;
+    checksum(&annotated(&resolved.stored, &Origins::default())).ok()
 }
 
 /// There is no such file, or what should be its folder is a file.

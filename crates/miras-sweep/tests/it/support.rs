@@ -37,6 +37,14 @@ struct Train {
     width: u64,
 }
 
+/// The columns that a stored trial has.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Log {
+    #[serde(rename = "hparams")]
+    _hparams: Vec<String>,
+}
+
 impl Default for Train {
     fn default() -> Self {
         Self {
@@ -60,6 +68,7 @@ impl ResolveConfig for Toy {
         }
         .unwrap();
         let train: Train = tree.section("train")?;
+        tree.section::<Log>("log")?;
         tree.finish()?;
         let depth = memory.get("depth").and_then(Value::as_integer);
         memory.insert("kind".into(), kind.into());

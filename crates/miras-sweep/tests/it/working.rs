@@ -18,7 +18,7 @@ use miras_sweep::{
     Watch, What, WorkEnd, Worker,
 };
 
-use crate::support::{plan, text_of};
+use crate::support::{Toy, plan, text_of};
 
 const TEN: &str = "[sweep]\nseeds = [1, 2, 3, 4, 5]\n[sweep.axes]\n'train.lr' = [0.1, 0.2]";
 
@@ -282,7 +282,7 @@ fn trained_trials_are_measured_at_every_length() {
     }
     let go_on = |bench: Bench, lengths: &str| {
         let (more, configs) = plan(&text.replace("[8, 16]", lengths));
-        let folder = SweepFolder::resume(bench.folder.path(), more, &configs).unwrap();
+        let folder = SweepFolder::resume(bench.folder.path(), more, &configs, &Toy).unwrap();
         let bench = Bench {
             folder,
             dir: bench.dir,
@@ -335,8 +335,10 @@ fn trained_trials_are_measured_at_every_length() {
     let text_read = |checksum: &str| serde_json::json!({"fingerprint": checksum});
     change(5, "data", text_read("sha256:bb"));
     change(6, "data", text_read("sha256:aa"));
+    // The text without noise is other data than with it.
+    change(7, "data", text_read("sha256-corrupted:cc"));
     let (_, again) = go_on(bench, "[4, 8, 16, 2048]");
-    assert_eq!(again, measured + 3);
+    assert_eq!(again, measured + 4);
 }
 
 #[test]
@@ -528,7 +530,7 @@ fn a_trial_is_not_trained_from_another_configuration_than_was_planned() {
     }
     assert_eq!(bench.folder.ledger().events().unwrap(), []);
     let (same, configs) = plan(TEN);
-    SweepFolder::resume(&path, same, &configs).unwrap();
+    SweepFolder::resume(&path, same, &configs, &Toy).unwrap();
     assert_eq!(text_of(&file), whole);
     // What has begun has a configuration of its own.
     bench.watched(
@@ -545,7 +547,7 @@ fn a_trial_is_not_trained_from_another_configuration_than_was_planned() {
     let grown = format!("{TEN}\n'train.width' = [8, 9]");
     let (more, configs) = plan(&grown);
     let before = text_of(&bench.folder.config(&bench.folder.plan().trials[1]));
-    let folder = SweepFolder::resume(&path, more, &configs).unwrap();
+    let folder = SweepFolder::resume(&path, more, &configs, &Toy).unwrap();
     let after = text_of(&bench.folder.config(&bench.folder.plan().trials[1]));
     assert!(before != after && after.contains("train.width"), "{after}");
     assert_eq!(
@@ -574,7 +576,7 @@ fn a_plan_that_was_changed_is_refused_and_can_be_made_again() {
         let (same, configs) = plan(TEN);
         for result in [
             SweepFolder::open(path),
-            SweepFolder::resume(path, same, &configs),
+            SweepFolder::resume(path, same, &configs, &Toy),
         ] {
             let error = result.unwrap_err().to_string();
             let said = format!("{} is damaged or was changed: ", file.display());
@@ -604,9 +606,84 @@ fn a_plan_that_was_changed_is_refused_and_can_be_made_again() {
     assert!(!folder.is_verified());
     let (same, configs) = plan(TEN);
     assert!(
-        SweepFolder::resume(path, same, &configs)
+        SweepFolder::resume(path, same, &configs, &Toy)
             .unwrap()
             .is_verified()
+    );
+}
+
+/// The sweep as a version planned it that had no key `train.width`, or had another default: another
+/// id for each trial, and other configurations.
+fn planned_earlier(bench: &Bench, width: &str) {
+    let file = bench.folder.path().join("sweep.json");
+    let mut plan: serde_json::Value = serde_json::from_str(&text_of(&file)).unwrap();
+    plan.as_object_mut().unwrap().remove("seal");
+    for (old, trial) in plan["trials"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .enumerate()
+    {
+        let config = bench.folder.config(&bench.folder.plan().trials[old]);
+        let text = text_of(&config);
+        assert!(text.contains("width = 8\n"), "{text}");
+        let id = format!("{old:016}");
+        fs::remove_file(&config).unwrap();
+        let text = text.replace("width = 8\n", width);
+        fs::write(config.with_file_name(format!("{id}.toml")), text).unwrap();
+        trial["id"] = id.into();
+        trial.as_object_mut().unwrap().remove("config");
+    }
+    fs::write(&file, plan.to_string()).unwrap();
+}
+
+#[test]
+fn a_sweep_that_was_planned_without_a_key_that_came_later_goes_on() {
+    let mut bench = Bench::new(TEN);
+    let path = bench.folder.path().to_owned();
+    planned_earlier(&bench, "");
+    bench.folder = SweepFolder::open(&path).unwrap();
+    assert_eq!(
+        bench.work(GOOD, 1, false),
+        WorkEnd::Complete(tally(10, 0, 10))
+    );
+    let before = bench.folder.plan().clone();
+    let (more, configs) = plan(&TEN.replace("[0.1, 0.2]", "[0.1, 0.2, 0.3]"));
+    bench.folder = SweepFolder::resume(&path, more, &configs, &Toy).unwrap();
+    for old in &before.trials {
+        let trials = &bench.folder.plan().trials;
+        let trial = trials.iter().find(|trial| trial.id == old.id).unwrap();
+        assert_eq!(
+            (&trial.name, trial.seed, &trial.values),
+            (&old.name, old.seed, &old.values)
+        );
+        assert!(text_of(&bench.folder.config(trial)).contains("width = 8\n"));
+    }
+    // Five are new, and nothing is done twice.
+    assert_eq!(bench.folder.lost().unwrap(), 0);
+    assert_eq!(
+        bench.work(GOOD, 1, false),
+        WorkEnd::Complete(tally(15, 0, 15))
+    );
+    assert_eq!(bench.begun(), 15);
+}
+
+#[test]
+fn a_sweep_that_was_planned_with_another_default_is_not_changed_into_one_of_now() {
+    let bench = Bench::new(TEN);
+    let path = bench.folder.path().to_owned();
+    planned_earlier(&bench, "width = 9\n");
+    let (same, configs) = plan(TEN);
+    let error = SweepFolder::resume(&path, same, &configs, &Toy).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("has 10 of 10 trials"), "{error}");
+    assert!(
+        error.contains("planned by another version of the program"),
+        "{error}"
+    );
+    assert!(
+        error.contains("`worker` goes on with it as it was planned"),
+        "{error}"
     );
 }
 
@@ -615,19 +692,20 @@ fn a_sweep_may_grow_but_not_change() {
     let bench = Bench::new(TEN);
     let path = bench.folder.path().to_owned();
     let (more, configs) = plan(&TEN.replace("[0.1, 0.2]", "[0.1, 0.2, 0.3]"));
-    let grown = SweepFolder::resume(&path, more, &configs).unwrap();
+    let grown = SweepFolder::resume(&path, more, &configs, &Toy).unwrap();
     assert_eq!(grown.plan().trials.len(), 15);
     let (other, configs) = plan(&TEN.replace("0.2", "0.4"));
-    let error = SweepFolder::resume(&path, other, &configs).unwrap_err();
+    let error = SweepFolder::resume(&path, other, &configs, &Toy).unwrap_err();
     let error_text = error.to_string();
     assert!(error_text.contains("has 10 of 15 trials"), "{error}");
     assert!(error_text.contains("It was started by `sweep`"), "{error}");
+    assert!(!error_text.contains("another version"), "{error}");
     let metric = "seeds = [1, 2, 3, 4, 5]\nmetric = 'eval/accuracy'";
     let (other, configs) = plan(
         &TEN.replace("[0.1, 0.2]", "[0.1, 0.2, 0.3]")
             .replace("seeds = [1, 2, 3, 4, 5]", metric),
     );
-    let changed = SweepFolder::resume(&path, other, &configs).unwrap_err();
+    let changed = SweepFolder::resume(&path, other, &configs, &Toy).unwrap_err();
     assert!(
         changed.to_string().contains("another `sweep.metric`"),
         "{changed}"

@@ -100,7 +100,10 @@ pub(crate) fn sweep(
     RunFolder::unused_name(&runs, &name)?;
     let path = runs.join(&name);
     let folder = match (SweepFolder::exists(&path), args.resume || args.retry) {
-        (true, true) => SweepFolder::resume(&path, plan, &configs)?,
+        (true, true) => {
+            let resolver = Resolver::new(registry, device);
+            SweepFolder::resume(&path, plan, &configs, &resolver)?
+        }
         (false, true) => return Err(no_sweep(&runs, &path).into()),
         (_, false) => SweepFolder::create(&path, plan, &configs)?,
     };

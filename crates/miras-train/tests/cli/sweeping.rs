@@ -370,7 +370,7 @@ fn mistakes_in_a_sweep_have_a_line() {
     dir.run("sweep depths.toml --resume").refused(
         "error: the sweep in runs/depths has 2 of 6 trials that this file and its `--set` do not \
          describe, the first is `depth-3-s1`: more may be added, none changed. It was started by \
-         `[..] sweep depths.toml --prepare`; `worker` goes on with it as it is, and `--name` \
+         `[..] sweep depths.toml --prepare`; `worker` goes on with it as it was planned, and `--name` \
          starts another",
     );
     dir.file("tiny.toml", TINY);
