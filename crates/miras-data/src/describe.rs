@@ -21,8 +21,8 @@ pub struct Description {
     ///
     /// `sha256:` hashes every byte of the corpus, `sha256-sampled:` (large corpora) its size
     /// and blocks spread over it, `sha256-mixture:` the fingerprints and shares of the sources of a
-    /// mixture, `sha256-corrupted:` the fingerprint of the text and the share of its tokens that is
-    /// read as others, `sha256-generator:` the settings of a generator and rows that
+    /// mixture, `sha256-corrupted:` the fingerprint of the text, the share of its tokens that is
+    /// read as others and the fingerprint of the tokenizer that makes them, `sha256-generator:` the settings of a generator and rows that
     /// it makes with a fixed seed.
     pub fingerprint: String,
     /// The same for a validation corpus of its own, for the ends of the sources of a mixture, and for
@@ -61,6 +61,10 @@ impl Description {
             let mut hash = Sha256::new();
             hash.update(self.valid_fingerprint.as_ref().unwrap_or(&self.fingerprint));
             hash.update(share.to_le_bytes());
+            // Without one a token is a byte.
+            if let Some(tokenizer) = &self.tokenizer {
+                hash.update(&tokenizer.fingerprint);
+            }
             let hash = hex(&hash.finalize());
             self.valid_fingerprint = Some(format!("sha256-corrupted:{hash}"));
             let _ = write!(self.name, ", corrupt = {share}");

@@ -14,8 +14,8 @@ use crate::{
     schedule::{State, states},
 };
 
-/// How the checksum of all bytes of a text begins.
-const WHOLE: &str = "sha256:";
+/// How the checksum of all bytes of a text begins, and that of one that is read through noise.
+const WHOLE: [&str; 2] = ["sha256:", "sha256-corrupted:"];
 
 impl SweepFolder {
     /// Discards failures, and results whose run folder is gone, so that these trials are tried
@@ -139,13 +139,13 @@ impl SweepFolder {
     }
 }
 
-/// Whether a report is about another text than that of the run, if both have a checksum of all
-/// bytes. A damaged `run.json` is ignored here and reported by those who need it.
+/// Whether a report is about another text than that of the run, or other noise in it, if both have
+/// a checksum of all bytes. A damaged `run.json` is ignored here and reported by those who need it.
 fn is_of_other_text(run: &RunFolder, report: &Value) -> bool {
     let inputs = run.read_record().map(|record| record.inputs());
     let own = inputs.ok().and_then(|inputs| inputs.valid.or(inputs.data));
     let read = report["data"]["fingerprint"].as_str();
-    let is_whole = |checksum: &&str| checksum.starts_with(WHOLE);
+    let is_whole = |checksum: &&str| WHOLE.iter().any(|kind| checksum.starts_with(kind));
     let both = (own.as_deref().filter(is_whole)).zip(read.filter(is_whole));
     both.is_some_and(|(own, read)| own != read)
 }

@@ -164,7 +164,7 @@ fn noise_of_an_evaluation_is_that_of_the_place_in_the_text() {
 #[test]
 fn what_is_read_through_noise_is_other_data_for_evaluations_alone() {
     let place = place();
-    let [config, _] = configs(&place);
+    let [config, of_bpe] = configs(&place);
     let about = |share| place.open(&with(&config, share), 0).unwrap().describe();
     let (none, some, more) = (about(0.0), about(0.05), about(0.1));
     assert_eq!(none.valid_fingerprint, None);
@@ -175,6 +175,10 @@ fn what_is_read_through_noise_is_other_data_for_evaluations_alone() {
         assert_eq!(noisy.name, format!("{}, corrupt = {share}", none.name));
     }
     assert_ne!(some.valid_fingerprint, more.valid_fingerprint);
+    // The same share of other tokens is other noise, of the same text.
+    let tokens = place.open(&with(&of_bpe, 0.05), 0).unwrap().describe();
+    assert_eq!(tokens.fingerprint, some.fingerprint);
+    assert_ne!(tokens.valid_fingerprint, some.valid_fingerprint);
     assert_eq!(notes(&place, &config), [""; 0]);
     assert_eq!(
         notes(&place, &with(&config, 0.05)),
