@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use miras_data::{DataConfig, EvalPart};
 use miras_engine::Read;
+use miras_model::InitKind;
 use miras_run::Memory;
 
 use super::{RunConfig, StateRule, learning_rate};
@@ -13,6 +14,7 @@ impl RunConfig {
         let notes = [
             self.chunk_note(),
             self.recall_note(),
+            self.start_note(),
             self.batches_note(),
             self.schedule_note(),
             self.part_note(),
@@ -118,6 +120,21 @@ impl RunConfig {
             "with algorithm.read = \"stale\" {missed:.1} of the {} questions of a row are asked, on average, in the chunk of {chunk} tokens that holds {pair}: the memory cannot answer these; lower algorithm.chunk{gap}",
             data.pairs
         ))
+    }
+
+    /// A start from which recall was not learned.
+    fn start_note(&self) -> Option<String> {
+        let kind = match &self.data {
+            DataConfig::Mqar(_) => "mqar",
+            DataConfig::Needle(_) => "needle",
+            _ => return None,
+        };
+        (self.model.config.init == InitKind::Standard && self.train.init_from.is_none()).then(|| {
+            format!(
+                "data.kind = {kind:?} with model.init = \"standard\": recall was not learned from this \
+                 start in 400 steps; model.init = \"recall\" is the start for it"
+            )
+        })
     }
 
     /// Evaluations of training that read the part which nothing is to be chosen by.

@@ -544,6 +544,30 @@ fn noise_that_anybody_can_subtract_is_noted() {
 }
 
 #[test]
+fn a_start_from_which_recall_is_not_learned_is_noted() {
+    let note = "recall was not learned from this start";
+    let notes = |sets: &[&str]| config(MEMORY, sets).notes().join("\n");
+    for data in [
+        "data={ kind = 'mqar', vocab = 64, seq_len = 32, pairs = 4, gap = 8 }",
+        "data={ kind = 'needle', seq_len = 600 }",
+    ] {
+        let said = notes(&[data, "model.init=standard"]);
+        assert!(said.contains(note), "{data}: {said}");
+        assert!(
+            !notes(&[data, "model.init=recall"]).contains(note),
+            "{data}"
+        );
+        let from = [data, "model.init=standard", "train.init_from='runs/a'"];
+        assert!(!notes(&from).contains(note), "{data}");
+    }
+    let text = [
+        "data={ kind = 'builtin', seq_len = 32 }",
+        "model.init=standard",
+    ];
+    assert!(!notes(&text).contains(note));
+}
+
+#[test]
 fn a_schedule_that_does_not_end_with_the_run_is_noted() {
     let notes = |sets: &[&str]| config(MEMORY, sets).notes();
     // Two steps of warm-up and a fall over eight; the fourth is a quarter of the way, at cos² 22.5°.
