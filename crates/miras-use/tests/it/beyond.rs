@@ -50,9 +50,15 @@ fn memories() -> Vec<PathBuf> {
     files
 }
 
-/// Matrices whose decays, of channels or of one projection with the step, start so near 1 that
-/// seconds of training do not make them forget enough: they lose up to a tenth.
-const LOOSE: [&str; 3] = ["gla", "mamba2", "rwkv7"];
+/// The most that the loss may rise, and the most that it may be worse than that of a reset memory,
+/// in nats. Measured: 0.054 (titans-mal) and 0.002 (titans-surprise).
+const LIMITS: (f64, f64) = (0.08, 0.01);
+
+/// A matrix whose decay, of one projection with the step, starts so near 1 that seconds of training
+/// do not make it forget enough. Measured: 0.104 and 0.069.
+const LOOSE: &str = "mamba2";
+/// Its limits, which are still below what a memory loses that forgets its initial weights.
+const LOOSE_LIMITS: (f64, f64) = (0.15, 0.1);
 
 /// Whose memories decay towards zero although they start learned, as the paper has it: the test
 /// below says what that loses.
@@ -123,11 +129,7 @@ fn every_preset_keeps_its_loss_beyond_the_length_of_training() {
         let (rise, worse) = losses_beyond(&trained);
         let name = path.display();
         let stem = path.file_stem().unwrap().to_str().unwrap();
-        let (most, worst) = if LOOSE.contains(&stem) {
-            (0.15, 0.1)
-        } else {
-            (0.08, 0.01)
-        };
+        let (most, worst) = if stem == LOOSE { LOOSE_LIMITS } else { LIMITS };
         assert!(rise < most, "{name}: the loss rises by {rise}");
         assert!(worse < worst, "{name}: {worse} worse than a reset memory");
         strange_sequences_stay_bounded(&bench, &trained, &path);
@@ -135,7 +137,7 @@ fn every_preset_keeps_its_loss_beyond_the_length_of_training() {
 }
 
 /// What the test above would see, were decay to lead to an empty memory: the default, with more
-/// training, and YAAD.
+/// training, and YAAD. Measured: 0.192 and 0.177, 0.173 and 0.144.
 #[test]
 fn a_memory_that_forgets_its_initial_weights_loses_beyond_the_length_of_training() {
     let bench = Bench::new();
@@ -152,8 +154,8 @@ fn a_memory_that_forgets_its_initial_weights_loses_beyond_the_length_of_training
     ] {
         let path = memories().into_iter().find(|path| path.ends_with(preset));
         let (rise, worse) = losses_beyond(&trained(&bench, &path.unwrap(), changes));
-        println!("{preset} {rise} {worse}");
-        assert!(rise > 0.1 && worse > 0.05, "{preset}: {rise}, {worse}");
+        let (most, worst) = LOOSE_LIMITS;
+        assert!(rise > most && worse > worst, "{preset}: {rise}, {worse}");
     }
 }
 
