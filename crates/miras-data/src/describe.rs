@@ -47,8 +47,8 @@ impl Description {
     pub(crate) fn planted(mut self, share: f64) -> Self {
         if share > 0.0 {
             self.notes.push(format!(
-                "needles = {share}: so large a share of the rows of training has a needle in it and its \
-                 question at its end, as `eval --task needle` asks"
+                "data.needles = {share}: that share of the rows of training has a needle in it and its \
+                 question at its end, as `eval --task needle --kind text` asks"
             ));
         }
         self

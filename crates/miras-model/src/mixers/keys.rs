@@ -246,8 +246,9 @@ impl MixerKeys {
         match of_memories.into_iter().find(|(_, is_set)| *is_set) {
             None => Ok(self),
             Some((key, _)) => {
-                let message = format!("attention has no `{key}`");
-                let help = "leave it out, or use mixer.kind = \"memory\"".to_owned();
+                let message = format!("mixer.{key} is of memories, and this mixer has none");
+                let help = "leave it out, or use a mixer with a memory: `miras-train parts mixer`"
+                    .to_owned();
                 Err(section.error(key, message, Some(help)))
             }
         }

@@ -220,7 +220,7 @@ fn keys_and_queries_that_cannot_be_are_refused() {
             "query = 'keys'\nkind = 'attention'",
             "",
             "(mixer.query)",
-            "attention has no `query`",
+            "mixer.query is of memories",
         ),
         (
             "query = 'keys'\nkey = 'complement'\nqk_norm = 'none'",
