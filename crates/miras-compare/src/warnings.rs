@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::number;
+use crate::rows;
 use crate::run::Run;
 use crate::variant::Variant;
 
@@ -35,8 +36,10 @@ pub(crate) fn find(
     }
     found.extend(excluded_reports(variants));
     let measured = differing.iter().filter(|key| {
-        // Other text is named by its checksum above, and validation has no needles.
+        // Other text is named by its checksum above, validation has no needles, and reports on rows
+        // that count are of one text with one share of noise.
         *key != "data.path"
+            && (*key != "data.corrupt" || !metric.starts_with(rows::PREFIX))
             && (*key != "data.needles" || metric.starts_with("train/"))
             && (key.starts_with("data.") || [&AMOUNT[..], &ASKED].concat().contains(&&***key))
     });

@@ -34,8 +34,13 @@ impl Hints {
     /// The help line for the unknown key `name` at `path`, where `nearby` are the keys that
     /// would be known beside it.
     pub(crate) fn help(&self, path: &str, name: &str, nearby: &[&str]) -> Option<String> {
+        let slip = suggest::slip(name, nearby).map(|near| format!("did you mean `{near}`?"));
         if let Some(owner) = self.owners.get(path) {
-            return Some(format!("`{name}` belongs to {owner}"));
+            let start = slip.map_or_else(String::new, |slip| format!("{slip} "));
+            return Some(format!("{start}`{name}` belongs to {owner}"));
+        }
+        if slip.is_some() {
+            return slip;
         }
         let last = |path: &str| path.rsplit('.').next() == Some(name);
         let places: Vec<&str> = (self.keys.iter().map(String::as_str))
@@ -43,7 +48,18 @@ impl Hints {
             .collect();
         match places.len() {
             1..=MAX_PLACES => Some(format!("did you mean {}?", suggest::one_of(&places))),
-            _ => (self.elsewhere.get(name).cloned()).or_else(|| suggest::help(name, nearby)),
+            _ => (self.elsewhere.get(name).cloned())
+                .or_else(|| suggest::help(name, nearby))
+                .or_else(|| self.owned_beside(path, name)),
         }
+    }
+
+    /// The help line with the key most similar to `name` that another kind of its table has.
+    fn owned_beside(&self, path: &str, name: &str) -> Option<String> {
+        let table = path.strip_suffix(name)?;
+        let keys = self.owners.keys().filter_map(|key| key.strip_prefix(table));
+        let near = suggest::did_you_mean(name, keys.filter(|key| !key.contains('.')))?;
+        let owner = self.owners.get(&format!("{table}{near}"))?;
+        Some(format!("did you mean `{near}`, which belongs to {owner}?"))
     }
 }

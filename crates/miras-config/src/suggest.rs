@@ -39,16 +39,28 @@ pub(crate) fn help(word: &str, candidates: &[&str]) -> Option<String> {
     did_you_mean(word, candidates.iter().copied()).map(|best| format!("did you mean `{best}`?"))
 }
 
+/// The candidate that one slip makes `word` of: a letter more, less, or another, or two exchanged.
+pub(crate) fn slip<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let slipped = |candidate: &&str| is_one_slip(&normal(word), &normal(candidate));
+    candidates.iter().copied().find(slipped)
+}
+
 fn similarity(word: &str, candidate: &str) -> f64 {
     let score = strsim::jaro_winkler(word, candidate);
-    // A single slip lowers the score of a short word too much, as in `dmi` for `dim`; in a word
-    // of two letters it may make another word.
-    let is_one_slip = word.len() > 2 && strsim::osa_distance(word, candidate) == 1;
-    if is_one_slip || is_short_for(word, candidate) || is_short_for(candidate, word) {
+    // A single slip lowers the score of a short word too much, as in `dmi` for `dim`.
+    if is_one_slip(word, candidate)
+        || is_short_for(word, candidate)
+        || is_short_for(candidate, word)
+    {
         score.max(MIN_SIMILARITY)
     } else {
         score
     }
+}
+
+/// In a word of two letters one slip may make another word.
+fn is_one_slip(word: &str, candidate: &str) -> bool {
+    word.len() > 2 && strsim::osa_distance(word, candidate) == 1
 }
 
 /// `lr` for `learning_rate`.

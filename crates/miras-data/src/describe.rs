@@ -69,7 +69,7 @@ impl Description {
             self.valid_fingerprint = Some(format!("sha256-corrupted:{hash}"));
             let _ = write!(self.name, ", corrupt = {share}");
             self.notes.push(format!(
-                "corrupt = {share}: in training and evaluation, each token is read as one drawn from \
+                "corrupt = {share}: each token is read as one drawn from \
                  all {vocab} with that probability; targets are those of the text"
             ));
         }

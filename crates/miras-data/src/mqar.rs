@@ -236,7 +236,10 @@ impl MqarConfig {
         let field = fits.first().map_or("seq_len", |(field, _)| *field);
         let mut ways: Vec<_> = fits
             .iter()
-            .map(|(field, most)| format!("{field} = {most} or less"))
+            .map(|(field, most)| match most {
+                0 => format!("{field} = 0"),
+                most => format!("{field} = {most} or less"),
+            })
             .collect();
         ways.push(format!("seq_len = {needed} or more"));
         let shown = match self.showings {

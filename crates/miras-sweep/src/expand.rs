@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use miras_config::{ConfigError, Layers, Origins, annotated};
+use miras_config::{Assigned, ConfigError, Layers, Origins, annotated};
 use miras_run::sha256_hex;
 use toml::{Table, Value};
 
@@ -99,10 +99,12 @@ pub fn expand(
                 matched,
                 resolved,
             })),
-            Err(error) if keys.invalid == Invalid::Skip => skipped.push(Skipped {
-                label: in_words(&set.iter().collect::<Vec<_>>()),
-                error,
-            }),
+            Err(error) if keys.invalid == Invalid::Skip && reads(base, &set) => {
+                skipped.push(Skipped {
+                    label: in_words(&set.iter().collect::<Vec<_>>()),
+                    error,
+                });
+            }
             Err(error) => {
                 mistakes.push(error);
                 // Budgets may have been those of the point that cannot be.
@@ -152,6 +154,13 @@ pub fn expand(
         unfit,
         largest,
     })
+}
+
+/// Whether the files of a point can be read: one that is missing is a mistake in the sweep's file, and
+/// no combination that is invalid.
+fn reads(base: &Layers, set: &[Assigned]) -> bool {
+    let mut files = set.iter().filter(|one| one.key() == EXTENDS);
+    files.all(|one| base.clone().assign(one).is_ok())
 }
 
 /// The keys of all points, in the order of the file: a key that only some points have comes after

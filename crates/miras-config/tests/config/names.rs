@@ -227,6 +227,7 @@ fn a_key_in_the_wrong_place_is_told_where_it_belongs() {
         layers.text("run.toml", text).unwrap();
         let mut tree = layers.merge().unwrap();
         tree.belongs("model.decay", "retention.kind = \"l2\"");
+        tree.belongs("model.dims", "data.kind = \"text\"");
         let known = [
             "optim.lr",
             "eval.every",
@@ -249,6 +250,17 @@ fn a_key_in_the_wrong_place_is_told_where_it_belongs() {
             "[model]\ndecay = 1",
             true,
             Some("`decay` belongs to retention.kind = \"l2\""),
+        ),
+        // One slip from a key of the table, and a key of another kind near it.
+        (
+            "[model]\ndims = 1",
+            true,
+            Some("did you mean `dim`? `dims` belongs to data.kind = \"text\""),
+        ),
+        (
+            "[model]\ndecayed = 1",
+            true,
+            Some("did you mean `decay`, which belongs to retention.kind = \"l2\"?"),
         ),
         (
             "[model]\nevery = 1",

@@ -183,7 +183,7 @@ fn what_is_read_through_noise_is_other_data_for_evaluations_alone() {
     assert_eq!(
         notes(&place, &with(&config, 0.05)),
         [
-            "corrupt = 0.05: in training and evaluation, each token is read as one drawn from all 256 \
+            "corrupt = 0.05: each token is read as one drawn from all 256 \
              with that probability; targets are those of the text"
         ]
     );

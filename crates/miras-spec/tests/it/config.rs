@@ -501,7 +501,7 @@ fn a_key_of_another_kind_is_said_to_belong_there() {
                 let error = RunConfig::load(layers(&text, &[]), &Registry::builtin())
                     .unwrap_err()
                     .to_string();
-                let start = format!("help: `{key}` belongs to {table}.kind = ");
+                let start = format!("`{key}` belongs to {table}.kind = ");
                 let (_, kinds) = error
                     .split_once(&start)
                     .unwrap_or_else(|| panic!("{error}"));

@@ -358,15 +358,18 @@ fn a_point_may_be_a_file() {
             ("flat lr=0.1".into(), false, true)
         ]
     );
-    write(
-        "sweep.toml",
-        "[sweep.axes]\nextends = ['deep.toml', 'none.toml']",
-    );
-    let error = read(&dir.path().join("sweep.toml"))
-        .map(|_| ())
-        .unwrap_err();
-    assert!(error.contains("there is no file `none.toml`"), "{error}");
-    assert!(error.contains("sweep.toml:2:25"), "{error}");
+    // A missing file is no combination that may be left out.
+    for invalid in ["refuse", "skip"] {
+        let text = format!(
+            "[sweep.axes]\nextends = ['deep.toml', 'none.toml']\n[sweep]\ninvalid = '{invalid}'"
+        );
+        write("sweep.toml", &text);
+        let error = read(&dir.path().join("sweep.toml"))
+            .map(|_| ())
+            .unwrap_err();
+        assert!(error.contains("there is no file `none.toml`"), "{error}");
+        assert!(error.contains("sweep.toml:2:25"), "{error}");
+    }
 }
 
 #[test]
