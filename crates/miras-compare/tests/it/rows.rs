@@ -38,6 +38,23 @@ fn by(paths: &[PathBuf], metric: &str) -> Result<Comparison, CompareError> {
     Comparison::read(paths, Some(metric), None)
 }
 
+/// Reports that count are of one text, whose checksum holds the share of noise; losses of training are not.
+#[test]
+fn runs_of_other_noise_are_unequal_where_no_report_says_what_they_read() {
+    let place = Place::new();
+    let read = |name: &str, share: &str| {
+        let path = trained(&place, &Draft::new(name, 1, 2.0).set("data.corrupt", share));
+        whole(&path, "eval-128-live.json", &[]);
+        path
+    };
+    let paths = [read("clean", "0.0"), read("noisy", "0.1")];
+    for (metric, is_unequal) in [("rows/128/live/loss", false), ("eval/loss", true)] {
+        let warnings = by(&paths, metric).unwrap().warnings.join("\n");
+        let said = warnings.contains("not equal: data.corrupt");
+        assert_eq!(said, is_unequal, "{metric}: {warnings}");
+    }
+}
+
 /// Twins are compared each as it was trained.
 #[test]
 fn own_is_what_memories_did_in_training() {

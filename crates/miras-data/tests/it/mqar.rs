@@ -410,6 +410,11 @@ fn what_does_not_fit_is_refused_with_what_would() {
          what fits: gap = 96 or less, or seq_len = 232 or more"
     );
     assert_eq!(
+        problems(|config| config.seq_len = 32),
+        "gap: 2 x 8 pair tokens + gap 33 + 8 x 2 queries make 65 tokens, more than seq_len = 32; \
+         what fits: gap = 0, or seq_len = 65 or more"
+    );
+    assert_eq!(
         problems(|config| config.seq_len = 3),
         "seq_len: 2 x 8 pair tokens + gap 33 + 8 x 2 queries make 65 tokens, more than seq_len = 3; \
          what fits: seq_len = 65 or more"
